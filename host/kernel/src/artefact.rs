@@ -1,0 +1,213 @@
+//! Which files a mission may make. A `WritePermit` is the only thing the host's gateway
+//! accepts, and only `permit` can mint one; so a path that was not judged can't be written.
+//! Judges names alone: what lies on the disk already is the host's to look at.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+
+/// Longest path, in bytes; file systems stop at 255 a name and 4,096 a path.
+pub const PATH_BYTES_MAX: usize = 240;
+/// Deepest nesting, the file itself included.
+pub const DEPTH_MAX: usize = 8;
+
+/// A path below `artefacts/` that was judged and found in order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WritePermit {
+    path: String,
+}
+
+impl WritePermit {
+    /// The relative path, with `/` between components.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Two permits with the same key would be one file where case does not count.
+    pub fn collision_key(&self) -> String {
+        self.path.to_ascii_lowercase()
+    }
+}
+
+/// An artefact as journal and receipts name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Artefact {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Below `artefacts/`.
+    pub path: String,
+    /// Of the content.
+    pub sha256: Digest,
+}
+
+/// Why a path is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Nothing there.
+    #[error("path is empty; name a file like report/Report_v1.0.md")]
+    Empty,
+    /// Too long.
+    #[error("path has {found} bytes, limit {PATH_BYTES_MAX}; shorten it")]
+    TooLong {
+        /// Its length.
+        found: usize,
+    },
+    /// Too many components.
+    #[error("path '{path}' is {found} deep, limit {DEPTH_MAX}; flatten it")]
+    TooDeep {
+        /// The path.
+        path: String,
+        /// Its depth.
+        found: usize,
+    },
+    /// From the root or a drive.
+    #[error("path '{0}' is absolute; artefacts are named relative to artefacts/")]
+    Absolute(String),
+    /// `.`, `..` or nothing between two slashes.
+    #[error("path '{0}' has an empty, '.' or '..' component; name each folder")]
+    Dots(String),
+    /// A character that some file system treats in its own way.
+    #[error("path '{path}' has the character {found:?}; permitted are A-Z a-z 0-9 _ - . and / between folders")]
+    Character {
+        /// The path, control characters escaped.
+        path: String,
+        /// The first such character.
+        found: char,
+    },
+    /// Hidden, or ends in a dot.
+    #[error("component '{0}' starts or ends with a dot; begin with a letter or digit")]
+    Edge(String),
+    /// A device name on Windows.
+    #[error("component '{0}' is a reserved device name; choose another")]
+    Reserved(String),
+    /// Not `Name_vMAJOR.MINOR[.PATCH].ext`.
+    #[error("name '{0}' is not of the form Name_vMAJOR.MINOR[.PATCH].ext; for example Report_v1.0.md")]
+    Unversioned(String),
+}
+
+const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
+
+/// Judges `path`: relative, plain characters only, no way out, a versioned name at its end
+/// (Tier-1 plan FP-3.3; design, "Policy").
+pub fn permit(path: &str) -> Result<WritePermit, Refused> {
+    let shown = || path.escape_debug().take(PATH_BYTES_MAX).collect::<String>();
+    if path.is_empty() {
+        return Err(Refused::Empty);
+    }
+    if path.len() > PATH_BYTES_MAX {
+        return Err(Refused::TooLong { found: path.len() });
+    }
+    let drive = path.as_bytes().get(1) == Some(&b':');
+    if path.starts_with(['/', '\\']) || drive {
+        return Err(Refused::Absolute(shown()));
+    }
+    if let Some(found) = path
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || "_-./".contains(*c)))
+    {
+        return Err(Refused::Character { path: shown(), found });
+    }
+    let components: Vec<&str> = path.split('/').collect();
+    if components.len() > DEPTH_MAX {
+        return Err(Refused::TooDeep { path: shown(), found: components.len() });
+    }
+    for component in &components {
+        if matches!(*component, "" | "." | "..") {
+            return Err(Refused::Dots(shown()));
+        }
+        if component.starts_with('.') || component.ends_with('.') {
+            return Err(Refused::Edge((*component).to_owned()));
+        }
+        let stem = component.split('.').next().unwrap_or_default().to_ascii_lowercase();
+        let letters = stem.trim_end_matches(|c: char| c.is_ascii_digit());
+        let numbered = stem.len() - letters.len();
+        if RESERVED.contains(&letters) && (numbered == 0 || numbered == 1) {
+            return Err(Refused::Reserved((*component).to_owned()));
+        }
+    }
+    let name = components.last().copied().unwrap_or_default();
+    if !is_versioned(name) {
+        return Err(Refused::Unversioned(name.to_owned()));
+    }
+    Ok(WritePermit { path: path.to_owned() })
+}
+
+/// `Name_vMAJOR.MINOR[.PATCH].ext`, numbers without leading zeros.
+fn is_versioned(name: &str) -> bool {
+    let Some((stem, rest)) = name.rsplit_once("_v") else {
+        return false;
+    };
+    let parts: Vec<&str> = rest.split('.').collect();
+    let Some((extension, numbers)) = parts.split_last() else {
+        return false;
+    };
+    let number = |text: &&str| {
+        !text.is_empty()
+            && text.bytes().all(|b| b.is_ascii_digit())
+            && (*text == "0" || !text.starts_with('0'))
+    };
+    !stem.is_empty()
+        && (2..=3).contains(&numbers.len())
+        && numbers.iter().all(number)
+        && !extension.is_empty()
+        && extension.bytes().all(|b| b.is_ascii_alphanumeric())
+        && !extension.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn each_way_out_is_refused_for_its_own_reason() {
+        let long = format!("{}_v1.0.md", "a".repeat(PATH_BYTES_MAX));
+        let deep = format!("{}A_v1.0.md", "a/".repeat(DEPTH_MAX));
+        for (path, reason) in [
+            ("", "path is empty"),
+            (long.as_str(), "limit 240"),
+            (deep.as_str(), "9 deep, limit 8"),
+            ("/etc/A_v1.0.md", "absolute"),
+            ("C:A_v1.0.md", "absolute"),
+            ("\\\\host\\A_v1.0.md", "absolute"),
+            ("a\\A_v1.0.md", "character '\\\\'"),
+            ("../A_v1.0.md", "'..' component"),
+            ("a/../A_v1.0.md", "'..' component"),
+            ("a//A_v1.0.md", "empty"),
+            ("a/./A_v1.0.md", "'.'"),
+            ("A_v1.0.md/", "empty"),
+            (".hidden/A_v1.0.md", "starts or ends with a dot"),
+            ("a./A_v1.0.md", "starts or ends with a dot"),
+            ("A_v1.0.md ", "character ' '"),
+            ("A\0_v1.0.md", "character '\\0'"),
+            ("Ä_v1.0.md", "character 'Ä'"),
+            ("con/A_v1.0.md", "reserved"),
+            ("LPT1.x/A_v1.0.md", "reserved"),
+            ("A.md", "not of the form"),
+            ("A_v1.md", "not of the form"),
+            ("A_v1.0", "not of the form"),
+            ("A_v01.0.md", "not of the form"),
+            ("_v1.0.md", "not of the form"),
+            ("A_v1.2.3.4.md", "not of the form"),
+        ] {
+            let message = permit(path).unwrap_err().to_string();
+            assert!(message.contains(reason), "{path:?}: {message}");
+        }
+        for path in ["A_v1.0.md", "triage/Report_v1.2.3.json", "a-b/c_d/Name_v10.0.tar"] {
+            assert_eq!(permit(path).unwrap().path(), path);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_permitted_stays_below_its_folder(path in "[a-zA-Z0-9_./\\\\ -]{0,40}|.{0,30}") {
+            if let Ok(permit) = permit(&path) {
+                prop_assert!(!permit.path().starts_with('/'));
+                prop_assert!(permit.path().split('/').all(|c| !c.is_empty() && c != "." && c != ".."));
+                prop_assert!(permit.path().is_ascii());
+            }
+        }
+    }
+}

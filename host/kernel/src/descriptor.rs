@@ -1,0 +1,295 @@
+//! A mission's descriptor: strict JSON, parsed once at the boundary into proven types.
+//! Unknown fields, unknown formats and values out of range are refused; nothing is guessed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::canonical;
+use crate::digest::Digest;
+use crate::limits::Limits;
+use crate::llm::Sampling;
+
+/// Largest descriptor, in bytes: far beyond any written by hand, small enough to hold twice.
+pub const DESCRIPTOR_BYTES_MAX: usize = 4 << 20;
+/// Steps of one workflow (Tier-1 plan FP-3.7).
+pub const STEPS_MAX: usize = 5;
+/// The format this build reads and writes.
+pub const FORMAT: &str = "coo-mission/1";
+
+/// A mission as its author describes it.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Descriptor {
+    /// `coo-mission/1`.
+    pub format: String,
+    /// Upper-case name of the kind of mission, shown in every receipt.
+    pub mission_type: String,
+    /// The WebAssembly to run.
+    pub module: ModuleRef,
+    /// Forced on every language-model call.
+    #[serde(default)]
+    pub llm: Sampling,
+    /// The workflow, run in order.
+    pub steps: Vec<Step>,
+    /// Command-line arguments for WASI programs, without the program's name.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// The guest's whole environment. Nothing of the host's is ever added.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Bounds of the run.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Engine settings that change what a guest can observe.
+    #[serde(default)]
+    pub engine: EngineSettings,
+}
+
+/// Which module to run: exactly one of `set` and `file`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModuleRef {
+    /// A module of the set that `coo` ships, by name without `.wasm`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<String>,
+    /// A file, relative to the descriptor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Pins the bytes: any other module is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
+}
+
+/// One step of the workflow.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Unique within the mission: lower-case letters, digits, `-` and `_`.
+    pub id: String,
+    /// Given to the guest: as it stands if it is text, otherwise as canonical JSON.
+    #[serde(default)]
+    pub input: Value,
+}
+
+impl Step {
+    /// The text the guest receives.
+    pub fn input_text(&self) -> Result<String, canonical::NotCanonical> {
+        match &self.input {
+            Value::String(text) => Ok(text.clone()),
+            Value::Null => Ok(String::new()),
+            other => canonical::to_string(other),
+        }
+    }
+}
+
+/// See `Descriptor::engine`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineSettings {
+    /// Every NaN that arithmetic produces has the one canonical bit pattern. Off, float-heavy
+    /// code runs three to four times faster and NaN bits may differ between processors.
+    pub canonical_nan: bool,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self { canonical_nan: true }
+    }
+}
+
+/// Why a descriptor is refused. Texts complete `ERROR: descriptor FILE: …`.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Larger than any descriptor may be.
+    #[error("{found} bytes, limit {DESCRIPTOR_BYTES_MAX}; put large inputs in the world database")]
+    TooLarge {
+        /// Its size in bytes.
+        found: usize,
+    },
+    /// Not JSON, or not this shape.
+    #[error("{0}; see docs/descriptor.md for the fields")]
+    Shape(#[from] serde_json::Error),
+    /// A format of another time.
+    #[error("format '{found}', this build reads '{FORMAT}'; set \"format\": \"{FORMAT}\"")]
+    Format {
+        /// What it says.
+        found: String,
+    },
+    /// A field whose value is out of range.
+    #[error("{field}: {reason}")]
+    Field {
+        /// Dotted path of the field.
+        field: String,
+        /// Found, limit and what to do.
+        reason: String,
+    },
+}
+
+fn field(field: &str, reason: impl Into<String>) -> Refused {
+    Refused::Field {
+        field: field.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+impl Descriptor {
+    /// Parses and checks a descriptor.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Refused> {
+        if bytes.len() > DESCRIPTOR_BYTES_MAX {
+            return Err(Refused::TooLarge { found: bytes.len() });
+        }
+        let descriptor: Self = serde_json::from_slice(bytes)?;
+        descriptor.check()?;
+        Ok(descriptor)
+    }
+
+    fn check(&self) -> Result<(), Refused> {
+        if self.format != FORMAT {
+            return Err(Refused::Format {
+                found: self.format.chars().take(40).collect(),
+            });
+        }
+        let is_type = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        if self.mission_type.is_empty()
+            || self.mission_type.len() > 64
+            || !self.mission_type.chars().all(is_type)
+        {
+            return Err(field(
+                "mission_type",
+                format!(
+                    "'{}' found; 1 to 64 of A-Z 0-9 _ needed",
+                    self.mission_type.escape_debug().take(80).collect::<String>()
+                ),
+            ));
+        }
+        if self.module.set.is_some() == self.module.file.is_some() {
+            return Err(field("module", "exactly one of 'set' and 'file' needed"));
+        }
+        self.check_steps()?;
+        let Sampling { max_tokens, temperature, top_p, .. } = self.llm;
+        if max_tokens == 0 {
+            return Err(field("llm.max_tokens", "0 found; at least 1 needed"));
+        }
+        if !(0.0..=2.0).contains(&temperature) || temperature.is_sign_negative() {
+            return Err(field("llm.temperature", format!("{temperature} found; 0 to 2 needed")));
+        }
+        if !(top_p > 0.0 && top_p <= 1.0) {
+            return Err(field("llm.top_p", format!("{top_p} found; above 0, at most 1 needed")));
+        }
+        for (name, value) in &self.environment {
+            if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+                return Err(field(
+                    "environment",
+                    format!("'{}' is not a usable name or value; no '=' and no NUL", name.escape_debug()),
+                ));
+            }
+        }
+        if self.arguments.iter().any(|argument| argument.contains('\0')) {
+            return Err(field("arguments", "NUL found; an argument can't hold one"));
+        }
+        Ok(())
+    }
+
+    fn check_steps(&self) -> Result<(), Refused> {
+        if self.steps.is_empty() || self.steps.len() > STEPS_MAX {
+            return Err(field(
+                "steps",
+                format!("{} found; 1 to {STEPS_MAX} needed", self.steps.len()),
+            ));
+        }
+        let is_id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+        for (i, step) in self.steps.iter().enumerate() {
+            if step.id.is_empty() || step.id.len() > 64 || !step.id.chars().all(is_id) {
+                return Err(field(
+                    &format!("steps[{i}].id"),
+                    format!("'{}' found; 1 to 64 of a-z 0-9 - _ needed", step.id.escape_debug()),
+                ));
+            }
+            if self.steps[..i].iter().any(|earlier| earlier.id == step.id) {
+                return Err(field(&format!("steps[{i}].id"), format!("'{}' found twice", step.id)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes that enter the chain: canonical JSON with every default written out, so that
+    /// layout and left-out defaults make no difference.
+    pub fn canonical(&self) -> Result<String, canonical::NotCanonical> {
+        canonical::to_string(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn minimal() -> Value {
+        json!({
+            "format": "coo-mission/1",
+            "mission_type": "T",
+            "module": {"set": "demo"},
+            "steps": [{"id": "one", "input": {"b": 1, "a": 2}}],
+        })
+    }
+
+    fn parse(value: &Value) -> Result<Descriptor, Refused> {
+        Descriptor::parse(value.to_string().as_bytes())
+    }
+
+    #[test]
+    fn defaults_are_written_out_and_layout_makes_no_difference() {
+        let descriptor = parse(&minimal()).unwrap();
+        assert_eq!(descriptor.steps[0].input_text().unwrap(), r#"{"a":2,"b":1}"#);
+        let again = Descriptor::parse(descriptor.canonical().unwrap().as_bytes()).unwrap();
+        assert_eq!(again, descriptor);
+        let pretty = serde_json::to_string_pretty(&minimal()).unwrap();
+        let pretty = Descriptor::parse(pretty.as_bytes()).unwrap();
+        assert_eq!(pretty.canonical().unwrap(), descriptor.canonical().unwrap());
+    }
+
+    #[test]
+    fn every_refusal_names_its_field() {
+        for (path, value, word) in [
+            ("/format", json!("coo-mission/9"), "reads 'coo-mission/1'"),
+            ("/mission_type", json!("lower"), "mission_type"),
+            ("/module", json!({}), "module: exactly one"),
+            ("/module", json!({"set": "a", "file": "b"}), "module: exactly one"),
+            ("/module", json!({"set": "a", "sha256": "xyz"}), "SHA-256"),
+            ("/steps", json!([]), "steps: 0 found"),
+            ("/steps", json!([{"id":"a"},{"id":"b"},{"id":"c"},{"id":"d"},{"id":"e"},{"id":"f"}]), "steps: 6 found; 1 to 5"),
+            ("/steps/0/id", json!("Bad Id"), "steps[0].id"),
+            ("/steps", json!([{"id":"a"},{"id":"a"}]), "found twice"),
+            ("/llm", json!({"temperature": 3}), "llm.temperature"),
+            ("/llm", json!({"temperature": -0.0}), "llm.temperature"),
+            ("/llm", json!({"top_p": 0}), "llm.top_p"),
+            ("/llm", json!({"max_tokens": 0}), "llm.max_tokens"),
+            ("/llm", json!({"tools": []}), "unknown field"),
+            ("/environment", json!({"A=B": "c"}), "environment"),
+            ("/limits", json!({"fuell": 1}), "unknown field `fuell`"),
+            ("/extra", json!(1), "unknown field `extra`"),
+        ] {
+            let mut bad = minimal();
+            match bad.pointer_mut(path) {
+                Some(place) => *place = value,
+                None => bad[&path[1..]] = value,
+            }
+            let message = parse(&bad).unwrap_err().to_string();
+            assert!(message.contains(word), "{path}: {message}");
+        }
+        assert!(matches!(
+            Descriptor::parse(&vec![b' '; DESCRIPTOR_BYTES_MAX + 1]),
+            Err(Refused::TooLarge { .. })
+        ));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let _ = Descriptor::parse(&bytes);
+        }
+    }
+}

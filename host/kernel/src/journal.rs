@@ -1,0 +1,557 @@
+//! The flight recorder's format: events, the hash chain over them, and the fold that gives a
+//! mission's state. Holds no events itself and stores nothing.
+//!
+//! Chain: `sha256(prev hex ‖ "\n" ‖ seq ‖ "\n" ‖ STATE ‖ "\n" ‖ kind ‖ "\n" ‖ body)`, where
+//! `prev` of the first event is 64 zeros and `body` is canonical JSON. None of the first
+//! four can hold a line break, so no two events have the same text. The mission's number is
+//! not part of it: equal runs have equal chains.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::digest::{Digest, ZERO};
+use crate::failure::Failure;
+use crate::state::{self, Event, State};
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Always first: descriptor, module, surface.
+    Mission,
+    /// From one state to the next.
+    Transition,
+    /// The deterministic environment of the run.
+    Environment,
+    /// A step begins: its input.
+    StepStarted,
+    /// A step ended: its outputs.
+    StepReturned,
+    /// A model call is about to leave.
+    LlmIntent,
+    /// Its answer.
+    LlmOutcome,
+    /// A model call that was refused before it could leave.
+    LlmRefused,
+    /// A read of the world's database.
+    DbQuery,
+    /// A change of the world's database.
+    DbExecute,
+    /// A file made through the gateway.
+    GatewayWrite,
+    /// What the mission changes, promised.
+    World,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 12] = [
+        Self::Mission,
+        Self::Transition,
+        Self::Environment,
+        Self::StepStarted,
+        Self::StepReturned,
+        Self::LlmIntent,
+        Self::LlmOutcome,
+        Self::LlmRefused,
+        Self::DbQuery,
+        Self::DbExecute,
+        Self::GatewayWrite,
+        Self::World,
+    ];
+
+    /// The name in the journal.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mission => "mission",
+            Self::Transition => "transition",
+            Self::Environment => "environment",
+            Self::StepStarted => "step.started",
+            Self::StepReturned => "step.returned",
+            Self::LlmIntent => "llm.intent",
+            Self::LlmOutcome => "llm.outcome",
+            Self::LlmRefused => "llm.refused",
+            Self::DbQuery => "db.query",
+            Self::DbExecute => "db.execute",
+            Self::GatewayWrite => "gateway.write",
+            Self::World => "world",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no kind's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a kind of event")]
+pub struct UnknownKind(String);
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == text)
+            .ok_or_else(|| UnknownKind(text.chars().take(40).collect()))
+    }
+}
+
+/// One event as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// 1, 2, 3, …
+    pub seq: u64,
+    /// The state the event happened in; for a transition, the state it leads to.
+    pub state: State,
+    /// What it is about.
+    pub kind: Kind,
+    /// Canonical JSON.
+    pub body: String,
+    /// The digest before it.
+    pub prev: Digest,
+    /// Its own digest.
+    pub sha256: Digest,
+}
+
+/// Bytes kept beside the chain, by digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blob {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Of the bytes.
+    pub sha256: Digest,
+}
+
+impl Blob {
+    /// Describes `content`.
+    pub fn of(content: &[u8]) -> Self {
+        Self {
+            bytes: content.len() as u64,
+            sha256: Digest::of(content),
+        }
+    }
+}
+
+/// Body of `Kind::Mission`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MissionBody {
+    /// Of the canonical descriptor.
+    pub descriptor: Digest,
+    /// As the descriptor names it.
+    pub mission_type: String,
+    /// Of the module's bytes.
+    pub module: Digest,
+    /// See `surface::digest`.
+    pub surface: Digest,
+}
+
+/// Body of `Kind::Transition`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransitionBody {
+    /// What happened.
+    pub event: Event,
+    /// Why, where `event` is a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// The state before.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+}
+
+/// Body of `Kind::StepStarted`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepStartedBody {
+    /// The step.
+    pub id: String,
+    /// What the guest receives.
+    pub input: Blob,
+}
+
+/// Body of `Kind::StepReturned`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepReturnedBody {
+    /// The step.
+    pub id: String,
+    /// What the step gives its reader: the text `run` returned, or a WASI program's
+    /// standard output. Absent where the step failed.
+    pub output: Option<Blob>,
+    /// Standard error.
+    pub stderr: Blob,
+    /// Standard output.
+    pub stdout: Blob,
+}
+
+/// Body of a call that is answered on the spot: database and gateway.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub struct CallBody<'a> {
+    /// What the guest was told.
+    #[serde(borrow)]
+    pub answer: &'a RawValue,
+    /// What it asked.
+    #[serde(borrow)]
+    pub request: &'a RawValue,
+}
+
+/// Body of `Kind::LlmIntent`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub struct IntentBody<'a> {
+    /// How often this run has asked this very request, this time included.
+    pub nth: u64,
+    /// The whole request.
+    #[serde(borrow)]
+    pub request: &'a RawValue,
+    /// Of the request.
+    pub sha256: Digest,
+}
+
+/// Body of `Kind::LlmOutcome`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeBody {
+    /// What the guest was told.
+    pub answer: crate::llm::Answer,
+}
+
+/// Body of `Kind::World`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorldBody {
+    /// Sorted by path.
+    pub artefacts: Vec<crate::artefact::Artefact>,
+    /// Number of `db.execute` events to apply, in order.
+    pub db_executes: u64,
+}
+
+/// The running end of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chain {
+    head: Digest,
+    seq: u64,
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self { head: ZERO, seq: 0 }
+    }
+}
+
+/// A stored event that does not fit its chain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("journal broken at event {seq}: {what}; it was changed after it was written")]
+pub struct Broken {
+    /// Where.
+    pub seq: u64,
+    /// What does not fit.
+    pub what: &'static str,
+}
+
+impl Chain {
+    /// Digest of the last event.
+    pub const fn head(&self) -> Digest {
+        self.head
+    }
+
+    /// Number of the last event; 0 before the first.
+    pub const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Appends an event and gives it its number and digest.
+    pub fn append(&mut self, state: State, kind: Kind, body: String) -> Record {
+        let prev = self.head;
+        self.seq += 1;
+        self.head = digest(&prev, self.seq, state, kind, &body);
+        Record {
+            seq: self.seq,
+            state,
+            kind,
+            body,
+            prev,
+            sha256: self.head,
+        }
+    }
+
+    /// Accepts a stored event if it is the next one, unchanged.
+    pub fn verify(&mut self, record: &Record) -> Result<(), Broken> {
+        let broken = |what| Broken {
+            seq: record.seq,
+            what,
+        };
+        if record.seq != self.seq + 1 {
+            return Err(broken("an event is missing or out of order"));
+        }
+        if record.prev != self.head {
+            return Err(broken("its 'prev' is not the digest of the event before"));
+        }
+        let found = digest(&record.prev, record.seq, record.state, record.kind, &record.body);
+        if found != record.sha256 {
+            return Err(broken("its digest is not that of its content"));
+        }
+        self.seq = record.seq;
+        self.head = record.sha256;
+        Ok(())
+    }
+}
+
+fn digest(prev: &Digest, seq: u64, state: State, kind: Kind, body: &str) -> Digest {
+    let prev = prev.hex();
+    let seq = seq.to_string();
+    Digest::of_parts([
+        prev.as_slice(),
+        b"\n",
+        seq.as_bytes(),
+        b"\n",
+        state.name().as_bytes(),
+        b"\n",
+        kind.name().as_bytes(),
+        b"\n",
+        body.as_bytes(),
+    ])
+}
+
+/// An event that can't follow those before it.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfoldable {
+    /// The state machine has no such transition.
+    #[error("event {seq}: {source}")]
+    Transition {
+        /// Where.
+        seq: u64,
+        /// Which.
+        source: state::Refused,
+    },
+    /// The event contradicts those before it or itself.
+    #[error("event {seq}: {what}")]
+    Contradiction {
+        /// Where.
+        seq: u64,
+        /// What.
+        what: &'static str,
+    },
+    /// The body is not what its kind says.
+    #[error("event {seq}: body is not that of a {kind}: {source}")]
+    Body {
+        /// Where.
+        seq: u64,
+        /// Of which kind.
+        kind: Kind,
+        /// The parser's words.
+        source: serde_json::Error,
+    },
+}
+
+/// What a journal says of its mission so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The states in the order they were entered; the last is where the mission stands.
+    pub timeline: Vec<State>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// A model call that left and has no answer on record: its sequence number.
+    pub in_doubt: Option<u64>,
+    /// What it runs, from the first event.
+    pub mission: Option<MissionBody>,
+}
+
+impl Progress {
+    /// Where the mission stands; `None` before the first event.
+    pub fn state(&self) -> Option<State> {
+        self.timeline.last().copied()
+    }
+
+    /// Folds one more event in.
+    pub fn apply(&mut self, record: &Record) -> Result<(), Unfoldable> {
+        let seq = record.seq;
+        let contradiction = |what| Unfoldable::Contradiction { seq, what };
+        let body_error = |source| Unfoldable::Body {
+            seq,
+            kind: record.kind,
+            source,
+        };
+        match (record.kind, self.state()) {
+            (Kind::Mission, None) => {
+                if record.state != State::Init {
+                    return Err(contradiction("a mission begins in INIT"));
+                }
+                self.mission = Some(serde_json::from_str(&record.body).map_err(body_error)?);
+                self.timeline.push(State::Init);
+            }
+            (Kind::Mission, Some(_)) => return Err(contradiction("a mission begins once")),
+            (_, None) => return Err(contradiction("the first event is not 'mission'")),
+            (Kind::Transition, Some(from)) => {
+                let body: TransitionBody =
+                    serde_json::from_str(&record.body).map_err(body_error)?;
+                let to = state::next(from, body.event)
+                    .map_err(|source| Unfoldable::Transition { seq, source })?;
+                if (body.from, body.to, record.state) != (from, to, to) {
+                    return Err(contradiction("its states are not those of the transition"));
+                }
+                self.failure = body.failure;
+                self.timeline.push(to);
+            }
+            (kind, Some(current)) => {
+                if record.state != current {
+                    return Err(contradiction("it happened in another state than the mission's"));
+                }
+                match kind {
+                    Kind::LlmIntent => self.in_doubt = Some(seq),
+                    Kind::LlmOutcome => self.in_doubt = None,
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One side of a divergence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Side {
+    /// The state.
+    pub state: State,
+    /// The kind, by name.
+    pub kind: &'static str,
+    /// The body, canonical JSON.
+    pub body: String,
+}
+
+/// The first event in which a replay and its journal disagree.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("replay diverges at event {seq}")]
+pub struct Divergence {
+    /// Where.
+    pub seq: u64,
+    /// What the journal has; `None` where it has ended.
+    pub expected: Option<Side>,
+    /// What the replay did; `None` where it has ended.
+    pub actual: Option<Side>,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn mission() -> String {
+        serde_json::to_string(&MissionBody {
+            descriptor: ZERO,
+            mission_type: "T".into(),
+            module: ZERO,
+            surface: ZERO,
+        })
+        .unwrap()
+    }
+
+    fn transition(from: State, event: Event, to: State) -> String {
+        serde_json::to_string(&TransitionBody { event, failure: None, from, to }).unwrap()
+    }
+
+    #[test]
+    fn the_chain_is_what_the_header_says_and_kinds_parse_back() {
+        let record = Chain::default().append(State::Init, Kind::Mission, "{}".into());
+        let text = format!("{}\n1\nINIT\nmission\n{{}}", "0".repeat(64));
+        assert_eq!(record.sha256, Digest::of(text));
+        for kind in Kind::ALL {
+            assert_eq!(kind.name().parse(), Ok(kind));
+        }
+    }
+
+    #[test]
+    fn bodies_serialise_in_key_order() {
+        crate::canonical::to_string_sorted(&MissionBody {
+            descriptor: ZERO,
+            mission_type: "T".into(),
+            module: ZERO,
+            surface: ZERO,
+        })
+        .unwrap();
+        let blob = Blob::of(b"x");
+        crate::canonical::to_string_sorted(&StepReturnedBody {
+            id: "a".into(),
+            output: Some(blob),
+            stderr: blob,
+            stdout: blob,
+        })
+        .unwrap();
+        crate::canonical::to_string_sorted(&TransitionBody {
+            event: Event::Failed,
+            failure: None,
+            from: State::Run,
+            to: State::Failed,
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_fold_refuses_what_can_not_follow() {
+        let mut chain = Chain::default();
+        let first = chain.append(State::Init, Kind::Mission, mission());
+        let legal = chain.append(
+            State::CaptureEnv,
+            Kind::Transition,
+            transition(State::Init, Event::Admitted, State::CaptureEnv),
+        );
+        let mut progress = Progress::default();
+        assert!(progress.clone().apply(&legal).is_err(), "no mission yet");
+        progress.apply(&first).unwrap();
+        assert!(progress.clone().apply(&first).is_err(), "begins once");
+        progress.apply(&legal).unwrap();
+        assert_eq!(progress.timeline, [State::Init, State::CaptureEnv]);
+        for (state, kind, body) in [
+            (State::CaptureEnv, Kind::Transition, transition(State::Init, Event::Admitted, State::CaptureEnv)),
+            (State::Complete, Kind::Transition, transition(State::CaptureEnv, Event::ReportWritten, State::Complete)),
+            (State::Failed, Kind::Transition, transition(State::CaptureEnv, Event::EnvironmentCaptured, State::Run)),
+            (State::Run, Kind::Environment, "{}".into()),
+            (State::Run, Kind::Transition, "{}".into()),
+        ] {
+            let record = chain.clone().append(state, kind, body);
+            assert!(progress.clone().apply(&record).is_err(), "{record:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_changed_event_breaks_the_chain(
+            bodies in prop::collection::vec("[a-z\n]{0,8}", 1..8),
+            victim in any::<prop::sample::Index>(),
+            change in 0..6,
+        ) {
+            let mut chain = Chain::default();
+            let mut records: Vec<Record> = bodies
+                .into_iter()
+                .map(|body| chain.append(State::Run, Kind::DbQuery, body))
+                .collect();
+            let verify = |records: &[Record]| {
+                let mut chain = Chain::default();
+                records.iter().try_for_each(|record| chain.verify(record)).map(|()| chain.head())
+            };
+            prop_assert_eq!(verify(&records), Ok(chain.head()));
+            let index = victim.index(records.len());
+            match change {
+                0 => records[index].body.push(' '),
+                1 => records[index].state = State::Failed,
+                2 => records[index].kind = Kind::World,
+                3 => records[index].seq += 1,
+                4 => records[index].prev = Digest::of("x"),
+                _ => records[index].sha256 = Digest::of("x"),
+            }
+            prop_assert!(verify(&records).is_err());
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Everything in `coo` that decides: what a descriptor may say, which imports a module may
+//! have, which state follows which, how events chain, whether a replay agrees.
+//!
+//! Architecture invariant: pure. No IO, no clock, no environment, no threads and no
+//! iteration in hash order; the same arguments give the same bytes on every machine.
+//! It knows nothing of wasmtime, SQLite or the command line.
+
+#![forbid(unsafe_code)]
+
+pub mod artefact;
+pub mod canonical;
+pub mod db;
+pub mod descriptor;
+pub mod digest;
+pub mod failure;
+pub mod journal;
+pub mod ledger;
+pub mod limits;
+pub mod llm;
+pub mod mission;
+pub mod module_set;
+pub mod state;
+pub mod surface;

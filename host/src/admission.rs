@@ -1,0 +1,329 @@
+//! Admission: whether a module may run at all, decided before any of its instructions does.
+//!
+//! Reads a core module or component, names every import and export, judges each against the
+//! kernel's surface, and turns a core module into a component. `coo audit` prints exactly
+//! what this decides; there is no second opinion anywhere. Never compiles, never runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, anyhow};
+use coo_kernel::surface::{self, Interface, Reach};
+use serde::Serialize;
+use wasi_preview1_component_adapter_provider as adapter;
+use wasmparser::{Encoding, ExternalKind, Parser, Payload, Validator};
+use wit_component::{ComponentEncoder, DecodedWasm};
+use wit_parser::{Resolve, WorldId, WorldItem, WorldKey};
+
+use crate::engine::FEATURES;
+
+/// Largest module, in bytes. CPython compiled to WebAssembly has 26 MB.
+pub const MODULE_BYTES_MAX: u64 = 256 << 20;
+/// The WASI preview-1 module name.
+const PREVIEW1: &str = adapter::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
+/// Preview-1 functions that the adapter knows but that reach for the network.
+const PREVIEW1_REFUSED_PREFIX: &str = "sock_";
+
+/// What kind of WebAssembly it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoded {
+    /// A core module for WASI preview 1, to be adapted.
+    CoreModule,
+    /// A component.
+    Component,
+}
+
+/// How it is started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// `run: func(input: string) -> result<string, string>` of `coo:mission`.
+    Mission,
+    /// `wasi:cli/run`: an ordinary program; the name of the exported interface.
+    Command(String),
+}
+
+/// One imported interface and the verdict on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Import {
+    /// Full name, with version.
+    pub interface: String,
+    /// The functions it takes from there, sorted.
+    pub functions: Vec<String>,
+    /// What it permits, in plain words; absent where it is refused.
+    pub permits: Option<&'static str>,
+    /// Whether it reaches past the sandbox.
+    pub reach: Option<Reach>,
+    /// Why it is refused.
+    pub refused: Option<String>,
+}
+
+/// Everything there is to say about a module before it runs.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Core module or component.
+    pub encoded: Encoded,
+    /// How it would be started.
+    pub entry: Option<Entry>,
+    /// Sorted by name.
+    pub imports: Vec<Import>,
+    /// Reasons that have nothing to do with imports.
+    pub problems: Vec<String>,
+    /// The component to compile; for a core module the adapted one.
+    #[serde(skip)]
+    component: Option<Vec<u8>>,
+}
+
+/// A module that may run.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The component to compile.
+    pub component: Vec<u8>,
+    /// How it is started.
+    pub entry: Entry,
+}
+
+impl Report {
+    /// Every reason not to run it; empty means admitted.
+    pub fn reasons(&self) -> Vec<String> {
+        let imports = self.imports.iter().filter_map(|import| import.refused.clone());
+        imports.chain(self.problems.iter().cloned()).collect()
+    }
+
+    /// Whether it imports `interface`.
+    pub fn uses(&self, interface: Interface) -> bool {
+        self.imports
+            .iter()
+            .any(|import| surface::judge(&import.interface) == Ok(interface))
+    }
+
+    /// The proven form, or every reason in one error.
+    pub fn admit(self) -> Result<Admitted> {
+        let reasons = self.reasons();
+        match (self.component, self.entry) {
+            (Some(component), Some(entry)) if reasons.is_empty() => Ok(Admitted { component, entry }),
+            _ => Err(anyhow!("refused: {}; 'coo audit' lists every import", reasons.join("; "))),
+        }
+    }
+}
+
+/// Examines `wasm`. An error means that it can't even be read as WebAssembly.
+pub fn examine(wasm: &[u8]) -> Result<Report> {
+    let encoded = match Parser::new(0).parse(wasm, true) {
+        Ok(wasmparser::Chunk::Parsed { payload: Payload::Version { encoding, .. }, .. }) => match encoding {
+            Encoding::Module => Encoded::CoreModule,
+            Encoding::Component => Encoded::Component,
+        },
+        _ => anyhow::bail!("not a WebAssembly binary; compile for wasm32-wasip1 or give a component"),
+    };
+    if let Err(error) = Validator::new_with_features(FEATURES).validate_all(wasm) {
+        anyhow::bail!("not valid WebAssembly for this engine: {error}");
+    }
+    match encoded {
+        Encoded::CoreModule => examine_core(wasm),
+        Encoded::Component => examine_component(wasm, Encoded::Component),
+    }
+}
+
+/// A core module's imports are judged by name first, since the encoder would only say that
+/// it can't find an adapter; what passes is adapted and judged again as a component.
+fn examine_core(wasm: &[u8]) -> Result<Report> {
+    let (imports, exports) = core_imports_and_exports(wasm)?;
+    let adapted_functions = preview1_functions()?;
+    let mut report = Report {
+        encoded: Encoded::CoreModule,
+        entry: None,
+        imports: Vec::new(),
+        problems: Vec::new(),
+        component: None,
+    };
+    for (module, functions) in &imports {
+        if module == PREVIEW1 {
+            report.problems.extend(functions.iter().filter_map(|function| {
+                if function.starts_with(PREVIEW1_REFUSED_PREFIX) {
+                    Some(format!("import '{PREVIEW1}.{function}' reaches for the network, which is not part of the surface"))
+                } else if adapted_functions.contains(function) {
+                    None
+                } else {
+                    Some(format!("import '{PREVIEW1}.{function}' is not a WASI preview 1 function"))
+                }
+            }));
+        } else if let Err(refused) = surface::judge(module) {
+            report.imports.push(Import {
+                interface: module.clone(),
+                functions: functions.iter().cloned().collect(),
+                permits: None,
+                reach: None,
+                refused: Some(format!("{refused} (functions: {})", join(functions))),
+            });
+        }
+    }
+    let is_command = exports.contains("_start");
+    if !report.reasons().is_empty() {
+        return Ok(report);
+    }
+    let adapter_bytes = if is_command {
+        adapter::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER
+    } else {
+        adapter::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER
+    };
+    let encoded = ComponentEncoder::default()
+        .validate(true)
+        .module(wasm)
+        .and_then(|encoder| encoder.adapter(PREVIEW1, adapter_bytes))
+        .and_then(|mut encoder| encoder.encode());
+    match encoded {
+        Ok(component) => examine_component(&component, Encoded::CoreModule),
+        Err(error) => {
+            let hint = if is_command || exports.contains("run") {
+                String::new()
+            } else {
+                " (it exports neither '_start' nor 'run')".to_owned()
+            };
+            report.problems.push(format!("can't be turned into a component{hint}: {error:#}"));
+            Ok(report)
+        }
+    }
+}
+
+fn join(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+type Names = BTreeMap<String, BTreeSet<String>>;
+
+fn core_imports_and_exports(wasm: &[u8]) -> Result<(Names, BTreeSet<String>)> {
+    let mut imports = Names::new();
+    let mut exports = BTreeSet::new();
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload? {
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    let import = import?;
+                    imports
+                        .entry(import.module.to_owned())
+                        .or_default()
+                        .insert(import.name.to_owned());
+                }
+            }
+            Payload::ExportSection(section) => {
+                for export in section {
+                    exports.insert(export?.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok((imports, exports))
+}
+
+/// What the adapter offers: read from the adapter itself, so that there is no second list.
+fn preview1_functions() -> Result<BTreeSet<String>> {
+    let mut functions = BTreeSet::new();
+    for payload in Parser::new(0).parse_all(adapter::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER) {
+        if let Payload::ExportSection(section) = payload? {
+            for export in section {
+                let export = export?;
+                if export.kind == ExternalKind::Func {
+                    functions.insert(export.name.to_owned());
+                }
+            }
+        }
+    }
+    Ok(functions)
+}
+
+fn examine_component(component: &[u8], encoded: Encoded) -> Result<Report> {
+    let decoded = wit_component::decode(component).context("its interface can't be read")?;
+    let DecodedWasm::Component(resolve, world) = decoded else {
+        anyhow::bail!("a WIT package and not a program; compile the program itself");
+    };
+    let provided = provided_functions()?;
+    let mut imports: Vec<Import> = resolve.worlds[world]
+        .imports
+        .iter()
+        .map(|(key, item)| judge(&resolve, key, item, &provided))
+        .collect();
+    imports.sort_by(|a, b| a.interface.cmp(&b.interface));
+    let entry = entry_of(&resolve, world);
+    let problems = if entry.is_none() {
+        let exports: Vec<String> = resolve.worlds[world]
+            .exports
+            .keys()
+            .map(|key| resolve.name_world_key(key))
+            .collect();
+        vec![format!(
+            "nothing to start: it exports [{}], needed is 'run: func(input: string) -> result<string, string>' or wasi:cli/run@0.2",
+            exports.join(", ")
+        )]
+    } else {
+        Vec::new()
+    };
+    Ok(Report {
+        encoded,
+        entry,
+        imports,
+        problems,
+        component: Some(component.to_owned()),
+    })
+}
+
+fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Names) -> Import {
+    let name = resolve.name_world_key(key);
+    let functions: Vec<String> = match item {
+        WorldItem::Interface { id, .. } => {
+            let mut names: Vec<String> = resolve.interfaces[*id].functions.keys().cloned().collect();
+            names.sort();
+            names
+        }
+        WorldItem::Function(_) | WorldItem::Type { .. } => Vec::new(),
+    };
+    let verdict = surface::judge(&name).and_then(|interface| {
+        let known = provided.get(interface.name());
+        functions
+            .iter()
+            .find(|function| known.is_none_or(|known| !known.contains(*function)))
+            .map_or(Ok(interface), |function| {
+                Err(surface::Refused::Function { interface: name.clone(), function: function.clone() })
+            })
+    });
+    Import {
+        permits: verdict.as_ref().ok().map(|interface| interface.permits()),
+        reach: verdict.as_ref().ok().map(|interface| interface.reach()),
+        refused: verdict.err().map(|refused| refused.to_string()),
+        interface: name,
+        functions,
+    }
+}
+
+/// The functions of every interface the host links, by name without version, read from the
+/// very WIT its bindings are made from.
+fn provided_functions() -> Result<Names> {
+    let mut resolve = Resolve::default();
+    for (name, text) in crate::sandbox::WIT {
+        resolve.push_str(name, text).with_context(|| format!("surface {name}"))?;
+    }
+    let mut provided = Names::new();
+    for (_, interface) in &resolve.interfaces {
+        let (Some(package), Some(name)) = (interface.package, &interface.name) else {
+            continue;
+        };
+        let package = &resolve.packages[package].name;
+        provided.insert(
+            format!("{}:{}/{name}", package.namespace, package.name),
+            interface.functions.keys().cloned().collect(),
+        );
+    }
+    Ok(provided)
+}
+
+fn entry_of(resolve: &Resolve, world: WorldId) -> Option<Entry> {
+    resolve.worlds[world].exports.iter().find_map(|(key, item)| match (key, item) {
+        (WorldKey::Name(name), WorldItem::Function(_)) if name == "run" => Some(Entry::Mission),
+        (WorldKey::Interface(_), WorldItem::Interface { .. }) => {
+            let name = resolve.name_world_key(key);
+            name.starts_with("wasi:cli/run@0.2.").then_some(Entry::Command(name))
+        }
+        _ => None,
+    })
+}

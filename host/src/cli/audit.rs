@@ -1,0 +1,103 @@
+//! `coo audit <module>`: hash, kind, every import with what it permits, and the verdict,
+//! exactly as a run would decide it. Runs and compiles nothing.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use coo_kernel::digest::Digest;
+use coo_kernel::surface::Reach;
+use serde::Serialize;
+
+use super::print;
+use crate::admission::{self, Encoded, Entry, MODULE_BYTES_MAX, Report};
+use crate::bundle;
+use crate::prepare::read_file;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// A .wasm file, or a module of the set by name
+    module: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct View<'a> {
+    module: String,
+    sha256: Digest,
+    bytes: usize,
+    #[serde(flatten)]
+    report: &'a Report,
+    admitted: bool,
+    reasons: Vec<String>,
+}
+
+pub fn cmd_audit(options: &Options) -> Result<ExitCode> {
+    let name = options.module.display().to_string();
+    let wasm = match bundle::module(&name) {
+        Some(module) if !options.module.exists() => module.wasm.to_vec(),
+        _ => read_file(&options.module, MODULE_BYTES_MAX).context("module")?,
+    };
+    let report = admission::examine(&wasm).with_context(|| format!("module {name}"))?;
+    let reasons = report.reasons();
+    let view = View {
+        sha256: Digest::of(&wasm),
+        bytes: wasm.len(),
+        admitted: reasons.is_empty(),
+        report: &report,
+        reasons,
+        module: name,
+    };
+    if options.json {
+        print::json(&view)?;
+    } else {
+        print::out(&text(&view))?;
+    }
+    Ok(print::code(view.admitted))
+}
+
+fn text(view: &View<'_>) -> String {
+    let kind = match view.report.encoded {
+        Encoded::CoreModule => "core module (WASI preview 1), adapted to a component",
+        Encoded::Component => "component",
+    };
+    let entry = match &view.report.entry {
+        Some(Entry::Mission) => "coo:mission run(input)",
+        Some(Entry::Command(interface)) => interface,
+        None => "none",
+    };
+    let mut text = format!(
+        "Module {}\n  SHA-256: {}\n  Size: {} bytes\n  Kind: {kind}\n  Entry: {entry}\n\nImports\n",
+        print::one_line(&view.module),
+        view.sha256,
+        view.bytes,
+    );
+    if view.report.imports.is_empty() {
+        text.push_str("  none\n");
+    }
+    for import in &view.report.imports {
+        let mark = match (&import.refused, import.reach) {
+            (Some(_), _) => "REFUSED",
+            (None, Some(Reach::World)) => "world  ",
+            (None, _) => "sandbox",
+        };
+        let said = import.refused.as_deref().or(import.permits).unwrap_or_default();
+        let _ = writeln!(text, "  {mark} {}\n          {}", print::one_line(&import.interface), print::one_line(said));
+        if !import.functions.is_empty() {
+            let options = textwrap::Options::new(78).initial_indent("          ").subsequent_indent("          ");
+            let _ = writeln!(text, "{}", textwrap::fill(&print::one_line(&import.functions.join(" ")), options));
+        }
+    }
+    if view.admitted {
+        text.push_str("\nVerdict: ADMITTED\n");
+    } else {
+        text.push_str("\nVerdict: REFUSED\n");
+        for reason in &view.reasons {
+            let _ = writeln!(text, "  - {}", print::one_line(reason));
+        }
+    }
+    text
+}

@@ -1,0 +1,83 @@
+//! `coo digest`: the SHA-256 of the module set, of the binary or of a folder, and whether it
+//! is the pinned one. The canonical form is documented in the kernel's `module_set`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use coo_kernel::digest::Digest;
+use coo_kernel::module_set::{self, Member};
+use serde::Serialize;
+
+use super::print;
+use crate::admission::MODULE_BYTES_MAX;
+use crate::bundle;
+use crate::prepare::read_file;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Folder with .wasm files; left out, the set inside the binary
+    #[arg(long, value_name = "DIR")]
+    modules: Option<PathBuf>,
+    /// Compare with a digest file; without FILE, with the digest of this release
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    check: Option<Option<PathBuf>>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct View {
+    sha256: Digest,
+    modules: Vec<Member>,
+    pinned: Option<String>,
+    matches: Option<bool>,
+}
+
+pub fn cmd_digest(options: &Options) -> Result<ExitCode> {
+    let mut modules = match &options.modules {
+        Some(folder) => members_of(folder)?,
+        None => bundle::members(),
+    };
+    modules.sort();
+    let sha256 = module_set::digest(&modules);
+    let pinned = options.check.as_ref().map(|file| pinned(file.as_deref())).transpose()?;
+    let matches = pinned.as_ref().map(|pinned| *pinned == sha256.to_string());
+    let view = View { sha256, modules, pinned, matches };
+    if options.json {
+        print::json(&view)?;
+    } else {
+        print::out(&format!("{}{sha256}  module set\n", module_set::listing(&view.modules)))?;
+    }
+    if let (Some(false), Some(pinned)) = (view.matches, &view.pinned) {
+        print::error_text(&format!(
+            "module set: has SHA-256 {sha256}, pinned is {}; rebuild the modules or pin the new digest",
+            print::one_line(pinned)
+        ));
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn pinned(file: Option<&Path>) -> Result<String> {
+    let text = match file {
+        Some(path) => String::from_utf8_lossy(&read_file(path, 4_096).context("digest file")?).into_owned(),
+        None => bundle::SANDBOX_DIGEST.to_owned(),
+    };
+    Ok(text.split_whitespace().next().unwrap_or_default().to_owned())
+}
+
+fn members_of(folder: &Path) -> Result<Vec<Member>> {
+    let shown = || format!("folder {}", folder.display());
+    let mut members = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("{}: can't be read", shown()))? {
+        let path = entry.with_context(shown)?.path();
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            members.push(Member { name, sha256: Digest::of(read_file(&path, MODULE_BYTES_MAX)?) });
+        }
+    }
+    anyhow::ensure!(!members.is_empty(), "{}: no .wasm files in it", shown());
+    Ok(members)
+}

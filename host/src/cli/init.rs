@@ -1,0 +1,24 @@
+//! `coo init`: makes the state root, so that its configuration can be changed before the
+//! first run. Every running command makes it too if it is not there.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::print;
+use crate::session::Session;
+
+pub fn cmd_init(root: &Path) -> Result<ExitCode> {
+    let existed = root.join(crate::store::FILE).exists();
+    let session = Session::for_writing(root, print::note)?;
+    let model = session.config.llm.default_model.as_deref().unwrap_or("none");
+    print::out(&format!(
+        "State root {} {}\n  Default model: {}\n  Configuration: {}\n",
+        root.display(),
+        if existed { "is there already" } else { "created" },
+        print::one_line(model),
+        root.join("config.json").display(),
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,243 @@
+//! `coo inspect <id>`: hash lineage, calls and their origin, fuel, memory, outputs.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use coo_kernel::artefact::Artefact;
+use coo_kernel::digest::Digest;
+use coo_kernel::journal::{
+    Blob, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody, WorldBody,
+};
+use coo_kernel::llm::{Answer, FinishReason, Provenance, Request, Usage};
+use coo_kernel::mission::Status;
+use serde::Serialize;
+
+use super::{events, print};
+use crate::bundle;
+use crate::session::{Session, find_mission};
+use crate::store::{Facts, MissionRow};
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Mission id, such as DEMO-000001
+    id: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct View {
+    id: String,
+    name: String,
+    status: Status,
+    reason: Option<String>,
+    lineage: Option<MissionBody>,
+    events: u64,
+    chain_head: Digest,
+    calls: Calls,
+    model_calls: Vec<ModelCall>,
+    steps: Vec<StepReturnedBody>,
+    world: Option<WorldBody>,
+    facts: Facts,
+}
+
+#[derive(Default, Serialize)]
+struct Calls {
+    llm: u64,
+    llm_refused: u64,
+    db_query: u64,
+    db_execute: u64,
+    gateway_write: u64,
+}
+
+#[derive(Serialize)]
+struct ModelCall {
+    event: u64,
+    request_sha256: Digest,
+    nth: u64,
+    model_asked: String,
+    source: Option<String>,
+    model: Option<String>,
+    finish_reason: Option<FinishReason>,
+    usage: Option<Usage>,
+    provenance: Option<Provenance>,
+}
+
+pub fn cmd_inspect(root: &Path, options: &Options) -> Result<ExitCode> {
+    let (session, mission) = find_mission(root, &options.id, print::note)?;
+    let view = view(&session, &mission)?;
+    if options.json {
+        print::json(&view)?;
+    } else {
+        print::out(&text(&view))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn view(session: &Session, mission: &MissionRow) -> Result<View> {
+    let mut calls = Calls::default();
+    let mut model_calls: Vec<ModelCall> = Vec::new();
+    let mut steps = Vec::new();
+    let mut world = None;
+    let (progress, chain) = events::walk(session, mission, |record| {
+        match record.kind {
+            Kind::LlmIntent => {
+                calls.llm += 1;
+                model_calls.push(asked(record)?);
+            }
+            Kind::LlmOutcome => {
+                if let Some(call) = model_calls.last_mut() {
+                    answered(session, mission, record, call)?;
+                }
+            }
+            Kind::LlmRefused => calls.llm_refused += 1,
+            Kind::DbQuery => calls.db_query += 1,
+            Kind::DbExecute => calls.db_execute += 1,
+            Kind::GatewayWrite => calls.gateway_write += 1,
+            Kind::StepReturned => steps.push(serde_json::from_str(&record.body)?),
+            Kind::World => world = Some(serde_json::from_str(&record.body)?),
+            Kind::Mission | Kind::Transition | Kind::Environment | Kind::StepStarted => {}
+        }
+        Ok(())
+    })?;
+    let status = events::status(session, mission, &progress);
+    Ok(View {
+        id: mission.id.to_string(),
+        name: mission.name.clone(),
+        status,
+        reason: events::reason(mission, &progress, status),
+        lineage: progress.mission,
+        events: chain.seq(),
+        chain_head: chain.head(),
+        calls,
+        model_calls,
+        steps,
+        world,
+        facts: mission.facts.clone(),
+    })
+}
+
+fn asked(record: &Record) -> Result<ModelCall> {
+    let IntentBody { nth, request, sha256 } = serde_json::from_str(&record.body)?;
+    let request: Request = serde_json::from_str(request.get())?;
+    Ok(ModelCall {
+        event: record.seq,
+        request_sha256: sha256,
+        nth,
+        model_asked: request.model,
+        source: None,
+        model: None,
+        finish_reason: None,
+        usage: None,
+        provenance: None,
+    })
+}
+
+fn answered(session: &Session, mission: &MissionRow, record: &Record, call: &mut ModelCall) -> Result<()> {
+    let OutcomeBody { answer } = serde_json::from_str(&record.body)?;
+    if let Answer::Completion(completion) = answer {
+        call.model = Some(completion.model);
+        call.finish_reason = Some(completion.finish_reason);
+        call.usage = Some(completion.usage);
+    }
+    call.source = session
+        .store
+        .event_facts(mission.id.number(), record.seq)?
+        .and_then(|facts| facts.source);
+    let same = |frozen: &crate::store::FrozenCall| {
+        (frozen.request_sha256, frozen.nth) == (call.request_sha256, call.nth)
+    };
+    call.provenance = if call.source.as_deref() == Some("bundled") {
+        bundle::frozen().iter().find(|frozen| same(frozen)).map(|frozen| frozen.provenance.clone())
+    } else {
+        session
+            .store
+            .frozen(&call.request_sha256, call.nth)?
+            .map(|frozen| frozen.provenance)
+    };
+    Ok(())
+}
+
+fn text(view: &View) -> String {
+    let mut text = format!("Mission {}\n  Ran: {}\n  Status: {}\n", view.id, print::one_line(&view.name), view.status);
+    if let Some(reason) = &view.reason {
+        let _ = writeln!(text, "  Reason: {}", print::one_line(reason));
+    }
+    text.push_str("\nLineage (SHA-256)\n");
+    if let Some(lineage) = &view.lineage {
+        let _ = writeln!(text, "  Descriptor: {}", lineage.descriptor);
+        let _ = writeln!(text, "  Module:     {}", lineage.module);
+        let _ = writeln!(text, "  Surface:    {}", lineage.surface);
+    }
+    let _ = writeln!(text, "  Chain head: {}", view.chain_head);
+    let _ = writeln!(text, "  Events:     {}", view.events);
+    let facts = &view.facts;
+    text.push_str("\nResources\n");
+    let _ = writeln!(text, "  Fuel:   {}", facts.fuel);
+    let _ = writeln!(text, "  Memory: {} bytes", facts.memory_peak_bytes);
+    let _ = writeln!(text, "  Time:   {}.{:03} ms", facts.elapsed_us / 1_000, facts.elapsed_us % 1_000);
+    let engine = facts.engine.lines().next().unwrap_or("unknown");
+    let _ = writeln!(text, "  Engine: {engine} ({})", facts.engine_sha256.map(|digest| digest.short()).unwrap_or_default());
+    let calls = &view.calls;
+    let _ = writeln!(
+        text,
+        "\nCalls\n  llm {}, refused {} | db query {}, execute {} | gateway {}",
+        calls.llm, calls.llm_refused, calls.db_query, calls.db_execute, calls.gateway_write
+    );
+    for call in &view.model_calls {
+        text.push_str(&model_call(call));
+    }
+    outputs(view, &mut text);
+    if !facts.backtrace.is_empty() {
+        text.push_str("\nTrapped in\n");
+        for frame in &facts.backtrace {
+            let _ = writeln!(text, "  {}", print::one_line(frame));
+        }
+    }
+    text
+}
+
+fn model_call(call: &ModelCall) -> String {
+    let mut text = format!("\nModel call #{:04}\n", call.event);
+    let _ = writeln!(text, "  Request:  {} (time {})", call.request_sha256, call.nth);
+    let _ = writeln!(text, "  Model:    {}", print::one_line(call.model.as_deref().unwrap_or(&call.model_asked)));
+    let _ = writeln!(text, "  Answer:   {}", match call.source.as_deref() {
+        None => "none on record".to_owned(),
+        Some("bundled") => "frozen, shipped with coo".to_owned(),
+        Some("frozen") => "frozen in this state root".to_owned(),
+        Some(server) => format!("live from {}", print::one_line(server)),
+    });
+    if let Some(provenance) = &call.provenance {
+        let _ = writeln!(text, "  Recorded: {} from {}", print::one_line(&provenance.recorded_at), print::one_line(&provenance.server));
+        let extra = provenance.note.iter().chain(&provenance.system_fingerprint);
+        for line in extra {
+            let _ = writeln!(text, "            {}", print::one_line(line));
+        }
+    }
+    if call.finish_reason == Some(FinishReason::Length) {
+        text.push_str("  Note:     cut off at max_tokens; the answer is incomplete\n");
+    }
+    text
+}
+
+fn outputs(view: &View, text: &mut String) {
+    text.push_str("\nOutputs\n");
+    let mut blob = |label: String, blob: &Blob| {
+        let _ = writeln!(text, "  {label}: {} bytes {}", blob.bytes, blob.sha256);
+    };
+    for step in &view.steps {
+        for (what, output) in [("output", step.output), ("stdout", Some(step.stdout)), ("stderr", Some(step.stderr))] {
+            if let Some(output) = output
+                && output.bytes > 0
+            {
+                blob(format!("{} {what}", step.id), &output);
+            }
+        }
+    }
+    for Artefact { bytes, path, sha256 } in view.world.iter().flat_map(|world| &world.artefacts) {
+        blob(format!("artefacts/{path}"), &Blob { bytes: *bytes, sha256: *sha256 });
+    }
+}

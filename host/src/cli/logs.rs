@@ -1,0 +1,172 @@
+//! `coo logs [id]`: the journal, an event a line (user surface v1.1 §6). The same run prints
+//! the same lines on every machine, but for those two that name machine and configuration.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use coo_kernel::digest::Digest;
+use coo_kernel::journal::{
+    CallBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody,
+    StepStartedBody, TransitionBody, WorldBody,
+};
+use coo_kernel::llm::{Answer, Refusal};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{events, print};
+use crate::session::{Session, find_mission};
+use crate::store::MissionRow;
+
+/// Characters of a call's text that a line shows.
+const TEXT_MAX: usize = 40;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Mission id; left out, the mission that was run last
+    id: Option<String>,
+    /// Print JSON lines: whole events with their digests
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct JsonEvent<'a> {
+    seq: u64,
+    state: coo_kernel::state::State,
+    kind: &'static str,
+    body: &'a RawValue,
+    prev_sha256: Digest,
+    sha256: Digest,
+    at_ms: Option<i64>,
+    source: Option<String>,
+}
+
+pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
+    let (session, mission) = match &options.id {
+        Some(id) => find_mission(root, id, print::note)?,
+        None => {
+            let none = || format!("no missions in {}; 'coo run-demo' makes the first", root.display());
+            let session = Session::for_reading(root, print::note)?.with_context(none)?;
+            let mission = session.store.latest_mission()?.with_context(none)?;
+            (session, mission)
+        }
+    };
+    events::walk(&session, &mission, |record| {
+        let line = if options.json {
+            json_line(&session, &mission, record)?
+        } else {
+            line(&mission, record)?
+        };
+        print::out(&(line + "\n"))
+    })?;
+    if !options.json
+        && let Some(reason) = &mission.interrupted
+    {
+        print::note(&format!("{} was interrupted here: {reason}", mission.id));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn json_line(session: &Session, mission: &MissionRow, record: &Record) -> Result<String> {
+    let facts = session.store.event_facts(mission.id.number(), record.seq)?;
+    let body: &RawValue = serde_json::from_str(&record.body)?;
+    Ok(serde_json::to_string(&JsonEvent {
+        seq: record.seq,
+        state: record.state,
+        kind: record.kind.name(),
+        body,
+        prev_sha256: record.prev,
+        sha256: record.sha256,
+        at_ms: facts.as_ref().map(|facts| facts.at_ms),
+        source: facts.and_then(|facts| facts.source),
+    })?)
+}
+
+fn line(mission: &MissionRow, record: &Record) -> Result<String> {
+    let detail = detail(mission, record).with_context(|| format!("event {}", record.seq))?;
+    Ok(format!(
+        "[{:04}] STATE={} {} sha256={}",
+        record.seq,
+        record.state,
+        detail,
+        record.sha256.short()
+    ))
+}
+
+fn detail(mission: &MissionRow, record: &Record) -> Result<String> {
+    let body = record.body.as_str();
+    let short = |digest: Option<Digest>| digest.map_or("-".to_owned(), |digest| digest.short());
+    Ok(match record.kind {
+        Kind::Mission => {
+            let MissionBody { descriptor, mission_type, module, .. } = serde_json::from_str(body)?;
+            format!(
+                "mission type={mission_type} descriptor={} module={} config={}",
+                descriptor.short(),
+                module.short(),
+                short(mission.facts.config_sha256)
+            )
+        }
+        Kind::Transition => {
+            let TransitionBody { failure, from, .. } = serde_json::from_str(body)?;
+            let reason = failure.map(|failure| format!(" reason={:?}", print::one_line(&failure.to_string())));
+            format!("transition from={from}{}", reason.unwrap_or_default())
+        }
+        Kind::Environment => format!("environment host={}", short(mission.facts.environment_sha256)),
+        Kind::StepStarted => {
+            let StepStartedBody { id, input } = serde_json::from_str(body)?;
+            format!("step.started step={id} input={} bytes={}", input.sha256.short(), input.bytes)
+        }
+        Kind::StepReturned => {
+            let StepReturnedBody { id, output, .. } = serde_json::from_str(body)?;
+            match output {
+                Some(output) => format!("step.returned step={id} output={} bytes={}", output.sha256.short(), output.bytes),
+                None => format!("step.returned step={id} output=-"),
+            }
+        }
+        Kind::LlmIntent => {
+            let IntentBody { nth, sha256, .. } = serde_json::from_str(body)?;
+            format!("llm.intent request={} nth={nth}", sha256.short())
+        }
+        Kind::LlmOutcome => {
+            let OutcomeBody { answer } = serde_json::from_str(body)?;
+            format!("llm.outcome {}", answered(&answer))
+        }
+        Kind::LlmRefused => {
+            let refusal: Refusal = serde_json::from_str(body)?;
+            format!("llm.refused {}", refused(&refusal))
+        }
+        Kind::DbQuery | Kind::DbExecute | Kind::GatewayWrite => {
+            let CallBody { answer, request } = serde_json::from_str(body)?;
+            format!("{} {} -> {}", record.kind, excerpt(request.get()), excerpt(answer.get()))
+        }
+        Kind::World => {
+            let WorldBody { artefacts, db_executes } = serde_json::from_str(body)?;
+            format!("world artefacts={} db_executes={db_executes}", artefacts.len())
+        }
+    })
+}
+
+fn answered(answer: &Answer) -> String {
+    match answer {
+        Answer::Completion(completion) => {
+            format!("model={} text={}", print::one_line(&completion.model), excerpt(&format!("{:?}", completion.text)))
+        }
+        Answer::Error(refusal) => refused(refusal),
+    }
+}
+
+fn refused(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Refused(text) => format!("refused={}", excerpt(&format!("{text:?}"))),
+        Refusal::Rejected(text) => format!("rejected={}", excerpt(&format!("{text:?}"))),
+    }
+}
+
+fn excerpt(text: &str) -> String {
+    let text = print::one_line(text);
+    if text.chars().count() <= TEXT_MAX {
+        return text;
+    }
+    text.chars().take(TEXT_MAX - 1).chain(['…']).collect()
+}

@@ -1,0 +1,79 @@
+//! `coo mission <id>`: status and timeline (user surface v1.1 §5).
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use coo_kernel::state::State;
+use serde::Serialize;
+
+use super::{events, print};
+use crate::machine::rfc3339;
+use crate::session::find_mission;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Mission id, such as DEMO-000001
+    id: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct View {
+    id: String,
+    r#type: String,
+    status: coo_kernel::mission::Status,
+    reason: Option<String>,
+    created: String,
+    started: Option<String>,
+    finished: Option<String>,
+    timeline: Vec<State>,
+}
+
+pub fn cmd_mission(root: &Path, options: &Options) -> Result<ExitCode> {
+    let (session, mission) = find_mission(root, &options.id, print::note)?;
+    let (progress, _) = events::walk(&session, &mission, |_| Ok(()))?;
+    let status = events::status(&session, &mission, &progress);
+    let started = session.store.event_facts(mission.id.number(), 2)?;
+    let view = View {
+        id: mission.id.to_string(),
+        r#type: mission.mission_type.clone(),
+        status,
+        reason: events::reason(&mission, &progress, status),
+        created: rfc3339(mission.created_ms),
+        started: started.map(|facts| rfc3339(facts.at_ms)),
+        finished: mission.finished_ms.map(rfc3339),
+        timeline: progress.timeline,
+    };
+    if options.json {
+        print::json(&view)?;
+    } else {
+        print::out(&text(&view))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(view: &View) -> String {
+    let none = "-".to_owned();
+    let mut text = format!(
+        "Mission {}\n  Type: {}\n  Status: {}\n",
+        view.id, view.r#type, view.status
+    );
+    if let Some(reason) = &view.reason {
+        let _ = writeln!(text, "  Reason: {}", print::one_line(reason));
+    }
+    let _ = write!(
+        text,
+        "  Created: {}\n  Started: {}\n  Finished: {}\n\nTimeline\n",
+        view.created,
+        view.started.as_ref().unwrap_or(&none),
+        view.finished.as_ref().unwrap_or(&none),
+    );
+    for (i, state) in view.timeline.iter().enumerate() {
+        let _ = writeln!(text, "  #{:04} {state}", i + 1);
+    }
+    text
+}

@@ -1,0 +1,59 @@
+//! `coo missions`: all missions of the state root, oldest first.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::{events, print};
+use crate::machine::rfc3339;
+use crate::session::Session;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    id: String,
+    r#type: String,
+    status: coo_kernel::mission::Status,
+    created: String,
+    name: String,
+}
+
+pub fn cmd_missions(root: &Path, options: &Options) -> Result<ExitCode> {
+    let mut rows = Vec::new();
+    if let Some(session) = Session::for_reading(root, print::note)? {
+        for mission in session.store.missions()? {
+            let (progress, _) = events::walk(&session, &mission, |_| Ok(()))?;
+            rows.push(Row {
+                id: mission.id.to_string(),
+                status: events::status(&session, &mission, &progress),
+                created: rfc3339(mission.created_ms),
+                r#type: mission.mission_type,
+                name: mission.name,
+            });
+        }
+    }
+    if options.json {
+        print::json(&rows)?;
+    } else if rows.is_empty() {
+        print::note(&format!("no missions in {}; 'coo run-demo' makes the first", root.display()));
+    } else {
+        for row in rows {
+            print::out(&format!(
+                "{:<14} {:<11} {}  {}\n",
+                row.id,
+                row.status,
+                row.created,
+                print::one_line(&row.name)
+            ))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

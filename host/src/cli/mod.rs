@@ -1,0 +1,133 @@
+//! The command line: parses it, calls one file per command, prints errors. Nothing here
+//! decides anything about a mission.
+//!
+//! Exit codes: 0 done, 1 the thing asked for failed (`ERROR: …` on standard error), 2 the
+//! command line was wrong. Results go to standard output, everything else to standard error.
+
+mod audit;
+mod digest;
+mod events;
+mod init;
+mod inspect;
+mod logs;
+mod mission;
+mod missions;
+mod print;
+mod receipt;
+mod replay;
+mod run;
+mod run_demo;
+mod validate;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::session::root_path;
+
+/// Run any AI workflow identically, every time.
+///
+/// A mission is a descriptor (JSON) plus a WebAssembly module. coo runs it in a sandbox with
+/// a fixed clock and seed, journals every call, freezes every answer, and replays any run
+/// byte for byte, offline.
+#[derive(Debug, Parser)]
+#[command(name = "coo", version, max_term_width = 80, after_help = AFTER_HELP)]
+struct Arguments {
+    /// State root [default: $COO_ROOT, else .coo in the working directory]
+    #[arg(long, value_name = "DIR", global = true)]
+    root: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Start with:  coo run-demo
+Exit codes:  0 done, 1 failed (ERROR: … on standard error), 2 wrong command line";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the bundled demo: no configuration, no key, no network
+    #[command(disable_help_flag = true)]
+    RunDemo {
+        /// Takes none.
+        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<OsString>,
+    },
+    /// Run a mission: a descriptor, a bundled mission by name, or a .wasm program
+    Run(run::Options),
+    /// Run a recorded mission again from its journal and compare every byte
+    Replay(replay::Options),
+    /// List all missions
+    Missions(missions::Options),
+    /// Show one mission: status and timeline
+    Mission(mission::Options),
+    /// Print the journal of a mission, an event a line
+    Logs(logs::Options),
+    /// Show hash lineage, calls, fuel, memory and outputs of a mission
+    Inspect(inspect::Options),
+    /// List every import of a module, what it permits, and the verdict
+    Audit(audit::Options),
+    /// Check a descriptor without running it
+    Validate(validate::Options),
+    /// Print the SHA-256 of the module set
+    Digest(digest::Options),
+    /// Create the state root with its default configuration
+    Init,
+    /// Print a completion script for a shell
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Parses the command line and runs it.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    match dispatch(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            print::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Result<ExitCode> {
+    let root = root_path(arguments.root.as_deref());
+    match arguments.command {
+        Command::RunDemo { rest } => run_demo::cmd_run_demo(&root, &rest),
+        Command::Run(options) => run::cmd_run(&root, options),
+        Command::Replay(options) => replay::cmd_replay(&root, &options),
+        Command::Missions(options) => missions::cmd_missions(&root, &options),
+        Command::Mission(options) => mission::cmd_mission(&root, &options),
+        Command::Logs(options) => logs::cmd_logs(&root, &options),
+        Command::Inspect(options) => inspect::cmd_inspect(&root, &options),
+        Command::Audit(options) => audit::cmd_audit(&options),
+        Command::Validate(options) => validate::cmd_validate(&options),
+        Command::Digest(options) => digest::cmd_digest(&options),
+        Command::Init => init::cmd_init(&root),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "coo", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Help and version go to standard output with 0; a wrong command line is an error with 2.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Nothing can be said if standard output is gone.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    print::error_text(text.trim_end());
+    ExitCode::from(2)
+}

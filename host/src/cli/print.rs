@@ -1,0 +1,66 @@
+//! How commands speak: one form for errors, one for notes, JSON for machines. Control
+//! characters of outside text never reach a terminal as such.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+/// `ERROR: …` on standard error.
+pub fn error(error: &anyhow::Error) {
+    error_text(&format!("{error:#}"));
+}
+
+/// As `error`, for text.
+pub fn error_text(text: &str) {
+    // Where standard error is closed there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "ERROR: {}", plain(text));
+}
+
+/// A line for people on standard error.
+pub fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "[coo] {}", plain(text));
+}
+
+/// Text on standard output, as it stands. A reader that has gone away is not an error.
+pub fn out(text: &str) -> Result<()> {
+    bytes(text.as_bytes())
+}
+
+/// Bytes on standard output, as they stand.
+pub fn bytes(content: &[u8]) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(content).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("standard output: can't be written")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A value as indented JSON on standard output.
+pub fn json(value: &impl Serialize) -> Result<()> {
+    out(&(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// 0 or 1.
+pub fn code(done: bool) -> ExitCode {
+    if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// `text` with control characters made visible; line breaks stay.
+pub fn plain(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let keep = c == '\n' || !c.is_control();
+            let escaped = (!keep).then(|| c.escape_debug().collect::<Vec<char>>());
+            escaped.unwrap_or_else(|| vec![c])
+        })
+        .collect()
+}
+
+/// As `plain`, on one line.
+pub fn one_line(text: &str) -> String {
+    plain(text).replace('\n', "\\n")
+}

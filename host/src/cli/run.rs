@@ -1,0 +1,154 @@
+//! `coo run`: a descriptor, a bundled mission or a WASI program, recorded. The mission's
+//! output is standard output, byte for byte; the summary goes to standard error.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::mission::{MissionId, Status};
+use serde::Serialize;
+
+use super::print;
+use crate::llm::Freshness;
+use crate::prepare::{Source, read_file};
+use crate::run::{self, Ended};
+use crate::session::Session;
+
+/// Largest input given on the command line, in bytes.
+const INPUT_BYTES_MAX: u64 = 2 << 20;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Descriptor (.json), program (.wasm), or bundled mission: demo, triage
+    target: String,
+    /// Input of a .wasm program: a text file, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// Answer model calls from the frozen store only; a missing answer is an error
+    #[arg(long, conflicts_with = "live")]
+    frozen: bool,
+    /// Always ask the model, and freeze its answer anew
+    #[arg(long)]
+    live: bool,
+    /// Real time a step may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
+    timeout: u64,
+    /// Print a JSON receipt in place of the output
+    #[arg(long)]
+    json: bool,
+    /// Arguments of a .wasm program
+    #[arg(last = true, value_name = "ARGS")]
+    arguments: Vec<String>,
+}
+
+pub fn cmd_run(root: &Path, options: Options) -> Result<ExitCode> {
+    let source = source(&options)?;
+    let session = Session::for_writing(root, print::note)?;
+    let ended = run::run(
+        session,
+        source,
+        run::Options {
+            freshness: match (options.frozen, options.live) {
+                (true, _) => Freshness::Frozen,
+                (_, true) => Freshness::Live,
+                _ => Freshness::Default,
+            },
+            wall_clock_max: Duration::from_secs(options.timeout),
+        },
+    )?;
+    if options.json {
+        print::json(&receipt(&ended))?;
+    } else {
+        print::bytes(&ended.output)?;
+        if ended.output.last().is_some_and(|last| *last != b'\n') {
+            print::note("(output does not end with a line break)");
+        }
+        if !ended.stderr.is_empty() {
+            eprint!("{}", print::plain(&String::from_utf8_lossy(&ended.stderr)));
+        }
+    }
+    print::note(&format!(
+        "{} {}: {} events, {} fuel, {}.{:03} ms, chain {}",
+        ended.id,
+        ended.status,
+        ended.events,
+        ended.facts.fuel,
+        ended.facts.elapsed_us / 1_000,
+        ended.facts.elapsed_us % 1_000,
+        ended.chain_head.short(),
+    ));
+    if let Some(reason) = reason(&ended) {
+        print::error_text(&format!("mission {}: {reason}; 'coo logs {}' shows how it got there", ended.id, ended.id));
+    }
+    Ok(print::code(ended.status == Status::Success))
+}
+
+fn reason(ended: &Ended) -> Option<String> {
+    let failure = ended.failure.as_ref().map(ToString::to_string);
+    failure.or_else(|| ended.interrupted.clone())
+}
+
+fn source(options: &Options) -> Result<Source> {
+    let path = Path::new(&options.target);
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let is_program = extension.is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"));
+    if !is_program && (options.input.is_some() || !options.arguments.is_empty()) {
+        bail!("--input and ARGS are for .wasm programs; a descriptor says what its mission receives");
+    }
+    if is_program {
+        let input = options.input.as_deref().map(input).transpose()?.unwrap_or_default();
+        return Source::program_file(path, input, options.arguments.clone());
+    }
+    if extension.is_some() || path.exists() {
+        return Source::descriptor_file(path);
+    }
+    Source::bundled(&options.target)
+}
+
+fn input(path: &Path) -> Result<String> {
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .take(INPUT_BYTES_MAX + 1)
+            .read_to_end(&mut bytes)
+            .context("standard input: can't be read")?;
+        bytes
+    } else {
+        read_file(path, INPUT_BYTES_MAX).context("input")?
+    };
+    if bytes.len() as u64 > INPUT_BYTES_MAX {
+        bail!("input: more than {INPUT_BYTES_MAX} bytes, which is the limit");
+    }
+    String::from_utf8(bytes).ok().context("input: not UTF-8 text, which a descriptor can't hold; encode it, for example as base64")
+}
+
+#[derive(Serialize)]
+struct JsonReceipt<'a> {
+    id: MissionId,
+    status: Status,
+    reason: Option<String>,
+    output: String,
+    events: u64,
+    chain_head: coo_kernel::digest::Digest,
+    fuel: u64,
+    memory_peak_bytes: u64,
+    elapsed_us: u64,
+    backtrace: &'a [String],
+}
+
+fn receipt(ended: &Ended) -> JsonReceipt<'_> {
+    JsonReceipt {
+        id: ended.id,
+        status: ended.status,
+        reason: reason(ended),
+        output: String::from_utf8_lossy(&ended.output).into_owned(),
+        events: ended.events,
+        chain_head: ended.chain_head,
+        fuel: ended.facts.fuel,
+        memory_peak_bytes: ended.facts.memory_peak_bytes,
+        elapsed_us: ended.facts.elapsed_us,
+        backtrace: &ended.facts.backtrace,
+    }
+}

@@ -1,0 +1,50 @@
+//! `coo run-demo`: the bundled demo mission through the ordinary runtime, and its receipt
+//! (user surface v1.1 §4). Thin: nothing here knows a model or makes a call.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::mission::Status;
+
+use super::receipt::{PREFIX, Receipt};
+use super::{events, print};
+use crate::machine::rfc3339;
+use crate::prepare::Source;
+use crate::run::{self, Options};
+use crate::session::Session;
+
+pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
+    if !rest.is_empty() {
+        bail!("'coo run-demo' does not accept options in V1.1.");
+    }
+    print::out(&format!("{PREFIX}\n"))?;
+    let session = Session::for_writing(root, print::note)?;
+    let ended = run::run(session, Source::bundled("demo")?, Options::default())?;
+
+    let session = Session::for_reading(root, print::note)?.context("state root: gone after the run")?;
+    let mission = session.store.mission(ended.id)?.context("mission: gone after the run")?;
+    let (progress, _) = events::walk(&session, &mission, |_| Ok(()))?;
+    let started = session
+        .store
+        .event_facts(mission.id.number(), 2)?
+        .map_or(mission.created_ms, |facts| facts.at_ms);
+    let text = Receipt {
+        id: &mission.id.to_string(),
+        mission_type: &mission.mission_type,
+        status: ended.status,
+        started: &rfc3339(started),
+        finished: &mission.finished_ms.map(rfc3339).unwrap_or_default(),
+        transitions: progress.timeline.len(),
+        output: &String::from_utf8_lossy(&ended.output),
+    }
+    .text();
+    session.root.write_new(&format!("demo/{}/demo_report.txt", mission.id), text.as_bytes())?;
+    // The prefix line is on the screen since before the run.
+    print::out(text.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('\n')).unwrap_or(&text))?;
+    if let Some(reason) = events::reason(&mission, &progress, ended.status) {
+        print::error_text(&format!("mission {}: {reason}", mission.id));
+    }
+    Ok(print::code(ended.status == Status::Success))
+}

@@ -1,0 +1,41 @@
+//! `coo validate <descriptor>`: everything a run checks before it begins, and nothing more.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+
+use super::print;
+use crate::admission;
+use crate::prepare::Source;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Descriptor (.json) or bundled mission
+    descriptor: String,
+    /// Print the canonical form: every default written out, as the journal hashes it
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn cmd_validate(options: &Options) -> Result<ExitCode> {
+    let path = Path::new(&options.descriptor);
+    let source = if path.extension().is_some() || path.exists() {
+        Source::descriptor_file(path)?
+    } else {
+        Source::bundled(&options.descriptor)?
+    };
+    admission::examine(&source.wasm)?.admit().with_context(|| format!("module {}", source.module))?;
+    if options.json {
+        print::out(&(source.descriptor.canonical()? + "\n"))?;
+    } else {
+        print::out(&format!(
+            "Valid: {} ({}, {} steps, module {})\n",
+            print::one_line(&source.name),
+            source.descriptor.mission_type,
+            source.descriptor.steps.len(),
+            source.module.short()
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

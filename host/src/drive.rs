@@ -1,0 +1,188 @@
+//! Takes a mission from INIT to its end over a tape. One function for recording and for
+//! replaying: whatever happens here happens in both, in the same order. Touches nothing but
+//! the tape and the sandbox.
+
+use std::time::Duration;
+
+use coo_kernel::failure::Failure;
+use coo_kernel::journal::{Kind, MissionBody, StepReturnedBody, StepStartedBody};
+use coo_kernel::ledger::{Ledger, Used};
+use coo_kernel::state::Event;
+use coo_kernel::surface;
+use serde::Serialize;
+
+use crate::prepare::Program;
+use crate::sandbox::{RNG_SEED, StepEnd, StepRun, WALL_CLOCK_START_S, run_step};
+use crate::stop::Stop;
+use crate::store::Durability;
+use crate::tape::Tape;
+
+/// What a mission leaves when it has ended or was stopped.
+pub struct Driven {
+    /// The tape back.
+    pub tape: Tape,
+    /// Why it stopped without reaching an end; `Ok` for COMPLETE and FAILED alike.
+    pub stopped: Result<(), Stop>,
+    /// Why it reached FAILED.
+    pub failure: Option<Failure>,
+    /// What the last step gave its reader.
+    pub output: Vec<u8>,
+    /// Standard error of all steps.
+    pub stderr: Vec<u8>,
+    /// Fuel used by all steps.
+    pub fuel: u64,
+    /// Largest sum of linear memories of any step, in bytes.
+    pub memory_peak_bytes: u64,
+    /// What was counted.
+    pub used: Used,
+    /// Where a trap happened, innermost first.
+    pub backtrace: Vec<String>,
+}
+
+/// Body of the environment event: everything a guest can learn that is not its input.
+#[derive(Serialize)]
+struct Environment<'a> {
+    arguments: &'a [String],
+    engine: coo_kernel::descriptor::EngineSettings,
+    environment: &'a std::collections::BTreeMap<String, String>,
+    limits: coo_kernel::limits::Limits,
+    llm: coo_kernel::llm::Sampling,
+    rng_seed: u64,
+    wall_clock_start_s: u64,
+}
+
+/// Runs the mission.
+pub fn drive(program: &Program, model: Option<&str>, wall_clock_max: Duration, tape: Tape) -> Driven {
+    let mut drive = Driven {
+        tape,
+        stopped: Ok(()),
+        failure: None,
+        output: Vec::new(),
+        stderr: Vec::new(),
+        fuel: 0,
+        memory_peak_bytes: 0,
+        used: Used::default(),
+        backtrace: Vec::new(),
+    };
+    drive.stopped = begin(program, &mut drive.tape);
+    if drive.stopped.is_err() {
+        return drive;
+    }
+    let mut ledger = Ledger::new(program.descriptor.limits);
+    for step in &program.descriptor.steps {
+        let ended;
+        (drive, ledger, ended) = one_step(program, model, wall_clock_max, step, drive, ledger);
+        match ended {
+            Ok(()) => {}
+            Err(Stop::Failed(failure)) => {
+                drive.failure = Some(failure.clone());
+                drive.stopped = drive.tape.transition(Event::Failed, Some(failure));
+                break;
+            }
+            Err(stop) => {
+                drive.stopped = Err(stop);
+                break;
+            }
+        }
+    }
+    drive.used = ledger.used();
+    if drive.stopped.is_ok() && drive.failure.is_none() {
+        drive.stopped = finish(&mut drive.tape);
+    }
+    if drive.stopped.is_ok() {
+        drive.stopped = drive.tape.expect_end();
+    }
+    drive
+}
+
+fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
+    let descriptor = &program.descriptor;
+    let kept = tape.keep(program.canonical.as_bytes())?;
+    tape.begin(&MissionBody {
+        descriptor: kept.sha256,
+        mission_type: descriptor.mission_type.clone(),
+        module: program.module,
+        surface: surface::digest(),
+    })?;
+    tape.transition(Event::Admitted, None)?;
+    tape.event(
+        Kind::Environment,
+        &Environment {
+            arguments: &descriptor.arguments,
+            engine: descriptor.engine,
+            environment: &descriptor.environment,
+            limits: descriptor.limits,
+            llm: descriptor.llm,
+            rng_seed: RNG_SEED,
+            wall_clock_start_s: WALL_CLOCK_START_S,
+        },
+    )?;
+    tape.transition(Event::EnvironmentCaptured, None)?;
+    // From here on a killed process leaves a mission that says where it stood.
+    tape.commit(Durability::Process)
+}
+
+fn one_step(
+    program: &Program,
+    model: Option<&str>,
+    wall_clock_max: Duration,
+    step: &coo_kernel::descriptor::Step,
+    mut drive: Driven,
+    ledger: Ledger,
+) -> (Driven, Ledger, Result<(), Stop>) {
+    let input = match start_step(step, &mut drive.tape) {
+        Ok(input) => input,
+        Err(stop) => return (drive, ledger, Err(stop)),
+    };
+    let end = run_step(
+        &program.sandbox.engine,
+        &program.instance,
+        &program.entry,
+        StepRun {
+            tape: drive.tape,
+            ledger,
+            fuel: program.descriptor.limits.fuel - drive.fuel,
+            model,
+            descriptor: &program.descriptor,
+            input: &input,
+            wall_clock_max,
+        },
+    );
+    let StepEnd { result, stdout, stderr, tape, ledger, fuel_used, memory_bytes, backtrace } = end;
+    drive.tape = tape;
+    drive.fuel += fuel_used;
+    drive.memory_peak_bytes = drive.memory_peak_bytes.max(memory_bytes);
+    drive.backtrace = backtrace;
+    drive.stderr.extend_from_slice(&stderr);
+    let ended = match result {
+        // Neither is an end of the mission's own: nothing of it enters the record.
+        Err(stop @ (Stop::Interrupted(_) | Stop::Diverged(_))) => Err(stop),
+        result => end_step(&mut drive.tape, &step.id, result.as_deref().ok(), &stdout, &stderr)
+            .and_then(|()| result.map(|output| drive.output = output)),
+    };
+    (drive, ledger, ended)
+}
+
+fn start_step(step: &coo_kernel::descriptor::Step, tape: &mut Tape) -> Result<String, Stop> {
+    let input = step.input_text()?;
+    let body = StepStartedBody { id: step.id.clone(), input: tape.keep(input.as_bytes())? };
+    tape.event(Kind::StepStarted, &body)?;
+    Ok(input)
+}
+
+fn end_step(tape: &mut Tape, id: &str, output: Option<&[u8]>, stdout: &[u8], stderr: &[u8]) -> Result<(), Stop> {
+    let body = StepReturnedBody {
+        id: id.to_owned(),
+        output: output.map(|output| tape.keep(output)).transpose()?,
+        stderr: tape.keep(stderr)?,
+        stdout: tape.keep(stdout)?,
+    };
+    tape.event(Kind::StepReturned, &body)
+}
+
+fn finish(tape: &mut Tape) -> Result<(), Stop> {
+    tape.transition(Event::StepsReturned, None)?;
+    let changes = tape.changes().clone();
+    tape.event(Kind::World, &changes)?;
+    tape.transition(Event::ReportWritten, None)
+}

@@ -1,0 +1,28 @@
+//! The shell around the kernel: one module per effect, each thin. `main` only calls `cli`.
+//!
+//! Architecture invariant: decisions are the kernel's; this crate performs them. Wall clock
+//! and environment are asked in `machine` alone, files are reached through `state_root`.
+
+#![deny(unsafe_code)]
+
+pub mod admission;
+pub mod bundle;
+pub mod cli;
+pub mod code_cache;
+pub mod config;
+pub mod drive;
+pub mod engine;
+pub mod gateway;
+pub mod live;
+pub mod llm;
+pub mod machine;
+pub mod prepare;
+pub mod replay;
+pub mod run;
+pub mod sandbox;
+pub mod session;
+pub mod state_root;
+pub mod stop;
+pub mod store;
+pub mod tape;
+pub mod world;

@@ -1,0 +1,225 @@
+//! Whether a trouble is worth another attempt, and after how long a wait.
+//! Invariant: pure and bounded; the same arguments give the same decision, no single wait and
+//! no sum of waits exceeds its limit. Never sleeps and never reads a clock.
+
+use std::time::{Duration, SystemTime};
+
+/// The first wait; doubled from attempt to attempt.
+const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+/// Long enough for a short overload; longer waits are for the server to ask for.
+const BACKOFF_MAX: Duration = Duration::from_secs(16);
+/// The longest wait a server may ask for: rate limits are mostly counted by the minute.
+pub(super) const WAIT_MAX: Duration = Duration::from_mins(1);
+/// All waits of one call together; nobody watches a silent command for longer.
+const WAITS_MAX: Duration = Duration::from_mins(2);
+
+/// What an attempt met and what has been spent so far.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Situation {
+    /// How many attempts have been made, this one included.
+    pub attempts_made: u32,
+    /// How many may be made.
+    pub attempts_max: u32,
+    /// The sum of the waits so far.
+    pub waited: Duration,
+    /// HTTP status, or `None` if no whole response arrived.
+    pub status: Option<u16>,
+    /// What the server asked for.
+    pub retry_after: Option<Duration>,
+    /// 0 up to 1, of which the backoff's random half is made.
+    pub jitter: f64,
+}
+
+/// The decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Wait as long, then ask again.
+    Wait(Duration),
+    /// Attempts or patience are used up, or it would not help.
+    GiveUp,
+    /// The server asks for more than `WAIT_MAX`.
+    Postpone(Duration),
+}
+
+/// Whether the same request may succeed later. 402 only where the server says when.
+pub(super) fn is_transient(status: u16, retry_after: Option<Duration>) -> bool {
+    match status {
+        408 | 429 | 500..=599 => true,
+        402 => retry_after.is_some(),
+        _ => false,
+    }
+}
+
+/// Decides what follows an attempt that brought no answer.
+pub(super) fn decide(situation: &Situation) -> Next {
+    let Situation {
+        status,
+        retry_after,
+        ..
+    } = *situation;
+    if status.is_some_and(|status| !is_transient(status, retry_after)) {
+        return Next::GiveUp;
+    }
+    // Said even on the last attempt: it tells the reader when to come back.
+    if let Some(asked) = retry_after.filter(|&asked| asked > WAIT_MAX) {
+        return Next::Postpone(asked);
+    }
+    if situation.attempts_made >= situation.attempts_max {
+        return Next::GiveUp;
+    }
+    // Never sooner than the server asked, and never at once even if it asked for that.
+    let wait =
+        backoff(situation.attempts_made, situation.jitter).max(retry_after.unwrap_or_default());
+    if situation.waited + wait > WAITS_MAX {
+        return Next::GiveUp;
+    }
+    Next::Wait(wait)
+}
+
+/// Half of the doubled wait for certain, the other half by chance, so that many clients that
+/// failed together do not come back together.
+fn backoff(attempts_made: u32, jitter: f64) -> Duration {
+    let doublings = attempts_made.saturating_sub(1).min(16);
+    let full = BACKOFF_FIRST
+        .saturating_mul(1 << doublings)
+        .min(BACKOFF_MAX);
+    let jitter = if jitter.is_nan() {
+        0.0
+    } else {
+        jitter.clamp(0.0, 1.0)
+    };
+    full / 2 + (full / 2).mul_f64(jitter)
+}
+
+/// Reads a `Retry-After` header: seconds or an HTTP date. A date that has passed is 0 s;
+/// anything unreadable counts as absent.
+pub(super) fn parse_retry_after(header: &str, now: SystemTime) -> Option<Duration> {
+    let header = header.trim();
+    if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Digits that overflow are still a wait, and one beyond every limit.
+        return Some(Duration::from_secs(header.parse().unwrap_or(u64::MAX)));
+    }
+    let date = httpdate::parse_http_date(header).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRESH: Situation = Situation {
+        attempts_made: 1,
+        attempts_max: 4,
+        waited: Duration::ZERO,
+        status: Some(503),
+        retry_after: None,
+        jitter: 0.0,
+    };
+
+    #[test]
+    fn the_backoff_doubles_between_its_bounds_and_jitter_adds_at_most_half() {
+        let waits = |jitter| -> Vec<u128> {
+            (1..=8)
+                .map(|made| backoff(made, jitter).as_millis())
+                .collect()
+        };
+        assert_eq!(waits(0.0), [250, 500, 1000, 2000, 4000, 8000, 8000, 8000]);
+        assert_eq!(
+            waits(1.0),
+            [500, 1000, 2000, 4000, 8000, 16000, 16000, 16000]
+        );
+        assert_eq!(backoff(u32::MAX, f64::NAN), BACKOFF_MAX / 2);
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        let decide_status = |status, retry_after| {
+            decide(&Situation {
+                status,
+                retry_after,
+                ..FRESH
+            })
+        };
+        for status in [
+            None,
+            Some(408),
+            Some(429),
+            Some(500),
+            Some(502),
+            Some(503),
+            Some(529),
+        ] {
+            assert!(
+                matches!(decide_status(status, None), Next::Wait(_)),
+                "{status:?}"
+            );
+        }
+        let soon = Some(Duration::from_secs(3));
+        for status in [200, 301, 400, 401, 403, 404, 413, 418, 422] {
+            assert_eq!(decide_status(Some(status), soon), Next::GiveUp, "{status}");
+        }
+        assert_eq!(decide_status(Some(402), None), Next::GiveUp);
+        assert_eq!(
+            decide_status(Some(402), soon),
+            Next::Wait(Duration::from_secs(3))
+        );
+    }
+
+    #[test]
+    fn what_the_server_asks_is_kept_up_to_the_limit_and_never_undercut() {
+        let asked = |s| {
+            decide(&Situation {
+                retry_after: Some(Duration::from_secs(s)),
+                ..FRESH
+            })
+        };
+        assert_eq!(asked(0), Next::Wait(Duration::from_millis(250)));
+        assert_eq!(asked(60), Next::Wait(WAIT_MAX));
+        assert_eq!(asked(61), Next::Postpone(Duration::from_secs(61)));
+        assert_eq!(
+            asked(u64::MAX),
+            Next::Postpone(Duration::from_secs(u64::MAX))
+        );
+    }
+
+    #[test]
+    fn attempts_and_the_sum_of_waits_are_bounded() {
+        assert_eq!(
+            decide(&Situation {
+                attempts_made: 4,
+                ..FRESH
+            }),
+            Next::GiveUp
+        );
+        assert_eq!(
+            decide(&Situation {
+                attempts_max: 1,
+                ..FRESH
+            }),
+            Next::GiveUp
+        );
+        let retry_after = Some(WAIT_MAX);
+        let spent = |waited| {
+            decide(&Situation {
+                waited,
+                retry_after,
+                ..FRESH
+            })
+        };
+        assert_eq!(spent(Duration::from_mins(1)), Next::Wait(WAIT_MAX));
+        assert_eq!(spent(Duration::from_secs(61)), Next::GiveUp);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_nothing_else() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let read = |header| parse_retry_after(header, now).map(|wait| wait.as_secs());
+        assert_eq!(read(" 7 "), Some(7));
+        assert_eq!(read("99999999999999999999999"), Some(u64::MAX));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:47 GMT"), Some(10));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:27 GMT"), Some(0));
+        for bad in ["", "-1", "1.5", "soon", "Sun, 99 Nov 1994 08:49:27 GMT"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

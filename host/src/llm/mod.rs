@@ -1,0 +1,114 @@
+//! The language-model client: one abstraction with three sources (frozen answers, a live
+//! server, or the error that says what is missing). Decides only where to look; what a
+//! request is belongs to the kernel, what goes over the wire to `http`.
+
+pub mod http;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::digest::Digest;
+use coo_kernel::llm::{Answer, Request};
+
+use crate::config::{Config, DEFAULT_BASE_URL, Surroundings};
+use crate::store::{FrozenCall, Store};
+
+/// Where answers may come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// The frozen store, else a live call whose answer is frozen.
+    Default,
+    /// The frozen store only.
+    Frozen,
+    /// A live call only; its answer is frozen anew.
+    Live,
+}
+
+/// The model in force and the ways to its answers.
+pub struct Model {
+    /// Its name; absent where the module can't ask one.
+    pub name: Option<String>,
+    freshness: Freshness,
+    endpoint: http::Endpoint,
+    /// Answers that ship with `coo`: looked at after the state root's own.
+    bundled: &'static [FrozenCall],
+}
+
+/// An answer and where it came from.
+#[derive(Debug)]
+pub struct Answered {
+    /// What the guest is told.
+    pub answer: Answer,
+    /// For the facts beside the journal: `frozen`, `bundled` or the server.
+    pub source: String,
+    /// It cost something and left the machine.
+    pub live: bool,
+}
+
+impl Model {
+    /// Settles model, server and key, without touching the network.
+    pub fn new(
+        name: Option<String>,
+        freshness: Freshness,
+        config: &Config,
+        surroundings: &Surroundings,
+        bundled: &'static [FrozenCall],
+    ) -> Self {
+        let llm = &config.llm;
+        let base_url = surroundings
+            .get("COO_LLM_BASE_URL")
+            .unwrap_or_else(|| llm.base_url.clone());
+        Self {
+            name,
+            freshness,
+            endpoint: http::Endpoint {
+                base_url,
+                api_key: surroundings.get("OPENROUTER_API_KEY").map(|key| http::ApiKey::new(&key)),
+                max_tokens_field: llm.max_tokens_field.clone(),
+                timeout: Duration::from_secs(llm.timeout_seconds),
+                attempts: llm.attempts,
+            },
+            bundled,
+        }
+    }
+
+    /// Answers one call. What goes wrong here is of the outside: it stops the run.
+    pub fn answer(&self, store: &mut Store, request: &Request, sha256: &Digest, nth: u64) -> Result<Answered> {
+        if self.freshness != Freshness::Live {
+            if let Some(call) = store.frozen(sha256, nth)? {
+                return Ok(Answered { answer: call.answer, source: "frozen".to_owned(), live: false });
+            }
+            let bundled = |call: &&FrozenCall| call.request_sha256 == *sha256 && call.nth == nth;
+            if let Some(call) = self.bundled.iter().find(bundled) {
+                return Ok(Answered { answer: call.answer.clone(), source: "bundled".to_owned(), live: false });
+            }
+        }
+        if self.freshness == Freshness::Frozen {
+            bail!(
+                "model call: no frozen answer for request {} (time {nth} in this run, model {}); run once without --frozen to record it",
+                sha256.short(),
+                request.model
+            );
+        }
+        if self.endpoint.api_key.is_none() && self.endpoint.base_url == DEFAULT_BASE_URL {
+            bail!(
+                "model call: no frozen answer for request {} (model {}) and OPENROUTER_API_KEY is not set; set it, or COO_LLM_BASE_URL to a server of your own",
+                sha256.short(),
+                request.model
+            );
+        }
+        // The intent is durable before the request leaves: whoever looks after a crash can
+        // see that this call may have been made.
+        store.commit(crate::store::Durability::Power)?;
+        let client = http::Client::new(self.endpoint.clone()).context("model call")?;
+        let reply = client.complete(request).context("model call")?;
+        let source = reply.provenance.server.clone();
+        store.freeze(&FrozenCall {
+            request_sha256: *sha256,
+            nth,
+            answer: reply.answer.clone(),
+            provenance: reply.provenance,
+        })?;
+        Ok(Answered { answer: reply.answer, source, live: true })
+    }
+}

@@ -1,0 +1,7 @@
+//! The `coo` binary: hands the command line to `cli` and turns its answer into an exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    coo::cli::main()
+}

@@ -1,0 +1,208 @@
+//! From what the user asked to run to a program that may run: descriptor parsed, module
+//! found and pinned, imports judged, code compiled or taken from the cache. Runs nothing.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::descriptor::{DESCRIPTOR_BYTES_MAX, Descriptor, FORMAT, ModuleRef, Step};
+use coo_kernel::digest::Digest;
+use coo_kernel::surface::Interface;
+use wasmtime::component::InstancePre;
+
+use crate::admission::{self, Entry, MODULE_BYTES_MAX};
+use crate::engine::{self, Sandbox};
+use crate::sandbox::{Guest, linker};
+use crate::state_root::{StateRoot, read_bounded};
+use crate::store::Store;
+use crate::{bundle, code_cache};
+
+/// What the user asked to run, read but not judged.
+#[derive(Debug)]
+pub struct Source {
+    /// What the user called it.
+    pub name: String,
+    /// The descriptor.
+    pub descriptor: Descriptor,
+    /// The module's bytes.
+    pub wasm: Cow<'static, [u8]>,
+    /// Their SHA-256.
+    pub module: Digest,
+}
+
+/// A program that may run.
+pub struct Program {
+    /// The engine and its identity.
+    pub sandbox: Sandbox,
+    /// Linked, its imports' types checked.
+    pub instance: InstancePre<Guest>,
+    /// How it is started.
+    pub entry: Entry,
+    /// The mission.
+    pub descriptor: Descriptor,
+    /// Its canonical form.
+    pub canonical: String,
+    /// SHA-256 of the module.
+    pub module: Digest,
+    /// Whether it can ask a language model.
+    pub asks_model: bool,
+}
+
+impl Source {
+    /// The bundled mission `name`.
+    pub fn bundled(name: &str) -> Result<Self> {
+        let text = bundle::mission(name).with_context(|| {
+            let known: Vec<&str> = bundle::MISSIONS.iter().map(|(name, _)| *name).collect();
+            format!(
+                "mission '{name}': neither a file nor one of the bundled missions ({}); give a descriptor, a .wasm file or one of these",
+                known.join(", ")
+            )
+        })?;
+        Self::from_descriptor(name, text.as_bytes(), Path::new("."))
+    }
+
+    /// A descriptor file; its module is looked for beside it.
+    pub fn descriptor_file(path: &Path) -> Result<Self> {
+        let bytes = read_file(path, DESCRIPTOR_BYTES_MAX as u64).context("descriptor")?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        Self::from_descriptor(&path.display().to_string(), &bytes, folder)
+    }
+
+    fn from_descriptor(name: &str, bytes: &[u8], folder: &Path) -> Result<Self> {
+        let descriptor = Descriptor::parse(bytes).with_context(|| format!("descriptor {name}"))?;
+        let wasm = match (&descriptor.module.set, &descriptor.module.file) {
+            (Some(set), _) => Cow::Borrowed(
+                bundle::module(set)
+                    .with_context(|| format!("descriptor {name}: module.set: no module '{set}' in the set; 'coo digest' lists it"))?
+                    .wasm,
+            ),
+            (None, Some(file)) => Cow::Owned(read_file(&folder.join(file), MODULE_BYTES_MAX).context("module")?),
+            (None, None) => bail!("descriptor {name}: module: none named"),
+        };
+        let module = Digest::of(&wasm);
+        if let Some(pinned) = descriptor.module.sha256
+            && pinned != module
+        {
+            bail!("descriptor {name}: module.sha256: found {module}, pinned {pinned}; restore the pinned module or pin the new one");
+        }
+        Ok(Self { name: name.to_owned(), descriptor, wasm, module })
+    }
+
+    /// A WebAssembly file on its own, with arguments and input from the command line.
+    pub fn program_file(path: &Path, input: String, arguments: Vec<String>) -> Result<Self> {
+        let wasm = read_file(path, MODULE_BYTES_MAX).context("module")?;
+        let module = Digest::of(&wasm);
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let descriptor = Descriptor {
+            format: FORMAT.to_owned(),
+            mission_type: "PROGRAM".to_owned(),
+            module: ModuleRef { set: None, file: Some(file), sha256: Some(module) },
+            llm: coo_kernel::llm::Sampling::default(),
+            steps: vec![Step { id: "run".to_owned(), input: input.into() }],
+            arguments,
+            environment: std::collections::BTreeMap::new(),
+            limits: coo_kernel::limits::Limits::default(),
+            engine: coo_kernel::descriptor::EngineSettings::default(),
+        };
+        // One way in: what the command line says is checked like any descriptor.
+        let descriptor = Descriptor::parse(descriptor.canonical()?.as_bytes())?;
+        Ok(Self { name: path.display().to_string(), descriptor, wasm: Cow::Owned(wasm), module })
+    }
+
+    /// What an earlier mission ran: its descriptor from the store, its module from
+    /// `modules/`, both verified.
+    pub fn recorded(root: &StateRoot, store: &Store, mission: &crate::store::MissionRow) -> Result<Self> {
+        let descriptor = Descriptor::parse(&store.blob(&mission.descriptor)?)
+            .with_context(|| format!("mission {}: its descriptor", mission.id))?;
+        let wasm = root.read_bounded(&module_file(&mission.module), MODULE_BYTES_MAX)?;
+        let module = Digest::of(&wasm);
+        if module != mission.module {
+            bail!(
+                "module {}: has SHA-256 {module} now; it was changed after the run, restore it from a copy",
+                root.path().join(module_file(&mission.module)).display()
+            );
+        }
+        Ok(Self { name: mission.name.clone(), descriptor, wasm: Cow::Owned(wasm), module })
+    }
+
+    /// Judges, compiles and links. Compiled code is kept if `keep` may write to the root.
+    pub fn prepare(self, root: &StateRoot, store: &mut Store, keep: bool) -> Result<Program> {
+        let sandbox = engine::build(self.descriptor.engine)?;
+        let shown = || format!("module {}", self.name);
+        let (component, entry, asks_model) = match self.cached(root, store, &sandbox)? {
+            Some(cached) => cached,
+            None => self.compile(root, store, &sandbox, keep).with_context(shown)?,
+        };
+        // Type-checks every import against the linker before anything of the guest runs.
+        let instance = linker(&sandbox.engine)?
+            .instantiate_pre(&component)
+            .map_err(anyhow::Error::from)
+            .with_context(|| format!("{}: refused", shown()))?;
+        Ok(Program {
+            sandbox,
+            instance,
+            entry,
+            canonical: self.descriptor.canonical()?,
+            descriptor: self.descriptor,
+            module: self.module,
+            asks_model,
+        })
+    }
+
+    /// Code that this root compiled after admitting it. How it is started and what it imports
+    /// is read off the code itself.
+    fn cached(&self, root: &StateRoot, store: &Store, sandbox: &Sandbox) -> Result<Option<Prepared>> {
+        let Some(component) = code_cache::load(root, store, sandbox, &self.module)? else {
+            return Ok(None);
+        };
+        let ty = component.component_type();
+        let mut entry = None;
+        for (name, _) in ty.exports(&sandbox.engine) {
+            if name == "run" {
+                entry = Some(Entry::Mission);
+            } else if name.starts_with("wasi:cli/run@0.2.") {
+                entry = Some(Entry::Command(name.to_owned()));
+            }
+        }
+        let asks_model = ty
+            .imports(&sandbox.engine)
+            .any(|(name, _)| coo_kernel::surface::judge(name) == Ok(Interface::Llm));
+        Ok(entry.map(|entry| (component, entry, asks_model)))
+    }
+
+    fn compile(&self, root: &StateRoot, store: &mut Store, sandbox: &Sandbox, keep: bool) -> Result<Prepared> {
+        let report = admission::examine(&self.wasm)?;
+        let asks_model = report.uses(Interface::Llm);
+        let admitted = report.admit()?;
+        let component = code_cache::compile(sandbox, &admitted.component)?;
+        if keep {
+            code_cache::save(root, store, sandbox, &self.module, &component)?;
+        }
+        Ok((component, admitted.entry, asks_model))
+    }
+
+    /// Keeps the module, so that the run stays replayable whatever becomes of its file.
+    pub fn keep_module(&self, root: &StateRoot) -> Result<()> {
+        let name = module_file(&self.module);
+        if !root.dir().try_exists(&name)? {
+            root.write_new(&name, &self.wasm)?;
+        }
+        Ok(())
+    }
+}
+
+type Prepared = (wasmtime::component::Component, Entry, bool);
+
+fn module_file(module: &Digest) -> String {
+    format!("modules/{module}.wasm")
+}
+
+/// Reads a file the user named.
+pub fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    let file = File::open(path).with_context(|| format!("{}: can't be opened", path.display()))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        bail!("{}: is a folder, a file is needed", path.display());
+    }
+    read_bounded(file, path, bytes_max)
+}

@@ -1,0 +1,78 @@
+//! Replays a mission from its journal: the recorded module, the recorded answers, no network,
+//! no frozen store, no world. Compares everything; changes nothing.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use coo_kernel::digest::Digest;
+use coo_kernel::journal::Divergence;
+use coo_kernel::state::State;
+
+use crate::drive::drive;
+use crate::prepare::Source;
+use crate::session::Session;
+use crate::stop::Stop;
+use crate::store::MissionRow;
+use crate::tape::Tape;
+
+/// What a replay found.
+#[derive(Debug)]
+pub struct Replayed {
+    /// Number of events that agree.
+    pub events: u64,
+    /// Head of the replayed chain.
+    pub chain_head: Digest,
+    /// The states, in order.
+    pub timeline: Vec<State>,
+    /// Fuel recorded and used now.
+    pub fuel: (u64, u64),
+    /// Memory recorded and used now, in bytes.
+    pub memory_bytes: (u64, u64),
+    /// Recorded under another engine: fuel and memory are not compared.
+    pub other_engine: bool,
+    /// What the last step gave its reader.
+    pub output: Vec<u8>,
+    /// The first event that differs.
+    pub divergence: Option<Divergence>,
+}
+
+impl Replayed {
+    /// Everything that was compared agrees.
+    pub fn is_identical(&self) -> bool {
+        self.divergence.is_none()
+            && (self.other_engine || (self.fuel.0 == self.fuel.1 && self.memory_bytes.0 == self.memory_bytes.1))
+    }
+}
+
+/// Replays `mission`. The session's store is used up; it is only read.
+pub fn replay(session: Session, mission: &MissionRow, wall_clock_max: Duration) -> Result<Replayed> {
+    let Session { root, mut store, .. } = session;
+    if mission.interrupted.is_some() || mission.finished_ms.is_none() {
+        bail!(
+            "mission {}: did not reach an end ({}), so there is no whole run to compare",
+            mission.id,
+            mission.interrupted.as_deref().unwrap_or("its process is at work or was killed")
+        );
+    }
+    let program = Source::recorded(&root, &store, mission)?.prepare(&root, &mut store, false)?;
+    let other_engine = mission.facts.engine_sha256 != Some(program.sandbox.identity_sha256);
+    let model = mission.facts.model.as_deref();
+    let driven = drive(&program, model, wall_clock_max, Tape::replay(store, mission.id));
+    let divergence = match driven.stopped {
+        Ok(()) => None,
+        Err(Stop::Diverged(divergence)) => Some(*divergence),
+        Err(Stop::Interrupted(error)) => return Err(error),
+        Err(other) => bail!("mission {}: replay ended without an end: {other}", mission.id),
+    };
+    let chain = driven.tape.chain();
+    Ok(Replayed {
+        events: chain.seq(),
+        chain_head: chain.head(),
+        timeline: driven.tape.progress().timeline.clone(),
+        fuel: (mission.facts.fuel, driven.fuel),
+        memory_bytes: (mission.facts.memory_peak_bytes, driven.memory_peak_bytes),
+        other_engine,
+        output: driven.output,
+        divergence,
+    })
+}

@@ -1,0 +1,78 @@
+//! Host bindings, generated from the WIT that guests are generated from, and the linker made
+//! of them: one `match` over the kernel's surface, so that an interface can't be linked
+//! without being listed or listed without being linked.
+
+use anyhow::Result;
+use coo_kernel::surface::Interface;
+use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker};
+
+use super::Guest;
+
+wasmtime::component::bindgen!({
+    path: ["../guest-sdk/wit", "wit"],
+    world: "coo:host/surface",
+    imports: { default: trappable },
+    with: {
+        "wasi:io/error.error": super::streams::StreamFault,
+        "wasi:io/poll.pollable": super::clock::Pollable,
+        "wasi:io/streams.input-stream": super::streams::Input,
+        "wasi:io/streams.output-stream": super::streams::Output,
+        "wasi:filesystem/types.descriptor": super::wasi::NoFile,
+        "wasi:filesystem/types.directory-entry-stream": super::wasi::NoFile,
+        "wasi:cli/terminal-input.terminal-input": super::wasi::NoTerminal,
+        "wasi:cli/terminal-output.terminal-output": super::wasi::NoTerminal,
+    },
+});
+
+/// The texts that the bindings are made from, for whoever needs to read the surface.
+pub const WIT: [(&str, &str); 6] = [
+    ("coo:mission", include_str!("../../../guest-sdk/wit/mission.wit")),
+    ("wasi:io", include_str!("../../wit/deps/io.wit")),
+    ("wasi:clocks", include_str!("../../wit/deps/clocks.wit")),
+    ("wasi:random", include_str!("../../wit/deps/random.wit")),
+    ("wasi:filesystem", include_str!("../../wit/deps/filesystem.wit")),
+    ("wasi:cli", include_str!("../../wit/deps/cli.wit")),
+];
+
+/// A linker that knows the whole surface and nothing else.
+pub fn linker(engine: &Engine) -> Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    for interface in Interface::ALL {
+        link(&mut linker, interface).map_err(anyhow::Error::from)?;
+    }
+    Ok(linker)
+}
+
+fn link(linker: &mut Linker<Guest>, interface: Interface) -> wasmtime::Result<()> {
+    use {coo::mission as ours, wasi::cli, wasi::clocks, wasi::filesystem, wasi::io, wasi::random};
+    type Own = HasSelf<Guest>;
+    fn guest(guest: &mut Guest) -> &mut Guest {
+        guest
+    }
+    match interface {
+        Interface::Llm => ours::llm::add_to_linker::<_, Own>(linker, guest),
+        Interface::Db => ours::db::add_to_linker::<_, Own>(linker, guest),
+        Interface::Gateway => ours::gateway::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliEnvironment => cli::environment::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliExit => cli::exit::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliStderr => cli::stderr::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliStdin => cli::stdin::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliStdout => cli::stdout::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliTerminalInput => cli::terminal_input::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliTerminalOutput => cli::terminal_output::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliTerminalStderr => cli::terminal_stderr::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliTerminalStdin => cli::terminal_stdin::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliTerminalStdout => cli::terminal_stdout::add_to_linker::<_, Own>(linker, guest),
+        Interface::ClocksMonotonic => clocks::monotonic_clock::add_to_linker::<_, Own>(linker, guest),
+        Interface::ClocksWall => clocks::wall_clock::add_to_linker::<_, Own>(linker, guest),
+        Interface::FilesystemPreopens => filesystem::preopens::add_to_linker::<_, Own>(linker, guest),
+        Interface::FilesystemTypes => filesystem::types::add_to_linker::<_, Own>(linker, guest),
+        Interface::IoError => io::error::add_to_linker::<_, Own>(linker, guest),
+        Interface::IoPoll => io::poll::add_to_linker::<_, Own>(linker, guest),
+        Interface::IoStreams => io::streams::add_to_linker::<_, Own>(linker, guest),
+        Interface::RandomInsecure => random::insecure::add_to_linker::<_, Own>(linker, guest),
+        Interface::RandomInsecureSeed => random::insecure_seed::add_to_linker::<_, Own>(linker, guest),
+        Interface::RandomRandom => random::random::add_to_linker::<_, Own>(linker, guest),
+    }
+}

@@ -1,0 +1,88 @@
+//! The sandbox: what a guest sees from inside. Runs one step of a mission in a fresh
+//! instance, with every import answered here or through the tape, and says how it ended.
+//!
+//! Invariants: nothing of the machine (clock, entropy, environment, files, terminal) is
+//! reachable from any import; host functions never block but on the tape; every end is one
+//! of the types below, and none is a panic.
+
+mod bindings;
+mod clock;
+mod limiter;
+mod mission;
+mod step;
+mod streams;
+mod wasi;
+
+pub use bindings::{WIT, linker};
+pub use step::{StepEnd, StepRun, run_step};
+
+use coo_kernel::ledger::Ledger;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use wasmtime::component::ResourceTable;
+
+use crate::stop::Stop;
+use crate::tape::Tape;
+use clock::VirtualClock;
+use limiter::Meter;
+use streams::Capture;
+
+/// Seed of the one random stream (implementation packet §11.1).
+pub const RNG_SEED: u64 = 0xDEAD_BEEF;
+/// Start of the wall clock, seconds since 1970: `2025-01-01T00:00:00Z` (packet §11.1).
+pub const WALL_CLOCK_START_S: u64 = 1_735_689_600;
+/// Open streams and pollables of one run: a program needs a handful.
+const RESOURCES_MAX: usize = 10_000;
+
+/// Everything behind a guest's imports.
+pub struct Guest {
+    tape: Tape,
+    ledger: Ledger,
+    model: Option<String>,
+    sampling: coo_kernel::llm::Sampling,
+    meter: Meter,
+    clock: VirtualClock,
+    rng: ChaCha20Rng,
+    table: ResourceTable,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    stdin: Vec<u8>,
+    stdin_read: usize,
+    stdout: Capture,
+    stderr: Capture,
+}
+
+impl Guest {
+    fn new(run: StepRun<'_>) -> Self {
+        let limits = *run.ledger.limits();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES_MAX);
+        let program = std::iter::once("mission.wasm".to_owned());
+        Self {
+            tape: run.tape,
+            ledger: run.ledger,
+            model: run.model.map(str::to_owned),
+            sampling: run.descriptor.llm,
+            meter: Meter::new(&limits),
+            clock: VirtualClock::default(),
+            rng: ChaCha20Rng::seed_from_u64(RNG_SEED),
+            table,
+            arguments: program.chain(run.descriptor.arguments.iter().cloned()).collect(),
+            environment: run
+                .descriptor
+                .environment
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            stdin: run.input.as_bytes().to_vec(),
+            stdin_read: 0,
+            stdout: Capture::new(limits.output_bytes),
+            stderr: Capture::new(limits.output_bytes),
+        }
+    }
+
+    /// Charges bytes that cross the border.
+    fn charge_bytes(&mut self, bytes: u64) -> Result<(), Stop> {
+        Ok(self.ledger.charge(coo_kernel::failure::Bound::HostBytes, bytes)?)
+    }
+}

@@ -1,0 +1,196 @@
+//! Runs one step: a fresh store and instance, fuel, the wall-clock guard, and the one place
+//! where an engine's error becomes one of our ends.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use coo_kernel::descriptor::Descriptor;
+use coo_kernel::failure::{Bound, Failure};
+use coo_kernel::ledger::{self, Ledger};
+use wasmtime::component::{InstancePre, ResourceTableError};
+use wasmtime::{Engine, Store, Trap, WasmBacktrace};
+
+use super::Guest;
+use crate::admission::Entry;
+use crate::engine::FUEL_SLICE;
+use crate::machine::Stopwatch;
+use crate::stop::Stop;
+use crate::tape::Tape;
+
+/// What a step is run with.
+pub struct StepRun<'a> {
+    /// Records or replays.
+    pub tape: Tape,
+    /// Shared by all steps of a mission.
+    pub ledger: Ledger,
+    /// Fuel left for this and all later steps.
+    pub fuel: u64,
+    /// The model in force.
+    pub model: Option<&'a str>,
+    /// The mission.
+    pub descriptor: &'a Descriptor,
+    /// What the guest receives.
+    pub input: &'a str,
+    /// Real time the step may take: a guard against what fuel can't see.
+    pub wall_clock_max: Duration,
+}
+
+/// How a step ended and what it leaves.
+pub struct StepEnd {
+    /// What the step gives its reader, or why there is nothing.
+    pub result: Result<Vec<u8>, Stop>,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+    /// The tape back.
+    pub tape: Tape,
+    /// The ledger back.
+    pub ledger: Ledger,
+    /// Fuel used by this step.
+    pub fuel_used: u64,
+    /// Sum of its linear memories at the end, in bytes.
+    pub memory_bytes: u64,
+    /// Where a trap happened, innermost first.
+    pub backtrace: Vec<String>,
+}
+
+/// Runs one step to its end.
+pub fn run_step(engine: &Engine, instance: &InstancePre<Guest>, entry: &Entry, run: StepRun<'_>) -> StepEnd {
+    let (fuel, input, wall_clock_max) = (run.fuel, run.input, run.wall_clock_max);
+    let fuel_limit = run.descriptor.limits.fuel;
+    let mut store = Store::new(engine, Guest::new(run));
+    store.limiter(|guest| &mut guest.meter);
+    let called = guarded(&mut store, instance, entry, input, fuel, wall_clock_max);
+    let fuel_left = store.get_fuel().unwrap_or(0);
+    let guest = store.into_data();
+    let backtrace = called.as_ref().err().map(backtrace).unwrap_or_default();
+    let returned = called.map_err(|error| stop(error, fuel_limit));
+    let stdout = guest.stdout.into_bytes();
+    let result = settle(entry, returned, &stdout, guest.ledger.limits().output_bytes);
+    StepEnd {
+        result,
+        stdout,
+        stderr: guest.stderr.into_bytes(),
+        tape: guest.tape,
+        ledger: guest.ledger,
+        fuel_used: fuel - fuel_left,
+        memory_bytes: guest.meter.memory_bytes(),
+        backtrace,
+    }
+}
+
+/// What a guest said by returning.
+enum Returned {
+    Mission(Result<String, String>),
+    Command(Result<(), ()>),
+}
+
+fn settle(entry: &Entry, returned: Result<Returned, Stop>, stdout: &[u8], output_max: u64) -> Result<Vec<u8>, Stop> {
+    let bounded = |text: String| {
+        ledger::check(Bound::OutputBytes, text.len() as u64, output_max)?;
+        Ok::<_, Failure>(text)
+    };
+    match returned {
+        Ok(Returned::Mission(Ok(text))) => Ok(bounded(text)?.into_bytes()),
+        Ok(Returned::Mission(Err(message))) => Err(Failure::Guest { message: bounded(message)? }.into()),
+        Ok(Returned::Command(Ok(()))) => Ok(stdout.to_vec()),
+        Ok(Returned::Command(Err(()))) => Err(Failure::Exit { status: 1 }.into()),
+        Err(Stop::Exit(0)) if matches!(entry, Entry::Command(_)) => Ok(stdout.to_vec()),
+        Err(Stop::Exit(status)) => Err(Failure::Exit { status }.into()),
+        Err(stop) => Err(stop),
+    }
+}
+
+/// Polls the guest from fuel slice to fuel slice and looks at the wall clock in between.
+/// That costs the guest nothing: the engine counts fuel anyway, and a slice that is used up
+/// is refilled without a trace in what the guest or the count can see.
+fn guarded(
+    store: &mut Store<Guest>,
+    instance: &InstancePre<Guest>,
+    entry: &Entry,
+    input: &str,
+    fuel: u64,
+    wall_clock_max: Duration,
+) -> wasmtime::Result<Returned> {
+    store.set_fuel(fuel)?;
+    store.fuel_async_yield_interval(Some(FUEL_SLICE))?;
+    let stopwatch = Stopwatch::start();
+    let mut call = pin!(call(store, instance, entry, input));
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(result) = call.as_mut().poll(&mut context) {
+            return result;
+        }
+        if stopwatch.elapsed() > wall_clock_max {
+            return Err(Stop::Interrupted(anyhow::anyhow!(
+                "guest: still running after {} s of real time, which is the limit; give --timeout SECONDS if it needs more",
+                wall_clock_max.as_secs()
+            ))
+            .into());
+        }
+    }
+}
+
+async fn call(
+    store: &mut Store<Guest>,
+    instance: &InstancePre<Guest>,
+    entry: &Entry,
+    input: &str,
+) -> wasmtime::Result<Returned> {
+    let component = instance.component().clone();
+    let instance = instance.instantiate_async(&mut *store).await?;
+    match entry {
+        Entry::Mission => {
+            let run = instance.get_typed_func::<(&str,), (Result<String, String>,)>(&mut *store, "run")?;
+            let (result,) = run.call_async(store, (input,)).await?;
+            Ok(Returned::Mission(result))
+        }
+        Entry::Command(interface) => {
+            let run = component
+                .get_export_index(None, interface)
+                .and_then(|interface| component.get_export_index(Some(&interface), "run"))
+                .ok_or_else(|| wasmtime::Error::msg("no wasi:cli/run in the component"))?;
+            let run = instance.get_typed_func::<(), (Result<(), ()>,)>(&mut *store, &run)?;
+            let (result,) = run.call_async(store, ()).await?;
+            Ok(Returned::Command(result))
+        }
+    }
+}
+
+/// An engine's error as one of our ends.
+fn stop(error: wasmtime::Error, fuel_limit: u64) -> Stop {
+    let error = match error.downcast::<Stop>() {
+        Ok(stop) => return stop,
+        Err(error) => error,
+    };
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return Stop::Failed(match trap {
+            Trap::OutOfFuel => Failure::Fuel { limit: fuel_limit },
+            trap => Failure::Trap { reason: trap.to_string() },
+        });
+    }
+    if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
+        let limit = super::RESOURCES_MAX as u64;
+        return Stop::Failed(Failure::Limit { bound: Bound::Resources, wanted: limit + 1, limit });
+    }
+    // What is left is the guest misusing an interface: a handle it does not hold, text that
+    // is not UTF-8, a pointer outside its memory.
+    Stop::Failed(Failure::Contract { reason: error.root_cause().to_string() })
+}
+
+/// Where the guest trapped. A call that was stopped from the host's side has no such place.
+fn backtrace(error: &wasmtime::Error) -> Vec<String> {
+    let (Some(_), Some(backtrace)) = (error.downcast_ref::<Trap>(), error.downcast_ref::<WasmBacktrace>()) else {
+        return Vec::new();
+    };
+    backtrace
+        .frames()
+        .iter()
+        .map(|frame| match frame.func_name() {
+            Some(name) => name.to_owned(),
+            None => format!("function {}", frame.func_index()),
+        })
+        .collect()
+}

@@ -1,0 +1,136 @@
+//! A process at work on a state root: the root, its lock, its store and what the operator
+//! configured. Opening one first finishes whatever an earlier process promised and did not
+//! get to apply.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::db::{Refusal, Statement};
+use coo_kernel::journal::{CallBody, Chain, Kind, WorldBody};
+use coo_kernel::mission::MissionId;
+
+use crate::config::{Config, Surroundings};
+use crate::state_root::{DEFAULT_NAME, StateRoot, WriteLock};
+use crate::store::{Durability, MissionRow, Store};
+use crate::world::{self, World};
+use crate::{gateway, machine};
+
+/// See the module.
+pub struct Session {
+    /// The state root.
+    pub root: StateRoot,
+    /// Its store.
+    pub store: Store,
+    /// Its configuration.
+    pub config: Config,
+    /// Environment and `.env`.
+    pub surroundings: Surroundings,
+    pub(crate) _lock: Option<WriteLock>,
+}
+
+/// The state root the user means: `--root`, `COO_ROOT`, or `.coo` here.
+pub fn root_path(given: Option<&Path>) -> PathBuf {
+    given
+        .map(Path::to_owned)
+        .or_else(|| machine::env_os("COO_ROOT").map(PathBuf::from))
+        .unwrap_or_else(|| PathBuf::from(DEFAULT_NAME))
+}
+
+impl Session {
+    /// Opens a root for changing it, alone. `say` gets one line for anything worth knowing.
+    pub fn for_writing(path: &Path, mut say: impl FnMut(&str)) -> Result<Self> {
+        let root = StateRoot::open_or_create(path)?;
+        let lock = root.lock(|| say("waiting for another coo process to finish with this state root"))?;
+        let mut store = Store::open(root.path())?;
+        for line in recover(&root, &mut store)? {
+            say(&line);
+        }
+        Self::with(root, store, Some(lock))
+    }
+
+    /// Opens a root for reading it, while others may change it. `None` where there is none.
+    pub fn for_reading(path: &Path, mut say: impl FnMut(&str)) -> Result<Option<Self>> {
+        let Some(root) = StateRoot::open_existing(path)? else {
+            return Ok(None);
+        };
+        let mut store = Store::open(root.path())?;
+        // What was promised is finished before anybody looks, unless somebody is at it.
+        if !store.promised_worlds()?.is_empty()
+            && let Some(_lock) = root.try_lock()
+        {
+            for line in recover(&root, &mut store)? {
+                say(&line);
+            }
+        }
+        Self::with(root, store, None).map(Some)
+    }
+
+    fn with(root: StateRoot, store: Store, lock: Option<WriteLock>) -> Result<Self> {
+        let config = root.config()?;
+        let folder = machine::working_directory().context("working directory")?;
+        let surroundings = Surroundings::read(&folder)?;
+        Ok(Self { root, store, config, surroundings, _lock: lock })
+    }
+}
+
+/// A root that exists, and the mission with this id in it: what every reading command needs.
+pub fn find_mission(path: &Path, id: &str, say: impl FnMut(&str)) -> Result<(Session, MissionRow)> {
+    let not_found = || format!("Mission '{id}' not found.");
+    let session = Session::for_reading(path, say)?.with_context(not_found)?;
+    let id: MissionId = id.parse().ok().with_context(not_found)?;
+    let mission = session.store.mission(id)?.with_context(not_found)?;
+    Ok((session, mission))
+}
+
+/// Applies promised world changes, oldest first. The caller holds the write lock.
+fn recover(root: &StateRoot, store: &mut Store) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for (number, mission) in store.promised_worlds()? {
+        let (world, statements) = promised(store, mission)?;
+        if !statements.is_empty() && World::new(root.path()).last_commit()? < number {
+            world::redo(root.path(), number, &statements)?;
+        }
+        gateway::apply(root, store, &world.artefacts)?;
+        store.world_applied(number)?;
+        store.commit(Durability::Process)?;
+        lines.push(format!(
+            "finished what an interrupted process had promised: {} database changes, {} artefacts",
+            statements.len(),
+            world.artefacts.len()
+        ));
+    }
+    Ok(lines)
+}
+
+type Applied = (Statement, Result<u64, Refusal>);
+
+/// What the journal of a mission promises, read with its chain verified.
+fn promised(store: &Store, mission: u32) -> Result<(WorldBody, Vec<Applied>)> {
+    let mut chain = Chain::default();
+    let mut statements = Vec::new();
+    let mut world = None;
+    loop {
+        let page = store.page(mission, chain.seq())?;
+        if page.is_empty() {
+            break;
+        }
+        for record in page {
+            chain.verify(&record)?;
+            match record.kind {
+                Kind::DbExecute => {
+                    let body: CallBody<'_> = serde_json::from_str(&record.body)?;
+                    statements.push((
+                        serde_json::from_str(body.request.get())?,
+                        serde_json::from_str(body.answer.get())?,
+                    ));
+                }
+                Kind::World => world = Some(serde_json::from_str(&record.body)?),
+                _ => {}
+            }
+        }
+    }
+    match world {
+        Some(world) => Ok((world, statements)),
+        None => bail!("mission number {mission}: its world changes were promised, but its journal does not hold them"),
+    }
+}

@@ -1,0 +1,171 @@
+//! The state root: one directory that holds everything `coo` keeps (design, "State root").
+//! Every file is reached through one directory handle that is opened once; nothing is ever
+//! written outside it. One process changes a root at a time; readers need no lock.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions};
+
+use crate::config::Config;
+
+/// The folder's name where nothing else is said.
+pub const DEFAULT_NAME: &str = ".coo";
+const CONFIG_FILE: &str = "config.json";
+const LOCK_FILE: &str = "lock";
+const FOLDERS: [&str; 4] = ["artefacts", "cache", "demo", "modules"];
+
+/// An opened state root.
+#[derive(Debug)]
+pub struct StateRoot {
+    path: PathBuf,
+    dir: Dir,
+}
+
+/// Proof that this process alone changes the root. Released when dropped.
+#[derive(Debug)]
+pub struct WriteLock {
+    _file: File,
+}
+
+impl StateRoot {
+    /// Opens the root at `path`, creating it with the default configuration if need be.
+    pub fn open_or_create(path: &Path) -> Result<Self> {
+        std::fs::create_dir_all(path)
+            .with_context(|| format!("state root {}: can't be created", path.display()))?;
+        let root = Self::open_dir(path)?;
+        for folder in FOLDERS {
+            root.dir
+                .create_dir_all(folder)
+                .with_context(|| format!("state root {}: can't create {folder}/; is it writable?", path.display()))?;
+        }
+        if !root.dir.try_exists(CONFIG_FILE)? {
+            root.write_new(CONFIG_FILE, Config::fresh().to_text().as_bytes())?;
+        }
+        Ok(root)
+    }
+
+    /// Opens the root at `path` if there is one.
+    pub fn open_existing(path: &Path) -> Result<Option<Self>> {
+        if path.join(crate::store::FILE).exists() {
+            Ok(Some(Self::open_dir(path)?))
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn open_dir(path: &Path) -> Result<Self> {
+        let dir = Dir::open_ambient_dir(path, ambient_authority())
+            .with_context(|| format!("state root {}: can't be opened", path.display()))?;
+        Ok(Self {
+            path: path.to_owned(),
+            dir,
+        })
+    }
+
+    /// Where it lies, for SQLite (which opens by path) and for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The handle everything else goes through.
+    pub fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> Result<Config> {
+        let text = self
+            .dir
+            .read_to_string(CONFIG_FILE)
+            .with_context(|| format!("configuration {}: can't be read", self.path.join(CONFIG_FILE).display()))?;
+        Config::parse(&text)
+            .with_context(|| format!("configuration {}", self.path.join(CONFIG_FILE).display()))
+    }
+
+    /// Takes the root for writing. Where another process has it, says so through `waiting`
+    /// and waits.
+    pub fn lock(&self, waiting: impl FnOnce()) -> Result<WriteLock> {
+        let mut options = OpenOptions::new();
+        options.create(true).write(true);
+        let file = self
+            .dir
+            .open_with(LOCK_FILE, &options)
+            .with_context(|| format!("state root {}: can't be locked; is it writable?", self.path.display()))?
+            .into_std();
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                waiting();
+                file.lock().context("state root: waiting for its lock failed")?;
+            }
+            Err(std::fs::TryLockError::Error(error)) => {
+                return Err(error).context("state root: its lock can't be taken on this file system");
+            }
+        }
+        Ok(WriteLock { _file: file })
+    }
+
+    /// Takes the root for writing if nobody has it.
+    pub fn try_lock(&self) -> Option<WriteLock> {
+        let mut options = OpenOptions::new();
+        options.create(true).write(true);
+        let file = self.dir.open_with(LOCK_FILE, &options).ok()?.into_std();
+        file.try_lock().ok()?;
+        Some(WriteLock { _file: file })
+    }
+
+    /// Writes a file whole or not at all: a temporary one beside it, synced, then renamed.
+    /// The folder is synced too, so that the new name survives a loss of power.
+    pub fn write_new(&self, name: &str, content: &[u8]) -> Result<()> {
+        let path = Path::new(name);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder {
+            self.dir
+                .create_dir_all(folder)
+                .with_context(|| format!("folder {} in the state root: can't be created", folder.display()))?;
+        }
+        let temporary = format!("{name}.{}.tmp", std::process::id());
+        let written = (|| -> std::io::Result<()> {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true);
+            let mut file = self.dir.open_with(&temporary, &options)?;
+            file.write_all(content)?;
+            file.sync_data()?;
+            self.dir.rename(&temporary, &self.dir, name)?;
+            self.dir.open(folder.unwrap_or(Path::new(".")))?.into_std().sync_all()
+        })();
+        if written.is_err() {
+            // Best effort: the error that counts is the one above.
+            let _ = self.dir.remove_file(&temporary);
+        }
+        written.with_context(|| format!("file {}: can't be written", self.path.join(name).display()))
+    }
+
+    /// Reads a file of at most `bytes_max` bytes.
+    pub fn read_bounded(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>> {
+        read_bounded(
+            self.dir
+                .open(name)
+                .with_context(|| format!("file {}: can't be opened", self.path.join(name).display()))?
+                .into_std(),
+            &self.path.join(name),
+            bytes_max,
+        )
+    }
+}
+
+/// Reads `file` whole if it has at most `bytes_max` bytes; `path` is for the message.
+pub fn read_bounded(file: File, path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    file.take(bytes_max + 1)
+        .read_to_end(&mut content)
+        .with_context(|| format!("file {}: can't be read", path.display()))?;
+    if content.len() as u64 > bytes_max {
+        bail!("file {}: more than {bytes_max} bytes, which is the limit", path.display());
+    }
+    Ok(content)
+}

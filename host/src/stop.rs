@@ -1,0 +1,35 @@
+//! Why a guest stops before it returns: the one error type that host functions raise, told
+//! apart by type when the engine hands it back. Never carries a guest-visible error; those
+//! are values.
+
+use coo_kernel::failure::Failure;
+use coo_kernel::journal::Divergence;
+
+/// Ends a run.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// Part of the record: the same on every machine.
+    #[error("{0}")]
+    Failed(#[from] Failure),
+    /// The guest asked to exit.
+    #[error("exit with status {0}")]
+    Exit(u8),
+    /// A replay does not agree with its journal.
+    #[error("{0}")]
+    Diverged(#[from] Box<Divergence>),
+    /// From outside the record: network, disk, wall clock.
+    #[error("{0:#}")]
+    Interrupted(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Interrupted(error)
+    }
+}
+
+impl From<coo_kernel::canonical::NotCanonical> for Stop {
+    fn from(error: coo_kernel::canonical::NotCanonical) -> Self {
+        Self::Interrupted(error.into())
+    }
+}

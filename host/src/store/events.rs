@@ -1,0 +1,90 @@
+//! Events in the store: appended one by one, read a page at a time in bounded memory.
+//! Never checks the chain; that is the kernel's, and every reader passes events through it.
+
+use anyhow::{Context as _, Result};
+use coo_kernel::digest::Digest;
+use coo_kernel::journal::Record;
+use rusqlite::{OptionalExtension as _, params};
+use serde::Serialize;
+
+use super::Store;
+
+/// Events read at once: large enough that the query costs nothing per event, small enough
+/// that a journal of any length replays in a few megabytes.
+const PAGE_EVENTS: u32 = 256;
+
+/// A run of events, in order.
+pub type Page = Vec<Record>;
+
+/// What stands beside an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventFacts {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// Where an answer came from.
+    pub source: Option<String>,
+}
+
+fn id(mission: u32, seq: u64) -> Result<i64> {
+    let seq = u32::try_from(seq).context("journal: more than 4,294,967,295 events in one mission")?;
+    Ok(i64::from(mission) << 32 | i64::from(seq))
+}
+
+impl Store {
+    /// Adds an event to the open transaction.
+    pub fn append(&mut self, mission: u32, record: &Record) -> Result<()> {
+        self.begin()?;
+        self.connection
+            .prepare_cached("INSERT INTO events(id, state, kind, body, prev_sha256, sha256) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")?
+            .execute(params![
+                id(mission, record.seq)?,
+                record.state.name(),
+                record.kind.name(),
+                record.body,
+                record.prev.as_bytes(),
+                record.sha256.as_bytes(),
+            ])?;
+        Ok(())
+    }
+
+    /// Adds what stands beside an event.
+    pub fn append_facts(&mut self, mission: u32, seq: u64, facts: &EventFacts) -> Result<()> {
+        self.begin()?;
+        self.connection
+            .prepare_cached("INSERT INTO event_facts(id, at_ms, source) VALUES(?1, ?2, ?3)")?
+            .execute(params![id(mission, seq)?, facts.at_ms, facts.source])?;
+        Ok(())
+    }
+
+    /// The events of a mission after `seq`; empty at the end.
+    pub fn page(&self, mission: u32, seq: u64) -> Result<Page> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT seq, state, kind, body, prev_sha256, sha256 FROM events \
+             WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
+        )?;
+        let mut rows = statement.query(params![id(mission, seq)?, i64::from(mission + 1) << 32, PAGE_EVENTS])?;
+        let mut page = Page::new();
+        while let Some(row) = rows.next()? {
+            page.push(Record {
+                seq: row.get(0)?,
+                state: row.get_ref(1)?.as_str()?.parse()?,
+                kind: row.get_ref(2)?.as_str()?.parse()?,
+                body: row.get(3)?,
+                prev: Digest::from_bytes(row.get(4)?),
+                sha256: Digest::from_bytes(row.get(5)?),
+            });
+        }
+        Ok(page)
+    }
+
+    /// What stands beside an event, if anything does.
+    pub fn event_facts(&self, mission: u32, seq: u64) -> Result<Option<EventFacts>> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT at_ms, source FROM event_facts WHERE id = ?1")?
+            .query_row([id(mission, seq)?], |row| {
+                Ok(EventFacts { at_ms: row.get(0)?, source: row.get(1)? })
+            })
+            .optional()?)
+    }
+}

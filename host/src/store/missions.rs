@@ -1,0 +1,191 @@
+//! Missions in the store: what was run, and the facts of its one execution here. A mission's
+//! state is not among them: it is the fold of its events.
+
+use anyhow::{Context as _, Result};
+use coo_kernel::digest::Digest;
+use coo_kernel::mission::MissionId;
+use rusqlite::{OptionalExtension as _, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::Store;
+
+/// What is known when a mission is created.
+#[derive(Debug)]
+pub struct NewMission<'a> {
+    /// As the descriptor names it.
+    pub mission_type: &'a str,
+    /// What the user asked to run.
+    pub name: &'a str,
+    /// Of the canonical descriptor, which is among the blobs.
+    pub descriptor: Digest,
+    /// Of the module, which is in `modules/`.
+    pub module: Digest,
+    /// Milliseconds since 1970.
+    pub created_ms: i64,
+}
+
+/// Facts of this machine and this execution: beside the record, never in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// SHA-256 of the configuration in force.
+    pub config_sha256: Option<Digest>,
+    /// SHA-256 of what identifies system and environment.
+    pub environment_sha256: Option<Digest>,
+    /// The engine: name, version and settings.
+    pub engine: String,
+    /// SHA-256 of that.
+    pub engine_sha256: Option<Digest>,
+    /// Fuel used by all steps.
+    pub fuel: u64,
+    /// Largest sum of linear memories, in bytes.
+    pub memory_peak_bytes: u64,
+    /// Where a trap happened, innermost first.
+    pub backtrace: Vec<String>,
+    /// Wall-clock time of the run, in microseconds.
+    pub elapsed_us: u64,
+    /// The process that ran it.
+    pub pid: u32,
+    /// The model in force, where the module can ask one.
+    pub model: Option<String>,
+}
+
+/// A mission as stored.
+#[derive(Debug, Clone)]
+pub struct MissionRow {
+    /// Its id.
+    pub id: MissionId,
+    /// As the descriptor names it.
+    pub mission_type: String,
+    /// What the user asked to run.
+    pub name: String,
+    /// Of the canonical descriptor.
+    pub descriptor: Digest,
+    /// Of the module.
+    pub module: Digest,
+    /// Milliseconds since 1970.
+    pub created_ms: i64,
+    /// When it ended or was stopped.
+    pub finished_ms: Option<i64>,
+    /// Why it was stopped from outside the record.
+    pub interrupted: Option<String>,
+    /// See `Facts`.
+    pub facts: Facts,
+}
+
+const COLUMNS: &str = "number, mission_type, name, descriptor_sha256, module_sha256, created_ms, \
+                       finished_ms, interrupted, facts";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<MissionRow> {
+    let mission_type: String = row.get(1)?;
+    let facts: String = row.get(8)?;
+    Ok(MissionRow {
+        id: MissionId::new(row.get(0)?, &mission_type),
+        mission_type,
+        name: row.get(2)?,
+        descriptor: Digest::from_bytes(row.get(3)?),
+        module: Digest::from_bytes(row.get(4)?),
+        created_ms: row.get(5)?,
+        finished_ms: row.get(6)?,
+        interrupted: row.get(7)?,
+        facts: serde_json::from_str(&facts).unwrap_or_default(),
+    })
+}
+
+impl Store {
+    /// Gives a new mission its number.
+    pub fn create_mission(&mut self, mission: &NewMission<'_>) -> Result<MissionId> {
+        self.begin()?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO missions(mission_type, name, descriptor_sha256, module_sha256, created_ms, facts) \
+                 VALUES(?1, ?2, ?3, ?4, ?5, '{}')",
+            )?
+            .execute(params![
+                mission.mission_type,
+                mission.name,
+                mission.descriptor.as_bytes(),
+                mission.module.as_bytes(),
+                mission.created_ms,
+            ])?;
+        let number = u32::try_from(self.connection.last_insert_rowid())
+            .ok()
+            .filter(|number| *number < 1 << 31)
+            .context("state root: its mission numbers are used up; start a new one with --root")?;
+        Ok(MissionId::new(number, mission.mission_type))
+    }
+
+    /// Writes down how an execution ended.
+    pub fn finish_mission(
+        &mut self,
+        id: MissionId,
+        finished_ms: i64,
+        interrupted: Option<&str>,
+        facts: &Facts,
+    ) -> Result<()> {
+        self.begin()?;
+        self.connection
+            .prepare_cached("UPDATE missions SET finished_ms = ?2, interrupted = ?3, facts = ?4 WHERE number = ?1")?
+            .execute(params![id.number(), finished_ms, interrupted, serde_json::to_string(facts)?])?;
+        Ok(())
+    }
+
+    /// The mission with this id, if there is one.
+    pub fn mission(&self, id: MissionId) -> Result<Option<MissionRow>> {
+        let row = self
+            .connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM missions WHERE number = ?1"))?
+            .query_row([id.number()], read)
+            .optional()?;
+        // DEMO-000001 and MISSION-000001 share a number; only one of them exists.
+        Ok(row.filter(|row| row.id == id))
+    }
+
+    /// All missions, oldest first.
+    pub fn missions(&self) -> Result<Vec<MissionRow>> {
+        let mut statement = self
+            .connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM missions ORDER BY number"))?;
+        let rows = statement.query_map([], read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The mission that was created last.
+    pub fn latest_mission(&self) -> Result<Option<MissionRow>> {
+        Ok(self
+            .connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM missions ORDER BY number DESC LIMIT 1"))?
+            .query_row([], read)
+            .optional()?)
+    }
+
+    /// Promises the world changes of a mission: the commit that carries this makes them real.
+    pub fn promise_world(&mut self, id: MissionId) -> Result<u32> {
+        self.begin()?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO world_commits(number, mission, applied) \
+                 SELECT 1 + coalesce(max(number), 0), ?1, 0 FROM world_commits",
+            )?
+            .execute([id.number()])?;
+        Ok(u32::try_from(self.connection.last_insert_rowid())?)
+    }
+
+    /// World commits that were promised and are not known to be applied, in order.
+    pub fn promised_worlds(&self) -> Result<Vec<(u32, u32)>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT number, mission FROM world_commits WHERE applied = 0 ORDER BY number")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Notes that a world commit is applied and on disk.
+    pub fn world_applied(&mut self, commit: u32) -> Result<()> {
+        self.begin()?;
+        self.connection
+            .prepare_cached("UPDATE world_commits SET applied = 1 WHERE number = ?1")?
+            .execute([commit])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! `coo.db`: missions, events, frozen calls and what belongs to them, in one SQLite file.
+//!
+//! Invariants: events are only ever added; facts of one machine or moment stand in tables
+//! of their own and never in `events`. WAL, so that readers never wait for a run; commits
+//! are synced exactly where somebody outside may already know of them (`Durability`).
+
+mod events;
+mod frozen;
+mod missions;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::digest::Digest;
+use coo_kernel::journal::Blob;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+
+pub use events::{EventFacts, Page};
+pub use frozen::FrozenCall;
+pub use missions::{Facts, MissionRow, NewMission};
+
+/// The file's name in the state root.
+pub const FILE: &str = "coo.db";
+/// Version of everything this module stores. Another one is refused, never guessed at.
+const FORMAT: i32 = 1;
+/// Readers and the one writer hardly ever meet; when they do, it is for moments.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+const SCHEMA: &str = "
+CREATE TABLE missions(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    mission_type TEXT NOT NULL,
+    name TEXT NOT NULL,
+    descriptor_sha256 BLOB NOT NULL,
+    module_sha256 BLOB NOT NULL,
+    created_ms INTEGER NOT NULL,
+    finished_ms INTEGER,
+    interrupted TEXT,
+    facts TEXT NOT NULL
+) STRICT;
+-- id = mission << 32 | seq: events of a mission lie together, in order, in one b-tree.
+CREATE TABLE events(
+    id INTEGER PRIMARY KEY,
+    mission INTEGER GENERATED ALWAYS AS (id >> 32) VIRTUAL,
+    seq INTEGER GENERATED ALWAYS AS (id & 4294967295) VIRTUAL,
+    state TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    prev_sha256 BLOB NOT NULL,
+    sha256 BLOB NOT NULL
+) STRICT;
+CREATE TRIGGER events_never_change BEFORE UPDATE ON events
+    BEGIN SELECT RAISE(ABORT, 'events are immutable'); END;
+CREATE TRIGGER events_never_vanish BEFORE DELETE ON events
+    BEGIN SELECT RAISE(ABORT, 'events are immutable'); END;
+CREATE TABLE event_facts(
+    id INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    source TEXT
+) STRICT;
+CREATE TABLE blobs(sha256 BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL) STRICT;
+CREATE TABLE frozen_calls(
+    request_sha256 BLOB NOT NULL,
+    nth INTEGER NOT NULL,
+    answer TEXT NOT NULL,
+    provenance TEXT NOT NULL,
+    PRIMARY KEY(request_sha256, nth)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE compiled_code(
+    module_sha256 BLOB NOT NULL,
+    engine_sha256 BLOB NOT NULL,
+    code_sha256 BLOB NOT NULL,
+    PRIMARY KEY(module_sha256, engine_sha256)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE world_commits(
+    number INTEGER PRIMARY KEY,
+    mission INTEGER NOT NULL UNIQUE,
+    applied INTEGER NOT NULL
+) STRICT;
+";
+
+/// What a commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// A killed process.
+    Process,
+    /// A loss of power: synced to the disk before the call returns.
+    Power,
+}
+
+/// The open store.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    in_transaction: bool,
+    /// The write-ahead log.
+    log: PathBuf,
+}
+
+impl Store {
+    /// Opens the store below `root`, creating it if need be.
+    pub fn open(root: &Path) -> Result<Self> {
+        let path = root.join(FILE);
+        let shown = || format!("database {}", path.display());
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let connection = Connection::open_with_flags(&path, flags)
+            .with_context(|| format!("{}: can't be opened", shown()))?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        let mut store = Self {
+            connection,
+            in_transaction: false,
+            log: root.join(format!("{FILE}-wal")),
+        };
+        store.prepare().with_context(shown)?;
+        Ok(store)
+    }
+
+    fn prepare(&mut self) -> Result<()> {
+        let found = self.format()?;
+        if found == 0 {
+            // The one writer holds the root's lock; a reader that gets here first waits on it.
+            self.connection.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE;")?;
+            if self.format()? == 0 {
+                self.connection.execute_batch(SCHEMA)?;
+                self.connection.pragma_update(None, "user_version", FORMAT)?;
+            }
+            self.connection.execute_batch("COMMIT")?;
+        } else if found != FORMAT {
+            bail!("has format {found}, this build reads {FORMAT}; use the coo that wrote it");
+        }
+        // The log is kept and reused; SQLite still checkpoints it past a few megabytes.
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        self.connection.execute_batch(
+            "PRAGMA synchronous=NORMAL; PRAGMA recursive_triggers=ON; PRAGMA trusted_schema=OFF; \
+             PRAGMA temp_store=MEMORY;",
+        )?;
+        Ok(())
+    }
+
+    fn format(&self) -> Result<i32> {
+        Ok(self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+    }
+
+    /// Makes sure a transaction is open. Everything written lands in it.
+    pub fn begin(&mut self) -> Result<()> {
+        if !self.in_transaction {
+            self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+            self.in_transaction = true;
+        }
+        Ok(())
+    }
+
+    /// Commits what is open.
+    pub fn commit(&mut self, durability: Durability) -> Result<()> {
+        if self.in_transaction {
+            self.connection.prepare_cached("COMMIT")?.execute([])?;
+            self.in_transaction = false;
+        }
+        // What `synchronous=FULL` does on every commit; it can't be switched commit by commit.
+        if durability == Durability::Power {
+            File::open(&self.log)
+                .and_then(|log| log.sync_data())
+                .with_context(|| format!("database log {}: can't be synced", self.log.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps `content` under its digest; a second time is no change.
+    pub fn put_blob(&mut self, content: &[u8]) -> Result<Blob> {
+        let blob = Blob::of(content);
+        self.begin()?;
+        self.connection
+            .prepare_cached("INSERT OR IGNORE INTO blobs(sha256, bytes) VALUES(?1, ?2)")?
+            .execute(params![blob.sha256.as_bytes(), content])?;
+        Ok(blob)
+    }
+
+    /// What was kept under `sha256`, verified.
+    pub fn blob(&self, sha256: &Digest) -> Result<Vec<u8>> {
+        let content: Option<Vec<u8>> = self
+            .connection
+            .prepare_cached("SELECT bytes FROM blobs WHERE sha256 = ?1")?
+            .query_row([sha256.as_bytes()], |row| row.get(0))
+            .optional()?;
+        let content = content.with_context(|| format!("content {sha256}: not in the store"))?;
+        if Digest::of(&content) != *sha256 {
+            bail!("content {sha256}: was changed after it was written");
+        }
+        Ok(content)
+    }
+
+    /// Digest of the compiled code this store vouches for.
+    pub fn compiled_code(&self, module: &Digest, engine: &Digest) -> Result<Option<Digest>> {
+        let found: Option<[u8; 32]> = self
+            .connection
+            .prepare_cached("SELECT code_sha256 FROM compiled_code WHERE module_sha256 = ?1 AND engine_sha256 = ?2")?
+            .query_row(params![module.as_bytes(), engine.as_bytes()], |row| row.get(0))
+            .optional()?;
+        Ok(found.map(Digest::from_bytes))
+    }
+
+    /// Vouches for compiled code.
+    pub fn vouch(&mut self, module: &Digest, engine: &Digest, code: &Digest) -> Result<()> {
+        self.begin()?;
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO compiled_code VALUES(?1, ?2, ?3)")?
+            .execute(params![module.as_bytes(), engine.as_bytes(), code.as_bytes()])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,519 @@
+//! The model client against a real server on loopback: what reaches the server, what each of
+//! its possible behaviours means, and how often it is asked.
+//! Invariant: no test sleeps; time, waiting and chance are given to the client.
+
+#[path = "support/model_server.rs"]
+mod model_server;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use coo::llm::http::{ApiKey, Client, Endpoint, Failure, Reply, Waiter};
+use coo_kernel::llm::{Answer, FinishReason, Message, Refusal, Request, Role, Usage};
+use model_server::{ModelServer, Response, Step};
+use serde_json::json;
+
+const KEY: &str = "sk-test-0123456789abcdef";
+/// Sunday, 6 November 1994, 08:49:37 UTC: the example of the HTTP standard.
+const NOW_UNIX_S: u64 = 784_111_777;
+
+fn request() -> Request {
+    Request {
+        max_tokens: 256,
+        messages: vec![
+            Message {
+                content: "Answer in one line.".into(),
+                role: Role::System,
+            },
+            Message {
+                content: "hello \"é\"".into(),
+                role: Role::User,
+            },
+        ],
+        model: "test/model".into(),
+        seed: 42,
+        temperature: 0.0,
+        top_p: 1.0,
+    }
+}
+
+fn endpoint(base_url: String) -> Endpoint {
+    Endpoint::new(base_url, Some(ApiKey::new(KEY)))
+}
+
+/// The result of a call, and the waits it made, in milliseconds.
+struct Called {
+    result: Result<Reply, Failure>,
+    waits_ms: Vec<u128>,
+}
+
+impl Called {
+    fn at(endpoint: Endpoint) -> Self {
+        let waits = Arc::new(Mutex::new(Vec::new()));
+        let waiter = Waiter {
+            now: Box::new(|| SystemTime::UNIX_EPOCH + Duration::from_secs(NOW_UNIX_S)),
+            wait: Box::new({
+                let waits = Arc::clone(&waits);
+                move |wait: Duration| waits.lock().unwrap().push(wait.as_millis())
+            }),
+            jitter: Box::new(|| 0.0),
+        };
+        let client = Client::with_waiter(endpoint, waiter).unwrap();
+        let result = client.complete(&request());
+        for printed in [format!("{result:?}"), format!("{client:?}")] {
+            assert!(!printed.contains(KEY), "the key is shown: {printed}");
+        }
+        if let Err(failure) = &result {
+            assert!(!failure.to_string().contains(KEY), "{failure}");
+        }
+        let waits_ms = waits.lock().unwrap().clone();
+        Self { result, waits_ms }
+    }
+
+    fn reply(self) -> Reply {
+        self.result.unwrap_or_else(|failure| panic!("{failure}"))
+    }
+
+    fn failure(self) -> Failure {
+        self.result.expect_err("the call succeeded")
+    }
+}
+
+/// Calls a server with this script; checks how many requests reached it.
+fn call<S: Into<Step>>(script: impl IntoIterator<Item = S>, requests_expected: usize) -> Called {
+    let server = ModelServer::start(script);
+    let called = Called::at(endpoint(server.base_url()));
+    assert_eq!(
+        server.requests().len(),
+        requests_expected,
+        "{:?}",
+        called.result
+    );
+    called
+}
+
+fn error(status: u16, message: &str) -> Response {
+    Response::json(
+        status,
+        &json!({"error": {"code": status, "message": message}}),
+    )
+}
+
+fn assert_says(failure: &Failure, words: &[&str]) {
+    let text = failure.to_string();
+    for word in words {
+        assert!(text.contains(word), "'{word}' is not in: {text}");
+    }
+}
+
+#[test]
+fn the_request_reaches_the_server_whole_and_the_answer_comes_back() {
+    let server = ModelServer::start([Response::completion("hi\n")]);
+    let reply = Called::at(endpoint(server.base_url())).reply();
+
+    let Answer::Completion(completion) = reply.answer else {
+        panic!("{:?}", reply.answer);
+    };
+    assert_eq!(completion.text, "hi\n");
+    assert_eq!(completion.model, "test/model");
+    assert_eq!(completion.finish_reason, FinishReason::Stop);
+    let usage = Usage {
+        completion_tokens: Some(2),
+        prompt_tokens: Some(3),
+    };
+    assert_eq!(completion.usage, usage);
+    assert_eq!(reply.provenance.server, server.origin());
+    assert_eq!(reply.provenance.recorded_at, "1994-11-06T08:49:37Z");
+    assert_eq!(reply.provenance.response_id.as_deref(), Some("test-1"));
+    assert_eq!(reply.provenance.note, None);
+
+    let requests = server.requests();
+    let [sent] = requests.as_slice() else {
+        panic!("{requests:?}");
+    };
+    assert_eq!(
+        (sent.method.as_str(), sent.path.as_str()),
+        ("POST", "/v1/chat/completions")
+    );
+    assert_eq!(
+        sent.header("authorization"),
+        Some(format!("Bearer {KEY}").as_str())
+    );
+    assert_eq!(sent.header("content-type"), Some("application/json"));
+    assert_eq!(
+        sent.header("user-agent"),
+        Some(concat!("coo/", env!("CARGO_PKG_VERSION")))
+    );
+    for absent in ["cookie", "accept-encoding", "expect", "referer"] {
+        assert_eq!(sent.header(absent), None, "{absent}");
+    }
+    assert_eq!(
+        String::from_utf8_lossy(&sent.body),
+        r#"{"max_tokens":256,"messages":[{"content":"Answer in one line.","role":"system"},{"content":"hello \"é\"","role":"user"}],"model":"test/model","seed":42,"stream":false,"temperature":0.0,"top_p":1.0}"#
+    );
+}
+
+#[test]
+fn without_a_key_none_is_sent_and_the_field_name_is_the_configured_one() {
+    let server = ModelServer::start([Response::completion("hi")]);
+    let called = Called::at(Endpoint {
+        api_key: None,
+        max_tokens_field: "max_completion_tokens".into(),
+        ..endpoint(server.base_url() + "/")
+    });
+    called.reply();
+    let sent = &server.requests()[0];
+    assert_eq!(sent.path, "/v1/chat/completions");
+    assert_eq!(sent.header("authorization"), None);
+    assert_eq!(sent.json()["max_completion_tokens"], 256);
+    assert_eq!(sent.json().get("max_tokens"), None);
+}
+
+#[test]
+fn one_client_serves_many_calls_and_many_threads() {
+    let server = ModelServer::start(["a", "b", "c"].map(Response::completion));
+    let client = Client::new(endpoint(server.base_url())).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| client.complete(&request()).unwrap());
+        }
+    });
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn a_refused_request_is_an_answer_and_is_not_repeated() {
+    for status in [400, 404, 413, 422] {
+        let reply = call([error(status, "prompt too long")], 1).reply();
+        let Answer::Error(Refusal::Rejected(reason)) = reply.answer else {
+            panic!("{:?}", reply.answer);
+        };
+        assert_eq!(
+            reason,
+            format!(
+                "the provider rejected the request with status {status}, saying 'prompt too long'"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_wrong_path_is_no_answer() {
+    let page = Response::json(404, "404 page not found");
+    let failure = call([page], 1).failure();
+    assert_says(
+        &failure,
+        &["http://127.0.0.1:", "HTTP 404", "check that the base URL"],
+    );
+}
+
+#[test]
+fn an_unaccepted_key_fails_at_once() {
+    for status in [401, 403] {
+        let failure = call([error(status, "no auth")], 1).failure();
+        let expected = status;
+        assert!(matches!(failure, Failure::Unauthorised { status, .. } if status == expected));
+        let status = status.to_string();
+        let words = [
+            "http://127.0.0.1:",
+            &status,
+            "saying 'no auth'",
+            "check the API key",
+        ];
+        assert_says(&failure, &words);
+    }
+}
+
+#[test]
+fn a_missing_payment_fails_at_once_unless_the_server_says_when_to_return() {
+    let failure = call([error(402, "no credit")], 1).failure();
+    assert!(matches!(failure, Failure::Unpaid { status: 402, .. }));
+    assert_says(&failure, &["saying 'no credit'", "add credit"]);
+
+    let later = error(402, "no credit").header("retry-after", "2");
+    let called = call([later.clone(), Response::completion("hi")], 2);
+    assert_eq!(called.waits_ms, [2000]);
+    called.reply();
+
+    let failure = call(vec![later; 4], 4).failure();
+    assert!(matches!(failure, Failure::Unpaid { .. }), "{failure}");
+}
+
+#[test]
+fn a_passing_trouble_is_retried_with_growing_waits_until_it_passes() {
+    for status in [408, 429, 500, 502, 503] {
+        let trouble = error(status, "busy");
+        let called = call([trouble.clone(), trouble, Response::completion("hi")], 3);
+        assert_eq!(called.waits_ms, [250, 500], "{status}");
+        called.reply();
+    }
+}
+
+#[test]
+fn a_trouble_that_does_not_pass_exhausts_the_attempts() {
+    for status in [408, 429, 500, 503] {
+        let called = call(vec![error(status, "busy"); 5], 4);
+        assert_eq!(called.waits_ms, [250, 500, 1000]);
+        let failure = called.failure();
+        assert!(matches!(failure, Failure::Exhausted { attempts: 4, .. }));
+        let status = format!("answered {status}, saying 'busy'");
+        assert_says(
+            &failure,
+            &["http://127.0.0.1:", &status, "last of 4", "run again"],
+        );
+    }
+}
+
+#[test]
+fn the_wait_the_server_asks_for_is_kept_in_seconds_and_as_a_date() {
+    for (retry_after, wait_ms) in [
+        ("7", 7000),
+        ("60", 60_000),
+        ("0", 250),
+        ("Sun, 06 Nov 1994 08:49:46 GMT", 9000),
+        ("Sun, 06 Nov 1994 08:40:00 GMT", 250),
+        ("nonsense", 250),
+    ] {
+        let trouble = error(429, "slow down").header("Retry-After", retry_after);
+        let called = call([trouble, Response::completion("hi")], 2);
+        assert_eq!(called.waits_ms, [wait_ms], "{retry_after}");
+        called.reply();
+    }
+}
+
+#[test]
+fn a_wait_beyond_the_limit_fails_and_says_how_long_the_server_asked() {
+    for (retry_after, asked) in [
+        ("3600", "3600 s"),
+        ("Sun, 06 Nov 1994 09:49:37 GMT", "3600 s"),
+    ] {
+        let trouble = error(429, "slow down").header("retry-after", retry_after);
+        let called = call([trouble], 1);
+        assert!(called.waits_ms.is_empty());
+        let failure = called.failure();
+        assert!(matches!(
+            failure,
+            Failure::Postponed {
+                asked_s: 3600,
+                limit_s: 60,
+                ..
+            }
+        ));
+        assert_says(
+            &failure,
+            &["http://127.0.0.1:", asked, "limit is 60 s", "slow down"],
+        );
+    }
+}
+
+#[test]
+fn all_waits_together_are_bounded() {
+    let trouble = error(503, "busy").header("retry-after", "50");
+    let called = call(vec![trouble; 4], 3);
+    assert_eq!(called.waits_ms, [50_000, 50_000]);
+    assert!(matches!(
+        called.failure(),
+        Failure::Exhausted { attempts: 3, .. }
+    ));
+}
+
+#[test]
+fn a_used_up_quota_is_not_waited_for() {
+    let body = json!({"error": {
+        "message": "You exceeded your current quota", "type": "insufficient_quota",
+        "param": null, "code": "insufficient_quota",
+    }});
+    let failure = call([Response::json(429, &body).header("retry-after", "1")], 1).failure();
+    assert!(matches!(failure, Failure::QuotaUsedUp { status: 429, .. }));
+    assert_says(
+        &failure,
+        &[
+            "You exceeded your current quota",
+            "raise the account's quota",
+        ],
+    );
+}
+
+#[test]
+fn an_error_inside_a_200_counts_as_its_code_says() {
+    let in_body =
+        |code: u16| Response::json(200, &json!({"error": {"code": code, "message": "no"}}));
+    let in_choice = |code: u16| {
+        let error = json!({"code": code, "message": "no"});
+        let choice =
+            json!({"finish_reason": "error", "error": error, "message": {"content": "par"}});
+        Response::json(200, &json!({"choices": [choice]}))
+    };
+    for inside in [&in_body as &dyn Fn(u16) -> Response, &in_choice] {
+        let called = call([inside(502), Response::completion("hi")], 2);
+        assert_eq!(called.waits_ms, [250]);
+        called.reply();
+
+        let failure = call([inside(401)], 1).failure();
+        assert_says(&failure, &["answered 401 inside an HTTP 200, saying 'no'"]);
+
+        let reply = call([inside(400)], 1).reply();
+        assert!(matches!(reply.answer, Answer::Error(Refusal::Rejected(_))));
+    }
+}
+
+#[test]
+fn a_200_that_is_no_answer_fails_at_once() {
+    for (body, words) in [
+        (
+            "<html>Sign in</html>",
+            "is not JSON (20 bytes, beginning '<html>Sign in</html>')",
+        ),
+        ("{\"choices\": [", "ends in the middle of JSON"),
+        ("{}", "without 'choices'"),
+        (
+            r#"{"choices": [{"message": {"content": null}}]}"#,
+            "without text",
+        ),
+    ] {
+        let failure = call([Response::json(200, &body)], 1).failure();
+        assert!(matches!(failure, Failure::Unusable { .. }));
+        assert_says(&failure, &["http://127.0.0.1:", words, "check"]);
+    }
+}
+
+#[test]
+fn a_body_beyond_the_limit_is_refused_whether_announced_or_not() {
+    let announced = Step::Truncate(Response::json(200, "{}"), 17 * 1024 * 1024);
+    let mut endless = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+    endless.resize(17 * 1024 * 1024, b' ');
+    for step in [announced, Step::Send(endless)] {
+        let failure = call([step], 1).failure();
+        assert_says(&failure, &["http://127.0.0.1:", "more than 16777216 bytes"]);
+    }
+}
+
+#[test]
+fn a_broken_connection_is_retried() {
+    let truncated = Step::Truncate(Response::completion("never whole"), 100);
+    let called = call([truncated.clone(), Response::completion("hi").into()], 2);
+    assert_eq!(called.waits_ms, [250]);
+    called.reply();
+
+    let failure = call(vec![truncated; 4], 4).failure();
+    assert_says(
+        &failure,
+        &["closed the connection before the answer was complete"],
+    );
+
+    let failure = call(vec![Step::HangUp; 4], 4).failure();
+    assert!(
+        matches!(failure, Failure::Exhausted { attempts: 4, .. }),
+        "{failure}"
+    );
+}
+
+#[test]
+fn bytes_that_are_not_http_fail_at_once() {
+    let failure = call([Step::Send(b"220 mail server ready\r\n\r\n".to_vec())], 1).failure();
+    assert!(matches!(failure, Failure::Unusable { .. }), "{failure}");
+    assert_says(&failure, &["http://127.0.0.1:", "HTTP server"]);
+}
+
+#[test]
+fn a_server_that_never_answers_is_given_up_after_the_timeout() {
+    let server = ModelServer::start([Step::StaySilent, Step::StaySilent]);
+    let called = Called::at(Endpoint {
+        timeout: Duration::from_millis(200),
+        attempts: 2,
+        ..endpoint(server.base_url())
+    });
+    assert_eq!(called.waits_ms, [250]);
+    let failure = called.failure();
+    assert_says(
+        &failure,
+        &["gave no whole answer in time", "limit 200ms", "last of 2"],
+    );
+}
+
+#[test]
+fn a_redirect_is_never_followed() {
+    let elsewhere = ModelServer::start([Response::completion("stolen")]);
+    for status in [301, 302, 303, 307, 308] {
+        let place = format!("{}/v1?key={KEY}", elsewhere.origin());
+        let redirect = Response::json(status, "{}").header("location", &place);
+        let failure = call([redirect], 1).failure();
+        assert!(matches!(failure, Failure::Redirected { .. }), "{failure}");
+        assert_says(
+            &failure,
+            &[&elsewhere.origin(), "<redacted>", "set the base URL"],
+        );
+    }
+    assert!(elsewhere.requests().is_empty());
+}
+
+#[test]
+fn a_key_that_the_server_echoes_is_shown_nowhere() {
+    let said = format!("key {KEY} is bad\n\u{1b}[2J");
+    for status in [400, 401, 402, 403, 404, 409, 418] {
+        // `call` looks for the key in all that is shown.
+        let called = call([error(status, &said)], 1);
+        let printed = match called.result {
+            Ok(reply) => format!("{:?}", reply.answer),
+            Err(failure) => failure.to_string(),
+        };
+        assert!(printed.contains("key <redacted> is bad"), "{printed}");
+        assert!(
+            !printed.contains('\u{1b}') && !printed.contains('\n'),
+            "{printed:?}"
+        );
+    }
+    call(vec![error(503, &said); 4], 4).failure();
+    let failure = call([Response::completion(&said)], 1).failure();
+    assert_says(&failure, &["contains the API key", "replace the key"]);
+}
+
+#[test]
+fn a_long_message_is_cut() {
+    let failure = call([error(401, &"x".repeat(100_000))], 1).failure();
+    assert!(failure.to_string().len() < 1000);
+}
+
+#[test]
+fn a_port_where_nobody_listens_is_named() {
+    // Port 1 is reserved for a service that no longer exists; a port that was free a moment
+    // ago could be another test's by now.
+    let called = Called::at(endpoint("http://127.0.0.1:1/v1".into()));
+    assert_eq!(called.waits_ms, [250, 500, 1000]);
+    let failure = called.failure();
+    assert!(matches!(failure, Failure::Exhausted { attempts: 4, .. }));
+    let words = [
+        "http://127.0.0.1:1",
+        "refused the connection",
+        "that the server is up",
+    ];
+    assert_says(&failure, &words);
+}
+
+#[test]
+fn a_server_without_tls_gets_no_key_when_tls_is_asked_for() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .unwrap();
+        let mut received = Vec::new();
+        // Ends when the client goes away, in whatever manner.
+        let _ = stream.read_to_end(&mut received);
+        received
+    });
+    let called = Called::at(endpoint(format!("https://{address}/v1")));
+    assert!(called.waits_ms.is_empty());
+    let failure = called.failure();
+    assert!(matches!(failure, Failure::Connection { .. }), "{failure}");
+    assert_says(
+        &failure,
+        &["https://127.0.0.1:", "check the base URL's scheme"],
+    );
+    let received = server.join().unwrap();
+    assert!(!String::from_utf8_lossy(&received).contains(KEY));
+}

@@ -1,0 +1,260 @@
+//! A chat-completions server for tests: on loopback, with a script instead of a model.
+//! Invariant: it answers the n-th request with the n-th step of its script, records every
+//! request before answering, and is gone when dropped. Never sleeps and never leaves loopback.
+
+#![allow(
+    dead_code,
+    reason = "each test file that includes this module uses a part of it"
+)]
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead, BufReader, Read, Write as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// A client that stops in the middle of its request may not hang a test.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the server does with one request.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// A whole response.
+    Respond(Response),
+    /// A response that announces as many bytes more than it sends, then closes.
+    Truncate(Response, usize),
+    /// These bytes, whatever they are, then closes.
+    Send(Vec<u8>),
+    /// Closes without a byte.
+    HangUp,
+    /// Nothing, with the connection kept open until the server is dropped.
+    StaySilent,
+}
+
+/// A response of the script.
+#[derive(Debug, Clone)]
+pub struct Response {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Response {
+    /// A response with a body of JSON: a value, or text that only claims to be.
+    pub fn json(status: u16, body: &(impl ToString + ?Sized)) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type".into(), "application/json".into())],
+            body: body.to_string().into_bytes(),
+        }
+    }
+
+    /// A successful answer with this text, as a chat-completions server words it.
+    pub fn completion(text: &str) -> Self {
+        let body = serde_json::json!({
+            "id": "test-1",
+            "model": "test/model",
+            "choices": [{
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": text},
+            }],
+            "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+        });
+        Self::json(200, &body)
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The bytes on the wire, announcing `extra` bytes more than there are.
+    fn to_bytes(&self, extra: usize) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} Scripted\r\n", self.status);
+        for (name, value) in &self.headers {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        let length = self.body.len() + extra;
+        let _ = write!(
+            head,
+            "content-length: {length}\r\nconnection: close\r\n\r\n"
+        );
+        [head.as_bytes(), &self.body].concat()
+    }
+}
+
+impl From<Response> for Step {
+    fn from(response: Response) -> Self {
+        Self::Respond(response)
+    }
+}
+
+/// A request as it arrived.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// `POST`, mostly.
+    pub method: String,
+    /// With the query, if any.
+    pub path: String,
+    /// In order of arrival, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Of the announced length.
+    pub body: Vec<u8>,
+}
+
+impl Recorded {
+    /// The first header of this (lower-case) name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(n, _)| n == name)?;
+        Some(&found.1)
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("request body is not JSON")
+    }
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct ModelServer {
+    address: SocketAddr,
+    shared: Arc<Mutex<Shared>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    requests: Vec<Recorded>,
+    /// Every connection that may still be open, to be shut down at the end.
+    connections: Vec<TcpStream>,
+    stopping: bool,
+}
+
+impl ModelServer {
+    /// Starts a server on a free port. A request beyond the script's end is recorded and
+    /// answered with 418, which no client takes for an answer or tries again.
+    pub fn start<S: Into<Step>>(script: impl IntoIterator<Item = S>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("no loopback port");
+        let address = listener.local_addr().expect("no local address");
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let script: Vec<Step> = script.into_iter().map(Into::into).collect();
+        let thread = std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || serve(&listener, script, &shared)
+        });
+        Self {
+            address,
+            shared,
+            thread: Some(thread),
+        }
+    }
+
+    /// What a client takes as its base URL.
+    pub fn base_url(&self) -> String {
+        format!("{}/v1", self.origin())
+    }
+
+    /// Scheme, host and port.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every request so far, in order of arrival.
+    pub fn requests(&self) -> Vec<Recorded> {
+        lock(&self.shared).requests.clone()
+    }
+}
+
+impl Drop for ModelServer {
+    fn drop(&mut self) {
+        {
+            let mut shared = lock(&self.shared);
+            shared.stopping = true;
+            for connection in shared.connections.drain(..) {
+                let _ = connection.shutdown(Shutdown::Both);
+            }
+        }
+        // Wakes the thread from `accept`.
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn serve(listener: &TcpListener, script: Vec<Step>, shared: &Mutex<Shared>) {
+    let mut script = script.into_iter();
+    for stream in listener.incoming() {
+        let Ok(stream) = stream else { continue };
+        {
+            let mut shared = lock(shared);
+            if shared.stopping {
+                return;
+            }
+            shared.connections.extend(stream.try_clone());
+        }
+        let Ok(request) = read_request(&stream) else {
+            let _ = stream.shutdown(Shutdown::Both);
+            continue;
+        };
+        lock(shared).requests.push(request);
+        let step = script
+            .next()
+            .unwrap_or_else(|| Response::json(418, "{}").into());
+        let bytes = match step {
+            Step::Respond(response) => response.to_bytes(0),
+            Step::Truncate(response, missing) => response.to_bytes(missing),
+            Step::Send(bytes) => bytes,
+            Step::HangUp => Vec::new(),
+            Step::StaySilent => continue,
+        };
+        // A client that has left already is the test's business, not the server's.
+        let _ = (&stream).write_all(&bytes);
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+}
+
+fn read_request(stream: &TcpStream) -> io::Result<Recorded> {
+    stream.set_read_timeout(Some(READ_TIMEOUT))?;
+    let mut reader = BufReader::new(stream);
+    let mut line = || -> io::Result<String> {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        Ok(line.trim_end().to_owned())
+    };
+    let first = line()?;
+    let mut words = first.split(' ').map(str::to_owned);
+    let (Some(method), Some(path)) = (words.next(), words.next()) else {
+        return Err(io::Error::other("no request line"));
+    };
+    let mut headers = Vec::new();
+    loop {
+        let line = line()?;
+        let Some((name, value)) = line.split_once(':') else {
+            break;
+        };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let length = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")
+        .and_then(|(_, value)| value.parse().ok())
+        .unwrap_or(0);
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(Recorded {
+        method,
+        path,
+        headers,
+        body,
+    })
+}
