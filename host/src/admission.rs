@@ -16,7 +16,7 @@ use wit_parser::{Resolve, WorldId, WorldItem, WorldKey};
 
 use crate::engine::FEATURES;
 
-/// Largest module, in bytes. CPython compiled to WebAssembly has 26 MB.
+/// Largest module, in bytes. `CPython` compiled to WebAssembly has 26 MB.
 pub const MODULE_BYTES_MAX: u64 = 256 << 20;
 /// The WASI preview-1 module name.
 const PREVIEW1: &str = adapter::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
@@ -86,7 +86,10 @@ pub struct Admitted {
 impl Report {
     /// Every reason not to run it; empty means admitted.
     pub fn reasons(&self) -> Vec<String> {
-        let imports = self.imports.iter().filter_map(|import| import.refused.clone());
+        let imports = self
+            .imports
+            .iter()
+            .filter_map(|import| import.refused.clone());
         imports.chain(self.problems.iter().cloned()).collect()
     }
 
@@ -101,8 +104,13 @@ impl Report {
     pub fn admit(self) -> Result<Admitted> {
         let reasons = self.reasons();
         match (self.component, self.entry) {
-            (Some(component), Some(entry)) if reasons.is_empty() => Ok(Admitted { component, entry }),
-            _ => Err(anyhow!("refused: {}; 'coo audit' lists every import", reasons.join("; "))),
+            (Some(component), Some(entry)) if reasons.is_empty() => {
+                Ok(Admitted { component, entry })
+            }
+            _ => Err(anyhow!(
+                "refused: {}; 'coo audit' lists every import",
+                reasons.join("; ")
+            )),
         }
     }
 }
@@ -110,11 +118,16 @@ impl Report {
 /// Examines `wasm`. An error means that it can't even be read as WebAssembly.
 pub fn examine(wasm: &[u8]) -> Result<Report> {
     let encoded = match Parser::new(0).parse(wasm, true) {
-        Ok(wasmparser::Chunk::Parsed { payload: Payload::Version { encoding, .. }, .. }) => match encoding {
+        Ok(wasmparser::Chunk::Parsed {
+            payload: Payload::Version { encoding, .. },
+            ..
+        }) => match encoding {
             Encoding::Module => Encoded::CoreModule,
             Encoding::Component => Encoded::Component,
         },
-        _ => anyhow::bail!("not a WebAssembly binary; compile for wasm32-wasip1 or give a component"),
+        _ => {
+            anyhow::bail!("not a WebAssembly binary; compile for wasm32-wasip1 or give a component")
+        }
     };
     if let Err(error) = Validator::new_with_features(FEATURES).validate_all(wasm) {
         anyhow::bail!("not valid WebAssembly for this engine: {error}");
@@ -180,14 +193,20 @@ fn examine_core(wasm: &[u8]) -> Result<Report> {
             } else {
                 " (it exports neither '_start' nor 'run')".to_owned()
             };
-            report.problems.push(format!("can't be turned into a component{hint}: {error:#}"));
+            report
+                .problems
+                .push(format!("can't be turned into a component{hint}: {error:#}"));
             Ok(report)
         }
     }
 }
 
 fn join(names: &BTreeSet<String>) -> String {
-    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 type Names = BTreeMap<String, BTreeSet<String>>;
@@ -272,7 +291,8 @@ fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Names) 
     let name = resolve.name_world_key(key);
     let functions: Vec<String> = match item {
         WorldItem::Interface { id, .. } => {
-            let mut names: Vec<String> = resolve.interfaces[*id].functions.keys().cloned().collect();
+            let mut names: Vec<String> =
+                resolve.interfaces[*id].functions.keys().cloned().collect();
             names.sort();
             names
         }
@@ -284,7 +304,10 @@ fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Names) 
             .iter()
             .find(|function| known.is_none_or(|known| !known.contains(*function)))
             .map_or(Ok(interface), |function| {
-                Err(surface::Refused::Function { interface: name.clone(), function: function.clone() })
+                Err(surface::Refused::Function {
+                    interface: name.clone(),
+                    function: function.clone(),
+                })
             })
     });
     Import {
@@ -301,7 +324,9 @@ fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Names) 
 fn provided_functions() -> Result<Names> {
     let mut resolve = Resolve::default();
     for (name, text) in crate::sandbox::WIT {
-        resolve.push_str(name, text).with_context(|| format!("surface {name}"))?;
+        resolve
+            .push_str(name, text)
+            .with_context(|| format!("surface {name}"))?;
     }
     let mut provided = Names::new();
     for (_, interface) in &resolve.interfaces {
@@ -318,12 +343,16 @@ fn provided_functions() -> Result<Names> {
 }
 
 fn entry_of(resolve: &Resolve, world: WorldId) -> Option<Entry> {
-    resolve.worlds[world].exports.iter().find_map(|(key, item)| match (key, item) {
-        (WorldKey::Name(name), WorldItem::Function(_)) if name == "run" => Some(Entry::Mission),
-        (WorldKey::Interface(_), WorldItem::Interface { .. }) => {
-            let name = resolve.name_world_key(key);
-            name.starts_with("wasi:cli/run@0.2.").then_some(Entry::Command(name))
-        }
-        _ => None,
-    })
+    resolve.worlds[world]
+        .exports
+        .iter()
+        .find_map(|(key, item)| match (key, item) {
+            (WorldKey::Name(name), WorldItem::Function(_)) if name == "run" => Some(Entry::Mission),
+            (WorldKey::Interface(_), WorldItem::Interface { .. }) => {
+                let name = resolve.name_world_key(key);
+                name.starts_with("wasi:cli/run@0.2.")
+                    .then_some(Entry::Command(name))
+            }
+            _ => None,
+        })
 }

@@ -20,14 +20,23 @@ pub struct Module {
 
 /// The module set, sorted by file name.
 pub const MODULES: [Module; 2] = [
-    Module { file: "demo.wasm", wasm: include_bytes!("../../missions/dist/demo.wasm") },
-    Module { file: "triage.wasm", wasm: include_bytes!("../../missions/dist/triage.wasm") },
+    Module {
+        file: "demo.wasm",
+        wasm: include_bytes!("../../missions/dist/demo.wasm"),
+    },
+    Module {
+        file: "triage.wasm",
+        wasm: include_bytes!("../../missions/dist/triage.wasm"),
+    },
 ];
 
 /// Missions that `coo run NAME` finds by name.
 pub const MISSIONS: [(&str, &str); 2] = [
     ("demo", include_str!("../../reference/demo_mission.json")),
-    ("triage", include_str!("../../reference/triage_mission.json")),
+    (
+        "triage",
+        include_str!("../../reference/triage_mission.json"),
+    ),
 ];
 
 /// Digest of the module set as it was released.
@@ -96,6 +105,9 @@ mod tests {
     #[test]
     fn the_module_set_is_the_pinned_one() {
         let digest = coo_kernel::module_set::digest(&members());
-        assert_eq!(SANDBOX_DIGEST.split_whitespace().next(), Some(digest.to_string().as_str()));
+        assert_eq!(
+            SANDBOX_DIGEST.split_whitespace().next(),
+            Some(digest.to_string().as_str())
+        );
     }
 }

@@ -6,7 +6,10 @@
 //! an attacker who changes files of the running user at the very moment of loading: nothing
 //! in user space can.
 
-#![allow(unsafe_code, reason = "wasmtime's deserialisation is unsafe; see the one SAFETY note below")]
+#![allow(
+    unsafe_code,
+    reason = "wasmtime's deserialisation is unsafe; see the one SAFETY note below"
+)]
 
 use anyhow::{Context as _, Result};
 use coo_kernel::digest::Digest;
@@ -16,15 +19,24 @@ use crate::engine::Sandbox;
 use crate::state_root::StateRoot;
 use crate::store::Store;
 
-/// Largest file that is worth a look; CPython compiles to some 100 MB.
+/// Largest file that is worth a look; `CPython` compiles to some 100 MB.
 const CODE_BYTES_MAX: u64 = 1 << 30;
 
 fn file_name(module: &Digest, sandbox: &Sandbox) -> String {
-    format!("cache/{}-{}.cwasm", &module.to_string()[..32], &sandbox.code_key.to_string()[..16])
+    format!(
+        "cache/{}-{}.cwasm",
+        &module.to_string()[..32],
+        &sandbox.code_key.to_string()[..16]
+    )
 }
 
 /// The compiled code of `module` if the cache has it and the store vouches for it.
-pub fn load(root: &StateRoot, store: &Store, sandbox: &Sandbox, module: &Digest) -> Result<Option<Component>> {
+pub fn load(
+    root: &StateRoot,
+    store: &Store,
+    sandbox: &Sandbox,
+    module: &Digest,
+) -> Result<Option<Component>> {
     let Some(vouched) = store.compiled_code(module, &sandbox.code_key)? else {
         return Ok(None);
     };

@@ -65,7 +65,8 @@ impl Config {
 
     /// Reads `config.json`.
     pub fn parse(text: &str) -> Result<Self> {
-        serde_json::from_str(text).context("can't be understood; see docs/configuration.md for its fields")
+        serde_json::from_str(text)
+            .context("can't be understood; see docs/configuration.md for its fields")
     }
 
     /// As it is written.
@@ -90,7 +91,10 @@ impl Surroundings {
                 for entry in entries {
                     // The parser's error quotes the line, and a line may hold a key.
                     let entry = entry.map_err(|_| {
-                        anyhow::anyhow!("file {}: a line is not NAME=value; correct or remove it", path.display())
+                        anyhow::anyhow!(
+                            "file {}: a line is not NAME=value; correct or remove it",
+                            path.display()
+                        )
                     })?;
                     dot_env.push(entry);
                 }
@@ -103,7 +107,9 @@ impl Surroundings {
 
     fn dot_env(&self, name: &str) -> Option<&str> {
         let entry = self.dot_env.iter().rev().find(|(key, _)| key == name);
-        entry.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        entry
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 
     /// A variable: environment first, then `.env`.

@@ -41,7 +41,7 @@ pub struct Driven {
 
 /// Body of the environment event: everything a guest can learn that is not its input.
 #[derive(Serialize)]
-struct Environment<'a> {
+struct EnvironmentBody<'a> {
     arguments: &'a [String],
     engine: coo_kernel::descriptor::EngineSettings,
     environment: &'a std::collections::BTreeMap<String, String>,
@@ -52,7 +52,12 @@ struct Environment<'a> {
 }
 
 /// Runs the mission.
-pub fn drive(program: &Program, model: Option<&str>, wall_clock_max: Duration, tape: Tape) -> Driven {
+pub fn drive(
+    program: &Program,
+    model: Option<&str>,
+    wall_clock_max: Duration,
+    tape: Tape,
+) -> Driven {
     let mut drive = Driven {
         tape,
         stopped: Ok(()),
@@ -107,7 +112,7 @@ fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
     tape.transition(Event::Admitted, None)?;
     tape.event(
         Kind::Environment,
-        &Environment {
+        &EnvironmentBody {
             arguments: &descriptor.arguments,
             engine: descriptor.engine,
             environment: &descriptor.environment,
@@ -132,7 +137,7 @@ fn one_step(
 ) -> (Driven, Ledger, Result<(), Stop>) {
     let input = match start_step(step, &mut drive.tape) {
         Ok(input) => input,
-        Err(stop) => return (drive, ledger, Err(stop)),
+        Err(error) => return (drive, ledger, Err(error)),
     };
     let end = run_step(
         &program.sandbox.engine,
@@ -148,7 +153,16 @@ fn one_step(
             wall_clock_max,
         },
     );
-    let StepEnd { result, stdout, stderr, tape, ledger, fuel_used, memory_bytes, backtrace } = end;
+    let StepEnd {
+        result,
+        stdout,
+        stderr,
+        tape,
+        ledger,
+        fuel_used,
+        memory_bytes,
+        backtrace,
+    } = end;
     drive.tape = tape;
     drive.fuel += fuel_used;
     drive.memory_peak_bytes = drive.memory_peak_bytes.max(memory_bytes);
@@ -156,21 +170,36 @@ fn one_step(
     drive.stderr.extend_from_slice(&stderr);
     let ended = match result {
         // Neither is an end of the mission's own: nothing of it enters the record.
-        Err(stop @ (Stop::Interrupted(_) | Stop::Diverged(_))) => Err(stop),
-        result => end_step(&mut drive.tape, &step.id, result.as_deref().ok(), &stdout, &stderr)
-            .and_then(|()| result.map(|output| drive.output = output)),
+        Err(error @ (Stop::Interrupted(_) | Stop::Diverged(_))) => Err(error),
+        result => end_step(
+            &mut drive.tape,
+            &step.id,
+            result.as_deref().ok(),
+            &stdout,
+            &stderr,
+        )
+        .and_then(|()| result.map(|output| drive.output = output)),
     };
     (drive, ledger, ended)
 }
 
 fn start_step(step: &coo_kernel::descriptor::Step, tape: &mut Tape) -> Result<String, Stop> {
     let input = step.input_text()?;
-    let body = StepStartedBody { id: step.id.clone(), input: tape.keep(input.as_bytes())? };
+    let body = StepStartedBody {
+        id: step.id.clone(),
+        input: tape.keep(input.as_bytes())?,
+    };
     tape.event(Kind::StepStarted, &body)?;
     Ok(input)
 }
 
-fn end_step(tape: &mut Tape, id: &str, output: Option<&[u8]>, stdout: &[u8], stderr: &[u8]) -> Result<(), Stop> {
+fn end_step(
+    tape: &mut Tape,
+    id: &str,
+    output: Option<&[u8]>,
+    stdout: &[u8],
+    stderr: &[u8],
+) -> Result<(), Stop> {
     let body = StepReturnedBody {
         id: id.to_owned(),
         output: output.map(|output| tape.keep(output)).transpose()?,

@@ -88,19 +88,33 @@ pub fn build_with(settings: EngineSettings, optimisation: OptLevel) -> Result<Sa
         let _ = writeln!(identity, "feature={}", name.to_ascii_lowercase());
     }
     config.operator_cost(operator_cost());
-    let _ = writeln!(identity, "operator_cost={}", Digest::of(format!("{:?}", operator_cost())));
+    let _ = writeln!(
+        identity,
+        "operator_cost={}",
+        Digest::of(format!("{:?}", operator_cost()))
+    );
 
     // From here on: what no guest can observe.
     config.async_stack_size(FIBER_STACK_BYTES);
     config.cranelift_opt_level(optimisation);
     config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
 
-    let engine = Engine::new(&config).map_err(anyhow::Error::from).context("engine: can't be built")?;
+    let engine = Engine::new(&config)
+        .map_err(anyhow::Error::from)
+        .context("engine: can't be built")?;
     let mut hasher = Sha256Hasher::default();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     let identity_sha256 = Digest::of(&identity);
-    let code_key = Digest::of_parts([identity_sha256.as_bytes().as_slice(), hasher.digest().as_bytes()]);
-    Ok(Sandbox { engine, identity, identity_sha256, code_key })
+    let code_key = Digest::of_parts([
+        identity_sha256.as_bytes().as_slice(),
+        hasher.digest().as_bytes(),
+    ]);
+    Ok(Sandbox {
+        engine,
+        identity,
+        identity_sha256,
+        code_key,
+    })
 }
 
 /// Every operator costs at least one; operators over a range cost one more a byte or element.
@@ -154,7 +168,10 @@ mod tests {
     #[test]
     fn the_engine_is_configured_as_documented() {
         let identity = build(EngineSettings::default()).unwrap().identity;
-        let cost = format!("operator_cost={}", Digest::of(format!("{:?}", operator_cost())));
+        let cost = format!(
+            "operator_cost={}",
+            Digest::of(format!("{:?}", operator_cost()))
+        );
         let expected = [
             "wasmtime=48.0.8",
             "concurrency_support=false",
@@ -165,21 +182,46 @@ mod tests {
             "shared_memory=false",
         ];
         for line in expected.iter().copied().chain([cost.as_str()]) {
-            assert!(identity.lines().any(|found| found == line), "{line} not in\n{identity}");
+            assert!(
+                identity.lines().any(|found| found == line),
+                "{line} not in\n{identity}"
+            );
         }
-        for off in ["threads", "shared_everything_threads", "stack_switching", "gc", "cm_async", "cm_threading", "memory64"] {
-            assert!(!identity.lines().any(|line| line == format!("feature={off}")), "{off} is on");
+        for off in [
+            "threads",
+            "shared_everything_threads",
+            "stack_switching",
+            "gc",
+            "cm_async",
+            "cm_threading",
+            "memory64",
+        ] {
+            assert!(
+                !identity
+                    .lines()
+                    .any(|line| line == format!("feature={off}")),
+                "{off} is on"
+            );
         }
         let documented = include_str!("../../docs/determinism.md");
-        for line in identity.lines().filter(|line| !line.starts_with("operator_cost")) {
-            assert!(documented.contains(line), "docs/determinism.md does not list {line}");
+        for line in identity
+            .lines()
+            .filter(|line| !line.starts_with("operator_cost"))
+        {
+            assert!(
+                documented.contains(line),
+                "docs/determinism.md does not list {line}"
+            );
         }
     }
 
     #[test]
     fn every_operator_costs_something() {
         let text = format!("{:?}", operator_cost());
-        let free: Vec<&str> = text.split(", ").filter(|field| field.ends_with(": 0")).collect();
+        let free: Vec<&str> = text
+            .split(", ")
+            .filter(|field| field.ends_with(": 0"))
+            .collect();
         assert!(free.is_empty(), "free operators: {free:?}");
     }
 
@@ -187,13 +229,22 @@ mod tests {
     fn the_version_is_the_locked_one() {
         let lock = include_str!("../../Cargo.lock");
         let line = format!("name = \"wasmtime\"\nversion = \"{WASMTIME_VERSION}\"");
-        assert!(lock.contains(&line), "Cargo.lock has another wasmtime than {WASMTIME_VERSION}");
+        assert!(
+            lock.contains(&line),
+            "Cargo.lock has another wasmtime than {WASMTIME_VERSION}"
+        );
     }
 
     #[test]
     fn settings_that_a_guest_can_observe_change_the_identity() {
-        let canonical = build(EngineSettings { canonical_nan: true }).unwrap();
-        let raw = build(EngineSettings { canonical_nan: false }).unwrap();
+        let canonical = build(EngineSettings {
+            canonical_nan: true,
+        })
+        .unwrap();
+        let raw = build(EngineSettings {
+            canonical_nan: false,
+        })
+        .unwrap();
         assert_ne!(canonical.identity_sha256, raw.identity_sha256);
         assert_ne!(canonical.code_key, raw.code_key);
     }

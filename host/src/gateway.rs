@@ -52,8 +52,14 @@ pub struct Gateway {
 impl Gateway {
     /// The gateway of `root`, nothing staged.
     pub fn new(root: &StateRoot) -> Result<Self> {
-        let folder = root.dir().open_dir(FOLDER).context("state root: artefacts/ can't be opened")?;
-        Ok(Self { folder, staged: BTreeMap::new() })
+        let folder = root
+            .dir()
+            .open_dir(FOLDER)
+            .context("state root: artefacts/ can't be opened")?;
+        Ok(Self {
+            folder,
+            staged: BTreeMap::new(),
+        })
     }
 
     /// Stages one file. The caller keeps its content in the store.
@@ -82,7 +88,10 @@ impl Gateway {
                 )));
             }
             Existing::Else(what) => {
-                return Ok(WriteAnswer::Refused(format!("'{}': {what} is in the way", artefact.path)));
+                return Ok(WriteAnswer::Refused(format!(
+                    "'{}': {what} is in the way",
+                    artefact.path
+                )));
             }
         }
         self.staged.insert(key, artefact.clone());
@@ -107,8 +116,13 @@ fn existing(folder: &Dir, permit: &WritePermit) -> Result<Existing> {
         reached.push_str(component);
         let metadata = match folder.symlink_metadata(&reached) {
             Ok(metadata) => metadata,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Existing::Nothing),
-            Err(error) => return Err(error).with_context(|| format!("artefact {reached}: can't be examined")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Existing::Nothing);
+            }
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("artefact {reached}: can't be examined"));
+            }
         };
         let is_last = i + 1 == components.len();
         let kind = metadata.file_type();
@@ -130,7 +144,10 @@ fn existing(folder: &Dir, permit: &WritePermit) -> Result<Existing> {
 
 /// Makes promised files. Again for a file that is there already: no change.
 pub fn apply(root: &StateRoot, store: &Store, artefacts: &[Artefact]) -> Result<()> {
-    let folder = root.dir().open_dir(FOLDER).context("state root: artefacts/ can't be opened")?;
+    let folder = root
+        .dir()
+        .open_dir(FOLDER)
+        .context("state root: artefacts/ can't be opened")?;
     for artefact in artefacts {
         // The journal may have been written by a build with other rules: judge again.
         let permit = coo_kernel::artefact::permit(&artefact.path)?;

@@ -13,7 +13,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970, UTC.
 pub fn now_unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -46,6 +48,11 @@ pub fn env_os(name: &str) -> Option<OsString> {
 /// The working directory.
 pub fn working_directory() -> std::io::Result<PathBuf> {
     std::env::current_dir()
+}
+
+/// This process.
+pub fn process_id() -> u32 {
+    std::process::id()
 }
 
 /// What identifies this machine's operating system and processor, one `name=value` a line,

@@ -84,22 +84,40 @@ impl Source {
         if let Some(pinned) = descriptor.module.sha256
             && pinned != module
         {
-            bail!("descriptor {name}: module.sha256: found {module}, pinned {pinned}; restore the pinned module or pin the new one");
+            bail!(
+                "descriptor {name}: module.sha256: found {module}, pinned {pinned}; restore the pinned module or pin the new one"
+            );
         }
-        Ok(Self { name: name.to_owned(), descriptor, wasm, module })
+        Ok(Self {
+            name: name.to_owned(),
+            descriptor,
+            wasm,
+            module,
+        })
     }
 
     /// A WebAssembly file on its own, with arguments and input from the command line.
     pub fn program_file(path: &Path, input: String, arguments: Vec<String>) -> Result<Self> {
         let wasm = read_file(path, MODULE_BYTES_MAX).context("module")?;
         let module = Digest::of(&wasm);
-        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let file = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let descriptor = Descriptor {
             format: FORMAT.to_owned(),
             mission_type: "PROGRAM".to_owned(),
-            module: ModuleRef { set: None, file: Some(file), sha256: Some(module) },
+            module: ModuleRef {
+                set: None,
+                file: Some(file),
+                sha256: Some(module),
+            },
             llm: coo_kernel::llm::Sampling::default(),
-            steps: vec![Step { id: "run".to_owned(), input: input.into() }],
+            steps: vec![Step {
+                id: "run".to_owned(),
+                input: input.into(),
+            }],
             arguments,
             environment: std::collections::BTreeMap::new(),
             limits: coo_kernel::limits::Limits::default(),
@@ -107,12 +125,21 @@ impl Source {
         };
         // One way in: what the command line says is checked like any descriptor.
         let descriptor = Descriptor::parse(descriptor.canonical()?.as_bytes())?;
-        Ok(Self { name: path.display().to_string(), descriptor, wasm: Cow::Owned(wasm), module })
+        Ok(Self {
+            name: path.display().to_string(),
+            descriptor,
+            wasm: Cow::Owned(wasm),
+            module,
+        })
     }
 
     /// What an earlier mission ran: its descriptor from the store, its module from
     /// `modules/`, both verified.
-    pub fn recorded(root: &StateRoot, store: &Store, mission: &crate::store::MissionRow) -> Result<Self> {
+    pub fn recorded(
+        root: &StateRoot,
+        store: &Store,
+        mission: &crate::store::MissionRow,
+    ) -> Result<Self> {
         let descriptor = Descriptor::parse(&store.blob(&mission.descriptor)?)
             .with_context(|| format!("mission {}: its descriptor", mission.id))?;
         let wasm = root.read_bounded(&module_file(&mission.module), MODULE_BYTES_MAX)?;
@@ -123,7 +150,12 @@ impl Source {
                 root.path().join(module_file(&mission.module)).display()
             );
         }
-        Ok(Self { name: mission.name.clone(), descriptor, wasm: Cow::Owned(wasm), module })
+        Ok(Self {
+            name: mission.name.clone(),
+            descriptor,
+            wasm: Cow::Owned(wasm),
+            module,
+        })
     }
 
     /// Judges, compiles and links. Compiled code is kept if `keep` may write to the root.
@@ -132,7 +164,9 @@ impl Source {
         let shown = || format!("module {}", self.name);
         let (component, entry, asks_model) = match self.cached(root, store, &sandbox)? {
             Some(cached) => cached,
-            None => self.compile(root, store, &sandbox, keep).with_context(shown)?,
+            None => self
+                .compile(root, store, &sandbox, keep)
+                .with_context(shown)?,
         };
         // Type-checks every import against the linker before anything of the guest runs.
         let instance = linker(&sandbox.engine)?
@@ -152,7 +186,12 @@ impl Source {
 
     /// Code that this root compiled after admitting it. How it is started and what it imports
     /// is read off the code itself.
-    fn cached(&self, root: &StateRoot, store: &Store, sandbox: &Sandbox) -> Result<Option<Prepared>> {
+    fn cached(
+        &self,
+        root: &StateRoot,
+        store: &Store,
+        sandbox: &Sandbox,
+    ) -> Result<Option<Prepared>> {
         let Some(component) = code_cache::load(root, store, sandbox, &self.module)? else {
             return Ok(None);
         };
@@ -171,7 +210,13 @@ impl Source {
         Ok(entry.map(|entry| (component, entry, asks_model)))
     }
 
-    fn compile(&self, root: &StateRoot, store: &mut Store, sandbox: &Sandbox, keep: bool) -> Result<Prepared> {
+    fn compile(
+        &self,
+        root: &StateRoot,
+        store: &mut Store,
+        sandbox: &Sandbox,
+        keep: bool,
+    ) -> Result<Prepared> {
         let report = admission::examine(&self.wasm)?;
         let asks_model = report.uses(Interface::Llm);
         let admitted = report.admit()?;

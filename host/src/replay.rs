@@ -40,29 +40,47 @@ impl Replayed {
     /// Everything that was compared agrees.
     pub fn is_identical(&self) -> bool {
         self.divergence.is_none()
-            && (self.other_engine || (self.fuel.0 == self.fuel.1 && self.memory_bytes.0 == self.memory_bytes.1))
+            && (self.other_engine
+                || (self.fuel.0 == self.fuel.1 && self.memory_bytes.0 == self.memory_bytes.1))
     }
 }
 
 /// Replays `mission`. The session's store is used up; it is only read.
-pub fn replay(session: Session, mission: &MissionRow, wall_clock_max: Duration) -> Result<Replayed> {
-    let Session { root, mut store, .. } = session;
+pub fn replay(
+    session: Session,
+    mission: &MissionRow,
+    wall_clock_max: Duration,
+) -> Result<Replayed> {
+    let Session {
+        root, mut store, ..
+    } = session;
     if mission.interrupted.is_some() || mission.finished_ms.is_none() {
         bail!(
             "mission {}: did not reach an end ({}), so there is no whole run to compare",
             mission.id,
-            mission.interrupted.as_deref().unwrap_or("its process is at work or was killed")
+            mission
+                .interrupted
+                .as_deref()
+                .unwrap_or("its process is at work or was killed")
         );
     }
     let program = Source::recorded(&root, &store, mission)?.prepare(&root, &mut store, false)?;
     let other_engine = mission.facts.engine_sha256 != Some(program.sandbox.identity_sha256);
     let model = mission.facts.model.as_deref();
-    let driven = drive(&program, model, wall_clock_max, Tape::replay(store, mission.id));
+    let driven = drive(
+        &program,
+        model,
+        wall_clock_max,
+        Tape::replay(store, mission.id),
+    );
     let divergence = match driven.stopped {
         Ok(()) => None,
         Err(Stop::Diverged(divergence)) => Some(*divergence),
         Err(Stop::Interrupted(error)) => return Err(error),
-        Err(other) => bail!("mission {}: replay ended without an end: {other}", mission.id),
+        Err(other) => bail!(
+            "mission {}: replay ended without an end: {other}",
+            mission.id
+        ),
     };
     let chain = driven.tape.chain();
     Ok(Replayed {

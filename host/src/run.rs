@@ -9,6 +9,7 @@ use coo_kernel::failure::Failure;
 use coo_kernel::mission::{MissionId, Status};
 use coo_kernel::state::State;
 
+use crate::bundle;
 use crate::drive::{Driven, drive};
 use crate::gateway::{self, Gateway};
 use crate::live::Live;
@@ -20,7 +21,6 @@ use crate::stop::Stop;
 use crate::store::{Durability, Facts, NewMission};
 use crate::tape::{Recorder, Tape};
 use crate::world::World;
-use crate::bundle;
 
 /// How to run.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ impl Default for Options {
         Self {
             freshness: Freshness::Default,
             // An hour: fuel ends a run long before; this is for what fuel can't see.
-            wall_clock_max: Duration::from_secs(3_600),
+            wall_clock_max: Duration::from_hours(1),
         }
     }
 }
@@ -66,14 +66,29 @@ pub struct Ended {
 
 /// Runs `source` and gives the session's parts back through its root.
 pub fn run(session: Session, source: Source, options: Options) -> Result<Ended> {
-    let Session { root, mut store, config, surroundings, _lock: lock } = session;
+    let Session {
+        root,
+        mut store,
+        config,
+        surroundings,
+        _lock: lock,
+    } = session;
     let stopwatch = Stopwatch::start();
     source.keep_module(&root)?;
     let name = source.name.clone();
     let program = source.prepare(&root, &mut store, true)?;
     // Found out before anything is on record: without a model this mission can't go on.
-    let model_name = program.asks_model.then(|| surroundings.model(&config)).transpose()?;
-    let model = Model::new(model_name.clone(), options.freshness, &config, &surroundings, bundle::frozen());
+    let model_name = program
+        .asks_model
+        .then(|| surroundings.model(&config))
+        .transpose()?;
+    let model = Model::new(
+        model_name.clone(),
+        options.freshness,
+        &config,
+        &surroundings,
+        bundle::frozen(),
+    );
 
     let descriptor = store.put_blob(program.canonical.as_bytes())?.sha256;
     let id = store.create_mission(&NewMission {
@@ -83,9 +98,18 @@ pub fn run(session: Session, source: Source, options: Options) -> Result<Ended> 
         module: program.module,
         created_ms: machine::now_unix_ms(),
     })?;
-    let live = Live { world: World::new(root.path()), gateway: Gateway::new(&root)?, model };
+    let live = Live {
+        world: World::new(root.path()),
+        gateway: Gateway::new(&root)?,
+        model,
+    };
     let tape = Tape::record(Recorder { store, id, live });
-    let driven = drive(&program, model_name.as_deref(), options.wall_clock_max, tape);
+    let driven = drive(
+        &program,
+        model_name.as_deref(),
+        options.wall_clock_max,
+        tape,
+    );
     let facts = Facts {
         config_sha256: Some(Digest::of(config.to_text())),
         environment_sha256: Some(Digest::of(machine::environment_facts())),
@@ -95,7 +119,7 @@ pub fn run(session: Session, source: Source, options: Options) -> Result<Ended> 
         memory_peak_bytes: driven.memory_peak_bytes,
         backtrace: driven.backtrace.clone(),
         elapsed_us: u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX),
-        pid: std::process::id(),
+        pid: machine::process_id(),
         model: model_name,
     };
     let ended = seal(&root, id, driven, facts);
@@ -104,12 +128,30 @@ pub fn run(session: Session, source: Source, options: Options) -> Result<Ended> 
 }
 
 /// Writes down the end, durably, and then makes the promised changes.
-fn seal(root: &crate::state_root::StateRoot, id: MissionId, driven: Driven, facts: Facts) -> Result<Ended> {
-    let Driven { tape, stopped, failure, output, stderr, .. } = driven;
+fn seal(
+    root: &crate::state_root::StateRoot,
+    id: MissionId,
+    driven: Driven,
+    facts: Facts,
+) -> Result<Ended> {
+    let Driven {
+        tape,
+        stopped,
+        failure,
+        output,
+        stderr,
+        ..
+    } = driven;
     let chain = tape.chain();
     let complete = tape.progress().state() == Some(State::Complete);
     let changes = tape.changes().clone();
-    let Recorder { mut store, mut live, .. } = tape.into_recorder().context("run: its tape was not recording")?;
+    let Recorder {
+        mut store,
+        mut live,
+        ..
+    } = tape
+        .into_recorder()
+        .context("run: its tape was not recording")?;
     let interrupted = match stopped {
         Ok(()) => None,
         Err(Stop::Interrupted(error)) => Some(format!("{error:#}")),

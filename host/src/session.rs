@@ -40,7 +40,8 @@ impl Session {
     /// Opens a root for changing it, alone. `say` gets one line for anything worth knowing.
     pub fn for_writing(path: &Path, mut say: impl FnMut(&str)) -> Result<Self> {
         let root = StateRoot::open_or_create(path)?;
-        let lock = root.lock(|| say("waiting for another coo process to finish with this state root"))?;
+        let lock =
+            root.lock(|| say("waiting for another coo process to finish with this state root"))?;
         let mut store = Store::open(root.path())?;
         for line in recover(&root, &mut store)? {
             say(&line);
@@ -69,7 +70,13 @@ impl Session {
         let config = root.config()?;
         let folder = machine::working_directory().context("working directory")?;
         let surroundings = Surroundings::read(&folder)?;
-        Ok(Self { root, store, config, surroundings, _lock: lock })
+        Ok(Self {
+            root,
+            store,
+            config,
+            surroundings,
+            _lock: lock,
+        })
     }
 }
 
@@ -131,6 +138,8 @@ fn promised(store: &Store, mission: u32) -> Result<(WorldBody, Vec<Applied>)> {
     }
     match world {
         Some(world) => Ok((world, statements)),
-        None => bail!("mission number {mission}: its world changes were promised, but its journal does not hold them"),
+        None => bail!(
+            "mission number {mission}: its world changes were promised, but its journal does not hold them"
+        ),
     }
 }

@@ -11,6 +11,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
 use crate::config::Config;
+use crate::machine;
 
 /// The folder's name where nothing else is said.
 pub const DEFAULT_NAME: &str = ".coo";
@@ -38,9 +39,12 @@ impl StateRoot {
             .with_context(|| format!("state root {}: can't be created", path.display()))?;
         let root = Self::open_dir(path)?;
         for folder in FOLDERS {
-            root.dir
-                .create_dir_all(folder)
-                .with_context(|| format!("state root {}: can't create {folder}/; is it writable?", path.display()))?;
+            root.dir.create_dir_all(folder).with_context(|| {
+                format!(
+                    "state root {}: can't create {folder}/; is it writable?",
+                    path.display()
+                )
+            })?;
         }
         if !root.dir.try_exists(CONFIG_FILE)? {
             root.write_new(CONFIG_FILE, Config::fresh().to_text().as_bytes())?;
@@ -66,7 +70,7 @@ impl StateRoot {
         })
     }
 
-    /// Where it lies, for SQLite (which opens by path) and for messages.
+    /// Where it lies, for `SQLite` (which opens by path) and for messages.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -78,10 +82,12 @@ impl StateRoot {
 
     /// The configuration.
     pub fn config(&self) -> Result<Config> {
-        let text = self
-            .dir
-            .read_to_string(CONFIG_FILE)
-            .with_context(|| format!("configuration {}: can't be read", self.path.join(CONFIG_FILE).display()))?;
+        let text = self.dir.read_to_string(CONFIG_FILE).with_context(|| {
+            format!(
+                "configuration {}: can't be read",
+                self.path.join(CONFIG_FILE).display()
+            )
+        })?;
         Config::parse(&text)
             .with_context(|| format!("configuration {}", self.path.join(CONFIG_FILE).display()))
     }
@@ -94,16 +100,23 @@ impl StateRoot {
         let file = self
             .dir
             .open_with(LOCK_FILE, &options)
-            .with_context(|| format!("state root {}: can't be locked; is it writable?", self.path.display()))?
+            .with_context(|| {
+                format!(
+                    "state root {}: can't be locked; is it writable?",
+                    self.path.display()
+                )
+            })?
             .into_std();
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
                 waiting();
-                file.lock().context("state root: waiting for its lock failed")?;
+                file.lock()
+                    .context("state root: waiting for its lock failed")?;
             }
             Err(std::fs::TryLockError::Error(error)) => {
-                return Err(error).context("state root: its lock can't be taken on this file system");
+                return Err(error)
+                    .context("state root: its lock can't be taken on this file system");
             }
         }
         Ok(WriteLock { _file: file })
@@ -122,13 +135,18 @@ impl StateRoot {
     /// The folder is synced too, so that the new name survives a loss of power.
     pub fn write_new(&self, name: &str, content: &[u8]) -> Result<()> {
         let path = Path::new(name);
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder {
-            self.dir
-                .create_dir_all(folder)
-                .with_context(|| format!("folder {} in the state root: can't be created", folder.display()))?;
+            self.dir.create_dir_all(folder).with_context(|| {
+                format!(
+                    "folder {} in the state root: can't be created",
+                    folder.display()
+                )
+            })?;
         }
-        let temporary = format!("{name}.{}.tmp", std::process::id());
+        let temporary = format!("{name}.{}.tmp", machine::process_id());
         let written = (|| -> std::io::Result<()> {
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true);
@@ -136,13 +154,17 @@ impl StateRoot {
             file.write_all(content)?;
             file.sync_data()?;
             self.dir.rename(&temporary, &self.dir, name)?;
-            self.dir.open(folder.unwrap_or(Path::new(".")))?.into_std().sync_all()
+            self.dir
+                .open(folder.unwrap_or(Path::new(".")))?
+                .into_std()
+                .sync_all()
         })();
         if written.is_err() {
             // Best effort: the error that counts is the one above.
             let _ = self.dir.remove_file(&temporary);
         }
-        written.with_context(|| format!("file {}: can't be written", self.path.join(name).display()))
+        written
+            .with_context(|| format!("file {}: can't be written", self.path.join(name).display()))
     }
 
     /// Reads a file of at most `bytes_max` bytes.
@@ -150,7 +172,9 @@ impl StateRoot {
         read_bounded(
             self.dir
                 .open(name)
-                .with_context(|| format!("file {}: can't be opened", self.path.join(name).display()))?
+                .with_context(|| {
+                    format!("file {}: can't be opened", self.path.join(name).display())
+                })?
                 .into_std(),
             &self.path.join(name),
             bytes_max,
@@ -165,7 +189,10 @@ pub fn read_bounded(file: File, path: &Path, bytes_max: u64) -> Result<Vec<u8>> 
         .read_to_end(&mut content)
         .with_context(|| format!("file {}: can't be read", path.display()))?;
     if content.len() as u64 > bytes_max {
-        bail!("file {}: more than {bytes_max} bytes, which is the limit", path.display());
+        bail!(
+            "file {}: more than {bytes_max} bytes, which is the limit",
+            path.display()
+        );
     }
     Ok(content)
 }

@@ -85,7 +85,10 @@ impl Tape {
             chain: Chain::default(),
             progress: Progress::default(),
             asked: HashMap::new(),
-            changes: WorldBody { artefacts: Vec::new(), db_executes: 0 },
+            changes: WorldBody {
+                artefacts: Vec::new(),
+                db_executes: 0,
+            },
         }
     }
 
@@ -128,14 +131,23 @@ impl Tape {
 
     /// Writes the first event.
     pub fn begin(&mut self, body: &impl Serialize) -> Result<(), Stop> {
-        self.append(State::Init, Kind::Mission, canonical::to_string_sorted(body)?)
+        self.append(
+            State::Init,
+            Kind::Mission,
+            canonical::to_string_sorted(body)?,
+        )
     }
 
     /// Moves the mission on.
     pub fn transition(&mut self, event: Event, failure: Option<Failure>) -> Result<(), Stop> {
         let from = self.state()?;
         let to = state::next(from, event).map_err(|refused| anyhow!(refused))?;
-        let body = TransitionBody { event, failure, from, to };
+        let body = TransitionBody {
+            event,
+            failure,
+            from,
+            to,
+        };
         self.append(to, Kind::Transition, canonical::to_string_sorted(&body)?)?;
         self.note(None)
     }
@@ -183,12 +195,25 @@ impl Tape {
                     let expected = recorded.map(side);
                     let body = format!(r#"{{"request":{}}}"#, request_text.get());
                     let state = self.state()?;
-                    return Err(self.diverged(expected, Some(Side { state, kind: kind.name(), body })));
+                    return Err(self.diverged(
+                        expected,
+                        Some(Side {
+                            state,
+                            kind: kind.name(),
+                            body,
+                        }),
+                    ));
                 }
             },
         };
         let answer_text = raw(&answer)?;
-        self.event(kind, &CallBody { answer: &answer_text, request: &request_text })?;
+        self.event(
+            kind,
+            &CallBody {
+                answer: &answer_text,
+                request: &request_text,
+            },
+        )?;
         Ok(answer)
     }
 
@@ -200,7 +225,14 @@ impl Tape {
         let count = self.asked.entry(sha256).or_insert(0);
         *count += 1;
         let nth = *count;
-        self.event(Kind::LlmIntent, &IntentBody { nth, request: &request_text, sha256 })?;
+        self.event(
+            Kind::LlmIntent,
+            &IntentBody {
+                nth,
+                request: &request_text,
+                sha256,
+            },
+        )?;
         let answered = match &mut self.mode {
             Mode::Recording(recorder) => {
                 let Recorder { store, live, .. } = recorder.as_mut();
@@ -208,19 +240,32 @@ impl Tape {
             }
             Mode::Replaying(replayer) => match replayer.peek()? {
                 Some(recorded) if recorded.kind == Kind::LlmOutcome => {
-                    let body: OutcomeBody =
-                        serde_json::from_str(&recorded.body).context("journal: outcome of a model call")?;
-                    Answered { answer: body.answer, source: String::new(), live: false }
+                    let body: OutcomeBody = serde_json::from_str(&recorded.body)
+                        .context("journal: outcome of a model call")?;
+                    Answered {
+                        answer: body.answer,
+                        source: String::new(),
+                        live: false,
+                    }
                 }
                 recorded => {
                     let expected = recorded.map(side);
                     let state = self.state()?;
-                    let actual = Side { state, kind: Kind::LlmOutcome.name(), body: String::new() };
+                    let actual = Side {
+                        state,
+                        kind: Kind::LlmOutcome.name(),
+                        body: String::new(),
+                    };
                     return Err(self.diverged(expected, Some(actual)));
                 }
             },
         };
-        self.event(Kind::LlmOutcome, &OutcomeBody { answer: answered.answer.clone() })?;
+        self.event(
+            Kind::LlmOutcome,
+            &OutcomeBody {
+                answer: answered.answer.clone(),
+            },
+        )?;
         self.note(Some(answered.source))?;
         if answered.live {
             self.commit(Durability::Power)?;
@@ -247,8 +292,13 @@ impl Tape {
     /// Writes down what stands beside the last event.
     fn note(&mut self, source: Option<String>) -> Result<(), Stop> {
         if let Mode::Recording(recorder) = &mut self.mode {
-            let facts = EventFacts { at_ms: machine::now_unix_ms(), source };
-            recorder.store.append_facts(recorder.id.number(), self.chain.seq(), &facts)?;
+            let facts = EventFacts {
+                at_ms: machine::now_unix_ms(),
+                source,
+            };
+            recorder
+                .store
+                .append_facts(recorder.id.number(), self.chain.seq(), &facts)?;
         }
         Ok(())
     }
@@ -268,13 +318,19 @@ impl Tape {
                 }
             }
         }
-        self.progress.apply(&record).map_err(|error| anyhow!(error))?;
+        self.progress
+            .apply(&record)
+            .map_err(|error| anyhow!(error))?;
         Ok(())
     }
 
     fn diverged(&self, expected: Option<Side>, actual: Option<Side>) -> Stop {
         let seq = self.chain.seq() + 1;
-        Stop::Diverged(Box::new(Divergence { seq, expected, actual }))
+        Stop::Diverged(Box::new(Divergence {
+            seq,
+            expected,
+            actual,
+        }))
     }
 }
 
@@ -297,7 +353,9 @@ impl Replayer {
         if self.recorded.is_empty() {
             let page = self.store.page(self.id.number(), self.verified.seq())?;
             for record in &page {
-                self.verified.verify(record).map_err(|broken| anyhow!(broken))?;
+                self.verified
+                    .verify(record)
+                    .map_err(|broken| anyhow!(broken))?;
             }
             self.recorded = page.into();
         }

@@ -1,4 +1,4 @@
-//! The mission world's database: one SQLite file, one transaction a run. Opened when the
+//! The mission world's database: one `SQLite` file, one transaction a run. Opened when the
 //! first statement comes, committed when the mission's journal has promised it, rolled back
 //! by being dropped. Which statements are permitted is the kernel's to say.
 
@@ -19,10 +19,10 @@ use crate::stop::Stop;
 
 /// The file's name in the state root.
 pub const FILE: &str = "world.db";
-/// Steps of SQLite's virtual machine between two looks at the bound. Part of the record's
+/// Steps of `SQLite`'s virtual machine between two looks at the bound. Part of the record's
 /// determinism: another granularity would interrupt a statement elsewhere.
 const STEPS_PER_LOOK: i32 = 1_000;
-/// Longest value and statement, in bytes: SQLite's own bound, set low enough for memory.
+/// Longest value and statement, in bytes: `SQLite`'s own bound, set low enough for memory.
 const VALUE_BYTES_MAX: i32 = 64 << 20;
 /// Bytes of rows that one query may return.
 const ROWS_BYTES_MAX: u64 = 64 << 20;
@@ -51,15 +51,25 @@ impl World {
     }
 
     /// Runs one read-only statement.
-    pub fn query(&mut self, statement: &Statement, limits: &Limits) -> Result<Result<Rows, Refusal>, Stop> {
+    pub fn query(
+        &mut self,
+        statement: &Statement,
+        limits: &Limits,
+    ) -> Result<Result<Rows, Refusal>, Stop> {
         self.run(limits, |open| {
             let mut prepared = open.prepare(&statement.sql)?;
             if !prepared.readonly() {
-                return Err(Refusal::Refused("this statement changes something; use execute".to_owned()).into());
+                return Err(Refusal::Refused(
+                    "this statement changes something; use execute".to_owned(),
+                )
+                .into());
             }
-            let columns: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
+            let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
             let width = columns.len();
-            let mut found = Rows { columns, rows: Vec::new() };
+            let mut found = Rows {
+                columns,
+                rows: Vec::new(),
+            };
             let mut bytes = 0;
             let mut rows = prepared.query(params(statement))?;
             while let Some(row) = rows.next()? {
@@ -70,10 +80,15 @@ impl World {
                     ))
                     .into());
                 }
-                let values = (0..width).map(|i| Ok(value(row.get_ref(i)?))).collect::<rusqlite::Result<Vec<_>>>()?;
+                let values = (0..width)
+                    .map(|i| Ok(value(row.get_ref(i)?)))
+                    .collect::<rusqlite::Result<Vec<_>>>()?;
                 bytes += values.iter().map(Value::weight).sum::<u64>();
                 if bytes > ROWS_BYTES_MAX {
-                    return Err(Refusal::Limit(format!("rows of more than {ROWS_BYTES_MAX} bytes; ask for less at once")).into());
+                    return Err(Refusal::Limit(format!(
+                        "rows of more than {ROWS_BYTES_MAX} bytes; ask for less at once"
+                    ))
+                    .into());
                 }
                 found.rows.push(values);
             }
@@ -82,14 +97,24 @@ impl World {
     }
 
     /// Runs one statement that changes something.
-    pub fn execute(&mut self, statement: &Statement, limits: &Limits) -> Result<Result<u64, Refusal>, Stop> {
+    pub fn execute(
+        &mut self,
+        statement: &Statement,
+        limits: &Limits,
+    ) -> Result<Result<u64, Refusal>, Stop> {
         self.run(limits, |open| {
             let mut prepared = open.prepare(&statement.sql)?;
             if prepared.readonly() {
-                return Err(Refusal::Refused("this statement changes nothing; use query".to_owned()).into());
+                return Err(Refusal::Refused(
+                    "this statement changes nothing; use query".to_owned(),
+                )
+                .into());
             }
             if prepared.column_count() > 0 {
-                return Err(Refusal::Refused("RETURNING: run a query after the change instead".to_owned()).into());
+                return Err(Refusal::Refused(
+                    "RETURNING: run a query after the change instead".to_owned(),
+                )
+                .into());
             }
             let changed = prepared.execute(params(statement))?;
             Ok(changed as u64)
@@ -102,17 +127,24 @@ impl World {
         let Some(mut open) = self.open.take() else {
             return Ok(());
         };
-        open.connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
-        open.connection.pragma_update(None, "user_version", number)?;
-        open.connection.execute_batch("COMMIT").context("world database: commit failed")
+        open.connection
+            .authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+        open.connection
+            .pragma_update(None, "user_version", number)?;
+        open.connection
+            .execute_batch("COMMIT")
+            .context("world database: commit failed")
     }
 
     /// Number of the last world commit that is in the file.
     pub fn last_commit(&mut self) -> Result<u32> {
         let open = self.opened()?;
         // Asked before any guest statement, and outside the authorizer's reach.
-        open.connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
-        let number = open.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        open.connection
+            .authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+        let number = open
+            .connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))?;
         open.guard()?;
         Ok(number)
     }
@@ -123,7 +155,9 @@ impl World {
         statement: impl FnOnce(&Open) -> Result<A, Trouble>,
     ) -> Result<Result<A, Refusal>, Stop> {
         let open = self.opened()?;
-        let looks = limits.db_steps.div_ceil(u64::from(STEPS_PER_LOOK.unsigned_abs()));
+        let looks = limits
+            .db_steps
+            .div_ceil(u64::from(STEPS_PER_LOOK.unsigned_abs()));
         open.looks_left.store(looks, Ordering::Relaxed);
         open.take_refused();
         let result = statement(open);
@@ -132,15 +166,23 @@ impl World {
             // The whole run's transaction is gone: SQLite does that when a change is cut off
             // in the middle, and on RAISE(ROLLBACK) and ON CONFLICT ROLLBACK.
             return Err(Stop::Failed(if out_of_work {
-                Failure::Limit { bound: Bound::DbSteps, wanted: limits.db_steps + 1, limit: limits.db_steps }
+                Failure::Limit {
+                    bound: Bound::DbSteps,
+                    wanted: limits.db_steps + 1,
+                    limit: limits.db_steps,
+                }
             } else {
-                Failure::Contract { reason: "a statement rolled the whole run's transaction back".to_owned() }
+                Failure::Contract {
+                    reason: "a statement rolled the whole run's transaction back".to_owned(),
+                }
             }));
         }
         let refusal = match result {
             Ok(answer) => return Ok(Ok(answer)),
             Err(Trouble::Host(error)) => {
-                return Err(Stop::Interrupted(anyhow::Error::new(error).context("world database")));
+                return Err(Stop::Interrupted(
+                    anyhow::Error::new(error).context("world database"),
+                ));
             }
             Err(Trouble::Guest(refusal)) => refusal,
         };
@@ -158,7 +200,10 @@ impl World {
 
     fn opened(&mut self) -> Result<&mut Open> {
         if self.open.is_none() {
-            self.open = Some(Open::new(&self.path).with_context(|| format!("database {}", self.path.display()))?);
+            self.open = Some(
+                Open::new(&self.path)
+                    .with_context(|| format!("database {}", self.path.display()))?,
+            );
         }
         self.open.as_mut().context("world database: not open")
     }
@@ -180,7 +225,10 @@ impl Open {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-        connection.set_limit(rusqlite::limits::Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)?;
+        connection.set_limit(
+            rusqlite::limits::Limit::SQLITE_LIMIT_LENGTH,
+            VALUE_BYTES_MAX,
+        )?;
         connection.set_limit(rusqlite::limits::Limit::SQLITE_LIMIT_ATTACHED, 0)?;
         connection.set_limit(rusqlite::limits::Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -194,30 +242,38 @@ impl Open {
                 left == 0
             }),
         )?;
-        let mut open = Self { connection, refused: Arc::default(), looks_left };
+        let mut open = Self {
+            connection,
+            refused: Arc::default(),
+            looks_left,
+        };
         open.guard()?;
         Ok(open)
     }
 
-    /// Puts the kernel's permission table between every statement and SQLite.
+    /// Puts the kernel's permission table between every statement and `SQLite`.
     fn guard(&mut self) -> Result<()> {
         let refused = Arc::clone(&self.refused);
-        self.connection.authorizer(Some(move |context: AuthContext<'_>| {
-            match db::permit(action(&context.action)) {
-                Ok(()) => Authorization::Allow,
-                Err(what) => {
-                    if let Ok(mut refused) = refused.lock() {
-                        refused.get_or_insert(what);
+        self.connection
+            .authorizer(Some(move |context: AuthContext<'_>| {
+                match db::permit(action(&context.action)) {
+                    Ok(()) => Authorization::Allow,
+                    Err(what) => {
+                        if let Ok(mut refused) = refused.lock() {
+                            refused.get_or_insert(what);
+                        }
+                        Authorization::Deny
                     }
-                    Authorization::Deny
                 }
-            }
-        }))?;
+            }))?;
         Ok(())
     }
 
     fn take_refused(&self) -> Option<String> {
-        self.refused.lock().ok().and_then(|mut refused| refused.take())
+        self.refused
+            .lock()
+            .ok()
+            .and_then(|mut refused| refused.take())
     }
 
     /// Prepares exactly one statement.
@@ -226,14 +282,17 @@ impl Open {
             return Err(Refusal::Refused("NUL in the statement".to_owned()).into());
         }
         let prepared = self.connection.prepare_cached(sql)?;
-        if prepared.expanded_sql().is_none_or(|text| text.trim().is_empty()) {
+        if prepared
+            .expanded_sql()
+            .is_none_or(|text| text.trim().is_empty())
+        {
             return Err(Refusal::Refused("no statement".to_owned()).into());
         }
         Ok(prepared)
     }
 }
 
-/// SQLite's action in the kernel's terms. What can't be seen here is refused there.
+/// `SQLite`'s action in the kernel's terms. What can't be seen here is refused there.
 fn action<'a>(action: &AuthAction<'a>) -> Action<'a> {
     match *action {
         AuthAction::Attach { .. } => Action::Attach,
@@ -241,9 +300,8 @@ fn action<'a>(action: &AuthAction<'a>) -> Action<'a> {
         AuthAction::Pragma { pragma_name, .. } => Action::Pragma(pragma_name),
         AuthAction::Transaction { .. } => Action::Transaction,
         AuthAction::Savepoint { .. } => Action::Savepoint,
-        AuthAction::CreateVtable { module_name, .. } | AuthAction::DropVtable { module_name, .. } => {
-            Action::VirtualTable(module_name)
-        }
+        AuthAction::CreateVtable { module_name, .. }
+        | AuthAction::DropVtable { module_name, .. } => Action::VirtualTable(module_name),
         AuthAction::Function { function_name } => Action::Function(function_name),
         AuthAction::Unknown { .. } => Action::Unknown,
         _ => Action::Ordinary,
@@ -304,7 +362,9 @@ impl From<rusqlite::Error> for Trouble {
                 ErrorCode::ConstraintViolation => {
                     Refusal::Constraint(message.unwrap_or_else(|| "constraint violated".to_owned()))
                 }
-                ErrorCode::TooBig => Refusal::Limit(message.unwrap_or_else(|| "value too large".to_owned())),
+                ErrorCode::TooBig => {
+                    Refusal::Limit(message.unwrap_or_else(|| "value too large".to_owned()))
+                }
                 ErrorCode::DiskFull
                 | ErrorCode::SystemIoFailure
                 | ErrorCode::CannotOpen
@@ -329,15 +389,26 @@ impl From<rusqlite::Error> for Trouble {
 /// Applies promised statements again, after a crash between promise and commit. Their order
 /// and their world are those of the first time, so their results are too; if they are not,
 /// the world file was changed from outside, and nothing is applied.
-pub fn redo(root: &Path, number: u32, statements: &[(Statement, Result<u64, Refusal>)]) -> Result<()> {
+pub fn redo(
+    root: &Path,
+    number: u32,
+    statements: &[(Statement, Result<u64, Refusal>)],
+) -> Result<()> {
     let mut world = World::new(root);
     // The bound on work was kept the first time; the same statements keep it again.
-    let limits = Limits { db_steps: u64::MAX, ..Limits::default() };
+    let limits = Limits {
+        db_steps: u64::MAX,
+        ..Limits::default()
+    };
     for (statement, recorded) in statements {
-        let again = world.execute(statement, &limits).map_err(|stop| anyhow::anyhow!("{stop}"))?;
+        let again = world
+            .execute(statement, &limits)
+            .map_err(|stop| anyhow::anyhow!("{stop}"))?;
         let was_limit = matches!(recorded, Err(Refusal::Limit(_)));
         if &again != recorded && !was_limit {
-            bail!("world database: applying a promised change gave another result; the file was changed from outside; restore it and run any coo command again");
+            bail!(
+                "world database: applying a promised change gave another result; the file was changed from outside; restore it and run any coo command again"
+            );
         }
     }
     world.commit(number)

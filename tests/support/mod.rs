@@ -6,9 +6,11 @@
 
 pub mod model_server;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A folder of its own and the environment of a fresh machine.
@@ -29,7 +31,10 @@ impl World {
     pub fn new() -> Self {
         Self {
             folder: TempDir::new().unwrap(),
-            environment: vec![("LC_ALL".into(), "C.UTF-8".into()), ("TZ".into(), "UTC".into())],
+            environment: vec![
+                ("LC_ALL".into(), "C.UTF-8".into()),
+                ("TZ".into(), "UTC".into()),
+            ],
         }
     }
 
@@ -59,6 +64,68 @@ impl World {
     /// Compiles WebAssembly text into a file of the world.
     pub fn wasm(&self, name: &str, text: &str) -> PathBuf {
         self.file(name, wat::parse_str(text).unwrap())
+    }
+
+    /// Compiles a preview-1 program: `tests/fixtures/prelude.wat`, then `body`.
+    pub fn guest(&self, name: &str, body: &str) -> PathBuf {
+        self.wasm(name, &guest_text(body))
+    }
+
+    /// Writes the descriptor of a one-step mission: its module and whatever `more` says.
+    pub fn descriptor(&self, name: &str, module: &Value, more: &Value) -> PathBuf {
+        let mut descriptor = json!({
+            "format": "coo-mission/1",
+            "mission_type": "TEST",
+            "module": module,
+            "steps": [{"id": "only"}],
+        });
+        for (field, value) in more.as_object().unwrap() {
+            descriptor[field] = value.clone();
+        }
+        self.file(name, descriptor.to_string())
+    }
+
+    /// Runs a preview-1 program as a mission with these limits.
+    pub fn run_guest(&self, body: &str, limits: &Value) -> Ran {
+        self.guest("guest.wasm", body);
+        self.descriptor(
+            "guest.json",
+            &json!({"file": "guest.wasm"}),
+            &json!({"limits": limits}),
+        );
+        self.coo(&["run", "guest.json"])
+    }
+
+    /// Every file of the state root, by path, with its content.
+    pub fn root_files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![self.root()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let content = std::fs::read(&path).unwrap();
+                    files.insert(path, content);
+                }
+            }
+        }
+        files
+    }
+
+    /// Opens a database of the state root, past everything that guards it.
+    pub fn database(&self, name: &str) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.root().join(name)).unwrap()
+    }
+
+    /// Opens `coo.db` to forge its journal: without the triggers that keep events as they are.
+    pub fn unguarded_journal(&self) -> rusqlite::Connection {
+        let journal = self.database("coo.db");
+        journal
+            .execute_batch("DROP TRIGGER events_never_change; DROP TRIGGER events_never_vanish;")
+            .unwrap();
+        journal
     }
 
     /// The command `coo ARGS`, ready to be started in this world.
@@ -93,7 +160,7 @@ impl World {
     }
 
     /// Runs `coo ARGS --json`, which must succeed, and reads what it printed.
-    pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
+    pub fn json(&self, arguments: &[&str]) -> Value {
         let ran = self.coo(&[arguments, &["--json"]].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
         serde_json::from_str(&ran.stdout).unwrap()
@@ -110,13 +177,74 @@ fn ran(output: Output) -> Ran {
 
 /// The id in a run's summary line (`[coo] MISSION-000001 SUCCESS: …`).
 pub fn mission_id(ran: &Ran) -> String {
-    let line = ran.stderr.lines().find(|line| line.contains(" events, ")).expect("no summary line");
+    let line = ran
+        .stderr
+        .lines()
+        .find(|line| line.contains(" events, "))
+        .expect("no summary line");
     line.split_whitespace().nth(1).unwrap().to_owned()
 }
 
 /// An event of `coo logs --json`, by kind.
-pub fn events(world: &World, id: &str) -> Vec<serde_json::Value> {
+pub fn events(world: &World, id: &str) -> Vec<Value> {
     let ran = world.coo(&["logs", id, "--json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    ran.stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// A whole preview-1 module in WebAssembly text.
+pub fn guest_text(body: &str) -> String {
+    format!(
+        "(module\n{}\n{body})",
+        include_str!("../fixtures/prelude.wat")
+    )
+}
+
+/// A command with everything that a user sees of it, in the form the snapshots have. What
+/// differs from run to run or from release to release is replaced by its name.
+pub fn shown(command: &str, ran: &Ran) -> String {
+    let Ran {
+        stdout,
+        stderr,
+        code,
+    } = ran;
+    let mut text = format!("$ coo {command}\n{stdout}");
+    if !stderr.is_empty() {
+        text = format!("{text}--- standard error\n{stderr}");
+    }
+    steady(&format!("{text}--- exit {code}\n"))
+}
+
+/// Instants, durations and digests replaced by their names.
+pub fn steady(text: &str) -> String {
+    let text = masked(text, "dddd-dd-ddTdd:dd:dd.dddZ", "<time>");
+    let text = masked(&text, &"h".repeat(64), "<sha256>");
+    masked(&text, &"h".repeat(12), "<sha256…>")
+}
+
+/// `text` with whatever fits `mask` (d a digit, h a hexadecimal digit) replaced.
+fn masked(text: &str, mask: &str, name: &str) -> String {
+    let fits = |candidate: &[u8]| {
+        candidate.len() >= mask.len()
+            && mask.bytes().zip(candidate).all(|(want, found)| match want {
+                b'd' => found.is_ascii_digit(),
+                b'h' => found.is_ascii_digit() || (b'a'..=b'f').contains(found),
+                want => want == *found,
+            })
+    };
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        if fits(rest.as_bytes()) {
+            out.push_str(name);
+            rest = &rest[mask.len()..];
+        } else {
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    out
 }

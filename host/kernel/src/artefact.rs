@@ -68,7 +68,9 @@ pub enum Refused {
     #[error("path '{0}' has an empty, '.' or '..' component; name each folder")]
     Dots(String),
     /// A character that some file system treats in its own way.
-    #[error("path '{path}' has the character {found:?}; permitted are A-Z a-z 0-9 _ - . and / between folders")]
+    #[error(
+        "path '{path}' has the character {found:?}; permitted are A-Z a-z 0-9 _ - . and / between folders"
+    )]
     Character {
         /// The path, control characters escaped.
         path: String,
@@ -82,7 +84,9 @@ pub enum Refused {
     #[error("component '{0}' is a reserved device name; choose another")]
     Reserved(String),
     /// Not `Name_vMAJOR.MINOR[.PATCH].ext`.
-    #[error("name '{0}' is not of the form Name_vMAJOR.MINOR[.PATCH].ext; for example Report_v1.0.md")]
+    #[error(
+        "name '{0}' is not of the form Name_vMAJOR.MINOR[.PATCH].ext; for example Report_v1.0.md"
+    )]
     Unversioned(String),
 }
 
@@ -106,11 +110,17 @@ pub fn permit(path: &str) -> Result<WritePermit, Refused> {
         .chars()
         .find(|c| !(c.is_ascii_alphanumeric() || "_-./".contains(*c)))
     {
-        return Err(Refused::Character { path: shown(), found });
+        return Err(Refused::Character {
+            path: shown(),
+            found,
+        });
     }
     let components: Vec<&str> = path.split('/').collect();
     if components.len() > DEPTH_MAX {
-        return Err(Refused::TooDeep { path: shown(), found: components.len() });
+        return Err(Refused::TooDeep {
+            path: shown(),
+            found: components.len(),
+        });
     }
     for component in &components {
         if matches!(*component, "" | "." | "..") {
@@ -119,7 +129,11 @@ pub fn permit(path: &str) -> Result<WritePermit, Refused> {
         if component.starts_with('.') || component.ends_with('.') {
             return Err(Refused::Edge((*component).to_owned()));
         }
-        let stem = component.split('.').next().unwrap_or_default().to_ascii_lowercase();
+        let stem = component
+            .split('.')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         let letters = stem.trim_end_matches(|c: char| c.is_ascii_digit());
         let numbered = stem.len() - letters.len();
         if RESERVED.contains(&letters) && (numbered == 0 || numbered == 1) {
@@ -130,7 +144,9 @@ pub fn permit(path: &str) -> Result<WritePermit, Refused> {
     if !is_versioned(name) {
         return Err(Refused::Unversioned(name.to_owned()));
     }
-    Ok(WritePermit { path: path.to_owned() })
+    Ok(WritePermit {
+        path: path.to_owned(),
+    })
 }
 
 /// `Name_vMAJOR.MINOR[.PATCH].ext`, numbers without leading zeros.
@@ -195,7 +211,11 @@ mod tests {
             let message = permit(path).unwrap_err().to_string();
             assert!(message.contains(reason), "{path:?}: {message}");
         }
-        for path in ["A_v1.0.md", "triage/Report_v1.2.3.json", "a-b/c_d/Name_v10.0.tar"] {
+        for path in [
+            "A_v1.0.md",
+            "triage/Report_v1.2.3.json",
+            "a-b/c_d/Name_v10.0.tar",
+        ] {
             assert_eq!(permit(path).unwrap().path(), path);
         }
     }

@@ -1,5 +1,5 @@
 //! Database calls as data, and what a statement may do: the permission table the host's
-//! SQLite authorizer asks. Never opens a database. Fields stand in key order (see
+//! `SQLite` authorizer asks. Never opens a database. Fields stand in key order (see
 //! `canonical::to_string_sorted`).
 
 use serde::de::{self, Deserializer};
@@ -15,7 +15,7 @@ pub enum Value {
     Null,
     /// 64-bit integer.
     Integer(i64),
-    /// Double. Never NaN: SQLite stores NaN as NULL, and so do we.
+    /// Double. Never NaN: `SQLite` stores NaN as NULL, and so do we.
     Real(f64),
     /// UTF-8 text.
     Text(String),
@@ -95,7 +95,11 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok());
+    let nibble = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|n| u8::try_from(n).ok())
+    };
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if !rest.is_empty() {
         return None;
@@ -146,7 +150,7 @@ impl Rows {
 pub enum Refusal {
     /// Uses something that is not permitted.
     Refused(String),
-    /// SQLite's own message.
+    /// `SQLite`'s own message.
     Failed(String),
     /// A constraint was violated.
     Constraint(String),
@@ -173,12 +177,12 @@ pub enum Action<'a> {
     Function(&'a str),
     /// Reading, writing, creating or dropping ordinary things.
     Ordinary,
-    /// Anything SQLite may invent later.
+    /// Anything `SQLite` may invent later.
     Unknown,
 }
 
 /// Functions that differ from run to run, read the machine or report on the connection.
-/// Names as SQLite gives them to its authorizer, in lower case.
+/// Names as `SQLite` gives them to its authorizer, in lower case.
 const REFUSED_FUNCTIONS: [&str; 23] = [
     "changes",
     "current_date",
@@ -289,7 +293,13 @@ mod tests {
         );
         let back: Vec<Value> = serde_json::from_str(&text).unwrap();
         assert_eq!(canonical::to_string_sorted(&back).unwrap(), text);
-        for bad in [r#"{"blob":"0"}"#, r#"{"blob":"zz"}"#, r#"{"real":"x"}"#, "1.5", "true"] {
+        for bad in [
+            r#"{"blob":"0"}"#,
+            r#"{"blob":"zz"}"#,
+            r#"{"real":"x"}"#,
+            "1.5",
+            "true",
+        ] {
             assert!(serde_json::from_str::<Value>(bad).is_err(), "{bad}");
         }
     }

@@ -95,7 +95,9 @@ pub struct EngineSettings {
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        Self { canonical_nan: true }
+        Self {
+            canonical_nan: true,
+        }
     }
 }
 
@@ -160,7 +162,10 @@ impl Descriptor {
                 "mission_type",
                 format!(
                     "'{}' found; 1 to 64 of A-Z 0-9 _ needed",
-                    self.mission_type.escape_debug().take(80).collect::<String>()
+                    self.mission_type
+                        .escape_debug()
+                        .take(80)
+                        .collect::<String>()
                 ),
             ));
         }
@@ -168,25 +173,43 @@ impl Descriptor {
             return Err(field("module", "exactly one of 'set' and 'file' needed"));
         }
         self.check_steps()?;
-        let Sampling { max_tokens, temperature, top_p, .. } = self.llm;
+        let Sampling {
+            max_tokens,
+            temperature,
+            top_p,
+            ..
+        } = self.llm;
         if max_tokens == 0 {
             return Err(field("llm.max_tokens", "0 found; at least 1 needed"));
         }
         if !(0.0..=2.0).contains(&temperature) || temperature.is_sign_negative() {
-            return Err(field("llm.temperature", format!("{temperature} found; 0 to 2 needed")));
+            return Err(field(
+                "llm.temperature",
+                format!("{temperature} found; 0 to 2 needed"),
+            ));
         }
         if !(top_p > 0.0 && top_p <= 1.0) {
-            return Err(field("llm.top_p", format!("{top_p} found; above 0, at most 1 needed")));
+            return Err(field(
+                "llm.top_p",
+                format!("{top_p} found; above 0, at most 1 needed"),
+            ));
         }
         for (name, value) in &self.environment {
             if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
                 return Err(field(
                     "environment",
-                    format!("'{}' is not a usable name or value; no '=' and no NUL", name.escape_debug()),
+                    format!(
+                        "'{}' is not a usable name or value; no '=' and no NUL",
+                        name.escape_debug()
+                    ),
                 ));
             }
         }
-        if self.arguments.iter().any(|argument| argument.contains('\0')) {
+        if self
+            .arguments
+            .iter()
+            .any(|argument| argument.contains('\0'))
+        {
             return Err(field("arguments", "NUL found; an argument can't hold one"));
         }
         Ok(())
@@ -204,11 +227,17 @@ impl Descriptor {
             if step.id.is_empty() || step.id.len() > 64 || !step.id.chars().all(is_id) {
                 return Err(field(
                     &format!("steps[{i}].id"),
-                    format!("'{}' found; 1 to 64 of a-z 0-9 - _ needed", step.id.escape_debug()),
+                    format!(
+                        "'{}' found; 1 to 64 of a-z 0-9 - _ needed",
+                        step.id.escape_debug()
+                    ),
                 ));
             }
             if self.steps[..i].iter().any(|earlier| earlier.id == step.id) {
-                return Err(field(&format!("steps[{i}].id"), format!("'{}' found twice", step.id)));
+                return Err(field(
+                    &format!("steps[{i}].id"),
+                    format!("'{}' found twice", step.id),
+                ));
             }
         }
         Ok(())
@@ -243,7 +272,10 @@ mod tests {
     #[test]
     fn defaults_are_written_out_and_layout_makes_no_difference() {
         let descriptor = parse(&minimal()).unwrap();
-        assert_eq!(descriptor.steps[0].input_text().unwrap(), r#"{"a":2,"b":1}"#);
+        assert_eq!(
+            descriptor.steps[0].input_text().unwrap(),
+            r#"{"a":2,"b":1}"#
+        );
         let again = Descriptor::parse(descriptor.canonical().unwrap().as_bytes()).unwrap();
         assert_eq!(again, descriptor);
         let pretty = serde_json::to_string_pretty(&minimal()).unwrap();
@@ -257,10 +289,18 @@ mod tests {
             ("/format", json!("coo-mission/9"), "reads 'coo-mission/1'"),
             ("/mission_type", json!("lower"), "mission_type"),
             ("/module", json!({}), "module: exactly one"),
-            ("/module", json!({"set": "a", "file": "b"}), "module: exactly one"),
+            (
+                "/module",
+                json!({"set": "a", "file": "b"}),
+                "module: exactly one",
+            ),
             ("/module", json!({"set": "a", "sha256": "xyz"}), "SHA-256"),
             ("/steps", json!([]), "steps: 0 found"),
-            ("/steps", json!([{"id":"a"},{"id":"b"},{"id":"c"},{"id":"d"},{"id":"e"},{"id":"f"}]), "steps: 6 found; 1 to 5"),
+            (
+                "/steps",
+                json!([{"id":"a"},{"id":"b"},{"id":"c"},{"id":"d"},{"id":"e"},{"id":"f"}]),
+                "steps: 6 found; 1 to 5",
+            ),
             ("/steps/0/id", json!("Bad Id"), "steps[0].id"),
             ("/steps", json!([{"id":"a"},{"id":"a"}]), "found twice"),
             ("/llm", json!({"temperature": 3}), "llm.temperature"),

@@ -98,9 +98,16 @@ impl fmt::Display for Failure {
             Self::Exit { status } => write!(f, "guest exited with status {status}"),
             Self::Trap { reason } => write!(f, "trap: {reason}"),
             Self::Fuel { limit } => {
-                write!(f, "fuel exhausted: all {limit} units used; raise limits.fuel if the mission needs more")
+                write!(
+                    f,
+                    "fuel exhausted: all {limit} units used; raise limits.fuel if the mission needs more"
+                )
             }
-            Self::Limit { bound, wanted, limit } => write!(
+            Self::Limit {
+                bound,
+                wanted,
+                limit,
+            } => write!(
                 f,
                 "limit hit: {} {wanted} wanted, limit {limit}; raise limits.{} if the mission needs more",
                 bound.name(),

@@ -298,7 +298,13 @@ impl Chain {
         if record.prev != self.head {
             return Err(broken("its 'prev' is not the digest of the event before"));
         }
-        let found = digest(&record.prev, record.seq, record.state, record.kind, &record.body);
+        let found = digest(
+            &record.prev,
+            record.seq,
+            record.state,
+            record.kind,
+            &record.body,
+        );
         if found != record.sha256 {
             return Err(broken("its digest is not that of its content"));
         }
@@ -406,7 +412,9 @@ impl Progress {
             }
             (kind, Some(current)) => {
                 if record.state != current {
-                    return Err(contradiction("it happened in another state than the mission's"));
+                    return Err(contradiction(
+                        "it happened in another state than the mission's",
+                    ));
                 }
                 match kind {
                     Kind::LlmIntent => self.in_doubt = Some(seq),
@@ -459,7 +467,13 @@ mod tests {
     }
 
     fn transition(from: State, event: Event, to: State) -> String {
-        serde_json::to_string(&TransitionBody { event, failure: None, from, to }).unwrap()
+        serde_json::to_string(&TransitionBody {
+            event,
+            failure: None,
+            from,
+            to,
+        })
+        .unwrap()
     }
 
     #[test]
@@ -514,9 +528,21 @@ mod tests {
         progress.apply(&legal).unwrap();
         assert_eq!(progress.timeline, [State::Init, State::CaptureEnv]);
         for (state, kind, body) in [
-            (State::CaptureEnv, Kind::Transition, transition(State::Init, Event::Admitted, State::CaptureEnv)),
-            (State::Complete, Kind::Transition, transition(State::CaptureEnv, Event::ReportWritten, State::Complete)),
-            (State::Failed, Kind::Transition, transition(State::CaptureEnv, Event::EnvironmentCaptured, State::Run)),
+            (
+                State::CaptureEnv,
+                Kind::Transition,
+                transition(State::Init, Event::Admitted, State::CaptureEnv),
+            ),
+            (
+                State::Complete,
+                Kind::Transition,
+                transition(State::CaptureEnv, Event::ReportWritten, State::Complete),
+            ),
+            (
+                State::Failed,
+                Kind::Transition,
+                transition(State::CaptureEnv, Event::EnvironmentCaptured, State::Run),
+            ),
             (State::Run, Kind::Environment, "{}".into()),
             (State::Run, Kind::Transition, "{}".into()),
         ] {

@@ -77,7 +77,11 @@ impl Ledger {
 /// Refuses `wanted` beyond `limit`.
 pub const fn check(bound: Bound, wanted: u64, limit: u64) -> Result<(), Failure> {
     if wanted > limit {
-        return Err(Failure::Limit { bound, wanted, limit });
+        return Err(Failure::Limit {
+            bound,
+            wanted,
+            limit,
+        });
     }
     Ok(())
 }
@@ -88,7 +92,10 @@ mod tests {
 
     #[test]
     fn the_charge_that_goes_over_names_bound_wanted_and_limit() {
-        let mut ledger = Ledger::new(Limits { llm_calls: 2, ..Limits::default() });
+        let mut ledger = Ledger::new(Limits {
+            llm_calls: 2,
+            ..Limits::default()
+        });
         assert!(ledger.charge(Bound::LlmCalls, 2).is_ok());
         let refused = ledger.charge(Bound::LlmCalls, 1).unwrap_err();
         assert_eq!(
@@ -97,6 +104,9 @@ mod tests {
         );
         assert_eq!(ledger.used().llm_calls, 3);
         assert!(ledger.charge(Bound::HostBytes, u64::MAX).is_err());
-        assert!(ledger.charge(Bound::HostBytes, u64::MAX).is_err(), "saturates, never wraps");
+        assert!(
+            ledger.charge(Bound::HostBytes, u64::MAX).is_err(),
+            "saturates, never wraps"
+        );
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Architecture invariant: pure. No IO, no clock, no environment, no threads and no
 //! iteration in hash order; the same arguments give the same bytes on every machine.
-//! It knows nothing of wasmtime, SQLite or the command line.
+//! It knows nothing of wasmtime, `SQLite` or the command line.
 
 #![forbid(unsafe_code)]
 

@@ -19,7 +19,7 @@ pub struct Limits {
     pub db_rows: u64,
     /// Database statements of the whole run.
     pub db_statements: u64,
-    /// Work of one statement, in SQLite virtual-machine steps (counted by the thousand).
+    /// Work of one statement, in `SQLite` virtual-machine steps (counted by the thousand).
     pub db_steps: u64,
     /// Fuel: every WebAssembly operator costs one, bulk operations one more a byte.
     pub fuel: u64,

@@ -259,17 +259,41 @@ mod tests {
             canonical::to_string_sorted(&request).unwrap(),
             r#"{"max_tokens":256,"messages":[{"content":"hello","role":"user"}],"model":"m","seed":0,"temperature":0.0,"top_p":1.0}"#
         );
-        let smaller = Asked { max_tokens: Some(16), ..asked() };
+        let smaller = Asked {
+            max_tokens: Some(16),
+            ..asked()
+        };
         assert_eq!(force(smaller, "m", &sampling).unwrap().max_tokens, 16);
         for bad in [
-            Asked { max_tokens: Some(257), ..asked() },
-            Asked { max_tokens: Some(0), ..asked() },
-            Asked { temperature: Some(0.5), ..asked() },
-            Asked { temperature: Some(f64::NAN), ..asked() },
-            Asked { top_p: Some(0.9), ..asked() },
-            Asked { messages: vec![], ..asked() },
+            Asked {
+                max_tokens: Some(257),
+                ..asked()
+            },
+            Asked {
+                max_tokens: Some(0),
+                ..asked()
+            },
+            Asked {
+                temperature: Some(0.5),
+                ..asked()
+            },
+            Asked {
+                temperature: Some(f64::NAN),
+                ..asked()
+            },
+            Asked {
+                top_p: Some(0.9),
+                ..asked()
+            },
+            Asked {
+                messages: vec![],
+                ..asked()
+            },
         ] {
-            assert!(matches!(force(bad, "m", &sampling), Err(Refusal::Refused(_))));
+            assert!(matches!(
+                force(bad, "m", &sampling),
+                Err(Refusal::Refused(_))
+            ));
         }
     }
 
@@ -278,12 +302,30 @@ mod tests {
         let base = force(asked(), "m", &Sampling::default()).unwrap();
         let digest = base.digest().unwrap();
         for other in [
-            Request { model: "n".into(), ..base.clone() },
-            Request { seed: 1, ..base.clone() },
-            Request { top_p: 0.5, ..base.clone() },
-            Request { temperature: 1.0, ..base.clone() },
-            Request { max_tokens: 1, ..base.clone() },
-            Request { messages: vec![], ..base.clone() },
+            Request {
+                model: "n".into(),
+                ..base.clone()
+            },
+            Request {
+                seed: 1,
+                ..base.clone()
+            },
+            Request {
+                top_p: 0.5,
+                ..base.clone()
+            },
+            Request {
+                temperature: 1.0,
+                ..base.clone()
+            },
+            Request {
+                max_tokens: 1,
+                ..base.clone()
+            },
+            Request {
+                messages: vec![],
+                ..base.clone()
+            },
         ] {
             assert_ne!(other.digest().unwrap(), digest);
         }

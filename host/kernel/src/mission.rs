@@ -64,7 +64,11 @@ impl FromStr for MissionId {
         let number = digits.parse().map_err(|_| NotAnId)?;
         let id = Self { number, demo };
         // One spelling only: DEMO-0000001 is not DEMO-000001.
-        if id.to_string() == text { Ok(id) } else { Err(NotAnId) }
+        if id.to_string() == text {
+            Ok(id)
+        } else {
+            Err(NotAnId)
+        }
     }
 }
 
@@ -103,11 +107,23 @@ mod tests {
     #[test]
     fn ids_have_one_spelling() {
         assert_eq!(MissionId::new(1, DEMO_TYPE).to_string(), "DEMO-000001");
-        assert_eq!(MissionId::new(1_234_567, "X").to_string(), "MISSION-1234567");
+        assert_eq!(
+            MissionId::new(1_234_567, "X").to_string(),
+            "MISSION-1234567"
+        );
         for text in ["DEMO-000001", "MISSION-000002", "MISSION-1234567"] {
             assert_eq!(text.parse::<MissionId>().unwrap().to_string(), text);
         }
-        for bad in ["", "1", "DEMO-1", "demo-000001", "DEMO-0000001", "DEMO-99999999999", "DEMO-00000x", "invalid-id"] {
+        for bad in [
+            "",
+            "1",
+            "DEMO-1",
+            "demo-000001",
+            "DEMO-0000001",
+            "DEMO-99999999999",
+            "DEMO-00000x",
+            "invalid-id",
+        ] {
             assert!(bad.parse::<MissionId>().is_err(), "{bad}");
         }
     }

@@ -46,7 +46,13 @@ mod tests {
         let turned = [set[1].clone(), set[0].clone()];
         assert_eq!(digest(&set), digest(&turned));
         assert!(listing(&set).ends_with("  b.wasm\n"));
-        assert_ne!(digest(&set), digest(&[member("b.wasm", "1"), member("c.wasm", "2")]));
-        assert_ne!(digest(&set), digest(&[member("b.wasm", "1"), member("a.wasm", "3")]));
+        assert_ne!(
+            digest(&set),
+            digest(&[member("b.wasm", "1"), member("c.wasm", "2")])
+        );
+        assert_ne!(
+            digest(&set),
+            digest(&[member("b.wasm", "1"), member("a.wasm", "3")])
+        );
     }
 }

@@ -108,7 +108,9 @@ impl Interface {
             Self::Llm => "ask the configured language model; journalled, answers frozen",
             Self::Db => "read and change the mission world's database; nothing else on disk",
             Self::Gateway => "make files below artefacts/ when the mission completes",
-            Self::CliEnvironment => "read the arguments and variables its descriptor lists; none of the host's",
+            Self::CliEnvironment => {
+                "read the arguments and variables its descriptor lists; none of the host's"
+            }
             Self::CliExit => "end itself with a status",
             Self::CliStderr | Self::CliStdout => "write to a buffer that the journal keeps",
             Self::CliStdin => "read the input its descriptor gives",
@@ -116,8 +118,12 @@ impl Interface {
             Self::CliTerminalStderr | Self::CliTerminalStdin | Self::CliTerminalStdout => {
                 "learn that there is no terminal"
             }
-            Self::ClocksMonotonic => "read a clock that starts at 0 and moves only when it sleeps; sleeps take no time",
-            Self::ClocksWall => "read a clock that starts at 2025-01-01T00:00:00Z and moves only when it sleeps",
+            Self::ClocksMonotonic => {
+                "read a clock that starts at 0 and moves only when it sleeps; sleeps take no time"
+            }
+            Self::ClocksWall => {
+                "read a clock that starts at 2025-01-01T00:00:00Z and moves only when it sleeps"
+            }
             Self::FilesystemPreopens => "learn that no folder is open to it",
             Self::FilesystemTypes => "nothing: without an open folder no file can be named",
             Self::IoError => "read the text of a stream's error",
@@ -157,10 +163,12 @@ impl Interface {
 
 /// One text for the whole surface, the same wherever the surface is the same.
 pub fn listing() -> String {
-    Interface::ALL.iter().fold(String::new(), |mut text, interface| {
-        let _ = writeln!(text, "{}@{}", interface.name(), interface.version());
-        text
-    })
+    Interface::ALL
+        .iter()
+        .fold(String::new(), |mut text, interface| {
+            let _ = writeln!(text, "{}@{}", interface.name(), interface.version());
+            text
+        })
 }
 
 /// SHA-256 of `listing`; the first event of every journal carries it.

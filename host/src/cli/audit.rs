@@ -84,11 +84,26 @@ fn text(view: &View<'_>) -> String {
             (None, Some(Reach::World)) => "world  ",
             (None, _) => "sandbox",
         };
-        let said = import.refused.as_deref().or(import.permits).unwrap_or_default();
-        let _ = writeln!(text, "  {mark} {}\n          {}", print::one_line(&import.interface), print::one_line(said));
+        let said = import
+            .refused
+            .as_deref()
+            .or(import.permits)
+            .unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "  {mark} {}\n          {}",
+            print::one_line(&import.interface),
+            print::one_line(said)
+        );
         if !import.functions.is_empty() {
-            let options = textwrap::Options::new(78).initial_indent("          ").subsequent_indent("          ");
-            let _ = writeln!(text, "{}", textwrap::fill(&print::one_line(&import.functions.join(" ")), options));
+            let options = textwrap::Options::new(78)
+                .initial_indent("          ")
+                .subsequent_indent("          ");
+            let _ = writeln!(
+                text,
+                "{}",
+                textwrap::fill(&print::one_line(&import.functions.join(" ")), options)
+            );
         }
     }
     if view.admitted {

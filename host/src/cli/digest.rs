@@ -20,12 +20,15 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     modules: Option<PathBuf>,
     /// Compare with a digest file; without FILE, with the digest of this release
-    #[arg(long, value_name = "FILE", num_args = 0..=1)]
-    check: Option<Option<PathBuf>>,
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = RELEASE)]
+    check: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
+
+/// Stands for the digest inside the binary. No file can have this name.
+const RELEASE: &str = "";
 
 #[derive(Serialize)]
 struct View {
@@ -42,13 +45,25 @@ pub fn cmd_digest(options: &Options) -> Result<ExitCode> {
     };
     modules.sort();
     let sha256 = module_set::digest(&modules);
-    let pinned = options.check.as_ref().map(|file| pinned(file.as_deref())).transpose()?;
+    let pinned = options
+        .check
+        .as_ref()
+        .map(|file| pinned(file))
+        .transpose()?;
     let matches = pinned.as_ref().map(|pinned| *pinned == sha256.to_string());
-    let view = View { sha256, modules, pinned, matches };
+    let view = View {
+        sha256,
+        modules,
+        pinned,
+        matches,
+    };
     if options.json {
         print::json(&view)?;
     } else {
-        print::out(&format!("{}{sha256}  module set\n", module_set::listing(&view.modules)))?;
+        print::out(&format!(
+            "{}{sha256}  module set\n",
+            module_set::listing(&view.modules)
+        ))?;
     }
     if let (Some(false), Some(pinned)) = (view.matches, &view.pinned) {
         print::error_text(&format!(
@@ -60,12 +75,17 @@ pub fn cmd_digest(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn pinned(file: Option<&Path>) -> Result<String> {
-    let text = match file {
-        Some(path) => String::from_utf8_lossy(&read_file(path, 4_096).context("digest file")?).into_owned(),
-        None => bundle::SANDBOX_DIGEST.to_owned(),
+fn pinned(file: &Path) -> Result<String> {
+    let text = if file == Path::new(RELEASE) {
+        bundle::SANDBOX_DIGEST.to_owned()
+    } else {
+        String::from_utf8_lossy(&read_file(file, 4_096).context("digest file")?).into_owned()
     };
-    Ok(text.split_whitespace().next().unwrap_or_default().to_owned())
+    Ok(text
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned())
 }
 
 fn members_of(folder: &Path) -> Result<Vec<Member>> {
@@ -73,9 +93,19 @@ fn members_of(folder: &Path) -> Result<Vec<Member>> {
     let mut members = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| format!("{}: can't be read", shown()))? {
         let path = entry.with_context(shown)?.path();
-        if path.extension().is_some_and(|extension| extension == "wasm") {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            members.push(Member { name, sha256: Digest::of(read_file(&path, MODULE_BYTES_MAX)?) });
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "wasm")
+        {
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            members.push(Member {
+                name,
+                sha256: Digest::of(read_file(&path, MODULE_BYTES_MAX)?),
+            });
         }
     }
     anyhow::ensure!(!members.is_empty(), "{}: no .wasm files in it", shown());

@@ -24,8 +24,12 @@ pub fn walk(
             return Ok((progress, chain));
         }
         for record in page {
-            chain.verify(&record).with_context(|| format!("mission {}", mission.id))?;
-            progress.apply(&record).with_context(|| format!("mission {}", mission.id))?;
+            chain
+                .verify(&record)
+                .with_context(|| format!("mission {}", mission.id))?;
+            progress
+                .apply(&record)
+                .with_context(|| format!("mission {}", mission.id))?;
             visit(&record)?;
         }
     }

@@ -12,11 +12,20 @@ use crate::session::Session;
 pub fn cmd_init(root: &Path) -> Result<ExitCode> {
     let existed = root.join(crate::store::FILE).exists();
     let session = Session::for_writing(root, print::note)?;
-    let model = session.config.llm.default_model.as_deref().unwrap_or("none");
+    let model = session
+        .config
+        .llm
+        .default_model
+        .as_deref()
+        .unwrap_or("none");
     print::out(&format!(
         "State root {} {}\n  Default model: {}\n  Configuration: {}\n",
         root.display(),
-        if existed { "is there already" } else { "created" },
+        if existed {
+            "is there already"
+        } else {
+            "created"
+        },
         print::one_line(model),
         root.join("config.json").display(),
     ))?;

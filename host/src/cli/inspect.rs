@@ -121,7 +121,11 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
 }
 
 fn asked(record: &Record) -> Result<ModelCall> {
-    let IntentBody { nth, request, sha256 } = serde_json::from_str(&record.body)?;
+    let IntentBody {
+        nth,
+        request,
+        sha256,
+    } = serde_json::from_str(&record.body)?;
     let request: Request = serde_json::from_str(request.get())?;
     Ok(ModelCall {
         event: record.seq,
@@ -136,7 +140,12 @@ fn asked(record: &Record) -> Result<ModelCall> {
     })
 }
 
-fn answered(session: &Session, mission: &MissionRow, record: &Record, call: &mut ModelCall) -> Result<()> {
+fn answered(
+    session: &Session,
+    mission: &MissionRow,
+    record: &Record,
+    call: &mut ModelCall,
+) -> Result<()> {
     let OutcomeBody { answer } = serde_json::from_str(&record.body)?;
     if let Answer::Completion(completion) = answer {
         call.model = Some(completion.model);
@@ -151,7 +160,10 @@ fn answered(session: &Session, mission: &MissionRow, record: &Record, call: &mut
         (frozen.request_sha256, frozen.nth) == (call.request_sha256, call.nth)
     };
     call.provenance = if call.source.as_deref() == Some("bundled") {
-        bundle::frozen().iter().find(|frozen| same(frozen)).map(|frozen| frozen.provenance.clone())
+        bundle::frozen()
+            .iter()
+            .find(|frozen| same(frozen))
+            .map(|frozen| frozen.provenance.clone())
     } else {
         session
             .store
@@ -162,7 +174,12 @@ fn answered(session: &Session, mission: &MissionRow, record: &Record, call: &mut
 }
 
 fn text(view: &View) -> String {
-    let mut text = format!("Mission {}\n  Ran: {}\n  Status: {}\n", view.id, print::one_line(&view.name), view.status);
+    let mut text = format!(
+        "Mission {}\n  Ran: {}\n  Status: {}\n",
+        view.id,
+        print::one_line(&view.name),
+        view.status
+    );
     if let Some(reason) = &view.reason {
         let _ = writeln!(text, "  Reason: {}", print::one_line(reason));
     }
@@ -178,9 +195,21 @@ fn text(view: &View) -> String {
     text.push_str("\nResources\n");
     let _ = writeln!(text, "  Fuel:   {}", facts.fuel);
     let _ = writeln!(text, "  Memory: {} bytes", facts.memory_peak_bytes);
-    let _ = writeln!(text, "  Time:   {}.{:03} ms", facts.elapsed_us / 1_000, facts.elapsed_us % 1_000);
+    let _ = writeln!(
+        text,
+        "  Time:   {}.{:03} ms",
+        facts.elapsed_us / 1_000,
+        facts.elapsed_us % 1_000
+    );
     let engine = facts.engine.lines().next().unwrap_or("unknown");
-    let _ = writeln!(text, "  Engine: {engine} ({})", facts.engine_sha256.map(|digest| digest.short()).unwrap_or_default());
+    let _ = writeln!(
+        text,
+        "  Engine: {engine} ({})",
+        facts
+            .engine_sha256
+            .map(|digest| digest.short())
+            .unwrap_or_default()
+    );
     let calls = &view.calls;
     let _ = writeln!(
         text,
@@ -202,16 +231,33 @@ fn text(view: &View) -> String {
 
 fn model_call(call: &ModelCall) -> String {
     let mut text = format!("\nModel call #{:04}\n", call.event);
-    let _ = writeln!(text, "  Request:  {} (time {})", call.request_sha256, call.nth);
-    let _ = writeln!(text, "  Model:    {}", print::one_line(call.model.as_deref().unwrap_or(&call.model_asked)));
-    let _ = writeln!(text, "  Answer:   {}", match call.source.as_deref() {
-        None => "none on record".to_owned(),
-        Some("bundled") => "frozen, shipped with coo".to_owned(),
-        Some("frozen") => "frozen in this state root".to_owned(),
-        Some(server) => format!("live from {}", print::one_line(server)),
-    });
+    let _ = writeln!(
+        text,
+        "  Request:  {} (time {})",
+        call.request_sha256, call.nth
+    );
+    let _ = writeln!(
+        text,
+        "  Model:    {}",
+        print::one_line(call.model.as_deref().unwrap_or(&call.model_asked))
+    );
+    let _ = writeln!(
+        text,
+        "  Answer:   {}",
+        match call.source.as_deref() {
+            None => "none on record".to_owned(),
+            Some("bundled") => "frozen, shipped with coo".to_owned(),
+            Some("frozen") => "frozen in this state root".to_owned(),
+            Some(server) => format!("live from {}", print::one_line(server)),
+        }
+    );
     if let Some(provenance) = &call.provenance {
-        let _ = writeln!(text, "  Recorded: {} from {}", print::one_line(&provenance.recorded_at), print::one_line(&provenance.server));
+        let _ = writeln!(
+            text,
+            "  Recorded: {} from {}",
+            print::one_line(&provenance.recorded_at),
+            print::one_line(&provenance.server)
+        );
         let extra = provenance.note.iter().chain(&provenance.system_fingerprint);
         for line in extra {
             let _ = writeln!(text, "            {}", print::one_line(line));
@@ -229,7 +275,11 @@ fn outputs(view: &View, text: &mut String) {
         let _ = writeln!(text, "  {label}: {} bytes {}", blob.bytes, blob.sha256);
     };
     for step in &view.steps {
-        for (what, output) in [("output", step.output), ("stdout", Some(step.stdout)), ("stderr", Some(step.stderr))] {
+        for (what, output) in [
+            ("output", step.output),
+            ("stdout", Some(step.stdout)),
+            ("stderr", Some(step.stderr)),
+        ] {
             if let Some(output) = output
                 && output.bytes > 0
             {
@@ -237,7 +287,18 @@ fn outputs(view: &View, text: &mut String) {
             }
         }
     }
-    for Artefact { bytes, path, sha256 } in view.world.iter().flat_map(|world| &world.artefacts) {
-        blob(format!("artefacts/{path}"), &Blob { bytes: *bytes, sha256: *sha256 });
+    for Artefact {
+        bytes,
+        path,
+        sha256,
+    } in view.world.iter().flat_map(|world| &world.artefacts)
+    {
+        blob(
+            format!("artefacts/{path}"),
+            &Blob {
+                bytes: *bytes,
+                sha256: *sha256,
+            },
+        );
     }
 }

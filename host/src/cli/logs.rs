@@ -43,14 +43,18 @@ struct JsonEvent<'a> {
 }
 
 pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
-    let (session, mission) = match &options.id {
-        Some(id) => find_mission(root, id, print::note)?,
-        None => {
-            let none = || format!("no missions in {}; 'coo run-demo' makes the first", root.display());
-            let session = Session::for_reading(root, print::note)?.with_context(none)?;
-            let mission = session.store.latest_mission()?.with_context(none)?;
-            (session, mission)
-        }
+    let (session, mission) = if let Some(id) = &options.id {
+        find_mission(root, id, print::note)?
+    } else {
+        let none = || {
+            format!(
+                "no missions in {}; 'coo run-demo' makes the first",
+                root.display()
+            )
+        };
+        let session = Session::for_reading(root, print::note)?.with_context(none)?;
+        let mission = session.store.latest_mission()?.with_context(none)?;
+        (session, mission)
     };
     events::walk(&session, &mission, |record| {
         let line = if options.json {
@@ -99,7 +103,12 @@ fn detail(mission: &MissionRow, record: &Record) -> Result<String> {
     let short = |digest: Option<Digest>| digest.map_or("-".to_owned(), |digest| digest.short());
     Ok(match record.kind {
         Kind::Mission => {
-            let MissionBody { descriptor, mission_type, module, .. } = serde_json::from_str(body)?;
+            let MissionBody {
+                descriptor,
+                mission_type,
+                module,
+                ..
+            } = serde_json::from_str(body)?;
             format!(
                 "mission type={mission_type} descriptor={} module={} config={}",
                 descriptor.short(),
@@ -109,18 +118,30 @@ fn detail(mission: &MissionRow, record: &Record) -> Result<String> {
         }
         Kind::Transition => {
             let TransitionBody { failure, from, .. } = serde_json::from_str(body)?;
-            let reason = failure.map(|failure| format!(" reason={:?}", print::one_line(&failure.to_string())));
+            let reason = failure
+                .map(|failure| format!(" reason={:?}", print::one_line(&failure.to_string())));
             format!("transition from={from}{}", reason.unwrap_or_default())
         }
-        Kind::Environment => format!("environment host={}", short(mission.facts.environment_sha256)),
+        Kind::Environment => format!(
+            "environment host={}",
+            short(mission.facts.environment_sha256)
+        ),
         Kind::StepStarted => {
             let StepStartedBody { id, input } = serde_json::from_str(body)?;
-            format!("step.started step={id} input={} bytes={}", input.sha256.short(), input.bytes)
+            format!(
+                "step.started step={id} input={} bytes={}",
+                input.sha256.short(),
+                input.bytes
+            )
         }
         Kind::StepReturned => {
             let StepReturnedBody { id, output, .. } = serde_json::from_str(body)?;
             match output {
-                Some(output) => format!("step.returned step={id} output={} bytes={}", output.sha256.short(), output.bytes),
+                Some(output) => format!(
+                    "step.returned step={id} output={} bytes={}",
+                    output.sha256.short(),
+                    output.bytes
+                ),
                 None => format!("step.returned step={id} output=-"),
             }
         }
@@ -138,11 +159,22 @@ fn detail(mission: &MissionRow, record: &Record) -> Result<String> {
         }
         Kind::DbQuery | Kind::DbExecute | Kind::GatewayWrite => {
             let CallBody { answer, request } = serde_json::from_str(body)?;
-            format!("{} {} -> {}", record.kind, excerpt(request.get()), excerpt(answer.get()))
+            format!(
+                "{} {} -> {}",
+                record.kind,
+                excerpt(request.get()),
+                excerpt(answer.get())
+            )
         }
         Kind::World => {
-            let WorldBody { artefacts, db_executes } = serde_json::from_str(body)?;
-            format!("world artefacts={} db_executes={db_executes}", artefacts.len())
+            let WorldBody {
+                artefacts,
+                db_executes,
+            } = serde_json::from_str(body)?;
+            format!(
+                "world artefacts={} db_executes={db_executes}",
+                artefacts.len()
+            )
         }
     })
 }
@@ -150,7 +182,11 @@ fn detail(mission: &MissionRow, record: &Record) -> Result<String> {
 fn answered(answer: &Answer) -> String {
     match answer {
         Answer::Completion(completion) => {
-            format!("model={} text={}", print::one_line(&completion.model), excerpt(&format!("{:?}", completion.text)))
+            format!(
+                "model={} text={}",
+                print::one_line(&completion.model),
+                excerpt(&format!("{:?}", completion.text))
+            )
         }
         Answer::Error(refusal) => refused(refusal),
     }

@@ -43,7 +43,10 @@ pub fn cmd_missions(root: &Path, options: &Options) -> Result<ExitCode> {
     if options.json {
         print::json(&rows)?;
     } else if rows.is_empty() {
-        print::note(&format!("no missions in {}; 'coo run-demo' makes the first", root.display()));
+        print::note(&format!(
+            "no missions in {}; 'coo run-demo' makes the first",
+            root.display()
+        ));
     } else {
         for row in rows {
             print::out(&format!(

@@ -36,7 +36,7 @@ use crate::session::root_path;
 #[derive(Debug, Parser)]
 #[command(name = "coo", version, max_term_width = 80, after_help = AFTER_HELP)]
 struct Arguments {
-    /// State root [default: $COO_ROOT, else .coo in the working directory]
+    /// State root [default: $`COO_ROOT`, else .coo in the working directory]
     #[arg(long, value_name = "DIR", global = true)]
     root: Option<PathBuf>,
     #[command(subcommand)]
@@ -102,7 +102,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
     let root = root_path(arguments.root.as_deref());
     match arguments.command {
         Command::RunDemo { rest } => run_demo::cmd_run_demo(&root, &rest),
-        Command::Run(options) => run::cmd_run(&root, options),
+        Command::Run(options) => run::cmd_run(&root, &options),
         Command::Replay(options) => replay::cmd_replay(&root, &options),
         Command::Missions(options) => missions::cmd_missions(&root, &options),
         Command::Mission(options) => mission::cmd_mission(&root, &options),
@@ -113,7 +113,12 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Digest(options) => digest::cmd_digest(&options),
         Command::Init => init::cmd_init(&root),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "coo", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "coo",
+                &mut std::io::stdout(),
+            );
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -46,7 +46,11 @@ pub fn json(value: &impl Serialize) -> Result<()> {
 
 /// 0 or 1.
 pub fn code(done: bool) -> ExitCode {
-    if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if done {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// `text` with control characters made visible; line breaks stay.

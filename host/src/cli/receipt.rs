@@ -25,9 +25,20 @@ pub struct Receipt<'a> {
 impl Receipt<'_> {
     /// The whole text, prefix line included.
     pub fn text(&self) -> String {
-        let Self { id, mission_type, started, finished, transitions, .. } = self;
+        let Self {
+            id,
+            mission_type,
+            started,
+            finished,
+            transitions,
+            ..
+        } = self;
         // The surface knows two words; a run stopped from outside has failed its user.
-        let status = if self.status == Status::Success { "SUCCESS" } else { "FAILED" };
+        let status = if self.status == Status::Success {
+            "SUCCESS"
+        } else {
+            "FAILED"
+        };
         let output = wrapped(self.output);
         format!(
             "{PREFIX}
@@ -56,7 +67,9 @@ Inspect
 
 /// Paragraphs wrapped and indented, each followed by an empty line.
 fn wrapped(text: &str) -> String {
-    let options = textwrap::Options::new(WIDTH).initial_indent("  ").subsequent_indent("  ");
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent("  ")
+        .subsequent_indent("  ");
     let text = plain(text);
     let paragraphs: Vec<String> = text
         .split('\n')
@@ -64,5 +77,9 @@ fn wrapped(text: &str) -> String {
         .filter(|paragraph| !paragraph.is_empty())
         .map(|paragraph| textwrap::fill(paragraph, &options) + "\n\n")
         .collect();
-    if paragraphs.is_empty() { "  (none)\n\n".to_owned() } else { paragraphs.concat() }
+    if paragraphs.is_empty() {
+        "  (none)\n\n".to_owned()
+    } else {
+        paragraphs.concat()
+    }
 }

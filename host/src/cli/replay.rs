@@ -70,21 +70,31 @@ pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
             memory_bytes_recorded: replayed.memory_bytes.0,
             memory_bytes_replayed: replayed.memory_bytes.1,
             other_engine: replayed.other_engine,
-            divergence: replayed.divergence.as_ref().map(|divergence| DivergenceView {
-                event: divergence.seq,
-                expected: &divergence.expected,
-                actual: &divergence.actual,
-            }),
+            divergence: replayed
+                .divergence
+                .as_ref()
+                .map(|divergence| DivergenceView {
+                    event: divergence.seq,
+                    expected: &divergence.expected,
+                    actual: &divergence.actual,
+                }),
         })?;
     } else {
         print::out(&transcript(&mission.id.to_string(), &replayed))?;
     }
     if !identical {
         print::error_text(&match &replayed.divergence {
-            Some(divergence) => format!("replay of {}: diverges at event {}", mission.id, divergence.seq),
+            Some(divergence) => format!(
+                "replay of {}: diverges at event {}",
+                mission.id, divergence.seq
+            ),
             None => format!(
                 "replay of {}: same events, but fuel {} recorded and {} used, memory {} recorded and {} used",
-                mission.id, replayed.fuel.0, replayed.fuel.1, replayed.memory_bytes.0, replayed.memory_bytes.1
+                mission.id,
+                replayed.fuel.0,
+                replayed.fuel.1,
+                replayed.memory_bytes.0,
+                replayed.memory_bytes.1
             ),
         });
     }
@@ -94,19 +104,42 @@ pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
 fn transcript(id: &str, replayed: &Replayed) -> String {
     let timeline: Vec<&str> = replayed.timeline.iter().map(|state| state.name()).collect();
     let mut text = format!("Replay {id}\n  States: {}\n", timeline.join(" > "));
-    let _ = writeln!(text, "  Events: {} identical", replayed.events - u64::from(replayed.divergence.is_some()));
+    let _ = writeln!(
+        text,
+        "  Events: {} identical",
+        replayed.events - u64::from(replayed.divergence.is_some())
+    );
     if replayed.other_engine {
         text.push_str("  Engine: another one than recorded; fuel and memory not compared\n");
     } else if replayed.divergence.is_none() {
-        let same = |pair: (u64, u64)| if pair.0 == pair.1 { "identical" } else { "DIFFERENT" };
+        let same = |pair: (u64, u64)| {
+            if pair.0 == pair.1 {
+                "identical"
+            } else {
+                "DIFFERENT"
+            }
+        };
         let _ = writeln!(text, "  Fuel: {} {}", replayed.fuel.1, same(replayed.fuel));
-        let _ = writeln!(text, "  Memory: {} bytes {}", replayed.memory_bytes.1, same(replayed.memory_bytes));
+        let _ = writeln!(
+            text,
+            "  Memory: {} bytes {}",
+            replayed.memory_bytes.1,
+            same(replayed.memory_bytes)
+        );
     }
     match &replayed.divergence {
         None => {
             let _ = writeln!(text, "  Output: {} bytes identical", replayed.output.len());
             let _ = writeln!(text, "  Chain: {}", replayed.chain_head);
-            let _ = writeln!(text, "  Result: {}", if replayed.is_identical() { "IDENTICAL" } else { "DIVERGENT" });
+            let _ = writeln!(
+                text,
+                "  Result: {}",
+                if replayed.is_identical() {
+                    "IDENTICAL"
+                } else {
+                    "DIVERGENT"
+                }
+            );
         }
         Some(divergence) => {
             text.push_str("  Result: DIVERGENT\n");
@@ -118,9 +151,17 @@ fn transcript(id: &str, replayed: &Replayed) -> String {
 
 /// Both sides of a divergence, each from shortly before the first differing character.
 fn explained(divergence: &Divergence) -> String {
-    let body = |side: &Option<Side>| side.as_ref().map_or("", |side| side.body.as_str()).to_owned();
+    let body = |side: &Option<Side>| {
+        side.as_ref()
+            .map_or("", |side| side.body.as_str())
+            .to_owned()
+    };
     let (expected, actual) = (body(&divergence.expected), body(&divergence.actual));
-    let common = expected.chars().zip(actual.chars()).take_while(|(a, b)| a == b).count();
+    let common = expected
+        .chars()
+        .zip(actual.chars())
+        .take_while(|(a, b)| a == b)
+        .count();
     let from = common.saturating_sub(CONTEXT_CHARS / 2);
     let shown = |side: &Option<Side>| match side {
         None => "nothing: it has ended there".to_owned(),

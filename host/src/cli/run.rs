@@ -43,8 +43,8 @@ pub struct Options {
     arguments: Vec<String>,
 }
 
-pub fn cmd_run(root: &Path, options: Options) -> Result<ExitCode> {
-    let source = source(&options)?;
+pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
+    let source = source(options)?;
     let session = Session::for_writing(root, print::note)?;
     let ended = run::run(
         session,
@@ -80,7 +80,10 @@ pub fn cmd_run(root: &Path, options: Options) -> Result<ExitCode> {
         ended.chain_head.short(),
     ));
     if let Some(reason) = reason(&ended) {
-        print::error_text(&format!("mission {}: {reason}; 'coo logs {}' shows how it got there", ended.id, ended.id));
+        print::error_text(&format!(
+            "mission {}: {reason}; 'coo logs {}' shows how it got there",
+            ended.id, ended.id
+        ));
     }
     Ok(print::code(ended.status == Status::Success))
 }
@@ -95,10 +98,17 @@ fn source(options: &Options) -> Result<Source> {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let is_program = extension.is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"));
     if !is_program && (options.input.is_some() || !options.arguments.is_empty()) {
-        bail!("--input and ARGS are for .wasm programs; a descriptor says what its mission receives");
+        bail!(
+            "--input and ARGS are for .wasm programs; a descriptor says what its mission receives"
+        );
     }
     if is_program {
-        let input = options.input.as_deref().map(input).transpose()?.unwrap_or_default();
+        let input = options
+            .input
+            .as_deref()
+            .map(input)
+            .transpose()?
+            .unwrap_or_default();
         return Source::program_file(path, input, options.arguments.clone());
     }
     if extension.is_some() || path.exists() {
@@ -121,7 +131,9 @@ fn input(path: &Path) -> Result<String> {
     if bytes.len() as u64 > INPUT_BYTES_MAX {
         bail!("input: more than {INPUT_BYTES_MAX} bytes, which is the limit");
     }
-    String::from_utf8(bytes).ok().context("input: not UTF-8 text, which a descriptor can't hold; encode it, for example as base64")
+    String::from_utf8(bytes).ok().context(
+        "input: not UTF-8 text, which a descriptor can't hold; encode it, for example as base64",
+    )
 }
 
 #[derive(Serialize)]

@@ -23,8 +23,12 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
     let session = Session::for_writing(root, print::note)?;
     let ended = run::run(session, Source::bundled("demo")?, Options::default())?;
 
-    let session = Session::for_reading(root, print::note)?.context("state root: gone after the run")?;
-    let mission = session.store.mission(ended.id)?.context("mission: gone after the run")?;
+    let session =
+        Session::for_reading(root, print::note)?.context("state root: gone after the run")?;
+    let mission = session
+        .store
+        .mission(ended.id)?
+        .context("mission: gone after the run")?;
     let (progress, _) = events::walk(&session, &mission, |_| Ok(()))?;
     let started = session
         .store
@@ -40,9 +44,16 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
         output: &String::from_utf8_lossy(&ended.output),
     }
     .text();
-    session.root.write_new(&format!("demo/{}/demo_report.txt", mission.id), text.as_bytes())?;
+    session.root.write_new(
+        &format!("demo/{}/demo_report.txt", mission.id),
+        text.as_bytes(),
+    )?;
     // The prefix line is on the screen since before the run.
-    print::out(text.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('\n')).unwrap_or(&text))?;
+    print::out(
+        text.strip_prefix(PREFIX)
+            .and_then(|rest| rest.strip_prefix('\n'))
+            .unwrap_or(&text),
+    )?;
     if let Some(reason) = events::reason(&mission, &progress, ended.status) {
         print::error_text(&format!("mission {}: {reason}", mission.id));
     }

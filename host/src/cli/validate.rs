@@ -25,7 +25,9 @@ pub fn cmd_validate(options: &Options) -> Result<ExitCode> {
     } else {
         Source::bundled(&options.descriptor)?
     };
-    admission::examine(&source.wasm)?.admit().with_context(|| format!("module {}", source.module))?;
+    admission::examine(&source.wasm)?
+        .admit()
+        .with_context(|| format!("module {}", source.module))?;
     if options.json {
         print::out(&(source.descriptor.canonical()? + "\n"))?;
     } else {

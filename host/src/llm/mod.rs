@@ -63,7 +63,9 @@ impl Model {
             freshness,
             endpoint: http::Endpoint {
                 base_url,
-                api_key: surroundings.get("OPENROUTER_API_KEY").map(|key| http::ApiKey::new(&key)),
+                api_key: surroundings
+                    .get("OPENROUTER_API_KEY")
+                    .map(|key| http::ApiKey::new(&key)),
                 max_tokens_field: llm.max_tokens_field.clone(),
                 timeout: Duration::from_secs(llm.timeout_seconds),
                 attempts: llm.attempts,
@@ -73,14 +75,28 @@ impl Model {
     }
 
     /// Answers one call. What goes wrong here is of the outside: it stops the run.
-    pub fn answer(&self, store: &mut Store, request: &Request, sha256: &Digest, nth: u64) -> Result<Answered> {
+    pub fn answer(
+        &self,
+        store: &mut Store,
+        request: &Request,
+        sha256: &Digest,
+        nth: u64,
+    ) -> Result<Answered> {
         if self.freshness != Freshness::Live {
             if let Some(call) = store.frozen(sha256, nth)? {
-                return Ok(Answered { answer: call.answer, source: "frozen".to_owned(), live: false });
+                return Ok(Answered {
+                    answer: call.answer,
+                    source: "frozen".to_owned(),
+                    live: false,
+                });
             }
             let bundled = |call: &&FrozenCall| call.request_sha256 == *sha256 && call.nth == nth;
             if let Some(call) = self.bundled.iter().find(bundled) {
-                return Ok(Answered { answer: call.answer.clone(), source: "bundled".to_owned(), live: false });
+                return Ok(Answered {
+                    answer: call.answer.clone(),
+                    source: "bundled".to_owned(),
+                    live: false,
+                });
             }
         }
         if self.freshness == Freshness::Frozen {
@@ -91,8 +107,12 @@ impl Model {
             );
         }
         if self.endpoint.api_key.is_none() && self.endpoint.base_url == DEFAULT_BASE_URL {
+            let wanted = match self.freshness {
+                Freshness::Live => "a live answer is asked for",
+                Freshness::Default | Freshness::Frozen => "there is no frozen answer",
+            };
             bail!(
-                "model call: no frozen answer for request {} (model {}) and OPENROUTER_API_KEY is not set; set it, or COO_LLM_BASE_URL to a server of your own",
+                "model call: request {} (model {}): {wanted} and OPENROUTER_API_KEY is not set; set it, or COO_LLM_BASE_URL to a server of your own",
                 sha256.short(),
                 request.model
             );
@@ -109,6 +129,10 @@ impl Model {
             answer: reply.answer.clone(),
             provenance: reply.provenance,
         })?;
-        Ok(Answered { answer: reply.answer, source, live: true })
+        Ok(Answered {
+            answer: reply.answer,
+            source,
+            live: true,
+        })
     }
 }

@@ -27,11 +27,17 @@ wasmtime::component::bindgen!({
 
 /// The texts that the bindings are made from, for whoever needs to read the surface.
 pub const WIT: [(&str, &str); 6] = [
-    ("coo:mission", include_str!("../../../guest-sdk/wit/mission.wit")),
+    (
+        "coo:mission",
+        include_str!("../../../guest-sdk/wit/mission.wit"),
+    ),
     ("wasi:io", include_str!("../../wit/deps/io.wit")),
     ("wasi:clocks", include_str!("../../wit/deps/clocks.wit")),
     ("wasi:random", include_str!("../../wit/deps/random.wit")),
-    ("wasi:filesystem", include_str!("../../wit/deps/filesystem.wit")),
+    (
+        "wasi:filesystem",
+        include_str!("../../wit/deps/filesystem.wit"),
+    ),
     ("wasi:cli", include_str!("../../wit/deps/cli.wit")),
 ];
 
@@ -60,19 +66,69 @@ fn link(linker: &mut Linker<Guest>, interface: Interface) -> wasmtime::Result<()
         Interface::CliStdin => cli::stdin::add_to_linker::<_, Own>(linker, guest),
         Interface::CliStdout => cli::stdout::add_to_linker::<_, Own>(linker, guest),
         Interface::CliTerminalInput => cli::terminal_input::add_to_linker::<_, Own>(linker, guest),
-        Interface::CliTerminalOutput => cli::terminal_output::add_to_linker::<_, Own>(linker, guest),
-        Interface::CliTerminalStderr => cli::terminal_stderr::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliTerminalOutput => {
+            cli::terminal_output::add_to_linker::<_, Own>(linker, guest)
+        }
+        Interface::CliTerminalStderr => {
+            cli::terminal_stderr::add_to_linker::<_, Own>(linker, guest)
+        }
         Interface::CliTerminalStdin => cli::terminal_stdin::add_to_linker::<_, Own>(linker, guest),
-        Interface::CliTerminalStdout => cli::terminal_stdout::add_to_linker::<_, Own>(linker, guest),
-        Interface::ClocksMonotonic => clocks::monotonic_clock::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliTerminalStdout => {
+            cli::terminal_stdout::add_to_linker::<_, Own>(linker, guest)
+        }
+        Interface::ClocksMonotonic => {
+            clocks::monotonic_clock::add_to_linker::<_, Own>(linker, guest)
+        }
         Interface::ClocksWall => clocks::wall_clock::add_to_linker::<_, Own>(linker, guest),
-        Interface::FilesystemPreopens => filesystem::preopens::add_to_linker::<_, Own>(linker, guest),
+        Interface::FilesystemPreopens => {
+            filesystem::preopens::add_to_linker::<_, Own>(linker, guest)
+        }
         Interface::FilesystemTypes => filesystem::types::add_to_linker::<_, Own>(linker, guest),
         Interface::IoError => io::error::add_to_linker::<_, Own>(linker, guest),
         Interface::IoPoll => io::poll::add_to_linker::<_, Own>(linker, guest),
         Interface::IoStreams => io::streams::add_to_linker::<_, Own>(linker, guest),
         Interface::RandomInsecure => random::insecure::add_to_linker::<_, Own>(linker, guest),
-        Interface::RandomInsecureSeed => random::insecure_seed::add_to_linker::<_, Own>(linker, guest),
+        Interface::RandomInsecureSeed => {
+            random::insecure_seed::add_to_linker::<_, Own>(linker, guest)
+        }
         Interface::RandomRandom => random::random::add_to_linker::<_, Own>(linker, guest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use wit_parser::Resolve;
+
+    use super::*;
+
+    #[test]
+    fn the_kernels_table_is_exactly_what_the_wit_world_imports() {
+        let mut resolve = Resolve::default();
+        for (name, text) in WIT {
+            resolve.push_str(name, text).unwrap();
+        }
+        let package = resolve
+            .push_str("surface.wit", include_str!("../../wit/surface.wit"))
+            .unwrap();
+        let world = resolve.select_world(&[package], Some("surface")).unwrap();
+        let imported: BTreeSet<String> = resolve.worlds[world]
+            .imports
+            .keys()
+            .map(|key| resolve.name_world_key(key))
+            .collect();
+        let listed: BTreeSet<String> = Interface::ALL
+            .iter()
+            .map(|interface| format!("{}@{}", interface.name(), interface.version()))
+            .collect();
+        assert_eq!(imported, listed);
+    }
+
+    #[test]
+    fn every_listed_interface_links() {
+        let sandbox =
+            crate::engine::build(coo_kernel::descriptor::EngineSettings::default()).unwrap();
+        linker(&sandbox.engine).unwrap();
     }
 }

@@ -37,7 +37,13 @@ impl Meter {
     }
 }
 
-fn grow(sum: &mut u64, current: usize, desired: usize, bound: Bound, limit: u64) -> wasmtime::Result<bool> {
+fn grow(
+    sum: &mut u64,
+    current: usize,
+    desired: usize,
+    bound: Bound,
+    limit: u64,
+) -> wasmtime::Result<bool> {
     let wanted = sum.saturating_add((desired as u64).saturating_sub(current as u64));
     ledger::check(bound, wanted, limit).map_err(Stop::from)?;
     *sum = wanted;
@@ -45,19 +51,41 @@ fn grow(sum: &mut u64, current: usize, desired: usize, bound: Bound, limit: u64)
 }
 
 impl ResourceLimiter for Meter {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
             // The module's own bound, and so its own business.
             return Ok(false);
         }
-        grow(&mut self.memory_bytes, current, desired, Bound::MemoryBytes, self.memory_limit)
+        grow(
+            &mut self.memory_bytes,
+            current,
+            desired,
+            Bound::MemoryBytes,
+            self.memory_limit,
+        )
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        grow(&mut self.table_elements, current, desired, Bound::TableElements, self.table_limit)
+        grow(
+            &mut self.table_elements,
+            current,
+            desired,
+            Bound::TableElements,
+            self.table_limit,
+        )
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
@@ -83,4 +111,3 @@ impl ResourceLimiter for Meter {
         PARTS_MAX
     }
 }
-

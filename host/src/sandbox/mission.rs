@@ -14,7 +14,10 @@ use crate::gateway::{WriteAnswer, WriteRequest};
 use crate::stop::Stop;
 
 impl llm::Host for Guest {
-    fn complete(&mut self, request: llm::Request) -> wasmtime::Result<Result<llm::Completion, llm::Error>> {
+    fn complete(
+        &mut self,
+        request: llm::Request,
+    ) -> wasmtime::Result<Result<llm::Completion, llm::Error>> {
         Ok(answer_to_guest(self.complete(request)?))
     }
 }
@@ -22,7 +25,11 @@ impl llm::Host for Guest {
 impl Guest {
     fn complete(&mut self, request: llm::Request) -> Result<model::Answer, Stop> {
         let asked = asked(request);
-        let bytes: usize = asked.messages.iter().map(|message| message.content.len()).sum();
+        let bytes: usize = asked
+            .messages
+            .iter()
+            .map(|message| message.content.len())
+            .sum();
         self.charge_bytes(bytes as u64)?;
         self.ledger.charge(Bound::LlmCalls, 1)?;
         let name = self
@@ -66,16 +73,22 @@ impl Guest {
         self.charge_bytes(bytes)?;
         self.ledger.charge(Bound::ArtefactBytes, bytes)?;
         self.ledger.charge(Bound::Artefacts, 1)?;
-        let request = WriteRequest { bytes, path, sha256: Digest::of(content) };
-        let answer = self.tape.call(Kind::GatewayWrite, &request, |recorder| {
-            match artefact::permit(&request.path) {
+        let request = WriteRequest {
+            bytes,
+            path,
+            sha256: Digest::of(content),
+        };
+        let answer = self.tape.call(
+            Kind::GatewayWrite,
+            &request,
+            |recorder| match artefact::permit(&request.path) {
                 Err(refused) => Ok(WriteAnswer::Refused(refused.to_string())),
                 Ok(permit) => {
                     recorder.store.put_blob(content)?;
                     Ok(recorder.live.gateway.stage(&permit, &request)?)
                 }
-            }
-        })?;
+            },
+        )?;
         if let WriteAnswer::Written(artefact) = &answer {
             self.tape.note_artefact(artefact.clone());
         }
@@ -84,12 +97,17 @@ impl Guest {
 }
 
 impl db::Host for Guest {
-    fn query(&mut self, sql: String, params: Vec<db::Value>) -> wasmtime::Result<Result<db::Rows, db::Error>> {
+    fn query(
+        &mut self,
+        sql: String,
+        params: Vec<db::Value>,
+    ) -> wasmtime::Result<Result<db::Rows, db::Error>> {
         let statement = self.statement(sql, params)?;
         let limits = *self.ledger.limits();
-        let answer: Result<data::Rows, data::Refusal> = self
-            .tape
-            .call(Kind::DbQuery, &statement, |recorder| recorder.live.world.query(&statement, &limits))?;
+        let answer: Result<data::Rows, data::Refusal> =
+            self.tape.call(Kind::DbQuery, &statement, |recorder| {
+                recorder.live.world.query(&statement, &limits)
+            })?;
         Ok(match answer {
             Ok(rows) => {
                 self.charge_bytes(rows.weight())?;
@@ -99,19 +117,28 @@ impl db::Host for Guest {
         })
     }
 
-    fn execute(&mut self, sql: String, params: Vec<db::Value>) -> wasmtime::Result<Result<u64, db::Error>> {
+    fn execute(
+        &mut self,
+        sql: String,
+        params: Vec<db::Value>,
+    ) -> wasmtime::Result<Result<u64, db::Error>> {
         let statement = self.statement(sql, params)?;
         let limits = *self.ledger.limits();
-        let answer: Result<u64, data::Refusal> = self
-            .tape
-            .call(Kind::DbExecute, &statement, |recorder| recorder.live.world.execute(&statement, &limits))?;
+        let answer: Result<u64, data::Refusal> =
+            self.tape.call(Kind::DbExecute, &statement, |recorder| {
+                recorder.live.world.execute(&statement, &limits)
+            })?;
         self.tape.note_execute();
         Ok(answer.map_err(refusal_to_guest))
     }
 }
 
 impl gateway::Host for Guest {
-    fn write(&mut self, path: String, content: Vec<u8>) -> wasmtime::Result<Result<gateway::Receipt, gateway::Error>> {
+    fn write(
+        &mut self,
+        path: String,
+        content: Vec<u8>,
+    ) -> wasmtime::Result<Result<gateway::Receipt, gateway::Error>> {
         Ok(match Guest::write(self, path, &content)? {
             WriteAnswer::Written(artefact) => Ok(gateway::Receipt {
                 path: artefact.path,

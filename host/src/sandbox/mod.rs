@@ -67,7 +67,9 @@ impl Guest {
             clock: VirtualClock::default(),
             rng: ChaCha20Rng::seed_from_u64(RNG_SEED),
             table,
-            arguments: program.chain(run.descriptor.arguments.iter().cloned()).collect(),
+            arguments: program
+                .chain(run.descriptor.arguments.iter().cloned())
+                .collect(),
             environment: run
                 .descriptor
                 .environment
@@ -83,6 +85,8 @@ impl Guest {
 
     /// Charges bytes that cross the border.
     fn charge_bytes(&mut self, bytes: u64) -> Result<(), Stop> {
-        Ok(self.ledger.charge(coo_kernel::failure::Bound::HostBytes, bytes)?)
+        Ok(self
+            .ledger
+            .charge(coo_kernel::failure::Bound::HostBytes, bytes)?)
     }
 }

@@ -57,7 +57,12 @@ pub struct StepEnd {
 }
 
 /// Runs one step to its end.
-pub fn run_step(engine: &Engine, instance: &InstancePre<Guest>, entry: &Entry, run: StepRun<'_>) -> StepEnd {
+pub fn run_step(
+    engine: &Engine,
+    instance: &InstancePre<Guest>,
+    entry: &Entry,
+    run: StepRun<'_>,
+) -> StepEnd {
     let (fuel, input, wall_clock_max) = (run.fuel, run.input, run.wall_clock_max);
     let fuel_limit = run.descriptor.limits.fuel;
     let mut store = Store::new(engine, Guest::new(run));
@@ -87,14 +92,22 @@ enum Returned {
     Command(Result<(), ()>),
 }
 
-fn settle(entry: &Entry, returned: Result<Returned, Stop>, stdout: &[u8], output_max: u64) -> Result<Vec<u8>, Stop> {
+fn settle(
+    entry: &Entry,
+    returned: Result<Returned, Stop>,
+    stdout: &[u8],
+    output_max: u64,
+) -> Result<Vec<u8>, Stop> {
     let bounded = |text: String| {
         ledger::check(Bound::OutputBytes, text.len() as u64, output_max)?;
         Ok::<_, Failure>(text)
     };
     match returned {
         Ok(Returned::Mission(Ok(text))) => Ok(bounded(text)?.into_bytes()),
-        Ok(Returned::Mission(Err(message))) => Err(Failure::Guest { message: bounded(message)? }.into()),
+        Ok(Returned::Mission(Err(message))) => Err(Failure::Guest {
+            message: bounded(message)?,
+        }
+        .into()),
         Ok(Returned::Command(Ok(()))) => Ok(stdout.to_vec()),
         Ok(Returned::Command(Err(()))) => Err(Failure::Exit { status: 1 }.into()),
         Err(Stop::Exit(0)) if matches!(entry, Entry::Command(_)) => Ok(stdout.to_vec()),
@@ -143,7 +156,8 @@ async fn call(
     let instance = instance.instantiate_async(&mut *store).await?;
     match entry {
         Entry::Mission => {
-            let run = instance.get_typed_func::<(&str,), (Result<String, String>,)>(&mut *store, "run")?;
+            let run = instance
+                .get_typed_func::<(&str,), (Result<String, String>,)>(&mut *store, "run")?;
             let (result,) = run.call_async(store, (input,)).await?;
             Ok(Returned::Mission(result))
         }
@@ -168,21 +182,37 @@ fn stop(error: wasmtime::Error, fuel_limit: u64) -> Stop {
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return Stop::Failed(match trap {
             Trap::OutOfFuel => Failure::Fuel { limit: fuel_limit },
-            trap => Failure::Trap { reason: trap.to_string() },
+            trap => Failure::Trap {
+                reason: trap.to_string(),
+            },
         });
     }
     if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
         let limit = super::RESOURCES_MAX as u64;
-        return Stop::Failed(Failure::Limit { bound: Bound::Resources, wanted: limit + 1, limit });
+        return Stop::Failed(Failure::Limit {
+            bound: Bound::Resources,
+            wanted: limit + 1,
+            limit,
+        });
+    }
+    let of_the_machine = error.downcast_ref::<std::io::Error>().is_some()
+        || error.downcast_ref::<wasmtime::error::OutOfMemory>().is_some();
+    if of_the_machine {
+        return Stop::Interrupted(anyhow::Error::from(error).context("machine: can't run the guest"));
     }
     // What is left is the guest misusing an interface: a handle it does not hold, text that
     // is not UTF-8, a pointer outside its memory.
-    Stop::Failed(Failure::Contract { reason: error.root_cause().to_string() })
+    Stop::Failed(Failure::Contract {
+        reason: error.root_cause().to_string(),
+    })
 }
 
 /// Where the guest trapped. A call that was stopped from the host's side has no such place.
 fn backtrace(error: &wasmtime::Error) -> Vec<String> {
-    let (Some(_), Some(backtrace)) = (error.downcast_ref::<Trap>(), error.downcast_ref::<WasmBacktrace>()) else {
+    let (Some(_), Some(backtrace)) = (
+        error.downcast_ref::<Trap>(),
+        error.downcast_ref::<WasmBacktrace>(),
+    ) else {
         return Vec::new();
     };
     backtrace

@@ -39,7 +39,10 @@ pub struct Capture {
 
 impl Capture {
     pub fn new(limit: u64) -> Self {
-        Self { bytes: Vec::new(), limit }
+        Self {
+            bytes: Vec::new(),
+            limit,
+        }
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
@@ -62,7 +65,9 @@ impl Guest {
         if rest.is_empty() {
             return Ok(Err(streams::StreamError::Closed));
         }
-        let length = usize::try_from(length).unwrap_or(usize::MAX).min(rest.len());
+        let length = usize::try_from(length)
+            .unwrap_or(usize::MAX)
+            .min(rest.len());
         let bytes = rest[..length].to_vec();
         self.stdin_read += length;
         self.charge_bytes(length as u64)?;
@@ -147,7 +152,11 @@ impl streams::HostOutputStream for Guest {
         self.write_out(&this, &contents)
     }
 
-    fn blocking_write_and_flush(&mut self, this: Resource<Output>, contents: Vec<u8>) -> Outcome<()> {
+    fn blocking_write_and_flush(
+        &mut self,
+        this: Resource<Output>,
+        contents: Vec<u8>,
+    ) -> Outcome<()> {
         self.write_out(&this, &contents)
     }
 
@@ -169,16 +178,30 @@ impl streams::HostOutputStream for Guest {
         self.write_zeroes_out(&this, length)
     }
 
-    fn blocking_write_zeroes_and_flush(&mut self, this: Resource<Output>, length: u64) -> Outcome<()> {
+    fn blocking_write_zeroes_and_flush(
+        &mut self,
+        this: Resource<Output>,
+        length: u64,
+    ) -> Outcome<()> {
         self.write_zeroes_out(&this, length)
     }
 
-    fn splice(&mut self, this: Resource<Output>, source: Resource<Input>, length: u64) -> Outcome<u64> {
+    fn splice(
+        &mut self,
+        this: Resource<Output>,
+        source: Resource<Input>,
+        length: u64,
+    ) -> Outcome<u64> {
         self.table.get(&source)?;
         self.splice_in(&this, length)
     }
 
-    fn blocking_splice(&mut self, this: Resource<Output>, source: Resource<Input>, length: u64) -> Outcome<u64> {
+    fn blocking_splice(
+        &mut self,
+        this: Resource<Output>,
+        source: Resource<Input>,
+        length: u64,
+    ) -> Outcome<u64> {
         self.table.get(&source)?;
         self.splice_in(&this, length)
     }

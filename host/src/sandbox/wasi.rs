@@ -141,7 +141,10 @@ impl preopens::Host for Guest {
 }
 
 impl types::Host for Guest {
-    fn filesystem_error_code(&mut self, error: Resource<StreamFault>) -> wasmtime::Result<Option<types::ErrorCode>> {
+    fn filesystem_error_code(
+        &mut self,
+        error: Resource<StreamFault>,
+    ) -> wasmtime::Result<Option<types::ErrorCode>> {
         match *self.table.get(&error)? {}
     }
 }

@@ -26,7 +26,8 @@ pub struct EventFacts {
 }
 
 fn id(mission: u32, seq: u64) -> Result<i64> {
-    let seq = u32::try_from(seq).context("journal: more than 4,294,967,295 events in one mission")?;
+    let seq =
+        u32::try_from(seq).context("journal: more than 4,294,967,295 events in one mission")?;
     Ok(i64::from(mission) << 32 | i64::from(seq))
 }
 
@@ -62,7 +63,11 @@ impl Store {
             "SELECT seq, state, kind, body, prev_sha256, sha256 FROM events \
              WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
         )?;
-        let mut rows = statement.query(params![id(mission, seq)?, i64::from(mission + 1) << 32, PAGE_EVENTS])?;
+        let mut rows = statement.query(params![
+            id(mission, seq)?,
+            i64::from(mission + 1) << 32,
+            PAGE_EVENTS
+        ])?;
         let mut page = Page::new();
         while let Some(row) = rows.next()? {
             page.push(Record {
@@ -83,7 +88,10 @@ impl Store {
             .connection
             .prepare_cached("SELECT at_ms, source FROM event_facts WHERE id = ?1")?
             .query_row([id(mission, seq)?], |row| {
-                Ok(EventFacts { at_ms: row.get(0)?, source: row.get(1)? })
+                Ok(EventFacts {
+                    at_ms: row.get(0)?,
+                    source: row.get(1)?,
+                })
             })
             .optional()?)
     }

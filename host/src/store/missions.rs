@@ -154,7 +154,9 @@ impl Store {
     pub fn latest_mission(&self) -> Result<Option<MissionRow>> {
         Ok(self
             .connection
-            .prepare_cached(&format!("SELECT {COLUMNS} FROM missions ORDER BY number DESC LIMIT 1"))?
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM missions ORDER BY number DESC LIMIT 1"
+            ))?
             .query_row([], read)
             .optional()?)
     }
@@ -173,9 +175,9 @@ impl Store {
 
     /// World commits that were promised and are not known to be applied, in order.
     pub fn promised_worlds(&self) -> Result<Vec<(u32, u32)>> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT number, mission FROM world_commits WHERE applied = 0 ORDER BY number")?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT number, mission FROM world_commits WHERE applied = 0 ORDER BY number",
+        )?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

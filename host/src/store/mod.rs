@@ -1,4 +1,4 @@
-//! `coo.db`: missions, events, frozen calls and what belongs to them, in one SQLite file.
+//! `coo.db`: missions, events, frozen calls and what belongs to them, in one `SQLite` file.
 //!
 //! Invariants: events are only ever added; facts of one machine or moment stand in tables
 //! of their own and never in `events`. WAL, so that readers never wait for a run; commits
@@ -125,17 +125,21 @@ impl Store {
         let found = self.format()?;
         if found == 0 {
             // The one writer holds the root's lock; a reader that gets here first waits on it.
-            self.connection.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE;")?;
+            self.connection.execute_batch(
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE;",
+            )?;
             if self.format()? == 0 {
                 self.connection.execute_batch(SCHEMA)?;
-                self.connection.pragma_update(None, "user_version", FORMAT)?;
+                self.connection
+                    .pragma_update(None, "user_version", FORMAT)?;
             }
             self.connection.execute_batch("COMMIT")?;
         } else if found != FORMAT {
             bail!("has format {found}, this build reads {FORMAT}; use the coo that wrote it");
         }
         // The log is kept and reused; SQLite still checkpoints it past a few megabytes.
-        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        self.connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         self.connection.execute_batch(
             "PRAGMA synchronous=NORMAL; PRAGMA recursive_triggers=ON; PRAGMA trusted_schema=OFF; \
              PRAGMA temp_store=MEMORY;",
@@ -144,13 +148,17 @@ impl Store {
     }
 
     fn format(&self) -> Result<i32> {
-        Ok(self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+        Ok(self
+            .connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))?)
     }
 
     /// Makes sure a transaction is open. Everything written lands in it.
     pub fn begin(&mut self) -> Result<()> {
         if !self.in_transaction {
-            self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+            self.connection
+                .prepare_cached("BEGIN IMMEDIATE")?
+                .execute([])?;
             self.in_transaction = true;
         }
         Ok(())
@@ -210,7 +218,11 @@ impl Store {
         self.begin()?;
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO compiled_code VALUES(?1, ?2, ?3)")?
-            .execute(params![module.as_bytes(), engine.as_bytes(), code.as_bytes()])?;
+            .execute(params![
+                module.as_bytes(),
+                engine.as_bytes(),
+                code.as_bytes()
+            ])?;
         Ok(())
     }
 }
