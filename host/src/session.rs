@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::db::{Refusal, Statement};
+use coo_kernel::db::{Answer, Refusal, Statement};
 use coo_kernel::journal::{CallBody, Chain, Kind, WorldBody};
 use coo_kernel::mission::MissionId;
 
@@ -128,7 +128,7 @@ fn promised(store: &Store, mission: u32) -> Result<(WorldBody, Vec<Applied>)> {
                     let body: CallBody<'_> = serde_json::from_str(&record.body)?;
                     statements.push((
                         serde_json::from_str(body.request.get())?,
-                        serde_json::from_str(body.answer.get())?,
+                        serde_json::from_str::<Answer<u64>>(body.answer.get())?.into(),
                     ));
                 }
                 Kind::World => world = Some(serde_json::from_str(&record.body)?),

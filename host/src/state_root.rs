@@ -46,7 +46,11 @@ impl StateRoot {
                 )
             })?;
         }
-        if !root.dir.try_exists(CONFIG_FILE)? {
+        let configured = root
+            .dir
+            .try_exists(CONFIG_FILE)
+            .with_context(|| format!("configuration {}: can't be read", path.join(CONFIG_FILE).display()))?;
+        if !configured {
             root.write_new(CONFIG_FILE, Config::fresh().to_text().as_bytes())?;
         }
         Ok(root)

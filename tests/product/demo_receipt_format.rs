@@ -11,7 +11,31 @@ fn the_receipt_is_as_prescribed() {
     let (_world, ran) = demo();
     let summary = section(&ran.stdout, "AI Output");
     let ran = Ran { stdout: ran.stdout.replace(summary, "  <summary>"), ..ran };
-    assert_snapshot!(shown("run-demo", &ran), @"");
+    assert_snapshot!(shown("run-demo", &ran), @r"
+    $ coo run-demo
+    [coo] Running deterministic demo mission ...
+
+    Mission
+      ID: DEMO-000001
+      Type: DEMO_V1_1
+      Status: SUCCESS
+      Started: <time>
+      Finished: <time>
+      Steps: 5 transitions, 0 rollbacks, 0 divergences
+
+    AI Output
+      <summary>
+
+    Determinism
+      This result is reproducible on this machine.
+      Re-running 'coo run-demo' with the same setup will produce the same output.
+      The runtime captured a sealed internal snapshot and log for this run.
+
+    Inspect
+      coo mission DEMO-000001
+      coo logs DEMO-000001
+    --- exit 0
+    ");
 }
 
 #[test]

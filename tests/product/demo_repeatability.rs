@@ -108,7 +108,7 @@ fn a_live_call_asks_the_resolved_model_deterministically_and_is_frozen() {
     assert_eq!(body["temperature"].as_f64(), Some(0.0));
     assert_eq!(body["top_p"].as_f64(), Some(1.0));
     assert!(body["max_tokens"] == 256 || body["max_tokens"] == 512, "{body}");
-    assert_eq!((&body["tools"], &body["stream"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    assert!(body.get("tools").is_none() && body["stream"] == false, "{body}");
     assert_eq!(chain_head(&world, "DEMO-000001"), chain_head(&world, "DEMO-000002"));
 }
 

@@ -37,7 +37,21 @@ fn the_journal_of_the_demo_has_these_events() {
             }
         })
         .collect();
-    assert_snapshot!(shown(&format!("logs {id}"), &ran), @"");
+    assert_snapshot!(shown(&format!("logs {id}"), &ran), @r"
+    $ coo logs DEMO-000001
+    [0001] STATE=INIT mission type=DEMO_V1_1 descriptor=<sha256…> module=<sha256…> config=<sha256…> sha256=<sha256…>
+    [0002] STATE=CAPTURE_ENV transition from=INIT sha256=<sha256…>
+    [0003] STATE=CAPTURE_ENV environment host=<sha256…> sha256=<sha256…>
+    [0004] STATE=RUN transition from=CAPTURE_ENV sha256=<sha256…>
+    [0005] STATE=RUN step.started step=summarise input=<sha256…> bytes=<n> sha256=<sha256…>
+    [0006] STATE=RUN llm.intent request=<sha256…> nth=1 sha256=<sha256…>
+    [0007] STATE=RUN llm.outcome model=HuggingFaceTB/SmolLM2-135M-Instruct text=<answer> sha256=<sha256…>
+    [0008] STATE=RUN step.returned step=summarise output=<sha256…> bytes=<n> sha256=<sha256…>
+    [0009] STATE=WRITE_REPORT transition from=RUN sha256=<sha256…>
+    [0010] STATE=WRITE_REPORT world artefacts=0 db_executes=0 sha256=<sha256…>
+    [0011] STATE=COMPLETE transition from=WRITE_REPORT sha256=<sha256…>
+    --- exit 0
+    ");
 }
 
 #[test]

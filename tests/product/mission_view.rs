@@ -13,7 +13,23 @@ fn a_mission_is_shown_as_prescribed() {
     assert!(ran.stdout.lines().any(|line| line == format!("Mission {id}")));
     assert!(ran.stdout.lines().any(|line| line == "Timeline"));
     assert!(ran.stdout.lines().any(|line| line.trim_start().starts_with("#0001")));
-    assert_snapshot!(shown(&format!("mission {id}"), &ran), @"");
+    assert_snapshot!(shown(&format!("mission {id}"), &ran), @r"
+    $ coo mission DEMO-000001
+    Mission DEMO-000001
+      Type: DEMO_V1_1
+      Status: SUCCESS
+      Created: <time>
+      Started: <time>
+      Finished: <time>
+
+    Timeline
+      #0001 INIT
+      #0002 CAPTURE_ENV
+      #0003 RUN
+      #0004 WRITE_REPORT
+      #0005 COMPLETE
+    --- exit 0
+    ");
 }
 
 #[test]
@@ -35,7 +51,12 @@ fn as_json_it_says_the_same() {
 fn all_missions_are_listed_oldest_first() {
     let (world, _) = demo();
     assert_eq!(world.coo(&["run", "demo"]).code, 0);
-    assert_snapshot!(shown("missions", &world.coo(&["missions"])), @"");
+    assert_snapshot!(shown("missions", &world.coo(&["missions"])), @r"
+    $ coo missions
+    DEMO-000001    SUCCESS     <time>  demo
+    DEMO-000002    SUCCESS     <time>  demo
+    --- exit 0
+    ");
     let rows = world.json(&["missions"]);
     assert_eq!((&rows[0]["id"], &rows[1]["id"]), (&"DEMO-000001".into(), &"DEMO-000002".into()));
 }

@@ -34,7 +34,7 @@ impl World {
             environment: vec![
                 ("LC_ALL".into(), "C.UTF-8".into()),
                 ("TZ".into(), "UTC".into()),
-            ],
+            ].into_iter().chain(std::env::var("DEV_MODEL").ok().map(|url| ("COO_LLM_BASE_URL".to_owned(), url))).collect(), // DEVHACK
         }
     }
 

@@ -158,6 +158,34 @@ pub enum Refusal {
     Limit(String),
 }
 
+/// What the guest was told, as the journal keeps it: `{"ok": …}` or `{"error": …}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer<T> {
+    /// It was refused or failed.
+    Error(Refusal),
+    /// It was done.
+    Ok(T),
+}
+
+impl<T> From<Result<T, Refusal>> for Answer<T> {
+    fn from(result: Result<T, Refusal>) -> Self {
+        match result {
+            Ok(done) => Self::Ok(done),
+            Err(refusal) => Self::Error(refusal),
+        }
+    }
+}
+
+impl<T> From<Answer<T>> for Result<T, Refusal> {
+    fn from(answer: Answer<T>) -> Self {
+        match answer {
+            Answer::Ok(done) => Ok(done),
+            Answer::Error(refusal) => Err(refusal),
+        }
+    }
+}
+
 /// What a statement is about to do, as far as permission depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action<'a> {

@@ -50,7 +50,8 @@ impl Bound {
     }
 }
 
-/// A deterministic end without success.
+/// A deterministic end without success. Fields stand in key order, the tag `class` first (see
+/// `canonical::to_string_sorted`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "class", rename_all = "snake_case")]
 pub enum Failure {
@@ -76,12 +77,13 @@ pub enum Failure {
     },
     /// A bound was hit.
     Limit {
+        /// What it may.
+        limit: u64,
         /// Which.
+        #[serde(rename = "name")]
         bound: Bound,
         /// What the guest wanted to reach.
         wanted: u64,
-        /// What it may.
-        limit: u64,
     },
     /// The guest broke the contract of the host interface (a stream used after its end, a
     /// transaction destroyed from within).
@@ -114,6 +116,40 @@ impl fmt::Display for Failure {
                 bound.name()
             ),
             Self::Contract { reason } => write!(f, "contract broken: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canonical;
+
+    #[test]
+    fn every_failure_has_one_canonical_form() {
+        let (limit, wanted) = (1, 2);
+        for (failure, text) in [
+            (
+                Failure::Guest { message: "m".into() },
+                r#"{"class":"guest","message":"m"}"#,
+            ),
+            (Failure::Exit { status: 3 }, r#"{"class":"exit","status":3}"#),
+            (
+                Failure::Trap { reason: "r".into() },
+                r#"{"class":"trap","reason":"r"}"#,
+            ),
+            (Failure::Fuel { limit }, r#"{"class":"fuel","limit":1}"#),
+            (
+                Failure::Limit { limit, bound: Bound::DbSteps, wanted },
+                r#"{"class":"limit","limit":1,"name":"db_steps","wanted":2}"#,
+            ),
+            (
+                Failure::Contract { reason: "r".into() },
+                r#"{"class":"contract","reason":"r"}"#,
+            ),
+        ] {
+            assert_eq!(canonical::to_string_sorted(&failure).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Failure>(text).unwrap(), failure);
         }
     }
 }

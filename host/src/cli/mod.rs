@@ -36,8 +36,13 @@ use crate::session::root_path;
 #[derive(Debug, Parser)]
 #[command(name = "coo", version, max_term_width = 80, after_help = AFTER_HELP)]
 struct Arguments {
-    /// State root [default: $`COO_ROOT`, else .coo in the working directory]
-    #[arg(long, value_name = "DIR", global = true)]
+    /// State root
+    #[arg(
+        long,
+        value_name = "DIR",
+        global = true,
+        help = "State root [default: $COO_ROOT, else .coo in the working directory]"
+    )]
     root: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,

@@ -1,7 +1,7 @@
 //! `coo run`: a descriptor, a bundled mission or a WASI program, recorded. The mission's
 //! output is standard output, byte for byte; the summary goes to standard error.
 
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -62,8 +62,10 @@ pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
         print::json(&receipt(&ended))?;
     } else {
         print::bytes(&ended.output)?;
-        if ended.output.last().is_some_and(|last| *last != b'\n') {
-            print::note("(output does not end with a line break)");
+        // A pipe gets the bytes as they are; on a screen the next line begins at its left edge.
+        if std::io::stdout().is_terminal() && ended.output.last().is_some_and(|last| *last != b'\n')
+        {
+            print::out("\n")?;
         }
         if !ended.stderr.is_empty() {
             eprint!("{}", print::plain(&String::from_utf8_lossy(&ended.stderr)));

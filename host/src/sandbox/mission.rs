@@ -104,16 +104,16 @@ impl db::Host for Guest {
     ) -> wasmtime::Result<Result<db::Rows, db::Error>> {
         let statement = self.statement(sql, params)?;
         let limits = *self.ledger.limits();
-        let answer: Result<data::Rows, data::Refusal> =
+        let answer: data::Answer<data::Rows> =
             self.tape.call(Kind::DbQuery, &statement, |recorder| {
-                recorder.live.world.query(&statement, &limits)
+                Ok(recorder.live.world.query(&statement, &limits)?.into())
             })?;
         Ok(match answer {
-            Ok(rows) => {
+            data::Answer::Ok(rows) => {
                 self.charge_bytes(rows.weight())?;
                 Ok(rows_to_guest(rows))
             }
-            Err(refusal) => Err(refusal_to_guest(refusal)),
+            data::Answer::Error(refusal) => Err(refusal_to_guest(refusal)),
         })
     }
 
@@ -124,12 +124,15 @@ impl db::Host for Guest {
     ) -> wasmtime::Result<Result<u64, db::Error>> {
         let statement = self.statement(sql, params)?;
         let limits = *self.ledger.limits();
-        let answer: Result<u64, data::Refusal> =
+        let answer: data::Answer<u64> =
             self.tape.call(Kind::DbExecute, &statement, |recorder| {
-                recorder.live.world.execute(&statement, &limits)
+                Ok(recorder.live.world.execute(&statement, &limits)?.into())
             })?;
         self.tape.note_execute();
-        Ok(answer.map_err(refusal_to_guest))
+        Ok(match answer {
+            data::Answer::Ok(changed) => Ok(changed),
+            data::Answer::Error(refusal) => Err(refusal_to_guest(refusal)),
+        })
     }
 }
 

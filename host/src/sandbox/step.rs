@@ -196,9 +196,11 @@ fn stop(error: wasmtime::Error, fuel_limit: u64) -> Stop {
         });
     }
     let of_the_machine = error.downcast_ref::<std::io::Error>().is_some()
-        || error.downcast_ref::<wasmtime::error::OutOfMemory>().is_some();
+        || error.downcast_ref::<wasmtime::OutOfMemory>().is_some();
     if of_the_machine {
-        return Stop::Interrupted(anyhow::Error::from(error).context("machine: can't run the guest"));
+        return Stop::Interrupted(
+            anyhow::Error::from(error).context("machine: can't run the guest"),
+        );
     }
     // What is left is the guest misusing an interface: a handle it does not hold, text that
     // is not UTF-8, a pointer outside its memory.
