@@ -1,0 +1,67 @@
+//! House rules that a compiler can't check, over every Rust source of the repository: each
+//! file says what it is for, none holds unfinished business, none has grown two subjects.
+//! Reads files only.
+
+use std::path::{Path, PathBuf};
+
+/// Lines of a file that still holds one subject. Tables of cases in `tests/` may be longer.
+const LINES_MAX: usize = 650;
+
+fn sources() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut folders: Vec<PathBuf> = ["benches", "guest-sdk", "host", "missions", "tests"]
+        .iter()
+        .map(|name| root.join(name))
+        .collect();
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && path.file_name().unwrap() != "target" {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources.push(path);
+            }
+        }
+    }
+    sources.sort();
+    assert!(sources.len() > 50, "the walk has lost its way: {sources:?}");
+    sources
+}
+
+fn offenders(rule: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    sources()
+        .into_iter()
+        .filter(|path| rule(&std::fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+#[test]
+fn every_file_opens_by_saying_what_it_is_for() {
+    let silent = offenders(|text| !text.starts_with("//! "));
+    assert!(silent.is_empty(), "no //! header: {silent:#?}");
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    // Put together here, so that this file does not hold them itself.
+    let marks = [
+        ["to", "do!("],
+        ["unimple", "mented!("],
+        ["FIX", "ME"],
+        ["dbg", "!("],
+    ]
+    .map(|parts| parts.concat());
+    let unfinished = offenders(|text| marks.iter().any(|mark| text.contains(mark)));
+    assert!(
+        unfinished.is_empty(),
+        "unfinished business: {unfinished:#?}"
+    );
+}
+
+#[test]
+fn no_file_has_grown_two_subjects() {
+    let mut long = offenders(|text| text.lines().count() > LINES_MAX);
+    long.retain(|path| !path.components().any(|part| part.as_os_str() == "tests"));
+    assert!(long.is_empty(), "more than {LINES_MAX} lines: {long:#?}");
+}
