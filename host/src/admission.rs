@@ -12,7 +12,9 @@ use serde::Serialize;
 use wasi_preview1_component_adapter_provider as adapter;
 use wasmparser::{Encoding, ExternalKind, Parser, Payload, Validator};
 use wit_component::{ComponentEncoder, DecodedWasm};
-use wit_parser::{Resolve, WorldId, WorldItem, WorldKey};
+use wit_parser::{
+    Function, Handle, InterfaceId, Resolve, Type, TypeDefKind, WorldId, WorldItem, WorldKey,
+};
 
 use crate::engine::FEATURES;
 
@@ -287,29 +289,35 @@ fn examine_component(component: &[u8], encoded: Encoded) -> Result<Report> {
     })
 }
 
-fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Names) -> Import {
+fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Signatures) -> Import {
     let name = resolve.name_world_key(key);
-    let functions: Vec<String> = match item {
-        WorldItem::Interface { id, .. } => {
-            let mut names: Vec<String> =
-                resolve.interfaces[*id].functions.keys().cloned().collect();
-            names.sort();
-            names
-        }
-        WorldItem::Function(_) | WorldItem::Type { .. } => Vec::new(),
+    let taken = match item {
+        WorldItem::Interface { id, .. } => signatures(resolve, *id),
+        WorldItem::Function(_) | WorldItem::Type { .. } => BTreeMap::new(),
     };
     let verdict = surface::judge(&name).and_then(|interface| {
         let known = provided.get(interface.name());
-        functions
-            .iter()
-            .find(|function| known.is_none_or(|known| !known.contains(*function)))
-            .map_or(Ok(interface), |function| {
-                Err(surface::Refused::Function {
-                    interface: name.clone(),
-                    function: function.clone(),
-                })
-            })
+        for (function, signature) in &taken {
+            let (interface, function) = (name.clone(), function.clone());
+            match known.and_then(|known| known.get(&function)) {
+                Some(known) if known == signature => {}
+                Some(_) => {
+                    return Err(surface::Refused::Type {
+                        interface,
+                        function,
+                    });
+                }
+                None => {
+                    return Err(surface::Refused::Function {
+                        interface,
+                        function,
+                    });
+                }
+            }
+        }
+        Ok(interface)
     });
+    let functions = taken.into_keys().collect();
     Import {
         permits: verdict.as_ref().ok().map(|interface| interface.permits()),
         reach: verdict.as_ref().ok().map(|interface| interface.reach()),
@@ -319,40 +327,113 @@ fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Names) 
     }
 }
 
-/// The functions of every interface the host links, by name without version, read from the
-/// very WIT its bindings are made from.
-fn provided_functions() -> Result<Names> {
+/// `run` of a mission, as `signature` writes it.
+const RUN_SIGNATURE: &str = "(String) -> result<String, String>";
+/// `run` of a WASI program.
+const PROGRAM_SIGNATURE: &str = "() -> result<_, _>";
+
+/// Functions with their types, by interface (name without version).
+type Signatures = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The functions of every interface the host links, read from the very WIT its bindings are
+/// made from.
+fn provided_functions() -> Result<Signatures> {
     let mut resolve = Resolve::default();
     for (name, text) in crate::sandbox::WIT {
         resolve
             .push_str(name, text)
             .with_context(|| format!("surface {name}"))?;
     }
-    let mut provided = Names::new();
-    for (_, interface) in &resolve.interfaces {
+    let mut provided = Signatures::new();
+    for (id, interface) in &resolve.interfaces {
         let (Some(package), Some(name)) = (interface.package, &interface.name) else {
             continue;
         };
         let package = &resolve.packages[package].name;
         provided.insert(
             format!("{}:{}/{name}", package.namespace, package.name),
-            interface.functions.keys().cloned().collect(),
+            signatures(&resolve, id),
         );
     }
     Ok(provided)
 }
 
-fn entry_of(resolve: &Resolve, world: WorldId) -> Option<Entry> {
-    resolve.worlds[world]
-        .exports
+fn signatures(resolve: &Resolve, interface: InterfaceId) -> BTreeMap<String, String> {
+    let functions = &resolve.interfaces[interface].functions;
+    functions
         .iter()
-        .find_map(|(key, item)| match (key, item) {
-            (WorldKey::Name(name), WorldItem::Function(_)) if name == "run" => Some(Entry::Mission),
-            (WorldKey::Interface(_), WorldItem::Interface { .. }) => {
-                let name = resolve.name_world_key(key);
-                name.starts_with("wasi:cli/run@0.2.")
-                    .then_some(Entry::Command(name))
-            }
-            _ => None,
-        })
+        .map(|(name, function)| (name.clone(), signature(resolve, function)))
+        .collect()
+}
+
+/// A function's type as text. Equal texts are what the linker takes for equal types; like the
+/// linker, it does not look at the names of parameters.
+fn signature(resolve: &Resolve, function: &Function) -> String {
+    let params: Vec<String> = function
+        .params
+        .iter()
+        .map(|param| shape(resolve, param.ty))
+        .collect();
+    let result = function.result.map(|result| shape(resolve, result));
+    format!("({}) -> {}", params.join(", "), result.unwrap_or_default())
+}
+
+fn shape(resolve: &Resolve, ty: Type) -> String {
+    let Type::Id(id) = ty else {
+        return format!("{ty:?}");
+    };
+    let shape = |ty| shape(resolve, ty);
+    let optional = |ty: Option<Type>| ty.map_or("_".to_owned(), shape);
+    let ty = &resolve.types[id];
+    let parts: Vec<String> = match &ty.kind {
+        TypeDefKind::Type(alias) => return shape(*alias),
+        TypeDefKind::Resource => ty.name.iter().cloned().collect(),
+        TypeDefKind::Handle(Handle::Own(id) | Handle::Borrow(id)) => vec![shape(Type::Id(*id))],
+        TypeDefKind::Option(ty) | TypeDefKind::List(ty) => vec![shape(*ty)],
+        TypeDefKind::Result(result) => vec![optional(result.ok), optional(result.err)],
+        TypeDefKind::Tuple(tuple) => tuple.types.iter().copied().map(shape).collect(),
+        TypeDefKind::Record(record) => {
+            let fields = record.fields.iter();
+            fields
+                .map(|field| format!("{}: {}", field.name, shape(field.ty)))
+                .collect()
+        }
+        TypeDefKind::Variant(variant) => {
+            let cases = variant.cases.iter();
+            cases
+                .map(|case| format!("{}({})", case.name, optional(case.ty)))
+                .collect()
+        }
+        TypeDefKind::Enum(names) => names.cases.iter().map(|case| case.name.clone()).collect(),
+        TypeDefKind::Flags(flags) => flags.flags.iter().map(|flag| flag.name.clone()).collect(),
+        // Nothing of the surface has such a type, so nothing is equal to this.
+        TypeDefKind::Map(..)
+        | TypeDefKind::FixedLengthList(..)
+        | TypeDefKind::Future(_)
+        | TypeDefKind::Stream(_)
+        | TypeDefKind::Unknown => Vec::new(),
+    };
+    format!("{}<{}>", ty.kind.as_str(), parts.join(", "))
+}
+
+/// A `run` of the right type, else an ordinary program's; `run` of another type is neither.
+fn entry_of(resolve: &Resolve, world: WorldId) -> Option<Entry> {
+    let exports = &resolve.worlds[world].exports;
+    let run = exports.iter().find_map(|(key, item)| match (key, item) {
+        (WorldKey::Name(name), WorldItem::Function(function)) if name == "run" => Some(function),
+        _ => None,
+    });
+    if let Some(run) = run {
+        return (signature(resolve, run) == RUN_SIGNATURE).then_some(Entry::Mission);
+    }
+    exports.iter().find_map(|(key, item)| match (key, item) {
+        (WorldKey::Interface(_), WorldItem::Interface { id, .. }) => {
+            let name = resolve.name_world_key(key);
+            let run = resolve.interfaces[*id].functions.get("run")?;
+            let is_program = name.starts_with("wasi:cli/run@0.2.")
+                && signature(resolve, run) == PROGRAM_SIGNATURE;
+            is_program.then_some(Entry::Command(name))
+        }
+        _ => None,
+    })
 }

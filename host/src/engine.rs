@@ -71,6 +71,14 @@ pub fn build(settings: EngineSettings) -> Result<Sandbox> {
 /// As `build`, at another optimisation level: fuel and results must not differ, and the
 /// tests show it.
 pub fn build_with(settings: EngineSettings, optimisation: OptLevel) -> Result<Sandbox> {
+    build_tuned(settings, |config| {
+        config.cranelift_opt_level(optimisation);
+    })
+}
+
+/// As `build`, with `tune` applied to what no guest can observe: how code is optimised, how
+/// memory is laid out and allocated. Nothing of it enters the identity.
+pub fn build_tuned(settings: EngineSettings, tune: impl FnOnce(&mut Config)) -> Result<Sandbox> {
     let mut config = Config::new();
     let mut identity = format!("wasmtime={WASMTIME_VERSION}\n");
     settings! { config, identity,
@@ -96,8 +104,8 @@ pub fn build_with(settings: EngineSettings, optimisation: OptLevel) -> Result<Sa
 
     // From here on: what no guest can observe.
     config.async_stack_size(FIBER_STACK_BYTES);
-    config.cranelift_opt_level(optimisation);
     config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
+    tune(&mut config);
 
     let engine = Engine::new(&config)
         .map_err(anyhow::Error::from)

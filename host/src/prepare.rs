@@ -159,7 +159,7 @@ impl Source {
     }
 
     /// Judges, compiles and links. Compiled code is kept if `keep` may write to the root.
-    pub fn prepare(self, root: &StateRoot, store: &mut Store, keep: bool) -> Result<Program> {
+    pub fn prepare(&self, root: &StateRoot, store: &mut Store, keep: bool) -> Result<Program> {
         let sandbox = engine::build(self.descriptor.engine)?;
         let shown = || format!("module {}", self.name);
         let (component, entry, asks_model) = match self.cached(root, store, &sandbox)? {
@@ -178,7 +178,7 @@ impl Source {
             instance,
             entry,
             canonical: self.descriptor.canonical()?,
-            descriptor: self.descriptor,
+            descriptor: self.descriptor.clone(),
             module: self.module,
             asks_model,
         })
@@ -198,9 +198,12 @@ impl Source {
         let ty = component.component_type();
         let mut entry = None;
         for (name, _) in ty.exports(&sandbox.engine) {
+            // The same precedence as in admission, so that a second run starts the same way.
             if name == "run" {
                 entry = Some(Entry::Mission);
-            } else if name.starts_with("wasi:cli/run@0.2.") {
+                break;
+            }
+            if entry.is_none() && name.starts_with("wasi:cli/run@0.2.") {
                 entry = Some(Entry::Command(name.to_owned()));
             }
         }

@@ -65,7 +65,7 @@ pub struct Ended {
 }
 
 /// Runs `source` and gives the session's parts back through its root.
-pub fn run(session: Session, source: Source, options: Options) -> Result<Ended> {
+pub fn run(session: Session, source: &Source, options: Options) -> Result<Ended> {
     let Session {
         root,
         mut store,
@@ -74,8 +74,6 @@ pub fn run(session: Session, source: Source, options: Options) -> Result<Ended> 
         _lock: lock,
     } = session;
     let stopwatch = Stopwatch::start();
-    source.keep_module(&root)?;
-    let name = source.name.clone();
     let program = source.prepare(&root, &mut store, true)?;
     // Found out before anything is on record: without a model this mission can't go on.
     let model_name = program
@@ -90,10 +88,11 @@ pub fn run(session: Session, source: Source, options: Options) -> Result<Ended> 
         bundle::frozen(),
     );
 
+    source.keep_module(&root)?;
     let descriptor = store.put_blob(program.canonical.as_bytes())?.sha256;
     let id = store.create_mission(&NewMission {
         mission_type: &program.descriptor.mission_type,
-        name: &name,
+        name: &source.name,
         descriptor,
         module: program.module,
         created_ms: machine::now_unix_ms(),

@@ -46,10 +46,12 @@ impl StateRoot {
                 )
             })?;
         }
-        let configured = root
-            .dir
-            .try_exists(CONFIG_FILE)
-            .with_context(|| format!("configuration {}: can't be read", path.join(CONFIG_FILE).display()))?;
+        let configured = root.dir.try_exists(CONFIG_FILE).with_context(|| {
+            format!(
+                "configuration {}: can't be read",
+                path.join(CONFIG_FILE).display()
+            )
+        })?;
         if !configured {
             root.write_new(CONFIG_FILE, Config::fresh().to_text().as_bytes())?;
         }

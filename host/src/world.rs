@@ -116,8 +116,12 @@ impl World {
                 )
                 .into());
             }
+            // SQLite's count of changes is that of the last statement that had any: one that
+            // changes the schema alone would repeat an earlier statement's.
+            let before = open.connection.total_changes();
             let changed = prepared.execute(params(statement))?;
-            Ok(changed as u64)
+            let none = open.connection.total_changes() == before;
+            Ok(if none { 0 } else { changed as u64 })
         })
     }
 
@@ -168,7 +172,7 @@ impl World {
             return Err(Stop::Failed(if out_of_work {
                 Failure::Limit {
                     bound: Bound::DbSteps,
-                    wanted: limits.db_steps + 1,
+                    wanted: limits.db_steps.saturating_add(1),
                     limit: limits.db_steps,
                 }
             } else {
@@ -413,3 +417,6 @@ pub fn redo(
     }
     world.commit(number)
 }
+
+#[cfg(test)]
+mod tests;

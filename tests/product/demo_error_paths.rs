@@ -12,7 +12,11 @@ fn is_empty(world: &World) -> bool {
 }
 
 fn failed(stderr: &str) -> Ran {
-    Ran { stdout: String::new(), stderr: stderr.to_owned(), code: 1 }
+    Ran {
+        stdout: String::new(),
+        stderr: stderr.to_owned(),
+        code: 1,
+    }
 }
 
 #[test]
@@ -20,7 +24,14 @@ fn a_mission_that_does_not_exist_is_not_found() {
     let (world, _) = demo();
     let empty = World::new();
     for command in ["mission", "logs", "inspect", "replay"] {
-        for id in ["invalid-id", "DEMO-000002", "MISSION-000001", "DEMO-0000001", "", "1"] {
+        for id in [
+            "invalid-id",
+            "DEMO-000002",
+            "MISSION-000001",
+            "DEMO-0000001",
+            "",
+            "1",
+        ] {
             let expected = failed(&format!("ERROR: Mission '{id}' not found.\n"));
             assert_eq!(world.coo(&[command, id]), expected);
             assert_eq!(world.coo(&[command, id, "--json"]), expected);
@@ -33,7 +44,15 @@ fn a_mission_that_does_not_exist_is_not_found() {
 #[test]
 fn the_demo_takes_no_options() {
     let world = World::new();
-    for options in [&["--foo"][..], &["foo"], &["--help"], &["-h"], &["--json"], &["-x", "y"], &["--version"]] {
+    for options in [
+        &["--foo"][..],
+        &["foo"],
+        &["--help"],
+        &["-h"],
+        &["--json"],
+        &["-x", "y"],
+        &["--version"],
+    ] {
         let arguments = [&["run-demo"], options].concat();
         let expected = failed("ERROR: 'coo run-demo' does not accept options in V1.1.\n");
         assert_eq!(world.coo(&arguments), expected, "{arguments:?}");
@@ -63,23 +82,48 @@ fn without_a_model_nothing_begins() {
 
 #[test]
 fn a_provider_that_refuses_the_key_fails_the_demo_and_its_receipt_says_so() {
-    let server = ModelServer::start([Response::json(401, r#"{"error": {"message": "No auth credentials found"}}"#)]);
+    let server = ModelServer::start([Response::json(
+        401,
+        r#"{"error": {"message": "No auth credentials found"}}"#,
+    )]);
     let world = World::new()
         .with("COO_LLM_BASE_URL", server.base_url())
         .with("COO_LLM_MODEL", "vendor/model")
         .with("OPENROUTER_API_KEY", "sk-test");
     let ran = world.coo(&["run-demo"]);
     assert_eq!(ran.code, 1);
-    assert!(section(&ran.stdout, "Mission").contains("\n  Status: FAILED\n"), "{ran:?}");
-    assert!(ran.stderr.starts_with("ERROR: mission DEMO-000001: model call: "), "{ran:?}");
-    assert!(ran.stderr.contains("401") && ran.stderr.contains("No auth credentials found"), "{ran:?}");
-    let report = world.root().join("demo").join(id(&ran.stdout)).join("demo_report.txt");
+    assert!(
+        section(&ran.stdout, "Mission").contains("\n  Status: FAILED\n"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.stderr
+            .starts_with("ERROR: mission DEMO-000001: model call: "),
+        "{ran:?}"
+    );
+    assert!(
+        ran.stderr.contains("401") && ran.stderr.contains("No auth credentials found"),
+        "{ran:?}"
+    );
+    let report = world
+        .root()
+        .join("demo")
+        .join(id(&ran.stdout))
+        .join("demo_report.txt");
     assert_eq!(std::fs::read_to_string(report).unwrap(), ran.stdout);
-    assert_eq!(world.json(&["mission", "DEMO-000001"])["status"], "INTERRUPTED");
+    assert_eq!(
+        world.json(&["mission", "DEMO-000001"])["status"],
+        "INTERRUPTED"
+    );
     // There is no whole run to compare.
     let replay = world.coo(&["replay", "DEMO-000001"]);
     assert_eq!((replay.code, replay.stdout.as_str()), (1, ""));
-    assert!(replay.stderr.starts_with("ERROR: mission DEMO-000001: did not reach an end"), "{replay:?}");
+    assert!(
+        replay
+            .stderr
+            .starts_with("ERROR: mission DEMO-000001: did not reach an end"),
+        "{replay:?}"
+    );
 }
 
 #[test]
@@ -132,10 +176,25 @@ fn the_help_names_every_command() {
 #[test]
 fn a_mistyped_command_line_is_an_error_of_its_own_kind() {
     let world = World::new();
-    for arguments in [&["run-dmeo"][..], &[], &["mission"], &["logs", "a", "b"], &["missions", "--jsn"], &["run"], &["--root"]] {
+    for arguments in [
+        &["run-dmeo"][..],
+        &[],
+        &["mission"],
+        &["logs", "a", "b"],
+        &["missions", "--jsn"],
+        &["run"],
+        &["--root"],
+    ] {
         let ran = world.coo(arguments);
-        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments:?}: {ran:?}");
-        assert!(ran.stderr.starts_with("ERROR: ") || arguments.is_empty(), "{arguments:?}: {ran:?}");
+        assert_eq!(
+            (ran.code, ran.stdout.as_str()),
+            (2, ""),
+            "{arguments:?}: {ran:?}"
+        );
+        assert!(
+            ran.stderr.starts_with("ERROR: ") || arguments.is_empty(),
+            "{arguments:?}: {ran:?}"
+        );
         assert!(!ran.stderr.contains("error:"), "{arguments:?}: {ran:?}");
     }
     assert!(is_empty(&world));
@@ -169,8 +228,17 @@ fn looking_creates_nothing() {
     ");
     assert_eq!(world.coo(&["missions", "--json"]).stdout, "[]\n");
     let logs = world.coo(&["logs"]);
-    assert_eq!(logs, failed("ERROR: no missions in .coo; 'coo run-demo' makes the first\n"));
-    for arguments in [&["digest"][..], &["audit", "demo"], &["validate", "demo"], &["completions", "bash"], &["--version"]] {
+    assert_eq!(
+        logs,
+        failed("ERROR: no missions in .coo; 'coo run-demo' makes the first\n")
+    );
+    for arguments in [
+        &["digest"][..],
+        &["audit", "demo"],
+        &["validate", "demo"],
+        &["completions", "bash"],
+        &["--version"],
+    ] {
         assert_eq!(world.coo(arguments).code, 0, "{arguments:?}");
     }
     assert!(is_empty(&world));
@@ -179,7 +247,10 @@ fn looking_creates_nothing() {
 #[test]
 fn a_damaged_state_root_is_an_error_and_no_panic() {
     for (file, content) in [
-        ("coo.db", &b"this is no database, whatever its name says"[..]),
+        (
+            "coo.db",
+            &b"this is no database, whatever its name says"[..],
+        ),
         ("config.json", b"{\"llm\": {\"default_modle\": 1}}"),
         ("config.json", b"\xff\xfe"),
     ] {
@@ -190,10 +261,18 @@ fn a_damaged_state_root_is_an_error_and_no_panic() {
             }
         }
         world.file(&format!(".coo/{file}"), content);
-        for command in [&["mission", "DEMO-000001"][..], &["logs", "DEMO-000001"], &["missions"], &["run-demo"]] {
+        for command in [
+            &["mission", "DEMO-000001"][..],
+            &["logs", "DEMO-000001"],
+            &["missions"],
+            &["run-demo"],
+        ] {
             let ran = world.coo(command);
             assert_eq!(ran.code, 1, "{file} {command:?}: {ran:?}");
-            assert!(ran.stderr.starts_with("ERROR: ") && ran.stderr.contains(file), "{file} {command:?}: {ran:?}");
+            assert!(
+                ran.stderr.starts_with("ERROR: ") && ran.stderr.contains(file),
+                "{file} {command:?}: {ran:?}"
+            );
         }
     }
 }
@@ -204,5 +283,9 @@ fn a_state_root_that_can_not_be_made_is_an_error() {
     world.file(".coo", "in the way");
     let ran = world.coo(&["run-demo"]);
     assert_eq!(ran.code, 1);
-    assert!(ran.stderr.starts_with("ERROR: state root .coo: can't be created"), "{ran:?}");
+    assert!(
+        ran.stderr
+            .starts_with("ERROR: state root .coo: can't be created"),
+        "{ran:?}"
+    );
 }

@@ -10,7 +10,10 @@ use super::{demo, id, section};
 fn the_receipt_is_as_prescribed() {
     let (_world, ran) = demo();
     let summary = section(&ran.stdout, "AI Output");
-    let ran = Ran { stdout: ran.stdout.replace(summary, "  <summary>"), ..ran };
+    let ran = Ran {
+        stdout: ran.stdout.replace(summary, "  <summary>"),
+        ..ran
+    };
     assert_snapshot!(shown("run-demo", &ran), @r"
     $ coo run-demo
     [coo] Running deterministic demo mission ...
@@ -50,7 +53,11 @@ fn the_four_headings_come_in_order_and_the_sentence_is_there() {
         .collect();
     assert_eq!(headings, ["Mission", "AI Output", "Determinism", "Inspect"]);
     let determinism = section(&ran.stdout, "Determinism");
-    assert!(determinism.lines().any(|line| line.trim() == "This result is reproducible on this machine."));
+    assert!(
+        determinism
+            .lines()
+            .any(|line| line.trim() == "This result is reproducible on this machine.")
+    );
 }
 
 #[test]

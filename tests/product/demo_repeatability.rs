@@ -9,7 +9,10 @@ use super::support::{Ran, World, steady};
 use super::{id, section};
 
 fn chain_head(world: &World, id: &str) -> String {
-    world.json(&["inspect", id])["chain_head"].as_str().unwrap().to_owned()
+    world.json(&["inspect", id])["chain_head"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
@@ -17,11 +20,20 @@ fn twice_gives_the_same_receipt_but_for_instants_and_id() {
     let world = World::new();
     let (first, second) = (world.coo(&["run-demo"]), world.coo(&["run-demo"]));
     assert_eq!((first.code, second.code), (0, 0), "{first:?}\n{second:?}");
-    assert_eq!((id(&first.stdout), id(&second.stdout)), ("DEMO-000001", "DEMO-000002"));
-    assert_eq!(section(&first.stdout, "AI Output"), section(&second.stdout, "AI Output"));
+    assert_eq!(
+        (id(&first.stdout), id(&second.stdout)),
+        ("DEMO-000001", "DEMO-000002")
+    );
+    assert_eq!(
+        section(&first.stdout, "AI Output"),
+        section(&second.stdout, "AI Output")
+    );
     let unnamed = |ran: &Ran| steady(&ran.stdout.replace(id(&ran.stdout), "<id>"));
     assert_eq!(unnamed(&first), unnamed(&second));
-    assert_eq!(chain_head(&world, "DEMO-000001"), chain_head(&world, "DEMO-000002"));
+    assert_eq!(
+        chain_head(&world, "DEMO-000001"),
+        chain_head(&world, "DEMO-000002")
+    );
 }
 
 #[test]
@@ -31,7 +43,10 @@ fn the_replay_of_each_run_is_identical() {
         assert_eq!(world.coo(&["run-demo"]).code, 0);
         let replay = world.coo(&["replay", id]);
         assert_eq!((replay.code, replay.stderr.as_str()), (0, ""), "{replay:?}");
-        assert!(replay.stdout.ends_with("\n  Result: IDENTICAL\n"), "{replay:?}");
+        assert!(
+            replay.stdout.ends_with("\n  Result: IDENTICAL\n"),
+            "{replay:?}"
+        );
         let replay = world.json(&["replay", id]);
         assert_eq!(replay["identical"], true);
         assert_eq!(replay["chain_head"], chain_head(&world, id));
@@ -51,7 +66,6 @@ fn place_home_time_zone_locale_mask_and_variables_make_no_difference() {
         .args(["-c", "umask 077; exec \"$0\" run-demo"])
         .arg(coo.get_program())
         .env_clear()
-        .envs(std::env::var("DEV_MODEL").ok().map(|url| ("COO_LLM_BASE_URL", url))) // DEVHACK
         .env("HOME", folder.join("no-such-home"))
         .env("TZ", "Pacific/Kiritimati")
         .env("LANG", "de_DE.UTF-8")
@@ -70,7 +84,10 @@ fn place_home_time_zone_locale_mask_and_variables_make_no_difference() {
     let root = folder.join(".coo");
     let there = strange.json(&["inspect", "DEMO-000001", "--root", root.to_str().unwrap()]);
     assert_eq!(there["chain_head"], chain_head(&plain, "DEMO-000001"));
-    assert_eq!(there["facts"]["fuel"], plain.json(&["inspect", "DEMO-000001"])["facts"]["fuel"]);
+    assert_eq!(
+        there["facts"]["fuel"],
+        plain.json(&["inspect", "DEMO-000001"])["facts"]["fuel"]
+    );
     assert_eq!(
         section(&String::from_utf8(ran.stdout).unwrap(), "AI Output"),
         section(&plain.coo(&["run-demo"]).stdout, "AI Output")
@@ -87,7 +104,10 @@ fn a_root_of_ones_own_by_option_or_variable_makes_no_difference() {
     assert_eq!(by_variable.coo(&["run-demo"]).code, 0);
     assert!(!by_option.root().exists() && !by_variable.root().exists());
     let head = chain_head(&plain, "DEMO-000001");
-    assert_eq!(by_option.json(&["--root", "elsewhere", "inspect", "DEMO-000001"])["chain_head"], head.as_str());
+    assert_eq!(
+        by_option.json(&["--root", "elsewhere", "inspect", "DEMO-000001"])["chain_head"],
+        head.as_str()
+    );
     assert_eq!(chain_head(&by_variable, "DEMO-000001"), head);
 }
 
@@ -98,7 +118,10 @@ fn a_live_call_asks_the_resolved_model_deterministically_and_is_frozen() {
     world.file(".env", "COO_LLM_MODEL=vendor/model-of-dot-env\n");
     let (first, second) = (world.coo(&["run-demo"]), world.coo(&["run-demo"]));
     assert_eq!((first.code, second.code), (0, 0), "{first:?}\n{second:?}");
-    assert_eq!(section(&first.stdout, "AI Output"), "  A summary of the text.");
+    assert_eq!(
+        section(&first.stdout, "AI Output"),
+        "  A summary of the text."
+    );
 
     // Once: the second run takes the frozen answer.
     let requests = server.requests();
@@ -107,9 +130,18 @@ fn a_live_call_asks_the_resolved_model_deterministically_and_is_frozen() {
     assert_eq!(body["model"], "vendor/model-of-dot-env");
     assert_eq!(body["temperature"].as_f64(), Some(0.0));
     assert_eq!(body["top_p"].as_f64(), Some(1.0));
-    assert!(body["max_tokens"] == 256 || body["max_tokens"] == 512, "{body}");
-    assert!(body.get("tools").is_none() && body["stream"] == false, "{body}");
-    assert_eq!(chain_head(&world, "DEMO-000001"), chain_head(&world, "DEMO-000002"));
+    assert!(
+        body["max_tokens"] == 256 || body["max_tokens"] == 512,
+        "{body}"
+    );
+    assert!(
+        body.get("tools").is_none() && body["stream"] == false,
+        "{body}"
+    );
+    assert_eq!(
+        chain_head(&world, "DEMO-000001"),
+        chain_head(&world, "DEMO-000002")
+    );
 }
 
 #[test]
@@ -120,5 +152,8 @@ fn the_environment_decides_over_dot_env() {
         .with("COO_LLM_MODEL", "vendor/model-of-environment");
     world.file(".env", "COO_LLM_MODEL=vendor/model-of-dot-env\n");
     assert_eq!(world.coo(&["run-demo"]).code, 0);
-    assert_eq!(server.requests()[0].json()["model"], "vendor/model-of-environment");
+    assert_eq!(
+        server.requests()[0].json()["model"],
+        "vendor/model-of-environment"
+    );
 }

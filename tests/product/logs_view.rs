@@ -12,9 +12,18 @@ fn every_event_is_one_line_in_order() {
     let ran = world.coo(&["logs", id(&ran.stdout)]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     for (i, line) in ran.stdout.lines().enumerate() {
-        assert!(line.starts_with(&format!("[{:04}] STATE=", i + 1)), "{line}");
+        assert!(
+            line.starts_with(&format!("[{:04}] STATE=", i + 1)),
+            "{line}"
+        );
     }
-    assert!(ran.stdout.lines().last().unwrap().contains("STATE=COMPLETE transition from=WRITE_REPORT"));
+    assert!(
+        ran.stdout
+            .lines()
+            .last()
+            .unwrap()
+            .contains("STATE=COMPLETE transition from=WRITE_REPORT")
+    );
 }
 
 #[test]
@@ -28,11 +37,15 @@ fn the_journal_of_the_demo_has_these_events() {
         .lines()
         .map(|line| {
             let line = match (line.split_once(" text="), line.rsplit_once(" sha256=")) {
-                (Some((start, _)), Some((_, sha256))) => format!("{start} text=<answer> sha256={sha256}"),
+                (Some((start, _)), Some((_, sha256))) => {
+                    format!("{start} text=<answer> sha256={sha256}")
+                }
                 _ => line.to_owned(),
             };
             match line.split_once(" bytes=") {
-                Some((start, rest)) => format!("{start} bytes=<n>{}\n", &rest[rest.find(' ').unwrap()..]),
+                Some((start, rest)) => {
+                    format!("{start} bytes=<n>{}\n", &rest[rest.find(' ').unwrap()..])
+                }
                 None => line + "\n",
             }
         })
@@ -60,9 +73,15 @@ fn without_an_id_the_mission_that_ran_last_is_shown() {
     let logs = world.coo(&["logs"]);
     assert_eq!(logs.code, 0);
     assert_eq!(logs.stdout, world.coo(&["logs", "DEMO-000001"]).stdout);
-    world.wasm("other.wasm", r#"(module (memory (export "memory") 1) (func (export "_start")))"#);
+    world.wasm(
+        "other.wasm",
+        r#"(module (memory (export "memory") 1) (func (export "_start")))"#,
+    );
     assert_eq!(world.coo(&["run", "other.wasm"]).code, 0);
-    assert_eq!(world.coo(&["logs"]).stdout, world.coo(&["logs", "MISSION-000002"]).stdout);
+    assert_eq!(
+        world.coo(&["logs"]).stdout,
+        world.coo(&["logs", "MISSION-000002"]).stdout
+    );
 }
 
 #[test]
@@ -85,5 +104,8 @@ fn as_json_every_event_names_the_one_before() {
         event["sha256"].as_str().unwrap().clone_into(&mut before);
     }
     assert_eq!(world.json(&["inspect", id])["chain_head"], before.as_str());
-    assert_eq!(events.len(), world.coo(&["logs", id]).stdout.lines().count());
+    assert_eq!(
+        events.len(),
+        world.coo(&["logs", id]).stdout.lines().count()
+    );
 }

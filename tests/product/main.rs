@@ -24,7 +24,9 @@ fn demo() -> (World, Ran) {
 /// The section of a receipt under `heading`, up to the next heading.
 fn section<'a>(receipt: &'a str, heading: &str) -> &'a str {
     let start = format!("\n{heading}\n");
-    let (_, rest) = receipt.split_once(&start).unwrap_or_else(|| panic!("no {heading} in\n{receipt}"));
+    let (_, rest) = receipt
+        .split_once(&start)
+        .unwrap_or_else(|| panic!("no {heading} in\n{receipt}"));
     let end = ["\n\nAI Output\n", "\n\nDeterminism\n", "\n\nInspect\n"]
         .into_iter()
         .filter_map(|next| rest.find(next))

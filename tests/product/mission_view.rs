@@ -10,9 +10,17 @@ fn a_mission_is_shown_as_prescribed() {
     let (world, ran) = demo();
     let id = id(&ran.stdout);
     let ran = world.coo(&["mission", id]);
-    assert!(ran.stdout.lines().any(|line| line == format!("Mission {id}")));
+    assert!(
+        ran.stdout
+            .lines()
+            .any(|line| line == format!("Mission {id}"))
+    );
     assert!(ran.stdout.lines().any(|line| line == "Timeline"));
-    assert!(ran.stdout.lines().any(|line| line.trim_start().starts_with("#0001")));
+    assert!(
+        ran.stdout
+            .lines()
+            .any(|line| line.trim_start().starts_with("#0001"))
+    );
     assert_snapshot!(shown(&format!("mission {id}"), &ran), @r"
     $ coo mission DEMO-000001
     Mission DEMO-000001
@@ -37,13 +45,25 @@ fn as_json_it_says_the_same() {
     let (world, ran) = demo();
     let id = id(&ran.stdout);
     let view = world.json(&["mission", id]);
-    assert_eq!((&view["id"], &view["type"], &view["status"]), (&id.into(), &"DEMO_V1_1".into(), &"SUCCESS".into()));
-    assert_eq!(view["timeline"], serde_json::json!(["INIT", "CAPTURE_ENV", "RUN", "WRITE_REPORT", "COMPLETE"]));
+    assert_eq!(
+        (&view["id"], &view["type"], &view["status"]),
+        (&id.into(), &"DEMO_V1_1".into(), &"SUCCESS".into())
+    );
+    assert_eq!(
+        view["timeline"],
+        serde_json::json!(["INIT", "CAPTURE_ENV", "RUN", "WRITE_REPORT", "COMPLETE"])
+    );
     assert!(view["reason"].is_null());
     // The receipt and the mission name the same instants, in order.
     let instant = |name: &str| view[name].as_str().unwrap().to_owned();
-    assert!(ran.stdout.contains(&format!("Started: {}", instant("started"))));
-    assert!(ran.stdout.contains(&format!("Finished: {}", instant("finished"))));
+    assert!(
+        ran.stdout
+            .contains(&format!("Started: {}", instant("started")))
+    );
+    assert!(
+        ran.stdout
+            .contains(&format!("Finished: {}", instant("finished")))
+    );
     assert!(instant("created") <= instant("started") && instant("started") <= instant("finished"));
 }
 
@@ -58,5 +78,8 @@ fn all_missions_are_listed_oldest_first() {
     --- exit 0
     ");
     let rows = world.json(&["missions"]);
-    assert_eq!((&rows[0]["id"], &rows[1]["id"]), (&"DEMO-000001".into(), &"DEMO-000002".into()));
+    assert_eq!(
+        (&rows[0]["id"], &rows[1]["id"]),
+        (&"DEMO-000001".into(), &"DEMO-000002".into())
+    );
 }

@@ -34,7 +34,7 @@ impl World {
             environment: vec![
                 ("LC_ALL".into(), "C.UTF-8".into()),
                 ("TZ".into(), "UTC".into()),
-            ].into_iter().chain(std::env::var("DEV_MODEL").ok().map(|url| ("COO_LLM_BASE_URL".to_owned(), url))).collect(), // DEVHACK
+            ],
         }
     }
 
@@ -126,6 +126,26 @@ impl World {
             .execute_batch("DROP TRIGGER events_never_change; DROP TRIGGER events_never_vanish;")
             .unwrap();
         journal
+    }
+
+    /// Writes `triage.json`, the triage mission over two tickets: five statements that change
+    /// something, two calls of the model, one report.
+    pub fn triage_descriptor(&self) {
+        let input = json!({
+            "system": "You sort tickets.",
+            "question": "Which label fits?",
+            "labels": ["bug", "billing"],
+            "fallback": "other",
+            "tickets": [{"id": 1, "text": "It broke"}, {"id": 2, "text": "I was charged twice"}],
+        });
+        let more = json!({"steps": [{"id": "triage", "input": input}]});
+        self.descriptor("triage.json", &json!({"set": "triage"}), &more);
+    }
+
+    /// Runs that mission.
+    pub fn triage(&self) -> Ran {
+        self.triage_descriptor();
+        self.coo(&["run", "triage.json"])
     }
 
     /// The command `coo ARGS`, ready to be started in this world.

@@ -130,17 +130,26 @@ mod tests {
         let (limit, wanted) = (1, 2);
         for (failure, text) in [
             (
-                Failure::Guest { message: "m".into() },
+                Failure::Guest {
+                    message: "m".into(),
+                },
                 r#"{"class":"guest","message":"m"}"#,
             ),
-            (Failure::Exit { status: 3 }, r#"{"class":"exit","status":3}"#),
+            (
+                Failure::Exit { status: 3 },
+                r#"{"class":"exit","status":3}"#,
+            ),
             (
                 Failure::Trap { reason: "r".into() },
                 r#"{"class":"trap","reason":"r"}"#,
             ),
             (Failure::Fuel { limit }, r#"{"class":"fuel","limit":1}"#),
             (
-                Failure::Limit { limit, bound: Bound::DbSteps, wanted },
+                Failure::Limit {
+                    limit,
+                    bound: Bound::DbSteps,
+                    wanted,
+                },
                 r#"{"class":"limit","limit":1,"name":"db_steps","wanted":2}"#,
             ),
             (

@@ -200,6 +200,14 @@ pub enum Refused {
         /// The function that does not exist.
         function: String,
     },
+    /// The function exists, with other parameters or another result.
+    #[error("import '{interface}' has a function '{function}', but of another type")]
+    Type {
+        /// The interface.
+        interface: String,
+        /// The function.
+        function: String,
+    },
 }
 
 /// Judges the full name of an imported interface, such as `wasi:io/poll@0.2.6`.

@@ -98,7 +98,9 @@ fn text(view: &View<'_>) -> String {
         if !import.functions.is_empty() {
             let options = textwrap::Options::new(78)
                 .initial_indent("          ")
-                .subsequent_indent("          ");
+                .subsequent_indent("          ")
+                // A name is one word: it has to be found by searching for it.
+                .word_splitter(textwrap::WordSplitter::NoHyphenation);
             let _ = writeln!(
                 text,
                 "{}",

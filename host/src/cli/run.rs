@@ -48,7 +48,7 @@ pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
     let session = Session::for_writing(root, print::note)?;
     let ended = run::run(
         session,
-        source,
+        &source,
         run::Options {
             freshness: match (options.frozen, options.live) {
                 (true, _) => Freshness::Frozen,
@@ -61,12 +61,7 @@ pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
     if options.json {
         print::json(&receipt(&ended))?;
     } else {
-        print::bytes(&ended.output)?;
-        // A pipe gets the bytes as they are; on a screen the next line begins at its left edge.
-        if std::io::stdout().is_terminal() && ended.output.last().is_some_and(|last| *last != b'\n')
-        {
-            print::out("\n")?;
-        }
+        output(&ended.output)?;
         if !ended.stderr.is_empty() {
             eprint!("{}", print::plain(&String::from_utf8_lossy(&ended.stderr)));
         }
@@ -88,6 +83,17 @@ pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
         ));
     }
     Ok(print::code(ended.status == Status::Success))
+}
+
+/// A pipe gets the bytes as they are. A screen gets text that can't steer it, and its next
+/// line begins at the left edge.
+fn output(content: &[u8]) -> Result<()> {
+    if !std::io::stdout().is_terminal() {
+        return print::bytes(content);
+    }
+    let text = print::plain(&String::from_utf8_lossy(content));
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    print::out(&(text + end))
 }
 
 fn reason(ended: &Ended) -> Option<String> {
@@ -113,7 +119,7 @@ fn source(options: &Options) -> Result<Source> {
             .unwrap_or_default();
         return Source::program_file(path, input, options.arguments.clone());
     }
-    if extension.is_some() || path.exists() {
+    if extension.is_some() || path.is_file() {
         return Source::descriptor_file(path);
     }
     Source::bundled(&options.target)

@@ -20,7 +20,7 @@ pub struct Options {
 
 pub fn cmd_validate(options: &Options) -> Result<ExitCode> {
     let path = Path::new(&options.descriptor);
-    let source = if path.extension().is_some() || path.exists() {
+    let source = if path.extension().is_some() || path.is_file() {
         Source::descriptor_file(path)?
     } else {
         Source::bundled(&options.descriptor)?

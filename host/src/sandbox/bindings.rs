@@ -51,7 +51,10 @@ pub fn linker(engine: &Engine) -> Result<Linker<Guest>> {
 }
 
 fn link(linker: &mut Linker<Guest>, interface: Interface) -> wasmtime::Result<()> {
-    use {coo::mission as ours, wasi::cli, wasi::clocks, wasi::filesystem, wasi::io, wasi::random};
+    use {
+        self::coo::mission as ours, wasi::cli, wasi::clocks, wasi::filesystem, wasi::io,
+        wasi::random,
+    };
     type Own = HasSelf<Guest>;
     fn guest(guest: &mut Guest) -> &mut Guest {
         guest
