@@ -519,10 +519,10 @@ fn time_moves_by_exactly_what_was_slept_and_takes_none() {
         (drop (call $sleep (i32.const 0) (i64.const 1) (i32.const 0)))
         (call $show))
     "#;
-    // An instant that has passed is not waited for.
-    let expected: Vec<u64> = [0, 0, DAY, DAY + 7, DAY + 7, DAY + 8]
+    // The monotonic clock starts at 1 ns. An instant that has passed is not waited for.
+    let expected: Vec<u64> = [1, 1, 1 + DAY, 7 + DAY, 7 + DAY, 8 + DAY]
         .into_iter()
-        .flat_map(|at| [at, START + at])
+        .flat_map(|at| [at, START + at - 1])
         .collect();
     let printed = output(&World::new(), body);
     let printed: Vec<u64> = printed.lines().map(|line| line.parse().unwrap()).collect();
@@ -646,10 +646,11 @@ fn a_table_bomb_ends_by_limit() {
 #[test]
 fn endless_output_ends_by_limit() {
     let world = World::new();
-    let body = r#"(func (export "_start") (loop $l (call $write (i32.const 0) (i32.const 60000)) (br $l)))"#;
+    let body = r#"(func (export "_start") (loop $l (call $write (i32.const 1024) (i32.const 60000)) (br $l)))"#;
     let ran = world.run_guest(body, &json!({"output_bytes": 1_000_000}));
     assert_fails(&world, &ran, "limit hit: output_bytes ");
-    assert_eq!(ran.stdout, "");
+    // What was said until then is shown, and no byte beyond the limit.
+    assert!(ran.stdout.len() <= 1_000_000, "{}", ran.stdout.len());
 }
 
 #[test]
@@ -716,15 +717,15 @@ fn traps_are_named_and_located() {
     for (body, reason) in [
         (
             "unreachable",
-            "trap: wasm trap: wasm `unreachable` instruction executed",
+            "trap: wasm `unreachable` instruction executed",
         ),
         (
             "(drop (i32.div_u (i32.const 1) (i32.const 0)))",
-            "trap: wasm trap: integer divide by zero",
+            "trap: integer divide by zero",
         ),
         (
             "(drop (i32.load (i32.const 0x7fffffff)))",
-            "trap: wasm trap: out of bounds memory access",
+            "trap: out of bounds memory access",
         ),
     ] {
         let ran = world.run_guest(
@@ -747,7 +748,7 @@ fn endless_recursion_overflows_the_guests_stack_alone() {
         r#"(func $f (export "_start") (call $f) (call $f))"#,
         &json!({}),
     );
-    assert_fails(&world, &ran, "trap: wasm trap: call stack exhausted");
+    assert_fails(&world, &ran, "trap: call stack exhausted");
 }
 
 #[test]
@@ -859,7 +860,7 @@ fn steps_share_what_they_may_use_and_nothing_else() {
     assert_eq!((one.code, two.code), (0, 0), "{one:?} {two:?}");
     // A fresh instance: the same numbers, the same start of time, an empty memory.
     assert_eq!(one.stdout, two.stdout);
-    assert!(one.stdout.ends_with("\n0\n1\n"), "{one:?}");
+    assert!(one.stdout.ends_with("\n1\n1\n"), "{one:?}");
     let fuel = |ran: &Ran| {
         world.json(&["inspect", &mission_id(ran)])["facts"]["fuel"]
             .as_u64()

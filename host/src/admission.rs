@@ -148,31 +148,13 @@ fn examine_core(wasm: &[u8]) -> Result<Report> {
     let mut report = Report {
         encoded: Encoded::CoreModule,
         entry: None,
-        imports: Vec::new(),
+        imports: imports
+            .iter()
+            .map(|(module, functions)| judge_core(module, functions, &adapted_functions))
+            .collect(),
         problems: Vec::new(),
         component: None,
     };
-    for (module, functions) in &imports {
-        if module == PREVIEW1 {
-            report.problems.extend(functions.iter().filter_map(|function| {
-                if function.starts_with(PREVIEW1_REFUSED_PREFIX) {
-                    Some(format!("import '{PREVIEW1}.{function}' reaches for the network, which is not part of the surface"))
-                } else if adapted_functions.contains(function) {
-                    None
-                } else {
-                    Some(format!("import '{PREVIEW1}.{function}' is not a WASI preview 1 function"))
-                }
-            }));
-        } else if let Err(refused) = surface::judge(module) {
-            report.imports.push(Import {
-                interface: module.clone(),
-                functions: functions.iter().cloned().collect(),
-                permits: None,
-                reach: None,
-                refused: Some(format!("{refused} (functions: {})", join(functions))),
-            });
-        }
-    }
     let is_command = exports.contains("_start");
     if !report.reasons().is_empty() {
         return Ok(report);
@@ -200,6 +182,42 @@ fn examine_core(wasm: &[u8]) -> Result<Report> {
                 .push(format!("can't be turned into a component{hint}: {error:#}"));
             Ok(report)
         }
+    }
+}
+
+/// What a core module takes from one import module. The verdict on what passes here is the
+/// component's, into which it is turned.
+fn judge_core(module: &str, functions: &BTreeSet<String>, adapted: &BTreeSet<String>) -> Import {
+    let refused = if module == PREVIEW1 {
+        let reasons: Vec<String> = functions
+            .iter()
+            .filter_map(|function| {
+                if function.starts_with(PREVIEW1_REFUSED_PREFIX) {
+                    Some(format!("import '{PREVIEW1}.{function}' reaches for the network, which is not part of the surface"))
+                } else if adapted.contains(function) {
+                    None
+                } else {
+                    Some(format!("import '{PREVIEW1}.{function}' is not a WASI preview 1 function"))
+                }
+            })
+            .collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    } else {
+        let verdict = surface::judge(module).err();
+        verdict.map(|refused| format!("{refused} (functions: {})", join(functions)))
+    };
+    let interface = surface::judge(module).ok();
+    Import {
+        interface: module.to_owned(),
+        functions: functions.iter().cloned().collect(),
+        permits: match interface {
+            Some(interface) => Some(interface.permits()),
+            None => refused
+                .is_none()
+                .then_some("WASI preview 1, adapted to the surface"),
+        },
+        reach: interface.map(Interface::reach),
+        refused,
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Driven {
     pub stopped: Result<(), Stop>,
     /// Why it reached FAILED.
     pub failure: Option<Failure>,
-    /// What the last step gave its reader.
+    /// What the last step gave its reader; of a step that failed, what it had printed.
     pub output: Vec<u8>,
     /// Standard error of all steps.
     pub stderr: Vec<u8>,
@@ -178,8 +178,11 @@ fn one_step(
             &stdout,
             &stderr,
         )
-        .and_then(|()| result.map(|output| drive.output = output)),
+        .and(result),
     };
+    // What a program had printed before it failed is all its reader gets.
+    drive.output = ended.as_ref().map_or(stdout, Clone::clone);
+    let ended = ended.map(|_| ());
     (drive, ledger, ended)
 }
 

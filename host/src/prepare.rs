@@ -100,17 +100,13 @@ impl Source {
     pub fn program_file(path: &Path, input: String, arguments: Vec<String>) -> Result<Self> {
         let wasm = read_file(path, MODULE_BYTES_MAX).context("module")?;
         let module = Digest::of(&wasm);
-        let file = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
         let descriptor = Descriptor {
             format: FORMAT.to_owned(),
             mission_type: "PROGRAM".to_owned(),
             module: ModuleRef {
                 set: None,
-                file: Some(file),
+                // Not the file's own name: the same program has the same chain under any.
+                file: Some("program.wasm".to_owned()),
                 sha256: Some(module),
             },
             llm: coo_kernel::llm::Sampling::default(),

@@ -18,7 +18,7 @@ use crate::tape::Tape;
 /// What a replay found.
 #[derive(Debug)]
 pub struct Replayed {
-    /// Number of events that agree.
+    /// Number of events that agree, from the first on.
     pub events: u64,
     /// Head of the replayed chain.
     pub chain_head: Digest,
@@ -84,7 +84,9 @@ pub fn replay(
     };
     let chain = driven.tape.chain();
     Ok(Replayed {
-        events: chain.seq(),
+        events: divergence
+            .as_ref()
+            .map_or(chain.seq(), |divergence| divergence.seq - 1),
         chain_head: chain.head(),
         timeline: driven.tape.progress().timeline.clone(),
         fuel: (mission.facts.fuel, driven.fuel),

@@ -16,7 +16,7 @@ use coo_kernel::journal::{
     Blob, CallBody, Chain, Divergence, IntentBody, Kind, OutcomeBody, Progress, Record, Side,
     TransitionBody, WorldBody,
 };
-use coo_kernel::llm::{Answer, Request};
+use coo_kernel::llm::{Answer, Provenance, Request};
 use coo_kernel::mission::MissionId;
 use coo_kernel::state::{self, Event, State};
 use serde::Serialize;
@@ -225,6 +225,15 @@ impl Tape {
         let count = self.asked.entry(sha256).or_insert(0);
         *count += 1;
         let nth = *count;
+        let known = match &self.mode {
+            Mode::Recording(recorder) => {
+                recorder
+                    .live
+                    .model
+                    .known(&recorder.store, request, &sha256, nth)?
+            }
+            Mode::Replaying(_) => None,
+        };
         self.event(
             Kind::LlmIntent,
             &IntentBody {
@@ -233,18 +242,20 @@ impl Tape {
                 sha256,
             },
         )?;
-        let answered = match &mut self.mode {
-            Mode::Recording(recorder) => {
+        let answered = match (&mut self.mode, known) {
+            (_, Some(known)) => known,
+            (Mode::Recording(recorder), None) => {
                 let Recorder { store, live, .. } = recorder.as_mut();
-                live.model.answer(store, request, &sha256, nth)?
+                live.model.call(store, request, &sha256, nth)?
             }
-            Mode::Replaying(replayer) => match replayer.peek()? {
+            (Mode::Replaying(replayer), None) => match replayer.peek()? {
                 Some(recorded) if recorded.kind == Kind::LlmOutcome => {
                     let body: OutcomeBody = serde_json::from_str(&recorded.body)
                         .context("journal: outcome of a model call")?;
                     Answered {
                         answer: body.answer,
                         source: String::new(),
+                        provenance: None,
                         live: false,
                     }
                 }
@@ -266,7 +277,7 @@ impl Tape {
                 answer: answered.answer.clone(),
             },
         )?;
-        self.note(Some(answered.source))?;
+        self.note(Some((answered.source, answered.provenance)))?;
         if answered.live {
             self.commit(Durability::Power)?;
         }
@@ -290,11 +301,13 @@ impl Tape {
     }
 
     /// Writes down what stands beside the last event.
-    fn note(&mut self, source: Option<String>) -> Result<(), Stop> {
+    fn note(&mut self, origin: Option<(String, Option<Provenance>)>) -> Result<(), Stop> {
         if let Mode::Recording(recorder) = &mut self.mode {
+            let (source, provenance) = origin.unzip();
             let facts = EventFacts {
                 at_ms: machine::now_unix_ms(),
                 source,
+                provenance: provenance.flatten(),
             };
             recorder
                 .store

@@ -306,6 +306,7 @@ fn action<'a>(action: &AuthAction<'a>) -> Action<'a> {
         AuthAction::Savepoint { .. } => Action::Savepoint,
         AuthAction::CreateVtable { module_name, .. }
         | AuthAction::DropVtable { module_name, .. } => Action::VirtualTable(module_name),
+        AuthAction::Read { table_name, .. } => Action::Read(table_name),
         AuthAction::Function { function_name } => Action::Function(function_name),
         AuthAction::Unknown { .. } => Action::Unknown,
         _ => Action::Ordinary,

@@ -201,6 +201,8 @@ pub enum Action<'a> {
     Savepoint,
     /// `CREATE VIRTUAL TABLE … USING module`.
     VirtualTable(&'a str),
+    /// Reading a table or view.
+    Read(&'a str),
     /// A call of an SQL function.
     Function(&'a str),
     /// Reading, writing, creating or dropping ordinary things.
@@ -237,6 +239,17 @@ const REFUSED_FUNCTIONS: [&str; 23] = [
     "unixepoch",
 ];
 
+/// Tables that the database makes up from the connection or the file's layout, which differ between
+/// equal worlds.
+const REFUSED_TABLES: [&str; 6] = [
+    "bytecode",
+    "dbstat",
+    "sqlite_dbpage",
+    "sqlite_memstat",
+    "sqlite_stmt",
+    "tables_used",
+];
+
 /// Whether a mission may do `action`: `Err` says what is refused and what to do instead.
 pub fn permit(action: Action<'_>) -> Result<(), String> {
     match action {
@@ -254,6 +267,15 @@ pub fn permit(action: Action<'_>) -> Result<(), String> {
         Action::VirtualTable(module) => Err(format!(
             "virtual table module {module}: a mission's tables are ordinary ones"
         )),
+        Action::Read(table) => {
+            if REFUSED_TABLES.contains(&table.to_ascii_lowercase().as_str()) {
+                Err(format!(
+                    "table {table}: it shows the file's layout, not the world's content"
+                ))
+            } else {
+                Ok(())
+            }
+        }
         Action::Function(name) => {
             let name = name.to_ascii_lowercase();
             if REFUSED_FUNCTIONS.contains(&name.as_str()) {
@@ -287,6 +309,7 @@ mod tests {
             (Action::Pragma("journal_mode"), "PRAGMA journal_mode"),
             (Action::VirtualTable("csv"), "csv"),
             (Action::Savepoint, "transaction"),
+            (Action::Read("DBSTAT"), "DBSTAT"),
             (Action::Unknown, "unknown"),
         ] {
             assert!(permit(action).unwrap_err().contains(word), "{action:?}");

@@ -112,7 +112,7 @@ pub enum Refused {
     },
     /// Not JSON, or not this shape.
     #[error("{0}; see docs/descriptor.md for the fields")]
-    Shape(#[from] serde_json::Error),
+    Shape(String),
     /// A format of another time.
     #[error("format '{found}', this build reads '{FORMAT}'; set \"format\": \"{FORMAT}\"")]
     Format {
@@ -142,7 +142,8 @@ impl Descriptor {
         if bytes.len() > DESCRIPTOR_BYTES_MAX {
             return Err(Refused::TooLarge { found: bytes.len() });
         }
-        let descriptor: Self = serde_json::from_slice(bytes)?;
+        let descriptor: Self =
+            serde_json::from_slice(bytes).map_err(|error| Refused::Shape(error.to_string()))?;
         descriptor.check()?;
         Ok(descriptor)
     }

@@ -44,7 +44,7 @@ impl Default for Limits {
             db_statements: 1_000_000,
             // About a second of SQLite on a slow core.
             db_steps: 50_000_000,
-            // Ten to thirty seconds of guest code.
+            // Some seconds to a minute of guest code, depending on what it does.
             fuel: 20_000_000_000,
             host_bytes: 1 << 30,
             llm_calls: 1_000,

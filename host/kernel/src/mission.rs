@@ -86,6 +86,8 @@ pub enum Status {
     Failed,
     /// Stopped from outside the record (provider outage, wall clock, killed process).
     Interrupted,
+    /// Its journal can't be read or was changed.
+    Damaged,
 }
 
 impl fmt::Display for Status {
@@ -96,6 +98,7 @@ impl fmt::Display for Status {
             Self::Success => "SUCCESS",
             Self::Failed => "FAILED",
             Self::Interrupted => "INTERRUPTED",
+            Self::Damaged => "DAMAGED",
         })
     }
 }

@@ -119,7 +119,7 @@ impl Interface {
                 "learn that there is no terminal"
             }
             Self::ClocksMonotonic => {
-                "read a clock that starts at 0 and moves only when it sleeps; sleeps take no time"
+                "read a clock that starts at 1 ns and moves only when it sleeps; sleeps take no time"
             }
             Self::ClocksWall => {
                 "read a clock that starts at 2025-01-01T00:00:00Z and moves only when it sleeps"

@@ -21,7 +21,7 @@ pub struct Options {
     modules: Option<PathBuf>,
     /// Compare with a digest file; without FILE, with the digest of this release
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = RELEASE)]
-    check: Option<PathBuf>,
+    check: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -75,11 +75,12 @@ pub fn cmd_digest(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn pinned(file: &Path) -> Result<String> {
-    let text = if file == Path::new(RELEASE) {
+fn pinned(file: &str) -> Result<String> {
+    let text = if file == RELEASE {
         bundle::SANDBOX_DIGEST.to_owned()
     } else {
-        String::from_utf8_lossy(&read_file(file, 4_096).context("digest file")?).into_owned()
+        String::from_utf8_lossy(&read_file(Path::new(file), 4_096).context("digest file")?)
+            .into_owned()
     };
     Ok(text
         .split_whitespace()

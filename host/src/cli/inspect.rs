@@ -15,7 +15,6 @@ use coo_kernel::mission::Status;
 use serde::Serialize;
 
 use super::{events, print};
-use crate::bundle;
 use crate::session::{Session, find_mission};
 use crate::store::{Facts, MissionRow};
 
@@ -26,6 +25,9 @@ pub struct Options {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Print what the last step gave its reader, byte for byte, and nothing else
+    #[arg(long, conflicts_with = "json")]
+    output: bool,
 }
 
 #[derive(Serialize)]
@@ -69,7 +71,16 @@ struct ModelCall {
 pub fn cmd_inspect(root: &Path, options: &Options) -> Result<ExitCode> {
     let (session, mission) = find_mission(root, &options.id, print::note)?;
     let view = view(&session, &mission)?;
-    if options.json {
+    if options.output {
+        let last = view
+            .steps
+            .last()
+            .map(|step| step.output.unwrap_or(step.stdout));
+        let output = last
+            .map(|blob| session.store.blob(&blob.sha256))
+            .transpose()?;
+        print::content(&output.unwrap_or_default())?;
+    } else if options.json {
         print::json(&view)?;
     } else {
         print::out(&text(&view))?;
@@ -152,24 +163,10 @@ fn answered(
         call.finish_reason = Some(completion.finish_reason);
         call.usage = Some(completion.usage);
     }
-    call.source = session
-        .store
-        .event_facts(mission.id.number(), record.seq)?
-        .and_then(|facts| facts.source);
-    let same = |frozen: &crate::store::FrozenCall| {
-        (frozen.request_sha256, frozen.nth) == (call.request_sha256, call.nth)
-    };
-    call.provenance = if call.source.as_deref() == Some("bundled") {
-        bundle::frozen()
-            .iter()
-            .find(|frozen| same(frozen))
-            .map(|frozen| frozen.provenance.clone())
-    } else {
-        session
-            .store
-            .frozen(&call.request_sha256, call.nth)?
-            .map(|frozen| frozen.provenance)
-    };
+    if let Some(facts) = session.store.event_facts(mission.id.number(), record.seq)? {
+        call.source = facts.source;
+        call.provenance = facts.provenance;
+    }
     Ok(())
 }
 

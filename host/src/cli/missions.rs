@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use coo_kernel::mission::Status;
 use serde::Serialize;
 
 use super::{events, print};
@@ -21,19 +22,28 @@ pub struct Options {
 struct Row {
     id: String,
     r#type: String,
-    status: coo_kernel::mission::Status,
+    status: Status,
     created: String,
     name: String,
 }
 
 pub fn cmd_missions(root: &Path, options: &Options) -> Result<ExitCode> {
     let mut rows = Vec::new();
+    let mut damaged = false;
     if let Some(session) = Session::for_reading(root, print::note)? {
         for mission in session.store.missions()? {
-            let (progress, _) = events::walk(&session, &mission, |_| Ok(()))?;
+            // One journal that was tampered with must not hide the others.
+            let status = match events::walk(&session, &mission, |_| Ok(())) {
+                Ok((progress, _)) => events::status(&session, &mission, &progress),
+                Err(error) => {
+                    print::error(&error);
+                    damaged = true;
+                    Status::Damaged
+                }
+            };
             rows.push(Row {
                 id: mission.id.to_string(),
-                status: events::status(&session, &mission, &progress),
+                status,
                 created: rfc3339(mission.created_ms),
                 r#type: mission.mission_type,
                 name: mission.name,
@@ -58,5 +68,5 @@ pub fn cmd_missions(root: &Path, options: &Options) -> Result<ExitCode> {
             ))?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(print::code(!damaged))
 }

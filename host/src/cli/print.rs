@@ -1,7 +1,7 @@
 //! How commands speak: one form for errors, one for notes, JSON for machines. Control
 //! characters of outside text never reach a terminal as such.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -37,6 +37,21 @@ pub fn bytes(content: &[u8]) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// A pipe gets the bytes as they are. A screen gets text that can't steer it, and its next
+/// line begins at the left edge.
+pub fn content(content: &[u8]) -> Result<()> {
+    if !std::io::stdout().is_terminal() {
+        return bytes(content);
+    }
+    let text = plain(&String::from_utf8_lossy(content));
+    let end = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    out(&(text + end))
 }
 
 /// A value as indented JSON on standard output.

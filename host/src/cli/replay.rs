@@ -104,11 +104,7 @@ pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
 fn transcript(id: &str, replayed: &Replayed) -> String {
     let timeline: Vec<&str> = replayed.timeline.iter().map(|state| state.name()).collect();
     let mut text = format!("Replay {id}\n  States: {}\n", timeline.join(" > "));
-    let _ = writeln!(
-        text,
-        "  Events: {} identical",
-        replayed.events - u64::from(replayed.divergence.is_some())
-    );
+    let _ = writeln!(text, "  Events: {} identical", replayed.events);
     if replayed.other_engine {
         text.push_str("  Engine: another one than recorded; fuel and memory not compared\n");
     } else if replayed.divergence.is_none() {

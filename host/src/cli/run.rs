@@ -1,7 +1,7 @@
 //! `coo run`: a descriptor, a bundled mission or a WASI program, recorded. The mission's
 //! output is standard output, byte for byte; the summary goes to standard error.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -61,7 +61,7 @@ pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
     if options.json {
         print::json(&receipt(&ended))?;
     } else {
-        output(&ended.output)?;
+        print::content(&ended.output)?;
         if !ended.stderr.is_empty() {
             eprint!("{}", print::plain(&String::from_utf8_lossy(&ended.stderr)));
         }
@@ -83,17 +83,6 @@ pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
         ));
     }
     Ok(print::code(ended.status == Status::Success))
-}
-
-/// A pipe gets the bytes as they are. A screen gets text that can't steer it, and its next
-/// line begins at the left edge.
-fn output(content: &[u8]) -> Result<()> {
-    if !std::io::stdout().is_terminal() {
-        return print::bytes(content);
-    }
-    let text = print::plain(&String::from_utf8_lossy(content));
-    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    print::out(&(text + end))
 }
 
 fn reason(ended: &Ended) -> Option<String> {

@@ -6,12 +6,12 @@ pub mod http;
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use coo_kernel::digest::Digest;
-use coo_kernel::llm::{Answer, Request};
+use coo_kernel::llm::{Answer, Provenance, Request};
 
 use crate::config::{Config, DEFAULT_BASE_URL, Surroundings};
-use crate::store::{FrozenCall, Store};
+use crate::store::{Durability, FrozenCall, Store};
 
 /// Where answers may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct Answered {
     pub answer: Answer,
     /// For the facts beside the journal: `frozen`, `bundled` or the server.
     pub source: String,
+    /// What is known of its making.
+    pub provenance: Option<Provenance>,
     /// It cost something and left the machine.
     pub live: bool,
 }
@@ -74,29 +76,22 @@ impl Model {
         }
     }
 
-    /// Answers one call. What goes wrong here is of the outside: it stops the run.
-    pub fn answer(
+    /// The answer that is on record already. `None` where the server has to be asked, which is
+    /// settled here: a call that can't be made is an error before anything says it was.
+    pub fn known(
         &self,
-        store: &mut Store,
+        store: &Store,
         request: &Request,
         sha256: &Digest,
         nth: u64,
-    ) -> Result<Answered> {
+    ) -> Result<Option<Answered>> {
         if self.freshness != Freshness::Live {
             if let Some(call) = store.frozen(sha256, nth)? {
-                return Ok(Answered {
-                    answer: call.answer,
-                    source: "frozen".to_owned(),
-                    live: false,
-                });
+                return Ok(Some(Answered::known("frozen", &call)));
             }
-            let bundled = |call: &&FrozenCall| call.request_sha256 == *sha256 && call.nth == nth;
-            if let Some(call) = self.bundled.iter().find(bundled) {
-                return Ok(Answered {
-                    answer: call.answer.clone(),
-                    source: "bundled".to_owned(),
-                    live: false,
-                });
+            let same = |call: &&FrozenCall| call.request_sha256 == *sha256 && call.nth == nth;
+            if let Some(call) = self.bundled.iter().find(same) {
+                return Ok(Some(Answered::known("bundled", call)));
             }
         }
         if self.freshness == Freshness::Frozen {
@@ -117,22 +112,48 @@ impl Model {
                 request.model
             );
         }
+        Ok(None)
+    }
+
+    /// Asks the server and freezes its answer. What goes wrong here is of the outside: it stops
+    /// the run.
+    pub fn call(
+        &self,
+        store: &mut Store,
+        request: &Request,
+        sha256: &Digest,
+        nth: u64,
+    ) -> Result<Answered> {
         // The intent is durable before the request leaves: whoever looks after a crash can
         // see that this call may have been made.
-        store.commit(crate::store::Durability::Power)?;
-        let client = http::Client::new(self.endpoint.clone()).context("model call")?;
-        let reply = client.complete(request).context("model call")?;
-        let source = reply.provenance.server.clone();
-        store.freeze(&FrozenCall {
-            request_sha256: *sha256,
-            nth,
-            answer: reply.answer.clone(),
-            provenance: reply.provenance,
-        })?;
-        Ok(Answered {
+        store.commit(Durability::Power)?;
+        let reply = http::Client::new(self.endpoint.clone())?.complete(request)?;
+        let answered = Answered {
             answer: reply.answer,
-            source,
+            source: reply.provenance.server.clone(),
+            provenance: Some(reply.provenance.clone()),
             live: true,
-        })
+        };
+        // A refusal is this run's answer, but nobody wants it for ever: the next run asks again.
+        if matches!(answered.answer, Answer::Completion(_)) {
+            store.freeze(&FrozenCall {
+                request_sha256: *sha256,
+                nth,
+                answer: answered.answer.clone(),
+                provenance: reply.provenance,
+            })?;
+        }
+        Ok(answered)
+    }
+}
+
+impl Answered {
+    fn known(source: &str, call: &FrozenCall) -> Self {
+        Self {
+            answer: call.answer.clone(),
+            source: source.to_owned(),
+            provenance: Some(call.provenance.clone()),
+            live: false,
+        }
     }
 }

@@ -11,10 +11,20 @@ use coo_kernel::failure::Failure;
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
-/// Nanoseconds since the run began.
-#[derive(Debug, Default)]
+/// What the monotonic clock shows first. Not 0, which some runtimes (Go's) take for a clock
+/// that does not work.
+const START_NS: u64 = 1;
+
+/// The monotonic clock, in nanoseconds; the wall clock moves with it.
+#[derive(Debug)]
 pub struct VirtualClock {
     now_ns: u64,
+}
+
+impl Default for VirtualClock {
+    fn default() -> Self {
+        Self { now_ns: START_NS }
+    }
 }
 
 /// What a guest can wait for.
@@ -22,7 +32,7 @@ pub struct VirtualClock {
 pub enum Pollable {
     /// Streams over memory never make anybody wait.
     Ready,
-    /// The instant, in nanoseconds since the run began, at which it becomes ready.
+    /// The instant of the monotonic clock, in nanoseconds, at which it becomes ready.
     At(u64),
 }
 
@@ -56,10 +66,10 @@ impl monotonic_clock::Host for Guest {
 
 impl wall_clock::Host for Guest {
     fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
-        let now_ns = self.clock.now_ns;
+        let elapsed_ns = self.clock.now_ns - START_NS;
         Ok(wall_clock::Datetime {
-            seconds: WALL_CLOCK_START_S + now_ns / NANOSECONDS,
-            nanoseconds: u32::try_from(now_ns % NANOSECONDS)?,
+            seconds: WALL_CLOCK_START_S + elapsed_ns / NANOSECONDS,
+            nanoseconds: u32::try_from(elapsed_ns % NANOSECONDS)?,
         })
     }
 

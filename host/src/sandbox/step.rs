@@ -182,9 +182,14 @@ fn stop(error: wasmtime::Error, fuel_limit: u64) -> Stop {
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return Stop::Failed(match trap {
             Trap::OutOfFuel => Failure::Fuel { limit: fuel_limit },
-            trap => Failure::Trap {
-                reason: trap.to_string(),
-            },
+            trap => {
+                let reason = trap.to_string();
+                let reason = reason
+                    .strip_prefix("wasm trap: ")
+                    .unwrap_or(&reason)
+                    .to_owned();
+                Failure::Trap { reason }
+            }
         });
     }
     if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {

@@ -4,6 +4,7 @@
 use anyhow::{Context as _, Result};
 use coo_kernel::digest::Digest;
 use coo_kernel::journal::Record;
+use coo_kernel::llm::Provenance;
 use rusqlite::{OptionalExtension as _, params};
 use serde::Serialize;
 
@@ -23,6 +24,8 @@ pub struct EventFacts {
     pub at_ms: i64,
     /// Where an answer came from.
     pub source: Option<String>,
+    /// What is known of the answer's making.
+    pub provenance: Option<Provenance>,
 }
 
 fn id(mission: u32, seq: u64) -> Result<i64> {
@@ -51,9 +54,21 @@ impl Store {
     /// Adds what stands beside an event.
     pub fn append_facts(&mut self, mission: u32, seq: u64, facts: &EventFacts) -> Result<()> {
         self.begin()?;
+        let provenance = facts
+            .provenance
+            .as_ref()
+            .map(serde_json::to_string)
+            .transpose()?;
         self.connection
-            .prepare_cached("INSERT INTO event_facts(id, at_ms, source) VALUES(?1, ?2, ?3)")?
-            .execute(params![id(mission, seq)?, facts.at_ms, facts.source])?;
+            .prepare_cached(
+                "INSERT INTO event_facts(id, at_ms, source, provenance) VALUES(?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![
+                id(mission, seq)?,
+                facts.at_ms,
+                facts.source,
+                provenance
+            ])?;
         Ok(())
     }
 
@@ -84,15 +99,25 @@ impl Store {
 
     /// What stands beside an event, if anything does.
     pub fn event_facts(&self, mission: u32, seq: u64) -> Result<Option<EventFacts>> {
-        Ok(self
+        let found: Option<(i64, Option<String>, Option<String>)> = self
             .connection
-            .prepare_cached("SELECT at_ms, source FROM event_facts WHERE id = ?1")?
+            .prepare_cached("SELECT at_ms, source, provenance FROM event_facts WHERE id = ?1")?
             .query_row([id(mission, seq)?], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        found
+            .map(|(at_ms, source, provenance)| {
+                let provenance = provenance
+                    .as_deref()
+                    .map(serde_json::from_str)
+                    .transpose()?;
                 Ok(EventFacts {
-                    at_ms: row.get(0)?,
-                    source: row.get(1)?,
+                    at_ms,
+                    source,
+                    provenance,
                 })
             })
-            .optional()?)
+            .transpose()
     }
 }

@@ -59,7 +59,8 @@ CREATE TRIGGER events_never_vanish BEFORE DELETE ON events
 CREATE TABLE event_facts(
     id INTEGER PRIMARY KEY,
     at_ms INTEGER NOT NULL,
-    source TEXT
+    source TEXT,
+    provenance TEXT
 ) STRICT;
 CREATE TABLE blobs(sha256 BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL) STRICT;
 CREATE TABLE frozen_calls(
