@@ -1,0 +1,156 @@
+//! What users of the command line ran into once and must not again: each test is the
+//! regression test of a defect, named after what should have happened.
+
+mod support;
+
+use serde_json::json;
+use support::model_server::{ModelServer, Response, Step};
+use support::{World, events, mission_id};
+
+/// A WASI program that prints `text` and then exits with `status`.
+fn printing_program(text: &str, status: u32) -> String {
+    format!(
+        r#"(module
+            (import "wasi_snapshot_preview1" "fd_write"
+                (func $write (param i32 i32 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 16) "{text}")
+            (func (export "_start")
+                (i32.store (i32.const 0) (i32.const 16))
+                (i32.store (i32.const 4) (i32.const {length}))
+                (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+                (call $exit (i32.const {status}))))"#,
+        length = text.len()
+    )
+}
+
+#[test]
+fn digest_check_without_a_file_compares_with_the_release() {
+    let world = World::new();
+    let ran = world.coo(&["digest", "--check"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let other = world.file("other.txt", "0".repeat(64));
+    let ran = world.coo(&["digest", "--check", other.to_str().unwrap()]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.stderr.starts_with("ERROR: module set: has SHA-256 "),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn what_a_program_printed_before_it_failed_is_not_lost() {
+    let world = World::new();
+    world.wasm("fails.wasm", &printing_program("half done", 1));
+    let ran = world.coo(&["run", "fails.wasm"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, "half done"), "{ran:?}");
+    let again = world.coo(&["inspect", &mission_id(&ran), "--output"]);
+    assert_eq!(
+        (again.code, again.stdout.as_str()),
+        (0, "half done"),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn the_same_program_has_the_same_chain_under_any_file_name() {
+    let world = World::new();
+    world.wasm("a.wasm", &printing_program("hello", 0));
+    world.wasm("b.wasm", &printing_program("hello", 0));
+    let head = |file: &str| {
+        let id = mission_id(&world.coo(&["run", file]));
+        world.json(&["inspect", &id])["chain_head"].clone()
+    };
+    assert_eq!(head("a.wasm"), head("b.wasm"));
+}
+
+#[test]
+fn the_output_of_any_past_run_can_be_printed() {
+    let world = World::new();
+    let ran = world.coo(&["run", "demo"]);
+    let again = world.coo(&["inspect", "DEMO-000001", "--output"]);
+    assert!(!ran.stdout.is_empty());
+    assert_eq!((again.code, again.stdout), (0, ran.stdout));
+}
+
+#[test]
+fn a_providers_refusal_is_asked_again_by_the_next_run() {
+    let refusal = json!({"error": {"code": 400, "message": "context too long"}});
+    let server = ModelServer::start([
+        Step::Respond(Response::json(400, &refusal)),
+        Step::Respond(Response::completion("An answer.")),
+    ]);
+    let world = World::new()
+        .with("COO_LLM_BASE_URL", server.base_url())
+        .with("COO_LLM_MODEL", "some/model");
+    let first = world.coo(&["run", "demo"]);
+    assert_eq!(first.code, 1, "{first:?}");
+    assert!(first.stderr.contains("context too long"), "{first:?}");
+    let second = world.coo(&["run", "demo"]);
+    assert_eq!(
+        (second.code, second.stdout.as_str()),
+        (0, "An answer."),
+        "{second:?}"
+    );
+    // The refusal is the first run's answer for good.
+    assert_eq!(world.coo(&["replay", "DEMO-000001"]).code, 0);
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn inspect_names_the_origin_of_the_very_answer_that_a_run_got() {
+    let servers = ["First.", "Second."]
+        .map(|text| ModelServer::start([Step::Respond(Response::completion(text))]));
+    let mut world = World::new().with("COO_LLM_MODEL", "some/model");
+    for server in &servers {
+        world = world.with("COO_LLM_BASE_URL", server.base_url());
+        assert_eq!(world.coo(&["run", "demo", "--live"]).code, 0);
+    }
+    for (id, server) in ["DEMO-000001", "DEMO-000002"].into_iter().zip(&servers) {
+        let call = world.json(&["inspect", id])["model_calls"][0].clone();
+        assert_eq!(
+            call["provenance"]["server"],
+            json!(server.origin()),
+            "{call}"
+        );
+    }
+}
+
+#[test]
+fn a_call_that_could_not_be_made_leaves_no_intent() {
+    let world = World::new().with("COO_LLM_MODEL", "never/asked");
+    let ran = world.coo(&["run", "demo", "--frozen"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let kinds: Vec<_> = events(&world, "DEMO-000001")
+        .iter()
+        .map(|event| event["kind"].clone())
+        .collect();
+    assert!(!kinds.contains(&json!("llm.intent")), "{kinds:?}");
+}
+
+#[test]
+fn a_tampered_journal_does_not_hide_the_other_missions() {
+    let world = World::new();
+    for _ in 0..2 {
+        assert_eq!(world.coo(&["run", "demo"]).code, 0);
+    }
+    let store = rusqlite::Connection::open(world.root().join("coo.db")).unwrap();
+    store
+        .execute_batch(
+            "DROP TRIGGER events_never_change;
+             UPDATE events SET body = body || ' ' WHERE mission = 1 AND seq = 3;",
+        )
+        .unwrap();
+    drop(store);
+    let ran = world.coo(&["missions"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("DEMO-000001: journal broken at event 3"),
+        "{ran:?}"
+    );
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert!(lines[0].starts_with("DEMO-000001    DAMAGED"), "{ran:?}");
+    assert!(lines[1].starts_with("DEMO-000002    SUCCESS"), "{ran:?}");
+}
