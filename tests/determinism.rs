@@ -9,7 +9,10 @@ use coo_kernel::descriptor::EngineSettings;
 use serde_json::{Value, json};
 use support::model_server::{ModelServer, Response};
 use support::{World, mission_id};
-use wasmtime::{Config, Engine, Instance, Module, OptLevel, Store};
+use wasmtime::{
+    Config, Engine, Instance, InstanceAllocationStrategy, Module, OptLevel,
+    PoolingAllocationConfig, Store,
+};
 
 /// What has to be the same wherever a mission runs.
 fn outcome(world: &World, id: &str) -> Value {
@@ -312,7 +315,7 @@ fn fuel_is_the_same_from_run_to_run() {
 fn fuel_and_results_are_the_same_however_memory_is_laid_out() {
     let expected = burn(&sandbox(OptLevel::Speed).engine, WORK, "work");
     // Bounds checked by guard pages or in code; memories moved when they grow; images copied.
-    let layouts: [fn(&mut Config); 3] = [
+    let layouts: [fn(&mut Config); 4] = [
         |config| {
             config
                 .memory_reservation(0)
@@ -326,6 +329,15 @@ fn fuel_and_results_are_the_same_however_memory_is_laid_out() {
         },
         |config| {
             config.memory_may_move(false).signals_based_traps(false);
+        },
+        // Instances from a pool that reuses its slots, as a batch of missions would have them.
+        |config| {
+            let mut pool = PoolingAllocationConfig::default();
+            pool.total_core_instances(4)
+                .total_memories(4)
+                .total_tables(4)
+                .total_stacks(4);
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         },
     ];
     for (i, layout) in layouts.into_iter().enumerate() {

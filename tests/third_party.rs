@@ -8,6 +8,10 @@ mod support;
 use support::{World, mission_id};
 
 #[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one thing this test is told from outside"
+)]
 #[ignore = "needs COO_TEST_PROGRAM: pulldown-cmark compiled for wasm32-wasip1; .ci/run builds it"]
 fn markdown_on_standard_input_becomes_html_on_standard_output_and_replays() {
     let program = std::env::var("COO_TEST_PROGRAM").expect("COO_TEST_PROGRAM names the program");

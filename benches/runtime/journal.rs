@@ -1,0 +1,161 @@
+//! Appending to the journal, in one transaction and durably one by one, beside writing the
+//! same bytes to a preallocated file.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use anyhow::Result;
+use coo::machine::Stopwatch;
+use coo::store::{Durability, Store};
+use coo_kernel::journal::{Chain, Kind, Record};
+use coo_kernel::state::State;
+
+use crate::Scale;
+use crate::table::{Samples, group, line, note, us};
+
+/// Body of an event, in bytes.
+const BODY_BYTES: usize = 540;
+/// The raw file is written round and round, as a log is.
+const FILE_BYTES: usize = 4 << 20;
+
+/// Writes event after event, as a recording tape does, digests included.
+struct Journal {
+    store: Store,
+    mission: u32,
+    chain: Chain,
+}
+
+impl Journal {
+    fn append(&mut self) -> Result<Record> {
+        let body = format!(r#"{{"answer":"{}"}}"#, "x".repeat(BODY_BYTES - 13));
+        let record = self.chain.append(State::Run, Kind::DbQuery, body);
+        self.store.append(self.mission, &record)?;
+        Ok(record)
+    }
+
+    /// A new mission: the sequence numbers begin again.
+    fn next_mission(&mut self) {
+        self.mission += 1;
+        self.chain = Chain::default();
+    }
+
+    fn many(&mut self, count: u32) -> Result<f64> {
+        self.next_mission();
+        let stopwatch = Stopwatch::start();
+        for _ in 0..count {
+            self.append()?;
+        }
+        self.store.commit(Durability::Power)?;
+        Ok(us(stopwatch.elapsed()) / f64::from(count))
+    }
+
+    fn one_by_one(&mut self, count: u32) -> Result<f64> {
+        self.next_mission();
+        let stopwatch = Stopwatch::start();
+        for _ in 0..count {
+            self.append()?;
+            self.store.commit(Durability::Power)?;
+        }
+        Ok(us(stopwatch.elapsed()) / f64::from(count))
+    }
+}
+
+/// The same bytes to a file that has its blocks already.
+struct Raw {
+    file: File,
+    at: usize,
+    event: Vec<u8>,
+}
+
+impl Raw {
+    fn append(&mut self) -> Result<()> {
+        if self.at + self.event.len() > FILE_BYTES {
+            self.at = 0;
+        }
+        self.file.write_all_at(&self.event, self.at as u64)?;
+        self.at += self.event.len();
+        Ok(())
+    }
+
+    fn many(&mut self, count: u32) -> Result<f64> {
+        let stopwatch = Stopwatch::start();
+        for _ in 0..count {
+            self.append()?;
+        }
+        self.file.sync_data()?;
+        Ok(us(stopwatch.elapsed()) / f64::from(count))
+    }
+
+    fn one_by_one(&mut self, count: u32) -> Result<f64> {
+        let stopwatch = Stopwatch::start();
+        for _ in 0..count {
+            self.append()?;
+            self.file.sync_data()?;
+        }
+        Ok(us(stopwatch.elapsed()) / f64::from(count))
+    }
+}
+
+pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
+    let mut journal = Journal {
+        store: Store::open(folder)?,
+        mission: 0,
+        chain: Chain::default(),
+    };
+    let record = journal.append()?;
+    // Body and what stands with it in the row: number, state, kind, two digests.
+    let event = [
+        record.body.as_bytes(),
+        &record.seq.to_be_bytes(),
+        record.state.name().as_bytes(),
+        record.kind.name().as_bytes(),
+        record.prev.as_bytes(),
+        record.sha256.as_bytes(),
+    ]
+    .concat();
+    let path = folder.join("raw");
+    std::fs::write(&path, vec![0; FILE_BYTES])?;
+    let mut raw = Raw {
+        file: OpenOptions::new().write(true).open(&path)?,
+        at: 0,
+        event,
+    };
+    raw.file.sync_all()?;
+
+    let (many, few) = (scale.of(10_000, 500), scale.of(300, 20));
+    let [mut batch, mut batch_floor, mut single, mut single_floor] =
+        std::array::from_fn(|_| Samples::default());
+    // The first round warms up: the log grows to the size it then keeps.
+    for round in 0..=scale.of(7, 1) {
+        let times = [
+            (&mut batch, journal.many(many)?),
+            (&mut batch_floor, raw.many(many)?),
+            (&mut single, journal.one_by_one(few)?),
+            (&mut single_floor, raw.one_by_one(few)?),
+        ];
+        if round > 0 {
+            for (samples, time) in times {
+                samples.add(time);
+            }
+        }
+    }
+    group("One event appended to the journal", "µs");
+    line(
+        &format!("{many} in one transaction, synced once"),
+        batch.median(),
+        batch_floor.median(),
+        2,
+    );
+    line(
+        "each committed and synced",
+        single.median(),
+        single_floor.median(),
+        1,
+    );
+    note(&format!(
+        "Floors: the same {} bytes to a preallocated file, fdatasync.",
+        raw.event.len()
+    ));
+    Ok(())
+}

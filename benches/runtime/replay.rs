@@ -1,0 +1,90 @@
+//! Replaying a long journal: how fast, and in how much memory.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use coo::machine::Stopwatch;
+use coo::prepare::Source;
+use coo::session::{Session, find_mission};
+use coo::{replay, run};
+use coo_kernel::mission::Status;
+
+use crate::table::{Samples, group, line, note, timed};
+use crate::{Scale, bare, guest, this_program};
+
+/// Child: replays one mission; prints the microseconds and the peak of memory.
+pub fn time_replay(root: &Path, id: &str) -> Result<()> {
+    let stopwatch = Stopwatch::start();
+    let (session, mission) = find_mission(root, id, |_| {})?;
+    let replayed = replay::replay(session, &mission, Duration::from_hours(1))?;
+    ensure!(replayed.is_identical(), "{replayed:?}");
+    bare::print_time_and_peak(&stopwatch)
+}
+
+/// Seconds and peak memory in MB, over several children.
+#[derive(Default)]
+struct Children {
+    seconds: Samples,
+    peak_mb: Samples,
+}
+
+impl Children {
+    fn run(&mut self, folder: &Path, arguments: &[&str]) -> Result<()> {
+        let (printed, _) = timed(this_program(folder, arguments)?)?;
+        let (time, peak) = printed.trim().split_once(' ').context("time and peak")?;
+        self.seconds.add(time.parse::<f64>()? / 1e6);
+        self.peak_mb.add(peak.parse::<f64>()? * 1024.0 / 1e6);
+        Ok(())
+    }
+}
+
+pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
+    let wasm = guest::component()?;
+    std::fs::write(folder.join("guest.wasm"), &wasm)?;
+    std::fs::write(
+        folder.join("guest.cwasm"),
+        bare::engine()?.precompile_component(&wasm)?,
+    )?;
+    let many = scale.of(100_000, 2_000);
+    let few = many / 100;
+    let mut ids = Vec::new();
+    for count in [many, few] {
+        let source = Source::descriptor_file(&guest::descriptor(folder, &format!("r{count}"))?)?;
+        let session = Session::for_writing(&folder.join("root"), |_| {})?;
+        let ended = run::run(session, &source, run::Options::default())?;
+        ensure!(ended.status == Status::Success, "{ended:?}");
+        ids.push(ended.id.to_string());
+    }
+    let [mut long, mut short, mut long_floor, mut short_floor] =
+        std::array::from_fn(|_| Children::default());
+    for _ in 0..scale.of(7, 1) {
+        long.run(folder, &["replay", "root", &ids[0]])?;
+        long_floor.run(folder, &["bare-guest", "guest.cwasm", &format!("r{many}")])?;
+        short.run(folder, &["replay", "root", &ids[1]])?;
+        short_floor.run(folder, &["bare-guest", "guest.cwasm", &format!("r{few}")])?;
+    }
+    group(&format!("Replay of {many} journalled calls"), "");
+    let rate = |children: &Children| f64::from(many) / children.seconds.median() / 1e3;
+    line("thousand calls a second", rate(&long), rate(&long_floor), 0);
+    line(
+        "µs a call",
+        long.seconds.median() * 1e6 / f64::from(many),
+        long_floor.seconds.median() * 1e6 / f64::from(many),
+        2,
+    );
+    line(
+        "peak memory of the process, MB",
+        long.peak_mb.median(),
+        long_floor.peak_mb.median(),
+        1,
+    );
+    line(
+        &format!("peak memory, MB, of {few} calls"),
+        short.peak_mb.median(),
+        short_floor.peak_mb.median(),
+        1,
+    );
+    note("Floor: the same guest in bare wasmtime, its import answering at once.");
+    Ok(())
+}
