@@ -181,7 +181,7 @@ impl Tape {
         request: &Q,
         perform: impl FnOnce(&mut Recorder) -> Result<A, Stop>,
     ) -> Result<A, Stop> {
-        let request_text = raw(request)?;
+        let request_text = canonical::to_string_sorted(request)?;
         let answer = match &mut self.mode {
             Mode::Recording(recorder) => perform(recorder)?,
             Mode::Replaying(replayer) => match replayer.peek()? {
@@ -193,7 +193,7 @@ impl Tape {
                 // There is no answer: what the run asks is not what was asked then.
                 recorded => {
                     let expected = recorded.map(side);
-                    let body = format!(r#"{{"request":{}}}"#, request_text.get());
+                    let body = format!(r#"{{"request":{request_text}}}"#);
                     let state = self.state()?;
                     return Err(self.diverged(
                         expected,
@@ -206,14 +206,11 @@ impl Tape {
                 }
             },
         };
-        let answer_text = raw(&answer)?;
-        self.event(
-            kind,
-            &CallBody {
-                answer: &answer_text,
-                request: &request_text,
-            },
-        )?;
+        let answer_text = canonical::to_string_sorted(&answer)?;
+        // A `CallBody`, put together from canonical texts: parsing them again, only to print
+        // them again, would cost more than the rest of the call.
+        let body = format!(r#"{{"answer":{answer_text},"request":{request_text}}}"#);
+        self.append(self.state()?, kind, body)?;
         Ok(answer)
     }
 

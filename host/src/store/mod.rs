@@ -138,12 +138,13 @@ impl Store {
         } else if found != FORMAT {
             bail!("has format {found}, this build reads {FORMAT}; use the coo that wrote it");
         }
-        // The log is kept and reused; SQLite still checkpoints it past a few megabytes.
+        // The log is kept and reused. SQLite checkpoints it past 256 pages, a megabyte: whoever
+        // opens the store next reads and checks every page that is still in the log.
         self.connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         self.connection.execute_batch(
             "PRAGMA synchronous=NORMAL; PRAGMA recursive_triggers=ON; PRAGMA trusted_schema=OFF; \
-             PRAGMA temp_store=MEMORY;",
+             PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=256;",
         )?;
         Ok(())
     }
