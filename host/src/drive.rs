@@ -180,9 +180,17 @@ fn one_step(
         )
         .and(result),
     };
-    // What a program had printed before it failed is all its reader gets.
-    drive.output = ended.as_ref().map_or(stdout, Clone::clone);
-    let ended = ended.map(|_| ());
+    let ended = match ended {
+        Ok(output) => {
+            drive.output = output;
+            Ok(())
+        }
+        Err(error) => {
+            // What a program had printed before it failed is all its reader gets.
+            drive.output = stdout;
+            Err(error)
+        }
+    };
     (drive, ledger, ended)
 }
 

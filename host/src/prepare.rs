@@ -50,6 +50,17 @@ pub struct Program {
 }
 
 impl Source {
+    /// What the user called `name`: a descriptor file where it looks like one or is one,
+    /// otherwise a bundled mission.
+    pub fn named(name: &str) -> Result<Self> {
+        let path = Path::new(name);
+        if path.extension().is_some() || path.is_file() {
+            Self::descriptor_file(path)
+        } else {
+            Self::bundled(name)
+        }
+    }
+
     /// The bundled mission `name`.
     pub fn bundled(name: &str) -> Result<Self> {
         let text = bundle::mission(name).with_context(|| {

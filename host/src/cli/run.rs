@@ -108,10 +108,7 @@ fn source(options: &Options) -> Result<Source> {
             .unwrap_or_default();
         return Source::program_file(path, input, options.arguments.clone());
     }
-    if extension.is_some() || path.is_file() {
-        return Source::descriptor_file(path);
-    }
-    Source::bundled(&options.target)
+    Source::named(&options.target)
 }
 
 fn input(path: &Path) -> Result<String> {

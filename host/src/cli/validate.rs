@@ -1,6 +1,5 @@
 //! `coo validate <descriptor>`: everything a run checks before it begins, and nothing more.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -19,12 +18,7 @@ pub struct Options {
 }
 
 pub fn cmd_validate(options: &Options) -> Result<ExitCode> {
-    let path = Path::new(&options.descriptor);
-    let source = if path.extension().is_some() || path.is_file() {
-        Source::descriptor_file(path)?
-    } else {
-        Source::bundled(&options.descriptor)?
-    };
+    let source = Source::named(&options.descriptor)?;
     admission::examine(&source.wasm)?
         .admit()
         .with_context(|| format!("module {}", source.module))?;
