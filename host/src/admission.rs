@@ -76,15 +76,6 @@ pub struct Report {
     component: Option<Vec<u8>>,
 }
 
-/// A module that may run.
-#[derive(Debug)]
-pub struct Admitted {
-    /// The component to compile.
-    pub component: Vec<u8>,
-    /// How it is started.
-    pub entry: Entry,
-}
-
 impl Report {
     /// Every reason not to run it; empty means admitted.
     pub fn reasons(&self) -> Vec<String> {
@@ -102,13 +93,11 @@ impl Report {
             .any(|import| surface::judge(&import.interface) == Ok(interface))
     }
 
-    /// The proven form, or every reason in one error.
-    pub fn admit(self) -> Result<Admitted> {
+    /// The component to compile, proven, or every reason in one error.
+    pub fn admit(self) -> Result<Vec<u8>> {
         let reasons = self.reasons();
-        match (self.component, self.entry) {
-            (Some(component), Some(entry)) if reasons.is_empty() => {
-                Ok(Admitted { component, entry })
-            }
+        match self.component {
+            Some(component) if reasons.is_empty() => Ok(component),
             _ => Err(anyhow!(
                 "refused: {}; 'coo audit' lists every import",
                 reasons.join("; ")

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use coo_kernel::descriptor::{DESCRIPTOR_BYTES_MAX, Descriptor, FORMAT, ModuleRef, Step};
 use coo_kernel::digest::Digest;
 use coo_kernel::surface::Interface;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{Component, InstancePre};
 
 use crate::admission::{self, Entry, MODULE_BYTES_MAX};
 use crate::engine::{self, Sandbox};
@@ -169,12 +169,15 @@ impl Source {
     pub fn prepare(&self, root: &StateRoot, store: &mut Store, keep: bool) -> Result<Program> {
         let sandbox = engine::build(self.descriptor.engine)?;
         let shown = || format!("module {}", self.name);
-        let (component, entry, asks_model) = match self.cached(root, store, &sandbox)? {
-            Some(cached) => cached,
-            None => self
-                .compile(root, store, &sandbox, keep)
-                .with_context(shown)?,
-        };
+        let component = self
+            .component(root, store, &sandbox, keep)
+            .with_context(shown)?;
+        let ty = component.component_type();
+        let exports = ty.exports(&sandbox.engine).map(|(name, _)| name);
+        let entry = entry_of(exports).with_context(|| format!("{}: no entry", shown()))?;
+        let asks_model = ty
+            .imports(&sandbox.engine)
+            .any(|(name, _)| coo_kernel::surface::judge(name) == Ok(Interface::Llm));
         // Type-checks every import against the linker before anything of the guest runs.
         let instance = linker(&sandbox.engine)?
             .instantiate_pre(&component)
@@ -191,50 +194,22 @@ impl Source {
         })
     }
 
-    /// Code that this root compiled after admitting it. How it is started and what it imports
-    /// is read off the code itself.
-    fn cached(
-        &self,
-        root: &StateRoot,
-        store: &Store,
-        sandbox: &Sandbox,
-    ) -> Result<Option<Prepared>> {
-        let Some(component) = code_cache::load(root, store, sandbox, &self.module)? else {
-            return Ok(None);
-        };
-        let ty = component.component_type();
-        let mut entry = None;
-        for (name, _) in ty.exports(&sandbox.engine) {
-            // The same precedence as in admission, so that a second run starts the same way.
-            if name == "run" {
-                entry = Some(Entry::Mission);
-                break;
-            }
-            if entry.is_none() && name.starts_with("wasi:cli/run@0.2.") {
-                entry = Some(Entry::Command(name.to_owned()));
-            }
-        }
-        let asks_model = ty
-            .imports(&sandbox.engine)
-            .any(|(name, _)| coo_kernel::surface::judge(name) == Ok(Interface::Llm));
-        Ok(entry.map(|entry| (component, entry, asks_model)))
-    }
-
-    fn compile(
+    /// Code that this root compiled after admitting it, or compiled now.
+    fn component(
         &self,
         root: &StateRoot,
         store: &mut Store,
         sandbox: &Sandbox,
         keep: bool,
-    ) -> Result<Prepared> {
-        let report = admission::examine(&self.wasm)?;
-        let asks_model = report.uses(Interface::Llm);
-        let admitted = report.admit()?;
-        let component = code_cache::compile(sandbox, &admitted.component)?;
+    ) -> Result<Component> {
+        if let Some(component) = code_cache::load(root, store, sandbox, &self.module)? {
+            return Ok(component);
+        }
+        let component = code_cache::compile(sandbox, &admission::examine(&self.wasm)?.admit()?)?;
         if keep {
             code_cache::save(root, store, sandbox, &self.module, &component)?;
         }
-        Ok((component, admitted.entry, asks_model))
+        Ok(component)
     }
 
     /// Keeps the module, so that the run stays replayable whatever becomes of its file.
@@ -247,7 +222,20 @@ impl Source {
     }
 }
 
-type Prepared = (wasmtime::component::Component, Entry, bool);
+/// How a component with these exports is started. `admission` has judged their types and
+/// refused a component without any.
+fn entry_of<'a>(exports: impl Iterator<Item = &'a str>) -> Option<Entry> {
+    let mut command = None;
+    for name in exports {
+        if name == "run" {
+            return Some(Entry::Mission);
+        }
+        if command.is_none() && name.starts_with("wasi:cli/run@0.2.") {
+            command = Some(Entry::Command(name.to_owned()));
+        }
+    }
+    command
+}
 
 fn module_file(module: &Digest) -> String {
     format!("modules/{module}.wasm")

@@ -190,7 +190,10 @@ impl StateRoot {
 
 /// Reads `file` whole if it has at most `bytes_max` bytes; `path` is for the message.
 pub fn read_bounded(file: File, path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
-    let mut content = Vec::new();
+    // The length is a hint: what counts is what is read.
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut content =
+        Vec::with_capacity(usize::try_from(length.min(bytes_max) + 1).unwrap_or_default());
     file.take(bytes_max + 1)
         .read_to_end(&mut content)
         .with_context(|| format!("file {}: can't be read", path.display()))?;

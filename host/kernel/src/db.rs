@@ -2,7 +2,10 @@
 //! `SQLite` authorizer asks. Never opens a database. Fields stand in key order (see
 //! `canonical::to_string_sorted`).
 
-use serde::de::{self, Deserializer};
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
@@ -60,28 +63,52 @@ enum Tagged {
     Blob(String),
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Null(()),
-    Integer(i64),
-    Text(String),
-    Tagged(Tagged),
+/// Told by its JSON type at once. An untagged enum would try one form after another, and
+/// print the whole text into an error for each that does not fit.
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("null, an integer, a text, {\"real\": …} or {\"blob\": …}")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Integer(number))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Value, E> {
+        i64::try_from(number)
+            .map(Value::Integer)
+            .map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Value, E> {
+        Ok(Value::Text(text))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
+        match Tagged::deserialize(MapAccessDeserializer::new(map))? {
+            Tagged::Real(text) => text.parse().map(Value::Real).map_err(de::Error::custom),
+            Tagged::Blob(text) => unhex(&text)
+                .map(Value::Blob)
+                .ok_or_else(|| de::Error::custom("blob is not hex")),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Written::deserialize(deserializer)? {
-            Written::Null(()) => Self::Null,
-            Written::Integer(number) => Self::Integer(number),
-            Written::Text(text) => Self::Text(text),
-            Written::Tagged(Tagged::Real(text)) => {
-                Self::Real(text.parse().map_err(de::Error::custom)?)
-            }
-            Written::Tagged(Tagged::Blob(text)) => {
-                Self::Blob(unhex(&text).ok_or_else(|| de::Error::custom("blob is not hex"))?)
-            }
-        })
+        deserializer.deserialize_any(ValueVisitor)
     }
 }
 
