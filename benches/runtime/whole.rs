@@ -38,10 +38,7 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     let source = Source::bundled("demo")?;
     let admitted = admission::examine(&source.wasm)?.admit()?;
     std::fs::write(&component, &admitted)?;
-    std::fs::write(
-        &code,
-        bare::engine()?.precompile_component(&admitted)?,
-    )?;
+    std::fs::write(&code, bare::engine()?.precompile_component(&admitted)?)?;
     std::fs::write(&input, source.descriptor.steps[0].input_text()?)?;
     std::fs::write(&log, vec![0; 1 << 16])?;
     std::fs::File::open(&log)?.sync_all()?;

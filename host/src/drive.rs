@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use coo_kernel::digest::Digest;
 use coo_kernel::failure::Failure;
 use coo_kernel::journal::{Kind, MissionBody, StepReturnedBody, StepStartedBody};
 use coo_kernel::ledger::{Ledger, Used};
@@ -37,6 +38,8 @@ pub struct Driven {
     pub used: Used,
     /// Where a trap happened, innermost first.
     pub backtrace: Vec<String>,
+    /// Digest of each step's memories, where asked for.
+    pub memory_sha256: Vec<Option<Digest>>,
 }
 
 /// Body of the environment event: everything a guest can learn that is not its input.
@@ -68,6 +71,7 @@ pub fn drive(
         memory_peak_bytes: 0,
         used: Used::default(),
         backtrace: Vec::new(),
+        memory_sha256: Vec::new(),
     };
     drive.stopped = begin(program, &mut drive.tape);
     if drive.stopped.is_err() {
@@ -151,6 +155,7 @@ fn one_step(
             descriptor: &program.descriptor,
             input: &input,
             wall_clock_max,
+            digest_memory: program.digest_memory,
         },
     );
     let StepEnd {
@@ -161,8 +166,10 @@ fn one_step(
         ledger,
         fuel_used,
         memory_bytes,
+        memory_sha256,
         backtrace,
     } = end;
+    drive.memory_sha256.push(memory_sha256);
     drive.tape = tape;
     drive.fuel += fuel_used;
     drive.memory_peak_bytes = drive.memory_peak_bytes.max(memory_bytes);
@@ -217,7 +224,8 @@ fn end_step(
         stderr: tape.keep(stderr)?,
         stdout: tape.keep(stdout)?,
     };
-    tape.event(Kind::StepReturned, &body)
+    tape.event(Kind::StepReturned, &body)?;
+    Ok(())
 }
 
 fn finish(tape: &mut Tape) -> Result<(), Stop> {

@@ -31,6 +31,16 @@ pub struct Source {
     pub module: Digest,
 }
 
+/// Where compiled code is looked for.
+pub struct Cache<'a> {
+    /// The state root with the files.
+    pub root: &'a StateRoot,
+    /// The store that vouches for them.
+    pub store: &'a mut Store,
+    /// Whether new code may be kept there.
+    pub keep: bool,
+}
+
 /// A program that may run.
 pub struct Program {
     /// The engine and its identity.
@@ -47,6 +57,8 @@ pub struct Program {
     pub module: Digest,
     /// Whether it can ask a language model.
     pub asks_model: bool,
+    /// Whether the digest of each step's memories is taken.
+    pub digest_memory: bool,
 }
 
 impl Source {
@@ -165,13 +177,13 @@ impl Source {
         })
     }
 
-    /// Judges, compiles and links. Compiled code is kept if `keep` may write to the root.
-    pub fn prepare(&self, root: &StateRoot, store: &mut Store, keep: bool) -> Result<Program> {
-        let sandbox = engine::build(self.descriptor.engine)?;
+    /// Judges, compiles and links. `digest_memory`: the digest of memories can be taken.
+    pub fn prepare(&self, cache: Option<Cache<'_>>, digest_memory: bool) -> Result<Program> {
+        let sandbox = engine::build_tuned(self.descriptor.engine, |config| {
+            config.coredump_on_trap(digest_memory);
+        })?;
         let shown = || format!("module {}", self.name);
-        let component = self
-            .component(root, store, &sandbox, keep)
-            .with_context(shown)?;
+        let component = self.component(cache, &sandbox).with_context(shown)?;
         let ty = component.component_type();
         let exports = ty.exports(&sandbox.engine).map(|(name, _)| name);
         let entry = entry_of(exports).with_context(|| format!("{}: no entry", shown()))?;
@@ -191,22 +203,21 @@ impl Source {
             descriptor: self.descriptor.clone(),
             module: self.module,
             asks_model,
+            digest_memory,
         })
     }
 
     /// Code that this root compiled after admitting it, or compiled now.
-    fn component(
-        &self,
-        root: &StateRoot,
-        store: &mut Store,
-        sandbox: &Sandbox,
-        keep: bool,
-    ) -> Result<Component> {
-        if let Some(component) = code_cache::load(root, store, sandbox, &self.module)? {
+    fn component(&self, cache: Option<Cache<'_>>, sandbox: &Sandbox) -> Result<Component> {
+        if let Some(Cache { root, store, .. }) = &cache
+            && let Some(component) = code_cache::load(root, store, sandbox, &self.module)?
+        {
             return Ok(component);
         }
         let component = code_cache::compile(sandbox, &admission::examine(&self.wasm)?.admit()?)?;
-        if keep {
+        if let Some(Cache { root, store, keep }) = cache
+            && keep
+        {
             code_cache::save(root, store, sandbox, &self.module, &component)?;
         }
         Ok(component)

@@ -9,7 +9,7 @@ use coo_kernel::journal::Divergence;
 use coo_kernel::state::State;
 
 use crate::drive::drive;
-use crate::prepare::Source;
+use crate::prepare::{Cache, Source};
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::store::MissionRow;
@@ -64,7 +64,15 @@ pub fn replay(
                 .unwrap_or("its process is at work or was killed")
         );
     }
-    let program = Source::recorded(&root, &store, mission)?.prepare(&root, &mut store, false)?;
+    let program = {
+        let source = Source::recorded(&root, &store, mission)?;
+        let cache = Cache {
+            root: &root,
+            store: &mut store,
+            keep: false,
+        };
+        source.prepare(Some(cache), false)?
+    };
     let other_engine = mission.facts.engine_sha256 != Some(program.sandbox.identity_sha256);
     let model = mission.facts.model.as_deref();
     let driven = drive(

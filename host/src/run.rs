@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use coo_kernel::digest::Digest;
 use coo_kernel::failure::Failure;
+use coo_kernel::journal::WorldBody;
 use coo_kernel::mission::{MissionId, Status};
 use coo_kernel::state::State;
 
@@ -15,10 +16,12 @@ use crate::gateway::{self, Gateway};
 use crate::live::Live;
 use crate::llm::{Freshness, Model};
 use crate::machine::{self, Stopwatch};
-use crate::prepare::Source;
+use crate::prepare::{Cache, Program, Source};
+use crate::resume;
 use crate::session::Session;
+use crate::state_root::{StateRoot, WriteLock};
 use crate::stop::Stop;
-use crate::store::{Durability, Facts, NewMission};
+use crate::store::{Durability, Facts, NewMission, Store};
 use crate::tape::{Recorder, Tape};
 use crate::world::World;
 
@@ -29,6 +32,8 @@ pub struct Options {
     pub freshness: Freshness,
     /// Real time a step may take.
     pub wall_clock_max: Duration,
+    /// Take the digest of each step's memories at its end.
+    pub digest_memory: bool,
 }
 
 impl Default for Options {
@@ -37,6 +42,7 @@ impl Default for Options {
             freshness: Freshness::Default,
             // An hour: fuel ends a run long before; this is for what fuel can't see.
             wall_clock_max: Duration::from_hours(1),
+            digest_memory: false,
         }
     }
 }
@@ -62,83 +68,138 @@ pub struct Ended {
     pub events: u64,
     /// See `Facts`.
     pub facts: Facts,
+    /// Of each step, where asked for.
+    pub memory_sha256: Vec<Option<Digest>>,
+    /// The root's lock: dropped by whoever has nothing more to write there.
+    pub lock: Option<WriteLock>,
 }
 
-/// Runs `source` and gives the session's parts back through its root.
+/// Runs `source`.
 pub fn run(session: Session, source: &Source, options: Options) -> Result<Ended> {
-    let Session {
-        root,
-        mut store,
-        config,
-        surroundings,
-        _lock: lock,
-    } = session;
-    let stopwatch = Stopwatch::start();
-    let program = source.prepare(&root, &mut store, true)?;
-    // Found out before anything is on record: without a model this mission can't go on.
-    let model_name = program
-        .asks_model
-        .then(|| surroundings.model(&config))
-        .transpose()?;
-    let model = Model::new(
-        model_name.clone(),
-        options.freshness,
-        &config,
-        &surroundings,
-        bundle::frozen(),
-    );
-
-    source.keep_module(&root)?;
-    let descriptor = store.put_blob(program.canonical.as_bytes())?.sha256;
+    let mut stage = Stage::set(session, source, options, None)?;
+    source.keep_module(&stage.root)?;
+    let store = &mut stage.store;
+    let descriptor = store.put_blob(stage.program.canonical.as_bytes())?.sha256;
     let id = store.create_mission(&NewMission {
-        mission_type: &program.descriptor.mission_type,
+        mission_type: &stage.program.descriptor.mission_type,
         name: &source.name,
         descriptor,
-        module: program.module,
+        module: stage.program.module,
         created_ms: machine::now_unix_ms(),
+        facts: &stage.facts,
     })?;
-    let live = Live {
-        world: World::new(root.path()),
-        gateway: Gateway::new(&root)?,
-        model,
-    };
-    let tape = Tape::record(Recorder { store, id, live });
-    let driven = drive(
-        &program,
-        model_name.as_deref(),
-        options.wall_clock_max,
-        tape,
-    );
-    let facts = Facts {
-        config_sha256: Some(Digest::of(config.to_text())),
-        environment_sha256: Some(Digest::of(machine::environment_facts())),
-        engine: program.sandbox.identity.clone(),
-        engine_sha256: Some(program.sandbox.identity_sha256),
-        fuel: driven.fuel,
-        memory_peak_bytes: driven.memory_peak_bytes,
-        backtrace: driven.backtrace.clone(),
-        elapsed_us: u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX),
-        pid: machine::process_id(),
-        model: model_name,
-    };
-    let ended = seal(&root, id, driven, facts);
-    drop(lock);
-    ended
+    stage.play(id, Tape::record)
+}
+
+/// Everything a mission needs to be run for real, from its first event on or from where its
+/// journal ends.
+pub(crate) struct Stage {
+    pub root: StateRoot,
+    pub store: Store,
+    pub program: Program,
+    /// What is known beforehand; completed when the run has ended.
+    pub facts: Facts,
+    model: Model,
+    options: Options,
+    stopwatch: Stopwatch,
+    lock: Option<WriteLock>,
+}
+
+impl Stage {
+    /// Prepares `source`. `model_name` is that of an earlier run of the same mission.
+    pub fn set(
+        session: Session,
+        source: &Source,
+        options: Options,
+        model_name: Option<String>,
+    ) -> Result<Self> {
+        let Session {
+            root,
+            mut store,
+            config,
+            surroundings,
+            lock,
+            ..
+        } = session;
+        let stopwatch = Stopwatch::start();
+        let cache = Some(Cache {
+            root: &root,
+            store: &mut store,
+            keep: true,
+        });
+        let program = source.prepare(cache, options.digest_memory)?;
+        // Found out before anything is on record: without a model this mission can't go on.
+        let model_name = match model_name {
+            None if program.asks_model => Some(surroundings.model(&config)?),
+            known => known,
+        };
+        Ok(Self {
+            facts: Facts {
+                config_sha256: Some(Digest::of(config.to_text())),
+                environment_sha256: Some(Digest::of(machine::environment_facts())),
+                engine: program.sandbox.identity.clone(),
+                engine_sha256: Some(program.sandbox.identity_sha256),
+                pid: machine::process_id(),
+                model: model_name.clone(),
+                ..Facts::default()
+            },
+            model: Model::new(
+                model_name,
+                options.freshness,
+                &config,
+                &surroundings,
+                bundle::frozen(),
+            ),
+            root,
+            store,
+            program,
+            options,
+            stopwatch,
+            lock,
+        })
+    }
+
+    /// Runs the mission over the tape that `tape` makes, and seals it.
+    pub fn play(self, id: MissionId, tape: impl FnOnce(Recorder) -> Tape) -> Result<Ended> {
+        let live = Live {
+            world: World::new(self.root.path()),
+            gateway: Gateway::new(&self.root)?,
+            model: self.model,
+        };
+        let tape = tape(Recorder {
+            store: self.store,
+            id,
+            live,
+        });
+        let driven = drive(
+            &self.program,
+            self.facts.model.as_deref(),
+            self.options.wall_clock_max,
+            tape,
+        );
+        let elapsed_us = u64::try_from(self.stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let facts = Facts {
+            fuel: driven.fuel,
+            memory_peak_bytes: driven.memory_peak_bytes,
+            backtrace: driven.backtrace.clone(),
+            elapsed_us: self.facts.elapsed_us.saturating_add(elapsed_us),
+            ..self.facts
+        };
+        let mut ended = seal(&self.root, id, driven, facts)?;
+        ended.lock = self.lock;
+        Ok(ended)
+    }
 }
 
 /// Writes down the end, durably, and then makes the promised changes.
-fn seal(
-    root: &crate::state_root::StateRoot,
-    id: MissionId,
-    driven: Driven,
-    facts: Facts,
-) -> Result<Ended> {
+fn seal(root: &StateRoot, id: MissionId, driven: Driven, facts: Facts) -> Result<Ended> {
     let Driven {
         tape,
         stopped,
         failure,
         output,
         stderr,
+        memory_sha256,
         ..
     } = driven;
     let chain = tape.chain();
@@ -154,6 +215,9 @@ fn seal(
     let interrupted = match stopped {
         Ok(()) => None,
         Err(Stop::Interrupted(error)) => Some(format!("{error:#}")),
+        // The world is not what it was when the journal's first part was recorded. Nothing of
+        // this attempt is kept; the store's transaction goes with it.
+        Err(Stop::Diverged(divergence)) => return Err(resume::other_world(id, &divergence)),
         Err(other) => Some(other.to_string()),
     };
     let status = match (&interrupted, &failure) {
@@ -166,10 +230,9 @@ fn seal(
     let commit = changes_world.then(|| store.promise_world(id)).transpose()?;
     store.commit(Durability::Power)?;
     if let Some(commit) = commit {
-        live.world.commit(commit)?;
-        gateway::apply(root, &store, &changes.artefacts)?;
-        store.world_applied(commit)?;
-        store.commit(Durability::Process)?;
+        apply(root, &mut store, &mut live.world, commit, &changes).with_context(|| {
+            format!("mission {id}: it is complete and its changes are promised, but could not be made yet; the next coo command makes them")
+        })?;
     }
     Ok(Ended {
         id,
@@ -181,5 +244,21 @@ fn seal(
         chain_head: chain.head(),
         events: chain.seq(),
         facts,
+        memory_sha256,
+        lock: None,
     })
+}
+
+/// Makes the promised changes.
+fn apply(
+    root: &StateRoot,
+    store: &mut Store,
+    world: &mut World,
+    commit: u32,
+    changes: &WorldBody,
+) -> Result<()> {
+    world.commit(commit)?;
+    gateway::apply(root, store, &changes.artefacts)?;
+    store.world_applied(commit)?;
+    store.commit(Durability::Process)
 }

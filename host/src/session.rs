@@ -4,16 +4,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use coo_kernel::db::{Answer, Refusal, Statement};
-use coo_kernel::journal::{CallBody, Chain, Kind, WorldBody};
+use coo_kernel::journal::{CallBody, Kind, WorldBody};
 use coo_kernel::mission::MissionId;
 
 use crate::config::{Config, Surroundings};
 use crate::state_root::{DEFAULT_NAME, StateRoot, WriteLock};
 use crate::store::{Durability, MissionRow, Store};
 use crate::world::{self, World};
-use crate::{gateway, machine};
+use crate::{gateway, history, machine};
 
 /// See the module.
 pub struct Session {
@@ -25,7 +25,8 @@ pub struct Session {
     pub config: Config,
     /// Environment and `.env`.
     pub surroundings: Surroundings,
-    pub(crate) _lock: Option<WriteLock>,
+    /// Held by whoever may change the root.
+    pub lock: Option<WriteLock>,
 }
 
 /// The state root the user means: `--root`, `COO_ROOT`, or `.coo` here.
@@ -42,11 +43,20 @@ impl Session {
         let root = StateRoot::open_or_create(path)?;
         let lock =
             root.lock(|| say("waiting for another coo process to finish with this state root"))?;
+        root.sweep()?;
         let mut store = Store::open(root.path())?;
         for line in recover(&root, &mut store)? {
             say(&line);
         }
         Self::with(root, store, Some(lock))
+    }
+
+    /// As `for_writing`, but only where there is a root already.
+    pub fn for_changing(path: &Path, say: impl FnMut(&str)) -> Result<Option<Self>> {
+        match StateRoot::open_existing(path)? {
+            Some(_) => Self::for_writing(path, say).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Opens a root for reading it, while others may change it. `None` where there is none.
@@ -75,7 +85,7 @@ impl Session {
             store,
             config,
             surroundings,
-            _lock: lock,
+            lock,
         })
     }
 }
@@ -112,34 +122,27 @@ fn recover(root: &StateRoot, store: &mut Store) -> Result<Vec<String>> {
 type Applied = (Statement, Result<u64, Refusal>);
 
 /// What the journal of a mission promises, read with its chain verified.
-fn promised(store: &Store, mission: u32) -> Result<(WorldBody, Vec<Applied>)> {
-    let mut chain = Chain::default();
+fn promised(store: &Store, mission: MissionId) -> Result<(WorldBody, Vec<Applied>)> {
     let mut statements = Vec::new();
     let mut world = None;
-    loop {
-        let page = store.page(mission, chain.seq())?;
-        if page.is_empty() {
-            break;
-        }
-        for record in page {
-            chain.verify(&record)?;
-            match record.kind {
-                Kind::DbExecute => {
-                    let body: CallBody<'_> = serde_json::from_str(&record.body)?;
-                    statements.push((
-                        serde_json::from_str(body.request.get())?,
-                        serde_json::from_str::<Answer<u64>>(body.answer.get())?.into(),
-                    ));
-                }
-                Kind::World => world = Some(serde_json::from_str(&record.body)?),
-                _ => {}
+    history::walk(store, mission, |record| {
+        match record.kind {
+            Kind::DbExecute => {
+                let body: CallBody<'_> = serde_json::from_str(&record.body)?;
+                statements.push((
+                    serde_json::from_str(body.request.get())?,
+                    serde_json::from_str::<Answer<u64>>(body.answer.get())?.into(),
+                ));
             }
+            Kind::World => world = Some(serde_json::from_str(&record.body)?),
+            _ => {}
         }
-    }
-    match world {
-        Some(world) => Ok((world, statements)),
-        None => bail!(
-            "mission number {mission}: its world changes were promised, but its journal does not hold them"
-        ),
-    }
+        Ok(())
+    })?;
+    let world = world.with_context(|| {
+        format!(
+            "mission {mission}: its world changes were promised, but its journal does not hold them"
+        )
+    })?;
+    Ok((world, statements))
 }

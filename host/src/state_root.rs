@@ -11,13 +11,16 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
 use crate::config::Config;
+use crate::fault;
 use crate::machine;
 
 /// The folder's name where nothing else is said.
 pub const DEFAULT_NAME: &str = ".coo";
 const CONFIG_FILE: &str = "config.json";
 const LOCK_FILE: &str = "lock";
-const FOLDERS: [&str; 4] = ["artefacts", "cache", "demo", "modules"];
+const FOLDERS: [&str; 5] = ["artefacts", "cache", "demo", "modules", TEMPORARY];
+/// Files on their way to their names. Whatever a writer finds here, a killed process left.
+const TEMPORARY: &str = "tmp";
 
 /// An opened state root.
 #[derive(Debug)]
@@ -39,6 +42,7 @@ impl StateRoot {
             .with_context(|| format!("state root {}: can't be created", path.display()))?;
         let root = Self::open_dir(path)?;
         for folder in FOLDERS {
+            fault::point("folder.create")?;
             root.dir.create_dir_all(folder).with_context(|| {
                 format!(
                     "state root {}: can't create {folder}/; is it writable?",
@@ -137,7 +141,18 @@ impl StateRoot {
         Some(WriteLock { _file: file })
     }
 
-    /// Writes a file whole or not at all: a temporary one beside it, synced, then renamed.
+    /// Removes what killed processes left of files they were writing. The caller holds the
+    /// lock.
+    pub fn sweep(&self) -> Result<()> {
+        let shown = || format!("state root {}: {TEMPORARY}/", self.path.display());
+        for entry in self.dir.read_dir(TEMPORARY).with_context(shown)? {
+            let name = Path::new(TEMPORARY).join(entry.with_context(shown)?.file_name());
+            self.dir.remove_file(name).with_context(shown)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a file whole or not at all: a temporary one in `tmp/`, synced, then renamed.
     /// The folder is synced too, so that the new name survives a loss of power.
     pub fn write_new(&self, name: &str, content: &[u8]) -> Result<()> {
         let path = Path::new(name);
@@ -152,14 +167,19 @@ impl StateRoot {
                 )
             })?;
         }
-        let temporary = format!("{name}.{}.tmp", machine::process_id());
+        let temporary = format!("{TEMPORARY}/{}", machine::process_id());
         let written = (|| -> std::io::Result<()> {
+            fault::point("file.create")?;
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true);
             let mut file = self.dir.open_with(&temporary, &options)?;
+            fault::point("file.write")?;
             file.write_all(content)?;
+            fault::point("file.sync")?;
             file.sync_data()?;
+            fault::point("file.rename")?;
             self.dir.rename(&temporary, &self.dir, name)?;
+            fault::point("folder.sync")?;
             self.dir
                 .open(folder.unwrap_or(Path::new(".")))?
                 .into_std()

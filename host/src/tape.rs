@@ -1,9 +1,12 @@
 //! The tape: through it goes everything a run says and is told. Recording, it performs a
 //! call, journals it and hands the answer on; replaying, it answers from the journal and
-//! compares every byte the run produces with what was recorded.
+//! compares every byte the run produces with what was recorded. Resuming is recording with a
+//! stretch of journal ahead: what the mission's own world answers is performed once more and
+//! compared, what the outside answered is taken from the journal, and past its end the tape
+//! records.
 //!
-//! Architecture invariant: the code that runs a mission is the same for both and can't tell
-//! which one it has. A replaying tape holds nothing a call could be performed with.
+//! Architecture invariant: the code that runs a mission is the same for all three and can't
+//! tell which one it has. A replaying tape holds nothing a call could be performed with.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -41,8 +44,15 @@ pub struct Tape {
 }
 
 enum Mode {
-    Recording(Box<Recorder>),
-    Replaying(Box<Replayer>),
+    Recording {
+        recorder: Box<Recorder>,
+        /// What an interrupted process had recorded and this one has not gone over yet.
+        ahead: Option<Recorded>,
+    },
+    Replaying {
+        store: Store,
+        recorded: Recorded,
+    },
 }
 
 /// What a recording tape performs calls with and writes to.
@@ -55,28 +65,37 @@ pub struct Recorder {
     pub live: Live,
 }
 
-/// A journal being replayed.
-pub struct Replayer {
-    store: Store,
+/// A journal being gone over.
+struct Recorded {
     id: MissionId,
-    recorded: VecDeque<Record>,
+    page: VecDeque<Record>,
     verified: Chain,
 }
 
 impl Tape {
     /// A tape that records.
     pub fn record(recorder: Recorder) -> Self {
-        Self::new(Mode::Recording(Box::new(recorder)))
+        Self::new(Mode::Recording {
+            recorder: Box::new(recorder),
+            ahead: None,
+        })
+    }
+
+    /// A tape that goes over what is recorded of the mission and records what follows.
+    pub fn resume(recorder: Recorder) -> Self {
+        let ahead = Some(Recorded::of(recorder.id));
+        Self::new(Mode::Recording {
+            recorder: Box::new(recorder),
+            ahead,
+        })
     }
 
     /// A tape that replays the journal of `id`.
     pub fn replay(store: Store, id: MissionId) -> Self {
-        Self::new(Mode::Replaying(Box::new(Replayer {
+        Self::new(Mode::Replaying {
             store,
-            id,
-            recorded: VecDeque::new(),
-            verified: Chain::default(),
-        })))
+            recorded: Recorded::of(id),
+        })
     }
 
     fn new(mode: Mode) -> Self {
@@ -124,18 +143,24 @@ impl Tape {
     /// The recorder back, at the end of a run.
     pub fn into_recorder(self) -> Option<Recorder> {
         match self.mode {
-            Mode::Recording(recorder) => Some(*recorder),
-            Mode::Replaying(_) => None,
+            Mode::Recording { recorder, .. } => Some(*recorder),
+            Mode::Replaying { .. } => None,
+        }
+    }
+
+    /// The store back, at the end of a run or a replay.
+    pub fn into_store(self) -> Store {
+        match self.mode {
+            Mode::Recording { recorder, .. } => recorder.store,
+            Mode::Replaying { store, .. } => store,
         }
     }
 
     /// Writes the first event.
     pub fn begin(&mut self, body: &impl Serialize) -> Result<(), Stop> {
-        self.append(
-            State::Init,
-            Kind::Mission,
-            canonical::to_string_sorted(body)?,
-        )
+        let body = canonical::to_string_sorted(body)?;
+        self.append(State::Init, Kind::Mission, body)?;
+        Ok(())
     }
 
     /// Moves the mission on.
@@ -148,12 +173,12 @@ impl Tape {
             from,
             to,
         };
-        self.append(to, Kind::Transition, canonical::to_string_sorted(&body)?)?;
-        self.note(None)
+        let appended = self.append(to, Kind::Transition, canonical::to_string_sorted(&body)?)?;
+        self.note(appended, None)
     }
 
     /// Writes an event of the current state.
-    pub fn event(&mut self, kind: Kind, body: &impl Serialize) -> Result<(), Stop> {
+    pub fn event(&mut self, kind: Kind, body: &impl Serialize) -> Result<Appended, Stop> {
         let state = self.state()?;
         self.append(state, kind, canonical::to_string_sorted(body)?)
     }
@@ -161,20 +186,22 @@ impl Tape {
     /// Keeps `content` beside the journal; a replay only names it.
     pub fn keep(&mut self, content: &[u8]) -> Result<Blob, Stop> {
         Ok(match &mut self.mode {
-            Mode::Recording(recorder) => recorder.store.put_blob(content)?,
-            Mode::Replaying(_) => Blob::of(content),
+            Mode::Recording { recorder, .. } => recorder.store.put_blob(content)?,
+            Mode::Replaying { .. } => Blob::of(content),
         })
     }
 
     /// Makes everything written so far survive.
     pub fn commit(&mut self, durability: Durability) -> Result<(), Stop> {
-        if let Mode::Recording(recorder) = &mut self.mode {
+        if let Mode::Recording { recorder, .. } = &mut self.mode {
             recorder.store.commit(durability)?;
         }
         Ok(())
     }
 
-    /// One call whose answer depends on nothing but the mission's own world.
+    /// One call whose answer depends on nothing but the mission's own world. Where a journal
+    /// lies ahead it is performed again, since its effect went with the process, and the
+    /// answer must be the recorded one.
     pub fn call<Q: Serialize, A: Serialize + DeserializeOwned>(
         &mut self,
         kind: Kind,
@@ -183,8 +210,8 @@ impl Tape {
     ) -> Result<A, Stop> {
         let request_text = canonical::to_string_sorted(request)?;
         let answer = match &mut self.mode {
-            Mode::Recording(recorder) => perform(recorder)?,
-            Mode::Replaying(replayer) => match replayer.peek()? {
+            Mode::Recording { recorder, .. } => perform(recorder)?,
+            Mode::Replaying { .. } => match self.ahead()? {
                 Some(recorded) if recorded.kind == kind => {
                     let body: CallBody<'_> =
                         serde_json::from_str(&recorded.body).context("journal: body of a call")?;
@@ -194,15 +221,7 @@ impl Tape {
                 recorded => {
                     let expected = recorded.map(side);
                     let body = format!(r#"{{"request":{request_text}}}"#);
-                    let state = self.state()?;
-                    return Err(self.diverged(
-                        expected,
-                        Some(Side {
-                            state,
-                            kind: kind.name(),
-                            body,
-                        }),
-                    ));
+                    return Err(self.diverged(expected, kind, body)?);
                 }
             },
         };
@@ -221,74 +240,103 @@ impl Tape {
         let sha256 = Digest::of(request_text.get());
         let count = self.asked.entry(sha256).or_insert(0);
         *count += 1;
-        let nth = *count;
-        let known = match &self.mode {
-            Mode::Recording(recorder) => {
-                recorder
-                    .live
-                    .model
-                    .known(&recorder.store, request, &sha256, nth)?
-            }
-            Mode::Replaying(_) => None,
+        let asked = Asked {
+            request,
+            sha256,
+            nth: *count,
         };
-        self.event(
-            Kind::LlmIntent,
-            &IntentBody {
-                nth,
-                request: &request_text,
-                sha256,
-            },
-        )?;
-        let answered = match (&mut self.mode, known) {
-            (_, Some(known)) => known,
-            (Mode::Recording(recorder), None) => {
-                let Recorder { store, live, .. } = recorder.as_mut();
-                live.model.call(store, request, &sha256, nth)?
+        let is_new = self.ahead()?.is_none();
+        let known = if is_new { self.known(&asked)? } else { None };
+        let intent = IntentBody {
+            nth: asked.nth,
+            request: &request_text,
+            sha256,
+        };
+        self.event(Kind::LlmIntent, &intent)?;
+        let answered = match self.ahead()? {
+            Some(recorded) if recorded.kind == Kind::LlmOutcome => {
+                let body: OutcomeBody = serde_json::from_str(&recorded.body)
+                    .context("journal: outcome of a model call")?;
+                Answered::recorded(body.answer)
             }
-            (Mode::Replaying(replayer), None) => match replayer.peek()? {
-                Some(recorded) if recorded.kind == Kind::LlmOutcome => {
-                    let body: OutcomeBody = serde_json::from_str(&recorded.body)
-                        .context("journal: outcome of a model call")?;
-                    Answered {
-                        answer: body.answer,
-                        source: String::new(),
-                        provenance: None,
-                        live: false,
-                    }
-                }
-                recorded => {
-                    let expected = recorded.map(side);
-                    let state = self.state()?;
-                    let actual = Side {
-                        state,
-                        kind: Kind::LlmOutcome.name(),
-                        body: String::new(),
-                    };
-                    return Err(self.diverged(expected, Some(actual)));
-                }
+            Some(recorded) => {
+                let expected = Some(side(recorded));
+                return Err(self.diverged(expected, Kind::LlmOutcome, String::new())?);
+            }
+            None if is_new => match known {
+                Some(known) => known,
+                None => self.send(&asked)?,
+            },
+            // The call was in doubt, and whoever resumed the mission wants it sent again.
+            None => match self.known(&asked)? {
+                Some(known) => known,
+                None => self.send(&asked)?,
             },
         };
-        self.event(
-            Kind::LlmOutcome,
-            &OutcomeBody {
-                answer: answered.answer.clone(),
-            },
-        )?;
-        self.note(Some((answered.source, answered.provenance)))?;
+        let outcome = OutcomeBody {
+            answer: answered.answer.clone(),
+        };
+        let appended = self.event(Kind::LlmOutcome, &outcome)?;
+        self.note(appended, Some((answered.source, answered.provenance)))?;
         if answered.live {
             self.commit(Durability::Power)?;
         }
         Ok(answered.answer)
     }
 
-    /// A replay's last question: whether the journal goes on where the run has ended.
-    pub fn expect_end(&mut self) -> Result<(), Stop> {
-        let Mode::Replaying(replayer) = &mut self.mode else {
-            return Ok(());
+    /// An answer that is on record outside this mission's journal.
+    fn known(&self, asked: &Asked<'_>) -> Result<Option<Answered>, Stop> {
+        match &self.mode {
+            Mode::Recording { recorder, .. } => Ok(recorder.live.model.known(
+                &recorder.store,
+                asked.request,
+                &asked.sha256,
+                asked.nth,
+            )?),
+            Mode::Replaying { .. } => Ok(None),
+        }
+    }
+
+    /// Asks the server. The intent, this moment's last event, is durable before the request
+    /// leaves; if no answer can have come of it, that is noted beside it.
+    fn send(&mut self, asked: &Asked<'_>) -> Result<Answered, Stop> {
+        let intent = self.chain.seq();
+        let Mode::Recording { recorder, .. } = &mut self.mode else {
+            return Err(self.diverged(None, Kind::LlmOutcome, String::new())?);
         };
-        match replayer.peek()?.map(side) {
+        let Recorder { store, live, id } = recorder.as_mut();
+        store.put_facts(
+            id.number(),
+            intent,
+            &EventFacts::sent(machine::now_unix_ms()),
+        )?;
+        // Whoever looks after a crash can see that this call may have been made.
+        store.commit(Durability::Power)?;
+        match live
+            .model
+            .call(store, asked.request, &asked.sha256, asked.nth)?
+        {
+            Ok(answered) => Ok(answered),
+            Err(failed) => {
+                if !failed.in_doubt {
+                    let facts = EventFacts::unanswered(machine::now_unix_ms());
+                    store.put_facts(id.number(), intent, &facts)?;
+                }
+                Err(Stop::Interrupted(failed.error))
+            }
+        }
+    }
+
+    /// The last question: whether the journal goes on where the run has ended.
+    pub fn expect_end(&mut self) -> Result<(), Stop> {
+        let seq = self.chain.seq() + 1;
+        match self.ahead()?.map(side) {
             None => Ok(()),
-            expected => Err(self.diverged(expected, None)),
+            expected => Err(Stop::Diverged(Box::new(Divergence {
+                seq,
+                expected,
+                actual: None,
+            }))),
         }
     }
 
@@ -297,9 +345,29 @@ impl Tape {
         Ok(self.progress.state().context("journal: no event yet")?)
     }
 
-    /// Writes down what stands beside the last event.
-    fn note(&mut self, origin: Option<(String, Option<Provenance>)>) -> Result<(), Stop> {
-        if let Mode::Recording(recorder) = &mut self.mode {
+    /// The next recorded event; `None` where the run makes the journal or goes on past it.
+    fn ahead(&mut self) -> Result<Option<&Record>, Stop> {
+        match &mut self.mode {
+            Mode::Recording { recorder, ahead } => {
+                if let Some(recorded) = ahead
+                    && recorded.peek(&recorder.store)?.is_none()
+                {
+                    // For good: what is found from here on, this process has written.
+                    *ahead = None;
+                }
+                Ok(ahead.as_ref().and_then(|recorded| recorded.page.front()))
+            }
+            Mode::Replaying { store, recorded } => recorded.peek(store),
+        }
+    }
+
+    /// Writes down what stands beside an event that was written now.
+    fn note(
+        &mut self,
+        appended: Appended,
+        origin: Option<(String, Option<Provenance>)>,
+    ) -> Result<(), Stop> {
+        if let (Mode::Recording { recorder, .. }, Appended::Now) = (&mut self.mode, appended) {
             let (source, provenance) = origin.unzip();
             let facts = EventFacts {
                 at_ms: machine::now_unix_ms(),
@@ -308,17 +376,28 @@ impl Tape {
             };
             recorder
                 .store
-                .append_facts(recorder.id.number(), self.chain.seq(), &facts)?;
+                .put_facts(recorder.id.number(), self.chain.seq(), &facts)?;
         }
         Ok(())
     }
 
-    fn append(&mut self, state: State, kind: Kind, body: String) -> Result<(), Stop> {
-        let record = self.chain.append(state, kind, body);
-        match &mut self.mode {
-            Mode::Recording(recorder) => recorder.store.append(recorder.id.number(), &record)?,
-            Mode::Replaying(replayer) => {
-                let expected = replayer.take()?;
+    /// Writes an event, or holds it to the recorded one where there is a journal ahead.
+    fn append(&mut self, state: State, kind: Kind, body: String) -> Result<Appended, Stop> {
+        // Kept only with the event itself: a write that fails leaves the chain where it was.
+        let mut chain = self.chain;
+        let record = chain.append(state, kind, body);
+        let is_recorded = self.ahead()?.is_some();
+        let appended = match &mut self.mode {
+            Mode::Recording { recorder, .. } if !is_recorded => {
+                recorder.store.append(recorder.id.number(), &record)?;
+                Appended::Now
+            }
+            Mode::Recording {
+                ahead: Some(recorded),
+                ..
+            }
+            | Mode::Replaying { recorded, .. } => {
+                let expected = recorded.page.pop_front();
                 if expected.as_ref() != Some(&record) {
                     return Err(Stop::Diverged(Box::new(Divergence {
                         seq: record.seq,
@@ -326,22 +405,48 @@ impl Tape {
                         actual: Some(side(&record)),
                     })));
                 }
+                Appended::Before
             }
-        }
+            Mode::Recording { ahead: None, .. } => {
+                return Err(anyhow!("journal: an event is ahead and there is none").into());
+            }
+        };
+        self.chain = chain;
         self.progress
             .apply(&record)
             .map_err(|error| anyhow!(error))?;
-        Ok(())
+        Ok(appended)
     }
 
-    fn diverged(&self, expected: Option<Side>, actual: Option<Side>) -> Stop {
-        let seq = self.chain.seq() + 1;
-        Stop::Diverged(Box::new(Divergence {
-            seq,
+    /// The run does `kind` next, and the journal has something else there, or nothing.
+    fn diverged(&self, expected: Option<Side>, kind: Kind, body: String) -> Result<Stop, Stop> {
+        Ok(Stop::Diverged(Box::new(Divergence {
+            seq: self.chain.seq() + 1,
             expected,
-            actual,
-        }))
+            actual: Some(Side {
+                state: self.state()?,
+                kind: kind.name(),
+                body,
+            }),
+        })))
     }
+}
+
+/// When an event got into the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// Just now.
+    Now,
+    /// Earlier; it was found equal.
+    Before,
+}
+
+/// A model call as this run makes it.
+struct Asked<'a> {
+    request: &'a Request,
+    sha256: Digest,
+    /// How often this run has asked it, this time included.
+    nth: u64,
 }
 
 fn raw<T: Serialize>(value: &T) -> Result<Box<RawValue>, Stop> {
@@ -357,23 +462,26 @@ fn side(record: &Record) -> Side {
     }
 }
 
-impl Replayer {
+impl Recorded {
+    fn of(id: MissionId) -> Self {
+        Self {
+            id,
+            page: VecDeque::new(),
+            verified: Chain::default(),
+        }
+    }
+
     /// The next recorded event, verified against the chain before anybody looks at it.
-    fn peek(&mut self) -> Result<Option<&Record>, Stop> {
-        if self.recorded.is_empty() {
-            let page = self.store.page(self.id.number(), self.verified.seq())?;
+    fn peek(&mut self, store: &Store) -> Result<Option<&Record>, Stop> {
+        if self.page.is_empty() {
+            let page = store.page(self.id.number(), self.verified.seq())?;
             for record in &page {
                 self.verified
                     .verify(record)
                     .map_err(|broken| anyhow!(broken))?;
             }
-            self.recorded = page.into();
+            self.page = page.into();
         }
-        Ok(self.recorded.front())
-    }
-
-    fn take(&mut self) -> Result<Option<Record>, Stop> {
-        self.peek()?;
-        Ok(self.recorded.pop_front())
+        Ok(self.page.front())
     }
 }

@@ -1,39 +1,11 @@
-//! Reads a mission's journal for the commands that show it: every page verified against the
-//! chain, every event folded. Prints nothing.
+//! How a mission stands, in words, from its journal and its row. Prints nothing.
 
-use anyhow::{Context as _, Result};
-use coo_kernel::journal::{Chain, Progress, Record};
+use coo_kernel::journal::Progress;
 use coo_kernel::mission::Status;
 use coo_kernel::state::State;
 
 use crate::session::Session;
 use crate::store::MissionRow;
-
-/// Passes each event of `mission` to `visit`, in order, verified; gives the fold and the
-/// chain's end.
-pub fn walk(
-    session: &Session,
-    mission: &MissionRow,
-    mut visit: impl FnMut(&Record) -> Result<()>,
-) -> Result<(Progress, Chain)> {
-    let mut chain = Chain::default();
-    let mut progress = Progress::default();
-    loop {
-        let page = session.store.page(mission.id.number(), chain.seq())?;
-        if page.is_empty() {
-            return Ok((progress, chain));
-        }
-        for record in page {
-            chain
-                .verify(&record)
-                .with_context(|| format!("mission {}", mission.id))?;
-            progress
-                .apply(&record)
-                .with_context(|| format!("mission {}", mission.id))?;
-            visit(&record)?;
-        }
-    }
-}
 
 /// How the mission stands.
 pub fn status(session: &Session, mission: &MissionRow, progress: &Progress) -> Status {

@@ -15,6 +15,7 @@ use coo_kernel::mission::Status;
 use serde::Serialize;
 
 use super::{events, print};
+use crate::history;
 use crate::session::{Session, find_mission};
 use crate::store::{Facts, MissionRow};
 
@@ -93,7 +94,7 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
     let mut model_calls: Vec<ModelCall> = Vec::new();
     let mut steps = Vec::new();
     let mut world = None;
-    let (progress, chain) = events::walk(session, mission, |record| {
+    let (progress, chain) = history::walk(&session.store, mission.id, |record| {
         match record.kind {
             Kind::LlmIntent => {
                 calls.llm += 1;

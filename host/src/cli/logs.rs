@@ -14,7 +14,8 @@ use coo_kernel::llm::{Answer, Refusal};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{events, print};
+use super::print;
+use crate::history;
 use crate::session::{Session, find_mission};
 use crate::store::MissionRow;
 
@@ -56,7 +57,7 @@ pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
         let mission = session.store.latest_mission()?.with_context(none)?;
         (session, mission)
     };
-    events::walk(&session, &mission, |record| {
+    history::walk(&session.store, mission.id, |record| {
         let line = if options.json {
             json_line(&session, &mission, record)?
         } else {

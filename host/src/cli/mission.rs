@@ -9,6 +9,7 @@ use coo_kernel::state::State;
 use serde::Serialize;
 
 use super::{events, print};
+use crate::history;
 use crate::machine::rfc3339;
 use crate::session::find_mission;
 
@@ -35,7 +36,7 @@ struct View {
 
 pub fn cmd_mission(root: &Path, options: &Options) -> Result<ExitCode> {
     let (session, mission) = find_mission(root, &options.id, print::note)?;
-    let (progress, _) = events::walk(&session, &mission, |_| Ok(()))?;
+    let (progress, _) = history::walk(&session.store, mission.id, |_| Ok(()))?;
     let status = events::status(&session, &mission, &progress);
     let started = session.store.event_facts(mission.id.number(), 2)?;
     let view = View {

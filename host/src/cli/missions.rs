@@ -8,6 +8,7 @@ use coo_kernel::mission::Status;
 use serde::Serialize;
 
 use super::{events, print};
+use crate::history;
 use crate::machine::rfc3339;
 use crate::session::Session;
 
@@ -33,7 +34,7 @@ pub fn cmd_missions(root: &Path, options: &Options) -> Result<ExitCode> {
     if let Some(session) = Session::for_reading(root, print::note)? {
         for mission in session.store.missions()? {
             // One journal that was tampered with must not hide the others.
-            let status = match events::walk(&session, &mission, |_| Ok(())) {
+            let status = match history::walk(&session.store, mission.id, |_| Ok(())) {
                 Ok((progress, _)) => events::status(&session, &mission, &progress),
                 Err(error) => {
                     print::error(&error);

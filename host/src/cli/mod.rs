@@ -15,6 +15,7 @@ mod missions;
 mod print;
 mod receipt;
 mod replay;
+mod resume;
 mod run;
 mod run_demo;
 mod validate;
@@ -63,6 +64,8 @@ enum Command {
     },
     /// Run a mission: a descriptor, a bundled mission by name, or a .wasm program
     Run(run::Options),
+    /// Run an interrupted mission on from where its journal ends
+    Resume(resume::Options),
     /// Run a recorded mission again from its journal and compare every byte
     Replay(replay::Options),
     /// List all missions
@@ -108,6 +111,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         Command::RunDemo { rest } => run_demo::cmd_run_demo(&root, &rest),
         Command::Run(options) => run::cmd_run(&root, &options),
+        Command::Resume(options) => resume::cmd_resume(&root, &options),
         Command::Replay(options) => replay::cmd_replay(&root, &options),
         Command::Missions(options) => missions::cmd_missions(&root, &options),
         Command::Mission(options) => mission::cmd_mission(&root, &options),

@@ -26,6 +26,19 @@ pub struct Options {
     /// Input of a .wasm program: a text file, or - for standard input
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
+    #[command(flatten)]
+    answering: Answering,
+    /// Print a JSON receipt in place of the output
+    #[arg(long)]
+    json: bool,
+    /// Arguments of a .wasm program
+    #[arg(last = true, value_name = "ARGS")]
+    arguments: Vec<String>,
+}
+
+/// How a mission may be answered and for how long; the same for `run` and `resume`.
+#[derive(Debug, clap::Args)]
+pub struct Answering {
     /// Answer model calls from the frozen store only; a missing answer is an error
     #[arg(long, conflicts_with = "live")]
     frozen: bool,
@@ -35,30 +48,34 @@ pub struct Options {
     /// Real time a step may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
     timeout: u64,
-    /// Print a JSON receipt in place of the output
-    #[arg(long)]
-    json: bool,
-    /// Arguments of a .wasm program
-    #[arg(last = true, value_name = "ARGS")]
-    arguments: Vec<String>,
+}
+
+impl Answering {
+    pub fn options(&self) -> run::Options {
+        run::Options {
+            freshness: match (self.frozen, self.live) {
+                (true, _) => Freshness::Frozen,
+                (_, true) => Freshness::Live,
+                _ => Freshness::Default,
+            },
+            wall_clock_max: Duration::from_secs(self.timeout),
+            ..run::Options::default()
+        }
+    }
 }
 
 pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
     let source = source(options)?;
     let session = Session::for_writing(root, print::note)?;
-    let ended = run::run(
-        session,
-        &source,
-        run::Options {
-            freshness: match (options.frozen, options.live) {
-                (true, _) => Freshness::Frozen,
-                (_, true) => Freshness::Live,
-                _ => Freshness::Default,
-            },
-            wall_clock_max: Duration::from_secs(options.timeout),
-        },
-    )?;
-    if options.json {
+    let ended = run::run(session, &source, options.answering.options())?;
+    report(ended, options.json)
+}
+
+/// Prints what a mission gave and how it ended.
+pub fn report(mut ended: Ended, json: bool) -> Result<ExitCode> {
+    // Whoever reads the output may take his time; nobody has to wait for him.
+    drop(ended.lock.take());
+    if json {
         print::json(&receipt(&ended))?;
     } else {
         print::content(&ended.output)?;
@@ -77,10 +94,11 @@ pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
         ended.chain_head.short(),
     ));
     if let Some(reason) = reason(&ended) {
-        print::error_text(&format!(
-            "mission {}: {reason}; 'coo logs {}' shows how it got there",
-            ended.id, ended.id
-        ));
+        let next = match ended.status {
+            Status::Interrupted => format!("'coo resume {}' goes on with it", ended.id),
+            _ => format!("'coo logs {}' shows how it got there", ended.id),
+        };
+        print::error_text(&format!("mission {}: {reason}; {next}", ended.id));
     }
     Ok(print::code(ended.status == Status::Success))
 }

@@ -10,6 +10,7 @@ use coo_kernel::mission::Status;
 
 use super::receipt::{PREFIX, Receipt};
 use super::{events, print};
+use crate::history;
 use crate::machine::rfc3339;
 use crate::prepare::Source;
 use crate::run::{self, Options};
@@ -29,7 +30,7 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
         .store
         .mission(ended.id)?
         .context("mission: gone after the run")?;
-    let (progress, _) = events::walk(&session, &mission, |_| Ok(()))?;
+    let (progress, _) = history::walk(&session.store, mission.id, |_| Ok(()))?;
     let started = session
         .store
         .event_facts(mission.id.number(), 2)?
@@ -44,10 +45,12 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
         output: &String::from_utf8_lossy(&ended.output),
     }
     .text();
+    // Under the lock, which `ended` still holds.
     session.root.write_new(
         &format!("demo/{}/demo_report.txt", mission.id),
         text.as_bytes(),
     )?;
+    drop(ended.lock);
     // The prefix line is on the screen since before the run.
     print::out(
         text.strip_prefix(PREFIX)

@@ -48,6 +48,17 @@ pub struct Reply {
     pub provenance: Provenance,
 }
 
+/// A call that brought no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{failure}")]
+pub struct Unanswered {
+    /// What happened in the end.
+    pub failure: Failure,
+    /// A request left whole and nothing whole came back, in the last attempt or an earlier one:
+    /// the server may have worked on it.
+    pub in_doubt: bool,
+}
+
 /// A client of one endpoint. Blocks the calling thread; may be shared between threads.
 ///
 /// Proxies: encrypted calls go through the one that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY`
@@ -104,7 +115,13 @@ impl Client {
     ///
     /// Takes at most `attempts` times `timeout` plus two minutes of waiting. A provider's
     /// refusal of this very request is a `Reply`; everything operational is a `Failure`.
-    pub fn complete(&self, request: &Request) -> Result<Reply, Failure> {
+    pub fn complete(&self, request: &Request) -> Result<Reply, Unanswered> {
+        let mut in_doubt = false;
+        self.ask(request, &mut in_doubt)
+            .map_err(|failure| Unanswered { failure, in_doubt })
+    }
+
+    fn ask(&self, request: &Request, in_doubt: &mut bool) -> Result<Reply, Failure> {
         let body = wire::request_body(
             request,
             &self.endpoint.max_tokens_field,
@@ -114,7 +131,7 @@ impl Client {
         let mut attempts_made = 0;
         loop {
             attempts_made += 1;
-            let trouble = match self.attempt(&body, request)? {
+            let trouble = match self.attempt(&body, request, in_doubt)? {
                 Outcome::Replied(reply) => return Ok(reply),
                 Outcome::Trouble(trouble) => trouble,
             };
@@ -144,10 +161,18 @@ impl Client {
         }
     }
 
-    fn attempt(&self, body: &str, request: &Request) -> Result<Outcome, Failure> {
+    fn attempt(
+        &self,
+        body: &str,
+        request: &Request,
+        in_doubt: &mut bool,
+    ) -> Result<Outcome, Failure> {
         let received = match self.exchange(body) {
             Ok(received) => received,
-            Err(error) => return self.broken(&error).map(Outcome::Trouble),
+            Err(error) => {
+                *in_doubt |= !never_left(&error);
+                return self.broken(&error).map(Outcome::Trouble);
+            }
         };
         let replied = |answer, origin| Outcome::Replied(self.reply(answer, origin));
         Ok(match wire::judge(&received, request, &self.site) {
@@ -267,6 +292,23 @@ impl Client {
                 attempts,
             },
         }
+    }
+}
+
+/// Whether `error` came before a byte of the request could reach the server.
+fn never_left(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        ureq::Error::Timeout(timeout) => {
+            matches!(timeout, ureq::Timeout::Resolve | ureq::Timeout::Connect)
+        }
+        ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::ConnectProxyFailed(_)
+        | ureq::Error::Rustls(_)
+        | ureq::Error::Tls(_)
+        | ureq::Error::BadUri(_) => true,
+        _ => false,
     }
 }
 

@@ -11,7 +11,8 @@ use coo_kernel::digest::Digest;
 use coo_kernel::llm::{Answer, Provenance, Request};
 
 use crate::config::{Config, DEFAULT_BASE_URL, Surroundings};
-use crate::store::{Durability, FrozenCall, Store};
+use crate::fault;
+use crate::store::{FrozenCall, Store};
 
 /// Where answers may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,19 +116,25 @@ impl Model {
         Ok(None)
     }
 
-    /// Asks the server and freezes its answer. What goes wrong here is of the outside: it stops
-    /// the run.
+    /// Asks the server and freezes its answer. What goes wrong on the way is of the outside and
+    /// stops the run; the outer error is this machine's own.
     pub fn call(
         &self,
         store: &mut Store,
         request: &Request,
         sha256: &Digest,
         nth: u64,
-    ) -> Result<Answered> {
-        // The intent is durable before the request leaves: whoever looks after a crash can
-        // see that this call may have been made.
-        store.commit(Durability::Power)?;
-        let reply = http::Client::new(self.endpoint.clone())?.complete(request)?;
+    ) -> Result<Result<Answered, Failed>> {
+        let client = match http::Client::new(self.endpoint.clone()) {
+            Ok(client) => client,
+            Err(failure) => return Ok(Err(Failed::before_it_left(failure))),
+        };
+        fault::point("llm.send")?;
+        let reply = match client.complete(request) {
+            Ok(reply) => reply,
+            Err(failed) => return Ok(Err(failed.into())),
+        };
+        fault::point("llm.answered")?;
         let answered = Answered {
             answer: reply.answer,
             source: reply.provenance.server.clone(),
@@ -143,11 +150,48 @@ impl Model {
                 provenance: reply.provenance,
             })?;
         }
-        Ok(answered)
+        Ok(Ok(answered))
+    }
+}
+
+/// A call that brought no answer.
+#[derive(Debug)]
+pub struct Failed {
+    /// What happened.
+    pub error: anyhow::Error,
+    /// The server may have worked on it, and may charge for it.
+    pub in_doubt: bool,
+}
+
+impl Failed {
+    fn before_it_left(failure: http::Failure) -> Self {
+        Self {
+            error: failure.into(),
+            in_doubt: false,
+        }
+    }
+}
+
+impl From<http::Unanswered> for Failed {
+    fn from(unanswered: http::Unanswered) -> Self {
+        Self {
+            error: unanswered.failure.into(),
+            in_doubt: unanswered.in_doubt,
+        }
     }
 }
 
 impl Answered {
+    /// An answer out of this mission's own journal.
+    pub fn recorded(answer: Answer) -> Self {
+        Self {
+            answer,
+            source: String::new(),
+            provenance: None,
+            live: false,
+        }
+    }
+
     fn known(source: &str, call: &FrozenCall) -> Self {
         Self {
             answer: call.answer.clone(),

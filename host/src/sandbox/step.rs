@@ -6,10 +6,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use coo_kernel::descriptor::Descriptor;
+use coo_kernel::digest::Digest;
 use coo_kernel::failure::{Bound, Failure};
 use coo_kernel::ledger::{self, Ledger};
-use wasmtime::component::{InstancePre, ResourceTableError};
-use wasmtime::{Engine, Store, Trap, WasmBacktrace};
+use wasmtime::component::{Component, Instance, InstancePre, ResourceTableError, TypedFunc};
+use wasmtime::{Engine, Store, Trap, WasmBacktrace, WasmCoreDump};
 
 use super::Guest;
 use crate::admission::Entry;
@@ -34,6 +35,9 @@ pub struct StepRun<'a> {
     pub input: &'a str,
     /// Real time the step may take: a guard against what fuel can't see.
     pub wall_clock_max: Duration,
+    /// Take the digest of the step's memories at its end. Needs an engine that makes core
+    /// dumps.
+    pub digest_memory: bool,
 }
 
 /// How a step ended and what it leaves.
@@ -52,6 +56,8 @@ pub struct StepEnd {
     pub fuel_used: u64,
     /// Sum of its linear memories at the end, in bytes.
     pub memory_bytes: u64,
+    /// Of its linear memories at the end, where asked for.
+    pub memory_sha256: Option<Digest>,
     /// Where a trap happened, innermost first.
     pub backtrace: Vec<String>,
 }
@@ -65,10 +71,15 @@ pub fn run_step(
 ) -> StepEnd {
     let (fuel, input, wall_clock_max) = (run.fuel, run.input, run.wall_clock_max);
     let fuel_limit = run.descriptor.limits.fuel;
+    let digest_memory = run.digest_memory;
     let mut store = Store::new(engine, Guest::new(run));
     store.limiter(|guest| &mut guest.meter);
     let called = guarded(&mut store, instance, entry, input, fuel, wall_clock_max);
     let fuel_left = store.get_fuel().unwrap_or(0);
+    let memory_sha256 = digest_memory
+        .then(|| memory_digest(&mut store, instance.component(), entry, &called))
+        .flatten();
+    let called = called.map(|(_, returned)| returned);
     let guest = store.into_data();
     let backtrace = called.as_ref().err().map(backtrace).unwrap_or_default();
     let returned = called.map_err(|error| stop(error, fuel_limit));
@@ -82,6 +93,7 @@ pub fn run_step(
         ledger: guest.ledger,
         fuel_used: fuel - fuel_left,
         memory_bytes: guest.meter.memory_bytes(),
+        memory_sha256,
         backtrace,
     }
 }
@@ -126,7 +138,7 @@ fn guarded(
     input: &str,
     fuel: u64,
     wall_clock_max: Duration,
-) -> wasmtime::Result<Returned> {
+) -> wasmtime::Result<(Instance, Returned)> {
     store.set_fuel(fuel)?;
     store.fuel_async_yield_interval(Some(FUEL_SLICE))?;
     let stopwatch = Stopwatch::start();
@@ -151,26 +163,100 @@ async fn call(
     instance: &InstancePre<Guest>,
     entry: &Entry,
     input: &str,
-) -> wasmtime::Result<Returned> {
+) -> wasmtime::Result<(Instance, Returned)> {
     let component = instance.component().clone();
     let instance = instance.instantiate_async(&mut *store).await?;
-    match entry {
+    let returned = match entry {
         Entry::Mission => {
-            let run = instance
-                .get_typed_func::<(&str,), (Result<String, String>,)>(&mut *store, "run")?;
-            let (result,) = run.call_async(store, (input,)).await?;
-            Ok(Returned::Mission(result))
+            let run = mission_entry(store, &instance)?;
+            Returned::Mission(run.call_async(store, (input,)).await?.0)
         }
         Entry::Command(interface) => {
-            let run = component
-                .get_export_index(None, interface)
-                .and_then(|interface| component.get_export_index(Some(&interface), "run"))
-                .ok_or_else(|| wasmtime::Error::msg("no wasi:cli/run in the component"))?;
-            let run = instance.get_typed_func::<(), (Result<(), ()>,)>(&mut *store, &run)?;
-            let (result,) = run.call_async(store, ()).await?;
-            Ok(Returned::Command(result))
+            let run = command_entry(store, &component, &instance, interface)?;
+            Returned::Command(run.call_async(store, ()).await?.0)
+        }
+    };
+    Ok((instance, returned))
+}
+
+/// Digest of all linear memories of a step that has ended: of each, its size in bytes and its
+/// content, in the order in which they were made.
+///
+/// A component shows its memories to nobody, but a core dump names them, and the engine makes
+/// one at every trap. A guest that has returned is therefore called once more with no fuel at
+/// all: it traps before its first instruction.
+fn memory_digest(
+    store: &mut Store<Guest>,
+    component: &Component,
+    entry: &Entry,
+    called: &wasmtime::Result<(Instance, Returned)>,
+) -> Option<Digest> {
+    let trap;
+    let error = match called {
+        Err(error) => error,
+        Ok((instance, _)) => {
+            store.set_fuel(0).ok()?;
+            let mut call = pin!(again(store, component, instance, entry));
+            let mut context = Context::from_waker(Waker::noop());
+            let Poll::Ready(Err(error)) = call.as_mut().poll(&mut context) else {
+                return None;
+            };
+            trap = error;
+            &trap
+        }
+    };
+    let dump = error.downcast_ref::<WasmCoreDump>()?;
+    let contents: Vec<(&[u8], [u8; 8])> = dump
+        .memories()
+        .iter()
+        .map(|memory| memory.data(&*store))
+        .map(|data| (data, (data.len() as u64).to_le_bytes()))
+        .collect();
+    Some(Digest::of_parts(
+        contents.iter().flat_map(|(data, size)| [size, *data]),
+    ))
+}
+
+/// Calls the guest's entry once more.
+async fn again(
+    store: &mut Store<Guest>,
+    component: &Component,
+    instance: &Instance,
+    entry: &Entry,
+) -> wasmtime::Result<()> {
+    match entry {
+        Entry::Mission => {
+            let run = mission_entry(store, instance)?;
+            let _ = run.call_async(store, ("",)).await?;
+        }
+        Entry::Command(interface) => {
+            let run = command_entry(store, component, instance, interface)?;
+            let _ = run.call_async(store, ()).await?;
         }
     }
+    Ok(())
+}
+
+type CommandEntry = TypedFunc<(), (Result<(), ()>,)>;
+
+fn mission_entry<'a>(
+    store: &mut Store<Guest>,
+    instance: &Instance,
+) -> wasmtime::Result<TypedFunc<(&'a str,), (Result<String, String>,)>> {
+    instance.get_typed_func(store, "run")
+}
+
+fn command_entry(
+    store: &mut Store<Guest>,
+    component: &Component,
+    instance: &Instance,
+    interface: &str,
+) -> wasmtime::Result<CommandEntry> {
+    let run = component
+        .get_export_index(None, interface)
+        .and_then(|interface| component.get_export_index(Some(&interface), "run"))
+        .ok_or_else(|| wasmtime::Error::msg("no wasi:cli/run in the component"))?;
+    instance.get_typed_func(store, &run)
 }
 
 /// An engine's error as one of our ends.

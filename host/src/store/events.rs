@@ -9,6 +9,7 @@ use rusqlite::{OptionalExtension as _, params};
 use serde::Serialize;
 
 use super::Store;
+use crate::fault;
 
 /// Events read at once: large enough that the query costs nothing per event, small enough
 /// that a journal of any length replays in a few megabytes.
@@ -28,6 +29,37 @@ pub struct EventFacts {
     pub provenance: Option<Provenance>,
 }
 
+/// Source of an intent whose request has left.
+const SENT: &str = "sent";
+/// Source of an intent that no answer can have come of.
+const UNANSWERED: &str = "unanswered";
+
+impl EventFacts {
+    /// Beside an intent: its request is about to leave.
+    pub fn sent(at_ms: i64) -> Self {
+        Self::intent(at_ms, SENT)
+    }
+
+    /// Beside an intent: the server refused it, or was never reached.
+    pub fn unanswered(at_ms: i64) -> Self {
+        Self::intent(at_ms, UNANSWERED)
+    }
+
+    fn intent(at_ms: i64, source: &str) -> Self {
+        Self {
+            at_ms,
+            source: Some(source.to_owned()),
+            provenance: None,
+        }
+    }
+
+    /// Whether this says of an intent that its call may be sent again without a second
+    /// thought.
+    pub fn is_unanswered(&self) -> bool {
+        self.source.as_deref() == Some(UNANSWERED)
+    }
+}
+
 fn id(mission: u32, seq: u64) -> Result<i64> {
     let seq =
         u32::try_from(seq).context("journal: more than 4,294,967,295 events in one mission")?;
@@ -38,6 +70,7 @@ impl Store {
     /// Adds an event to the open transaction.
     pub fn append(&mut self, mission: u32, record: &Record) -> Result<()> {
         self.begin()?;
+        fault::point("journal.event")?;
         self.connection
             .prepare_cached("INSERT INTO events(id, state, kind, body, prev_sha256, sha256) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")?
             .execute(params![
@@ -51,9 +84,10 @@ impl Store {
         Ok(())
     }
 
-    /// Adds what stands beside an event.
-    pub fn append_facts(&mut self, mission: u32, seq: u64, facts: &EventFacts) -> Result<()> {
+    /// Writes down what stands beside an event, in place of what stood there.
+    pub fn put_facts(&mut self, mission: u32, seq: u64, facts: &EventFacts) -> Result<()> {
         self.begin()?;
+        fault::point("journal.facts")?;
         let provenance = facts
             .provenance
             .as_ref()
@@ -61,7 +95,7 @@ impl Store {
             .transpose()?;
         self.connection
             .prepare_cached(
-                "INSERT INTO event_facts(id, at_ms, source, provenance) VALUES(?1, ?2, ?3, ?4)",
+                "INSERT OR REPLACE INTO event_facts(id, at_ms, source, provenance) VALUES(?1, ?2, ?3, ?4)",
             )?
             .execute(params![
                 id(mission, seq)?,

@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
+use crate::fault;
 
 /// A frozen answer, as the store and the files that ship with `coo` hold it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +48,7 @@ impl Store {
     /// Freezes an answer, in place of an earlier one.
     pub fn freeze(&mut self, call: &FrozenCall) -> Result<()> {
         self.begin()?;
+        fault::point("journal.freeze")?;
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO frozen_calls VALUES(?1, ?2, ?3, ?4)")?
             .execute(params![

@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
+use crate::fault;
 
 /// What is known when a mission is created.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct NewMission<'a> {
     pub module: Digest,
     /// Milliseconds since 1970.
     pub created_ms: i64,
+    /// What is known before it runs: model and engine.
+    pub facts: &'a Facts,
 }
 
 /// Facts of this machine and this execution: beside the record, never in it.
@@ -42,12 +45,15 @@ pub struct Facts {
     pub memory_peak_bytes: u64,
     /// Where a trap happened, innermost first.
     pub backtrace: Vec<String>,
-    /// Wall-clock time of the run, in microseconds.
+    /// Wall-clock time of the run, in microseconds; of a resumed mission, of all its processes
+    /// that were not killed.
     pub elapsed_us: u64,
     /// The process that ran it.
     pub pid: u32,
     /// The model in force, where the module can ask one.
     pub model: Option<String>,
+    /// How often it was resumed.
+    pub resumed: u64,
 }
 
 /// A mission as stored.
@@ -96,10 +102,11 @@ impl Store {
     /// Gives a new mission its number.
     pub fn create_mission(&mut self, mission: &NewMission<'_>) -> Result<MissionId> {
         self.begin()?;
+        fault::point("journal.mission")?;
         self.connection
             .prepare_cached(
                 "INSERT INTO missions(mission_type, name, descriptor_sha256, module_sha256, created_ms, facts) \
-                 VALUES(?1, ?2, ?3, ?4, ?5, '{}')",
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .execute(params![
                 mission.mission_type,
@@ -107,12 +114,23 @@ impl Store {
                 mission.descriptor.as_bytes(),
                 mission.module.as_bytes(),
                 mission.created_ms,
+                serde_json::to_string(mission.facts)?,
             ])?;
         let number = u32::try_from(self.connection.last_insert_rowid())
             .ok()
             .filter(|number| *number < 1 << 31)
             .context("state root: its mission numbers are used up; start a new one with --root")?;
         Ok(MissionId::new(number, mission.mission_type))
+    }
+
+    /// Notes that an interrupted mission is being run on.
+    pub fn resume_mission(&mut self, id: MissionId, facts: &Facts) -> Result<()> {
+        self.begin()?;
+        fault::point("journal.resume")?;
+        self.connection
+            .prepare_cached("UPDATE missions SET finished_ms = NULL, interrupted = NULL, facts = ?2 WHERE number = ?1")?
+            .execute(params![id.number(), serde_json::to_string(facts)?])?;
+        Ok(())
     }
 
     /// Writes down how an execution ended.
@@ -124,6 +142,7 @@ impl Store {
         facts: &Facts,
     ) -> Result<()> {
         self.begin()?;
+        fault::point("journal.finish")?;
         self.connection
             .prepare_cached("UPDATE missions SET finished_ms = ?2, interrupted = ?3, facts = ?4 WHERE number = ?1")?
             .execute(params![id.number(), finished_ms, interrupted, serde_json::to_string(facts)?])?;
@@ -164,6 +183,7 @@ impl Store {
     /// Promises the world changes of a mission: the commit that carries this makes them real.
     pub fn promise_world(&mut self, id: MissionId) -> Result<u32> {
         self.begin()?;
+        fault::point("journal.promise")?;
         self.connection
             .prepare_cached(
                 "INSERT INTO world_commits(number, mission, applied) \
@@ -174,17 +194,22 @@ impl Store {
     }
 
     /// World commits that were promised and are not known to be applied, in order.
-    pub fn promised_worlds(&self) -> Result<Vec<(u32, u32)>> {
+    pub fn promised_worlds(&self) -> Result<Vec<(u32, MissionId)>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT number, mission FROM world_commits WHERE applied = 0 ORDER BY number",
+            "SELECT world_commits.number, mission, mission_type FROM world_commits \
+             JOIN missions ON missions.number = mission WHERE applied = 0 ORDER BY 1",
         )?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows = statement.query_map([], |row| {
+            let mission_type: String = row.get(2)?;
+            Ok((row.get(0)?, MissionId::new(row.get(1)?, &mission_type)))
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Notes that a world commit is applied and on disk.
     pub fn world_applied(&mut self, commit: u32) -> Result<()> {
         self.begin()?;
+        fault::point("journal.applied")?;
         self.connection
             .prepare_cached("UPDATE world_commits SET applied = 1 WHERE number = ?1")?
             .execute([commit])?;

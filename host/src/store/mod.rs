@@ -18,6 +18,8 @@ use coo_kernel::journal::Blob;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
+use crate::fault;
+
 pub use events::{EventFacts, Page};
 pub use frozen::FrozenCall;
 pub use missions::{Facts, MissionRow, NewMission};
@@ -169,11 +171,13 @@ impl Store {
     /// Commits what is open.
     pub fn commit(&mut self, durability: Durability) -> Result<()> {
         if self.in_transaction {
+            fault::point("journal.commit")?;
             self.connection.prepare_cached("COMMIT")?.execute([])?;
             self.in_transaction = false;
         }
         // What `synchronous=FULL` does on every commit; it can't be switched commit by commit.
         if durability == Durability::Power {
+            fault::point("journal.sync")?;
             File::open(&self.log)
                 .and_then(|log| log.sync_data())
                 .with_context(|| format!("database log {}: can't be synced", self.log.display()))?;
@@ -185,6 +189,7 @@ impl Store {
     pub fn put_blob(&mut self, content: &[u8]) -> Result<Blob> {
         let blob = Blob::of(content);
         self.begin()?;
+        fault::point("journal.content")?;
         self.connection
             .prepare_cached("INSERT OR IGNORE INTO blobs(sha256, bytes) VALUES(?1, ?2)")?
             .execute(params![blob.sha256.as_bytes(), content])?;
@@ -218,6 +223,7 @@ impl Store {
     /// Vouches for compiled code.
     pub fn vouch(&mut self, module: &Digest, engine: &Digest, code: &Digest) -> Result<()> {
         self.begin()?;
+        fault::point("journal.vouch")?;
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO compiled_code VALUES(?1, ?2, ?3)")?
             .execute(params![

@@ -1,0 +1,71 @@
+//! `coo resume <id>`: runs an interrupted mission on from its journal, and prints what `coo
+//! run` prints. A call in doubt is named and not sent again without `--resend`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use coo_kernel::mission::{MissionId, Status};
+
+use super::{events, print, run};
+use crate::resume::{InDoubt, Resumed, resume};
+use crate::session::Session;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Mission id, such as MISSION-000001
+    id: String,
+    /// Send a model call in doubt again, at the risk of paying for it twice
+    #[arg(long)]
+    resend: bool,
+    #[command(flatten)]
+    answering: run::Answering,
+    /// Print a JSON receipt in place of the output
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
+    let not_found = || format!("Mission '{}' not found.", options.id);
+    let id: MissionId = options.id.parse().ok().with_context(not_found)?;
+    let session = Session::for_changing(root, print::note)?.with_context(not_found)?;
+    let mission = session.store.mission(id)?.with_context(not_found)?;
+    match resume(
+        session,
+        &mission,
+        options.answering.options(),
+        options.resend,
+    )? {
+        Resumed::Run(ended) => run::report(*ended, options.json),
+        Resumed::Ended(progress) => {
+            let succeeded = progress.failure.is_none();
+            let status = if succeeded {
+                Status::Success
+            } else {
+                Status::Failed
+            };
+            print::note(&format!("{id} {status}: it has ended; nothing to resume"));
+            if let Some(reason) = events::reason(&mission, &progress, status) {
+                print::error_text(&format!("mission {id}: {reason}"));
+            }
+            Ok(print::code(succeeded))
+        }
+        Resumed::InDoubt(call) => {
+            print::error_text(&in_doubt(id, &call));
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn in_doubt(id: MissionId, call: &InDoubt) -> String {
+    let InDoubt {
+        seq,
+        request_sha256,
+        nth,
+        model,
+    } = call;
+    format!(
+        "mission {id}: model call at event {seq} is in doubt: request {} (time {nth} in this run, model {model}) left and has no answer on record, so it may have been made and charged for; 'coo resume {id} --resend' sends it again",
+        request_sha256.short()
+    )
+}

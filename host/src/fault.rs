@@ -1,0 +1,73 @@
+//! Names each point at which this process is about to change something outside itself. In a
+//! release a point is nothing at all. With the feature `fault-injection`, which only this
+//! package's own tests switch on, the variable `COO_FAULT` says what happens there:
+//!
+//! - `kill:N`: at the N-th point the process dies on the spot, flushing nothing;
+//! - `fail:N`: the N-th point fails as a full disk does;
+//! - `list:FILE`: the name of each point that is reached is appended to FILE, a line each.
+//!
+//! Never changes anything itself.
+
+/// The process is about to do what `name` says.
+#[cfg(not(feature = "fault-injection"))]
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    clippy::unnecessary_wraps,
+    reason = "a release has no such points"
+)]
+pub fn point(_name: &'static str) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(feature = "fault-injection")]
+pub use injection::point;
+
+#[cfg(feature = "fault-injection")]
+mod injection {
+    use std::fs::OpenOptions;
+    use std::io::{Error, ErrorKind, Result, Write as _};
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use crate::machine;
+
+    enum Plan {
+        Nothing,
+        Kill(u64),
+        Fail(u64),
+        List(String),
+    }
+
+    static PLAN: LazyLock<Plan> = LazyLock::new(|| {
+        let Some(text) = machine::env_text("COO_FAULT") else {
+            return Plan::Nothing;
+        };
+        let number = |text: &str| text.parse().expect("COO_FAULT: not a number");
+        match text.split_once(':') {
+            Some(("kill", at)) => Plan::Kill(number(at)),
+            Some(("fail", at)) => Plan::Fail(number(at)),
+            Some(("list", file)) => Plan::List(file.to_owned()),
+            _ => panic!("COO_FAULT: kill:N, fail:N or list:FILE"),
+        }
+    });
+    static REACHED: AtomicU64 = AtomicU64::new(0);
+
+    /// See the module.
+    pub fn point(name: &'static str) -> Result<()> {
+        let reached = || REACHED.fetch_add(1, Ordering::Relaxed) + 1;
+        match &*PLAN {
+            Plan::Nothing => Ok(()),
+            Plan::Kill(at) if reached() == *at => std::process::abort(),
+            Plan::Fail(at) if reached() == *at => Err(Error::new(
+                ErrorKind::StorageFull,
+                format!("no space left on device (injected at {name})"),
+            )),
+            Plan::Kill(_) | Plan::Fail(_) => Ok(()),
+            Plan::List(file) => {
+                let mut file = OpenOptions::new().create(true).append(true).open(file)?;
+                writeln!(file, "{name}")
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Runs an interrupted mission on from where its journal ends. Nothing the journal holds an
+//! answer to is asked of the outside again; what the mission's own world answered is asked
+//! again and must be the same.
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::digest::Digest;
+use coo_kernel::journal::{Divergence, IntentBody, Kind, Progress};
+use coo_kernel::mission::MissionId;
+use coo_kernel::state::State;
+
+use crate::history;
+use crate::prepare::Source;
+use crate::run::{Ended, Options, Stage};
+use crate::session::Session;
+use crate::store::{Durability, Facts, MissionRow, Store};
+use crate::tape::Tape;
+
+/// A model call that left and has no answer on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InDoubt {
+    /// Number of its intent.
+    pub seq: u64,
+    /// Of the request.
+    pub request_sha256: Digest,
+    /// How often the run had asked it, that time included.
+    pub nth: u64,
+    /// The model asked.
+    pub model: String,
+}
+
+/// What `resume` found to do.
+#[derive(Debug)]
+pub enum Resumed {
+    /// It had ended; this is how.
+    Ended(Progress),
+    /// A call is in doubt, and nobody has said that it may be sent again. Nothing was done.
+    InDoubt(InDoubt),
+    /// It was run on.
+    Run(Box<Ended>),
+}
+
+/// Runs `mission` on. `resend`: a call in doubt may be sent again, at the risk of paying
+/// for it twice.
+pub fn resume(
+    mut session: Session,
+    mission: &MissionRow,
+    options: Options,
+    resend: bool,
+) -> Result<Resumed> {
+    let id = mission.id;
+    let mut in_doubt = None;
+    let (progress, _) = history::walk(&session.store, id, |record| {
+        match record.kind {
+            Kind::LlmIntent => in_doubt = Some((record.seq, record.body.clone())),
+            Kind::LlmOutcome => in_doubt = None,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    match progress.state() {
+        Some(state) if state.is_final() => return Ok(Resumed::Ended(progress)),
+        Some(State::Paused) => bail!("mission {id}: waits for a person, not for its process"),
+        Some(_) => {}
+        None => bail!(
+            "mission {id}: its process was stopped before the first event, so nothing of it is on record; run it anew"
+        ),
+    }
+    if let Some((seq, body)) = in_doubt
+        && !resend
+        && !is_unanswered(&session.store, id, seq)?
+    {
+        let call = named(seq, &body).with_context(|| format!("mission {id}: event {seq}"))?;
+        return Ok(Resumed::InDoubt(call));
+    }
+    let source = Source::recorded(&session.root, &session.store, mission)?;
+    let earlier = &mission.facts;
+    let mut stage = {
+        let model = earlier.model.clone();
+        session.store.commit(Durability::Process)?;
+        Stage::set(session, &source, options, model)?
+    };
+    if earlier.engine_sha256 != stage.facts.engine_sha256 {
+        bail!(
+            "mission {id}: was begun under another engine ({}); its fuel is counted by that one: resume it with the coo that began it, or run it anew",
+            earlier.engine.lines().next().unwrap_or("unknown")
+        );
+    }
+    stage.facts = Facts {
+        resumed: earlier.resumed + 1,
+        elapsed_us: earlier.elapsed_us,
+        ..stage.facts
+    };
+    stage.store.resume_mission(id, &stage.facts)?;
+    stage.store.commit(Durability::Process)?;
+    Ok(Resumed::Run(Box::new(stage.play(id, Tape::resume)?)))
+}
+
+/// Whether it is on record that no answer can have come of the call.
+fn is_unanswered(store: &Store, id: MissionId, seq: u64) -> Result<bool> {
+    let facts = store.event_facts(id.number(), seq)?;
+    Ok(facts.is_some_and(|facts| facts.is_unanswered()))
+}
+
+fn named(seq: u64, body: &str) -> Result<InDoubt> {
+    let intent: IntentBody<'_> = serde_json::from_str(body)?;
+    let request: coo_kernel::llm::Request = serde_json::from_str(intent.request.get())?;
+    Ok(InDoubt {
+        seq,
+        request_sha256: intent.sha256,
+        nth: intent.nth,
+        model: request.model,
+    })
+}
+
+/// The error for a mission whose own world has changed since it was interrupted.
+pub(crate) fn other_world(id: MissionId, divergence: &Divergence) -> anyhow::Error {
+    let short = |side: &Option<coo_kernel::journal::Side>| {
+        side.as_ref().map_or("nothing".to_owned(), |side| {
+            let body: String = side.body.chars().take(200).collect();
+            format!("{} {body}", side.kind)
+        })
+    };
+    anyhow::anyhow!(
+        "mission {id}: can't be resumed: at event {} the journal has {}, and now it is {}; what it reads has changed since it was interrupted (another mission, or a file changed by hand): run it anew",
+        divergence.seq,
+        short(&divergence.expected),
+        short(&divergence.actual),
+    )
+}
