@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use coo::llm::http::{ApiKey, Client, Endpoint, Failure, Reply, Waiter};
+use coo::llm::http::{ApiKey, Client, Endpoint, Failure, Reply, Unanswered, Waiter};
 use coo_kernel::llm::{Answer, FinishReason, Message, Refusal, Request, Role, Usage};
 use model_server::{ModelServer, Response, Step};
 use serde_json::json;
@@ -45,7 +45,7 @@ fn endpoint(base_url: String) -> Endpoint {
 
 /// The result of a call, and the waits it made, in milliseconds.
 struct Called {
-    result: Result<Reply, Failure>,
+    result: Result<Reply, Unanswered>,
     waits_ms: Vec<u128>,
 }
 
@@ -77,7 +77,7 @@ impl Called {
     }
 
     fn failure(self) -> Failure {
-        self.result.expect_err("the call succeeded")
+        self.result.expect_err("the call succeeded").failure
     }
 }
 
@@ -516,4 +516,27 @@ fn a_server_without_tls_gets_no_key_when_tls_is_asked_for() {
     );
     let received = server.join().unwrap();
     assert!(!String::from_utf8_lossy(&received).contains(KEY));
+}
+
+#[test]
+fn a_call_is_in_doubt_only_where_the_server_may_have_worked_on_it() {
+    let in_doubt = |called: Called| called.result.expect_err("an answer").in_doubt;
+    for settled in [401, 402, 403, 429, 500, 503] {
+        let script = [(); 4].map(|()| error(settled, "no"));
+        let server = ModelServer::start(script);
+        let called = Called::at(endpoint(server.base_url()));
+        assert!(!in_doubt(called), "{settled}");
+    }
+    let server = ModelServer::start(Vec::<Step>::new());
+    let gone = server.base_url();
+    drop(server);
+    assert!(!in_doubt(Called::at(endpoint(gone))), "nobody listens");
+
+    assert!(in_doubt(call(
+        [Step::HangUp, Step::HangUp, Step::HangUp, Step::HangUp],
+        4
+    )));
+    assert!(in_doubt(call([Response::json(200, "not JSON")], 1)));
+    // The last attempt was answered, an earlier one may have been worked on.
+    assert!(in_doubt(call([Step::HangUp, error(401, "no").into()], 2)));
 }

@@ -248,7 +248,8 @@ fn entry_of<'a>(exports: impl Iterator<Item = &'a str>) -> Option<Entry> {
     command
 }
 
-fn module_file(module: &Digest) -> String {
+/// Where the state root keeps a module.
+pub fn module_file(module: &Digest) -> String {
     format!("modules/{module}.wasm")
 }
 

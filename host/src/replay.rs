@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use coo_kernel::digest::Digest;
-use coo_kernel::journal::Divergence;
+use coo_kernel::journal::{Divergence, Record};
 use coo_kernel::state::State;
 
 use crate::drive::drive;
@@ -14,6 +14,9 @@ use crate::session::Session;
 use crate::stop::Stop;
 use crate::store::MissionRow;
 use crate::tape::Tape;
+
+/// Events that are given before a divergence.
+const EVENTS_BEFORE: u64 = 5;
 
 /// What a replay found.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub struct Replayed {
     pub output: Vec<u8>,
     /// The first event that differs.
     pub divergence: Option<Divergence>,
+    /// The recorded events right before that one.
+    pub before: Vec<Record>,
 }
 
 impl Replayed {
@@ -91,16 +96,27 @@ pub fn replay(
         ),
     };
     let chain = driven.tape.chain();
+    let timeline = driven.tape.progress().timeline.clone();
+    let before = match &divergence {
+        None => Vec::new(),
+        Some(divergence) => {
+            let first = divergence.seq.saturating_sub(EVENTS_BEFORE + 1);
+            let mut page = driven.tape.into_store().page(mission.id.number(), first)?;
+            page.retain(|record| record.seq < divergence.seq);
+            page
+        }
+    };
     Ok(Replayed {
         events: divergence
             .as_ref()
             .map_or(chain.seq(), |divergence| divergence.seq - 1),
         chain_head: chain.head(),
-        timeline: driven.tape.progress().timeline.clone(),
+        timeline,
         fuel: (mission.facts.fuel, driven.fuel),
         memory_bytes: (mission.facts.memory_peak_bytes, driven.memory_peak_bytes),
         other_engine,
         output: driven.output,
         divergence,
+        before,
     })
 }

@@ -76,7 +76,17 @@ pub struct Ended {
 
 /// Runs `source`.
 pub fn run(session: Session, source: &Source, options: Options) -> Result<Ended> {
-    let mut stage = Stage::set(session, source, options, None)?;
+    run_with_model(session, source, options, None)
+}
+
+/// As `run`, with the model that an earlier run of the same mission had.
+pub fn run_with_model(
+    session: Session,
+    source: &Source,
+    options: Options,
+    model: Option<String>,
+) -> Result<Ended> {
+    let mut stage = Stage::set(session, source, options, model)?;
     source.keep_module(&stage.root)?;
     let store = &mut stage.store;
     let descriptor = store.put_blob(stage.program.canonical.as_bytes())?.sha256;

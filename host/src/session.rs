@@ -8,12 +8,16 @@ use anyhow::{Context as _, Result};
 use coo_kernel::db::{Answer, Refusal, Statement};
 use coo_kernel::journal::{CallBody, Kind, WorldBody};
 use coo_kernel::mission::MissionId;
+use tempfile::TempDir;
 
 use crate::config::{Config, Surroundings};
 use crate::state_root::{DEFAULT_NAME, StateRoot, WriteLock};
 use crate::store::{Durability, MissionRow, Store};
 use crate::world::{self, World};
-use crate::{gateway, history, machine};
+use crate::{gateway, history, machine, run_file};
+
+/// What is said where another process has the lock.
+pub const WAITING: &str = "waiting for another coo process to finish with this state root";
 
 /// See the module.
 pub struct Session {
@@ -27,6 +31,9 @@ pub struct Session {
     pub surroundings: Surroundings,
     /// Held by whoever may change the root.
     pub lock: Option<WriteLock>,
+    /// Goes with the session: where a run file was loaded into, or a root that can't be written
+    /// to was read from.
+    temporary: Option<TempDir>,
 }
 
 /// The state root the user means: `--root`, `COO_ROOT`, or `.coo` here.
@@ -41,9 +48,8 @@ impl Session {
     /// Opens a root for changing it, alone. `say` gets one line for anything worth knowing.
     pub fn for_writing(path: &Path, mut say: impl FnMut(&str)) -> Result<Self> {
         let root = StateRoot::open_or_create(path)?;
-        let lock =
-            root.lock(|| say("waiting for another coo process to finish with this state root"))?;
-        root.sweep()?;
+        let lock = root.lock(|| say(WAITING))?;
+        root.settle()?;
         let mut store = Store::open(root.path())?;
         for line in recover(&root, &mut store)? {
             say(&line);
@@ -64,6 +70,12 @@ impl Session {
         let Some(root) = StateRoot::open_existing(path)? else {
             return Ok(None);
         };
+        if root.is_read_only() {
+            let (folder, store) = Store::open_copy(root.path())?;
+            let mut session = Self::with(root, store, None)?;
+            session.temporary = Some(folder);
+            return Ok(Some(session));
+        }
         let mut store = Store::open(root.path())?;
         // What was promised is finished before anybody looks, unless somebody is at it.
         if !store.promised_worlds()?.is_empty()
@@ -76,6 +88,14 @@ impl Session {
         Self::with(root, store, None).map(Some)
     }
 
+    /// Opens a run that `coo export` wrote, for reading it.
+    pub fn for_file(path: &Path) -> Result<(Self, MissionRow)> {
+        let (folder, root, store, mission) = run_file::load(path)?;
+        let mut session = Self::with(root, store, None)?;
+        session.temporary = Some(folder);
+        Ok((session, mission))
+    }
+
     fn with(root: StateRoot, store: Store, lock: Option<WriteLock>) -> Result<Self> {
         let config = root.config()?;
         let folder = machine::working_directory().context("working directory")?;
@@ -86,17 +106,26 @@ impl Session {
             config,
             surroundings,
             lock,
+            temporary: None,
         })
     }
 }
 
-/// A root that exists, and the mission with this id in it: what every reading command needs.
-pub fn find_mission(path: &Path, id: &str, say: impl FnMut(&str)) -> Result<(Session, MissionRow)> {
-    let not_found = || format!("Mission '{id}' not found.");
+/// The mission that `name` means, in its root or in a file of its own: what every reading
+/// command needs.
+pub fn find_mission(
+    path: &Path,
+    name: &str,
+    say: impl FnMut(&str),
+) -> Result<(Session, MissionRow)> {
+    let id = name.parse::<MissionId>();
+    if id.is_err() && Path::new(name).is_file() {
+        return Session::for_file(Path::new(name));
+    }
+    let not_found = || format!("Mission '{name}' not found.");
     let session = Session::for_reading(path, say)?.with_context(not_found)?;
-    let id: MissionId = id.parse().ok().with_context(not_found)?;
-    let mission = session.store.mission(id)?.with_context(not_found)?;
-    Ok((session, mission))
+    let mission = session.store.mission(id.ok().with_context(not_found)?)?;
+    Ok((session, mission.with_context(not_found)?))
 }
 
 /// Applies promised world changes, oldest first. The caller holds the write lock.

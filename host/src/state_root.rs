@@ -36,7 +36,7 @@ pub struct WriteLock {
 }
 
 impl StateRoot {
-    /// Opens the root at `path`, creating it with the default configuration if need be.
+    /// Opens the root at `path`, creating its folders if need be.
     pub fn open_or_create(path: &Path) -> Result<Self> {
         std::fs::create_dir_all(path)
             .with_context(|| format!("state root {}: can't be created", path.display()))?;
@@ -49,15 +49,6 @@ impl StateRoot {
                     path.display()
                 )
             })?;
-        }
-        let configured = root.dir.try_exists(CONFIG_FILE).with_context(|| {
-            format!(
-                "configuration {}: can't be read",
-                path.join(CONFIG_FILE).display()
-            )
-        })?;
-        if !configured {
-            root.write_new(CONFIG_FILE, Config::fresh().to_text().as_bytes())?;
         }
         Ok(root)
     }
@@ -102,6 +93,27 @@ impl StateRoot {
             .with_context(|| format!("configuration {}", self.path.join(CONFIG_FILE).display()))
     }
 
+    /// Makes the next folder below `parent`: 000001, 000002, … Gives its path in the root.
+    pub fn new_folder(&self, parent: &str) -> Result<String> {
+        let shown = || format!("folder {}: can't be made", self.path.join(parent).display());
+        self.dir.create_dir_all(parent).with_context(shown)?;
+        let numbers = self.dir.read_dir(parent).with_context(shown)?;
+        let last = numbers
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+            .max();
+        let mut number = last.unwrap_or(0);
+        loop {
+            number += 1;
+            let name = format!("{parent}/{number:06}");
+            match self.dir.create_dir(&name) {
+                Ok(()) => return Ok(name),
+                // Another process was faster.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error).with_context(shown),
+            }
+        }
+    }
+
     /// Takes the root for writing. Where another process has it, says so through `waiting`
     /// and waits.
     pub fn lock(&self, waiting: impl FnOnce()) -> Result<WriteLock> {
@@ -141,13 +153,54 @@ impl StateRoot {
         Some(WriteLock { _file: file })
     }
 
-    /// Removes what killed processes left of files they were writing. The caller holds the
-    /// lock.
-    pub fn sweep(&self) -> Result<()> {
+    /// Whether a process is at work on the root; found out without writing to it.
+    pub fn is_in_use(&self) -> bool {
+        let Ok(file) = self.dir.open(LOCK_FILE) else {
+            return false;
+        };
+        matches!(
+            file.into_std().try_lock_shared(),
+            Err(std::fs::TryLockError::WouldBlock)
+        )
+    }
+
+    /// Whether this process can't write to the store's files: another user's root, or a file
+    /// system that is mounted for reading only.
+    pub fn is_read_only(&self) -> bool {
+        let mut options = OpenOptions::new();
+        options.write(true);
+        let refused = |result: std::io::Result<_>| {
+            result.is_err_and(|error: std::io::Error| {
+                matches!(
+                    error.kind(),
+                    std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
+                )
+            })
+        };
+        refused(self.dir.open_with(crate::store::FILE, &options).map(drop)) || {
+            // Readers share an index beside the database, and one of them has to make it.
+            options.create(true);
+            let index = format!("{}-shm", crate::store::FILE);
+            refused(self.dir.open_with(index, &options).map(drop))
+        }
+    }
+
+    /// Removes what killed processes left of files they were writing, and writes the default
+    /// configuration where there is none. For whoever has the root to himself.
+    pub fn settle(&self) -> Result<()> {
         let shown = || format!("state root {}: {TEMPORARY}/", self.path.display());
         for entry in self.dir.read_dir(TEMPORARY).with_context(shown)? {
             let name = Path::new(TEMPORARY).join(entry.with_context(shown)?.file_name());
             self.dir.remove_file(name).with_context(shown)?;
+        }
+        let configured = self.dir.try_exists(CONFIG_FILE).with_context(|| {
+            format!(
+                "configuration {}: can't be read",
+                self.path.join(CONFIG_FILE).display()
+            )
+        })?;
+        if !configured {
+            self.write_new(CONFIG_FILE, Config::fresh().to_text().as_bytes())?;
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 //! first statement comes, committed when the mission's journal has promised it, rolled back
 //! by being dropped. Which statements are permitted is the kernel's to say.
 
+pub mod dump;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -143,8 +143,12 @@ fn the_help_names_every_command() {
       run-demo     Run the bundled demo: no configuration, no key, no network
       run          Run a mission: a descriptor, a bundled mission by name, or a
                    .wasm program
+      resume       Run an interrupted mission on from where its journal ends
       replay       Run a recorded mission again from its journal and compare every
                    byte
+      verify       Run a mission several times in fresh worlds and compare every
+                   byte
+      export       Write a run to one file, replayable on any machine
       missions     List all missions
       mission      Show one mission: status and timeline
       logs         Print the journal of a mission, an event a line
@@ -208,7 +212,7 @@ fn a_mistyped_command_is_told_the_one_it_resembles() {
     --- standard error
     ERROR: unrecognized subcommand 'run-dmeo'
 
-      tip: some similar subcommands exist: 'run', 'run-demo'
+      tip: some similar subcommands exist: 'resume', 'run', 'run-demo'
 
     Usage: coo [OPTIONS] <COMMAND>
 

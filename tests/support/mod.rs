@@ -165,6 +165,20 @@ impl World {
         ran(self.command(arguments).output().unwrap())
     }
 
+    /// As `coo`, with one variable more or otherwise.
+    pub fn coo_with(&self, arguments: &[&str], name: &str, value: &str) -> Ran {
+        ran(self.command(arguments).env(name, value).output().unwrap())
+    }
+
+    /// Makes a live model call give up after its first attempt.
+    pub fn one_attempt(&self) {
+        assert_eq!(self.coo(&["init"]).code, 0);
+        let path = self.root().join("config.json");
+        let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        config["llm"]["attempts"] = json!(1);
+        std::fs::write(path, config.to_string()).unwrap();
+    }
+
     /// As `coo`, with `input` on standard input.
     pub fn coo_with_input(&self, arguments: &[&str], input: &[u8]) -> Ran {
         use std::io::Write as _;
@@ -187,7 +201,8 @@ impl World {
     }
 }
 
-fn ran(output: Output) -> Ran {
+/// What a process that has ended printed and how.
+pub fn ran(output: Output) -> Ran {
     Ran {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),

@@ -14,7 +14,7 @@ pub fn status(session: &Session, mission: &MissionRow, progress: &Progress) -> S
         Some(State::Failed) => Status::Failed,
         Some(State::Paused) => Status::Paused,
         // Whoever runs a mission holds the root's lock; where nobody does, nobody runs it.
-        _ if mission.interrupted.is_none() && session.root.try_lock().is_none() => Status::Running,
+        _ if mission.interrupted.is_none() && session.root.is_in_use() => Status::Running,
         _ => Status::Interrupted,
     }
 }

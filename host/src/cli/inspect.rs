@@ -21,7 +21,7 @@ use crate::store::{Facts, MissionRow};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Mission id, such as DEMO-000001
+    /// Mission id, such as DEMO-000001, or a file that 'coo export' wrote
     id: String,
     /// Print JSON
     #[arg(long)]

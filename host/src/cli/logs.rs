@@ -88,7 +88,8 @@ fn json_line(session: &Session, mission: &MissionRow, record: &Record) -> Result
     })?)
 }
 
-fn line(mission: &MissionRow, record: &Record) -> Result<String> {
+/// One event on one line.
+pub fn line(mission: &MissionRow, record: &Record) -> Result<String> {
     let detail = detail(mission, record).with_context(|| format!("event {}", record.seq))?;
     Ok(format!(
         "[{:04}] STATE={} {} sha256={}",

@@ -7,6 +7,7 @@
 mod audit;
 mod digest;
 mod events;
+mod export;
 mod init;
 mod inspect;
 mod logs;
@@ -19,6 +20,7 @@ mod resume;
 mod run;
 mod run_demo;
 mod validate;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -68,6 +70,10 @@ enum Command {
     Resume(resume::Options),
     /// Run a recorded mission again from its journal and compare every byte
     Replay(replay::Options),
+    /// Run a mission several times in fresh worlds and compare every byte
+    Verify(verify::Options),
+    /// Write a run to one file, replayable on any machine
+    Export(export::Options),
     /// List all missions
     Missions(missions::Options),
     /// Show one mission: status and timeline
@@ -113,6 +119,8 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Run(options) => run::cmd_run(&root, &options),
         Command::Resume(options) => resume::cmd_resume(&root, &options),
         Command::Replay(options) => replay::cmd_replay(&root, &options),
+        Command::Verify(options) => verify::cmd_verify(&root, &options),
+        Command::Export(options) => export::cmd_export(&root, &options),
         Command::Missions(options) => missions::cmd_missions(&root, &options),
         Command::Mission(options) => mission::cmd_mission(&root, &options),
         Command::Logs(options) => logs::cmd_logs(&root, &options),

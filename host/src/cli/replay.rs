@@ -8,21 +8,25 @@ use std::time::Duration;
 
 use anyhow::Result;
 use coo_kernel::digest::Digest;
-use coo_kernel::journal::{Divergence, Side};
+use coo_kernel::journal::{Divergence, Record, Side};
 use coo_kernel::state::State;
 use serde::Serialize;
+use similar::{DiffTag, TextDiff};
 
-use super::print;
+use super::{logs, print};
 use crate::replay::{self, Replayed};
 use crate::session::find_mission;
+use crate::store::MissionRow;
 
-/// Characters of each side of a divergence that are shown before and after the first
-/// difference.
-const CONTEXT_CHARS: usize = 120;
+/// Unchanged lines shown around a difference.
+const CONTEXT_LINES: usize = 2;
+/// Characters of a line that are shown: an 80-column terminal, less the margin.
+const LINE_CHARS: usize = 72;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Mission id, such as DEMO-000001
+    /// Mission id, such as DEMO-000001, or a file that 'coo export' wrote
+    #[arg(value_name = "ID|FILE")]
     id: String,
     /// Real time a step may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
@@ -52,6 +56,8 @@ struct DivergenceView<'a> {
     event: u64,
     expected: &'a Option<Side>,
     actual: &'a Option<Side>,
+    before: Vec<String>,
+    usual_causes: &'static [&'static str],
 }
 
 pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
@@ -77,10 +83,17 @@ pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
                     event: divergence.seq,
                     expected: &divergence.expected,
                     actual: &divergence.actual,
+                    before: replayed
+                        .before
+                        .iter()
+                        .map(|record| logs::line(&mission, record))
+                        .collect::<Result<_>>()
+                        .unwrap_or_default(),
+                    usual_causes: divergence.usual_causes(),
                 }),
         })?;
     } else {
-        print::out(&transcript(&mission.id.to_string(), &replayed))?;
+        print::out(&transcript(&mission, &replayed))?;
     }
     if !identical {
         print::error_text(&match &replayed.divergence {
@@ -101,7 +114,8 @@ pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
     Ok(print::code(identical))
 }
 
-fn transcript(id: &str, replayed: &Replayed) -> String {
+fn transcript(mission: &MissionRow, replayed: &Replayed) -> String {
+    let id = mission.id;
     let timeline: Vec<&str> = replayed.timeline.iter().map(|state| state.name()).collect();
     let mut text = format!("Replay {id}\n  States: {}\n", timeline.join(" > "));
     let _ = writeln!(text, "  Events: {} identical", replayed.events);
@@ -139,45 +153,98 @@ fn transcript(id: &str, replayed: &Replayed) -> String {
         }
         Some(divergence) => {
             text.push_str("  Result: DIVERGENT\n");
-            text.push_str(&explained(divergence));
+            text.push_str(&explained(mission, divergence, &replayed.before));
         }
     }
     text
 }
 
-/// Both sides of a divergence, each from shortly before the first differing character.
-fn explained(divergence: &Divergence) -> String {
-    let body = |side: &Option<Side>| {
-        side.as_ref()
-            .map_or("", |side| side.body.as_str())
-            .to_owned()
+/// The divergence as a person needs it: what led there, both sides, what usually causes it.
+fn explained(mission: &MissionRow, divergence: &Divergence, before: &[Record]) -> String {
+    let named = |side: &Option<Side>| {
+        side.as_ref().map_or_else(
+            || "nothing: it has ended there".to_owned(),
+            |side| format!("{} {}", side.state, side.kind),
+        )
     };
-    let (expected, actual) = (body(&divergence.expected), body(&divergence.actual));
-    let common = expected
-        .chars()
-        .zip(actual.chars())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let from = common.saturating_sub(CONTEXT_CHARS / 2);
-    let shown = |side: &Option<Side>| match side {
-        None => "nothing: it has ended there".to_owned(),
-        Some(side) => {
-            let window: String = side.body.chars().skip(from).take(CONTEXT_CHARS).collect();
-            let dots = |cut: bool| if cut { "…" } else { "" };
-            format!(
-                "{} {}\n    {}{}{}",
-                side.state,
-                side.kind,
-                dots(from > 0),
-                print::one_line(&window),
-                dots(side.body.chars().count() > from + CONTEXT_CHARS)
-            )
-        }
-    };
-    format!(
-        "\nFirst divergence: event {}\n  Expected (journal): {}\n  Actual (replay): {}\n",
+    let mut text = format!(
+        "\nFirst divergence: event {}\n  Journal: {}\n  Replay:  {}\n",
         divergence.seq,
-        shown(&divergence.expected),
-        shown(&divergence.actual)
+        named(&divergence.expected),
+        named(&divergence.actual)
+    );
+    if let (Some(expected), Some(actual)) = (&divergence.expected, &divergence.actual) {
+        text.push_str("\nDifference (- journal, + replay)\n");
+        text.push_str(&difference(&expected.body, &actual.body));
+    }
+    if !before.is_empty() {
+        text.push_str("\nEvents before it\n");
+        for record in before {
+            // A line that can't be made is no reason to hide the rest.
+            let line = logs::line(mission, record).unwrap_or_else(|error| format!("{error:#}"));
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    text.push_str("\nUsual causes\n");
+    for cause in divergence.usual_causes() {
+        for (i, line) in textwrap::wrap(cause, 74).iter().enumerate() {
+            let _ = writeln!(text, "  {} {line}", if i == 0 { "-" } else { " " });
+        }
+    }
+    text
+}
+
+/// Two canonical bodies, each member on a line of its own, as a unified diff. A long line is
+/// shown from shortly before the place where it differs.
+fn difference(expected: &str, actual: &str) -> String {
+    let (expected, actual) = (spread(expected), spread(actual));
+    let diff = TextDiff::from_lines(&expected, &actual);
+    let mut text = String::new();
+    for group in diff.grouped_ops(CONTEXT_LINES) {
+        for op in group {
+            let removed: Vec<&str> = op.old_range().filter_map(|i| diff.old_slice(i)).collect();
+            let added: Vec<&str> = op.new_range().filter_map(|i| diff.new_slice(i)).collect();
+            if op.tag() == DiffTag::Equal {
+                for line in removed {
+                    let _ = writeln!(text, "    {}", window(line, 0));
+                }
+                continue;
+            }
+            let from = match (removed.first(), added.first()) {
+                (Some(old), Some(new)) => common_chars(old, new).saturating_sub(LINE_CHARS / 2),
+                _ => 0,
+            };
+            for (sign, lines) in [('-', removed), ('+', added)] {
+                for (i, line) in lines.iter().enumerate() {
+                    let from = if i == 0 { from } else { 0 };
+                    let _ = writeln!(text, "  {sign} {}", window(line, from));
+                }
+            }
+        }
+    }
+    text
+}
+
+fn common_chars(a: &str, b: &str) -> usize {
+    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count()
+}
+
+/// JSON with a line for each member; other text as it is.
+fn spread(body: &str) -> String {
+    let value = serde_json::from_str::<serde_json::Value>(body);
+    let text = value.and_then(|value| serde_json::to_string_pretty(&value));
+    text.unwrap_or_else(|_| body.to_owned()) + "\n"
+}
+
+/// At most `LINE_CHARS` characters of `line`, from the `from`-th on.
+fn window(line: &str, from: usize) -> String {
+    let line = line.trim_end_matches('\n');
+    let dots = |cut: bool| if cut { "…" } else { "" };
+    let shown: String = line.chars().skip(from).take(LINE_CHARS).collect();
+    format!(
+        "{}{}{}",
+        dots(from > 0),
+        print::one_line(&shown),
+        dots(line.chars().count() > from + LINE_CHARS)
     )
 }

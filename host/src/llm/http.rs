@@ -54,8 +54,8 @@ pub struct Reply {
 pub struct Unanswered {
     /// What happened in the end.
     pub failure: Failure,
-    /// A request left whole and nothing whole came back, in the last attempt or an earlier one:
-    /// the server may have worked on it.
+    /// In some attempt a request left and no usable response came back: the server may have
+    /// worked on it.
     pub in_doubt: bool,
 }
 
@@ -187,7 +187,12 @@ impl Client {
                 retry_after: received.retry_after,
                 said,
             }),
-            Verdict::Failed(failure) => return Err(failure),
+            Verdict::Failed(failure) => {
+                // A success that can't be read: somebody has worked for it.
+                *in_doubt |= matches!(received.status, 200..=299)
+                    && matches!(failure, Failure::Unusable { .. });
+                return Err(failure);
+            }
         })
     }
 

@@ -6,7 +6,7 @@ use coo_kernel::digest::Digest;
 use coo_kernel::journal::Record;
 use coo_kernel::llm::Provenance;
 use rusqlite::{OptionalExtension as _, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Store;
 use crate::fault;
@@ -19,7 +19,8 @@ const PAGE_EVENTS: u32 = 256;
 pub type Page = Vec<Record>;
 
 /// What stands beside an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EventFacts {
     /// Milliseconds since 1970.
     pub at_ms: i64,

@@ -45,6 +45,24 @@ impl Store {
             .with_context(|| format!("frozen answer for request {request}: can't be read"))
     }
 
+    /// Every frozen answer.
+    pub fn frozen_calls(&self) -> Result<Vec<FrozenCall>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT request_sha256, nth, answer, provenance FROM frozen_calls")?;
+        let mut rows = statement.query([])?;
+        let mut calls = Vec::new();
+        while let Some(row) = rows.next()? {
+            calls.push(FrozenCall {
+                request_sha256: Digest::from_bytes(row.get(0)?),
+                nth: row.get(1)?,
+                answer: serde_json::from_str(row.get_ref(2)?.as_str()?)?,
+                provenance: serde_json::from_str(row.get_ref(3)?.as_str()?)?,
+            });
+        }
+        Ok(calls)
+    }
+
     /// Freezes an answer, in place of an earlier one.
     pub fn freeze(&mut self, call: &FrozenCall) -> Result<()> {
         self.begin()?;

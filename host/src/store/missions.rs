@@ -57,7 +57,8 @@ pub struct Facts {
 }
 
 /// A mission as stored.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MissionRow {
     /// Its id.
     pub id: MissionId,
@@ -121,6 +122,27 @@ impl Store {
             .filter(|number| *number < 1 << 31)
             .context("state root: its mission numbers are used up; start a new one with --root")?;
         Ok(MissionId::new(number, mission.mission_type))
+    }
+
+    /// Takes over a mission of another store, number and all.
+    pub fn insert_mission(&mut self, mission: &MissionRow) -> Result<()> {
+        self.begin()?;
+        self.connection
+            .prepare_cached(&format!(
+                "INSERT INTO missions({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+            ))?
+            .execute(params![
+                mission.id.number(),
+                mission.mission_type,
+                mission.name,
+                mission.descriptor.as_bytes(),
+                mission.module.as_bytes(),
+                mission.created_ms,
+                mission.finished_ms,
+                mission.interrupted,
+                serde_json::to_string(&mission.facts)?,
+            ])?;
+        Ok(())
     }
 
     /// Notes that an interrupted mission is being run on.

@@ -17,6 +17,7 @@ use coo_kernel::digest::Digest;
 use coo_kernel::journal::Blob;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use tempfile::TempDir;
 
 use crate::fault;
 
@@ -30,6 +31,9 @@ pub const FILE: &str = "coo.db";
 const FORMAT: i32 = 1;
 /// Readers and the one writer hardly ever meet; when they do, it is for moments.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a store that changes meanwhile is copied anew.
+const COPY_ATTEMPTS: usize = 10;
 
 const SCHEMA: &str = "
 CREATE TABLE missions(
@@ -122,6 +126,42 @@ impl Store {
         };
         store.prepare().with_context(shown)?;
         Ok(store)
+    }
+
+    /// Opens a copy of the store below `root`, for reading, where `root` can't be written to:
+    /// `SQLite` needs an index beside a database in WAL mode, even for reading it.
+    pub fn open_copy(root: &Path) -> Result<(TempDir, Self)> {
+        let folder =
+            TempDir::with_prefix("coo-read-").context("temporary folder: can't be made")?;
+        let files = [FILE.to_owned(), format!("{FILE}-wal")];
+        let state = || {
+            files.each_ref().map(|name| {
+                let metadata = std::fs::metadata(root.join(name)).ok()?;
+                Some((metadata.len(), metadata.modified().ok()))
+            })
+        };
+        for _ in 0..COPY_ATTEMPTS {
+            let before = state();
+            for name in &files {
+                match std::fs::copy(root.join(name), folder.path().join(name)) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    copied => {
+                        copied.with_context(|| {
+                            format!("database {}: can't be copied", root.join(name).display())
+                        })?;
+                    }
+                }
+            }
+            // Somebody who may write to it might be at work.
+            if state() == before {
+                let store = Self::open(folder.path())?;
+                return Ok((folder, store));
+            }
+        }
+        bail!(
+            "database {}: can't be read while it changes, since this process may not write beside it; try again",
+            root.join(FILE).display()
+        );
     }
 
     fn prepare(&mut self) -> Result<()> {

@@ -1,0 +1,171 @@
+//! `coo verify <descriptor|id>`: runs a mission several times in fresh worlds, compares every
+//! byte, and leaves a report. Exit 0 where everything is identical.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use coo_kernel::mission::MissionId;
+
+use super::print;
+use crate::run;
+use crate::session::{Session, WAITING, find_mission};
+use crate::state_root::StateRoot;
+use crate::verify::{Report, Subject, verify};
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Descriptor, .wasm program, bundled mission, mission id, or a file that 'coo export' wrote
+    #[arg(value_name = "MISSION|ID|FILE")]
+    target: String,
+    /// Number of runs, at least 2
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..))]
+    runs: u32,
+    /// Real time a step may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
+    timeout: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
+    let target = options.target.as_str();
+    let subject = if target.parse::<MissionId>().is_ok() || target.ends_with(".coorun") {
+        let (session, mission) = find_mission(root, target, print::note)?;
+        Subject::recorded(&session, &mission)?
+    } else {
+        let session = Session::for_reading(root, print::note)?;
+        Subject::described(target, session.as_ref().map(|session| &session.store))?
+    };
+    // The lock is held for as long as it takes to make a root that is not there yet.
+    let mut session = Session::for_writing(root, print::note)?;
+    session.lock = None;
+    let watched = std::io::stderr().is_terminal();
+    let report = verify(
+        session,
+        &subject,
+        options.runs,
+        run::Options {
+            wall_clock_max: Duration::from_secs(options.timeout),
+            ..run::Options::default()
+        },
+        |line| {
+            if watched {
+                print::note(line);
+            }
+        },
+    )?;
+    let text = text(&report);
+    let place = root.join(&report.folder);
+    let json = serde_json::to_string_pretty(&report)? + "\n";
+    let state_root = StateRoot::open_or_create(root)?;
+    let lock = state_root.lock(|| print::note(WAITING))?;
+    for (name, content) in [("report.json", &json), ("report.txt", &text)] {
+        state_root.write_new(&format!("{}/{name}", report.folder), content.as_bytes())?;
+    }
+    drop(lock);
+    print::out(if options.json { &json } else { &text })?;
+    print::note(&format!("report written to {}", place.display()));
+    if !report.identical {
+        print::error_text(&format!(
+            "verify {}: the runs or their replays differ; their state roots are in {}",
+            report.subject,
+            place.display()
+        ));
+    }
+    Ok(print::code(report.identical))
+}
+
+fn text(report: &Report) -> String {
+    let mut text = format!(
+        "Verify {}: {} runs in fresh worlds, each replayed\n  Module: {}\n  Descriptor: {}\n  Engine: {}\n\nRuns\n",
+        report.subject,
+        report.runs.len(),
+        report.module,
+        report.descriptor,
+        report.engine.lines().next().unwrap_or_default()
+    );
+    for (i, run) in report.runs.iter().enumerate() {
+        let _ = writeln!(
+            text,
+            "  #{} {}: {} events, {} fuel, {} bytes, chain {}",
+            i + 1,
+            run.status,
+            run.events,
+            run.fuel,
+            run.memory_peak_bytes,
+            run.chain_head.short()
+        );
+        if let Some(reason) = &run.reason {
+            let _ = writeln!(text, "     Reason: {}", print::one_line(reason));
+        }
+    }
+    if let Some(run) = report.runs.first() {
+        let short = |digest: Option<coo_kernel::digest::Digest>| {
+            digest.map_or("none".to_owned(), |digest| digest.short())
+        };
+        let memory: Vec<String> = run.memory_sha256.iter().map(|&m| short(m)).collect();
+        let _ = write!(
+            text,
+            "\nCompared (values of #1)\n  Events: {}, chain {}\n  Output: {} bytes, {}\n  Artefacts: {}\n  World database: {}\n  Fuel: {}\n  Peak memory: {} bytes\n  Final memory, by step: {}\n  Replays: {}\n",
+            run.events,
+            run.chain_head,
+            run.output.bytes,
+            run.output.sha256.short(),
+            run.artefacts.len(),
+            short(run.world_sha256),
+            run.fuel,
+            run.memory_peak_bytes,
+            memory.join(", "),
+            if report.runs.iter().all(|run| run.replay_identical) {
+                "identical"
+            } else {
+                "DIVERGENT"
+            },
+        );
+    }
+    if let Some(same) = report.same_as_recorded {
+        let _ = writeln!(
+            text,
+            "  Same as recorded: {}",
+            if same {
+                "yes"
+            } else {
+                "no; its world was not a fresh one, or its answers came otherwise"
+            }
+        );
+    }
+    if !report.differences.is_empty() {
+        text.push_str("\nDifferences\n");
+        for difference in &report.differences {
+            let shown = |value: &str| {
+                let line = print::one_line(value);
+                let cut: String = line.chars().take(200).collect();
+                cut
+            };
+            let _ = writeln!(
+                text,
+                "  #{} {}\n    #1: {}\n    #{}: {}",
+                difference.run,
+                difference.what,
+                shown(&difference.first),
+                difference.run,
+                shown(&difference.this)
+            );
+        }
+    }
+    let _ = writeln!(
+        text,
+        "\n  Result: {}",
+        if report.identical {
+            "IDENTICAL"
+        } else {
+            "DIFFERENT"
+        }
+    );
+    text
+}

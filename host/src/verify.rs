@@ -1,0 +1,382 @@
+//! Shows that a mission is deterministic: runs it several times, each time in a fresh world
+//! with the same frozen answers, replays each run, and compares everything they leave. Calls
+//! no model, and touches no world but its own.
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::artefact::Artefact;
+use coo_kernel::digest::Digest;
+use coo_kernel::journal::{Blob, IntentBody, Kind, OutcomeBody, Record, WorldBody};
+use coo_kernel::llm::Provenance;
+use coo_kernel::mission::Status;
+use serde::Serialize;
+
+use crate::history;
+use crate::llm::Freshness;
+use crate::prepare::Source;
+use crate::replay;
+use crate::run::{self, Options};
+use crate::session::Session;
+use crate::state_root::StateRoot;
+use crate::store::{Durability, FrozenCall, MissionRow, Store};
+use crate::world;
+
+/// The folder in the state root: a folder a verification.
+pub const FOLDER: &str = "verify";
+
+/// What one run left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// How it ended.
+    pub status: Status,
+    /// Why it is not a success.
+    pub reason: Option<String>,
+    /// Number of events.
+    pub events: u64,
+    /// Digest of the last event: equal where every event is.
+    pub chain_head: Digest,
+    /// Fuel used by all steps.
+    pub fuel: u64,
+    /// Largest sum of linear memories of any step, in bytes.
+    pub memory_peak_bytes: u64,
+    /// Of all linear memories, at the end of each step.
+    pub memory_sha256: Vec<Option<Digest>>,
+    /// What the last step gave its reader.
+    pub output: Blob,
+    /// Every file made, sorted by path.
+    pub artefacts: Vec<Artefact>,
+    /// Of the content of the world's database; absent where there is none.
+    pub world_sha256: Option<Digest>,
+    /// Its replay agreed in everything.
+    pub replay_identical: bool,
+}
+
+/// Something that is not the same in two runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Number of the run that differs from the first.
+    pub run: u32,
+    /// The field of `Run`, or `event N` for the first event that differs.
+    pub what: String,
+    /// What the first run has there.
+    pub first: String,
+    /// What this one has.
+    pub this: String,
+}
+
+/// A verification.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// `coo-verify/1`.
+    pub format: &'static str,
+    /// What was run.
+    pub subject: String,
+    /// SHA-256 of the module.
+    pub module: Digest,
+    /// SHA-256 of the canonical descriptor.
+    pub descriptor: Digest,
+    /// Name, version and settings of the engine, a line each.
+    pub engine: String,
+    /// Everything agrees.
+    pub identical: bool,
+    /// For a mission that had run before: whether the runs have its chain head. They need not
+    /// where its world was not a fresh one.
+    pub same_as_recorded: Option<bool>,
+    /// Each run.
+    pub runs: Vec<Run>,
+    /// What differs, none where `identical`.
+    pub differences: Vec<Difference>,
+    /// Where the report and, after a difference, the runs' state roots are: below the state
+    /// root.
+    pub folder: String,
+}
+
+/// What is to be verified.
+pub struct Subject {
+    /// As the user named it.
+    pub name: String,
+    /// Descriptor and module.
+    pub source: Source,
+    /// The model, where an earlier run settled it.
+    pub model: Option<String>,
+    /// The answers every run is given.
+    pub answers: Vec<FrozenCall>,
+    /// Chain head of the earlier run.
+    pub recorded: Option<Digest>,
+}
+
+impl Subject {
+    /// A mission that has not run: its answers are those of the state root's frozen store.
+    pub fn described(name: &str, store: Option<&Store>) -> Result<Self> {
+        Ok(Self {
+            name: name.to_owned(),
+            source: if name.ends_with(".wasm") {
+                Source::program_file(name.as_ref(), String::new(), Vec::new())?
+            } else {
+                Source::named(name)?
+            },
+            model: None,
+            answers: store.map_or_else(|| Ok(Vec::new()), Store::frozen_calls)?,
+            recorded: None,
+        })
+    }
+
+    /// A mission that has run: its answers are those of its journal.
+    pub fn recorded(session: &Session, mission: &MissionRow) -> Result<Self> {
+        let mut answers = Vec::new();
+        let mut asked = None;
+        let (progress, chain) = history::walk(&session.store, mission.id, |record| {
+            match record.kind {
+                Kind::LlmIntent => {
+                    let intent: IntentBody<'_> = serde_json::from_str(&record.body)?;
+                    asked = Some((intent.sha256, intent.nth));
+                }
+                Kind::LlmOutcome => {
+                    let body: OutcomeBody = serde_json::from_str(&record.body)?;
+                    let (request_sha256, nth) = asked.context("an answer to no question")?;
+                    let number = mission.id.number();
+                    let facts = session.store.event_facts(number, record.seq)?;
+                    answers.push(FrozenCall {
+                        request_sha256,
+                        nth,
+                        answer: body.answer,
+                        provenance: facts
+                            .and_then(|facts| facts.provenance)
+                            .unwrap_or_else(unknown_provenance),
+                    });
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let ended = progress.state().is_some_and(|state| state.is_final());
+        Ok(Self {
+            name: mission.id.to_string(),
+            source: Source::recorded(&session.root, &session.store, mission)?,
+            model: mission.facts.model.clone(),
+            answers,
+            recorded: ended.then(|| chain.head()),
+        })
+    }
+}
+
+fn unknown_provenance() -> Provenance {
+    Provenance {
+        recorded_at: String::new(),
+        server: "journal".to_owned(),
+        response_id: None,
+        provider: None,
+        system_fingerprint: None,
+        note: None,
+    }
+}
+
+/// Runs `subject` `runs` times, which is 2 at least, and compares. `session` is the user's own root: its
+/// configuration is every run's, and the report is written there.
+pub fn verify(
+    session: Session,
+    subject: &Subject,
+    runs: u32,
+    options: Options,
+    mut say: impl FnMut(&str),
+) -> Result<Report> {
+    let Session { root, config, .. } = session;
+    let folder = root.new_folder(FOLDER)?;
+    let place = root.path().join(&folder);
+    let mut report = Report {
+        format: "coo-verify/1",
+        subject: subject.name.clone(),
+        module: subject.source.module,
+        descriptor: Digest::of(subject.source.descriptor.canonical()?),
+        engine: String::new(),
+        identical: false,
+        same_as_recorded: None,
+        runs: Vec::new(),
+        differences: Vec::new(),
+        folder,
+    };
+    let options = Options {
+        freshness: Freshness::Frozen,
+        digest_memory: true,
+        ..options
+    };
+    for number in 1..=runs {
+        say(&format!("run {number} of {runs}"));
+        let own = place.join(format!("run-{number}"));
+        StateRoot::open_or_create(&own)?.write_new("config.json", config.to_text().as_bytes())?;
+        let done = one_run(&own, subject, options, &mut report.engine)
+            .with_context(|| format!("run {number} of {runs}"));
+        let done = match done {
+            Ok(done) => done,
+            Err(error) => {
+                // There is nothing to compare, and so nothing to look at.
+                std::fs::remove_dir_all(&place).context("verification folder")?;
+                return Err(error);
+            }
+        };
+        if let Some(first) = report.runs.first() {
+            let mut found = differences(number, first, &done)?;
+            if first.chain_head != done.chain_head {
+                found.insert(0, first_event(number, &place)?);
+            }
+            report.differences.extend(found);
+        }
+        report.runs.push(done);
+    }
+    report.identical =
+        report.differences.is_empty() && report.runs.iter().all(|run| run.replay_identical);
+    report.same_as_recorded = subject
+        .recorded
+        .map(|head| report.runs.iter().all(|run| run.chain_head == head));
+    if report.identical {
+        for number in 1..=runs {
+            std::fs::remove_dir_all(place.join(format!("run-{number}")))
+                .context("verification folder")?;
+        }
+    }
+    Ok(report)
+}
+
+fn one_run(
+    own: &std::path::Path,
+    subject: &Subject,
+    options: Options,
+    engine: &mut String,
+) -> Result<Run> {
+    let mut session = Session::for_writing(own, |_| {})?;
+    for call in &subject.answers {
+        session.store.freeze(call)?;
+    }
+    session.store.commit(Durability::Process)?;
+    let ended = run::run_with_model(session, &subject.source, options, subject.model.clone())?;
+    if let Some(why) = ended.interrupted {
+        bail!("was interrupted, which says nothing about determinism: {why}");
+    }
+    drop(ended.lock);
+    engine.clone_from(&ended.facts.engine);
+
+    let session = Session::for_reading(own, |_| {})?.context("state root: gone after the run")?;
+    let mission = session
+        .store
+        .mission(ended.id)?
+        .context("mission: gone after the run")?;
+    let mut artefacts = Vec::new();
+    history::walk(&session.store, ended.id, |record| {
+        if record.kind == Kind::World {
+            artefacts = serde_json::from_str::<WorldBody>(&record.body)?.artefacts;
+        }
+        Ok(())
+    })?;
+    // What the journal promised is what lies there.
+    for artefact in &artefacts {
+        let name = format!("{}/{}", crate::gateway::FOLDER, artefact.path);
+        let content = session.root.read_bounded(&name, artefact.bytes)?;
+        if Digest::of(&content) != artefact.sha256 {
+            bail!(
+                "artefact {}: is not what the journal says it is",
+                artefact.path
+            );
+        }
+    }
+    let world_sha256 = world::dump::digest(session.root.path())?;
+    let replayed = replay::replay(session, &mission, options.wall_clock_max)?;
+    Ok(Run {
+        status: ended.status,
+        reason: ended.failure.map(|failure| failure.to_string()),
+        events: ended.events,
+        chain_head: ended.chain_head,
+        fuel: ended.facts.fuel,
+        memory_peak_bytes: ended.facts.memory_peak_bytes,
+        memory_sha256: ended.memory_sha256,
+        output: Blob::of(&ended.output),
+        artefacts,
+        world_sha256,
+        replay_identical: replayed.is_identical(),
+    })
+}
+
+/// Every field in which `this` is not `first`.
+fn differences(number: u32, first: &Run, this: &Run) -> Result<Vec<Difference>> {
+    let (first, this) = (serde_json::to_value(first)?, serde_json::to_value(this)?);
+    let (Some(first), Some(this)) = (first.as_object(), this.as_object()) else {
+        bail!("a run is not an object");
+    };
+    Ok(first
+        .iter()
+        .filter(|(name, value)| this.get(*name) != Some(value))
+        .map(|(name, value)| Difference {
+            run: number,
+            what: name.clone(),
+            first: value.to_string(),
+            this: this.get(name).map(ToString::to_string).unwrap_or_default(),
+        })
+        .collect())
+}
+
+/// The first event that is not the same in run 1 and run `number`.
+fn first_event(number: u32, place: &std::path::Path) -> Result<Difference> {
+    let events = |run: u32| -> Result<Vec<Record>> {
+        let session = Session::for_reading(&place.join(format!("run-{run}")), |_| {})?
+            .context("state root: gone after the run")?;
+        let mission = session.store.latest_mission()?.context("no mission")?;
+        let mut records = Vec::new();
+        history::walk(&session.store, mission.id, |record| {
+            records.push(record.clone());
+            Ok(())
+        })?;
+        Ok(records)
+    };
+    let (first, this) = (events(1)?, events(number)?);
+    let equal = first.iter().zip(&this).take_while(|(a, b)| a == b).count();
+    let shown = |record: Option<&Record>| {
+        record.map_or("nothing: it has ended there".to_owned(), |record| {
+            format!("{} {} {}", record.state, record.kind, record.body)
+        })
+    };
+    Ok(Difference {
+        run: number,
+        what: format!("event {}", equal + 1),
+        first: shown(first.get(equal)),
+        this: shown(this.get(equal)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_that_differs_is_named_with_both_values() {
+        let blob = Blob::of(b"x");
+        let first = Run {
+            status: Status::Success,
+            reason: None,
+            events: 3,
+            chain_head: blob.sha256,
+            fuel: 7,
+            memory_peak_bytes: 1,
+            memory_sha256: vec![None],
+            output: blob,
+            artefacts: Vec::new(),
+            world_sha256: None,
+            replay_identical: true,
+        };
+        assert_eq!(differences(2, &first, &first.clone()).unwrap(), []);
+        let this = Run {
+            fuel: 8,
+            memory_sha256: vec![Some(blob.sha256)],
+            replay_identical: false,
+            ..first.clone()
+        };
+        let found = differences(2, &first, &this).unwrap();
+        let named: Vec<&str> = found.iter().map(|found| found.what.as_str()).collect();
+        assert_eq!(named, ["fuel", "memory_sha256", "replay_identical"]);
+        assert_eq!(
+            (
+                found[0].run,
+                found[0].first.as_str(),
+                found[0].this.as_str()
+            ),
+            (2, "7", "8")
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! `coo resume`: an interrupted mission goes on from its journal and ends as if nothing had
+//! happened; no answer is asked for twice, a call in doubt is named and waits for a word, and
+//! whatever stands in the way is said without changing anything. Crashes are in crash.rs.
+
+mod support;
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use support::model_server::{ModelServer, Response, Step};
+use support::{Ran, World, events, shown};
+
+const ID: &str = "MISSION-000001";
+const ANSWERS: [&str; 2] = ["A bug.", "billing"];
+
+fn answers() -> [Step; 2] {
+    ANSWERS.map(|answer| Response::completion(answer).into())
+}
+
+fn refusal() -> Step {
+    Response::json(401, &json!({"error": {"message": "no"}})).into()
+}
+
+/// What an undisturbed run of the triage mission leaves.
+fn undisturbed() -> Value {
+    let server = ModelServer::start(answers());
+    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
+    assert_eq!(world.triage().code, 0);
+    left(&world)
+}
+
+/// What has to be the same after an interruption: the chain, the world, the artefacts.
+fn left(world: &World) -> Value {
+    let inspect = world.json(&["inspect", ID]);
+    let database = world.database("world.db");
+    let mut rows = database.prepare("SELECT * FROM ticket").unwrap();
+    let rows: Vec<(i64, String, Option<String>)> = rows
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let report = world.root().join("artefacts/triage/Triage_Report_v1.0.md");
+    json!([
+        inspect["chain_head"],
+        inspect["events"],
+        inspect["status"],
+        inspect["facts"]["fuel"],
+        inspect["facts"]["memory_peak_bytes"],
+        rows,
+        std::fs::read_to_string(report).unwrap(),
+    ])
+}
+
+/// A world whose triage mission was interrupted by what its model did.
+fn interrupted(script: Vec<Step>) -> (World, ModelServer) {
+    let server = ModelServer::start(script);
+    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
+    world.one_attempt();
+    let ran = world.triage();
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.stderr
+            .ends_with(&format!("'coo resume {ID}' goes on with it\n")),
+        "{ran:?}"
+    );
+    (world, server)
+}
+
+/// Resumes with another server's answers; gives also how many requests reached it.
+fn resume(world: &World, arguments: &[&str], script: Vec<Step>) -> (Ran, usize) {
+    let server = ModelServer::start(script);
+    let arguments = [&["resume", ID], arguments].concat();
+    let ran = world.coo_with(&arguments, "COO_LLM_BASE_URL", &server.base_url());
+    (ran, server.requests().len())
+}
+
+#[test]
+fn a_refused_call_is_sent_again_and_an_answered_one_is_not() {
+    let [first, second] = answers();
+    let (world, server) = interrupted(vec![first, refusal()]);
+    assert_eq!(server.requests().len(), 2);
+    let (ran, requests) = resume(&world, &[], vec![second]);
+    assert_eq!((ran.code, requests), (0, 1), "{ran:?}");
+    assert_eq!(left(&world), undisturbed());
+    assert_eq!(world.json(&["inspect", ID])["facts"]["resumed"], 1);
+    let replay = world.coo(&["replay", ID]);
+    assert_eq!(replay.code, 0, "{replay:?}");
+}
+
+#[test]
+fn a_call_in_doubt_is_named_and_waits_for_a_word() {
+    let [first, second] = answers();
+    let (world, _server) = interrupted(vec![first, Step::HangUp]);
+    let before = events(&world, ID);
+    for _ in 0..2 {
+        let (ran, requests) = resume(&world, &[], vec![refusal()]);
+        assert_eq!((ran.code, requests), (1, 0), "{ran:?}");
+        assert_snapshot!("a_call_in_doubt", shown(&format!("resume {ID}"), &ran));
+    }
+    assert_eq!(events(&world, ID), before);
+    let (ran, requests) = resume(&world, &["--resend"], vec![second]);
+    assert_eq!((ran.code, requests), (0, 1), "{ran:?}");
+    assert_eq!(left(&world), undisturbed());
+}
+
+#[test]
+fn a_call_sent_again_is_in_doubt_again() {
+    let [first, second] = answers();
+    // Refused, so sent again without a word; that time nobody knows what became of it.
+    let (world, _server) = interrupted(vec![first, refusal()]);
+    let (ran, requests) = resume(&world, &[], vec![Step::HangUp]);
+    assert_eq!((ran.code, requests), (1, 1), "{ran:?}");
+    let (ran, requests) = resume(&world, &[], vec![refusal()]);
+    assert_eq!((ran.code, requests), (1, 0), "{ran:?}");
+    assert!(ran.stderr.contains("is in doubt"), "{ran:?}");
+    let (ran, requests) = resume(&world, &["--resend"], vec![second]);
+    assert_eq!((ran.code, requests), (0, 1), "{ran:?}");
+    assert_eq!(left(&world), undisturbed());
+    assert_eq!(world.json(&["inspect", ID])["facts"]["resumed"], 2);
+}
+
+#[test]
+fn a_missing_frozen_answer_can_be_asked_for_later() {
+    let world = World::new();
+    world.triage_descriptor();
+    assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 1);
+    let (ran, requests) = resume(&world, &["--frozen"], vec![refusal()]);
+    assert_eq!((ran.code, requests), (1, 0), "{ran:?}");
+    let (ran, requests) = resume(&world, &[], answers().into());
+    assert_eq!((ran.code, requests), (0, 2), "{ran:?}");
+    assert_eq!(left(&world), undisturbed());
+}
+
+#[test]
+fn a_guest_that_ran_out_of_time_gets_more() {
+    let world = World::new();
+    world.guest("spin.wasm", r#"(func (export "_start") (loop $l (br $l)))"#);
+    world.descriptor(
+        "spin.json",
+        &json!({"file": "spin.wasm"}),
+        &json!({"limits": {"fuel": 200_000_000_u64}}),
+    );
+    let ran = world.coo(&["run", "spin.json", "--timeout", "0"]);
+    assert!(ran.stderr.contains("still running after 0 s"), "{ran:?}");
+    let ran = world.coo(&["resume", ID]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("fuel exhausted"), "{ran:?}");
+    assert_eq!(world.json(&["mission", ID])["status"], "FAILED");
+    assert_eq!(world.coo(&["replay", ID]).code, 0);
+}
+
+#[test]
+fn a_changed_world_is_refused_and_nothing_is_changed() {
+    let [first, second] = answers();
+    let (world, _server) = interrupted(vec![first, refusal()]);
+    world
+        .database("world.db")
+        .execute_batch(
+            "CREATE TABLE ticket(id INTEGER PRIMARY KEY, text TEXT NOT NULL, label TEXT); \
+             INSERT INTO ticket VALUES(3, 'Hello', NULL)",
+        )
+        .unwrap();
+    let before = events(&world, ID);
+    let (ran, requests) = resume(&world, &[], vec![second]);
+    assert_eq!((ran.code, requests), (1, 0), "{ran:?}");
+    assert!(
+        ran.stderr
+            .starts_with(&format!("ERROR: mission {ID}: can't be resumed: at event "))
+            && ran.stderr.contains("run it anew"),
+        "{ran:?}"
+    );
+    assert_eq!(events(&world, ID), before);
+    assert_eq!(world.json(&["mission", ID])["status"], "INTERRUPTED");
+}
+
+#[test]
+fn another_engine_is_refused() {
+    let [first, second] = answers();
+    let (world, _server) = interrupted(vec![first, refusal()]);
+    world
+        .database("coo.db")
+        .execute_batch(
+            "UPDATE missions SET facts = json_set(facts, '$.engine_sha256', \
+             '0000000000000000000000000000000000000000000000000000000000000000', \
+             '$.engine', 'wasmtime=1.0.0')",
+        )
+        .unwrap();
+    let (ran, requests) = resume(&world, &[], vec![second]);
+    assert_eq!((ran.code, requests), (1, 0), "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("was begun under another engine (wasmtime=1.0.0)"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn the_recorded_model_is_asked_whatever_the_environment_says() {
+    let [first, second] = answers();
+    let (world, server) = interrupted(vec![first, refusal()]);
+    let asked = server.requests()[0].json()["model"].clone();
+    let other = ModelServer::start([second]);
+    let mut command = world.command(&["resume", ID]);
+    command
+        .env("COO_LLM_BASE_URL", other.base_url())
+        .env("COO_LLM_MODEL", "another/model");
+    let ran = support::ran(command.output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(other.requests()[0].json()["model"], asked);
+}
+
+#[test]
+fn what_has_ended_is_not_resumed() {
+    let world = World::new();
+    assert_eq!(world.coo(&["run", "demo", "--frozen"]).code, 0);
+    let ran = world.coo(&["resume", "DEMO-000001"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
+    assert_eq!(
+        ran.stderr,
+        "[coo] DEMO-000001 SUCCESS: it has ended; nothing to resume\n"
+    );
+    let failed = world.run_guest(r#"(func (export "_start") unreachable)"#, &json!({}));
+    assert_eq!(failed.code, 1);
+    let ran = world.coo(&["resume", "MISSION-000002"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("nothing to resume"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("ERROR: mission MISSION-000002: trap"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn an_unknown_mission_is_not_found_and_makes_no_root() {
+    let world = World::new();
+    for id in ["MISSION-000001", "nonsense"] {
+        let ran = world.coo(&["resume", id]);
+        let expected = format!("ERROR: Mission '{id}' not found.\n");
+        assert_eq!((ran.code, ran.stderr), (1, expected));
+    }
+    assert!(!world.root().exists());
+}

@@ -1,0 +1,303 @@
+//! A run as one file: it replays where nobody has seen its state root, every changed byte is
+//! found, and a forged file can do no more than a recorded run. Also roots that can only be
+//! read, and the runs that earlier releases exported.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use coo_kernel::digest::Digest;
+use serde_json::{Value, json};
+use support::{World, ran};
+
+/// A world with an exported run of a tiny guest, and the file's bytes.
+fn exported() -> (World, PathBuf, Vec<u8>) {
+    let world = World::new();
+    let ran = world.run_guest(
+        r#"(func (export "_start") (i32.store (i32.const 1024) (i32.const 7)))"#,
+        &json!({}),
+    );
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = world.coo(&["export", "MISSION-000001"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
+    let path = world.path().join("MISSION-000001.coorun");
+    let bytes = std::fs::read(&path).unwrap();
+    (world, path, bytes)
+}
+
+/// `rest` with a first line that vouches for it.
+fn sealed(rest: &[u8]) -> Vec<u8> {
+    let first = format!("coo-run/1 {}\n", Digest::of(rest));
+    [first.as_bytes(), rest].concat()
+}
+
+/// What follows the first line.
+fn rest(bytes: &[u8]) -> &[u8] {
+    &bytes[bytes.iter().position(|&byte| byte == b'\n').unwrap() + 1..]
+}
+
+/// The file with `from` replaced by `to`, sealed anew.
+fn forged(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let rest = rest(bytes);
+    let place = rest
+        .windows(from.len())
+        .position(|window| window == from.as_bytes())
+        .unwrap_or_else(|| panic!("no {from}"));
+    sealed(&[&rest[..place], to.as_bytes(), &rest[place + from.len()..]].concat())
+}
+
+#[test]
+fn an_exported_run_replays_in_an_empty_folder_and_leaves_nothing_there() {
+    let world = World::new();
+    assert_eq!(world.coo(&["run", "triage", "--frozen"]).code, 0);
+    let elsewhere = World::new();
+    let file = elsewhere.path().join("a run");
+    let exported = world.coo(&[
+        "export",
+        "MISSION-000001",
+        "--output",
+        file.to_str().unwrap(),
+    ]);
+    assert_eq!(exported.code, 0, "{exported:?}");
+    let here = world.coo(&["replay", "MISSION-000001"]);
+    let there = elsewhere.coo(&["replay", "a run"]);
+    assert_eq!((there.code, &there), (0, &here));
+    for command in [
+        &["logs"][..],
+        &["logs", "--json"],
+        &["mission"],
+        &["inspect"],
+        &["inspect", "--json"],
+        &["inspect", "--output"],
+    ] {
+        let with = |name| [&command[..1], &[name], &command[1..]].concat();
+        assert_eq!(
+            elsewhere.coo(&with("a run")),
+            world.coo(&with("MISSION-000001")),
+            "{command:?}"
+        );
+    }
+    let verified = elsewhere.coo(&["export", "a run", "-o", "again"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    assert_eq!(
+        std::fs::read(elsewhere.path().join("again")).unwrap(),
+        std::fs::read(&file).unwrap(),
+        "an export of an export is the same file"
+    );
+    let mut found: Vec<_> = std::fs::read_dir(elsewhere.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    found.sort();
+    assert_eq!(found, ["a run", "again"]);
+}
+
+#[test]
+fn every_flipped_byte_is_found() {
+    let (world, path, bytes) = exported();
+    let whole = || coo::run_file::load(&path).map(drop);
+    whole().unwrap();
+    for place in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[place] ^= 1 << (place % 8);
+        std::fs::write(&path, changed).unwrap();
+        let error = whole().expect_err("a changed file was loaded");
+        let text = format!("{error:#}");
+        assert!(
+            ["was changed", "has format", "is not a run"]
+                .iter()
+                .any(|words| text.contains(words)),
+            "byte {place}: {text}"
+        );
+    }
+    for length in [0, 1, 9, 40, 74, 75, 76, 500, bytes.len() - 1] {
+        std::fs::write(&path, &bytes[..length]).unwrap();
+        whole().expect_err("a file cut short was loaded");
+    }
+    std::fs::write(&path, [&bytes[..], b"\n"].concat()).unwrap();
+    whole().expect_err("a longer file was loaded");
+    let ran = world.coo(&["replay", "MISSION-000001.coorun"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+    assert!(
+        ran.stderr
+            .starts_with("ERROR: file MISSION-000001.coorun: was changed or cut short: "),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_forged_file_is_refused_or_diverges() {
+    let (world, path, bytes) = exported();
+    let replay = |bytes: Vec<u8>| {
+        std::fs::write(&path, bytes).unwrap();
+        let ran = world.coo(&["replay", "MISSION-000001.coorun"]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+        ran.stdout + &ran.stderr
+    };
+    // Sealed anew, it is the chain that finds what was changed.
+    let said = replay(forged(
+        &bytes,
+        r#""rng_seed":3735928559"#,
+        r#""rng_seed":3735928560"#,
+    ));
+    assert!(said.contains("journal broken at event 3"), "{said}");
+    // Other contents than the digests beside them say.
+    let mut module = bytes.clone();
+    *module.last_mut().unwrap() ^= 1;
+    let said = replay(sealed(rest(&module)));
+    assert!(said.contains("is not what it should be"), "{said}");
+    // A row that is another mission's.
+    let said = replay(forged(
+        &bytes,
+        r#""mission_type":"TEST""#,
+        r#""mission_type":"NONE""#,
+    ));
+    assert!(said.contains("name different missions"), "{said}");
+    // Sizes nobody has the memory for.
+    let said = replay(forged(
+        &bytes,
+        r#""contents":[{"bytes":"#,
+        r#""contents":[{"bytes":99999999999999"#,
+    ));
+    assert!(said.contains("is the limit"), "{said}");
+    for (from, to, words) in [
+        (r#""events":"#, r#""events":1"#, "event"),
+        ("{", "[", "its header"),
+        (r#""seq":2"#, r#""seq":3"#, ""),
+        (r#""kind":"environment""#, r#""kind":"nonsense""#, "kind"),
+    ] {
+        let said = replay(forged(&bytes, from, to));
+        assert!(said.contains("ERROR: ") && said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn other_formats_and_other_files_are_named() {
+    let world = World::new();
+    world.file("newer", format!("coo-run/2 {}\n", "0".repeat(64)));
+    let ran = world.coo(&["replay", "newer"]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (
+            1,
+            "ERROR: file newer: has format coo-run/2, this build reads coo-run/1; use the coo that wrote it\n"
+        )
+    );
+    world.file("other", "{}");
+    let ran = world.coo(&["logs", "other"]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (
+            1,
+            "ERROR: file other: is not a run that 'coo export' wrote\n"
+        )
+    );
+    let ran = world.coo(&["replay", "missing.coorun"]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (1, "ERROR: Mission 'missing.coorun' not found.\n")
+    );
+}
+
+#[test]
+fn an_export_never_overwrites_and_leaves_nothing_half_written() {
+    let (world, path, bytes) = exported();
+    let ran = world.coo(&["export", "MISSION-000001"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("is there already"), "{ran:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    let ran = world.coo(&["export", "MISSION-000001", "-o", "no/such/folder/x"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let ran = world.coo(&["export", "MISSION-000009"]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (1, "ERROR: Mission 'MISSION-000009' not found.\n")
+    );
+    let left: Vec<_> = std::fs::read_dir(world.path()).unwrap().collect();
+    assert_eq!(left.len(), 4, "root, guest, descriptor, export: {left:?}");
+}
+
+#[test]
+fn an_interrupted_run_is_carried_about_too() {
+    let world = World::new();
+    world.triage_descriptor();
+    assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 1);
+    assert_eq!(world.coo(&["export", "MISSION-000001"]).code, 0);
+    let ran = world.coo(&["mission", "MISSION-000001.coorun"]);
+    assert!(ran.stdout.contains("Status: INTERRUPTED"), "{ran:?}");
+    let ran = world.coo(&["replay", "MISSION-000001.coorun"]);
+    assert!(ran.stderr.contains("did not reach an end"), "{ran:?}");
+}
+
+/// Runs that were exported when their release was current. One that stops replaying means that
+/// users' recordings have stopped replaying.
+#[test]
+fn runs_of_earlier_releases_replay() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/runs");
+    let world = World::new();
+    let mut replayed = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let ran = world.coo(&["replay", path.to_str().unwrap(), "--json"]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+        let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(found["identical"], true);
+        replayed += 1;
+    }
+    assert_eq!(replayed, 3);
+}
+
+/// `script` in a shell that sees `root` mounted for reading only; `None` where a user can't
+/// have such a mount.
+fn with_read_only(root: &Path, script: &str) -> Option<Command> {
+    let shell = |script: &str| {
+        let mut shell = Command::new("unshare");
+        shell
+            .args(["--mount", "--map-root-user", "/bin/sh", "-ec"])
+            .arg(format!(
+                "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && {script}"
+            ))
+            .arg(root);
+        shell
+    };
+    let probe = shell("! touch \"$0/x\" 2>/dev/null").output();
+    probe
+        .is_ok_and(|probe| probe.status.success())
+        .then(|| shell(script))
+}
+
+#[test]
+fn a_root_that_can_only_be_read_is_read() {
+    let world = World::new();
+    assert_eq!(world.coo(&["run", "triage", "--frozen"]).code, 0);
+    let coo = env!("CARGO_BIN_EXE_coo");
+    let Some(mut probe) = with_read_only(&world.root(), &format!("{coo} --root \"$0\" missions"))
+    else {
+        eprintln!("no mount for reading only can be had here: not tested");
+        return;
+    };
+    let missions = ran(probe.env_clear().output().unwrap());
+    assert_eq!(
+        (missions.code, missions.stdout),
+        (0, world.coo(&["missions"]).stdout)
+    );
+    let before = world.root_files();
+    for command in ["replay", "logs", "inspect", "mission"] {
+        let script = format!("{coo} --root \"$0\" {command} MISSION-000001");
+        let mut shell = with_read_only(&world.root(), &script).unwrap();
+        let read = ran(shell.env_clear().output().unwrap());
+        let written = world.coo(&[command, "MISSION-000001"]);
+        assert_eq!(read, written, "{command}");
+    }
+    let script = format!("{coo} --root \"$0\" run demo --frozen");
+    let mut shell = with_read_only(&world.root(), &script).unwrap();
+    let run = ran(shell.env_clear().output().unwrap());
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:?}");
+    assert!(
+        run.stderr.starts_with("ERROR: state root ") && run.stderr.contains("Read-only"),
+        "{run:?}"
+    );
+    assert_eq!(before, world.root_files());
+}
