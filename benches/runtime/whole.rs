@@ -112,9 +112,12 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
         floor.us("guest"),
         0,
     );
-    alone("last commit", "finish");
-    both("sync", "sync");
-    alone("close the database", "close");
+    line(
+        "last commit, sync, close the database",
+        ours.us("seal"),
+        floor.us("sync"),
+        0,
+    );
     note(&format!(
         "The demo: {} KB of WebAssembly, one model call, answered from the frozen store.",
         bundle::module("demo").map_or(0, |module| module.wasm.len() / 1000)

@@ -119,6 +119,12 @@ impl Source {
         })
     }
 
+    /// Whether `path` is the name of a WebAssembly file.
+    pub fn is_program(path: &Path) -> bool {
+        path.extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"))
+    }
+
     /// A WebAssembly file on its own, with arguments and input from the command line.
     pub fn program_file(path: &Path, input: String, arguments: Vec<String>) -> Result<Self> {
         let wasm = read_file(path, MODULE_BYTES_MAX).context("module")?;

@@ -92,7 +92,9 @@ pub fn resume(
     };
     stage.store.resume_mission(id, &stage.facts)?;
     stage.store.commit(Durability::Process)?;
-    Ok(Resumed::Run(Box::new(stage.play(id, Tape::resume)?)))
+    Ok(Resumed::Run(Box::new(
+        stage.perform(id, Tape::resume)?.seal()?,
+    )))
 }
 
 /// Whether it is on record that no answer can have come of the call.

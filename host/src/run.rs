@@ -87,28 +87,18 @@ pub fn run_with_model(
     model: Option<String>,
 ) -> Result<Ended> {
     let mut stage = Stage::set(session, source, options, model)?;
-    source.keep_module(&stage.root)?;
-    let store = &mut stage.store;
-    let descriptor = store.put_blob(stage.program.canonical.as_bytes())?.sha256;
-    let id = store.create_mission(&NewMission {
-        mission_type: &stage.program.descriptor.mission_type,
-        name: &source.name,
-        descriptor,
-        module: stage.program.module,
-        created_ms: machine::now_unix_ms(),
-        facts: &stage.facts,
-    })?;
-    stage.play(id, Tape::record)
+    let id = stage.enrol(source)?;
+    stage.perform(id, Tape::record)?.seal()
 }
 
 /// Everything a mission needs to be run for real, from its first event on or from where its
 /// journal ends.
-pub(crate) struct Stage {
-    pub root: StateRoot,
-    pub store: Store,
-    pub program: Program,
+pub struct Stage {
+    pub(crate) store: Store,
     /// What is known beforehand; completed when the run has ended.
-    pub facts: Facts,
+    pub(crate) facts: Facts,
+    root: StateRoot,
+    program: Program,
     model: Model,
     options: Options,
     stopwatch: Stopwatch,
@@ -169,8 +159,22 @@ impl Stage {
         })
     }
 
-    /// Runs the mission over the tape that `tape` makes, and seals it.
-    pub fn play(self, id: MissionId, tape: impl FnOnce(Recorder) -> Tape) -> Result<Ended> {
+    /// Gives a new mission its number, and keeps what it takes to replay it.
+    pub fn enrol(&mut self, source: &Source) -> Result<MissionId> {
+        source.keep_module(&self.root)?;
+        let descriptor = self.store.put_blob(self.program.canonical.as_bytes())?;
+        self.store.create_mission(&NewMission {
+            mission_type: &self.program.descriptor.mission_type,
+            name: &source.name,
+            descriptor: descriptor.sha256,
+            module: self.program.module,
+            created_ms: machine::now_unix_ms(),
+            facts: &self.facts,
+        })
+    }
+
+    /// Runs the mission over the tape that `tape` makes.
+    pub fn perform(self, id: MissionId, tape: impl FnOnce(Recorder) -> Tape) -> Result<Performed> {
         let live = Live {
             world: World::new(self.root.path()),
             gateway: Gateway::new(&self.root)?,
@@ -195,13 +199,34 @@ impl Stage {
             elapsed_us: self.facts.elapsed_us.saturating_add(elapsed_us),
             ..self.facts
         };
-        let mut ended = seal(&self.root, id, driven, facts)?;
+        Ok(Performed {
+            root: self.root,
+            lock: self.lock,
+            id,
+            driven,
+            facts,
+        })
+    }
+}
+
+/// A run that has reached its end or was stopped; the last of it is not written down yet.
+pub struct Performed {
+    root: StateRoot,
+    lock: Option<WriteLock>,
+    id: MissionId,
+    driven: Driven,
+    facts: Facts,
+}
+
+impl Performed {
+    /// Writes down the end, durably, and then makes the promised changes.
+    pub fn seal(self) -> Result<Ended> {
+        let mut ended = seal(&self.root, self.id, self.driven, self.facts)?;
         ended.lock = self.lock;
         Ok(ended)
     }
 }
 
-/// Writes down the end, durably, and then makes the promised changes.
 fn seal(root: &StateRoot, id: MissionId, driven: Driven, facts: Facts) -> Result<Ended> {
     let Driven {
         tape,

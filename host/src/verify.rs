@@ -8,6 +8,7 @@ use coo_kernel::digest::Digest;
 use coo_kernel::journal::{Blob, IntentBody, Kind, OutcomeBody, Record, WorldBody};
 use coo_kernel::llm::Provenance;
 use coo_kernel::mission::Status;
+use coo_kernel::state::State;
 use serde::Serialize;
 
 use crate::history;
@@ -109,7 +110,7 @@ impl Subject {
     pub fn described(name: &str, store: Option<&Store>) -> Result<Self> {
         Ok(Self {
             name: name.to_owned(),
-            source: if name.ends_with(".wasm") {
+            source: if Source::is_program(name.as_ref()) {
                 Source::program_file(name.as_ref(), String::new(), Vec::new())?
             } else {
                 Source::named(name)?
@@ -148,7 +149,7 @@ impl Subject {
             }
             Ok(())
         })?;
-        let ended = progress.state().is_some_and(|state| state.is_final());
+        let ended = progress.state().is_some_and(State::is_final);
         Ok(Self {
             name: mission.id.to_string(),
             source: Source::recorded(&session.root, &session.store, mission)?,

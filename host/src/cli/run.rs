@@ -110,8 +110,7 @@ fn reason(ended: &Ended) -> Option<String> {
 
 fn source(options: &Options) -> Result<Source> {
     let path = Path::new(&options.target);
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    let is_program = extension.is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"));
+    let is_program = Source::is_program(path);
     if !is_program && (options.input.is_some() || !options.arguments.is_empty()) {
         bail!(
             "--input and ARGS are for .wasm programs; a descriptor says what its mission receives"

@@ -237,12 +237,13 @@ async fn again(
     Ok(())
 }
 
+type MissionEntry<'a> = TypedFunc<(&'a str,), (Result<String, String>,)>;
 type CommandEntry = TypedFunc<(), (Result<(), ()>,)>;
 
 fn mission_entry<'a>(
     store: &mut Store<Guest>,
     instance: &Instance,
-) -> wasmtime::Result<TypedFunc<(&'a str,), (Result<String, String>,)>> {
+) -> wasmtime::Result<MissionEntry<'a>> {
     instance.get_typed_func(store, "run")
 }
 
@@ -256,7 +257,7 @@ fn command_entry(
         .get_export_index(None, interface)
         .and_then(|interface| component.get_export_index(Some(&interface), "run"))
         .ok_or_else(|| wasmtime::Error::msg("no wasi:cli/run in the component"))?;
-    instance.get_typed_func(store, &run)
+    instance.get_typed_func(store, run)
 }
 
 /// An engine's error as one of our ends.

@@ -55,16 +55,15 @@ fn dump(connection: &Connection, out: &mut String) -> Result<()> {
                     .iter()
                     .any(|column| column.eq_ignore_ascii_case(name))
             });
-        let (shown, order) = match rowid {
-            Some(rowid) => (format!("{rowid}, *"), rowid.to_owned()),
-            None => {
-                let mut key = names("WHERE pk > 0 ORDER BY pk")?;
-                if key.is_empty() {
-                    key = columns;
-                }
-                let key: Vec<String> = key.iter().map(|name| quoted(name)).collect();
-                ("*".to_owned(), key.join(", "))
+        let (shown, order) = if let Some(rowid) = rowid {
+            (format!("{rowid}, *"), rowid.to_owned())
+        } else {
+            let mut key = names("WHERE pk > 0 ORDER BY pk")?;
+            if key.is_empty() {
+                key = columns;
             }
+            let key: Vec<String> = key.iter().map(|name| quoted(name)).collect();
+            ("*".to_owned(), key.join(", "))
         };
         out.push_str(&canonical::to_string(&table)?);
         out.push('\n');
