@@ -624,4 +624,105 @@ mod tests {
             prop_assert!(verify(&records).is_err());
         }
     }
+
+    /// What a property test lets happen to a mission.
+    #[derive(Debug, Clone, Copy)]
+    enum Happening {
+        Transition(Event),
+        Call(Kind),
+    }
+
+    fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+        let calls = [
+            Kind::Environment,
+            Kind::StepStarted,
+            Kind::StepReturned,
+            Kind::LlmIntent,
+            Kind::LlmOutcome,
+            Kind::LlmRefused,
+            Kind::DbQuery,
+            Kind::DbExecute,
+            Kind::GatewayWrite,
+            Kind::World,
+        ];
+        let event = prop::sample::select(Event::ALL.to_vec()).prop_map(Happening::Transition);
+        let call = prop::sample::select(calls.to_vec()).prop_map(Happening::Call);
+        prop::collection::vec(prop_oneof![event, call], 0..40)
+    }
+
+    /// Lets `happenings` happen to a mission, writing down what does. Gives the journal, and
+    /// after each event the states passed and the call in doubt, kept by hand.
+    fn run(happenings: &[Happening]) -> (Vec<Record>, Vec<(Vec<State>, Option<u64>)>) {
+        let mut chain = Chain::default();
+        let mut records = vec![chain.append(State::Init, Kind::Mission, mission())];
+        let mut states = vec![State::Init];
+        let mut in_doubt = None;
+        let mut after = vec![(states.clone(), in_doubt)];
+        for &happening in happenings {
+            let current = states[states.len() - 1];
+            let record = match happening {
+                Happening::Transition(event) => {
+                    // What the state machine refuses does not happen, and is not written down.
+                    let Ok(to) = state::next(current, event) else {
+                        continue;
+                    };
+                    states.push(to);
+                    chain.append(to, Kind::Transition, transition(current, event, to))
+                }
+                Happening::Call(kind) => {
+                    let record = chain.append(current, kind, "{}".to_owned());
+                    match kind {
+                        Kind::LlmIntent => in_doubt = Some(record.seq),
+                        Kind::LlmOutcome => in_doubt = None,
+                        _ => {}
+                    }
+                    record
+                }
+            };
+            records.push(record);
+            after.push((states.clone(), in_doubt));
+        }
+        (records, after)
+    }
+
+    proptest! {
+        #[test]
+        fn a_fold_says_after_every_event_what_has_happened(happenings in happenings()) {
+            let (records, after) = run(&happenings);
+            let mut chain = Chain::default();
+            let mut progress = Progress::default();
+            for (record, (states, in_doubt)) in records.iter().zip(after) {
+                chain.verify(record).unwrap();
+                progress.apply(record).unwrap();
+                prop_assert_eq!(&progress.timeline, &states);
+                prop_assert_eq!(progress.in_doubt, in_doubt);
+            }
+        }
+
+        #[test]
+        fn no_event_can_be_taken_out_put_in_moved_or_changed_unnoticed(
+            happenings in happenings(),
+            at in any::<prop::sample::Index>(),
+            how in 0..5,
+        ) {
+            let (records, _) = run(&happenings);
+            let at = at.index(records.len());
+            let mut forged = records.clone();
+            match how {
+                0 => { forged.remove(at); }
+                1 => { forged.insert(at, records[at].clone()); }
+                2 => { let last = forged.len() - 1; forged.swap(at, last); }
+                3 => forged[at].body.push(' '),
+                _ => {
+                    let other = State::ALL.into_iter().find(|&state| state != records[at].state);
+                    forged[at].state = other.unwrap();
+                }
+            }
+            let mut chain = Chain::default();
+            let holds = forged.iter().all(|record| chain.verify(record).is_ok());
+            // The last event can be cut off: whoever has the chain head sees that.
+            let whole = chain.head() == records[records.len() - 1].sha256;
+            prop_assert_eq!(holds && whole, forged == records);
+        }
+    }
 }

@@ -19,5 +19,6 @@ pub mod limits;
 pub mod llm;
 pub mod mission;
 pub mod module_set;
+pub mod pipeline;
 pub mod state;
 pub mod surface;
