@@ -383,39 +383,54 @@ impl Tape {
 
     /// Writes an event, or holds it to the recorded one where there is a journal ahead.
     fn append(&mut self, state: State, kind: Kind, body: String) -> Result<Appended, Stop> {
-        // Kept only with the event itself: a write that fails leaves the chain where it was.
-        let mut chain = self.chain;
-        let record = chain.append(state, kind, body);
         let is_recorded = self.ahead()?.is_some();
-        let appended = match &mut self.mode {
+        let (record, appended) = match &mut self.mode {
             Mode::Recording { recorder, .. } if !is_recorded => {
+                let mut chain = self.chain;
+                let record = chain.append(state, kind, body);
                 recorder.store.append(recorder.id.number(), &record)?;
-                Appended::Now
+                (record, Appended::Now)
             }
-            Mode::Recording {
-                ahead: Some(recorded),
-                ..
+            Mode::Recording { ahead, .. } => {
+                let recorded = ahead.as_mut().and_then(|ahead| ahead.page.pop_front());
+                (self.same(recorded, state, kind, body)?, Appended::Before)
             }
-            | Mode::Replaying { recorded, .. } => {
-                let expected = recorded.page.pop_front();
-                if expected.as_ref() != Some(&record) {
-                    return Err(Stop::Diverged(Box::new(Divergence {
-                        seq: record.seq,
-                        expected: expected.as_ref().map(side),
-                        actual: Some(side(&record)),
-                    })));
-                }
-                Appended::Before
-            }
-            Mode::Recording { ahead: None, .. } => {
-                return Err(anyhow!("journal: an event is ahead and there is none").into());
+            Mode::Replaying { recorded, .. } => {
+                let recorded = recorded.page.pop_front();
+                (self.same(recorded, state, kind, body)?, Appended::Before)
             }
         };
-        self.chain = chain;
+        // Not before it is written or found: a write that fails leaves the chain where it was.
+        self.chain = Chain::ending_with(&record);
         self.progress
             .apply(&record)
             .map_err(|error| anyhow!(error))?;
         Ok(appended)
+    }
+
+    /// The recorded event, if it is what the run does now. Its digest need not be computed
+    /// again: it was verified, on a chain that is equal up to here.
+    fn same(
+        &self,
+        recorded: Option<Record>,
+        state: State,
+        kind: Kind,
+        body: String,
+    ) -> Result<Record, Stop> {
+        match recorded {
+            Some(record) if (record.state, record.kind) == (state, kind) && record.body == body => {
+                Ok(record)
+            }
+            recorded => Err(Stop::Diverged(Box::new(Divergence {
+                seq: self.chain.seq() + 1,
+                expected: recorded.as_ref().map(side),
+                actual: Some(Side {
+                    state,
+                    kind: kind.name(),
+                    body,
+                }),
+            }))),
+        }
     }
 
     /// The run does `kind` next, and the journal has something else there, or nothing.

@@ -271,6 +271,14 @@ impl Chain {
         self.seq
     }
 
+    /// The chain that ends with `record`, for whoever has verified it and all before it.
+    pub const fn ending_with(record: &Record) -> Self {
+        Self {
+            head: record.sha256,
+            seq: record.seq,
+        }
+    }
+
     /// Appends an event and gives it its number and digest.
     pub fn append(&mut self, state: State, kind: Kind, body: String) -> Record {
         let prev = self.head;
@@ -650,9 +658,12 @@ mod tests {
         prop::collection::vec(prop_oneof![event, call], 0..40)
     }
 
+    /// The states passed and the call in doubt, kept by hand.
+    type After = (Vec<State>, Option<u64>);
+
     /// Lets `happenings` happen to a mission, writing down what does. Gives the journal, and
-    /// after each event the states passed and the call in doubt, kept by hand.
-    fn run(happenings: &[Happening]) -> (Vec<Record>, Vec<(Vec<State>, Option<u64>)>) {
+    /// what holds after each event.
+    fn run(happenings: &[Happening]) -> (Vec<Record>, Vec<After>) {
         let mut chain = Chain::default();
         let mut records = vec![chain.append(State::Init, Kind::Mission, mission())];
         let mut states = vec![State::Init];
