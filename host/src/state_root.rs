@@ -36,21 +36,11 @@ pub struct WriteLock {
 }
 
 impl StateRoot {
-    /// Opens the root at `path`, creating its folders if need be.
+    /// Opens the root at `path`, creating its folder if need be.
     pub fn open_or_create(path: &Path) -> Result<Self> {
         std::fs::create_dir_all(path)
             .with_context(|| format!("state root {}: can't be created", path.display()))?;
-        let root = Self::open_dir(path)?;
-        for folder in FOLDERS {
-            fault::point("folder.create")?;
-            root.dir.create_dir_all(folder).with_context(|| {
-                format!(
-                    "state root {}: can't create {folder}/; is it writable?",
-                    path.display()
-                )
-            })?;
-        }
-        Ok(root)
+        Self::open_dir(path)
     }
 
     /// Opens the root at `path` if there is one.
@@ -185,9 +175,19 @@ impl StateRoot {
         }
     }
 
-    /// Removes what killed processes left of files they were writing, and writes the default
-    /// configuration where there is none. For whoever has the root to himself.
+    /// Makes what is missing of the root, folders and default configuration, and removes what
+    /// killed processes left of files they were writing. For whoever has the root to himself:
+    /// another's file on its way to its name would go too.
     pub fn settle(&self) -> Result<()> {
+        for folder in FOLDERS {
+            fault::point("folder.create")?;
+            self.dir.create_dir_all(folder).with_context(|| {
+                format!(
+                    "state root {}: can't create {folder}/; is it writable?",
+                    self.path.display()
+                )
+            })?;
+        }
         let shown = || format!("state root {}: {TEMPORARY}/", self.path.display());
         for entry in self.dir.read_dir(TEMPORARY).with_context(shown)? {
             let name = Path::new(TEMPORARY).join(entry.with_context(shown)?.file_name());
@@ -200,9 +200,14 @@ impl StateRoot {
             )
         })?;
         if !configured {
-            self.write_new(CONFIG_FILE, Config::fresh().to_text().as_bytes())?;
+            self.configure(&Config::fresh())?;
         }
         Ok(())
+    }
+
+    /// Writes the configuration.
+    pub fn configure(&self, config: &Config) -> Result<()> {
+        self.write_new(CONFIG_FILE, config.to_text().as_bytes())
     }
 
     /// Writes a file whole or not at all: a temporary one in `tmp/`, synced, then renamed.

@@ -203,7 +203,9 @@ pub fn verify(
     for number in 1..=runs {
         say(&format!("run {number} of {runs}"));
         let own = place.join(format!("run-{number}"));
-        StateRoot::open_or_create(&own)?.write_new("config.json", config.to_text().as_bytes())?;
+        let own_root = StateRoot::open_or_create(&own)?;
+        own_root.settle()?;
+        own_root.configure(&config)?;
         let done = one_run(&own, subject, options, &mut report.engine)
             .with_context(|| format!("run {number} of {runs}"));
         let done = match done {

@@ -1,6 +1,7 @@
 //! A chat-completions server for tests: on loopback, with a script instead of a model.
-//! Invariant: it answers the n-th request with the n-th step of its script, records every
-//! request before answering, and is gone when dropped. Never sleeps and never leaves loopback.
+//! Invariant: it answers the n-th request with the n-th step of its script, or each request by
+//! what it says; it records every request before answering, one at a time, and is gone when
+//! dropped. Never sleeps and never leaves loopback.
 
 #![allow(
     dead_code,
@@ -139,13 +140,23 @@ impl ModelServer {
     /// Starts a server on a free port. A request beyond the script's end is recorded and
     /// answered with 418, which no client takes for an answer or tries again.
     pub fn start<S: Into<Step>>(script: impl IntoIterator<Item = S>) -> Self {
+        let script: Vec<Step> = script.into_iter().map(Into::into).collect();
+        let mut script = script.into_iter();
+        Self::answering(move |_| {
+            let step = script.next();
+            step.unwrap_or_else(|| Response::json(418, "{}").into())
+        })
+    }
+
+    /// Starts a server that answers each request by what it says, so that one that is sent again
+    /// gets the same answer. As long as `answer` has not returned, nobody else is answered.
+    pub fn answering(answer: impl FnMut(&Recorded) -> Step + Send + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("no loopback port");
         let address = listener.local_addr().expect("no local address");
         let shared = Arc::new(Mutex::new(Shared::default()));
-        let script: Vec<Step> = script.into_iter().map(Into::into).collect();
         let thread = std::thread::spawn({
             let shared = Arc::clone(&shared);
-            move || serve(&listener, script, &shared)
+            move || serve(&listener, answer, &shared)
         });
         Self {
             address,
@@ -191,8 +202,11 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn serve(listener: &TcpListener, script: Vec<Step>, shared: &Mutex<Shared>) {
-    let mut script = script.into_iter();
+fn serve(
+    listener: &TcpListener,
+    mut answer: impl FnMut(&Recorded) -> Step,
+    shared: &Mutex<Shared>,
+) {
     for stream in listener.incoming() {
         let Ok(stream) = stream else { continue };
         {
@@ -206,11 +220,8 @@ fn serve(listener: &TcpListener, script: Vec<Step>, shared: &Mutex<Shared>) {
             let _ = stream.shutdown(Shutdown::Both);
             continue;
         };
-        lock(shared).requests.push(request);
-        let step = script
-            .next()
-            .unwrap_or_else(|| Response::json(418, "{}").into());
-        let bytes = match step {
+        lock(shared).requests.push(request.clone());
+        let bytes = match answer(&request) {
             Step::Respond(response) => response.to_bytes(0),
             Step::Truncate(response, missing) => response.to_bytes(missing),
             Step::Send(bytes) => bytes,
