@@ -249,6 +249,8 @@ fn seal(root: &StateRoot, id: MissionId, driven: Driven, facts: Facts) -> Result
         .context("run: its tape was not recording")?;
     let interrupted = match stopped {
         Ok(()) => None,
+        // Nothing is on record yet, so there is nothing to resume and nothing to keep.
+        Err(Stop::Interrupted(error)) if chain.seq() == 0 => return Err(error),
         Err(Stop::Interrupted(error)) => Some(format!("{error:#}")),
         // The world is not what it was when the journal's first part was recorded. Nothing of
         // this attempt is kept; the store's transaction goes with it.
