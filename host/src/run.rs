@@ -251,6 +251,12 @@ fn seal(root: &StateRoot, id: MissionId, driven: Driven, facts: Facts) -> Result
         Ok(()) => None,
         // Nothing is on record yet, so there is nothing to resume and nothing to keep.
         Err(Stop::Interrupted(error)) if chain.seq() == 0 => return Err(error),
+        // What this process has in hand is not what is on disk: that stays as it is.
+        Err(Stop::Interrupted(error)) if store.is_rolled_back() => {
+            return Err(error.context(format!(
+                "mission {id}: its journal can't be written any further"
+            )));
+        }
         Err(Stop::Interrupted(error)) => Some(format!("{error:#}")),
         // The world is not what it was when the journal's first part was recorded. Nothing of
         // this attempt is kept; the store's transaction goes with it.

@@ -197,8 +197,18 @@ impl Store {
             .pragma_query_value(None, "user_version", |row| row.get(0))?)
     }
 
+    /// Whether the open transaction is gone although nobody ended it: `SQLite` does that where a
+    /// write fails. What was written since the last commit went with it.
+    pub fn is_rolled_back(&self) -> bool {
+        self.in_transaction && self.connection.is_autocommit()
+    }
+
     /// Makes sure a transaction is open. Everything written lands in it.
     pub fn begin(&mut self) -> Result<()> {
+        if self.is_rolled_back() {
+            // On its own, a later write would leave a gap before it.
+            bail!("database: an earlier write failed, and all since the last commit with it");
+        }
         if !self.in_transaction {
             self.connection
                 .prepare_cached("BEGIN IMMEDIATE")?
