@@ -159,8 +159,7 @@ impl Tape {
     /// Writes the first event.
     pub fn begin(&mut self, body: &impl Serialize) -> Result<(), Stop> {
         let body = canonical::to_string_sorted(body)?;
-        self.append(State::Init, Kind::Mission, body)?;
-        Ok(())
+        self.append(State::Init, Kind::Mission, body, Beside::Nothing)
     }
 
     /// Moves the mission on.
@@ -173,14 +172,14 @@ impl Tape {
             from,
             to,
         };
-        let appended = self.append(to, Kind::Transition, canonical::to_string_sorted(&body)?)?;
-        self.note(appended, None)
+        let body = canonical::to_string_sorted(&body)?;
+        self.append(to, Kind::Transition, body, Beside::Time)
     }
 
     /// Writes an event of the current state.
-    pub fn event(&mut self, kind: Kind, body: &impl Serialize) -> Result<Appended, Stop> {
-        let state = self.state()?;
-        self.append(state, kind, canonical::to_string_sorted(body)?)
+    pub fn event(&mut self, kind: Kind, body: &impl Serialize) -> Result<(), Stop> {
+        let body = canonical::to_string_sorted(body)?;
+        self.append(self.state()?, kind, body, Beside::Nothing)
     }
 
     /// Keeps `content` beside the journal; a replay only names it.
@@ -229,7 +228,7 @@ impl Tape {
         // A `CallBody`, put together from canonical texts: parsing them again, only to print
         // them again, would cost more than the rest of the call.
         let body = format!(r#"{{"answer":{answer_text},"request":{request_text}}}"#);
-        self.append(self.state()?, kind, body)?;
+        self.append(self.state()?, kind, body, Beside::Nothing)?;
         Ok(answer)
     }
 
@@ -273,11 +272,11 @@ impl Tape {
                 None => self.send(&asked)?,
             },
         };
-        let outcome = OutcomeBody {
+        let outcome = canonical::to_string_sorted(&OutcomeBody {
             answer: answered.answer.clone(),
-        };
-        let appended = self.event(Kind::LlmOutcome, &outcome)?;
-        self.note(appended, Some((answered.source, answered.provenance)))?;
+        })?;
+        let origin = Beside::Origin(answered.source, answered.provenance);
+        self.append(self.state()?, Kind::LlmOutcome, outcome, origin)?;
         if answered.live {
             self.commit(Durability::Power)?;
         }
@@ -361,43 +360,34 @@ impl Tape {
         }
     }
 
-    /// Writes down what stands beside an event that was written now.
-    fn note(
-        &mut self,
-        appended: Appended,
-        origin: Option<(String, Option<Provenance>)>,
-    ) -> Result<(), Stop> {
-        if let (Mode::Recording { recorder, .. }, Appended::Now) = (&mut self.mode, appended) {
-            let (source, provenance) = origin.unzip();
-            let facts = EventFacts {
-                at_ms: machine::now_unix_ms(),
-                source,
-                provenance: provenance.flatten(),
-            };
-            recorder
-                .store
-                .put_facts(recorder.id.number(), self.chain.seq(), &facts)?;
-        }
-        Ok(())
-    }
-
     /// Writes an event, or holds it to the recorded one where there is a journal ahead.
-    fn append(&mut self, state: State, kind: Kind, body: String) -> Result<Appended, Stop> {
+    fn append(
+        &mut self,
+        state: State,
+        kind: Kind,
+        body: String,
+        beside: Beside,
+    ) -> Result<(), Stop> {
         let is_recorded = self.ahead()?.is_some();
-        let (record, appended) = match &mut self.mode {
+        let record = match &mut self.mode {
             Mode::Recording { recorder, .. } if !is_recorded => {
                 let mut chain = self.chain;
                 let record = chain.append(state, kind, body);
-                recorder.store.append(recorder.id.number(), &record)?;
-                (record, Appended::Now)
+                let number = recorder.id.number();
+                // First: an event never stands there without what belongs beside it.
+                if let Some(facts) = beside.facts() {
+                    recorder.store.put_facts(number, record.seq, &facts)?;
+                }
+                recorder.store.append(number, &record)?;
+                record
             }
             Mode::Recording { ahead, .. } => {
                 let recorded = ahead.as_mut().and_then(|ahead| ahead.page.pop_front());
-                (self.same(recorded, state, kind, body)?, Appended::Before)
+                self.same(recorded, state, kind, body)?
             }
             Mode::Replaying { recorded, .. } => {
                 let recorded = recorded.page.pop_front();
-                (self.same(recorded, state, kind, body)?, Appended::Before)
+                self.same(recorded, state, kind, body)?
             }
         };
         // Not before it is written or found: a write that fails leaves the chain where it was.
@@ -405,7 +395,7 @@ impl Tape {
         self.progress
             .apply(&record)
             .map_err(|error| anyhow!(error))?;
-        Ok(appended)
+        Ok(())
     }
 
     /// The recorded event, if it is what the run does now. Its digest need not be computed
@@ -447,13 +437,27 @@ impl Tape {
     }
 }
 
-/// When an event got into the journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Appended {
-    /// Just now.
-    Now,
-    /// Earlier; it was found equal.
-    Before,
+/// What stands beside an event.
+enum Beside {
+    Nothing,
+    Time,
+    /// Of an answer: its source and what is known of its making.
+    Origin(String, Option<Provenance>),
+}
+
+impl Beside {
+    fn facts(self) -> Option<EventFacts> {
+        let (source, provenance) = match self {
+            Self::Nothing => return None,
+            Self::Time => (None, None),
+            Self::Origin(source, provenance) => (Some(source), provenance),
+        };
+        Some(EventFacts {
+            at_ms: machine::now_unix_ms(),
+            source,
+            provenance,
+        })
+    }
 }
 
 /// A model call as this run makes it.
