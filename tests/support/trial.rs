@@ -1,0 +1,607 @@
+//! One mission, disturbed: an undisturbed run as the reference, roots to run it in, processes
+//! that are made to die or fail, and the comparison of what is left. Never looks into a state
+//! root before its mission has ended: opening a database would mend what the trial broke.
+
+#![allow(
+    dead_code,
+    reason = "each test file that includes this module uses a part of it"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use serde_json::json;
+
+use crate::support::World;
+use crate::support::model_server::{ModelServer, Recorded, Response, Step};
+
+/// The only mission of every root.
+pub const ID: &str = "MISSION-000001";
+const RUN: [&str; 2] = ["run", "mission.json"];
+
+/// What is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mission {
+    /// Uses all three imports: five statements that change something, two model calls, one
+    /// artefact.
+    Triage,
+    /// Three steps, each of which writes an artefact.
+    Writer,
+}
+
+impl Mission {
+    fn write(self, world: &World) {
+        match self {
+            Self::Triage => {
+                world.triage_descriptor();
+                fs::rename(
+                    world.path().join("triage.json"),
+                    world.path().join("mission.json"),
+                )
+                .unwrap();
+            }
+            Self::Writer => {
+                // Each artefact holds its own path, so that no two are the same.
+                let text = include_str!("../fixtures/writer.wat").replace(
+                    "(i32.const 0) (i32.const 0) (i32.const 64)",
+                    "(local.get $path) (local.get $length) (i32.const 64)",
+                );
+                world.wasm("writer.wasm", &text);
+                let steps: Vec<_> = [
+                    "one/First_v1.0.md",
+                    "one/two/Second_v1.0.md",
+                    "Third_v1.0.md",
+                ]
+                .iter()
+                .enumerate()
+                .map(|(i, path)| json!({"id": format!("write-{i}"), "input": path}))
+                .collect();
+                let module = json!({"file": "writer.wasm"});
+                world.descriptor("mission.json", &module, &json!({"steps": steps}));
+            }
+        }
+    }
+}
+
+/// A mission, what an undisturbed run of it leaves, and roots that are ready for it.
+pub struct Reference {
+    pub mission: Mission,
+    /// A state root without a mission, in which the module is kept and compiled.
+    template: World,
+    /// What is left of an undisturbed run.
+    remains: Remains,
+    /// What it printed.
+    stdout: String,
+    /// Bodies of its requests, in order, each with the number of its intent.
+    requests: Vec<(Vec<u8>, u64)>,
+    /// Points that a run in a ready root reaches, in order.
+    pub points: Vec<String>,
+    /// Points that a run in an empty root reaches, in order.
+    pub cold_points: Vec<String>,
+    /// How long a run in a ready root takes.
+    pub duration: Duration,
+}
+
+/// How a process is disturbed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disturbance {
+    /// It dies at its N-th point.
+    Kill(usize),
+    /// Its N-th point fails as a full disk does.
+    Fail(usize),
+    /// It is killed from outside, so long after it was started.
+    Signal(Duration),
+    /// No file may grow past so many blocks of 512 bytes.
+    FileBlocks(u64),
+    /// Not at all.
+    None,
+}
+
+/// A process that has ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// None where a signal ended it.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    fn of(child: Child) -> Self {
+        let output = child.wait_with_output().unwrap();
+        let status = output.status;
+        assert!(
+            status.code().is_some() || matches!(status.signal(), Some(6 | 9)),
+            "{status}"
+        );
+        Self {
+            code: status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    pub fn was_killed(&self) -> bool {
+        self.code.is_none()
+    }
+
+    fn says_in_doubt(&self) -> Option<u64> {
+        let (_, rest) = self.stderr.split_once("model call at event ")?;
+        let (seq, rest) = rest.split_once(' ')?;
+        assert!(rest.starts_with("is in doubt"), "{self:?}");
+        Some(seq.parse().unwrap())
+    }
+
+    /// Failed as a command should: with one line that says what, and without a panic.
+    pub fn assert_clean_failure(&self) {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        let errors = self
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("ERROR: "));
+        assert_eq!(errors.count(), 1, "{self:?}");
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
+    }
+}
+
+/// How a mission got to its end after its first process was disturbed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// Nothing had been acknowledged and nothing was left: it was run anew.
+    Anew,
+    /// It was run on.
+    Resumed,
+    /// A call was in doubt, and was sent again.
+    Resent,
+    /// It had ended; at most its promise was left to keep.
+    Promise,
+    /// The disturbance came too late to disturb anything.
+    Undisturbed,
+}
+
+/// A mission on its way to its end, in a root of its own.
+pub struct Trial<'a> {
+    reference: &'a Reference,
+    pub world: World,
+    server: ModelServer,
+    /// Intents that were reported in doubt, with how often.
+    pub in_doubt: BTreeMap<u64, usize>,
+    /// Every process so far, for messages.
+    pub history: Vec<Ended>,
+}
+
+impl Reference {
+    pub fn of(mission: Mission) -> Self {
+        // In an empty root first, for its points, its module and the compiled code.
+        let cold = World::new();
+        let cold_points = points(&cold, mission);
+        let template = World::new();
+        mission.write(&template);
+        assert_eq!(template.coo(&["init"]).code, 0);
+        for folder in ["cache", "modules"] {
+            copy_folder(&cold.root().join(folder), &template.root().join(folder));
+        }
+        template
+            .database("coo.db")
+            .execute_batch(&format!(
+                "ATTACH '{}' AS cold; INSERT INTO compiled_code SELECT * FROM cold.compiled_code;",
+                cold.root().join("coo.db").display()
+            ))
+            .unwrap();
+        let warm = World::new();
+        copy_folder(&template.root(), &warm.root());
+        let mut reference = Self {
+            mission,
+            points: points(&warm, mission),
+            cold_points,
+            template,
+            remains: Remains::of(&warm.root()),
+            stdout: String::new(),
+            requests: Vec::new(),
+            duration: Duration::ZERO,
+        };
+        assert_eq!(reference.remains.problems(), [] as [String; 0]);
+        assert_eq!(
+            reference.remains,
+            Remains::of(&cold.root()),
+            "an empty root and a ready one give the same"
+        );
+        let trial = reference.trial();
+        let begun = Instant::now();
+        let ran = trial.start(&RUN, Disturbance::None);
+        let duration = begun.elapsed();
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let bodies: Vec<_> = trial
+            .server
+            .requests()
+            .into_iter()
+            .map(|r| r.body)
+            .collect();
+        let intents = intents(&trial.world.root());
+        assert_eq!(bodies.len(), intents.len());
+        drop(trial);
+        reference.duration = duration;
+        reference.stdout = ran.stdout;
+        reference.requests = bodies.into_iter().zip(intents).collect();
+        reference
+    }
+
+    /// Number of the `nth` point of this name.
+    pub fn nth(&self, name: &str, nth: usize) -> usize {
+        let named = (1..).zip(&self.points).filter(|(_, point)| *point == name);
+        named.map(|(number, _)| number).nth(nth - 1).unwrap()
+    }
+
+    /// A mission about to be run for the first time, in a root that is ready for it.
+    pub fn trial(&self) -> Trial<'_> {
+        let trial = self.cold_trial();
+        copy_folder(&self.template.root(), &trial.world.root());
+        trial
+    }
+
+    /// A mission about to be run for the first time, where there is no root.
+    pub fn cold_trial(&self) -> Trial<'_> {
+        let server = ModelServer::answering(answer);
+        let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
+        self.mission.write(&world);
+        Trial {
+            reference: self,
+            world,
+            server,
+            in_doubt: BTreeMap::new(),
+            history: Vec::new(),
+        }
+    }
+}
+
+/// Labels a ticket by what it says.
+pub fn answer(request: &Recorded) -> Step {
+    let body = String::from_utf8_lossy(&request.body);
+    let label = if body.contains("charged") {
+        "billing"
+    } else {
+        "A bug."
+    };
+    Response::completion(label).into()
+}
+
+/// Runs the mission to its end and lists the points it passes.
+fn points(world: &World, mission: Mission) -> Vec<String> {
+    mission.write(world);
+    let server = ModelServer::answering(answer);
+    let list = world.path().join("points");
+    let ran = world
+        .command(&RUN)
+        .env("COO_LLM_BASE_URL", server.base_url())
+        .env("COO_FAULT", format!("list:{}", list.display()))
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    let list = fs::read_to_string(list).unwrap();
+    list.lines().map(str::to_owned).collect()
+}
+
+impl Trial<'_> {
+    /// Runs `coo ARGUMENTS` to its end, or to the end that `disturbance` makes.
+    pub fn start(&self, arguments: &[&str], disturbance: Disturbance) -> Ended {
+        let mut command = self.world.command(arguments);
+        match disturbance {
+            Disturbance::Kill(n) => {
+                command.env("COO_FAULT", format!("kill:{n}"));
+            }
+            Disturbance::Fail(n) => {
+                command.env("COO_FAULT", format!("fail:{n}"));
+            }
+            Disturbance::FileBlocks(blocks) => command = limited(&command, blocks),
+            Disturbance::Signal(_) | Disturbance::None => {}
+        }
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        if let Disturbance::Signal(after) = disturbance {
+            // The moment of death is what is tried here; nothing waits for anything.
+            std::thread::sleep(after);
+            // It may have ended by itself.
+            let _ = child.kill();
+        }
+        Ended::of(child)
+    }
+
+    /// Runs the mission to its end as a user would, its first process disturbed.
+    pub fn settle_after(&mut self, first: Disturbance) -> Way {
+        let mut first = Some(first);
+        self.settle(|_| first.take().unwrap_or(Disturbance::None))
+    }
+
+    /// Runs the mission to its end as a user would. `next` is given the arguments of each
+    /// process and says how it is disturbed.
+    pub fn settle(&mut self, mut next: impl FnMut(&[&str]) -> Disturbance) -> Way {
+        let mut arguments = RUN.to_vec();
+        // A bound only so that a mistake ends the test.
+        for _ in 0..32 {
+            let disturbance = next(&arguments);
+            let ended = self.start(&arguments, disturbance);
+            self.history.push(ended.clone());
+            let is_run = arguments == RUN;
+            let disturbed = disturbance != Disturbance::None;
+            if ended.code == Some(0) {
+                let has_ended = ended.stderr.contains("it has ended; nothing to resume");
+                let way = match (has_ended, is_run, self.in_doubt.is_empty()) {
+                    (true, ..) => Way::Promise,
+                    (_, true, _) if self.history.len() == 1 => Way::Undisturbed,
+                    (_, true, _) => Way::Anew,
+                    (.., false) => Way::Resent,
+                    (.., true) => Way::Resumed,
+                };
+                if !has_ended {
+                    self.assert_eq(&ended.stdout, &self.reference.stdout, "output");
+                }
+                return way;
+            }
+            if ended.was_killed() {
+                self.assert(disturbed, "killed by nobody");
+            } else if ended.stderr.contains("' not found.") {
+                self.assert(!is_run, "a run looks for no mission");
+                ended.assert_clean_failure();
+                arguments = RUN.to_vec();
+                continue;
+            } else if let Some(seq) = ended.says_in_doubt() {
+                self.assert(!is_run, "a run has nothing in doubt");
+                ended.assert_clean_failure();
+                *self.in_doubt.entry(seq).or_insert(0) += 1;
+                arguments = vec!["resume", ID, "--resend"];
+                continue;
+            } else {
+                self.assert(disturbed, "failed although nobody disturbed it");
+                ended.assert_clean_failure();
+            }
+            arguments = vec!["resume", ID];
+        }
+        panic!("does not come to an end: {:#?}", self.history);
+    }
+
+    /// What is left is what an undisturbed run leaves, and nobody was asked twice without
+    /// anybody having been warned.
+    pub fn assert_equal_to_undisturbed(&self) {
+        let remains = Remains::of(&self.world.root());
+        self.assert_eq(&remains.problems(), &Vec::new(), "problems");
+        self.assert_eq(&remains, &self.reference.remains, "remains");
+
+        let replay = self.start(&["replay", ID], Disturbance::None);
+        let identical = replay.code == Some(0) && replay.stdout.ends_with("Result: IDENTICAL\n");
+        self.assert(
+            identical && replay.stderr.is_empty(),
+            &format!("{replay:?}"),
+        );
+
+        let requests = self.server.requests();
+        let mut known = 0;
+        for (body, intent) in &self.reference.requests {
+            let sent = requests.iter().filter(|r| r.body == *body).count();
+            let reported = self.in_doubt.get(intent).copied().unwrap_or(0);
+            known += sent;
+            self.assert(
+                (1..=1 + reported).contains(&sent),
+                &format!("the call at event {intent} was sent {sent} times and reported in doubt {reported} times"),
+            );
+        }
+        self.assert_eq(&known, &requests.len(), "requests");
+    }
+
+    /// How many of its processes were killed.
+    pub fn killed(&self) -> usize {
+        self.history
+            .iter()
+            .filter(|ended| ended.was_killed())
+            .count()
+    }
+
+    #[track_caller]
+    fn assert(&self, holds: bool, what: &str) {
+        assert!(holds, "{what}; {:#?}", self.history);
+    }
+
+    #[track_caller]
+    fn assert_eq<T: PartialEq + std::fmt::Debug>(&self, found: &T, expected: &T, what: &str) {
+        assert!(
+            found == expected,
+            "{what}: {found:#?}, undisturbed: {expected:#?}; {:#?}",
+            self.history
+        );
+    }
+}
+
+/// The same command under a limit on the size of every file it writes: a write past it fails,
+/// as on a full disk.
+fn limited(command: &Command, blocks: u64) -> Command {
+    let mut limited = Command::new("/bin/sh");
+    limited
+        .arg("-c")
+        // Ignored, the signal becomes an error of the write.
+        .arg(format!(
+            "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""
+        ))
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear()
+        .envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .current_dir(command.get_current_dir().unwrap())
+        .stdin(Stdio::null());
+    limited
+}
+
+/// What a mission leaves in its state root, but for times and this machine.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Remains {
+    /// Every event, by the mission's number.
+    events: u64,
+    chain_head: String,
+    /// Event number and what kind of source stands beside it.
+    facts: Vec<String>,
+    missions: Vec<String>,
+    frozen: BTreeSet<String>,
+    contents: BTreeSet<String>,
+    promises: Vec<String>,
+    /// Version, schema and all rows of the world database.
+    world: Vec<String>,
+    artefacts: BTreeMap<String, Vec<u8>>,
+    modules: BTreeSet<String>,
+    cache: BTreeSet<String>,
+    temporary: BTreeSet<String>,
+    integrity: Vec<String>,
+}
+
+impl Remains {
+    pub fn of(root: &Path) -> Self {
+        let journal = Connection::open(root.join("coo.db")).unwrap();
+        let mut integrity = rows(&journal, "PRAGMA integrity_check");
+        let events = rows(&journal, "SELECT hex(sha256) FROM events ORDER BY id");
+        let world = if root.join("world.db").exists() {
+            let world = Connection::open(root.join("world.db")).unwrap();
+            integrity.extend(rows(&world, "PRAGMA integrity_check"));
+            dump(&world)
+        } else {
+            Vec::new()
+        };
+        let artefacts = files(&root.join("artefacts"));
+        let names = |folder: &str| files(&root.join(folder)).into_keys().collect();
+        Self {
+            events: events.len() as u64,
+            chain_head: events.last().cloned().unwrap_or_default(),
+            // A server's port differs from run to run; and where the disk was full right after
+            // the answer was frozen, it is taken from there.
+            facts: rows(
+                &journal,
+                "SELECT id & 4294967295, CASE WHEN source = 'frozen' OR source LIKE '%127.0.0.1%' THEN 'answer' ELSE source END FROM event_facts ORDER BY id",
+            ),
+            missions: rows(
+                &journal,
+                "SELECT number, mission_type, name, hex(descriptor_sha256), hex(module_sha256), \
+                 finished_ms IS NULL, interrupted, json_extract(facts, '$.fuel'), \
+                 json_extract(facts, '$.memory_peak_bytes'), json_extract(facts, '$.model') FROM missions ORDER BY 1",
+            ),
+            frozen: rows(
+                &journal,
+                "SELECT hex(request_sha256), nth, answer FROM frozen_calls",
+            )
+            .into_iter()
+            .collect(),
+            contents: rows(&journal, "SELECT hex(sha256) FROM blobs")
+                .into_iter()
+                .collect(),
+            promises: rows(&journal, "SELECT * FROM world_commits ORDER BY number"),
+            world,
+            artefacts,
+            modules: names("modules"),
+            cache: names("cache"),
+            temporary: names("tmp"),
+            integrity,
+        }
+    }
+
+    /// What must not be, disturbed or not.
+    fn problems(&self) -> Vec<String> {
+        let mut problems: Vec<String> = self.temporary.iter().cloned().collect();
+        let damage = self
+            .integrity
+            .iter()
+            .filter(|line| *line != r#"[Text("ok")]"#);
+        problems.extend(damage.cloned());
+        if self.missions.len() != 1 || self.artefacts.is_empty() {
+            problems.push("no mission, or no artefact".to_owned());
+        }
+        problems
+    }
+}
+
+/// Each row as text.
+fn rows(database: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = database.prepare(sql).unwrap();
+    let columns = statement.column_count();
+    let rows = statement
+        .query_map([], |row| {
+            (0..columns)
+                .map(|i| row.get::<_, Value>(i))
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .unwrap();
+    rows.map(|row| format!("{:?}", row.unwrap())).collect()
+}
+
+/// A database as text: whoever compares two compares all they hold.
+pub fn dump(database: &Connection) -> Vec<String> {
+    let mut dump = rows(database, "PRAGMA user_version");
+    dump.extend(rows(
+        database,
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2",
+    ));
+    let mut statement = database
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+        .unwrap();
+    let tables: Vec<String> = statement
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    for table in tables {
+        dump.push(table.clone());
+        dump.extend(rows(
+            database,
+            &format!("SELECT rowid, * FROM \"{table}\" ORDER BY rowid"),
+        ));
+    }
+    dump
+}
+
+/// Numbers of the intents on record.
+fn intents(root: &Path) -> Vec<u64> {
+    let journal = Connection::open(root.join("coo.db")).unwrap();
+    let mut statement = journal
+        .prepare("SELECT seq FROM events WHERE kind = 'llm.intent' ORDER BY id")
+        .unwrap();
+    let rows = statement.query_map([], |row| row.get(0)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+/// Every file below `folder`, by its path from there.
+pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().display().to_string();
+                files.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+pub fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
