@@ -9,7 +9,6 @@ use rusqlite::{OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use crate::fault;
 
 /// Events read at once: large enough that the query costs nothing per event, small enough
 /// that a journal of any length replays in a few megabytes.
@@ -70,41 +69,34 @@ fn id(mission: u32, seq: u64) -> Result<i64> {
 impl Store {
     /// Adds an event to the open transaction.
     pub fn append(&mut self, mission: u32, record: &Record) -> Result<()> {
-        self.begin()?;
-        fault::point("journal.event")?;
-        self.connection
-            .prepare_cached("INSERT INTO events(id, state, kind, body, prev_sha256, sha256) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")?
-            .execute(params![
+        self.write(
+            "journal.event",
+            "INSERT INTO events(id, state, kind, body, prev_sha256, sha256) \
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
                 id(mission, record.seq)?,
                 record.state.name(),
                 record.kind.name(),
                 record.body,
                 record.prev.as_bytes(),
                 record.sha256.as_bytes(),
-            ])?;
-        Ok(())
+            ],
+        )
     }
 
     /// Writes down what stands beside an event, in place of what stood there.
     pub fn put_facts(&mut self, mission: u32, seq: u64, facts: &EventFacts) -> Result<()> {
-        self.begin()?;
-        fault::point("journal.facts")?;
         let provenance = facts
             .provenance
             .as_ref()
             .map(serde_json::to_string)
             .transpose()?;
-        self.connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO event_facts(id, at_ms, source, provenance) VALUES(?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![
-                id(mission, seq)?,
-                facts.at_ms,
-                facts.source,
-                provenance
-            ])?;
-        Ok(())
+        self.write(
+            "journal.facts",
+            "INSERT OR REPLACE INTO event_facts(id, at_ms, source, provenance) \
+             VALUES(?1, ?2, ?3, ?4)",
+            params![id(mission, seq)?, facts.at_ms, facts.source, provenance],
+        )
     }
 
     /// The events of a mission after `seq`; empty at the end.

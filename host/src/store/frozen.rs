@@ -8,7 +8,6 @@ use rusqlite::{OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use crate::fault;
 
 /// A frozen answer, as the store and the files that ship with `coo` hold it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,16 +64,15 @@ impl Store {
 
     /// Freezes an answer, in place of an earlier one.
     pub fn freeze(&mut self, call: &FrozenCall) -> Result<()> {
-        self.begin()?;
-        fault::point("journal.freeze")?;
-        self.connection
-            .prepare_cached("INSERT OR REPLACE INTO frozen_calls VALUES(?1, ?2, ?3, ?4)")?
-            .execute(params![
+        self.write(
+            "journal.freeze",
+            "INSERT OR REPLACE INTO frozen_calls VALUES(?1, ?2, ?3, ?4)",
+            params![
                 call.request_sha256.as_bytes(),
                 call.nth,
                 serde_json::to_string(&call.answer)?,
                 serde_json::to_string(&call.provenance)?,
-            ])?;
-        Ok(())
+            ],
+        )
     }
 }

@@ -8,7 +8,6 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use crate::fault;
 
 /// What is known when a mission is created.
 #[derive(Debug)]
@@ -102,21 +101,19 @@ fn read(row: &Row<'_>) -> rusqlite::Result<MissionRow> {
 impl Store {
     /// Gives a new mission its number.
     pub fn create_mission(&mut self, mission: &NewMission<'_>) -> Result<MissionId> {
-        self.begin()?;
-        fault::point("journal.mission")?;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO missions(mission_type, name, descriptor_sha256, module_sha256, created_ms, facts) \
-                 VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
+        self.write(
+            "journal.mission",
+            "INSERT INTO missions(mission_type, name, descriptor_sha256, module_sha256, created_ms, facts) \
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
                 mission.mission_type,
                 mission.name,
                 mission.descriptor.as_bytes(),
                 mission.module.as_bytes(),
                 mission.created_ms,
                 serde_json::to_string(mission.facts)?,
-            ])?;
+            ],
+        )?;
         let number = u32::try_from(self.connection.last_insert_rowid())
             .ok()
             .filter(|number| *number < 1 << 31)
@@ -147,12 +144,12 @@ impl Store {
 
     /// Notes that an interrupted mission is being run on.
     pub fn resume_mission(&mut self, id: MissionId, facts: &Facts) -> Result<()> {
-        self.begin()?;
-        fault::point("journal.resume")?;
-        self.connection
-            .prepare_cached("UPDATE missions SET finished_ms = NULL, interrupted = NULL, facts = ?2 WHERE number = ?1")?
-            .execute(params![id.number(), serde_json::to_string(facts)?])?;
-        Ok(())
+        self.write(
+            "journal.resume",
+            "UPDATE missions SET finished_ms = NULL, interrupted = NULL, facts = ?2 \
+             WHERE number = ?1",
+            params![id.number(), serde_json::to_string(facts)?],
+        )
     }
 
     /// Writes down how an execution ended.
@@ -163,12 +160,16 @@ impl Store {
         interrupted: Option<&str>,
         facts: &Facts,
     ) -> Result<()> {
-        self.begin()?;
-        fault::point("journal.finish")?;
-        self.connection
-            .prepare_cached("UPDATE missions SET finished_ms = ?2, interrupted = ?3, facts = ?4 WHERE number = ?1")?
-            .execute(params![id.number(), finished_ms, interrupted, serde_json::to_string(facts)?])?;
-        Ok(())
+        self.write(
+            "journal.finish",
+            "UPDATE missions SET finished_ms = ?2, interrupted = ?3, facts = ?4 WHERE number = ?1",
+            params![
+                id.number(),
+                finished_ms,
+                interrupted,
+                serde_json::to_string(facts)?
+            ],
+        )
     }
 
     /// The mission with this id, if there is one.
@@ -204,14 +205,12 @@ impl Store {
 
     /// Promises the world changes of a mission: the commit that carries this makes them real.
     pub fn promise_world(&mut self, id: MissionId) -> Result<u32> {
-        self.begin()?;
-        fault::point("journal.promise")?;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO world_commits(number, mission, applied) \
+        self.write(
+            "journal.promise",
+            "INSERT INTO world_commits(number, mission, applied) \
                  SELECT 1 + coalesce(max(number), 0), ?1, 0 FROM world_commits",
-            )?
-            .execute([id.number()])?;
+            [id.number()],
+        )?;
         Ok(u32::try_from(self.connection.last_insert_rowid())?)
     }
 
@@ -230,11 +229,10 @@ impl Store {
 
     /// Notes that a world commit is applied and on disk.
     pub fn world_applied(&mut self, commit: u32) -> Result<()> {
-        self.begin()?;
-        fault::point("journal.applied")?;
-        self.connection
-            .prepare_cached("UPDATE world_commits SET applied = 1 WHERE number = ?1")?
-            .execute([commit])?;
-        Ok(())
+        self.write(
+            "journal.applied",
+            "UPDATE world_commits SET applied = 1 WHERE number = ?1",
+            [commit],
+        )
     }
 }

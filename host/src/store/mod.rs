@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, bail};
 use coo_kernel::digest::Digest;
 use coo_kernel::journal::Blob;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, params};
 use tempfile::TempDir;
 
 use crate::fault;
@@ -103,6 +103,7 @@ pub enum Durability {
 pub struct Store {
     connection: Connection,
     in_transaction: bool,
+    path: PathBuf,
     /// The write-ahead log.
     log: PathBuf,
 }
@@ -122,6 +123,7 @@ impl Store {
         let mut store = Self {
             connection,
             in_transaction: false,
+            path: path.clone(),
             log: root.join(format!("{FILE}-wal")),
         };
         store.prepare().with_context(shown)?;
@@ -210,25 +212,43 @@ impl Store {
             bail!("database: an earlier write failed, and all since the last commit with it");
         }
         if !self.in_transaction {
-            self.connection
-                .prepare_cached("BEGIN IMMEDIATE")?
-                .execute([])?;
+            self.perform("BEGIN IMMEDIATE", [])?;
             self.in_transaction = true;
         }
         Ok(())
     }
 
+    /// One change in the open transaction; `point` is its name in `fault`.
+    fn write(&mut self, point: &'static str, sql: &str, params: impl Params) -> Result<()> {
+        self.begin()?;
+        fault::point(point).with_context(|| self.unwritable())?;
+        self.perform(sql, params)
+    }
+
+    fn perform(&self, sql: &str, params: impl Params) -> Result<()> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params))
+            .with_context(|| self.unwritable())?;
+        Ok(())
+    }
+
+    /// Says which file it is; `SQLite` doesn't.
+    fn unwritable(&self) -> String {
+        format!("database {}: can't be written", self.path.display())
+    }
+
     /// Commits what is open.
     pub fn commit(&mut self, durability: Durability) -> Result<()> {
         if self.in_transaction {
-            fault::point("journal.commit")?;
-            self.connection.prepare_cached("COMMIT")?.execute([])?;
+            fault::point("journal.commit").with_context(|| self.unwritable())?;
+            self.perform("COMMIT", [])?;
             self.in_transaction = false;
         }
         // What `synchronous=FULL` does on every commit; it can't be switched commit by commit.
         if durability == Durability::Power {
-            fault::point("journal.sync")?;
-            File::open(&self.log)
+            fault::point("journal.sync")
+                .and_then(|()| File::open(&self.log))
                 .and_then(|log| log.sync_data())
                 .with_context(|| format!("database log {}: can't be synced", self.log.display()))?;
         }
@@ -238,11 +258,11 @@ impl Store {
     /// Keeps `content` under its digest; a second time is no change.
     pub fn put_blob(&mut self, content: &[u8]) -> Result<Blob> {
         let blob = Blob::of(content);
-        self.begin()?;
-        fault::point("journal.content")?;
-        self.connection
-            .prepare_cached("INSERT OR IGNORE INTO blobs(sha256, bytes) VALUES(?1, ?2)")?
-            .execute(params![blob.sha256.as_bytes(), content])?;
+        self.write(
+            "journal.content",
+            "INSERT OR IGNORE INTO blobs(sha256, bytes) VALUES(?1, ?2)",
+            params![blob.sha256.as_bytes(), content],
+        )?;
         Ok(blob)
     }
 
@@ -272,15 +292,10 @@ impl Store {
 
     /// Vouches for compiled code.
     pub fn vouch(&mut self, module: &Digest, engine: &Digest, code: &Digest) -> Result<()> {
-        self.begin()?;
-        fault::point("journal.vouch")?;
-        self.connection
-            .prepare_cached("INSERT OR REPLACE INTO compiled_code VALUES(?1, ?2, ?3)")?
-            .execute(params![
-                module.as_bytes(),
-                engine.as_bytes(),
-                code.as_bytes()
-            ])?;
-        Ok(())
+        self.write(
+            "journal.vouch",
+            "INSERT OR REPLACE INTO compiled_code VALUES(?1, ?2, ?3)",
+            params![module.as_bytes(), engine.as_bytes(), code.as_bytes()],
+        )
     }
 }
