@@ -1,13 +1,15 @@
-//! The one place that asks the machine about itself: wall clock, environment, identity.
-//! What it says is kept beside the journal and never inside the chain. `clippy.toml` bans
-//! the functions used here everywhere else.
+//! The one place that asks the machine about itself: wall clock, entropy, environment,
+//! identity. What it says is kept beside the journal and never inside the chain. `clippy.toml`
+//! bans what is used here everywhere else.
 
 #![allow(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     reason = "this module is the one place that may ask"
 )]
 
 use std::ffi::OsString;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -33,6 +35,19 @@ impl Stopwatch {
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// Lets real time pass: between two attempts of a model call, never for a guest.
+pub fn sleep(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// A number from 0 up to 1 that nobody can foresee: spreads retries, and nothing else.
+pub fn random_fraction() -> f64 {
+    // Every `RandomState` has keys of its own, so hashing anything with it gives a fresh
+    // number: good enough to spread clients, and no dependency.
+    let [a, b, c, d, ..] = RandomState::new().hash_one(0_u8).to_le_bytes();
+    f64::from(u32::from_le_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0)
 }
 
 /// An environment variable; absent, empty and non-UTF-8 ones count as absent.
@@ -78,4 +93,16 @@ pub fn environment_facts() -> String {
 pub fn rfc3339(unix_ms: i64) -> String {
     let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0));
     humantime::format_rfc3339_millis(at).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_stays_in_its_range_and_is_not_constant() {
+        let drawn: Vec<f64> = (0..64).map(|_| random_fraction()).collect();
+        assert!(drawn.iter().all(|x| (0.0..1.0).contains(x)));
+        assert!(drawn.iter().any(|x| x.to_bits() != drawn[0].to_bits()));
+    }
 }

@@ -8,7 +8,7 @@
 //! Architecture invariant: the code that runs a mission is the same for all three and can't
 //! tell which one it has. A replaying tape holds nothing a call could be performed with.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::{Context as _, anyhow};
 use coo_kernel::artefact::Artefact;
@@ -38,7 +38,7 @@ pub struct Tape {
     chain: Chain,
     progress: Progress,
     /// How often this run has asked each request.
-    asked: HashMap<Digest, u64>,
+    asked: BTreeMap<Digest, u64>,
     /// What the mission changes, from the answers it was given.
     changes: WorldBody,
 }
@@ -103,7 +103,7 @@ impl Tape {
             mode,
             chain: Chain::default(),
             progress: Progress::default(),
-            asked: HashMap::new(),
+            asked: BTreeMap::new(),
             changes: WorldBody {
                 artefacts: Vec::new(),
                 db_executes: 0,

@@ -123,12 +123,10 @@ impl Store {
 
     /// Takes over a mission of another store, number and all.
     pub fn insert_mission(&mut self, mission: &MissionRow) -> Result<()> {
-        self.begin()?;
-        self.connection
-            .prepare_cached(&format!(
-                "INSERT INTO missions({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
-            ))?
-            .execute(params![
+        self.write(
+            "journal.mission",
+            &format!("INSERT INTO missions({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
+            params![
                 mission.id.number(),
                 mission.mission_type,
                 mission.name,
@@ -138,8 +136,8 @@ impl Store {
                 mission.finished_ms,
                 mission.interrupted,
                 serde_json::to_string(&mission.facts)?,
-            ])?;
-        Ok(())
+            ],
+        )
     }
 
     /// Notes that an interrupted mission is being run on.
