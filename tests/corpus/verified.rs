@@ -1,0 +1,266 @@
+//! Runs a program three times and holds everything to be the same: output, events, chain,
+//! fuel, memory size, and the content of all linear memories at the end. In process, over the
+//! library, because a corpus of a thousand modules has no time for three thousand processes.
+//! Judges no result: whether it is the right one is for whoever asks.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use coo::drive::{Driven, drive};
+use coo::engine::{Sandbox, build_tuned};
+use coo::gateway::Gateway;
+use coo::live::Live;
+use coo::llm::{Freshness, Model};
+use coo::prepare::{Program, Source};
+use coo::sandbox::{Guest, linker};
+use coo::session::Session;
+use coo::store::{Facts, NewMission};
+use coo::tape::{Recorder, Tape};
+use coo::world::World;
+use coo::{admission, bundle, code_cache};
+use coo_kernel::descriptor::{Descriptor, EngineSettings};
+use coo_kernel::digest::Digest;
+use coo_kernel::failure::Failure;
+use coo_kernel::surface::Interface;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wasmtime::component::Linker;
+use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+/// The model of the bundled answers; no other is ever asked here.
+const MODEL: &str = "HuggingFaceTB/SmolLM2-135M-Instruct";
+
+/// Everything that has to be the same in every run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    pub failure: Option<Failure>,
+    pub output: String,
+    pub stderr: String,
+    pub chain_head: Digest,
+    pub events: u64,
+    pub fuel: u64,
+    pub memory_peak_bytes: u64,
+    pub memory_sha256: Vec<Option<Digest>>,
+    pub backtrace: Vec<String>,
+}
+
+impl Outcome {
+    fn overflowed_stack(&self) -> bool {
+        matches!(&self.failure, Some(Failure::Trap { reason }) if reason == "call stack exhausted")
+    }
+
+    /// How it ended, in a word to count by.
+    pub fn end(&self) -> String {
+        match &self.failure {
+            None => "returned".to_owned(),
+            Some(Failure::Trap { reason }) => format!("trap: {reason}"),
+            Some(Failure::Fuel { .. }) => "out of fuel".to_owned(),
+            Some(Failure::Limit { bound, .. }) => format!("limit: {}", bound.name()),
+            Some(failure) => failure.to_string(),
+        }
+    }
+}
+
+/// How often each thing happened.
+#[derive(Debug, Default)]
+pub struct Tally(BTreeMap<String, usize>);
+
+impl Tally {
+    pub fn count(&mut self, what: impl Into<String>) {
+        self.add(what, 1);
+    }
+
+    pub fn add(&mut self, what: impl Into<String>, n: usize) {
+        *self.0.entry(what.into()).or_default() += n;
+    }
+
+    pub fn exactly(&self, what: &str) -> usize {
+        self.0.get(what).copied().unwrap_or(0)
+    }
+
+    /// Of everything whose name begins with `prefix`.
+    pub fn of(&self, prefix: &str) -> usize {
+        let counted = self.0.iter().filter(|(what, _)| what.starts_with(prefix));
+        counted.map(|(_, n)| n).sum()
+    }
+
+    pub fn print(&self, title: &str) {
+        println!("{title}:");
+        for (what, n) in &self.0 {
+            println!("{n:8} {what}");
+        }
+    }
+}
+
+/// A one-step mission over `wasm`; `more` is what else its descriptor says.
+pub fn source(name: &str, wasm: Vec<u8>, more: &Value) -> Source {
+    let mut descriptor = json!({
+        "format": "coo-mission/1",
+        "mission_type": "CORPUS",
+        "module": {"file": "corpus.wasm"},
+        "steps": [{"id": "only"}],
+    });
+    for (field, value) in more.as_object().unwrap() {
+        descriptor[field] = value.clone();
+    }
+    Source {
+        name: name.to_owned(),
+        descriptor: Descriptor::parse(descriptor.to_string().as_bytes()).unwrap(),
+        module: Digest::of(&wasm),
+        wasm: Cow::Owned(wasm),
+    }
+}
+
+/// An engine and what its programs are linked with.
+struct Ready {
+    sandbox: Sandbox,
+    linker: Linker<Guest>,
+}
+
+/// The engine, and two whose differences no guest may notice: how code is optimised, how
+/// memory is laid out and given out.
+static ENGINES: LazyLock<[Ready; 3]> = LazyLock::new(|| {
+    let unoptimised = |config: &mut Config| {
+        config
+            .cranelift_opt_level(OptLevel::None)
+            .memory_reservation(0)
+            .memory_guard_size(0);
+    };
+    // Slots are used again, by module after module: what one leaves behind must not be there
+    // for the next.
+    let pooled = |config: &mut Config| {
+        let mut pool = PoolingAllocationConfig::default();
+        pool.total_component_instances(8)
+            .total_core_instances(40)
+            .total_memories(40)
+            .total_tables(40)
+            .total_stacks(8)
+            .max_memories_per_module(16)
+            .max_tables_per_module(16)
+            .table_elements(100_000)
+            .linear_memory_keep_resident(1 << 16);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    };
+    [tuned(|_| {}), tuned(unoptimised), tuned(pooled)].map(|sandbox| Ready {
+        linker: linker(&sandbox.engine).unwrap(),
+        sandbox,
+    })
+});
+
+fn tuned(tune: impl FnOnce(&mut Config)) -> Sandbox {
+    build_tuned(EngineSettings::default(), |config| {
+        config.coredump_on_trap(true);
+        tune(config);
+    })
+    .unwrap()
+}
+
+/// Runs `source` three times, each in a fresh world and one of them on another engine, and
+/// gives what all three came to. `Err` where the module is refused.
+pub fn verified(source: &Source) -> anyhow::Result<Outcome> {
+    let report = admission::examine(&source.wasm)?;
+    let entry = report.entry.clone();
+    let asks_model = report.uses(Interface::Llm);
+    let component = report.admit()?;
+    let program = |Ready { sandbox, linker }: &Ready| -> anyhow::Result<Program> {
+        let compiled = code_cache::compile(sandbox, &component)?;
+        Ok(Program {
+            sandbox: sandbox.clone(),
+            instance: linker.instantiate_pre(&compiled)?,
+            entry: entry.clone().context("no entry")?,
+            descriptor: source.descriptor.clone(),
+            canonical: source.descriptor.canonical()?,
+            module: source.module,
+            asks_model,
+            digest_memory: true,
+        })
+    };
+    let [engine, others @ ..] = &*ENGINES;
+    // As good as by lot, but the same one every time.
+    let other = &others[usize::from(source.module.as_bytes()[0]) % others.len()];
+    assert_eq!(other.sandbox.identity, engine.sandbox.identity);
+    let here = program(engine)?;
+    let first = run(source, &here);
+    assert_eq!(run(source, &here), first, "{}: run 2 differs", source.name);
+    let elsewhere = run(source, &program(other)?);
+    // How deep a guest gets is a matter of the compiled code, and the one thing that is
+    // promised for one build alone (docs/determinism.md, limits).
+    if !first.overflowed_stack() && !elsewhere.overflowed_stack() {
+        assert_eq!(elsewhere, first, "{}: run 3 differs", source.name);
+    }
+    Ok(first)
+}
+
+/// One run, in a world of its own.
+fn run(source: &Source, program: &Program) -> Outcome {
+    // In memory where there is such a folder: thousands of worlds would keep a disk busy.
+    let folder = TempDir::new_in("/dev/shm")
+        .or_else(|_| TempDir::new())
+        .unwrap();
+    let session = Session::for_writing(&folder.path().join("root"), |_| {}).unwrap();
+    let Session {
+        root,
+        mut store,
+        config,
+        surroundings,
+        ..
+    } = session;
+    let descriptor = store.put_blob(program.canonical.as_bytes()).unwrap().sha256;
+    let id = store
+        .create_mission(&NewMission {
+            mission_type: &program.descriptor.mission_type,
+            name: &source.name,
+            descriptor,
+            module: program.module,
+            created_ms: 0,
+            facts: &Facts::default(),
+        })
+        .unwrap();
+    let model = program.asks_model.then(|| MODEL.to_owned());
+    let live = Live {
+        world: World::new(root.path()),
+        gateway: Gateway::new(&root).unwrap(),
+        model: Model::new(
+            model.clone(),
+            Freshness::Frozen,
+            &config,
+            &surroundings,
+            bundle::frozen(),
+        ),
+    };
+    let tape = Tape::record(Recorder { store, id, live });
+    let driven = drive(program, model.as_deref(), Duration::from_mins(10), tape);
+    outcome(&source.name, driven)
+}
+
+fn outcome(name: &str, driven: Driven) -> Outcome {
+    let Driven {
+        tape,
+        stopped,
+        failure,
+        output,
+        stderr,
+        fuel,
+        memory_peak_bytes,
+        memory_sha256,
+        backtrace,
+        ..
+    } = driven;
+    if let Err(stop) = stopped {
+        panic!("{name}: stopped from outside: {stop:?}");
+    }
+    Outcome {
+        failure,
+        output: String::from_utf8_lossy(&output).into_owned(),
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        chain_head: tape.chain().head(),
+        events: tape.chain().seq(),
+        fuel,
+        memory_peak_bytes,
+        memory_sha256,
+        backtrace,
+    }
+}
