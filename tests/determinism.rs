@@ -314,7 +314,7 @@ fn fuel_is_the_same_from_run_to_run() {
 #[test]
 fn fuel_and_results_are_the_same_however_memory_is_laid_out() {
     let expected = burn(&sandbox(OptLevel::Speed).engine, WORK, "work");
-    // Bounds checked by guard pages or in code; memories moved when they grow; images copied.
+    // Bounds checked by guard pages or in code; memories moved when they grow.
     let layouts: [fn(&mut Config); 4] = [
         |config| {
             config
@@ -323,9 +323,7 @@ fn fuel_and_results_are_the_same_however_memory_is_laid_out() {
                 .memory_reservation_for_growth(0);
         },
         |config| {
-            config
-                .memory_init_cow(false)
-                .guard_before_linear_memory(false);
+            config.guard_before_linear_memory(false);
         },
         |config| {
             config.memory_may_move(false).signals_based_traps(false);
@@ -395,6 +393,48 @@ fn bulk_operators_are_paid_for_in_proportion() {
         .1
     };
     assert_eq!(grown(11) - grown(1), 10 * 255);
+}
+
+#[test]
+fn data_segments_are_paid_for_by_the_byte_wherever_they_lie() {
+    // Segments at known places could be mapped as one image, for nothing, but not on every
+    // machine; those at computed places can't be anywhere.
+    let engine = sandbox(OptLevel::Speed).engine;
+    let fuel = |places: &[&str], bytes: usize| {
+        let data = "x".repeat(bytes);
+        let segments: Vec<String> = places
+            .iter()
+            .map(|place| format!("(data {place} \"{data}\")"))
+            .collect();
+        let segments = segments.concat();
+        let text = format!(
+            r#"(module (memory 1) {segments}
+                 (func (export "f") (result i32) (i32.load8_u (i32.const 8))))"#
+        );
+        let (result, fuel) = burn(&engine, &text, "f");
+        assert_eq!(
+            result,
+            if bytes > 8 || places.len() == 3 {
+                120
+            } else {
+                0
+            }
+        );
+        fuel
+    };
+    let places = [
+        "(i32.const 0)",
+        "(i32.const 60000)",
+        "(i32.add (i32.const 4) (i32.const 4))",
+    ];
+    for count in 1..=places.len() {
+        let places = &places[..count];
+        assert_eq!(
+            fuel(places, 1_008) - fuel(places, 8),
+            1_000 * count as u64,
+            "{places:?}"
+        );
+    }
 }
 
 #[test]

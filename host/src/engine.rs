@@ -86,6 +86,10 @@ pub fn build_tuned(settings: EngineSettings, tune: impl FnOnce(&mut Config)) -> 
         consume_fuel(true);
         cranelift_nan_canonicalization(settings.canonical_nan);
         max_wasm_stack(WASM_STACK_BYTES);
+        // An image of the data segments that is mapped copy-on-write costs no fuel; the same
+        // bytes copied do, and where no image can be made (another system, a kernel that
+        // refuses memfd) they are copied. So they always are.
+        memory_init_cow(false);
         relaxed_simd_deterministic(true);
         shared_memory(false);
     }
@@ -186,6 +190,7 @@ mod tests {
             "consume_fuel=true",
             "cranelift_nan_canonicalization=true",
             "max_wasm_stack=1048576",
+            "memory_init_cow=false",
             "relaxed_simd_deterministic=true",
             "shared_memory=false",
         ];
