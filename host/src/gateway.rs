@@ -1,13 +1,17 @@
 //! The write gateway: files are staged while a mission runs and appear, whole, when its
-//! journal has promised them. What lies on the disk is looked at through the state root's
-//! handle, so no path can lead outside. Never overwrites other content.
+//! journal has promised them, and the INDEX with them. Never overwrites other content, never
+//! follows a symbolic link, and never waits for a pipe: folders are opened one by one, each
+//! from the handle of the one before, so nobody can swap one for a link on the way.
 
 use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
 
 use anyhow::{Context as _, Result, bail};
-use cap_std::fs::Dir;
+use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
+use cap_std::fs::{Dir, FileType, OpenOptions};
 use coo_kernel::artefact::{Artefact, WritePermit};
 use coo_kernel::digest::Digest;
+use coo_kernel::index::{self, Drift, Found};
 use serde::{Deserialize, Serialize};
 
 use crate::state_root::{StateRoot, read_bounded};
@@ -15,6 +19,8 @@ use crate::store::Store;
 
 /// The folder in the state root.
 pub const FOLDER: &str = "artefacts";
+/// Where a repair puts what should not be in it.
+pub const ASIDE: &str = "set-aside";
 /// Largest artefact that is compared; none larger can have been written.
 const ARTEFACT_BYTES_MAX: u64 = 1 << 30;
 
@@ -63,31 +69,47 @@ impl Gateway {
     }
 
     /// Stages one file. The caller keeps its content in the store.
-    pub fn stage(&mut self, permit: &WritePermit, request: &WriteRequest) -> Result<WriteAnswer> {
+    pub fn stage(
+        &mut self,
+        store: &Store,
+        permit: &WritePermit,
+        request: &WriteRequest,
+    ) -> Result<WriteAnswer> {
         let artefact = Artefact {
             bytes: request.bytes,
             path: permit.path().to_owned(),
             sha256: request.sha256,
         };
+        let conflict = |why: String| Ok(WriteAnswer::Conflict(why));
         let key = permit.collision_key();
-        if let Some(earlier) = self.staged.get(&key)
-            && earlier.path != artefact.path
-        {
-            return Ok(WriteAnswer::Conflict(format!(
-                "'{}' differs from '{}' only in case; choose another name",
-                artefact.path, earlier.path
-            )));
+        let earlier = match self.staged.get(&key) {
+            Some(earlier) => Some(earlier.path.clone()),
+            None => store.artefact_like(&artefact.path)?,
+        };
+        if let Some(earlier) = earlier.filter(|earlier| *earlier != artefact.path) {
+            return conflict(format!(
+                "'{}' differs from '{earlier}' only in case; choose another name",
+                artefact.path
+            ));
         }
-        match existing(&self.folder, permit)? {
-            Existing::Nothing => {}
-            Existing::File(found) if found == artefact.sha256 => {}
-            Existing::File(_) => {
-                return Ok(WriteAnswer::Conflict(format!(
+        // A version that was written once is taken, whatever became of its file.
+        let recorded = store.artefact(&artefact.path)?;
+        if recorded.is_some_and(|recorded| recorded != artefact.sha256) {
+            return conflict(format!(
+                "'{}' exists with other content; raise its version",
+                artefact.path
+            ));
+        }
+        match look(&self.folder, permit.path())? {
+            Look::Nothing => {}
+            Look::Found(Found::File(found)) if found == artefact.sha256 => {}
+            Look::Found(Found::File(_)) => {
+                return conflict(format!(
                     "'{}' exists with other content; raise its version",
                     artefact.path
-                )));
+                ));
             }
-            Existing::Else(what) => {
+            Look::Found(Found::Else(what)) | Look::Blocked(what) => {
                 return Ok(WriteAnswer::Refused(format!(
                     "'{}': {what} is in the way",
                     artefact.path
@@ -99,68 +121,237 @@ impl Gateway {
     }
 }
 
-enum Existing {
+/// What lies at a path.
+enum Look {
     Nothing,
-    File(Digest),
-    Else(&'static str),
+    Found(Found),
+    /// Something that is no folder stands where one should be.
+    Blocked(&'static str),
 }
 
-/// What lies at the permitted path. Looks at each component without following links.
-fn existing(folder: &Dir, permit: &WritePermit) -> Result<Existing> {
-    let components: Vec<&str> = permit.path().split('/').collect();
-    let mut reached = String::new();
-    for (i, component) in components.iter().enumerate() {
-        if i > 0 {
-            reached.push('/');
+/// Looks at `path` below `folder`, following no link.
+fn look(folder: &Dir, path: &str) -> Result<Look> {
+    let shown = || format!("artefact {path}: can't be examined");
+    let (folder, name) = match descend(folder, path, false).with_context(shown)? {
+        Descent::Arrived(folder, name) => (folder, name),
+        Descent::Missing => return Ok(Look::Nothing),
+        Descent::Blocked(what) => return Ok(Look::Blocked(what)),
+    };
+    match examine(&folder, name).with_context(shown)? {
+        None => Ok(Look::Nothing),
+        Some(found) => Ok(Look::Found(found)),
+    }
+}
+
+/// How the way to a file's folder ended.
+enum Descent<'a> {
+    /// The folder, and the file's name in it.
+    Arrived(Dir, &'a str),
+    Missing,
+    Blocked(&'static str),
+}
+
+/// Goes from `folder` to the one that `path` ends in, by handles, following no link. Folders
+/// that are missing are made if `make` says so.
+fn descend<'a>(folder: &Dir, path: &'a str, make: bool) -> io::Result<Descent<'a>> {
+    let mut here = folder.try_clone()?;
+    let mut components = path.split('/').peekable();
+    while let Some(name) = components.next() {
+        if components.peek().is_none() {
+            return Ok(Descent::Arrived(here, name));
         }
-        reached.push_str(component);
-        let metadata = match folder.symlink_metadata(&reached) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Existing::Nothing);
+        let next = here.open_dir_nofollow(name);
+        here = match next {
+            Ok(next) => next,
+            Err(error) if error.kind() == ErrorKind::NotFound && make => {
+                match here.create_dir(name) {
+                    Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+                    _ => {}
+                }
+                here.open(".")?.into_std().sync_all()?;
+                match here.open_dir_nofollow(name) {
+                    Ok(next) => next,
+                    // Somebody put something else there in this very moment.
+                    Err(_) => return Ok(Descent::Blocked("something that is no folder")),
+                }
             }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Descent::Missing),
             Err(error) => {
-                return Err(error)
-                    .with_context(|| format!("artefact {reached}: can't be examined"));
+                return match here.symlink_metadata(name) {
+                    Ok(metadata) if !metadata.is_dir() => {
+                        Ok(Descent::Blocked(in_the_way(metadata.file_type())))
+                    }
+                    Err(gone) if gone.kind() == ErrorKind::NotFound => Ok(Descent::Missing),
+                    _ => Err(error),
+                };
             }
         };
-        let is_last = i + 1 == components.len();
-        let kind = metadata.file_type();
-        match (is_last, kind.is_dir(), kind.is_file()) {
-            (false, true, _) => {}
-            (true, _, true) => {
-                let file = folder.open(&reached)?.into_std();
-                let content = read_bounded(file, reached.as_ref(), ARTEFACT_BYTES_MAX)?;
-                return Ok(Existing::File(Digest::of(content)));
-            }
-            (_, _, _) if kind.is_symlink() => return Ok(Existing::Else("a symbolic link")),
-            (true, true, _) => return Ok(Existing::Else("a folder")),
-            (false, _, true) => return Ok(Existing::Else("a file where a folder should be")),
-            _ => return Ok(Existing::Else("a device, pipe or socket")),
-        }
     }
-    Ok(Existing::Nothing)
+    Ok(Descent::Missing)
 }
 
-/// Makes promised files. Again for a file that is there already: no change.
+/// What stands where a folder should be.
+fn in_the_way(kind: FileType) -> &'static str {
+    if kind.is_symlink() {
+        "a symbolic link"
+    } else if kind.is_file() {
+        "a file where a folder should be"
+    } else {
+        "a device, pipe or socket"
+    }
+}
+
+/// What `name` in `folder` is. A file is opened without following links and without waiting,
+/// and judged by its handle.
+fn examine(folder: &Dir, name: &str) -> Result<Option<Found>> {
+    let metadata = match folder.symlink_metadata(name) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        return Ok(Some(Found::Else("a folder")));
+    }
+    if !kind.is_file() {
+        return Ok(Some(Found::Else(in_the_way(kind))));
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).follow(FollowSymlinks::No).nonblock(true);
+    let file = folder.open_with(name, &options)?;
+    if !file.metadata()?.is_file() {
+        return Ok(Some(Found::Else("a device, pipe or socket")));
+    }
+    let content = read_bounded(file.into_std(), name.as_ref(), ARTEFACT_BYTES_MAX)?;
+    Ok(Some(Found::File(Digest::of(content))))
+}
+
+fn folder_of(root: &StateRoot) -> Result<Dir> {
+    root.dir()
+        .open_dir_nofollow(FOLDER)
+        .context("state root: artefacts/ can't be opened")
+}
+
+/// Makes promised files, then the INDEX. Again for what is there already: no change.
 pub fn apply(root: &StateRoot, store: &Store, artefacts: &[Artefact]) -> Result<()> {
-    let folder = root
-        .dir()
-        .open_dir(FOLDER)
-        .context("state root: artefacts/ can't be opened")?;
+    let folder = folder_of(root)?;
     for artefact in artefacts {
         // The journal may have been written by a build with other rules: judge again.
         let permit = coo_kernel::artefact::permit(&artefact.path)?;
-        match existing(&folder, &permit)? {
-            Existing::File(found) if found == artefact.sha256 => continue,
-            Existing::Nothing => {}
-            Existing::File(_) | Existing::Else(_) => bail!(
-                "artefact {}: promised by a mission, but something else is there now; move it away and run any coo command again",
-                artefact.path
-            ),
-        }
-        let content = store.blob(&artefact.sha256)?;
-        root.write_new(&format!("{FOLDER}/{}", permit.path()), &content)?;
+        make(root, store, &folder, &permit, &artefact.sha256)?;
+    }
+    if !artefacts.is_empty() {
+        write_index(root, store)?;
     }
     Ok(())
+}
+
+/// Makes one file, whole and for the first time.
+fn make(
+    root: &StateRoot,
+    store: &Store,
+    folder: &Dir,
+    permit: &WritePermit,
+    sha256: &Digest,
+) -> Result<()> {
+    let path = permit.path();
+    let in_the_way = |what: &str| {
+        anyhow::anyhow!(
+            "artefact {path}: promised by a mission, but {what} is there now; move it away and run any coo command again"
+        )
+    };
+    match look(folder, path)? {
+        Look::Found(Found::File(found)) if found == *sha256 => return Ok(()),
+        Look::Nothing => {}
+        Look::Found(Found::File(_)) => return Err(in_the_way("another file")),
+        Look::Found(Found::Else(what)) | Look::Blocked(what) => return Err(in_the_way(what)),
+    }
+    let content = store.blob(sha256)?;
+    let (folder, name) = match descend(folder, path, true)? {
+        Descent::Arrived(folder, name) => (folder, name),
+        Descent::Missing => {
+            bail!("artefact {path}: its folder went away; run any coo command again")
+        }
+        Descent::Blocked(what) => return Err(in_the_way(what)),
+    };
+    match root.write_first(&folder, name, &content) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Err(in_the_way("something that was not there a moment ago"))
+        }
+        Err(error) => Err(error).with_context(|| format!("artefact {path}: can't be written")),
+    }
+}
+
+/// Writes both forms of the INDEX from the record, where they differ from it.
+fn write_index(root: &StateRoot, store: &Store) -> Result<()> {
+    let entries = store.artefacts()?;
+    let folder = folder_of(root)?;
+    for (name, text) in [
+        (index::JSON, index::json(&entries)?),
+        (index::MARKDOWN, index::markdown(&entries)),
+    ] {
+        if examine(&folder, name)? != Some(Found::File(Digest::of(&text))) {
+            root.write_new(&format!("{FOLDER}/{name}"), text.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// Everything in which `artefacts/` is not what the record says.
+pub fn check(root: &StateRoot, store: &Store) -> Result<Vec<Drift>> {
+    let mut found = BTreeMap::new();
+    walk(&folder_of(root)?, "", &mut found)?;
+    Ok(index::compare(&store.artefacts()?, &found)?)
+}
+
+/// Everything below `folder` that is no folder, links as links.
+fn walk(folder: &Dir, prefix: &str, found: &mut BTreeMap<String, Found>) -> Result<()> {
+    for entry in folder.entries()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let path = format!("{prefix}{name}");
+        let shown = || format!("artefact {path}: can't be examined");
+        if entry.file_type()?.is_dir() {
+            let inner = folder.open_dir_nofollow(&*name).with_context(shown)?;
+            walk(&inner, &format!("{path}/"), found)?;
+        } else if let Some(what) = examine(folder, &name).with_context(shown)? {
+            found.insert(path, what);
+        }
+    }
+    Ok(())
+}
+
+/// Makes `artefacts/` what the record says. What does not belong there is moved to
+/// `set-aside/`, so nothing is lost. The caller holds the lock.
+pub fn repair(root: &StateRoot, store: &Store, drifts: &[Drift]) -> Result<()> {
+    for drift in drifts {
+        if matches!(
+            drift,
+            Drift::Changed { .. } | Drift::Replaced { .. } | Drift::Extra { .. }
+        ) {
+            set_aside(root, drift.path())?;
+        }
+    }
+    let folder = folder_of(root)?;
+    for entry in store.artefacts()? {
+        let permit = coo_kernel::artefact::permit(&entry.path)?;
+        make(root, store, &folder, &permit, &entry.sha256)?;
+    }
+    write_index(root, store)
+}
+
+/// Moves what lies at `path` to a folder of its own.
+fn set_aside(root: &StateRoot, path: &str) -> Result<()> {
+    let place = root.new_folder(ASIDE)?;
+    let shown = || format!("artefact {path}: can't be moved to {place}/");
+    let name = path.rsplit('/').next().unwrap_or(path);
+    root.dir()
+        .rename(
+            format!("{FOLDER}/{path}"),
+            root.dir(),
+            format!("{place}/{name}"),
+        )
+        .with_context(shown)
 }

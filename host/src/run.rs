@@ -271,6 +271,9 @@ fn seal(root: &StateRoot, id: MissionId, driven: Driven, facts: Facts) -> Result
     store.finish_mission(id, machine::now_unix_ms(), interrupted.as_deref(), &facts)?;
     let changes_world = complete && (changes.db_executes > 0 || !changes.artefacts.is_empty());
     let commit = changes_world.then(|| store.promise_world(id)).transpose()?;
+    if commit.is_some() {
+        store.enter_artefacts(id, &changes.artefacts)?;
+    }
     store.commit(Durability::Power)?;
     if let Some(commit) = commit {
         apply(root, &mut store, &mut live.world, commit, &changes).with_context(|| {

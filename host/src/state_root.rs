@@ -225,8 +225,39 @@ impl StateRoot {
                 )
             })?;
         }
+        let shown = || format!("file {}: can't be written", self.path.join(name).display());
+        let written = self.through_temporary(content, |temporary| {
+            fault::point("file.rename")?;
+            self.dir.rename(temporary, &self.dir, name)?;
+            fault::point("folder.sync")?;
+            self.dir
+                .open(folder.unwrap_or(Path::new(".")))?
+                .into_std()
+                .sync_all()
+        });
+        written.with_context(shown)
+    }
+
+    /// As `write_new`, to `name` in a folder that is open already, and only if nothing is
+    /// there: that is one step, and nobody gets in between.
+    pub fn write_first(&self, folder: &Dir, name: &str, content: &[u8]) -> std::io::Result<()> {
+        self.through_temporary(content, |temporary| {
+            fault::point("file.rename")?;
+            self.dir.hard_link(temporary, folder, name)?;
+            self.dir.remove_file(temporary)?;
+            fault::point("folder.sync")?;
+            folder.open(".")?.into_std().sync_all()
+        })
+    }
+
+    /// Writes a synced file in `tmp/` and lets `name` give it its name.
+    fn through_temporary(
+        &self,
+        content: &[u8],
+        name: impl FnOnce(&str) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
         let temporary = format!("{TEMPORARY}/{}", machine::process_id());
-        let written = (|| -> std::io::Result<()> {
+        let written = (|| {
             fault::point("file.create")?;
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true);
@@ -235,20 +266,13 @@ impl StateRoot {
             file.write_all(content)?;
             fault::point("file.sync")?;
             file.sync_data()?;
-            fault::point("file.rename")?;
-            self.dir.rename(&temporary, &self.dir, name)?;
-            fault::point("folder.sync")?;
-            self.dir
-                .open(folder.unwrap_or(Path::new(".")))?
-                .into_std()
-                .sync_all()
+            name(&temporary)
         })();
         if written.is_err() {
             // Best effort: the error that counts is the one above.
             let _ = self.dir.remove_file(&temporary);
         }
         written
-            .with_context(|| format!("file {}: can't be written", self.path.join(name).display()))
     }
 
     /// Reads a file of at most `bytes_max` bytes.

@@ -13,6 +13,7 @@ pub mod db;
 pub mod descriptor;
 pub mod digest;
 pub mod failure;
+pub mod index;
 pub mod journal;
 pub mod ledger;
 pub mod limits;

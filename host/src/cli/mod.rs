@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 the thing asked for failed (`ERROR: …` on standard error), 2 the
 //! command line was wrong. Results go to standard output, everything else to standard error.
 
+mod artefacts;
 mod audit;
 mod digest;
 mod events;
@@ -82,6 +83,8 @@ enum Command {
     Logs(logs::Options),
     /// Show hash lineage, calls, fuel, memory and outputs of a mission
     Inspect(inspect::Options),
+    /// List what missions wrote, or check it against the record
+    Artefacts(artefacts::Options),
     /// List every import of a module, what it permits, and the verdict
     Audit(audit::Options),
     /// Check a descriptor without running it
@@ -125,6 +128,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Mission(options) => mission::cmd_mission(&root, &options),
         Command::Logs(options) => logs::cmd_logs(&root, &options),
         Command::Inspect(options) => inspect::cmd_inspect(&root, &options),
+        Command::Artefacts(options) => artefacts::cmd_artefacts(&root, &options),
         Command::Audit(options) => audit::cmd_audit(&options),
         Command::Validate(options) => validate::cmd_validate(&options),
         Command::Digest(options) => digest::cmd_digest(&options),

@@ -12,6 +12,7 @@ use super::Guest;
 use super::bindings::coo::mission::{db, gateway, llm};
 use crate::gateway::{WriteAnswer, WriteRequest};
 use crate::stop::Stop;
+use crate::tape::Recorder;
 
 impl llm::Host for Guest {
     fn complete(
@@ -85,7 +86,8 @@ impl Guest {
                 Err(refused) => Ok(WriteAnswer::Refused(refused.to_string())),
                 Ok(permit) => {
                     recorder.store.put_blob(content)?;
-                    Ok(recorder.live.gateway.stage(&permit, &request)?)
+                    let Recorder { store, live, .. } = recorder;
+                    Ok(live.gateway.stage(store, &permit, &request)?)
                 }
             },
         )?;

@@ -2,7 +2,9 @@
 //! state is not among them: it is the fold of its events.
 
 use anyhow::{Context as _, Result};
+use coo_kernel::artefact::Artefact;
 use coo_kernel::digest::Digest;
+use coo_kernel::index::Entry;
 use coo_kernel::mission::MissionId;
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
@@ -210,6 +212,59 @@ impl Store {
             [id.number()],
         )?;
         Ok(u32::try_from(self.connection.last_insert_rowid())?)
+    }
+
+    /// Enters what a mission promises into the record of artefacts. What is there already with
+    /// the same content stays as it is.
+    pub fn enter_artefacts(&mut self, id: MissionId, artefacts: &[Artefact]) -> Result<()> {
+        for artefact in artefacts {
+            self.write(
+                "journal.artefact",
+                "INSERT OR IGNORE INTO artefacts(path, bytes, sha256, mission) VALUES(?1, ?2, ?3, ?4)",
+                params![
+                    artefact.path,
+                    artefact.bytes,
+                    artefact.sha256.as_bytes(),
+                    id.to_string()
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Digest of the artefact that was written under `path`.
+    pub fn artefact(&self, path: &str) -> Result<Option<Digest>> {
+        let found: Option<[u8; 32]> = self
+            .connection
+            .prepare_cached("SELECT sha256 FROM artefacts WHERE path = ?1")?
+            .query_row([path], |row| row.get(0))
+            .optional()?;
+        Ok(found.map(Digest::from_bytes))
+    }
+
+    /// The path of an artefact that differs from `path` in case at most.
+    pub fn artefact_like(&self, path: &str) -> Result<Option<String>> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT path FROM artefacts WHERE path = ?1 COLLATE NOCASE")?
+            .query_row([path], |row| row.get(0))
+            .optional()?)
+    }
+
+    /// Every artefact on record, sorted by path.
+    pub fn artefacts(&self) -> Result<Vec<Entry>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT path, bytes, sha256, mission FROM artefacts ORDER BY path")?;
+        let rows = statement.query_map([], |row| {
+            Ok(Entry {
+                path: row.get(0)?,
+                bytes: row.get(1)?,
+                sha256: Digest::from_bytes(row.get(2)?),
+                mission: row.get(3)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// World commits that were promised and are not known to be applied, in order.

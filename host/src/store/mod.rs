@@ -28,7 +28,7 @@ pub use missions::{Facts, MissionRow, NewMission};
 /// The file's name in the state root.
 pub const FILE: &str = "coo.db";
 /// Version of everything this module stores. Another one is refused, never guessed at.
-const FORMAT: i32 = 1;
+const FORMAT: i32 = 2;
 /// Readers and the one writer hardly ever meet; when they do, it is for moments.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -87,6 +87,27 @@ CREATE TABLE world_commits(
     mission INTEGER NOT NULL UNIQUE,
     applied INTEGER NOT NULL
 ) STRICT;
+";
+
+/// What format 2 has more than format 1: the record of artefacts, which is told from the
+/// promises that were made so far.
+const ARTEFACTS: &str = "
+CREATE TABLE artefacts(
+    path TEXT PRIMARY KEY,
+    bytes INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    mission TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX artefacts_by_any_case ON artefacts(path COLLATE NOCASE);
+INSERT OR IGNORE INTO artefacts
+    SELECT made.value ->> 'path', made.value ->> 'bytes', unhex(made.value ->> 'sha256'),
+        printf(iif(mission_type = 'DEMO_V1_1', 'DEMO-%06d', 'MISSION-%06d'), missions.number)
+    FROM world_commits
+    JOIN missions ON missions.number = world_commits.mission
+    JOIN events ON events.id BETWEEN missions.number << 32 AND (missions.number << 32) + 4294967295
+        AND kind = 'world'
+    JOIN json_each(body, '$.artefacts') AS made
+    ORDER BY world_commits.number;
 ";
 
 /// What a commit survives.
@@ -175,8 +196,13 @@ impl Store {
             )?;
             if self.format()? == 0 {
                 self.connection.execute_batch(SCHEMA)?;
-                self.connection
-                    .pragma_update(None, "user_version", FORMAT)?;
+                self.upgrade()?;
+            }
+            self.connection.execute_batch("COMMIT")?;
+        } else if found == 1 {
+            self.connection.execute_batch("BEGIN IMMEDIATE")?;
+            if self.format()? == 1 {
+                self.upgrade()?;
             }
             self.connection.execute_batch("COMMIT")?;
         } else if found != FORMAT {
@@ -191,6 +217,14 @@ impl Store {
              PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=256;",
         )?;
         Ok(())
+    }
+
+    /// From format 1 to 2.
+    fn upgrade(&self) -> Result<()> {
+        self.connection.execute_batch(ARTEFACTS)?;
+        Ok(self
+            .connection
+            .pragma_update(None, "user_version", FORMAT)?)
     }
 
     fn format(&self) -> Result<i32> {

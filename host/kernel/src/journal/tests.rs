@@ -1,0 +1,234 @@
+//! Tests of the journal's format, chain and fold.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn mission() -> String {
+    serde_json::to_string(&MissionBody {
+        descriptor: ZERO,
+        mission_type: "T".into(),
+        module: ZERO,
+        surface: ZERO,
+    })
+    .unwrap()
+}
+
+fn transition(from: State, event: Event, to: State) -> String {
+    serde_json::to_string(&TransitionBody {
+        event,
+        failure: None,
+        from,
+        to,
+    })
+    .unwrap()
+}
+
+#[test]
+fn the_chain_is_what_the_header_says_and_kinds_parse_back() {
+    let record = Chain::default().append(State::Init, Kind::Mission, "{}".into());
+    let text = format!("{}\n1\nINIT\nmission\n{{}}", "0".repeat(64));
+    assert_eq!(record.sha256, Digest::of(text));
+    for kind in Kind::ALL {
+        assert_eq!(kind.name().parse(), Ok(kind));
+    }
+}
+
+#[test]
+fn bodies_serialise_in_key_order() {
+    crate::canonical::to_string_sorted(&MissionBody {
+        descriptor: ZERO,
+        mission_type: "T".into(),
+        module: ZERO,
+        surface: ZERO,
+    })
+    .unwrap();
+    let blob = Blob::of(b"x");
+    crate::canonical::to_string_sorted(&StepReturnedBody {
+        id: "a".into(),
+        output: Some(blob),
+        stderr: blob,
+        stdout: blob,
+    })
+    .unwrap();
+    crate::canonical::to_string_sorted(&TransitionBody {
+        event: Event::Failed,
+        failure: None,
+        from: State::Run,
+        to: State::Failed,
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_fold_refuses_what_can_not_follow() {
+    let mut chain = Chain::default();
+    let first = chain.append(State::Init, Kind::Mission, mission());
+    let legal = chain.append(
+        State::CaptureEnv,
+        Kind::Transition,
+        transition(State::Init, Event::Admitted, State::CaptureEnv),
+    );
+    let mut progress = Progress::default();
+    assert!(progress.clone().apply(&legal).is_err(), "no mission yet");
+    progress.apply(&first).unwrap();
+    assert!(progress.clone().apply(&first).is_err(), "begins once");
+    progress.apply(&legal).unwrap();
+    assert_eq!(progress.timeline, [State::Init, State::CaptureEnv]);
+    for (state, kind, body) in [
+        (
+            State::CaptureEnv,
+            Kind::Transition,
+            transition(State::Init, Event::Admitted, State::CaptureEnv),
+        ),
+        (
+            State::Complete,
+            Kind::Transition,
+            transition(State::CaptureEnv, Event::ReportWritten, State::Complete),
+        ),
+        (
+            State::Failed,
+            Kind::Transition,
+            transition(State::CaptureEnv, Event::EnvironmentCaptured, State::Run),
+        ),
+        (State::Run, Kind::Environment, "{}".into()),
+        (State::Run, Kind::Transition, "{}".into()),
+    ] {
+        let record = chain.clone().append(state, kind, body);
+        assert!(progress.clone().apply(&record).is_err(), "{record:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_changed_event_breaks_the_chain(
+        bodies in prop::collection::vec("[a-z\n]{0,8}", 1..8),
+        victim in any::<prop::sample::Index>(),
+        change in 0..6,
+    ) {
+        let mut chain = Chain::default();
+        let mut records: Vec<Record> = bodies
+            .into_iter()
+            .map(|body| chain.append(State::Run, Kind::DbQuery, body))
+            .collect();
+        let verify = |records: &[Record]| {
+            let mut chain = Chain::default();
+            records.iter().try_for_each(|record| chain.verify(record)).map(|()| chain.head())
+        };
+        prop_assert_eq!(verify(&records), Ok(chain.head()));
+        let index = victim.index(records.len());
+        match change {
+            0 => records[index].body.push(' '),
+            1 => records[index].state = State::Failed,
+            2 => records[index].kind = Kind::World,
+            3 => records[index].seq += 1,
+            4 => records[index].prev = Digest::of("x"),
+            _ => records[index].sha256 = Digest::of("x"),
+        }
+        prop_assert!(verify(&records).is_err());
+    }
+}
+
+/// What a property test lets happen to a mission.
+#[derive(Debug, Clone, Copy)]
+enum Happening {
+    Transition(Event),
+    Call(Kind),
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let calls = [
+        Kind::Environment,
+        Kind::StepStarted,
+        Kind::StepReturned,
+        Kind::LlmIntent,
+        Kind::LlmOutcome,
+        Kind::LlmRefused,
+        Kind::DbQuery,
+        Kind::DbExecute,
+        Kind::GatewayWrite,
+        Kind::World,
+    ];
+    let event = prop::sample::select(Event::ALL.to_vec()).prop_map(Happening::Transition);
+    let call = prop::sample::select(calls.to_vec()).prop_map(Happening::Call);
+    prop::collection::vec(prop_oneof![event, call], 0..40)
+}
+
+/// The states passed and the call in doubt, kept by hand.
+type After = (Vec<State>, Option<u64>);
+
+/// Lets `happenings` happen to a mission, writing down what does. Gives the journal, and
+/// what holds after each event.
+fn run(happenings: &[Happening]) -> (Vec<Record>, Vec<After>) {
+    let mut chain = Chain::default();
+    let mut records = vec![chain.append(State::Init, Kind::Mission, mission())];
+    let mut states = vec![State::Init];
+    let mut in_doubt = None;
+    let mut after = vec![(states.clone(), in_doubt)];
+    for &happening in happenings {
+        let current = states[states.len() - 1];
+        let record = match happening {
+            Happening::Transition(event) => {
+                // What the state machine refuses does not happen, and is not written down.
+                let Ok(to) = state::next(current, event) else {
+                    continue;
+                };
+                states.push(to);
+                chain.append(to, Kind::Transition, transition(current, event, to))
+            }
+            Happening::Call(kind) => {
+                let record = chain.append(current, kind, "{}".to_owned());
+                match kind {
+                    Kind::LlmIntent => in_doubt = Some(record.seq),
+                    Kind::LlmOutcome => in_doubt = None,
+                    _ => {}
+                }
+                record
+            }
+        };
+        records.push(record);
+        after.push((states.clone(), in_doubt));
+    }
+    (records, after)
+}
+
+proptest! {
+    #[test]
+    fn a_fold_says_after_every_event_what_has_happened(happenings in happenings()) {
+        let (records, after) = run(&happenings);
+        let mut chain = Chain::default();
+        let mut progress = Progress::default();
+        for (record, (states, in_doubt)) in records.iter().zip(after) {
+            chain.verify(record).unwrap();
+            progress.apply(record).unwrap();
+            prop_assert_eq!(&progress.timeline, &states);
+            prop_assert_eq!(progress.in_doubt, in_doubt);
+        }
+    }
+
+    #[test]
+    fn no_event_can_be_taken_out_put_in_moved_or_changed_unnoticed(
+        happenings in happenings(),
+        at in any::<prop::sample::Index>(),
+        how in 0..5,
+    ) {
+        let (records, _) = run(&happenings);
+        let at = at.index(records.len());
+        let mut forged = records.clone();
+        match how {
+            0 => { forged.remove(at); }
+            1 => { forged.insert(at, records[at].clone()); }
+            2 => { let last = forged.len() - 1; forged.swap(at, last); }
+            3 => forged[at].body.push(' '),
+            _ => {
+                let other = State::ALL.into_iter().find(|&state| state != records[at].state);
+                forged[at].state = other.unwrap();
+            }
+        }
+        let mut chain = Chain::default();
+        let holds = forged.iter().all(|record| chain.verify(record).is_ok());
+        // The last event can be cut off: whoever has the chain head sees that.
+        let whole = chain.head() == records[records.len() - 1].sha256;
+        prop_assert_eq!(holds && whole, forged == records);
+    }
+}

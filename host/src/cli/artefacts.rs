@@ -1,0 +1,134 @@
+//! `coo artefacts`: the record of what missions wrote, and whether the disk agrees with it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use coo_kernel::index::Drift;
+use serde::Serialize;
+
+use super::print;
+use crate::gateway;
+use crate::session::Session;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// List every artefact on record
+    List,
+    /// Compare artefacts/ with the record and name every difference
+    Check {
+        /// Make artefacts/ what the record says; what does not belong there goes to set-aside/
+        #[arg(long)]
+        repair: bool,
+    },
+}
+
+pub fn cmd_artefacts(root: &Path, options: &Options) -> Result<ExitCode> {
+    match options.command {
+        None | Some(Command::List) => list(root, options.json),
+        Some(Command::Check { repair }) => check(root, repair, options.json),
+    }
+}
+
+fn list(root: &Path, json: bool) -> Result<ExitCode> {
+    let entries = match Session::for_reading(root, print::note)? {
+        Some(session) => session.store.artefacts()?,
+        None => Vec::new(),
+    };
+    if json {
+        print::json(&entries)?;
+    } else if entries.is_empty() {
+        print::note(&format!("no artefacts in {}", root.display()));
+    } else {
+        let mut text = String::new();
+        for entry in &entries {
+            let _ = writeln!(
+                text,
+                "{} {:>10} {:<15} {}",
+                entry.sha256.short(),
+                entry.bytes,
+                entry.mission,
+                entry.path
+            );
+        }
+        print::out(&text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct View<'a> {
+    in_order: bool,
+    repaired: bool,
+    artefacts: usize,
+    drifts: &'a [Drift],
+}
+
+fn check(root: &Path, repair: bool, json: bool) -> Result<ExitCode> {
+    let no_root = || format!("no state root at {}; 'coo run' makes one", root.display());
+    // A repair is a change, and so is what a writer is at just now: one at a time.
+    let session = if repair {
+        Session::for_changing(root, print::note)?
+    } else {
+        Session::for_reading(root, print::note)?
+    }
+    .with_context(no_root)?;
+    let drifts = gateway::check(&session.root, &session.store)?;
+    if repair && !drifts.is_empty() {
+        gateway::repair(&session.root, &session.store, &drifts)?;
+    }
+    let count = session.store.artefacts()?.len();
+    if json {
+        print::json(&View {
+            in_order: drifts.is_empty(),
+            repaired: repair && !drifts.is_empty(),
+            artefacts: count,
+            drifts: &drifts,
+        })?;
+    } else {
+        let mut text: String = drifts.iter().map(line).collect();
+        let _ = writeln!(
+            text,
+            "{count} artefacts on record, {}",
+            match (drifts.len(), repair) {
+                (0, _) => "all in order".to_owned(),
+                (found, true) => format!("{found} differences repaired"),
+                (found, false) => format!("{found} differences"),
+            }
+        );
+        print::out(&text)?;
+    }
+    if !drifts.is_empty() && !repair {
+        print::error_text(
+            "artefacts/ is not what the record says; 'coo artefacts check --repair' makes it so and keeps what it takes away",
+        );
+    }
+    Ok(print::code(drifts.is_empty() || repair))
+}
+
+fn line(drift: &Drift) -> String {
+    let path = print::one_line(drift.path());
+    match drift {
+        Drift::Missing { .. } => format!("missing   {path}\n"),
+        Drift::Changed {
+            recorded, found, ..
+        } => format!(
+            "changed   {path} (recorded {}, found {})\n",
+            recorded.short(),
+            found.short()
+        ),
+        Drift::Replaced { found, .. } => format!("replaced  {path} ({found} is there)\n"),
+        Drift::Extra { .. } => format!("extra     {path}\n"),
+        Drift::Index { .. } => format!("stale     {path}\n"),
+    }
+}
