@@ -27,24 +27,21 @@ impl Table {
             (Way::Resent, "in doubt, resent"),
             (Way::Promise, "promise kept"),
         ];
-        let mut text = format!("\n{title}\n{:<18}", "point");
-        for (_, name) in WAYS {
-            text += &format!("{name:>19}");
-        }
-        let mut totals = [0; 4];
+        let line = |name: &str, cells: Vec<String>| {
+            let cells: Vec<_> = cells.iter().map(|cell| format!("{cell:>19}")).collect();
+            format!("{name:<18}{}", cells.concat())
+        };
+        let count = |ways: &BTreeMap<Way, u32>, way| ways.get(&way).copied().unwrap_or(0);
+        let total = |way| self.0.values().map(|ways| count(ways, way)).sum::<u32>();
+        let mut lines = vec![line("point", WAYS.map(|(_, name)| name.to_owned()).into())];
         for (point, ways) in &self.0 {
-            text += &format!("\n{point:<18}");
-            for ((way, _), total) in WAYS.iter().zip(&mut totals) {
-                let count = ways.get(way).copied().unwrap_or(0);
-                *total += count;
-                text += &format!("{count:>19}");
-            }
+            let cells = WAYS.map(|(way, _)| count(ways, way).to_string());
+            lines.push(line(point, cells.into()));
         }
-        text += &format!("\n{:<18}", "total");
-        for total in totals {
-            text += &format!("{total:>19}");
-        }
-        println!("{text}\n{} trials, 0 losses", totals.iter().sum::<u32>());
+        let totals = WAYS.map(|(way, _)| total(way));
+        lines.push(line("total", totals.map(|total| total.to_string()).into()));
+        let trials: u32 = totals.iter().sum();
+        println!("\n{title}\n{}\n{trials} trials, 0 losses", lines.join("\n"));
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use coo::machine;
+
 use super::trial::{Disturbance, Mission, Reference};
 
 /// Rounds where `COO_SIGKILL_ROUNDS` does not say otherwise.
@@ -27,9 +29,10 @@ impl Random {
 
 #[test]
 fn a_mission_killed_at_random_moments_ends_as_if_it_had_not_been() {
-    let rounds = std::env::var("COO_SIGKILL_ROUNDS").map_or(ROUNDS, |text| text.parse().unwrap());
+    let rounds =
+        machine::env_text("COO_SIGKILL_ROUNDS").map_or(ROUNDS, |text| text.parse().unwrap());
     let reference = Reference::of(Mission::Triage);
-    let longest = u64::try_from(reference.duration.as_micros()).unwrap();
+    let longest = u64::try_from(reference.duration().as_micros()).unwrap();
     println!("seed {SEED:#x}, delays below {longest} µs");
     let mut random = Random(SEED);
     let (mut kills, mut missions_killed, mut in_doubt, mut again) = (0, 0, 0, 0);
