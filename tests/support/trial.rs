@@ -37,10 +37,23 @@ pub enum Mission {
 }
 
 impl Mission {
+    /// Makes what is there before the mission is run: descriptor, module, world database.
     fn write(self, world: &World) {
         match self {
             Self::Triage => {
                 world.triage_descriptor();
+                // Its own statements give the same rows however often they are applied. This
+                // one notices a second time.
+                fs::create_dir_all(world.root()).unwrap();
+                world
+                    .database("world.db")
+                    .execute_batch(
+                        "CREATE TABLE ticket (id INTEGER PRIMARY KEY, text TEXT NOT NULL, label TEXT);
+                         CREATE TABLE labelled (id INTEGER);
+                         CREATE TRIGGER noticed AFTER UPDATE ON ticket
+                             BEGIN INSERT INTO labelled VALUES (new.id); END;",
+                    )
+                    .unwrap();
                 fs::rename(
                     world.path().join("triage.json"),
                     world.path().join("mission.json"),
@@ -179,7 +192,8 @@ impl Reference {
     pub fn of(mission: Mission) -> Self {
         // In an empty root first, for its points, its module and the compiled code.
         let cold = World::new();
-        let cold_points = points(&cold, mission);
+        mission.write(&cold);
+        let cold_points = points(&cold);
         let template = World::new();
         mission.write(&template);
         assert_eq!(template.coo(&["init"]).code, 0);
@@ -194,10 +208,10 @@ impl Reference {
             ))
             .unwrap();
         let warm = World::new();
-        copy_folder(&template.root(), &warm.root());
+        copy_folder(template.path(), warm.path());
         let mut reference = Self {
             mission,
-            points: points(&warm, mission),
+            points: points(&warm),
             cold_points,
             template,
             remains: Remains::of(&warm.root()),
@@ -248,16 +262,21 @@ impl Reference {
 
     /// A mission about to be run for the first time, in a root that is ready for it.
     pub fn trial(&self) -> Trial<'_> {
-        let trial = self.cold_trial();
-        copy_folder(&self.template.root(), &trial.world.root());
+        let trial = self.nowhere();
+        copy_folder(self.template.path(), trial.world.path());
         trial
     }
 
-    /// A mission about to be run for the first time, where there is no root.
+    /// A mission about to be run for the first time, where no process has made a root.
     pub fn cold_trial(&self) -> Trial<'_> {
+        let trial = self.nowhere();
+        self.mission.write(&trial.world);
+        trial
+    }
+
+    fn nowhere(&self) -> Trial<'_> {
         let server = ModelServer::answering(answer);
         let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
-        self.mission.write(&world);
         Trial {
             reference: self,
             world,
@@ -280,8 +299,7 @@ pub fn answer(request: &Recorded) -> Step {
 }
 
 /// Runs the mission to its end and lists the points it passes.
-fn points(world: &World, mission: Mission) -> Vec<String> {
-    mission.write(world);
+fn points(world: &World) -> Vec<String> {
     let server = ModelServer::answering(answer);
     let list = world.path().join("points");
     let ran = world
