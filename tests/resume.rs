@@ -57,11 +57,7 @@ fn interrupted(script: Vec<Step>) -> (World, ModelServer) {
     world.one_attempt();
     let ran = world.triage();
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(
-        ran.stderr
-            .ends_with(&format!("'coo resume {ID}' goes on with it\n")),
-        "{ran:?}"
-    );
+    assert!(ran.stderr.contains(&format!("'coo resume {ID}")), "{ran:?}");
     (world, server)
 }
 
@@ -90,6 +86,11 @@ fn a_refused_call_is_sent_again_and_an_answered_one_is_not() {
 fn a_call_in_doubt_is_named_and_waits_for_a_word() {
     let [first, second] = answers();
     let (world, _server) = interrupted(vec![first, Step::HangUp]);
+    let inspect = world.coo(&["inspect", ID]);
+    assert!(
+        inspect.stdout.contains("in doubt, it may have been made"),
+        "{inspect:?}"
+    );
     let before = events(&world, ID);
     for _ in 0..2 {
         let (ran, requests) = resume(&world, &[], vec![refusal()]);
@@ -159,7 +160,7 @@ fn a_changed_world_is_refused_and_nothing_is_changed() {
              INSERT INTO ticket VALUES(3, 'Hello', NULL)",
         )
         .unwrap();
-    let before = events(&world, ID);
+    let before = (events(&world, ID), world.json(&["inspect", ID]));
     let (ran, requests) = resume(&world, &[], vec![second]);
     assert_eq!((ran.code, requests), (1, 0), "{ran:?}");
     assert!(
@@ -168,7 +169,7 @@ fn a_changed_world_is_refused_and_nothing_is_changed() {
             && ran.stderr.contains("run it anew"),
         "{ran:?}"
     );
-    assert_eq!(events(&world, ID), before);
+    assert_eq!((events(&world, ID), world.json(&["inspect", ID])), before);
     assert_eq!(world.json(&["mission", ID])["status"], "INTERRUPTED");
 }
 
@@ -216,7 +217,7 @@ fn what_has_ended_is_not_resumed() {
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
     assert_eq!(
         ran.stderr,
-        "[coo] DEMO-000001 SUCCESS: it has ended; nothing to resume\n"
+        "[coo] DEMO-000001 SUCCESS: it has ended; nothing to resume; 'coo inspect DEMO-000001 --output' prints what it gave\n"
     );
     let failed = world.run_guest(r#"(func (export "_start") unreachable)"#, &json!({}));
     assert_eq!(failed.code, 1);
@@ -238,4 +239,37 @@ fn an_unknown_mission_is_not_found_and_makes_no_root() {
         assert_eq!((ran.code, ran.stderr), (1, expected));
     }
     assert!(!world.root().exists());
+}
+
+#[test]
+fn a_call_in_doubt_whose_answer_was_frozen_since_needs_no_word() {
+    let [first, second] = answers();
+    let (world, _server) = interrupted(vec![first, Step::HangUp]);
+    // The same question, asked by another mission that got an answer.
+    let server = ModelServer::start([second]);
+    let ran = world.coo_with(
+        &["run", "triage.json"],
+        "COO_LLM_BASE_URL",
+        &server.base_url(),
+    );
+    assert_eq!((ran.code, server.requests().len()), (0, 1), "{ran:?}");
+    // Nothing is sent: it goes on, as far as the world that the other one left lets it.
+    let (ran, requests) = resume(&world, &[], vec![refusal()]);
+    assert_eq!(requests, 0, "{ran:?}");
+    assert!(!ran.stderr.contains("in doubt"), "{ran:?}");
+}
+
+#[test]
+fn a_file_is_not_resumed() {
+    let world = World::new();
+    assert_eq!(world.coo(&["run", "demo", "--frozen"]).code, 0);
+    assert_eq!(world.coo(&["export", "DEMO-000001", "-o", "run"]).code, 0);
+    let ran = world.coo(&["resume", "run"]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (
+            1,
+            "ERROR: file run: a file can't be resumed; resume the mission in the state root it came from\n"
+        )
+    );
 }

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use coo_kernel::digest::Digest;
 use serde_json::{Value, json};
+use support::model_server::{ModelServer, Response};
 use support::{World, ran};
 
 /// A world with an exported run of a tiny guest, and the file's bytes.
@@ -197,7 +198,10 @@ fn other_formats_and_other_files_are_named() {
     let ran = world.coo(&["replay", "missing.coorun"]);
     assert_eq!(
         (ran.code, ran.stderr.as_str()),
-        (1, "ERROR: Mission 'missing.coorun' not found.\n")
+        (
+            1,
+            "ERROR: file missing.coorun: can't be opened: No such file or directory (os error 2)\n"
+        )
     );
 }
 
@@ -225,6 +229,15 @@ fn an_interrupted_run_is_carried_about_too() {
     world.triage_descriptor();
     assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 1);
     assert_eq!(world.coo(&["export", "MISSION-000001"]).code, 0);
+    let ran = world.coo(&["verify", "MISSION-000001.coorun"]);
+    assert!(
+        ran.stderr.contains("'coo resume MISSION-000001' first"),
+        "{ran:?}"
+    );
+    for command in ["run", "validate"] {
+        let ran = world.coo(&[command, "MISSION-000001.coorun"]);
+        assert!(ran.stderr.contains("is an exported run"), "{ran:?}");
+    }
     let ran = world.coo(&["mission", "MISSION-000001.coorun"]);
     assert!(ran.stdout.contains("Status: INTERRUPTED"), "{ran:?}");
     let ran = world.coo(&["replay", "MISSION-000001.coorun"]);
@@ -300,4 +313,24 @@ fn a_root_that_can_only_be_read_is_read() {
         "{run:?}"
     );
     assert_eq!(before, world.root_files());
+}
+
+/// A run that is at work meanwhile is exported as it stands at one moment.
+#[test]
+fn an_export_is_of_one_moment() {
+    let server = ModelServer::answering(|_| Response::completion("bug").into());
+    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
+    world.triage_descriptor();
+    let mut run = world.command(&["run", "triage.json"]).spawn().unwrap();
+    let mut number = 0;
+    while run.try_wait().unwrap().is_none() {
+        let file = format!("export-{number}");
+        let exported = world.coo(&["export", "MISSION-000001", "-o", &file]);
+        if exported.code == 0 {
+            let logs = world.coo(&["logs", &file]);
+            assert_eq!(logs.code, 0, "{logs:?}");
+            number += 1;
+        }
+    }
+    assert!(run.wait().unwrap().success());
 }

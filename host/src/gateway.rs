@@ -263,7 +263,7 @@ fn make(
     match look(folder, path)? {
         Look::Found(Found::File(found)) if found == *sha256 => return Ok(()),
         Look::Nothing => {}
-        Look::Found(Found::File(_)) => return Err(in_the_way("another file")),
+        Look::Found(Found::File(_)) => return Err(in_the_way("something else")),
         Look::Found(Found::Else(what)) | Look::Blocked(what) => return Err(in_the_way(what)),
     }
     let content = store.blob(sha256)?;

@@ -16,7 +16,7 @@ use crate::engine::{self, Sandbox};
 use crate::sandbox::{Guest, linker};
 use crate::state_root::{StateRoot, read_bounded};
 use crate::store::Store;
-use crate::{bundle, code_cache};
+use crate::{bundle, code_cache, run_file};
 
 /// What the user asked to run, read but not judged.
 #[derive(Debug)]
@@ -87,6 +87,12 @@ impl Source {
 
     /// A descriptor file; its module is looked for beside it.
     pub fn descriptor_file(path: &Path) -> Result<Self> {
+        if run_file::is_one(path) {
+            bail!(
+                "descriptor {}: is an exported run; 'coo replay' and 'coo verify' take it",
+                path.display()
+            );
+        }
         let bytes = read_file(path, DESCRIPTOR_BYTES_MAX as u64).context("descriptor")?;
         let folder = path.parent().unwrap_or(Path::new("."));
         Self::from_descriptor(&path.display().to_string(), &bytes, folder)
@@ -232,7 +238,8 @@ impl Source {
     /// Keeps the module, so that the run stays replayable whatever becomes of its file.
     pub fn keep_module(&self, root: &StateRoot) -> Result<()> {
         let name = module_file(&self.module);
-        if !root.dir().try_exists(&name)? {
+        let is_kept = root.dir().try_exists(&name);
+        if !is_kept.with_context(|| format!("file {name} of the state root: can't be examined"))? {
             root.write_new(&name, &self.wasm)?;
         }
         Ok(())

@@ -61,12 +61,13 @@ pub fn replay(
     } = session;
     if mission.interrupted.is_some() || mission.finished_ms.is_none() {
         bail!(
-            "mission {}: did not reach an end ({}), so there is no whole run to compare",
+            "mission {}: did not reach an end ({}), so there is no whole run to compare; 'coo resume {}' goes on with it",
             mission.id,
             mission
                 .interrupted
                 .as_deref()
-                .unwrap_or("its process is at work or was killed")
+                .unwrap_or("its process is at work or was killed"),
+            mission.id
         );
     }
     let program = {

@@ -9,10 +9,11 @@ use coo_kernel::mission::MissionId;
 use coo_kernel::state::State;
 
 use crate::history;
+use crate::llm::Freshness;
 use crate::prepare::Source;
 use crate::run::{Ended, Options, Stage};
 use crate::session::Session;
-use crate::store::{Durability, Facts, MissionRow, Store};
+use crate::store::{Facts, MissionRow, Store};
 use crate::tape::Tape;
 
 /// A model call that left and has no answer on record.
@@ -42,7 +43,7 @@ pub enum Resumed {
 /// Runs `mission` on. `resend`: a call in doubt may be sent again, at the risk of paying
 /// for it twice.
 pub fn resume(
-    mut session: Session,
+    session: Session,
     mission: &MissionRow,
     options: Options,
     resend: bool,
@@ -70,15 +71,16 @@ pub fn resume(
         && !is_unanswered(&session.store, id, seq)?
     {
         let call = named(seq, &body).with_context(|| format!("mission {id}: event {seq}"))?;
-        return Ok(Resumed::InDoubt(call));
+        // Another run may have asked the same since and frozen the answer: nothing is sent.
+        let is_frozen = options.freshness != Freshness::Live
+            && (session.store.frozen(&call.request_sha256, call.nth)?).is_some();
+        if !is_frozen {
+            return Ok(Resumed::InDoubt(call));
+        }
     }
     let source = Source::recorded(&session.root, &session.store, mission)?;
     let earlier = &mission.facts;
-    let mut stage = {
-        let model = earlier.model.clone();
-        session.store.commit(Durability::Process)?;
-        Stage::set(session, &source, options, model)?
-    };
+    let mut stage = Stage::set(session, &source, options, earlier.model.clone())?;
     if earlier.engine_sha256 != stage.facts.engine_sha256 {
         bail!(
             "mission {id}: was begun under another engine ({}); its fuel is counted by that one: resume it with the coo that began it, or run it anew",
@@ -91,14 +93,13 @@ pub fn resume(
         ..stage.facts
     };
     stage.store.resume_mission(id, &stage.facts)?;
-    stage.store.commit(Durability::Process)?;
     Ok(Resumed::Run(Box::new(
         stage.perform(id, Tape::resume)?.seal()?,
     )))
 }
 
 /// Whether it is on record that no answer can have come of the call.
-fn is_unanswered(store: &Store, id: MissionId, seq: u64) -> Result<bool> {
+pub(crate) fn is_unanswered(store: &Store, id: MissionId, seq: u64) -> Result<bool> {
     let facts = store.event_facts(id.number(), seq)?;
     Ok(facts.is_some_and(|facts| facts.is_unanswered()))
 }
@@ -122,6 +123,19 @@ pub(crate) fn other_world(id: MissionId, divergence: &Divergence) -> anyhow::Err
             format!("{} {body}", side.kind)
         })
     };
+    // Neither of these two depends on anything the mission reads.
+    let begun_otherwise = divergence
+        .expected
+        .as_ref()
+        .is_some_and(|side| [Kind::Mission.name(), Kind::Environment.name()].contains(&side.kind));
+    if begun_otherwise {
+        return anyhow::anyhow!(
+            "mission {id}: can't be resumed: it was begun by another release of coo (at event {} the journal has {}, and now it is {}); resume it with that one, or run it anew",
+            divergence.seq,
+            short(&divergence.expected),
+            short(&divergence.actual),
+        );
+    }
     anyhow::anyhow!(
         "mission {id}: can't be resumed: at event {} the journal has {}, and now it is {}; what it reads has changed since it was interrupted (another mission, or a file changed by hand): run it anew",
         divergence.seq,

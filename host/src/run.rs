@@ -70,6 +70,8 @@ pub struct Ended {
     pub facts: Facts,
     /// Of each step, where asked for.
     pub memory_sha256: Vec<Option<Digest>>,
+    /// Interrupted at a model call that may have been made.
+    pub in_doubt: bool,
     /// The root's lock: dropped by whoever has nothing more to write there.
     pub lock: Option<WriteLock>,
 }
@@ -240,6 +242,7 @@ fn seal(root: &StateRoot, id: MissionId, driven: Driven, facts: Facts) -> Result
     let chain = tape.chain();
     let complete = tape.progress().state() == Some(State::Complete);
     let changes = tape.changes().clone();
+    let in_doubt = tape.progress().in_doubt;
     let Recorder {
         mut store,
         mut live,
@@ -269,6 +272,10 @@ fn seal(root: &StateRoot, id: MissionId, driven: Driven, facts: Facts) -> Result
         (None, None) => Status::Success,
     };
     store.finish_mission(id, machine::now_unix_ms(), interrupted.as_deref(), &facts)?;
+    let in_doubt = match in_doubt {
+        Some(seq) => !resume::is_unanswered(&store, id, seq)?,
+        None => false,
+    };
     let changes_world = complete && (changes.db_executes > 0 || !changes.artefacts.is_empty());
     let commit = changes_world.then(|| store.promise_world(id)).transpose()?;
     if commit.is_some() {
@@ -291,6 +298,7 @@ fn seal(root: &StateRoot, id: MissionId, driven: Driven, facts: Facts) -> Result
         events: chain.seq(),
         facts,
         memory_sha256,
+        in_doubt,
         lock: None,
     })
 }

@@ -2,7 +2,7 @@
 //! where nobody has seen its state root. Every byte is under one SHA-256, which is checked
 //! before anything of the file is used; what is loaded can't do more than any recorded run.
 //!
-//! Format (docs/journal.md): the line `coo-run/1 <SHA-256 of all bytes that follow it>`; a
+//! Format (docs/export.md): the line `coo-run/1 <SHA-256 of all bytes that follow it>`; a
 //! line of JSON, `Header`; a line of JSON for each event; then, without anything between them,
 //! the contents in the header's order and the module.
 
@@ -69,6 +69,9 @@ pub fn export(root: &StateRoot, store: &Store, mission: &MissionRow, path: &Path
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let shown = || format!("file {}: can't be written", path.display());
+    if !folder.is_dir() {
+        bail!("{}: {} is no folder", shown(), folder.display());
+    }
     let mut builder = tempfile::Builder::new();
     // As any file the user makes, less what the mask takes away; the default is for secrets.
     #[cfg(unix)]
@@ -87,6 +90,8 @@ pub fn export(root: &StateRoot, store: &Store, mission: &MissionRow, path: &Path
 }
 
 fn write(root: &StateRoot, store: &Store, mission: &MissionRow, file: &mut File) -> Result<u64> {
+    // The journal is gone over twice, and somebody may be writing it.
+    let _snapshot = store.snapshot()?;
     let mut contents = std::collections::BTreeMap::new();
     let (progress, chain) = history::walk(store, mission.id, |record| {
         for blob in contents_of(record)? {
@@ -193,7 +198,8 @@ pub fn load(path: &Path) -> Result<(TempDir, StateRoot, Store, MissionRow)> {
     file.seek(SeekFrom::Start(FIRST_LINE_BYTES as u64))
         .with_context(shown)?;
 
-    let folder = TempDir::with_prefix("coo-run-").context("temporary folder: can't be made")?;
+    let folder = TempDir::with_prefix("coo-run-")
+        .context("temporary folder (TMPDIR, or the system's): can't be made")?;
     let root = StateRoot::open_or_create(folder.path())?;
     root.settle()?;
     let mut store = Store::open(root.path())?;
@@ -212,6 +218,13 @@ fn digest_of_rest(file: &mut File) -> io::Result<Digest> {
     let mut hashed = Hashing::new(file);
     io::copy(&mut hashed, &mut io::sink())?;
     Ok(hashed.digest())
+}
+
+/// Whether the file at `path` says that it is a run, in any format.
+pub fn is_one(path: &Path) -> bool {
+    let mut start = [0; FORMAT.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == FORMAT.as_bytes()
 }
 
 fn first_line(file: &mut File) -> Result<Digest> {

@@ -81,6 +81,7 @@ impl Session {
         if !store.promised_worlds()?.is_empty()
             && let Some(_lock) = root.try_lock()
         {
+            root.settle()?;
             for line in recover(&root, &mut store)? {
                 say(&line);
             }
@@ -119,7 +120,8 @@ pub fn find_mission(
     say: impl FnMut(&str),
 ) -> Result<(Session, MissionRow)> {
     let id = name.parse::<MissionId>();
-    if id.is_err() && Path::new(name).is_file() {
+    let looks_like_a_file = name.contains('/') || Path::new(name).extension().is_some();
+    if id.is_err() && (looks_like_a_file || Path::new(name).is_file()) {
         return Session::for_file(Path::new(name));
     }
     let not_found = || format!("Mission '{name}' not found.");

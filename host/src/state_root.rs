@@ -179,14 +179,25 @@ impl StateRoot {
     /// killed processes left of files they were writing. For whoever has the root to himself:
     /// another's file on its way to its name would go too.
     pub fn settle(&self) -> Result<()> {
+        let mut is_new = false;
         for folder in FOLDERS {
             fault::point("folder.create")?;
-            self.dir.create_dir_all(folder).with_context(|| {
-                format!(
-                    "state root {}: can't create {folder}/; is it writable?",
-                    self.path.display()
-                )
-            })?;
+            match self.dir.create_dir(folder) {
+                Ok(()) => is_new = true,
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    return Err(error).with_context(|| {
+                        format!(
+                            "state root {}: can't create {folder}/; is it writable?",
+                            self.path.display()
+                        )
+                    });
+                }
+            }
+        }
+        if is_new {
+            // So that they survive a loss of power, as the files in them do.
+            self.dir.open(".")?.into_std().sync_all()?;
         }
         let shown = || format!("state root {}: {TEMPORARY}/", self.path.display());
         for entry in self.dir.read_dir(TEMPORARY).with_context(shown)? {

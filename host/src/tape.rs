@@ -190,9 +190,14 @@ impl Tape {
         })
     }
 
-    /// Makes everything written so far survive.
+    /// Makes everything written so far survive. Over a stretch of journal nothing is: if it
+    /// turns out that the mission can't go on, nobody shall see that it was tried.
     pub fn commit(&mut self, durability: Durability) -> Result<(), Stop> {
-        if let Mode::Recording { recorder, .. } = &mut self.mode {
+        if let Mode::Recording {
+            recorder,
+            ahead: None,
+        } = &mut self.mode
+        {
             recorder.store.commit(durability)?;
         }
         Ok(())

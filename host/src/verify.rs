@@ -2,6 +2,8 @@
 //! with the same frozen answers, replays each run, and compares everything they leave. Calls
 //! no model, and touches no world but its own.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::artefact::Artefact;
 use coo_kernel::digest::Digest;
@@ -86,8 +88,11 @@ pub struct Report {
     pub runs: Vec<Run>,
     /// What differs, none where `identical`.
     pub differences: Vec<Difference>,
+    /// Whether the replay of the recorded run agreed.
+    pub recorded_replay_identical: Option<bool>,
     /// Where the report and, after a difference, the runs' state roots are: below the state
-    /// root.
+    /// root. Not part of the report: reports of the same mission are the same everywhere.
+    #[serde(skip)]
     pub folder: String,
 }
 
@@ -101,8 +106,8 @@ pub struct Subject {
     pub model: Option<String>,
     /// The answers every run is given.
     pub answers: Vec<FrozenCall>,
-    /// Chain head of the earlier run.
-    pub recorded: Option<Digest>,
+    /// Chain head of the earlier run, and whether its replay agreed.
+    pub recorded: Option<(Digest, bool)>,
 }
 
 impl Subject {
@@ -122,7 +127,11 @@ impl Subject {
     }
 
     /// A mission that has run: its answers are those of its journal.
-    pub fn recorded(session: &Session, mission: &MissionRow) -> Result<Self> {
+    pub fn recorded(
+        session: Session,
+        mission: &MissionRow,
+        wall_clock_max: Duration,
+    ) -> Result<Self> {
         let mut answers = Vec::new();
         let mut asked = None;
         let (progress, chain) = history::walk(&session.store, mission.id, |record| {
@@ -149,13 +158,21 @@ impl Subject {
             }
             Ok(())
         })?;
-        let ended = progress.state().is_some_and(State::is_final);
+        if !progress.state().is_some_and(State::is_final) {
+            bail!(
+                "mission {}: did not reach an end; 'coo resume {}' first",
+                mission.id,
+                mission.id
+            );
+        }
+        let source = Source::recorded(&session.root, &session.store, mission)?;
+        let replayed = replay::replay(session, mission, wall_clock_max)?;
         Ok(Self {
             name: mission.id.to_string(),
-            source: Source::recorded(&session.root, &session.store, mission)?,
+            source,
             model: mission.facts.model.clone(),
             answers,
-            recorded: ended.then(|| chain.head()),
+            recorded: Some((chain.head(), replayed.is_identical())),
         })
     }
 }
@@ -191,6 +208,7 @@ pub fn verify(
         engine: String::new(),
         identical: false,
         same_as_recorded: None,
+        recorded_replay_identical: None,
         runs: Vec::new(),
         differences: Vec::new(),
         folder,
@@ -229,7 +247,9 @@ pub fn verify(
         report.differences.is_empty() && report.runs.iter().all(|run| run.replay_identical);
     report.same_as_recorded = subject
         .recorded
-        .map(|head| report.runs.iter().all(|run| run.chain_head == head));
+        .map(|(head, _)| report.runs.iter().all(|run| run.chain_head == head));
+    report.recorded_replay_identical = subject.recorded.map(|(_, identical)| identical);
+    report.identical &= report.recorded_replay_identical != Some(false);
     if report.identical {
         for number in 1..=runs {
             std::fs::remove_dir_all(place.join(format!("run-{number}")))
@@ -252,7 +272,9 @@ fn one_run(
     session.store.commit(Durability::Process)?;
     let ended = run::run_with_model(session, &subject.source, options, subject.model.clone())?;
     if let Some(why) = ended.interrupted {
-        bail!("was interrupted, which says nothing about determinism: {why}");
+        bail!(
+            "was interrupted, which says nothing about determinism (answers come from the frozen store alone; 'coo run' fills it): {why}"
+        );
     }
     drop(ended.lock);
     engine.clone_from(&ended.facts.engine);

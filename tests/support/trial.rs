@@ -334,7 +334,7 @@ impl Trial<'_> {
             .unwrap();
         if let Disturbance::Signal(after) = disturbance {
             // The moment of death is what is tried here; nothing waits for anything.
-            std::thread::sleep(after);
+            coo::machine::sleep(after);
             // It may have ended by itself.
             let _ = child.kill();
         }

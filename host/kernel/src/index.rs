@@ -7,7 +7,6 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::artefact::Artefact;
 use crate::canonical::{self, NotCanonical};
 use crate::digest::Digest;
 
@@ -29,18 +28,6 @@ pub struct Entry {
     pub path: String,
     /// Of the content.
     pub sha256: Digest,
-}
-
-impl Entry {
-    /// The entry of an artefact.
-    pub fn new(artefact: &Artefact, mission: impl ToString) -> Self {
-        Self {
-            bytes: artefact.bytes,
-            mission: mission.to_string(),
-            path: artefact.path.clone(),
-            sha256: artefact.sha256,
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -178,13 +165,11 @@ mod tests {
     fn entries() -> Vec<Entry> {
         ["a/A_v1.0.md", "b/B_v1.0.md"]
             .iter()
-            .map(|path| {
-                let artefact = Artefact {
-                    bytes: path.len() as u64,
-                    path: (*path).to_owned(),
-                    sha256: Digest::of(path),
-                };
-                Entry::new(&artefact, "MISSION-000001")
+            .map(|path| Entry {
+                bytes: path.len() as u64,
+                mission: "MISSION-000001".to_owned(),
+                path: (*path).to_owned(),
+                sha256: Digest::of(path),
             })
             .collect()
     }
@@ -218,19 +203,17 @@ mod tests {
 
         let path = || entries[1].path.clone();
         let other = Digest::of("other");
-        let drift = |change: &dyn Fn(&mut BTreeMap<String, Found>)| {
+        let drift = |path: &str, lies_there: Option<Found>| {
             let mut found = order.clone();
-            change(&mut found);
+            found.remove(path);
+            found.extend(lies_there.map(|it| (path.to_owned(), it)));
             let drifts = compare(&entries, &found).unwrap();
             assert_eq!(drifts.len(), 1, "{drifts:?}");
             drifts.into_iter().next().unwrap()
         };
+        assert_eq!(drift(&path(), None), Drift::Missing { path: path() });
         assert_eq!(
-            drift(&|found| drop(found.remove(&path()))),
-            Drift::Missing { path: path() }
-        );
-        assert_eq!(
-            drift(&|found| drop(found.insert(path(), Found::File(other)))),
+            drift(&path(), Some(Found::File(other))),
             Drift::Changed {
                 path: path(),
                 recorded: entries[1].sha256,
@@ -238,23 +221,20 @@ mod tests {
             }
         );
         assert_eq!(
-            drift(&|found| drop(found.insert(path(), Found::Else("a symbolic link")))),
+            drift(&path(), Some(Found::Else("a symbolic link"))),
             Drift::Replaced {
                 path: path(),
                 found: "a symbolic link"
             }
         );
         assert_eq!(
-            drift(&|found| drop(found.insert("x".into(), Found::File(other)))),
+            drift("x", Some(Found::File(other))),
             Drift::Extra { path: "x".into() }
         );
         for name in [JSON, MARKDOWN] {
             let index = Drift::Index { path: name.into() };
-            assert_eq!(drift(&|found| drop(found.remove(name))), index);
-            assert_eq!(
-                drift(&|found| drop(found.insert(name.into(), Found::File(other)))),
-                index
-            );
+            assert_eq!(drift(name, None), index);
+            assert_eq!(drift(name, Some(Found::File(other))), index);
         }
     }
 }

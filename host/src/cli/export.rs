@@ -4,15 +4,18 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use coo_kernel::state::State;
 
 use super::print;
+use crate::history;
 use crate::run_file;
 use crate::session::find_mission;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Mission id, such as DEMO-000001
+    /// Mission id, such as DEMO-000001, or a file that 'coo export' wrote
+    #[arg(value_name = "ID|FILE")]
     id: String,
     /// File to write; left out, <ID>.coorun in the working directory
     #[arg(short, long, value_name = "FILE")]
@@ -25,12 +28,21 @@ pub fn cmd_export(root: &Path, options: &Options) -> Result<ExitCode> {
         Some(path) => path.clone(),
         None => PathBuf::from(format!("{}.coorun", mission.id)),
     };
+    if path.as_os_str() == "-" {
+        bail!("--output -: a run is written whole or not at all; name a file");
+    }
     let bytes = run_file::export(&session.root, &session.store, &mission, &path)?;
+    let (progress, _) = history::walk(&session.store, mission.id, |_| Ok(()))?;
+    let ended = progress.state().is_some_and(State::is_final);
+    let shown = path.display();
+    let next = if ended {
+        format!("'coo replay {shown}' replays it anywhere")
+    } else {
+        format!("it has no end yet; 'coo logs {shown}' shows it anywhere")
+    };
     print::note(&format!(
-        "{} written to {}: {bytes} bytes; 'coo replay {}' replays it anywhere",
-        mission.id,
-        path.display(),
-        path.display()
+        "{} written to {shown}: {bytes} bytes; {next}",
+        mission.id
     ));
     Ok(ExitCode::SUCCESS)
 }

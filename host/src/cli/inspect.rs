@@ -22,6 +22,7 @@ use crate::store::{Facts, MissionRow};
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Mission id, such as DEMO-000001, or a file that 'coo export' wrote
+    #[arg(value_name = "ID|FILE")]
     id: String,
     /// Print JSON
     #[arg(long)]
@@ -63,6 +64,8 @@ struct ModelCall {
     nth: u64,
     model_asked: String,
     source: Option<String>,
+    /// It left, and nobody knows what became of it.
+    in_doubt: bool,
     model: Option<String>,
     finish_reason: Option<FinishReason>,
     usage: Option<Usage>,
@@ -98,7 +101,7 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
         match record.kind {
             Kind::LlmIntent => {
                 calls.llm += 1;
-                model_calls.push(asked(record)?);
+                model_calls.push(asked(session, mission, record)?);
             }
             Kind::LlmOutcome => {
                 if let Some(call) = model_calls.last_mut() {
@@ -132,19 +135,22 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
     })
 }
 
-fn asked(record: &Record) -> Result<ModelCall> {
+fn asked(session: &Session, mission: &MissionRow, record: &Record) -> Result<ModelCall> {
     let IntentBody {
         nth,
         request,
         sha256,
     } = serde_json::from_str(&record.body)?;
     let request: Request = serde_json::from_str(request.get())?;
+    let facts = session.store.event_facts(mission.id.number(), record.seq)?;
     Ok(ModelCall {
         event: record.seq,
         request_sha256: sha256,
         nth,
         model_asked: request.model,
-        source: None,
+        // Until an answer is found further on.
+        in_doubt: facts.as_ref().is_some_and(|facts| !facts.is_unanswered()),
+        source: facts.and_then(|facts| facts.source),
         model: None,
         finish_reason: None,
         usage: None,
@@ -159,6 +165,7 @@ fn answered(
     call: &mut ModelCall,
 ) -> Result<()> {
     let OutcomeBody { answer } = serde_json::from_str(&record.body)?;
+    call.in_doubt = false;
     if let Answer::Completion(completion) = answer {
         call.model = Some(completion.model);
         call.finish_reason = Some(completion.finish_reason);
@@ -243,6 +250,8 @@ fn model_call(call: &ModelCall) -> String {
         text,
         "  Answer:   {}",
         match call.source.as_deref() {
+            Some("sent") => "none on record; in doubt, it may have been made".to_owned(),
+            Some("unanswered") => "none: the server refused it or was not reached".to_owned(),
             None => "none on record".to_owned(),
             Some("bundled") => "frozen, shipped with coo".to_owned(),
             Some("frozen") => "frozen in this state root".to_owned(),

@@ -11,10 +11,11 @@ use coo_kernel::journal::{
     StepStartedBody, TransitionBody, WorldBody,
 };
 use coo_kernel::llm::{Answer, Refusal};
+use coo_kernel::mission::Status;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::print;
+use super::{events, print};
 use crate::history;
 use crate::session::{Session, find_mission};
 use crate::store::MissionRow;
@@ -24,7 +25,8 @@ const TEXT_MAX: usize = 40;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Mission id; left out, the mission that was run last
+    /// Mission id or a file that 'coo export' wrote; left out, the mission that was run last
+    #[arg(value_name = "ID|FILE")]
     id: Option<String>,
     /// Print JSON lines: whole events with their digests
     #[arg(long)]
@@ -57,7 +59,7 @@ pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
         let mission = session.store.latest_mission()?.with_context(none)?;
         (session, mission)
     };
-    history::walk(&session.store, mission.id, |record| {
+    let (progress, _) = history::walk(&session.store, mission.id, |record| {
         let line = if options.json {
             json_line(&session, &mission, record)?
         } else {
@@ -65,10 +67,15 @@ pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
         };
         print::out(&(line + "\n"))
     })?;
+    let status = events::status(&session, &mission, &progress);
     if !options.json
-        && let Some(reason) = &mission.interrupted
+        && status == Status::Interrupted
+        && let Some(reason) = events::reason(&mission, &progress, status)
     {
-        print::note(&format!("{} was interrupted here: {reason}", mission.id));
+        print::note(&format!(
+            "{} was interrupted here: {reason}; 'coo resume {}' goes on with it",
+            mission.id, mission.id
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -16,6 +16,7 @@ use crate::session::find_mission;
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Mission id, such as DEMO-000001, or a file that 'coo export' wrote
+    #[arg(value_name = "ID|FILE")]
     id: String,
     /// Print JSON
     #[arg(long)]

@@ -18,6 +18,8 @@ use crate::replay::{self, Replayed};
 use crate::session::find_mission;
 use crate::store::MissionRow;
 
+/// Whatever differs, it may be this: the chain shows changes only to whoever knows its head.
+const CHANGED_JOURNAL: &str = "a journal that was changed and its chain computed anew: compare its head with one kept elsewhere";
 /// Unchanged lines shown around a difference.
 const CONTEXT_LINES: usize = 2;
 /// Characters of a line that are shown: an 80-column terminal, less the margin.
@@ -186,7 +188,7 @@ fn explained(mission: &MissionRow, divergence: &Divergence, before: &[Record]) -
         }
     }
     text.push_str("\nUsual causes\n");
-    for cause in divergence.usual_causes() {
+    for cause in divergence.usual_causes().iter().chain([&CHANGED_JOURNAL]) {
         for (i, line) in textwrap::wrap(cause, 74).iter().enumerate() {
             let _ = writeln!(text, "  {} {line}", if i == 0 { "-" } else { " " });
         }

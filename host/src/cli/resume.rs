@@ -4,11 +4,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use coo_kernel::mission::{MissionId, Status};
 
 use super::{events, print, run};
 use crate::resume::{InDoubt, Resumed, resume};
+use crate::run_file;
 use crate::session::Session;
 
 #[derive(Debug, clap::Args)]
@@ -26,6 +27,12 @@ pub struct Options {
 }
 
 pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
+    if run_file::is_one(Path::new(&options.id)) {
+        bail!(
+            "file {}: a file can't be resumed; resume the mission in the state root it came from",
+            options.id
+        );
+    }
     let not_found = || format!("Mission '{}' not found.", options.id);
     let id: MissionId = options.id.parse().ok().with_context(not_found)?;
     let session = Session::for_changing(root, print::note)?.with_context(not_found)?;
@@ -44,7 +51,9 @@ pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
             } else {
                 Status::Failed
             };
-            print::note(&format!("{id} {status}: it has ended; nothing to resume"));
+            print::note(&format!(
+                "{id} {status}: it has ended; nothing to resume; 'coo inspect {id} --output' prints what it gave"
+            ));
             if let Some(reason) = events::reason(&mission, &progress, status) {
                 print::error_text(&format!("mission {id}: {reason}"));
             }

@@ -94,11 +94,17 @@ pub fn report(mut ended: Ended, json: bool) -> Result<ExitCode> {
         ended.chain_head.short(),
     ));
     if let Some(reason) = reason(&ended) {
-        let next = match ended.status {
-            Status::Interrupted => format!("'coo resume {}' goes on with it", ended.id),
-            _ => format!("'coo logs {}' shows how it got there", ended.id),
+        let id = ended.id;
+        let next = match (ended.status, ended.in_doubt) {
+            (Status::Interrupted, false) => {
+                format!("'coo resume {id}' goes on where it stopped")
+            }
+            (Status::Interrupted, true) => format!(
+                "the call may have been made and charged for; 'coo resume {id} --resend' sends it again and goes on"
+            ),
+            _ => format!("'coo logs {id}' shows how it got there"),
         };
-        print::error_text(&format!("mission {}: {reason}; {next}", ended.id));
+        print::error_text(&format!("mission {id}: {reason}; {next}"));
     }
     Ok(print::code(ended.status == Status::Success))
 }

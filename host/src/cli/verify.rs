@@ -12,6 +12,7 @@ use coo_kernel::mission::MissionId;
 
 use super::print;
 use crate::run;
+use crate::run_file;
 use crate::session::{Session, WAITING, find_mission};
 use crate::state_root::StateRoot;
 use crate::verify::{Report, Subject, verify};
@@ -34,9 +35,11 @@ pub struct Options {
 
 pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     let target = options.target.as_str();
-    let subject = if target.parse::<MissionId>().is_ok() || target.ends_with(".coorun") {
+    let wall_clock_max = Duration::from_secs(options.timeout);
+    let is_recorded = target.parse::<MissionId>().is_ok() || run_file::is_one(Path::new(target));
+    let subject = if is_recorded {
         let (session, mission) = find_mission(root, target, print::note)?;
-        Subject::recorded(&session, &mission)?
+        Subject::recorded(session, &mission, wall_clock_max)?
     } else {
         let session = Session::for_reading(root, print::note)?;
         Subject::described(target, session.as_ref().map(|session| &session.store))?
@@ -50,7 +53,7 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
         &subject,
         options.runs,
         run::Options {
-            wall_clock_max: Duration::from_secs(options.timeout),
+            wall_clock_max,
             ..run::Options::default()
         },
         |line| {
@@ -135,9 +138,12 @@ fn text(report: &Report) -> String {
             if same {
                 "yes"
             } else {
-                "no; its world was not a fresh one, or its answers came otherwise"
+                "no; its world was not a fresh one, or its journal was changed"
             }
         );
+    }
+    if report.recorded_replay_identical == Some(false) {
+        text.push_str("  Replay of the recorded run: DIVERGENT; 'coo replay' shows where\n");
     }
     if !report.differences.is_empty() {
         text.push_str("\nDifferences\n");

@@ -303,7 +303,22 @@ impl Client {
 /// Whether `error` came before a byte of the request could reach the server.
 fn never_left(error: &ureq::Error) -> bool {
     match error {
-        ureq::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        ureq::Error::Io(error) => {
+            let text = error.to_string();
+            matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkUnreachable
+                    | io::ErrorKind::NetworkDown
+            ) || [
+                "failed to lookup address information",
+                "invalid peer certificate",
+            ]
+            // Neither the standard library nor rustls has a kind for them.
+            .iter()
+            .any(|words| text.contains(words))
+        }
         ureq::Error::Timeout(timeout) => {
             matches!(timeout, ureq::Timeout::Resolve | ureq::Timeout::Connect)
         }
@@ -391,5 +406,22 @@ fn read_body(response: &mut Response<Body>) -> Result<Vec<u8>, ureq::Error> {
         read
     } else {
         Ok(read.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::ToSocketAddrs as _;
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_can_not_be_looked_up_is_no_call() {
+        // Too long for any name server to be asked.
+        let name = format!("{}.invalid", "x".repeat(300));
+        let error = (name.as_str(), 80).to_socket_addrs().expect_err("a host");
+        assert!(never_left(&ureq::Error::Io(error)));
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert!(!never_left(&ureq::Error::Io(reset)));
     }
 }

@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, bail};
 use coo_kernel::digest::Digest;
 use coo_kernel::journal::Blob;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, Transaction, params};
 use tempfile::TempDir;
 
 use crate::fault;
@@ -154,8 +154,8 @@ impl Store {
     /// Opens a copy of the store below `root`, for reading, where `root` can't be written to:
     /// `SQLite` needs an index beside a database in WAL mode, even for reading it.
     pub fn open_copy(root: &Path) -> Result<(TempDir, Self)> {
-        let folder =
-            TempDir::with_prefix("coo-read-").context("temporary folder: can't be made")?;
+        let folder = TempDir::with_prefix("coo-read-")
+            .context("temporary folder (TMPDIR, or the system's): can't be made")?;
         let files = [FILE.to_owned(), format!("{FILE}-wal")];
         let state = || {
             files.each_ref().map(|name| {
@@ -287,6 +287,11 @@ impl Store {
                 .with_context(|| format!("database log {}: can't be synced", self.log.display()))?;
         }
         Ok(())
+    }
+
+    /// Until the returned value is dropped, everything read is of one moment, whoever writes.
+    pub fn snapshot(&self) -> Result<Transaction<'_>> {
+        Ok(self.connection.unchecked_transaction()?)
     }
 
     /// Keeps `content` under its digest; a second time is no change.
