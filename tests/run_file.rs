@@ -253,10 +253,26 @@ fn runs_of_earlier_releases_replay() {
     let mut replayed = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let ran = world.coo(&["replay", path.to_str().unwrap(), "--json"]);
+        if path
+            .extension()
+            .is_none_or(|extension| extension != "coorun")
+        {
+            continue;
+        }
+        let path = path.to_str().unwrap();
+        let ran = world.coo(&["replay", path, "--json"]);
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
         let found: Value = serde_json::from_str(&ran.stdout).unwrap();
         assert_eq!(found["identical"], true);
+        let other_engine = path.contains("another-engine");
+        assert_eq!(found["other_engine"], other_engine, "{path}");
+        if other_engine {
+            let ran = world.coo(&["replay", path]);
+            assert!(
+                ran.stdout.contains("Engine: another one than recorded"),
+                "{ran:?}"
+            );
+        }
         replayed += 1;
     }
     assert_eq!(replayed, 3);

@@ -9,5 +9,6 @@ mod support;
 mod fail;
 mod kill;
 mod sigkill;
+mod syscalls;
 #[path = "../support/trial.rs"]
 mod trial;

@@ -111,6 +111,8 @@ pub enum Disturbance {
     Signal(Duration),
     /// No file may grow past so many blocks of 512 bytes.
     FileBlocks(u64),
+    /// It dies as it enters this system call for the N-th time. Needs strace.
+    SystemCall(&'static str, usize),
     /// Not at all.
     None,
 }
@@ -324,7 +326,16 @@ impl Trial<'_> {
             Disturbance::Fail(n) => {
                 command.env("COO_FAULT", format!("fail:{n}"));
             }
-            Disturbance::FileBlocks(blocks) => command = limited(&command, blocks),
+            Disturbance::FileBlocks(blocks) => {
+                let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+                command = under("/bin/sh", &["-c", &script], &command);
+            }
+            Disturbance::SystemCall(name, n) => {
+                let trace = format!("trace={name}");
+                let inject = format!("inject={name}:signal=KILL:when={n}");
+                let arguments = ["-f", "-o", "/dev/null", "-e", &trace, "-e", &inject, "--"];
+                command = under("strace", &arguments, &command);
+            }
             Disturbance::Signal(_) | Disturbance::None => {}
         }
         let mut child = command
@@ -445,16 +456,11 @@ impl Trial<'_> {
     }
 }
 
-/// The same command under a limit on the size of every file it writes: a write past it fails,
-/// as on a full disk.
-fn limited(command: &Command, blocks: u64) -> Command {
-    let mut limited = Command::new("/bin/sh");
-    limited
-        .arg("-c")
-        // Ignored, the signal becomes an error of the write.
-        .arg(format!(
-            "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""
-        ))
+/// `command`, run by `program` with `arguments` before it.
+fn under(program: &str, arguments: &[&str], command: &Command) -> Command {
+    let mut under = Command::new(program);
+    under
+        .args(arguments)
         .arg(command.get_program())
         .args(command.get_args())
         .env_clear()
@@ -465,7 +471,7 @@ fn limited(command: &Command, blocks: u64) -> Command {
         )
         .current_dir(command.get_current_dir().unwrap())
         .stdin(Stdio::null());
-    limited
+    under
 }
 
 /// What a mission leaves in its state root, but for times and this machine.
