@@ -20,10 +20,11 @@ use coo::session::Session;
 use coo::store::{Facts, NewMission};
 use coo::tape::{Recorder, Tape};
 use coo::world::World;
-use coo::{admission, bundle, code_cache};
+use coo::{admission, bundle, code_cache, history};
 use coo_kernel::descriptor::{Descriptor, EngineSettings};
 use coo_kernel::digest::Digest;
 use coo_kernel::failure::Failure;
+use coo_kernel::state::State;
 use coo_kernel::surface::Interface;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -252,12 +253,24 @@ fn outcome(name: &str, driven: Driven) -> Outcome {
     if let Err(stop) = stopped {
         panic!("{name}: stopped from outside: {stop:?}");
     }
+    let chain = tape.chain();
+    let recorder = tape.into_recorder().unwrap();
+    // The journal, read back and folded, says what ran.
+    let (folded, stored) = history::walk(&recorder.store, recorder.id, |_| Ok(())).unwrap();
+    assert_eq!(stored, chain, "{name}");
+    assert_eq!(folded.failure, failure, "{name}");
+    let end = if failure.is_none() {
+        State::Complete
+    } else {
+        State::Failed
+    };
+    assert_eq!(folded.state(), Some(end), "{name}");
     Outcome {
         failure,
         output: String::from_utf8_lossy(&output).into_owned(),
         stderr: String::from_utf8_lossy(&stderr).into_owned(),
-        chain_head: tape.chain().head(),
-        events: tape.chain().seq(),
+        chain_head: chain.head(),
+        events: chain.seq(),
         fuel,
         memory_peak_bytes,
         memory_sha256,

@@ -1,0 +1,306 @@
+//! Every change of a journal, and of what belongs to it, is found and named.
+
+use std::fs;
+
+use coo_kernel::journal::Kind;
+use serde_json::{Value, json};
+
+use super::support::events;
+use super::{TRIAGE, assert_identical, demo, forge, triaged};
+
+#[test]
+fn every_changed_event_is_found_and_named() {
+    let world = demo();
+    let count = events(&world, "DEMO-000001").len();
+    let journal = world.unguarded_journal();
+    journal
+        .execute_batch("CREATE TABLE untouched AS SELECT * FROM events")
+        .unwrap();
+    for seq in 1..=count {
+        // A column in turn, so that each event and each column has its turn.
+        let (column, value) = [
+            ("body", "body || ' '"),
+            ("body", "replace(body, '\"', '\"x')"),
+            (
+                "state",
+                "CASE state WHEN 'RUN' THEN 'PAUSED' ELSE 'RUN' END",
+            ),
+            (
+                "kind",
+                "CASE kind WHEN 'world' THEN 'db.query' ELSE 'world' END",
+            ),
+            ("prev_sha256", "randomblob(32)"),
+            ("sha256", "randomblob(32)"),
+        ][seq % 6];
+        let changed = journal.execute(
+            &format!("UPDATE events SET {column} = {value} WHERE seq = ?1"),
+            [seq],
+        );
+        assert_eq!(changed, Ok(1));
+        for command in ["logs", "replay"] {
+            let ran = world.coo(&[command, "DEMO-000001"]);
+            assert_eq!(ran.code, 1, "{column} of {seq}: {ran:?}");
+            let said = format!("journal broken at event {seq}: ");
+            assert!(ran.stderr.contains(&said), "{column} of {seq}: {ran:?}");
+        }
+        let restore = format!(
+            "UPDATE events SET {column} = (SELECT {column} FROM untouched WHERE id = events.id)"
+        );
+        journal.execute(&restore, []).unwrap();
+    }
+    assert_identical(&world, "DEMO-000001");
+}
+
+#[test]
+fn a_missing_event_is_found_and_named() {
+    let world = demo();
+    let journal = world.unguarded_journal();
+    journal
+        .execute("DELETE FROM events WHERE seq = 4", [])
+        .unwrap();
+    for command in ["logs", "mission", "inspect", "replay", "missions"] {
+        let arguments = if command == "missions" {
+            vec![command]
+        } else {
+            vec![command, "DEMO-000001"]
+        };
+        let ran = world.coo(&arguments);
+        assert_eq!(ran.code, 1, "{command}: {ran:?}");
+        assert!(
+            ran.stderr
+                .contains("journal broken at event 5: an event is missing"),
+            "{command}: {ran:?}"
+        );
+    }
+}
+
+#[test]
+fn events_cut_off_or_added_at_the_end_are_found_and_named() {
+    let world = demo();
+    let count = events(&world, "DEMO-000001").len();
+    let journal = world.unguarded_journal();
+    journal
+        .execute("DELETE FROM events WHERE seq = ?1", [count])
+        .unwrap();
+    let ran = world.coo(&["replay", "DEMO-000001"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr.ends_with(&format!(
+            "replay of DEMO-000001: diverges at event {count}\n"
+        )),
+        "{ran:?}"
+    );
+    assert!(
+        ran.stdout.contains("Journal: nothing: it has ended there"),
+        "{ran:?}"
+    );
+
+    let world = demo();
+    let journal = world.unguarded_journal();
+    journal
+        .execute(
+            "INSERT INTO events(id, state, kind, body, prev_sha256, sha256) \
+             SELECT id + 1, 'COMPLETE', 'world', '{}', sha256, sha256 FROM events ORDER BY id DESC LIMIT 1",
+            [],
+        )
+        .unwrap();
+    forge(&journal, |_, _, body| body);
+    let ran = world.coo(&["replay", "DEMO-000001"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr.ends_with(&format!(
+            "replay of DEMO-000001: diverges at event {}\n",
+            count + 1
+        )),
+        "{ran:?}"
+    );
+    assert!(
+        ran.stdout.contains("Replay:  nothing: it has ended there"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn events_can_not_be_changed_by_accident() {
+    let world = demo();
+    let journal = world.database("coo.db");
+    for sql in [
+        "UPDATE events SET body = '{}'",
+        "DELETE FROM events",
+        "INSERT OR REPLACE INTO events(id, state, kind, body, prev_sha256, sha256) SELECT id, state, kind, '{}', prev_sha256, sha256 FROM events",
+    ] {
+        // As the program opens it: REPLACE then counts as a deletion.
+        journal
+            .pragma_update(None, "recursive_triggers", true)
+            .unwrap();
+        let error = journal.execute(sql, []).unwrap_err().to_string();
+        assert!(error.contains("events are immutable"), "{sql}: {error}");
+    }
+}
+
+#[test]
+fn a_forged_answer_that_verifies_diverges_with_both_sides_shown() {
+    let world = demo();
+    forge(&world.unguarded_journal(), |_, kind, mut body| {
+        if kind == Kind::LlmOutcome {
+            body["answer"]["completion"]["text"] = json!("Forged words.");
+        }
+        body
+    });
+    // The chain holds together: nothing but a replay can tell.
+    assert_eq!(world.coo(&["logs", "DEMO-000001"]).code, 0);
+    let ran = world.coo(&["replay", "DEMO-000001"]);
+    assert_eq!(ran.code, 1);
+    let forged = events(&world, "DEMO-000001");
+    let returned = forged
+        .iter()
+        .find(|event| event["kind"] == "step.returned")
+        .unwrap();
+    let seq = &returned["seq"];
+    assert_eq!(
+        ran.stderr,
+        format!("ERROR: replay of DEMO-000001: diverges at event {seq}\n")
+    );
+    assert!(ran.stdout.contains("\n  Result: DIVERGENT\n"), "{ran:?}");
+    let journal = format!("First divergence: event {seq}\n  Journal: RUN step.returned\n");
+    assert!(ran.stdout.contains(&journal), "{ran:?}");
+    assert!(
+        ran.stdout.contains("  Replay:  RUN step.returned\n"),
+        "{ran:?}"
+    );
+
+    let ran = world.coo(&["replay", "DEMO-000001", "--json"]);
+    let view: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.code, &view["identical"]), (1, &json!(false)));
+    let divergence = &view["divergence"];
+    assert_eq!(&divergence["event"], seq);
+    let side = |side: &str| {
+        serde_json::from_str::<Value>(divergence[side]["body"].as_str().unwrap()).unwrap()
+    };
+    assert_eq!(side("expected"), returned["body"]);
+    assert_eq!(side("actual")["output"]["bytes"], "Forged words.".len());
+}
+
+#[test]
+fn a_forged_row_diverges_where_the_mission_first_says_it() {
+    let world = triaged();
+    forge(&world.unguarded_journal(), |_, kind, mut body| {
+        if kind == Kind::DbQuery {
+            body["answer"]["ok"]["rows"][1][1] = json!("I was charged a hundred times");
+        }
+        body
+    });
+    let ran = world.coo(&["replay", TRIAGE]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.contains("Journal: RUN llm.intent\n"), "{ran:?}");
+    assert!(ran.stdout.contains("Replay:  RUN llm.intent\n"), "{ran:?}");
+    assert!(
+        ran.stdout.contains("charged twice") && ran.stdout.contains("charged a hundred times"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_forged_question_diverges_where_it_stands() {
+    let world = demo();
+    forge(&world.unguarded_journal(), |_, kind, mut body| {
+        if kind == Kind::LlmIntent {
+            body["request"]["temperature"] = json!(1.0);
+        }
+        body
+    });
+    let ran = world.coo(&["replay", "DEMO-000001"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stdout
+            .contains("  -     \"temperature\": 1.0,\n  +     \"temperature\": 0.0,\n"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_call_that_was_never_made_diverges() {
+    let world = triaged();
+    let journal = world.unguarded_journal();
+    // The second statement on record becomes a query: the mission executes.
+    journal
+        .execute("UPDATE events SET kind = 'db.query' WHERE kind = 'db.execute' AND seq = (SELECT min(seq) + 1 FROM events WHERE kind = 'db.execute')", [])
+        .unwrap();
+    forge(&journal, |_, _, body| body);
+    let ran = world.coo(&["replay", TRIAGE]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.contains("Journal: RUN db.query\n"), "{ran:?}");
+    assert!(ran.stdout.contains("Replay:  RUN db.execute\n"), "{ran:?}");
+}
+
+#[test]
+fn other_fuel_or_memory_under_the_same_engine_is_a_difference() {
+    for field in ["fuel", "memory_peak_bytes"] {
+        let world = demo();
+        let sql = format!("UPDATE missions SET facts = json_set(facts, '$.{field}', 5)");
+        world.database("coo.db").execute(&sql, []).unwrap();
+        let ran = world.coo(&["replay", "DEMO-000001"]);
+        assert_eq!(ran.code, 1);
+        assert!(
+            ran.stderr
+                .starts_with("ERROR: replay of DEMO-000001: same events, but fuel "),
+            "{ran:?}"
+        );
+        assert!(
+            ran.stdout.contains(" DIFFERENT\n") && ran.stdout.contains("Result: DIVERGENT"),
+            "{ran:?}"
+        );
+    }
+}
+
+#[test]
+fn a_changed_module_is_refused() {
+    let world = demo();
+    let module = fs::read_dir(world.root().join("modules"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let good = fs::read(&module).unwrap();
+    // Whole and valid, but not what ran.
+    let other = wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "_start")))"#)
+        .unwrap();
+    for bad in [other, good[..good.len() - 1].to_vec()] {
+        fs::write(&module, bad).unwrap();
+        let ran = world.coo(&["replay", "DEMO-000001"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+        assert!(
+            ran.stderr
+                .contains("it was changed after the run, restore it from a copy"),
+            "{ran:?}"
+        );
+    }
+    fs::remove_file(&module).unwrap();
+    let ran = world.coo(&["replay", "DEMO-000001"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr
+            .contains(module.file_name().unwrap().to_str().unwrap()),
+        "{ran:?}"
+    );
+    fs::write(&module, good).unwrap();
+    assert_identical(&world, "DEMO-000001");
+}
+
+#[test]
+fn a_changed_descriptor_is_refused() {
+    let world = demo();
+    let journal = world.database("coo.db");
+    let sql = "UPDATE blobs SET bytes = CAST(replace(CAST(bytes AS TEXT), '256', '257') AS BLOB) \
+               WHERE sha256 = (SELECT descriptor_sha256 FROM missions)";
+    assert_eq!(journal.execute(sql, []), Ok(1));
+    let ran = world.coo(&["replay", "DEMO-000001"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr.contains("was changed after it was written"),
+        "{ran:?}"
+    );
+}
+
+// The world.

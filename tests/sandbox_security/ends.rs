@@ -1,0 +1,363 @@
+//! How a module may end: each end with its own reason, none of them the host's.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::assert_fails;
+use super::support::{Ran, World, mission_id};
+
+#[test]
+fn an_endless_loop_ends_by_fuel() {
+    let world = World::new();
+    let ran = world.run_guest(
+        r#"(func (export "_start") (loop $l (br $l)))"#,
+        &json!({"fuel": 1_000_000}),
+    );
+    assert_fails(
+        &world,
+        &ran,
+        "fuel exhausted: all 1000000 units used; raise limits.fuel",
+    );
+}
+
+#[test]
+fn an_endless_loop_before_the_start_ends_by_fuel() {
+    let world = World::new();
+    let body = r#"(func $spin (loop $l (br $l))) (start $spin) (func (export "_start"))"#;
+    let ran = world.run_guest(body, &json!({"fuel": 1_000_000}));
+    assert_fails(&world, &ran, "fuel exhausted: all 1000000 units used");
+}
+
+#[test]
+fn a_memory_bomb_ends_by_limit() {
+    let world = World::new();
+    let body = r#"(func (export "_start") (loop $l (drop (memory.grow (i32.const 16))) (br $l)))"#;
+    let ran = world.run_guest(body, &json!({"memory_bytes": 8 << 20}));
+    assert_fails(&world, &ran, "limit hit: memory_bytes ");
+    // Declared and not grown to: the same bound.
+    world.wasm(
+        "big.wasm",
+        r#"(module (memory (export "memory") 1000) (func (export "_start")))"#,
+    );
+    world.descriptor(
+        "big.json",
+        &json!({"file": "big.wasm"}),
+        &json!({"limits": {"memory_bytes": 1 << 20}}),
+    );
+    assert_fails(
+        &world,
+        &world.coo(&["run", "big.json"]),
+        "limit hit: memory_bytes ",
+    );
+}
+
+#[test]
+fn a_table_bomb_ends_by_limit() {
+    let world = World::new();
+    let body = r#"
+      (table $t 1 funcref)
+      (func (export "_start") (loop $l (drop (table.grow $t (ref.null func) (i32.const 1000))) (br $l)))
+    "#;
+    let ran = world.run_guest(body, &json!({"table_elements": 100_000}));
+    assert_fails(&world, &ran, "limit hit: table_elements ");
+}
+
+#[test]
+fn endless_output_ends_by_limit() {
+    let world = World::new();
+    let body = r#"(func (export "_start") (loop $l (call $write (i32.const 1024) (i32.const 60000)) (br $l)))"#;
+    let ran = world.run_guest(body, &json!({"output_bytes": 1_000_000}));
+    assert_fails(&world, &ran, "limit hit: output_bytes ");
+    // What was said until then is shown, and no byte beyond the limit.
+    assert!(ran.stdout.len() <= 1_000_000, "{}", ran.stdout.len());
+}
+
+#[test]
+fn endless_traffic_with_the_host_ends_by_limit() {
+    let world = World::new();
+    let body = r#"
+      (func (export "_start")
+        (loop $l (drop (call $random_get (i32.const 1024) (i32.const 60000))) (br $l)))
+    "#;
+    let ran = world.run_guest(body, &json!({"host_bytes": 1_000_000}));
+    assert_fails(&world, &ran, "limit hit: host_bytes ");
+}
+
+#[test]
+fn random_bytes_beyond_the_memory_end_the_guest_alone() {
+    let world = World::new();
+    for length in ["0x7fffffff", "-1"] {
+        let body = format!(
+            r#"(func (export "_start") (drop (call $random_get (i32.const 1024) (i32.const {length}))))"#
+        );
+        let ran = world.run_guest(&body, &json!({}));
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert_eq!(
+            world.json(&["mission", &mission_id(&ran)])["status"],
+            "FAILED"
+        );
+    }
+}
+
+#[test]
+fn pointers_outside_the_memory_end_the_guest_alone() {
+    let world = World::new();
+    let body = r#"
+      (func (export "_start")
+        (i32.store (i32.const 0) (i32.const 0x7fff0000)) (i32.store (i32.const 4) (i32.const 0x10000))
+        (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
+    "#;
+    let ran = world.run_guest(body, &json!({}));
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let id = mission_id(&ran);
+    assert_eq!(world.json(&["mission", &id])["status"], "FAILED");
+    assert_eq!(world.coo(&["replay", &id]).code, 0);
+}
+
+#[test]
+fn exit_statuses_are_told_apart() {
+    let world = World::new();
+    let ran = world.run_guest(
+        r#"(func (export "_start") (call $print (i64.const 7)) (call $proc_exit (i32.const 0)))"#,
+        &json!({}),
+    );
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "7\n"), "{ran:?}");
+    // WASI 0.2 has "ok" and "error" only: the adapter turns every other status into 1.
+    let ran = world.run_guest(
+        r#"(func (export "_start") (call $proc_exit (i32.const 3)))"#,
+        &json!({}),
+    );
+    assert_fails(&world, &ran, "guest exited with status 1");
+}
+
+#[test]
+fn traps_are_named_and_located() {
+    let world = World::new();
+    for (body, reason) in [
+        (
+            "unreachable",
+            "trap: wasm `unreachable` instruction executed",
+        ),
+        (
+            "(drop (i32.div_u (i32.const 1) (i32.const 0)))",
+            "trap: integer divide by zero",
+        ),
+        (
+            "(drop (i32.load (i32.const 0x7fffffff)))",
+            "trap: out of bounds memory access",
+        ),
+    ] {
+        let ran = world.run_guest(
+            &format!(r#"(func $culprit (export "_start") {body})"#),
+            &json!({}),
+        );
+        assert_fails(&world, &ran, reason);
+        let inspect = world.coo(&["inspect", &mission_id(&ran)]).stdout;
+        assert!(
+            inspect.contains("\nTrapped in\n  ") && inspect.contains("culprit"),
+            "{inspect}"
+        );
+    }
+}
+
+#[test]
+fn endless_recursion_overflows_the_guests_stack_alone() {
+    let world = World::new();
+    let ran = world.run_guest(
+        r#"(func $f (export "_start") (call $f) (call $f))"#,
+        &json!({}),
+    );
+    assert_fails(&world, &ran, "trap: call stack exhausted");
+}
+
+#[test]
+fn misusing_a_resource_is_a_broken_contract() {
+    // A handle that was never given out, and a poll of nothing.
+    let world = World::new();
+    let text = |call: &str| {
+        format!(
+            r#"(component
+                 (import "wasi:io/poll@0.2.0" (instance $poll
+                   (export "pollable" (type $p (sub resource)))
+                   (export "[method]pollable.block" (func (param "self" (borrow $p))))
+                   (export "poll" (func (param "in" (list (borrow $p))) (result (list u32))))))
+                 (alias export $poll "pollable" (type $p))
+                 (core module $memory (memory (export "memory") 1)
+                   (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))
+                 (core instance $memory (instantiate $memory))
+                 (core func $block (canon lower (func $poll "[method]pollable.block")))
+                 (core func $poll (canon lower (func $poll "poll")
+                   (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+                 (core module $m
+                   (import "host" "block" (func $block (param i32)))
+                   (import "host" "poll" (func $poll (param i32 i32 i32)))
+                   (func (export "run") (result i32) {call} (i32.const 0)))
+                 (core instance $i (instantiate $m
+                   (with "host" (instance (export "block" (func $block)) (export "poll" (func $poll))))))
+                 (func $run (result (result)) (canon lift (core func $i "run")))
+                 (instance $e (export "run" (func $run)))
+                 (export "wasi:cli/run@0.2.0" (instance $e)))"#
+        )
+    };
+    for (call, reason) in [
+        (
+            "(call $block (i32.const 42))",
+            "contract broken: unknown handle index 42",
+        ),
+        (
+            "(call $poll (i32.const 0) (i32.const 0) (i32.const 16))",
+            "contract broken: poll of an empty list would wait for ever",
+        ),
+    ] {
+        world.wasm("misuse.wasm", &text(call));
+        assert_fails(&world, &world.coo(&["run", "misuse.wasm"]), reason);
+    }
+}
+
+#[test]
+fn what_a_guest_prints_can_not_steer_the_terminal() {
+    let world = World::new();
+    let body = r#"
+      (data (i32.const 1024) "\1b]0;owned\07\1b[2J")
+      (func (export "_start")
+        (i32.store (i32.const 0) (i32.const 1024)) (i32.store (i32.const 4) (i32.const 14))
+        (drop (call $fd_write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 8))))
+    "#;
+    let ran = world.run_guest(body, &json!({}));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.stderr.contains("\\u{1b}]0;owned") && !ran.stderr.contains('\x1b'),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn real_time_stops_a_run_from_outside_the_record() {
+    let world = World::new();
+    world.guest("loop.wasm", r#"(func (export "_start") (loop $l (br $l)))"#);
+    let ran = world.coo(&["run", "loop.wasm", "--timeout", "0"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr
+            .contains("guest: still running after 0 s of real time"),
+        "{ran:?}"
+    );
+    let mission = world.json(&["mission", "MISSION-000001"]);
+    assert_eq!(mission["status"], "INTERRUPTED");
+    assert_eq!(mission["timeline"], json!(["INIT", "CAPTURE_ENV", "RUN"]));
+}
+
+#[test]
+fn steps_share_what_they_may_use_and_nothing_else() {
+    let body = r#"
+      (func (export "_start")
+        (drop (call $random_get (i32.const 1024) (i32.const 4)))
+        (call $print_hex (i32.load (i32.const 1024)))
+        (call $print (call $now (i32.const 1)))
+        (drop (call $sleep (i32.const 1) (i64.const 9) (i32.const 0)))
+        (i32.store (i32.const 2048) (i32.add (i32.load (i32.const 2048)) (i32.const 1)))
+        (call $print (i64.load32_u (i32.const 2048))))
+    "#;
+    let world = World::new();
+    world.guest("step.wasm", body);
+    let module = json!({"file": "step.wasm"});
+    let steps = |count: usize| {
+        (0..count)
+            .map(|i| json!({"id": format!("s{i}")}))
+            .collect::<Value>()
+    };
+    let run = |count: usize, fuel: u64| {
+        world.descriptor(
+            "steps.json",
+            &module,
+            &json!({"steps": steps(count), "limits": {"fuel": fuel}}),
+        );
+        world.coo(&["run", "steps.json"])
+    };
+    let one = run(1, 1_000_000);
+    let two = run(2, 1_000_000);
+    assert_eq!((one.code, two.code), (0, 0), "{one:?} {two:?}");
+    // A fresh instance: the same numbers, the same start of time, an empty memory.
+    assert_eq!(one.stdout, two.stdout);
+    assert!(one.stdout.ends_with("\n1\n1\n"), "{one:?}");
+    let fuel = |ran: &Ran| {
+        world.json(&["inspect", &mission_id(ran)])["facts"]["fuel"]
+            .as_u64()
+            .unwrap()
+    };
+    assert_eq!(fuel(&two), 2 * fuel(&one));
+    // Fuel goes on from step to step.
+    assert_eq!(run(2, 2 * fuel(&one)).code, 0);
+    let limit = fuel(&one) + 1_000;
+    assert_fails(
+        &world,
+        &run(2, limit),
+        &format!("fuel exhausted: all {limit} units used"),
+    );
+}
+
+#[test]
+fn no_path_leads_out_of_the_artefacts() {
+    let world = World::new();
+    world.wasm("writer.wasm", include_str!("../fixtures/writer.wat"));
+    let write = |path: &str| {
+        let more = json!({"steps": [{"id": "write", "input": path}]});
+        world.descriptor("writer.json", &json!({"file": "writer.wasm"}), &more);
+        world.coo(&["run", "writer.json"])
+    };
+    for (path, word) in [
+        ("../escaped_v1.0.md", "component"),
+        ("a/../../escaped_v1.0.md", "component"),
+        ("/tmp/escaped_v1.0.md", "is absolute"),
+        ("C:\\escaped_v1.0.md", "is absolute"),
+        ("..\\escaped_v1.0.md", "character"),
+        (".hidden_v1.0.md", "starts or ends with a dot"),
+        ("a\u{0}_v1.0.md", "character"),
+        ("\u{202e}_v1.0.md", "character"),
+        ("", "path is empty"),
+        ("plain.md", "is not of the form"),
+    ] {
+        let ran = write(path);
+        assert_eq!(ran.code, 1, "{path}: {ran:?}");
+        assert!(
+            ran.stderr.contains("guest error: ") && ran.stderr.contains(word),
+            "{path}: {ran:?}"
+        );
+        assert_eq!(
+            fs::read_dir(world.root().join("artefacts"))
+                .unwrap()
+                .count(),
+            0,
+            "{path}"
+        );
+    }
+    let ran = write("a/b/Good_v1.0.md");
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (0, "a/b/Good_v1.0.md"),
+        "{ran:?}"
+    );
+    assert!(world.root().join("artefacts/a/b/Good_v1.0.md").is_file());
+    // What is there is never overwritten, nor is a file taken for a folder.
+    let ran = write("a/b/Good_v1.0.md/x_v1.0.md");
+    assert!(
+        ran.stderr.contains("a file where a folder should be"),
+        "{ran:?}"
+    );
+    fs::write(
+        world.root().join("artefacts/a/b/Good_v1.0.md"),
+        "other content",
+    )
+    .unwrap();
+    let ran = write("a/b/Good_v1.0.md");
+    assert!(
+        ran.stderr
+            .contains("exists with other content; raise its version"),
+        "{ran:?}"
+    );
+    assert_eq!(
+        fs::read_to_string(world.root().join("artefacts/a/b/Good_v1.0.md")).unwrap(),
+        "other content"
+    );
+}

@@ -1,0 +1,163 @@
+//! What a module sees from inside: nothing of the machine, the same every time.
+
+use serde_json::json;
+
+use super::support::World;
+use super::{assert_fails, output};
+
+#[test]
+fn opening_a_file_gives_the_same_error_number_every_time() {
+    // Every descriptor a program might have been given, and a path in every style.
+    let body = r#"
+      (data (i32.const 1024) "/etc/passwd") (data (i32.const 1056) "../secret") (data (i32.const 1072) "a")
+      (func $open (param $folder i32) (param $path i32) (param $length i32)
+        (call $print (i64.extend_i32_u (call $path_open (local.get $folder) (i32.const 0) (local.get $path)
+          (local.get $length) (i32.const 0) (i64.const -1) (i64.const -1) (i32.const 0) (i32.const 200)))))
+      (func (export "_start")
+        (call $open (i32.const 3) (i32.const 1024) (i32.const 11))
+        (call $open (i32.const 3) (i32.const 1056) (i32.const 9))
+        (call $open (i32.const 3) (i32.const 1072) (i32.const 1))
+        (call $open (i32.const 4) (i32.const 1072) (i32.const 1))
+        (call $open (i32.const -1) (i32.const 1072) (i32.const 1))
+        (call $print (i64.extend_i32_u (call $fd_prestat_get (i32.const 3) (i32.const 200)))))
+    "#;
+    let world = World::new();
+    world.file("a", "there is such a file");
+    let first = output(&world, body);
+    // 8 is EBADF: no folder was ever opened to it.
+    assert_eq!(first, "8\n8\n8\n8\n8\n8\n");
+    assert_eq!(output(&world, body), first);
+    assert_eq!(output(&World::new(), body), first);
+}
+
+#[test]
+fn random_bytes_are_the_same_in_every_run() {
+    let body = r#"
+      (func (export "_start") (local $i i32)
+        (loop $again
+          (drop (call $random_get (i32.const 1024) (i32.const 4)))
+          (call $print_hex (i32.load (i32.const 1024)))
+          (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 4)))))
+    "#;
+    let world = World::new();
+    let first = output(&world, body);
+    assert_eq!(output(&world, body), first);
+    assert_eq!(output(&World::new(), body), first);
+    let numbers: std::collections::BTreeSet<&str> = first.lines().collect();
+    assert_eq!(numbers.len(), 4, "{first}");
+}
+
+#[test]
+fn environment_and_arguments_are_the_descriptors_and_nothing_else() {
+    let body = r#"
+      (func (export "_start") (local $count i32)
+        (drop (call $environ_sizes_get (i32.const 200) (i32.const 204)))
+        (call $print (i64.load32_u (i32.const 200)))
+        (drop (call $args_sizes_get (i32.const 200) (i32.const 204)))
+        (call $print (i64.load32_u (i32.const 200)))
+        (drop (call $args_get (i32.const 1024) (i32.const 2048)))
+        (call $write (i32.const 2048) (i32.load (i32.const 204))))
+    "#;
+    let world = World::new()
+        .with("SECRET", "of the host")
+        .with("OPENROUTER_API_KEY", "sk-test");
+    world.guest("see.wasm", body);
+    let ran = world.coo(&["run", "see.wasm", "--", "one", "two words", "", "--three"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(
+        ran.stdout,
+        "0\n5\nmission.wasm\0one\0two words\0\0--three\0"
+    );
+    let more = json!({"environment": {"LISTED": "x", "ALSO": "y"}, "arguments": ["a"]});
+    world.descriptor("see.json", &json!({"file": "see.wasm"}), &more);
+    assert_eq!(
+        world.coo(&["run", "see.json"]).stdout,
+        "2\n2\nmission.wasm\0a\0"
+    );
+}
+
+/// `2025-01-01T00:00:00Z`, in nanoseconds.
+const START: u64 = 1_735_689_600_000_000_000;
+const DAY: u64 = 86_400_000_000_000;
+
+#[test]
+fn time_moves_by_exactly_what_was_slept_and_takes_none() {
+    // A day on the monotonic clock, then until an instant, then on the wall clock.
+    let body = r#"
+      (func $show (call $print (call $now (i32.const 1))) (call $print (call $now (i32.const 0))))
+      (func (export "_start")
+        (call $show) (call $show)
+        (drop (call $sleep (i32.const 1) (i64.const 86400000000000) (i32.const 0)))
+        (call $show)
+        (drop (call $sleep (i32.const 1) (i64.const 86400000000007) (i32.const 1)))
+        (call $show)
+        (drop (call $sleep (i32.const 1) (i64.const 5) (i32.const 1)))
+        (call $show)
+        (drop (call $sleep (i32.const 0) (i64.const 1) (i32.const 0)))
+        (call $show))
+    "#;
+    // The monotonic clock starts at 1 ns. An instant that has passed is not waited for.
+    let expected: Vec<u64> = [1, 1, 1 + DAY, 7 + DAY, 7 + DAY, 8 + DAY]
+        .into_iter()
+        .flat_map(|at| [at, START + at - 1])
+        .collect();
+    let printed = output(&World::new(), body);
+    let printed: Vec<u64> = printed.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(printed, expected);
+}
+
+#[test]
+fn sleeping_for_ever_ends_by_fuel() {
+    let body = r#"
+      (func (export "_start")
+        (loop $sleep
+          (drop (call $sleep (i32.const 1) (i64.const 3600000000000) (i32.const 0)))
+          (br $sleep)))
+    "#;
+    let world = World::new();
+    let ran = world.run_guest(body, &json!({"fuel": 3_000_000}));
+    assert_fails(&world, &ran, "fuel exhausted: all 3000000 units used");
+}
+
+#[test]
+fn a_sleep_beyond_all_time_ends() {
+    let body = r#"
+      (func (export "_start")
+        (drop (call $sleep (i32.const 1) (i64.const -1) (i32.const 0)))
+        (call $print (call $now (i32.const 1)))
+        (drop (call $sleep (i32.const 1) (i64.const -1) (i32.const 0)))
+        (call $print (call $now (i32.const 1))))
+    "#;
+    let end = u64::MAX;
+    assert_eq!(output(&World::new(), body), format!("{end}\n{end}\n"));
+}
+
+#[test]
+fn standard_input_is_what_was_given() {
+    let body = r#"
+      (func (export "_start")
+        (loop $read
+          (i32.store (i32.const 200) (i32.const 1024)) (i32.store (i32.const 204) (i32.const 1000))
+          (drop (call $fd_read (i32.const 0) (i32.const 200) (i32.const 1) (i32.const 208)))
+          (call $write (i32.const 1024) (i32.load (i32.const 208)))
+          (br_if $read (i32.load (i32.const 208)))))
+    "#;
+    let world = World::new();
+    world.guest("cat.wasm", body);
+    let text = "zeile mit ünïcode\n".repeat(500);
+    world.file("input.txt", &text);
+    assert_eq!(
+        world
+            .coo(&["run", "cat.wasm", "--input", "input.txt"])
+            .stdout,
+        text
+    );
+    assert_eq!(
+        world
+            .coo_with_input(&["run", "cat.wasm", "--input", "-"], text.as_bytes())
+            .stdout,
+        text
+    );
+    // What is piped in without being asked for stays outside.
+    assert_eq!(world.coo_with_input(&["run", "cat.wasm"], b"").stdout, "");
+}
