@@ -80,41 +80,35 @@ impl Gateway {
             path: permit.path().to_owned(),
             sha256: request.sha256,
         };
-        let conflict = |why: String| Ok(WriteAnswer::Conflict(why));
         let key = permit.collision_key();
-        let earlier = match self.staged.get(&key) {
-            Some(earlier) => Some(earlier.path.clone()),
-            None => store.artefact_like(&artefact.path)?,
+        let recorded = store.artefact_like(&artefact.path)?;
+        let like = match (self.staged.get(&key), &recorded) {
+            (Some(staged), _) => Some(&staged.path),
+            (None, Some((path, _))) => Some(path),
+            (None, None) => None,
         };
-        if let Some(earlier) = earlier.filter(|earlier| *earlier != artefact.path) {
-            return conflict(format!(
-                "'{}' differs from '{earlier}' only in case; choose another name",
+        if let Some(other) = like.filter(|other| **other != artefact.path) {
+            return Ok(WriteAnswer::Conflict(format!(
+                "'{}' differs from '{other}' only in case; choose another name",
                 artefact.path
-            ));
+            )));
         }
         // A version that was written once is taken, whatever became of its file.
-        let recorded = store.artefact(&artefact.path)?;
-        if recorded.is_some_and(|recorded| recorded != artefact.sha256) {
-            return conflict(format!(
-                "'{}' exists with other content; raise its version",
-                artefact.path
-            ));
-        }
-        match look(&self.folder, permit.path())? {
-            Look::Nothing => {}
-            Look::Found(Found::File(found)) if found == artefact.sha256 => {}
-            Look::Found(Found::File(_)) => {
-                return conflict(format!(
-                    "'{}' exists with other content; raise its version",
-                    artefact.path
-                ));
-            }
-            Look::Found(Found::Else(what)) | Look::Blocked(what) => {
+        let found = match (recorded, look(&self.folder, permit.path())?) {
+            (_, Look::Found(Found::Else(what)) | Look::Blocked(what)) => {
                 return Ok(WriteAnswer::Refused(format!(
                     "'{}': {what} is in the way",
                     artefact.path
                 )));
             }
+            (_, Look::Found(Found::File(found))) if found != artefact.sha256 => Some(found),
+            (recorded, _) => recorded.map(|(_, sha256)| sha256),
+        };
+        if found.is_some_and(|found| found != artefact.sha256) {
+            return Ok(WriteAnswer::Conflict(format!(
+                "'{}' exists with other content; raise its version",
+                artefact.path
+            )));
         }
         self.staged.insert(key, artefact.clone());
         Ok(WriteAnswer::Written(artefact))

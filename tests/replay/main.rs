@@ -93,19 +93,6 @@ fn forge(journal: &Connection, mut change: impl FnMut(u64, Kind, Value) -> Value
     }
 }
 
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 /// What the runtime keeps of the world: the database's files and the artefacts.
 const WORLD: [&str; 4] = ["world.db", "world.db-wal", "world.db-shm", "artefacts"];
 

@@ -6,10 +6,9 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use super::support::model_server::{ModelServer, Response, Step};
-use super::support::{World, events};
+use super::support::{World, copy_folder, events};
 use super::{
-    REPORT, TRIAGE, WORLD, assert_identical, copy_folder, expected_rows, remove, rows, triaged,
-    with_model,
+    REPORT, TRIAGE, WORLD, assert_identical, expected_rows, remove, rows, triaged, with_model,
 };
 
 #[test]

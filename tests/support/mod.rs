@@ -210,6 +210,20 @@ pub fn ran(output: Output) -> Ran {
     }
 }
 
+/// Copies a folder with everything in it.
+pub fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
 /// The id in a run's summary line (`[coo] MISSION-000001 SUCCESS: …`).
 pub fn mission_id(ran: &Ran) -> String {
     let line = ran

@@ -85,8 +85,8 @@ impl Guest {
             |recorder| match artefact::permit(&request.path) {
                 Err(refused) => Ok(WriteAnswer::Refused(refused.to_string())),
                 Ok(permit) => {
-                    recorder.store.put_blob(content)?;
                     let Recorder { store, live, .. } = recorder;
+                    store.put_content(&request.sha256, content)?;
                     Ok(live.gateway.stage(store, &permit, &request)?)
                 }
             },

@@ -232,22 +232,15 @@ impl Store {
         Ok(())
     }
 
-    /// Digest of the artefact that was written under `path`.
-    pub fn artefact(&self, path: &str) -> Result<Option<Digest>> {
-        let found: Option<[u8; 32]> = self
-            .connection
-            .prepare_cached("SELECT sha256 FROM artefacts WHERE path = ?1")?
-            .query_row([path], |row| row.get(0))
-            .optional()?;
-        Ok(found.map(Digest::from_bytes))
-    }
-
-    /// The path of an artefact that differs from `path` in case at most.
-    pub fn artefact_like(&self, path: &str) -> Result<Option<String>> {
+    /// The artefact whose path differs from `path` in case at most: its own path, and the digest
+    /// of its content.
+    pub fn artefact_like(&self, path: &str) -> Result<Option<(String, Digest)>> {
         Ok(self
             .connection
-            .prepare_cached("SELECT path FROM artefacts WHERE path = ?1 COLLATE NOCASE")?
-            .query_row([path], |row| row.get(0))
+            .prepare_cached("SELECT path, sha256 FROM artefacts WHERE path = ?1 COLLATE NOCASE")?
+            .query_row([path], |row| {
+                Ok((row.get(0)?, Digest::from_bytes(row.get(1)?)))
+            })
             .optional()?)
     }
 

@@ -297,12 +297,18 @@ impl Store {
     /// Keeps `content` under its digest; a second time is no change.
     pub fn put_blob(&mut self, content: &[u8]) -> Result<Blob> {
         let blob = Blob::of(content);
+        self.put_content(&blob.sha256, content)?;
+        Ok(blob)
+    }
+
+    /// As `put_blob`, where the digest is known already. A wrong one is noticed by whoever
+    /// reads the content.
+    pub fn put_content(&mut self, sha256: &Digest, content: &[u8]) -> Result<()> {
         self.write(
             "journal.content",
             "INSERT OR IGNORE INTO blobs(sha256, bytes) VALUES(?1, ?2)",
-            params![blob.sha256.as_bytes(), content],
-        )?;
-        Ok(blob)
+            params![sha256.as_bytes(), content],
+        )
     }
 
     /// What was kept under `sha256`, verified.
