@@ -108,9 +108,10 @@ fn a_second_writer_says_that_it_waits_and_then_runs() {
     let release = release;
     let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
     world.triage_descriptor();
-    let first = start(&world, &["run", "triage.json"]);
+    let mut first = start(&world, &["run", "triage.json"]);
     // Its first call has arrived: it holds the root.
     while server.requests().is_empty() {
+        assert_eq!(first.try_wait().unwrap(), None, "it ended before its call");
         std::thread::yield_now();
     }
     let mut second = start(&world, &["run", "demo", "--frozen"]);

@@ -6,6 +6,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc;
 
 use coo_kernel::digest::Digest;
 use serde_json::{Value, json};
@@ -264,7 +265,7 @@ fn runs_of_earlier_releases_replay() {
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
         let found: Value = serde_json::from_str(&ran.stdout).unwrap();
         assert_eq!(found["identical"], true);
-        let other_engine = path.contains("another-engine");
+        let other_engine = path.ends_with("under-another-engine.coorun");
         assert_eq!(found["other_engine"], other_engine, "{path}");
         if other_engine {
             let ran = world.coo(&["replay", path]);
@@ -333,20 +334,116 @@ fn a_root_that_can_only_be_read_is_read() {
 
 /// A run that is at work meanwhile is exported as it stands at one moment.
 #[test]
-fn an_export_is_of_one_moment() {
-    let server = ModelServer::answering(|_| Response::completion("bug").into());
+fn an_export_of_a_run_at_work_is_of_one_moment() {
+    let (release, released) = mpsc::channel();
+    let server = ModelServer::answering(move |_| {
+        // Let go too if the test has failed.
+        let _ = released.recv();
+        Response::completion("bug").into()
+    });
+    // Dropped before the server, which can't end while it holds an answer.
+    let release = release;
     let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
     world.triage_descriptor();
     let mut run = world.command(&["run", "triage.json"]).spawn().unwrap();
-    let mut number = 0;
-    while run.try_wait().unwrap().is_none() {
-        let file = format!("export-{number}");
-        let exported = world.coo(&["export", "MISSION-000001", "-o", &file]);
-        if exported.code == 0 {
-            let logs = world.coo(&["logs", &file]);
-            assert_eq!(logs.code, 0, "{logs:?}");
-            number += 1;
-        }
+    while server.requests().is_empty() {
+        assert_eq!(run.try_wait().unwrap(), None, "it ended before its call");
+        std::thread::yield_now();
+    }
+    let export = world.coo(&["export", "MISSION-000001", "-o", "at work"]);
+    assert_eq!(export.code, 0, "{export:?}");
+    assert!(export.stderr.contains("it has no end yet"), "{export:?}");
+    for _ in 0..2 {
+        release.send(()).unwrap();
     }
     assert!(run.wait().unwrap().success());
+    let then = world.coo(&["logs", "at work"]);
+    let now = world.coo(&["logs", "MISSION-000001"]);
+    assert!(now.stdout.starts_with(&then.stdout), "{then:?}");
+    assert!(
+        then.stdout.lines().last().unwrap().contains("llm.intent"),
+        "{then:?}"
+    );
+}
+
+#[test]
+fn nothing_in_a_forged_file_reaches_the_terminal_or_makes_the_program_panic() {
+    let (world, path, bytes) = exported();
+    let shown = |bytes: Vec<u8>| {
+        std::fs::write(&path, bytes).unwrap();
+        ["logs", "mission", "inspect"]
+            .map(|command| {
+                let ran = world.coo(&[command, "MISSION-000001.coorun"]);
+                assert!((0..=1).contains(&ran.code), "{ran:?}");
+                assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+                ran.stdout + &ran.stderr
+            })
+            .concat()
+    };
+    let steers = forged(
+        &bytes,
+        r#""engine":"wasmtime"#,
+        r#""engine":"\u001b]0;owned\u0007"#,
+    );
+    assert!(!shown(steers).contains('\u{1b}'));
+    let at = String::from_utf8_lossy(&bytes)
+        .split(r#""created_ms":"#)
+        .nth(1)
+        .unwrap()
+        .split(',')
+        .next()
+        .unwrap()
+        .to_owned();
+    shown(forged(
+        &bytes,
+        &format!(r#""created_ms":{at}"#),
+        r#""created_ms":9223372036854775807"#,
+    ));
+    for id in ["MISSION-000000", "MISSION-2147483648", "MISSION-4294967295"] {
+        let said = shown(forged(
+            &bytes,
+            r#""id":"MISSION-000001""#,
+            &format!(r#""id":"{id}""#),
+        ));
+        assert!(said.contains("there is no such number"), "{said}");
+    }
+}
+
+#[test]
+fn a_pipe_is_no_run_and_is_not_waited_for() {
+    let world = World::new();
+    let pipe = world.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for command in ["replay", "logs", "verify", "resume"] {
+        let ran = world.coo(&[command, "./pipe"]);
+        assert_eq!(
+            (ran.code, ran.stdout.as_str()),
+            (1, ""),
+            "{command}: {ran:?}"
+        );
+    }
+}
+
+#[test]
+fn a_root_and_a_temporary_folder_below_a_link_work() {
+    let world = World::new();
+    std::fs::create_dir(world.path().join("real")).unwrap();
+    std::os::unix::fs::symlink("real", world.path().join("link")).unwrap();
+    let link = world.path().join("link");
+    let coo = |arguments: &[&str]| {
+        let mut command = world.command(arguments);
+        let ran = ran(command.env("TMPDIR", &link).output().unwrap());
+        assert_eq!(ran.code, 0, "{ran:?}");
+    };
+    coo(&["--root", "link/root", "run", "triage", "--frozen"]);
+    coo(&[
+        "--root",
+        "link/root",
+        "export",
+        "MISSION-000001",
+        "-o",
+        "run",
+    ]);
+    coo(&["replay", "run"]);
 }

@@ -3,7 +3,7 @@
 //! follows a symbolic link, and never waits for a pipe: folders are opened one by one, each
 //! from the handle of the one before, so nobody can swap one for a link on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 
 use anyhow::{Context as _, Result, bail};
@@ -58,12 +58,8 @@ pub struct Gateway {
 impl Gateway {
     /// The gateway of `root`, nothing staged.
     pub fn new(root: &StateRoot) -> Result<Self> {
-        let folder = root
-            .dir()
-            .open_dir(FOLDER)
-            .context("state root: artefacts/ can't be opened")?;
         Ok(Self {
-            folder,
+            folder: folder_of(root)?,
             staged: BTreeMap::new(),
         })
     }
@@ -280,13 +276,16 @@ fn make(
 /// Writes both forms of the INDEX from the record, where they differ from it.
 fn write_index(root: &StateRoot, store: &Store) -> Result<()> {
     let entries = store.artefacts()?;
+    if entries.is_empty() {
+        return Ok(());
+    }
     let folder = folder_of(root)?;
     for (name, text) in [
         (index::JSON, index::json(&entries)?),
         (index::MARKDOWN, index::markdown(&entries)),
     ] {
         if examine(&folder, name)? != Some(Found::File(Digest::of(&text))) {
-            root.write_new(&format!("{FOLDER}/{name}"), text.as_bytes())?;
+            root.write_new(&below(name), text.as_bytes())?;
         }
     }
     Ok(())
@@ -294,46 +293,73 @@ fn write_index(root: &StateRoot, store: &Store) -> Result<()> {
 
 /// Everything in which `artefacts/` is not what the record says.
 pub fn check(root: &StateRoot, store: &Store) -> Result<Vec<Drift>> {
+    let entries = store.artefacts()?;
+    let expected: BTreeSet<&str> = entries
+        .iter()
+        .map(|entry| entry.path.as_str())
+        .chain([index::JSON, index::MARKDOWN])
+        .collect();
     let mut found = BTreeMap::new();
-    walk(&folder_of(root)?, "", &mut found)?;
-    Ok(index::compare(&store.artefacts()?, &found)?)
+    walk(&folder_of(root)?, "", &expected, &mut found)?;
+    Ok(index::compare(&entries, &found)?)
 }
 
-/// Everything below `folder` that is no folder, links as links.
-fn walk(folder: &Dir, prefix: &str, found: &mut BTreeMap<String, Found>) -> Result<()> {
+/// Everything below `folder` that is no folder, links as links; folders too where a file is
+/// expected. Only files that are expected are read.
+fn walk(
+    folder: &Dir,
+    prefix: &str,
+    expected: &BTreeSet<&str>,
+    found: &mut BTreeMap<String, Found>,
+) -> Result<()> {
     for entry in folder.entries()? {
         let entry = entry?;
         let name = entry.file_name();
-        let name = name.to_string_lossy();
+        let Some(name) = name.to_str() else {
+            bail!(
+                "artefact {prefix}{}: its name is not UTF-8; move it away",
+                name.display()
+            );
+        };
         let path = format!("{prefix}{name}");
         let shown = || format!("artefact {path}: can't be examined");
-        if entry.file_type()?.is_dir() {
-            let inner = folder.open_dir_nofollow(&*name).with_context(shown)?;
-            walk(&inner, &format!("{path}/"), found)?;
-        } else if let Some(what) = examine(folder, &name).with_context(shown)? {
+        let is_expected = expected.contains(path.as_str());
+        if entry.file_type()?.is_dir() && !is_expected {
+            let inner = folder.open_dir_nofollow(name).with_context(shown)?;
+            walk(&inner, &format!("{path}/"), expected, found)?;
+        } else if !is_expected {
+            found.insert(path, Found::Else("something"));
+        } else if let Some(what) = examine(folder, name).with_context(shown)? {
             found.insert(path, what);
         }
     }
     Ok(())
 }
 
-/// Makes `artefacts/` what the record says. What does not belong there is moved to
-/// `set-aside/`, so nothing is lost. The caller holds the lock.
+/// Makes `artefacts/` what the record says. What does not belong there, the INDEX that
+/// somebody changed among it, is moved to `set-aside/`, so nothing is lost. The caller holds
+/// the lock.
 pub fn repair(root: &StateRoot, store: &Store, drifts: &[Drift]) -> Result<()> {
     for drift in drifts {
-        if matches!(
-            drift,
-            Drift::Changed { .. } | Drift::Replaced { .. } | Drift::Extra { .. }
-        ) {
-            set_aside(root, drift.path())?;
+        let path = drift.path();
+        if !matches!(drift, Drift::Missing { .. })
+            && root.dir().symlink_metadata(below(path)).is_ok()
+        {
+            set_aside(root, path)?;
         }
     }
     let folder = folder_of(root)?;
     for entry in store.artefacts()? {
         let permit = coo_kernel::artefact::permit(&entry.path)?;
+        // Whatever stands where a folder of it should be was extra, and is gone.
         make(root, store, &folder, &permit, &entry.sha256)?;
     }
     write_index(root, store)
+}
+
+/// The path in the state root.
+fn below(path: &str) -> String {
+    format!("{FOLDER}/{path}")
 }
 
 /// Moves what lies at `path` to a folder of its own.
@@ -342,10 +368,6 @@ fn set_aside(root: &StateRoot, path: &str) -> Result<()> {
     let shown = || format!("artefact {path}: can't be moved to {place}/");
     let name = path.rsplit('/').next().unwrap_or(path);
     root.dir()
-        .rename(
-            format!("{FOLDER}/{path}"),
-            root.dir(),
-            format!("{place}/{name}"),
-        )
+        .rename(below(path), root.dir(), format!("{place}/{name}"))
         .with_context(shown)
 }

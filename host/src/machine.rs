@@ -89,9 +89,13 @@ pub fn environment_facts() -> String {
     facts.join("\n")
 }
 
+/// The last millisecond of the year 9999.
+const LAST_MS: u64 = 253_402_300_799_999;
+
 /// `2025-01-31T12:34:56.789Z` for milliseconds since 1970.
 pub fn rfc3339(unix_ms: i64) -> String {
-    let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0));
+    // Later than the year 9999 there is no such form; only a forged file says so.
+    let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0).min(LAST_MS));
     humantime::format_rfc3339_millis(at).to_string()
 }
 

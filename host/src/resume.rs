@@ -8,8 +8,9 @@ use coo_kernel::journal::{Divergence, IntentBody, Kind, Progress};
 use coo_kernel::mission::MissionId;
 use coo_kernel::state::State;
 
+use crate::bundle;
 use crate::history;
-use crate::llm::Freshness;
+use crate::llm::{self, Freshness};
 use crate::prepare::Source;
 use crate::run::{Ended, Options, Stage};
 use crate::session::Session;
@@ -49,15 +50,7 @@ pub fn resume(
     resend: bool,
 ) -> Result<Resumed> {
     let id = mission.id;
-    let mut in_doubt = None;
-    let (progress, _) = history::walk(&session.store, id, |record| {
-        match record.kind {
-            Kind::LlmIntent => in_doubt = Some((record.seq, record.body.clone())),
-            Kind::LlmOutcome => in_doubt = None,
-            _ => {}
-        }
-        Ok(())
-    })?;
+    let (progress, _) = history::walk(&session.store, id, |_| Ok(()))?;
     match progress.state() {
         Some(state) if state.is_final() => return Ok(Resumed::Ended(progress)),
         Some(State::Paused) => bail!("mission {id}: waits for a person, not for its process"),
@@ -66,15 +59,25 @@ pub fn resume(
             "mission {id}: its process was stopped before the first event, so nothing of it is on record; run it anew"
         ),
     }
-    if let Some((seq, body)) = in_doubt
+    if let Some(seq) = progress.in_doubt
         && !resend
+        // Without the network nothing is sent, whatever was.
+        && options.freshness != Freshness::Frozen
         && !is_unanswered(&session.store, id, seq)?
     {
-        let call = named(seq, &body).with_context(|| format!("mission {id}: event {seq}"))?;
+        let intent = session.store.page(id.number(), seq - 1)?;
+        let body = intent.first().map_or("", |record| record.body.as_str());
+        let call = named(seq, body).with_context(|| format!("mission {id}: event {seq}"))?;
         // Another run may have asked the same since and frozen the answer: nothing is sent.
-        let is_frozen = options.freshness != Freshness::Live
-            && (session.store.frozen(&call.request_sha256, call.nth)?).is_some();
-        if !is_frozen {
+        let is_known = options.freshness != Freshness::Live
+            && llm::frozen(
+                &session.store,
+                bundle::frozen(),
+                &call.request_sha256,
+                call.nth,
+            )?
+            .is_some();
+        if !is_known {
             return Ok(Resumed::InDoubt(call));
         }
     }

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use coo_kernel::digest::{Digest, ZERO};
 use coo_kernel::journal::{Blob, CallBody, Kind, MissionBody, Record, StepReturnedBody};
 use coo_kernel::journal::{StepStartedBody, WorldBody};
+use coo_kernel::mission::MissionId;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
@@ -63,7 +64,7 @@ struct Event<'a> {
 }
 
 /// Writes `mission` to `path`, whole or not at all. A file that is there already stays.
-pub fn export(root: &StateRoot, store: &Store, mission: &MissionRow, path: &Path) -> Result<u64> {
+pub fn export(root: &StateRoot, store: &Store, id: MissionId, path: &Path) -> Result<u64> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -77,7 +78,7 @@ pub fn export(root: &StateRoot, store: &Store, mission: &MissionRow, path: &Path
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder).with_context(shown)?;
-    let bytes = write(root, store, mission, file.as_file_mut())?;
+    let bytes = write(root, store, id, file.as_file_mut())?;
     file.as_file().sync_all().with_context(shown)?;
     match file.persist_noclobber(path) {
         Ok(_) => Ok(bytes),
@@ -89,11 +90,12 @@ pub fn export(root: &StateRoot, store: &Store, mission: &MissionRow, path: &Path
     }
 }
 
-fn write(root: &StateRoot, store: &Store, mission: &MissionRow, file: &mut File) -> Result<u64> {
+fn write(root: &StateRoot, store: &Store, id: MissionId, file: &mut File) -> Result<u64> {
     // The journal is gone over twice, and somebody may be writing it.
     let _snapshot = store.snapshot()?;
+    let mission = store.mission(id)?.context("mission: gone")?;
     let mut contents = std::collections::BTreeMap::new();
-    let (progress, chain) = history::walk(store, mission.id, |record| {
+    let (progress, chain) = history::walk(store, id, |record| {
         for blob in contents_of(record)? {
             contents.insert(blob.sha256, blob);
         }
@@ -120,10 +122,10 @@ fn write(root: &StateRoot, store: &Store, mission: &MissionRow, file: &mut File)
         module: Blob::of(&module),
     };
     out.line(&header)?;
-    history::walk(store, mission.id, |record| {
+    history::walk(store, id, |record| {
         out.line(&Event {
             body: serde_json::from_str(&record.body)?,
-            facts: store.event_facts(mission.id.number(), record.seq)?,
+            facts: store.event_facts(id.number(), record.seq)?,
             kind: record.kind.name().to_owned(),
             prev: record.prev,
             seq: record.seq,
@@ -180,6 +182,14 @@ fn contents_of(record: &Record) -> Result<Vec<Blob>> {
 /// files, which goes when the returned handle is dropped.
 pub fn load(path: &Path) -> Result<(TempDir, StateRoot, Store, MissionRow)> {
     let shown = || format!("file {}", path.display());
+    // A pipe would be waited for, and can't be read twice.
+    let metadata = std::fs::metadata(path);
+    if !metadata
+        .with_context(|| format!("{}: can't be opened", shown()))?
+        .is_file()
+    {
+        bail!("{}: is no regular file", shown());
+    }
     let mut file = File::open(path).with_context(|| format!("{}: can't be opened", shown()))?;
     let stated = first_line(&mut file).with_context(shown)?;
     let damaged = |found: Digest| {
@@ -222,6 +232,9 @@ fn digest_of_rest(file: &mut File) -> io::Result<Digest> {
 
 /// Whether the file at `path` says that it is a run, in any format.
 pub fn is_one(path: &Path) -> bool {
+    if !path.is_file() {
+        return false;
+    }
     let mut start = [0; FORMAT.len()];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
     read.is_ok() && start == FORMAT.as_bytes()

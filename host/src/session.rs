@@ -47,13 +47,17 @@ pub fn root_path(given: Option<&Path>) -> PathBuf {
 impl Session {
     /// Opens a root for changing it, alone. `say` gets one line for anything worth knowing.
     pub fn for_writing(path: &Path, mut say: impl FnMut(&str)) -> Result<Self> {
+        let mut session = Self::for_repair(path, &mut say)?;
+        session.recover(say)?;
+        Ok(session)
+    }
+
+    /// As `for_writing`, but whatever was promised and not made yet stays so.
+    pub fn for_repair(path: &Path, mut say: impl FnMut(&str)) -> Result<Self> {
         let root = StateRoot::open_or_create(path)?;
         let lock = root.lock(|| say(WAITING))?;
         root.settle()?;
-        let mut store = Store::open(root.path())?;
-        for line in recover(&root, &mut store)? {
-            say(&line);
-        }
+        let store = Store::open(root.path())?;
         Self::with(root, store, Some(lock))
     }
 
@@ -76,17 +80,30 @@ impl Session {
             session.temporary = Some(folder);
             return Ok(Some(session));
         }
-        let mut store = Store::open(root.path())?;
-        // What was promised is finished before anybody looks, unless somebody is at it.
-        if !store.promised_worlds()?.is_empty()
-            && let Some(_lock) = root.try_lock()
+        let mut session = Self::with(root, Store::open(path)?, None)?;
+        // What was promised is finished before anybody looks, unless somebody is at it. Where
+        // it can't be, that is no reason to show nothing.
+        if !session.store.promised_worlds()?.is_empty()
+            && let Some(_lock) = session.root.try_lock()
         {
-            root.settle()?;
-            for line in recover(&root, &mut store)? {
-                say(&line);
+            let finished = session
+                .root
+                .settle()
+                .and_then(|()| session.recover(&mut say));
+            if let Err(error) = finished {
+                say(&format!("not finished yet: {error:#}"));
+                session.store = Store::open(path)?;
             }
         }
-        Self::with(root, store, None).map(Some)
+        Ok(Some(session))
+    }
+
+    /// Makes promised changes that are not made yet. The caller holds the lock.
+    pub fn recover(&mut self, mut say: impl FnMut(&str)) -> Result<()> {
+        for line in recover(&self.root, &mut self.store)? {
+            say(&line);
+        }
+        Ok(())
     }
 
     /// Opens a run that `coo export` wrote, for reading it.

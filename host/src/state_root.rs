@@ -254,8 +254,20 @@ impl StateRoot {
     pub fn write_first(&self, folder: &Dir, name: &str, content: &[u8]) -> std::io::Result<()> {
         self.through_temporary(content, |temporary| {
             fault::point("file.rename")?;
-            self.dir.hard_link(temporary, folder, name)?;
-            self.dir.remove_file(temporary)?;
+            match self.dir.hard_link(temporary, folder, name) {
+                Ok(()) => self.dir.remove_file(temporary)?,
+                // A file system without hard links. The caller has seen that nothing is there,
+                // and takes no more than the chance that this changed in this very moment.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::Unsupported
+                    ) =>
+                {
+                    self.dir.rename(temporary, folder, name)?;
+                }
+                Err(error) => return Err(error),
+            }
             fault::point("folder.sync")?;
             folder.open(".")?.into_std().sync_all()
         })

@@ -249,33 +249,38 @@ impl Tape {
             sha256,
             nth: *count,
         };
-        let is_new = self.ahead()?.is_none();
-        let known = if is_new { self.known(&asked)? } else { None };
+        // What is settled without the server is settled before anything says it was asked.
+        let known = match self.ahead()? {
+            None => self.known(&asked)?,
+            Some(_) => None,
+        };
         let intent = IntentBody {
             nth: asked.nth,
             request: &request_text,
             sha256,
         };
         self.event(Kind::LlmIntent, &intent)?;
-        let answered = match self.ahead()? {
+        let recorded = match self.ahead()? {
             Some(recorded) if recorded.kind == Kind::LlmOutcome => {
                 let body: OutcomeBody = serde_json::from_str(&recorded.body)
                     .context("journal: outcome of a model call")?;
-                Answered::recorded(body.answer)
+                Some(Answered::recorded(body.answer))
             }
             Some(recorded) => {
                 let expected = Some(side(recorded));
                 return Err(self.diverged(expected, Kind::LlmOutcome, String::new())?);
             }
-            None if is_new => match known {
-                Some(known) => known,
-                None => self.send(&asked)?,
-            },
-            // The call was in doubt, and whoever resumed the mission wants it sent again.
-            None => match self.known(&asked)? {
-                Some(known) => known,
-                None => self.send(&asked)?,
-            },
+            None => None,
+        };
+        // After a recorded intent without an outcome, the last: whoever resumed the mission
+        // says that the call may be made again.
+        let known = match (recorded, known) {
+            (None, None) => self.known(&asked)?,
+            (recorded, known) => recorded.or(known),
+        };
+        let answered = match known {
+            Some(known) => known,
+            None => self.send(&asked)?,
         };
         let outcome = canonical::to_string_sorted(&OutcomeBody {
             answer: answered.answer.clone(),

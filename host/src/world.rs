@@ -226,7 +226,10 @@ impl Open {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let mut connection = Connection::open_with_flags(path, flags).context("can't be opened")?;
+        // SQLite follows no link, not even one on the way; only the file's own name matters.
+        let folder = path.parent().unwrap_or(path).canonicalize()?;
+        let mut connection =
+            Connection::open_with_flags(folder.join(FILE), flags).context("can't be opened")?;
         // FULL: once the store has noted a commit as applied, nobody applies it again.
         connection.execute_batch(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; \

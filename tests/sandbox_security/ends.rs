@@ -342,7 +342,7 @@ fn no_path_leads_out_of_the_artefacts() {
     // What is there is never overwritten, nor is a file taken for a folder.
     let ran = write("a/b/Good_v1.0.md/x_v1.0.md");
     assert!(
-        ran.stderr.contains("a file where a folder should be"),
+        ran.stderr.contains("has the form of an artefact's name"),
         "{ran:?}"
     );
     fs::write(

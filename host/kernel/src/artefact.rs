@@ -83,6 +83,9 @@ pub enum Refused {
     /// A device name on Windows.
     #[error("component '{0}' is a reserved device name; choose another")]
     Reserved(String),
+    /// A folder that is named as only artefacts are: one of them could stand in its place.
+    #[error("folder '{0}' has the form of an artefact's name; name folders without a version")]
+    Folder(String),
     /// Not `Name_vMAJOR.MINOR[.PATCH].ext`.
     #[error(
         "name '{0}' is not of the form Name_vMAJOR.MINOR[.PATCH].ext; for example Report_v1.0.md"
@@ -140,9 +143,16 @@ pub fn permit(path: &str) -> Result<WritePermit, Refused> {
             return Err(Refused::Reserved((*component).to_owned()));
         }
     }
-    let name = components.last().copied().unwrap_or_default();
+    let (name, folders) = components.split_last().unwrap_or((&"", &[]));
     if !is_versioned(name) {
-        return Err(Refused::Unversioned(name.to_owned()));
+        return Err(Refused::Unversioned((*name).to_owned()));
+    }
+    // In lower case: where case does not count, `A_V1.0.md` is `A_v1.0.md`.
+    if let Some(folder) = folders
+        .iter()
+        .find(|folder| is_versioned(&folder.to_ascii_lowercase()))
+    {
+        return Err(Refused::Folder((*folder).to_owned()));
     }
     Ok(WritePermit {
         path: path.to_owned(),
@@ -207,6 +217,8 @@ mod tests {
             ("A_v01.0.md", "not of the form"),
             ("_v1.0.md", "not of the form"),
             ("A_v1.2.3.4.md", "not of the form"),
+            ("A_v1.0.md/B_v1.0.md", "form of an artefact's name"),
+            ("A_V1.0.md/B_v1.0.md", "form of an artefact's name"),
         ] {
             let message = permit(path).unwrap_err().to_string();
             assert!(message.contains(reason), "{path:?}: {message}");

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::print;
 use crate::gateway;
 use crate::session::Session;
+use crate::state_root::StateRoot;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -76,16 +77,14 @@ struct View<'a> {
 
 fn check(root: &Path, repair: bool, json: bool) -> Result<ExitCode> {
     let no_root = || format!("no state root at {}; 'coo run' makes one", root.display());
-    // A repair is a change, and so is what a writer is at just now: one at a time.
-    let session = if repair {
-        Session::for_changing(root, print::note)?
-    } else {
-        Session::for_reading(root, print::note)?
-    }
-    .with_context(no_root)?;
+    StateRoot::open_existing(root)?.with_context(no_root)?;
+    // Under the lock: a writer at work has promised what is not there yet. What an earlier one
+    // could not make is looked at as it is.
+    let mut session = Session::for_repair(root, print::note)?;
     let drifts = gateway::check(&session.root, &session.store)?;
-    if repair && !drifts.is_empty() {
+    if repair {
         gateway::repair(&session.root, &session.store, &drifts)?;
+        session.recover(print::note)?;
     }
     let count = session.store.artefacts()?.len();
     if json {

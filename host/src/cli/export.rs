@@ -31,7 +31,7 @@ pub fn cmd_export(root: &Path, options: &Options) -> Result<ExitCode> {
     if path.as_os_str() == "-" {
         bail!("--output -: a run is written whole or not at all; name a file");
     }
-    let bytes = run_file::export(&session.root, &session.store, &mission, &path)?;
+    let bytes = run_file::export(&session.root, &session.store, mission.id, &path)?;
     let (progress, _) = history::walk(&session.store, mission.id, |_| Ok(()))?;
     let ended = progress.state().is_some_and(State::is_final);
     let shown = path.display();

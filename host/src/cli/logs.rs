@@ -65,7 +65,12 @@ pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
         } else {
             line(&mission, record)?
         };
-        print::out(&(line + "\n"))
+        let line = line + "\n";
+        if options.json {
+            print::bytes(line.as_bytes())
+        } else {
+            print::out(&line)
+        }
     })?;
     let status = events::status(&session, &mission, &progress);
     if !options.json

@@ -23,12 +23,12 @@ pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "[coo] {}", plain(text));
 }
 
-/// Text on standard output, as it stands. A reader that has gone away is not an error.
+/// Text on standard output. Whatever is in it, it can't steer a terminal.
 pub fn out(text: &str) -> Result<()> {
-    bytes(text.as_bytes())
+    bytes(plain(text).as_bytes())
 }
 
-/// Bytes on standard output, as they stand.
+/// Bytes on standard output, as they stand. A reader that has gone away is not an error.
 pub fn bytes(content: &[u8]) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(content).and_then(|()| stdout.flush()) {
@@ -56,7 +56,7 @@ pub fn content(content: &[u8]) -> Result<()> {
 
 /// A value as indented JSON on standard output.
 pub fn json(value: &impl Serialize) -> Result<()> {
-    out(&(serde_json::to_string_pretty(value)? + "\n"))
+    bytes((serde_json::to_string_pretty(value)? + "\n").as_bytes())
 }
 
 /// 0 or 1.

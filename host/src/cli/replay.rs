@@ -59,7 +59,7 @@ struct DivergenceView<'a> {
     expected: &'a Option<Side>,
     actual: &'a Option<Side>,
     before: Vec<String>,
-    usual_causes: &'static [&'static str],
+    usual_causes: Vec<&'static str>,
 }
 
 pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
@@ -91,7 +91,7 @@ pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
                         .map(|record| logs::line(&mission, record))
                         .collect::<Result<_>>()
                         .unwrap_or_default(),
-                    usual_causes: divergence.usual_causes(),
+                    usual_causes: usual_causes(divergence),
                 }),
         })?;
     } else {
@@ -188,12 +188,18 @@ fn explained(mission: &MissionRow, divergence: &Divergence, before: &[Record]) -
         }
     }
     text.push_str("\nUsual causes\n");
-    for cause in divergence.usual_causes().iter().chain([&CHANGED_JOURNAL]) {
+    for cause in usual_causes(divergence) {
         for (i, line) in textwrap::wrap(cause, 74).iter().enumerate() {
             let _ = writeln!(text, "  {} {line}", if i == 0 { "-" } else { " " });
         }
     }
     text
+}
+
+fn usual_causes(divergence: &Divergence) -> Vec<&'static str> {
+    let mut causes = divergence.usual_causes().to_vec();
+    causes.push(CHANGED_JOURNAL);
+    causes
 }
 
 /// Two canonical bodies, each member on a line of its own, as a unified diff. A long line is

@@ -71,7 +71,11 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
         state_root.write_new(&format!("{}/{name}", report.folder), content.as_bytes())?;
     }
     drop(lock);
-    print::out(if options.json { &json } else { &text })?;
+    if options.json {
+        print::bytes(json.as_bytes())?;
+    } else {
+        print::out(&text)?;
+    }
     print::note(&format!("report written to {}", place.display()));
     if !report.identical {
         print::error_text(&format!(

@@ -135,6 +135,10 @@ impl Client {
                 Outcome::Replied(reply) => return Ok(reply),
                 Outcome::Trouble(trouble) => trouble,
             };
+            // Whoever may have worked on it may charge for it: not again without being told.
+            if trouble.status.is_none() && *in_doubt {
+                return Err(self.given_up(trouble, attempts_made));
+            }
             let next = retry::decide(&Situation {
                 attempts_made,
                 attempts_max: self.endpoint.attempts,
@@ -182,11 +186,15 @@ impl Client {
             Verdict::Rejected(reason) => {
                 replied(Answer::Error(Refusal::Rejected(reason)), Origin::default())
             }
-            Verdict::Trouble { status, said } => Outcome::Trouble(Trouble {
-                status: Some(status),
-                retry_after: received.retry_after,
-                said,
-            }),
+            Verdict::Trouble { status, said } => {
+                // What a proxy says when the model's own server gave no whole answer in time.
+                *in_doubt |= matches!(status, 502 | 504 | 520..=524);
+                Outcome::Trouble(Trouble {
+                    status: Some(status),
+                    retry_after: received.retry_after,
+                    said,
+                })
+            }
             Verdict::Failed(failure) => {
                 // A success that can't be read: somebody has worked for it.
                 *in_doubt |= matches!(received.status, 200..=299)
@@ -305,19 +313,14 @@ fn never_left(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::Io(error) => {
             let text = error.to_string();
-            matches!(
-                error.kind(),
-                io::ErrorKind::ConnectionRefused
-                    | io::ErrorKind::HostUnreachable
-                    | io::ErrorKind::NetworkUnreachable
-                    | io::ErrorKind::NetworkDown
-            ) || [
-                "failed to lookup address information",
-                "invalid peer certificate",
-            ]
-            // Neither the standard library nor rustls has a kind for them.
-            .iter()
-            .any(|words| text.contains(words))
+            matches!(error.kind(), io::ErrorKind::ConnectionRefused)
+                || [
+                    "failed to lookup address information",
+                    "invalid peer certificate",
+                ]
+                // Neither the standard library nor rustls has a kind for them.
+                .iter()
+                .any(|words| text.contains(words))
         }
         ureq::Error::Timeout(timeout) => {
             matches!(timeout, ureq::Timeout::Resolve | ureq::Timeout::Connect)

@@ -87,12 +87,9 @@ impl Model {
         nth: u64,
     ) -> Result<Option<Answered>> {
         if self.freshness != Freshness::Live {
-            if let Some(call) = store.frozen(sha256, nth)? {
-                return Ok(Some(Answered::known("frozen", &call)));
-            }
-            let same = |call: &&FrozenCall| call.request_sha256 == *sha256 && call.nth == nth;
-            if let Some(call) = self.bundled.iter().find(same) {
-                return Ok(Some(Answered::known("bundled", call)));
+            let known = frozen(store, self.bundled, sha256, nth)?;
+            if known.is_some() {
+                return Ok(known);
             }
         }
         if self.freshness == Freshness::Frozen {
@@ -152,6 +149,23 @@ impl Model {
         }
         Ok(Ok(answered))
     }
+}
+
+/// The frozen answer: the store's own, else one that ships with `coo`.
+pub fn frozen(
+    store: &Store,
+    bundled: &[FrozenCall],
+    sha256: &Digest,
+    nth: u64,
+) -> Result<Option<Answered>> {
+    if let Some(call) = store.frozen(sha256, nth)? {
+        return Ok(Some(Answered::known("frozen", &call)));
+    }
+    let same = |call: &&FrozenCall| call.request_sha256 == *sha256 && call.nth == nth;
+    Ok(bundled
+        .iter()
+        .find(same)
+        .map(|call| Answered::known("bundled", call)))
 }
 
 /// A call that brought no answer.

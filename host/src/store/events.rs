@@ -107,7 +107,7 @@ impl Store {
         )?;
         let mut rows = statement.query(params![
             id(mission, seq)?,
-            i64::from(mission + 1) << 32,
+            (i64::from(mission) + 1) << 32,
             PAGE_EVENTS
         ])?;
         let mut page = Page::new();

@@ -1,11 +1,12 @@
 //! Missions in the store: what was run, and the facts of its one execution here. A mission's
 //! state is not among them: it is the fold of its events.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use coo_kernel::artefact::Artefact;
 use coo_kernel::digest::Digest;
 use coo_kernel::index::Entry;
 use coo_kernel::mission::MissionId;
+use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +82,9 @@ pub struct MissionRow {
     pub facts: Facts,
 }
 
+/// Mission numbers stay below this, so that with a sequence number they fit 64 bits.
+const NUMBERS_END: u32 = 1 << 31;
+
 const COLUMNS: &str = "number, mission_type, name, descriptor_sha256, module_sha256, created_ms, \
                        finished_ms, interrupted, facts";
 
@@ -96,7 +100,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<MissionRow> {
         created_ms: row.get(5)?,
         finished_ms: row.get(6)?,
         interrupted: row.get(7)?,
-        facts: serde_json::from_str(&facts).unwrap_or_default(),
+        facts: serde_json::from_str(&facts).map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(8, Type::Text, Box::new(error))
+        })?,
     })
 }
 
@@ -118,13 +124,18 @@ impl Store {
         )?;
         let number = u32::try_from(self.connection.last_insert_rowid())
             .ok()
-            .filter(|number| *number < 1 << 31)
+            .filter(|number| *number < NUMBERS_END)
             .context("state root: its mission numbers are used up; start a new one with --root")?;
         Ok(MissionId::new(number, mission.mission_type))
     }
 
     /// Takes over a mission of another store, number and all.
     pub fn insert_mission(&mut self, mission: &MissionRow) -> Result<()> {
+        ensure!(
+            (1..NUMBERS_END).contains(&mission.id.number()),
+            "mission {}: there is no such number",
+            mission.id
+        );
         self.write(
             "journal.mission",
             &format!("INSERT INTO missions({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
@@ -237,7 +248,7 @@ impl Store {
     pub fn artefact_like(&self, path: &str) -> Result<Option<(String, Digest)>> {
         Ok(self
             .connection
-            .prepare_cached("SELECT path, sha256 FROM artefacts WHERE path = ?1 COLLATE NOCASE")?
+            .prepare_cached("SELECT path, sha256 FROM artefacts WHERE path = ?1 COLLATE NOCASE ORDER BY path = ?1 DESC LIMIT 1")?
             .query_row([path], |row| {
                 Ok((row.get(0)?, Digest::from_bytes(row.get(1)?)))
             })

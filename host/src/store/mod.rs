@@ -99,7 +99,7 @@ CREATE TABLE artefacts(
     mission TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX artefacts_by_any_case ON artefacts(path COLLATE NOCASE);
-INSERT OR IGNORE INTO artefacts
+INSERT OR REPLACE INTO artefacts
     SELECT made.value ->> 'path', made.value ->> 'bytes', unhex(made.value ->> 'sha256'),
         printf(iif(mission_type = 'DEMO_V1_1', 'DEMO-%06d', 'MISSION-%06d'), missions.number)
     FROM world_commits
@@ -134,11 +134,13 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self> {
         let path = root.join(FILE);
         let shown = || format!("database {}", path.display());
+        // SQLite follows no link, not even one on the way; only the file's own name matters.
+        let resolved = root.canonicalize().with_context(shown)?.join(FILE);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let connection = Connection::open_with_flags(&path, flags)
+        let connection = Connection::open_with_flags(&resolved, flags)
             .with_context(|| format!("{}: can't be opened", shown()))?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         let mut store = Self {
@@ -166,7 +168,12 @@ impl Store {
         for _ in 0..COPY_ATTEMPTS {
             let before = state();
             for name in &files {
-                match std::fs::copy(root.join(name), folder.path().join(name)) {
+                let copied = File::open(root.join(name)).and_then(|mut from| {
+                    // Not `fs::copy`: it would copy that nobody may write to it.
+                    let mut to = File::create(folder.path().join(name))?;
+                    std::io::copy(&mut from, &mut to)
+                });
+                match copied {
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                     copied => {
                         copied.with_context(|| {
