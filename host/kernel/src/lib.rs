@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod artefact;
+pub mod baseline;
 pub mod canonical;
 pub mod db;
 pub mod descriptor;

@@ -1,0 +1,356 @@
+//! Baselines: what a directory tree is, as data. A manifest lists every file, folder and link
+//! of a tree; two trees with the same content have the same manifest, byte for byte, and its
+//! SHA-256 is the baseline's id. Also the differences between two trees, and the steps from one
+//! to the other. Touches no tree: reading and restoring one is the host's.
+
+mod difference;
+mod path;
+mod step;
+
+use serde::{Deserialize, Serialize};
+
+use crate::canonical;
+use crate::digest::{Digest, ZERO};
+
+pub use difference::{Change, Difference, differences};
+pub use path::{TARGET_BYTES_MAX, TreePath, bytes_of, text_of};
+pub use step::{Step, parse_steps, print_steps, steps};
+
+/// What every manifest says it is.
+pub const FORMAT: &str = "coo-amu0/1";
+/// Largest manifest that is read: some millions of entries.
+pub const MANIFEST_BYTES_MAX: u64 = 1 << 30;
+/// The folder at the top of a tree in which a restore prepares itself. Never part of a baseline.
+pub const STAGE: &str = ".coo-restore";
+/// Stands for the digest of a file that was not read, since it can't be the wanted one anyway.
+/// Nothing has this digest.
+pub const NOT_READ: Digest = ZERO;
+
+/// The nine permission bits. Owners, and the bits that mean something only with them (setuid,
+/// setgid, sticky), are not part of a baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mode(u32);
+
+impl Mode {
+    /// The permission bits of what a file system calls a mode.
+    pub const fn of(bits: u32) -> Self {
+        Self(bits & 0o777)
+    }
+
+    /// As a file system wants it.
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Whether the owner of a folder with this mode can change what is in it.
+    pub const fn is_open(self) -> bool {
+        self.0 & 0o700 == 0o700
+    }
+
+    /// `0644`.
+    pub fn text(self) -> String {
+        format!("{:04o}", self.0)
+    }
+
+    fn from_text(text: &str) -> Result<Self, Refused> {
+        let mode = u32::from_str_radix(text, 8).ok().map(Self);
+        mode.filter(|mode| mode.0 <= 0o777 && mode.text() == text)
+            .ok_or_else(|| Refused::Mode(text.escape_debug().take(40).collect()))
+    }
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Node {
+    /// A file. Hard links are as many files.
+    File {
+        /// Its permissions.
+        mode: Mode,
+        /// Of its content.
+        sha256: Digest,
+        /// In bytes.
+        size: u64,
+    },
+    /// A folder; what is in it has entries of its own.
+    Folder {
+        /// Its permissions.
+        mode: Mode,
+    },
+    /// A symbolic link, itself and not what it leads to.
+    Link {
+        /// What it says, as it says it.
+        target: Vec<u8>,
+    },
+    /// A socket, pipe or device: can be found, never kept.
+    Other(&'static str),
+}
+
+impl Node {
+    /// Its kind, for people.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "file",
+            Self::Folder { .. } => "folder",
+            Self::Link { .. } => "link",
+            Self::Other(kind) => kind,
+        }
+    }
+}
+
+/// A path and what stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// From the top of the tree.
+    pub path: TreePath,
+    /// What stands there.
+    pub node: Node,
+}
+
+/// Why a manifest, or an entry of one, is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Nothing, `.`, `..`, a slash at an end, a zero byte, or too long.
+    #[error("path '{path}': {why}")]
+    Path {
+        /// In its text form, cut.
+        path: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Text that no bytes have.
+    #[error("'{0}' is not how a path is written here: % and bytes that are not UTF-8 as %XX")]
+    Text(String),
+    /// No permission bits.
+    #[error("mode '{0}' is not four octal digits up to 0777")]
+    Mode(String),
+    /// A link to nothing, or with a target that no file system takes.
+    #[error(
+        "link '{0}': its target is empty, has a zero byte, or has more than {TARGET_BYTES_MAX} bytes"
+    )]
+    Target(String),
+    /// Sockets, pipes, devices.
+    #[error("'{path}' is a {kind}; a baseline holds files, folders and links: remove it first")]
+    Kind {
+        /// In its text form.
+        path: String,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// Not sorted by bytes, or twice.
+    #[error("entry '{0}' is out of order or there twice")]
+    Order(String),
+    /// Below something that is no folder, or not there.
+    #[error("entry '{0}' is in a folder that is not listed")]
+    NoFolder(String),
+    /// No JSON of the right form.
+    #[error("is not a baseline: {0}")]
+    Form(String),
+    /// A manifest of another release.
+    #[error("has format '{0}', this build reads {FORMAT}; use the coo that wrote it")]
+    Format(String),
+    /// Parses, but nobody printed it so.
+    #[error("is not in its canonical form; it was changed after it was written")]
+    NotCanonical,
+    /// The way to the state root would be cut.
+    #[error(
+        "'{0}' would have to be replaced or removed, but the state root lies there; use a state root outside the tree (--root)"
+    )]
+    StateRoot(String),
+}
+
+/// A tree: its entries, sorted by the bytes of their paths, each in a folder that is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    entries: Vec<Entry>,
+}
+
+/// How much a tree holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    /// Of all files, in bytes.
+    pub bytes: u64,
+    /// How many files.
+    pub files: u64,
+    /// How many folders.
+    pub folders: u64,
+    /// How many links.
+    pub links: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Form {
+    entries: Vec<Row>,
+    format: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum Row {
+    File {
+        mode: String,
+        path: String,
+        sha256: Digest,
+        size: u64,
+    },
+    Folder {
+        mode: String,
+        path: String,
+    },
+    Link {
+        path: String,
+        target: String,
+    },
+}
+
+impl Manifest {
+    /// A manifest of these entries, which must be in order.
+    pub fn new(entries: Vec<Entry>) -> Result<Self, Refused> {
+        for (i, entry) in entries.iter().enumerate() {
+            let shown = || entry.path.text();
+            if i > 0 && entries[i - 1].path >= entry.path {
+                return Err(Refused::Order(shown()));
+            }
+            if entry.path.components().next() == Some(STAGE.as_bytes()) {
+                return Err(Refused::Path {
+                    path: shown(),
+                    why: "is where a restore prepares itself; if none is at work, remove it",
+                });
+            }
+            match &entry.node {
+                Node::Link { target } => path::check_target(target, &entry.path)?,
+                Node::Other(kind) => {
+                    return Err(Refused::Kind {
+                        path: shown(),
+                        kind,
+                    });
+                }
+                Node::File { .. } | Node::Folder { .. } => {}
+            }
+            let Some(parent) = entry.path.parent() else {
+                continue;
+            };
+            // A folder sorts before what is in it.
+            let found = find(&entries[..i], &parent);
+            if !found.is_some_and(|folder| matches!(folder.node, Node::Folder { .. })) {
+                return Err(Refused::NoFolder(shown()));
+            }
+        }
+        Ok(Self { entries })
+    }
+
+    /// Reads what `to_text` printed, and nothing else.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Refused> {
+        let text = std::str::from_utf8(bytes).map_err(|e| Refused::Form(e.to_string()))?;
+        let form: Form = serde_json::from_str(text).map_err(|e| Refused::Form(e.to_string()))?;
+        if form.format != FORMAT {
+            return Err(Refused::Format(
+                form.format.escape_debug().take(40).collect(),
+            ));
+        }
+        let entries: Result<_, _> = form.entries.into_iter().map(Entry::try_from).collect();
+        let manifest = Self::new(entries?)?;
+        // One tree has one text; what differs in a blank already was written by somebody else.
+        if manifest.to_text() != text {
+            return Err(Refused::NotCanonical);
+        }
+        Ok(manifest)
+    }
+
+    /// The canonical text, of which the SHA-256 is the id.
+    pub fn to_text(&self) -> String {
+        let form = Form {
+            entries: self.entries.iter().filter_map(Entry::row).collect(),
+            format: FORMAT.to_owned(),
+        };
+        canonical::to_string_sorted(&form).unwrap_or_default()
+    }
+
+    /// In order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// What stands at `path`.
+    pub fn get(&self, path: &TreePath) -> Option<&Node> {
+        find(&self.entries, path).map(|entry| &entry.node)
+    }
+
+    /// How much it holds.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for entry in &self.entries {
+            match entry.node {
+                Node::File { size, .. } => {
+                    summary.files += 1;
+                    summary.bytes = summary.bytes.saturating_add(size);
+                }
+                Node::Folder { .. } => summary.folders += 1,
+                Node::Link { .. } => summary.links += 1,
+                Node::Other(_) => {}
+            }
+        }
+        summary
+    }
+}
+
+fn find<'a>(sorted: &'a [Entry], path: &TreePath) -> Option<&'a Entry> {
+    let place = sorted.binary_search_by(|entry| entry.path.cmp(path)).ok()?;
+    sorted.get(place)
+}
+
+impl Entry {
+    fn row(&self) -> Option<Row> {
+        let path = self.path.text();
+        Some(match &self.node {
+            Node::File { mode, sha256, size } => Row::File {
+                mode: mode.text(),
+                path,
+                sha256: *sha256,
+                size: *size,
+            },
+            Node::Folder { mode } => Row::Folder {
+                mode: mode.text(),
+                path,
+            },
+            Node::Link { target } => Row::Link {
+                path,
+                target: text_of(target),
+            },
+            // `Manifest::new` lets none in.
+            Node::Other(_) => return None,
+        })
+    }
+}
+
+impl TryFrom<Row> for Entry {
+    type Error = Refused;
+
+    fn try_from(row: Row) -> Result<Self, Refused> {
+        let (path, node) = match row {
+            Row::File {
+                mode,
+                path,
+                sha256,
+                size,
+            } => {
+                let mode = Mode::from_text(&mode)?;
+                (path, Node::File { mode, sha256, size })
+            }
+            Row::Folder { mode, path } => {
+                let mode = Mode::from_text(&mode)?;
+                (path, Node::Folder { mode })
+            }
+            Row::Link { path, target } => {
+                let target = bytes_of(&target)?;
+                (path, Node::Link { target })
+            }
+        };
+        let path = TreePath::from_text(&path)?;
+        Ok(Self { path, node })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! What differs between a baseline and a tree that was found. Changes nothing.
+
+use serde::Serialize;
+
+use super::{Entry, Manifest, Node, TreePath};
+
+/// In which way an entry differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// The baseline has it, the tree has not.
+    Missing,
+    /// The tree has it, the baseline has not.
+    Extra,
+    /// A file with another content.
+    Content,
+    /// Other permissions.
+    Mode,
+    /// A folder where a file should be, and so on.
+    Kind,
+    /// A link that leads elsewhere.
+    Target,
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Where.
+    pub path: TreePath,
+    /// In which way.
+    pub change: Change,
+}
+
+/// Entries of two sorted lists, side by side.
+pub(super) fn side_by_side<'a>(
+    wanted: &'a [Entry],
+    found: &'a [Entry],
+) -> impl Iterator<Item = (&'a TreePath, Option<&'a Node>, Option<&'a Node>)> {
+    let (mut wanted, mut found) = (wanted.iter().peekable(), found.iter().peekable());
+    std::iter::from_fn(move || {
+        let first = match (wanted.peek(), found.peek()) {
+            (None, None) => return None,
+            (Some(one), None) | (None, Some(one)) => &one.path,
+            (Some(wanted), Some(found)) => (&wanted.path).min(&found.path),
+        };
+        let wanted = wanted.next_if(|entry| entry.path == *first);
+        let found = found.next_if(|entry| entry.path == *first);
+        let node = |entry: Option<&'a Entry>| entry.map(|entry| &entry.node);
+        Some((first, node(wanted), node(found)))
+    })
+}
+
+/// How `found` differs from `wanted`.
+pub(super) fn changes(wanted: &Node, found: &Node) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut note = |differs: bool, change| {
+        if differs {
+            changes.push(change);
+        }
+    };
+    match (wanted, found) {
+        (
+            Node::File { mode, sha256, size },
+            Node::File {
+                mode: found_mode,
+                sha256: found_sha256,
+                size: found_size,
+            },
+        ) => {
+            note(
+                (sha256, size) != (found_sha256, found_size),
+                Change::Content,
+            );
+            note(mode != found_mode, Change::Mode);
+        }
+        (Node::Folder { mode }, Node::Folder { mode: found }) => {
+            note(mode != found, Change::Mode);
+        }
+        (Node::Link { target }, Node::Link { target: found }) => {
+            note(target != found, Change::Target);
+        }
+        _ => note(true, Change::Kind),
+    }
+    changes
+}
+
+/// Every difference between `wanted` and `found`, which is sorted, by path.
+pub fn differences(wanted: &Manifest, found: &[Entry]) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    for (path, wanted, found) in side_by_side(wanted.entries(), found) {
+        let changes = match (wanted, found) {
+            (Some(wanted), Some(found)) => changes(wanted, found),
+            (Some(_), None) => vec![Change::Missing],
+            (None, _) => vec![Change::Extra],
+        };
+        differences.extend(changes.into_iter().map(|change| Difference {
+            path: path.clone(),
+            change,
+        }));
+    }
+    differences
+}
