@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod admission;
+pub mod amu0;
 pub mod bundle;
 pub mod cli;
 pub mod code_cache;

@@ -14,7 +14,7 @@ use crate::config::{Config, Surroundings};
 use crate::state_root::{DEFAULT_NAME, StateRoot, WriteLock};
 use crate::store::{Durability, MissionRow, Store};
 use crate::world::{self, World};
-use crate::{gateway, history, machine, run_file};
+use crate::{amu0, gateway, history, machine, run_file};
 
 /// What is said where another process has the lock.
 pub const WAITING: &str = "waiting for another coo process to finish with this state root";
@@ -83,7 +83,7 @@ impl Session {
         let mut session = Self::with(root, Store::open(path)?, None)?;
         // What was promised is finished before anybody looks, unless somebody is at it. Where
         // it can't be, that is no reason to show nothing.
-        if !session.store.promised_worlds()?.is_empty()
+        if (!session.store.promised_worlds()?.is_empty() || amu0::is_pending(&session.root))
             && let Some(_lock) = session.root.try_lock()
         {
             let finished = session
@@ -94,6 +94,9 @@ impl Session {
                 say(&format!("not finished yet: {error:#}"));
                 session.store = Store::open(path)?;
             }
+            if let Some(line) = amu0::recover(&root)? {
+                say(&line);
+            }
         }
         Ok(Some(session))
     }
@@ -101,6 +104,9 @@ impl Session {
     /// Makes promised changes that are not made yet. The caller holds the lock.
     pub fn recover(&mut self, mut say: impl FnMut(&str)) -> Result<()> {
         for line in recover(&self.root, &mut self.store)? {
+            say(&line);
+        }
+        if let Some(line) = amu0::recover(&self.root)? {
             say(&line);
         }
         Ok(())

@@ -20,7 +20,7 @@ const CONFIG_FILE: &str = "config.json";
 const LOCK_FILE: &str = "lock";
 const FOLDERS: [&str; 5] = ["artefacts", "cache", "demo", "modules", TEMPORARY];
 /// Files on their way to their names. Whatever a writer finds here, a killed process left.
-const TEMPORARY: &str = "tmp";
+pub const TEMPORARY: &str = "tmp";
 
 /// An opened state root.
 #[derive(Debug)]

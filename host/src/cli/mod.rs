@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 the thing asked for failed (`ERROR: …` on standard error), 2 the
 //! command line was wrong. Results go to standard output, everything else to standard error.
 
+mod amu0;
 mod artefacts;
 mod audit;
 mod digest;
@@ -83,6 +84,8 @@ enum Command {
     Logs(logs::Options),
     /// Show hash lineage, calls, fuel, memory and outputs of a mission
     Inspect(inspect::Options),
+    /// Keep a directory tree as it is, compare it, restore it byte for byte
+    Amu0(amu0::Options),
     /// List what missions wrote, or check it against the record
     Artefacts(artefacts::Options),
     /// List every import of a module, what it permits, and the verdict
@@ -128,6 +131,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Mission(options) => mission::cmd_mission(&root, &options),
         Command::Logs(options) => logs::cmd_logs(&root, &options),
         Command::Inspect(options) => inspect::cmd_inspect(&root, &options),
+        Command::Amu0(options) => amu0::cmd_amu0(&root, &options),
         Command::Artefacts(options) => artefacts::cmd_artefacts(&root, &options),
         Command::Audit(options) => audit::cmd_audit(&options),
         Command::Validate(options) => validate::cmd_validate(&options),

@@ -1,0 +1,174 @@
+//! Captures a tree: its contents to objects, itself to a manifest, its name to a record. Writes
+//! below the state root alone; a capture that fails or is cut short leaves at most objects,
+//! which the next one uses.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::baseline::{Entry, Manifest, Node, TreePath, text_of};
+use coo_kernel::digest::Digest;
+use rayon::prelude::*;
+
+use super::objects::{Added, Batch};
+use super::progress::Progress;
+use super::scan::{Folders, Scanned, Tree};
+use super::{
+    Record, canonical_text, check_name, disk, manifest_file, names_in, record, record_file,
+};
+use crate::machine;
+use crate::state_root::StateRoot;
+
+/// So many offending entries are named; more are counted.
+const NAMED_MAX: usize = 20;
+
+/// A baseline that was made.
+#[derive(Debug)]
+pub struct Captured {
+    /// What was noted beside it.
+    pub record: Record,
+    /// What it cost.
+    pub added: Added,
+}
+
+/// Makes a baseline of `tree` and calls it `name`, or the next number. The caller alone writes
+/// to `root`.
+pub fn create(
+    root: &StateRoot,
+    tree: &Tree,
+    name: Option<&str>,
+    progress: &Progress<'_>,
+) -> Result<Captured> {
+    let name = match name {
+        Some(name) => {
+            check_name(name)?;
+            if record(root, name)?.is_some() {
+                bail!("baseline '{name}': is there already; choose another name");
+            }
+            name.to_owned()
+        }
+        None => next_name(root)?,
+    };
+    let before = tree.scan()?;
+    refuse_special(&before)?;
+    // Everything else that a manifest may not hold, too, before anything is written.
+    Manifest::new(before.iter().map(|found| found.entry.clone()).collect())
+        .with_context(|| format!("tree {}", tree.path.display()))?;
+    let (entries, added) = keep(root, tree, &before, progress)?;
+    refuse_changed(&before, &tree.scan()?)?;
+    let manifest = Manifest::new(entries)?;
+    let text = manifest.to_text();
+    let baseline = Digest::of(&text);
+    let file = manifest_file(&baseline);
+    if root.dir().try_exists(&file)? {
+        // The same state once more. Whatever is there must be it.
+        super::manifest(root, &baseline)?;
+    } else {
+        root.write_new(&file, text.as_bytes())?;
+    }
+    let record = Record {
+        baseline,
+        created_ms: machine::now_unix_ms(),
+        left_out: tree.left_out.as_ref().map(TreePath::text),
+        name,
+        summary: manifest.summary(),
+        tree: text_of(&disk::bytes(tree.path.clone())),
+    };
+    root.write_new(
+        &record_file(&record.name),
+        canonical_text(&record)?.as_bytes(),
+    )?;
+    Ok(Captured { record, added })
+}
+
+/// AMU0-000001, AMU0-000002, …
+fn next_name(root: &StateRoot) -> Result<String> {
+    let names = names_in(root, "names")?;
+    let number = |name: &String| name.strip_prefix("AMU0-")?.parse::<u32>().ok();
+    let last = names.iter().filter_map(number).max().unwrap_or(0);
+    Ok(format!("AMU0-{:06}", last.saturating_add(1)))
+}
+
+fn refuse_special(found: &[Scanned]) -> Result<()> {
+    let special: Vec<String> = found
+        .iter()
+        .filter_map(|found| match found.entry.node {
+            Node::Other(kind) => Some(format!("'{}' is a {kind}", found.entry.path.text())),
+            _ => None,
+        })
+        .collect();
+    if !special.is_empty() {
+        bail!(
+            "{}; a baseline holds files, folders and links: remove it first",
+            listed(&special)
+        );
+    }
+    Ok(())
+}
+
+fn listed(lines: &[String]) -> String {
+    let mut text = lines[..lines.len().min(NAMED_MAX)].join(", ");
+    if lines.len() > NAMED_MAX {
+        // Writing to a string does not fail.
+        let _ = write!(text, " and {} more", lines.len() - NAMED_MAX);
+    }
+    text
+}
+
+/// Keeps the content of every file.
+fn keep(
+    root: &StateRoot,
+    tree: &Tree,
+    found: &[Scanned],
+    progress: &Progress<'_>,
+) -> Result<(Vec<Entry>, Added)> {
+    let files = found
+        .iter()
+        .filter(|found| matches!(found.entry.node, Node::File { .. }));
+    progress.begin("files captured", files.count());
+    let batch = Batch::new(root)?;
+    let entries: Result<Vec<Entry>> = found
+        .par_iter()
+        .map_init(Folders::default, |folders, found| {
+            let mut entry = found.entry.clone();
+            let path = &entry.path;
+            if let Node::File { sha256, size, .. } = &mut entry.node {
+                let shown = || format!("file {}", tree.shown(path));
+                let folder = folders.of(&tree.dir, path).with_context(shown)?;
+                let mut file =
+                    disk::open_file(folder, disk::name(path.name())).with_context(shown)?;
+                (*sha256, *size) = batch.add(&mut file).with_context(shown)?;
+                progress.step();
+            }
+            Ok(entry)
+        })
+        .collect();
+    match entries {
+        Ok(entries) => Ok((entries, batch.finish()?)),
+        Err(error) => {
+            batch.discard();
+            Err(error)
+        }
+    }
+}
+
+/// A tree that somebody wrote to meanwhile was captured at no moment at all.
+fn refuse_changed(before: &[Scanned], after: &[Scanned]) -> Result<()> {
+    if before == after {
+        return Ok(());
+    }
+    let at = |list: &[Scanned], found: &Scanned| {
+        let place = list.binary_search_by(|other| other.entry.path.cmp(&found.entry.path));
+        place.ok().map(|place| list[place].clone())
+    };
+    let mut changed: Vec<String> = before
+        .iter()
+        .filter(|found| at(after, found).as_ref() != Some(*found))
+        .chain(after.iter().filter(|found| at(before, found).is_none()))
+        .map(|found| format!("'{}'", found.entry.path.text()))
+        .collect();
+    changed.sort();
+    bail!(
+        "{} changed while the tree was captured; let nobody write to it meanwhile and try again",
+        listed(&changed)
+    );
+}
