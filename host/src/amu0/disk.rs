@@ -82,7 +82,7 @@ pub fn set_mode(file: &File, mode: Mode) -> io::Result<()> {
 
 /// Sets the permissions of a folder; its setgid and sticky bits stay.
 pub fn set_folder_mode(folder: &Dir, mode: Mode) -> io::Result<()> {
-    let file = folder.try_clone()?.into_std_file();
+    let file = File::from(open_itself(folder)?);
     let special = file.metadata()?.permissions().mode() & 0o7000;
     file.set_permissions(std::fs::Permissions::from_mode(mode.bits() | special))
 }
@@ -126,7 +126,7 @@ pub fn sync_files<'a>(
 /// Makes sure that everything below `folder` is on the disk, names too.
 pub fn sync_file_system(folder: &Dir) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    rustix::fs::syncfs(folder.as_fd())?;
+    rustix::fs::syncfs(open_itself(folder)?)?;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
         let _ = folder;
@@ -137,5 +137,10 @@ pub fn sync_file_system(folder: &Dir) -> io::Result<()> {
 
 /// Makes sure that the names in `folder` are on the disk.
 pub fn sync_folder(folder: &Dir) -> io::Result<()> {
-    folder.try_clone()?.into_std_file().sync_all()
+    File::from(open_itself(folder)?).sync_all()
+}
+
+/// `cap-std` opens folders for the way through them alone; syncing and permissions take more.
+fn open_itself(folder: &Dir) -> io::Result<OwnedFd> {
+    open(folder, OsStr::new("."), OFlags::DIRECTORY)
 }

@@ -178,8 +178,12 @@ pub fn find(root: &StateRoot, asked: &str) -> Result<Baseline> {
             _ => bail!("Baseline '{asked}': several ids begin so; give more of its digits"),
         }
     } else {
-        check_name(asked).with_context(not_found)?;
-        record(root, asked)?.with_context(not_found)?.baseline
+        // What is no name is not looked for.
+        let record = match check_name(asked) {
+            Ok(()) => record(root, asked)?,
+            Err(_) => None,
+        };
+        record.with_context(not_found)?.baseline
     };
     Ok(Baseline {
         id,

@@ -1,0 +1,269 @@
+//! `coo amu0` as its users see it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::net::UnixListener;
+
+use serde_json::{Value, json};
+
+use super::support::{Ran, World};
+use super::tree::{change, make, picture, pipe, remove};
+
+/// A world with a tree that was captured as `base`.
+fn captured() -> World {
+    let world = World::new();
+    fs::create_dir(world.path().join("tree")).unwrap();
+    make(&world.path().join("tree"));
+    let ran = world.coo(&["amu0", "create", "--tree", "tree", "--name", "base"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    world
+}
+
+fn objects(world: &World) -> usize {
+    let objects = world.root().join("amu0/objects");
+    world
+        .root_files()
+        .keys()
+        .filter(|path| path.starts_with(&objects))
+        .count()
+}
+
+fn failed(ran: &Ran, words: &str) {
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.starts_with("ERROR: "), "{ran:?}");
+    assert!(ran.stderr.contains(words), "{words}: {ran:?}");
+}
+
+#[test]
+fn a_tree_comes_back_byte_for_byte() {
+    let world = captured();
+    let tree = world.path().join("tree");
+    let before = picture(&tree);
+    change(&tree);
+    assert_ne!(picture(&tree), before);
+    let ran = world.coo(&["amu0", "verify", "base", "--tree", "tree"]);
+    failed(&ran, "is not the baseline, 22 differences");
+    for line in [
+        "missing       gone/deep/er/file",
+        "extra         a/pipe",
+        "other content a/one",
+        "other mode    a/b/two",
+        "other kind    to-a",
+        "other target  absolute",
+        "Result: DIFFERENT",
+    ] {
+        assert!(ran.stdout.contains(line), "{line}: {ran:?}");
+    }
+    let done = world.json(&["amu0", "restore", "base", "--tree", "tree"]);
+    assert_eq!(picture(&tree), before);
+    assert_eq!(done["removed"], 2, "{done}");
+    let ran = world.coo(&["amu0", "verify", "base", "--tree", "tree"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.ends_with("Result: IDENTICAL\n"), "{ran:?}");
+    let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree"]);
+    assert!(ran.stdout.ends_with("Result: UNCHANGED\n"), "{ran:?}");
+    // Elsewhere, by the first digits of its id, from nothing.
+    fs::create_dir(world.path().join("copy")).unwrap();
+    let id = done["baseline"].as_str().unwrap();
+    let ran = world.coo(&["amu0", "restore", &id[..12], "--tree", "copy"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    assert_eq!(picture(&world.path().join("copy")), before);
+    let one = fs::metadata(world.path().join("copy/a/one")).unwrap();
+    assert_eq!(one.nlink(), 1, "hard links become files of their own");
+}
+
+#[test]
+fn the_same_state_has_the_same_id_and_a_second_baseline_costs_the_difference() {
+    let world = captured();
+    let first = world.json(&["amu0", "list"])[0].clone();
+    let kept = objects(&world);
+    // Elsewhere, made anew, at another time, under another name.
+    fs::create_dir(world.path().join("other")).unwrap();
+    make(&world.path().join("other"));
+    let second = world.json(&["amu0", "create", "--tree", "other"]);
+    assert_eq!(second["baseline"], first["baseline"]);
+    assert_eq!(
+        (&second["new_objects"], &second["new_bytes"]),
+        (&json!(0), &json!(0))
+    );
+    assert_eq!(second["name"], "AMU0-000001");
+    assert_eq!(objects(&world), kept);
+    world.file("other/new", "something new");
+    world.file("other/a/b/two", "1");
+    let third = world.json(&["amu0", "create", "--tree", "other"]);
+    assert_ne!(third["baseline"], first["baseline"]);
+    assert_eq!(
+        (&third["new_objects"], &third["new_bytes"]),
+        (&json!(1), &json!(13))
+    );
+    assert_eq!(objects(&world), kept + 1);
+    let names: Vec<Value> = world
+        .json(&["amu0", "list"])
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["name"].clone())
+        .collect();
+    assert_eq!(names, ["base", "AMU0-000001", "AMU0-000002"]);
+}
+
+#[test]
+fn the_state_root_is_left_out_and_stays() {
+    let world = World::new();
+    world.file("work/file", "1");
+    fs::create_dir(world.path().join("work/empty")).unwrap();
+    let root = world.path().join("work/sub/root");
+    let coo = |arguments: &[&str]| {
+        let root = ["--root", root.to_str().unwrap()];
+        world.coo(&[&root, arguments].concat())
+    };
+    let made = coo(&["amu0", "create", "--tree", "work", "--name", "base"]);
+    assert!(
+        made.stdout
+            .contains("  Left out: sub/root (the state root)\n"),
+        "{made:?}"
+    );
+    remove(&world.path().join("work/empty"));
+    world.file("work/sub/more", "x");
+    let ran = coo(&["amu0", "restore", "base", "--tree", "work"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.stdout
+            .contains("  Left out: sub/root (the state root)\n"),
+        "{ran:?}"
+    );
+    assert!(world.path().join("work/empty").is_dir());
+    assert!(!world.path().join("work/sub/more").exists());
+    assert_eq!(coo(&["amu0", "verify", "base", "--tree", "work"]).code, 0);
+    // A baseline of another tree, without the way to the state root.
+    world.file("other/file", "1");
+    assert_eq!(
+        coo(&["amu0", "create", "--tree", "other", "--name", "other"]).code,
+        0
+    );
+    let before = picture(&world.path().join("work"));
+    failed(
+        &coo(&["amu0", "restore", "other", "--tree", "work"]),
+        "'sub' would have to be replaced or removed, but the state root lies there",
+    );
+    let after = picture(&world.path().join("work"));
+    let names = |picture: &super::tree::Picture| picture.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&before), names(&after));
+    failed(
+        &coo(&["amu0", "create", "--tree", "work/sub/root/amu0"]),
+        "lies in the state root",
+    );
+}
+
+#[test]
+fn what_can_not_be_kept_is_named_before_anything_is_written() {
+    let world = World::new();
+    world.file("tree/file", "1");
+    let tree = world.path().join("tree");
+    pipe(&tree.join("pipe"));
+    let _socket = UnixListener::bind(tree.join("socket")).unwrap();
+    let ran = world.coo(&["amu0", "create", "--tree", "tree"]);
+    failed(
+        &ran,
+        "'pipe' is a pipe, 'socket' is a socket; a baseline holds files, folders and links",
+    );
+    assert!(!world.root().join("amu0").exists());
+    remove(&tree.join("pipe"));
+    remove(&tree.join("socket"));
+    fs::create_dir(tree.join(".coo-restore")).unwrap();
+    failed(
+        &world.coo(&["amu0", "create", "--tree", "tree"]),
+        "path '.coo-restore': is where a restore",
+    );
+    assert!(!world.root().join("amu0").exists());
+}
+
+#[test]
+fn wrong_names_and_trees_are_errors() {
+    let world = captured();
+    symlink("tree", world.path().join("link")).unwrap();
+    let create = |name: &str| world.coo(&["amu0", "create", "--tree", "link", "--name", name]);
+    for name in ["", ".hidden", "../up", "a/b", "-x", "é", &"a".repeat(65)] {
+        let argument = format!("--name={name}");
+        failed(
+            &world.coo(&["amu0", "create", "--tree", "link", &argument]),
+            "must be 1 to 64 of",
+        );
+    }
+    failed(&create("abcdef012345"), "could be the beginning of an id");
+    failed(&create("base"), "is there already");
+    assert_eq!(create("again").code, 0);
+    for name in ["nothing", "../base", "000000000000", &"0".repeat(64)] {
+        let expected = format!("ERROR: Baseline '{name}' not found; 'coo amu0 list' names all.\n");
+        for command in [
+            &["amu0", "verify", name][..],
+            &["amu0", "restore", name, "--tree", "tree"],
+        ] {
+            let ran = world.coo(command);
+            assert_eq!((ran.code, &ran.stderr), (1, &expected), "{ran:?}");
+            assert_eq!(World::new().coo(&["amu0", "verify", name]).stderr, expected);
+        }
+    }
+    for tree in ["missing", "tree/a/one"] {
+        failed(
+            &world.coo(&["amu0", "create", "--tree", tree]),
+            "is no directory that is there",
+        );
+        failed(
+            &world.coo(&["amu0", "restore", "base", "--tree", tree]),
+            "is no directory that is there",
+        );
+    }
+    let empty = World::new();
+    assert_eq!(empty.coo(&["amu0", "list", "--json"]).stdout, "[]\n");
+    assert_eq!(empty.coo(&["amu0", "create", "--tree", "x"]).code, 1);
+    assert_eq!(fs::read_dir(empty.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_user_who_is_not_root_restores_locked_folders_too() {
+    let world = captured();
+    let tree = world.path().join("tree");
+    let before = picture(&tree);
+    super::tree::set_mode(&tree.join("empty"), 0o500);
+    fs::create_dir_all(tree.join("extra/in")).unwrap();
+    super::tree::set_mode(&tree.join("extra/in"), 0o500);
+    super::tree::set_mode(&tree.join("extra"), 0o500);
+    super::tree::set_mode(&tree.join("locked"), 0o700);
+    fs::write(tree.join("locked/in"), "other").unwrap();
+    super::tree::set_mode(&tree.join("locked"), 0o500);
+    let everybody = std::process::Command::new("chown")
+        .args(["-R", "65534"])
+        .arg(world.path())
+        .status();
+    if !everybody.is_ok_and(|status| status.success()) {
+        eprintln!("only root can become another user: tested as the user who is here");
+    }
+    let mut command = std::process::Command::new("setpriv");
+    command.args([
+        "--reuid=65534",
+        "--clear-groups",
+        env!("CARGO_BIN_EXE_coo"),
+        "amu0",
+        "restore",
+        "base",
+        "--tree",
+        "tree",
+    ]);
+    command.current_dir(world.path()).env_clear();
+    match command.output() {
+        Ok(output) if output.status.success() => {}
+        other => {
+            eprintln!(
+                "another user can't run coo here ({other:?}): tested as the user who is here"
+            );
+            assert_eq!(
+                world
+                    .coo(&["amu0", "restore", "base", "--tree", "tree"])
+                    .code,
+                0
+            );
+        }
+    }
+    assert_eq!(picture(&tree), before);
+}

@@ -1,0 +1,170 @@
+//! A state root that somebody wrote to: what was changed is named, and nothing outside the tree
+//! is ever touched.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use coo_kernel::digest::Digest;
+use serde_json::json;
+
+use super::support::{Ran, World};
+use super::tree::{Picture, make, picture, remove};
+
+fn captured() -> (World, String) {
+    let world = World::new();
+    fs::create_dir(world.path().join("tree")).unwrap();
+    make(&world.path().join("tree"));
+    let made = world.json(&["amu0", "create", "--tree", "tree", "--name", "base"]);
+    (world, made["baseline"].as_str().unwrap().to_owned())
+}
+
+fn object(world: &World, content: &str) -> PathBuf {
+    let hex = Digest::of(content).to_string();
+    let folder = world.root().join("amu0/objects").join(&hex[..2]);
+    folder.join(&hex[2..])
+}
+
+fn refused(world: &World, before: &Picture, words: &str) -> Ran {
+    let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.stderr.contains(words) && !ran.stderr.contains("panicked"),
+        "{words}: {ran:?}"
+    );
+    assert_eq!(&picture(&world.path().join("tree")), before);
+    ran
+}
+
+#[test]
+fn a_changed_object_is_named_and_restores_nothing() {
+    let (world, _) = captured();
+    let tree = world.path().join("tree");
+    remove(&tree.join("gone"));
+    let before = picture(&tree);
+    let object = object(&world, "deep");
+    for content in [Some("deeq"), Some("deep and more"), Some(""), None] {
+        match content {
+            Some(content) => fs::write(&object, content).unwrap(),
+            None => remove(&object),
+        }
+        refused(&world, &before, "object ");
+        let verified = world.coo(&["amu0", "verify", "base"]);
+        assert_eq!(verified.code, 1, "{verified:?}");
+        assert!(verified.stdout.contains("Result: DAMAGED"), "{verified:?}");
+        assert!(
+            verified.stderr.contains("1 of its 7 objects"),
+            "{verified:?}"
+        );
+    }
+    // A link out of the state root is no object.
+    world.file("outside", "deep");
+    symlink(world.path().join("outside"), &object).unwrap();
+    refused(&world, &before, "object ");
+    remove(&object);
+    // What is damaged is not built on.
+    fs::write(&object, "deeq").unwrap();
+    world.file("tree/gone/x", "deep");
+    let again = world.coo(&["amu0", "create", "--tree", "tree"]);
+    assert_eq!(again.code, 1, "{again:?}");
+    assert!(again.stderr.contains("move it away"), "{again:?}");
+}
+
+#[test]
+fn a_changed_manifest_is_refused() {
+    let (world, id) = captured();
+    let file = world.root().join(format!("amu0/baselines/{id}.json"));
+    let text = fs::read_to_string(&file).unwrap();
+    let before = picture(&world.path().join("tree"));
+    fs::write(&file, text.replace("\"a/one\"", "\"a/two\"")).unwrap();
+    refused(&world, &before, "was changed after it was written");
+    // One whose id is right, too.
+    let folder = |path: &str| json!({"kind": "folder", "mode": "0755", "path": path});
+    for (path, words) in [
+        ("../outside", "'..' component"),
+        ("/tmp/outside", "absolute"),
+        (".coo-restore", "a restore prepares itself"),
+        ("to-a/x", "a folder that is not listed"),
+    ] {
+        let text = json!({"entries": [folder(path)], "format": "coo-amu0/1"}).to_string();
+        let id = Digest::of(&text);
+        world.file(&format!(".coo/amu0/baselines/{id}.json"), &text);
+        let name = world.root().join("amu0/names/base.json");
+        let mut record: serde_json::Value =
+            serde_json::from_slice(&fs::read(&name).unwrap()).unwrap();
+        record["baseline"] = json!(id.to_string());
+        fs::write(&name, record.to_string()).unwrap();
+        refused(&world, &before, words);
+    }
+    for text in ["", "{}", "[", "null"] {
+        world.file(".coo/amu0/names/base.json", text);
+        refused(&world, &before, "base.json");
+    }
+}
+
+#[test]
+fn a_link_in_the_way_is_replaced_and_not_followed() {
+    let (world, _) = captured();
+    let tree = world.path().join("tree");
+    let before = picture(&tree);
+    world.file("outside/one", "precious");
+    remove(&tree.join("a"));
+    symlink(world.path().join("outside"), tree.join("a")).unwrap();
+    let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(picture(&tree), before);
+    assert_eq!(
+        fs::read_to_string(world.path().join("outside/one")).unwrap(),
+        "precious"
+    );
+}
+
+/// What a state root says of a restore that was begun is done only where that restore left its
+/// folder, and only inside that tree.
+#[test]
+fn a_forged_promise_leads_nowhere() {
+    let (world, id) = captured();
+    let tree = world.path().join("tree");
+    let before = picture(&tree);
+    let pointer = |to: &str| {
+        let text = json!({"baseline": id, "tree": to}).to_string();
+        world.file(".coo/amu0/restore.json", text);
+    };
+    world.file("victim/file", "precious");
+    let victim = world.path().join("victim");
+    pointer(victim.to_str().unwrap());
+    let ran = world.coo(&["amu0", "list"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("found nothing left of an interrupted restore"),
+        "{ran:?}"
+    );
+    pointer("victim");
+    let ran = world.coo(&["missions"]);
+    assert!(
+        ran.stderr.contains("is no absolute path") && ran.code == 1,
+        "{ran:?}"
+    );
+    pointer(tree.to_str().unwrap());
+    for path in ["../victim/file", "/victim", "to-a/../../victim"] {
+        let steps = json!([{"do": "remove", "path": path}]).to_string();
+        world.file("tree/.coo-restore/steps.json", steps);
+        let ran = world.coo(&["missions"]);
+        assert!(ran.stderr.contains("component") && ran.code == 1, "{ran:?}");
+    }
+    // Through a link of the tree: not followed.
+    symlink(&victim, tree.join("out")).unwrap();
+    fs::create_dir_all(tree.join(".coo-restore/new/0")).unwrap();
+    fs::create_dir_all(tree.join(".coo-restore/old")).unwrap();
+    for step in ["remove", "put"] {
+        let steps = json!([{"do": step, "path": "out/file"}]).to_string();
+        world.file("tree/.coo-restore/steps.json", steps);
+        world.coo(&["missions"]);
+        assert_eq!(fs::read_to_string(victim.join("file")).unwrap(), "precious");
+    }
+    remove(&tree.join(".coo-restore"));
+    remove(&tree.join("out"));
+    world.coo(&["missions"]);
+    assert_eq!(picture(&tree), before);
+}

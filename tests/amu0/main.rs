@@ -1,0 +1,12 @@
+//! Baselines of directory trees: a tree comes back byte for byte whatever was done to it, the
+//! same state has the same id, damage and forgery are named and lead nowhere, and a process
+//! that dies at any point leaves the old tree or the restored one.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod commands;
+mod crash;
+mod forged;
+mod mutated;
+mod tree;
