@@ -94,9 +94,6 @@ impl Session {
                 say(&format!("not finished yet: {error:#}"));
                 session.store = Store::open(path)?;
             }
-            if let Some(line) = amu0::recover(&root)? {
-                say(&line);
-            }
         }
         Ok(Some(session))
     }

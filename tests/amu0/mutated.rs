@@ -115,7 +115,9 @@ proptest! {
         let folder = tempfile::TempDir::new().unwrap();
         let top = folder.path().canonicalize().unwrap().join("tree");
         fs::create_dir(&top).unwrap();
-        tree.iter().for_each(|change| apply(&top, change));
+        for change in &tree {
+            apply(&top, change);
+        }
         let before = picture(&top);
         let root = StateRoot::open_or_create(&folder.path().join("root")).unwrap();
         root.settle().unwrap();
@@ -123,7 +125,9 @@ proptest! {
         let open = || Tree::open(&top, root.path()).unwrap();
         amu0::create(&root, &open(), Some("base"), &progress).unwrap();
         let baseline = amu0::find(&root, "base").unwrap();
-        mutations.iter().for_each(|change| apply(&top, change));
+        for change in &mutations {
+            apply(&top, change);
+        }
         let equal = amu0::compare(&baseline, &open(), &progress).unwrap().is_empty();
         prop_assert_eq!(equal, picture(&top) == before);
         amu0::restore(&root, &baseline, &open(), &progress).unwrap();

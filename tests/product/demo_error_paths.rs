@@ -153,6 +153,8 @@ fn the_help_names_every_command() {
       mission      Show one mission: status and timeline
       logs         Print the journal of a mission, an event a line
       inspect      Show hash lineage, calls, fuel, memory and outputs of a mission
+      amu0         Keep a directory tree as it is, compare it, restore it byte for
+                   byte
       artefacts    List what missions wrote, or check it against the record
       audit        List every import of a module, what it permits, and the verdict
       validate     Check a descriptor without running it
