@@ -161,14 +161,17 @@ pub fn list(root: &StateRoot) -> Result<Vec<Record>> {
     Ok(records)
 }
 
+/// What is said where there is none.
+pub fn not_found(asked: &str) -> String {
+    format!(
+        "Baseline '{}' not found; 'coo amu0 list' names all.",
+        asked.escape_debug().take(80).collect::<String>()
+    )
+}
+
 /// The baseline that `asked` names: by its name, its id, or the first digits of its id.
 pub fn find(root: &StateRoot, asked: &str) -> Result<Baseline> {
-    let not_found = || {
-        format!(
-            "Baseline '{}' not found; 'coo amu0 list' names all.",
-            asked.escape_debug().take(80).collect::<String>()
-        )
-    };
+    let not_found = || not_found(asked);
     let id = if is_id(asked) {
         let mut ids = names_in(root, "baselines")?;
         ids.retain(|id| id.starts_with(asked));

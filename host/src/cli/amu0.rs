@@ -216,13 +216,7 @@ fn list(root: &Path, json: bool) -> Result<ExitCode> {
 }
 
 fn find(root: Option<&StateRoot>, asked: &str) -> Result<Baseline> {
-    let not_found = || {
-        format!(
-            "Baseline '{}' not found; 'coo amu0 list' names all.",
-            asked.escape_debug().take(80).collect::<String>()
-        )
-    };
-    amu0::find(root.with_context(not_found)?, asked)
+    amu0::find(root.with_context(|| amu0::not_found(asked))?, asked)
 }
 
 fn verify(
