@@ -14,15 +14,14 @@ use coo_kernel::digest::Digest;
 use coo_kernel::index::{self, Drift, Found};
 use serde::{Deserialize, Serialize};
 
-use crate::state_root::{StateRoot, read_bounded};
+use crate::hashing::digest_of;
+use crate::state_root::StateRoot;
 use crate::store::Store;
 
 /// The folder in the state root.
 pub const FOLDER: &str = "artefacts";
 /// Where a repair puts what should not be in it.
 pub const ASIDE: &str = "set-aside";
-/// Largest artefact that is compared; none larger can have been written.
-const ARTEFACT_BYTES_MAX: u64 = 1 << 30;
 
 /// What the guest asked, as the journal keeps it: the content by digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,8 +211,7 @@ fn examine(folder: &Dir, name: &str) -> Result<Option<Found>> {
     if !file.metadata()?.is_file() {
         return Ok(Some(Found::Else("a device, pipe or socket")));
     }
-    let content = read_bounded(file.into_std(), name.as_ref(), ARTEFACT_BYTES_MAX)?;
-    Ok(Some(Found::File(Digest::of(content))))
+    Ok(Some(Found::File(digest_of(file.into_std())?)))
 }
 
 fn folder_of(root: &StateRoot) -> Result<Dir> {

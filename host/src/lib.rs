@@ -15,6 +15,7 @@ pub mod drive;
 pub mod engine;
 pub mod fault;
 pub mod gateway;
+pub mod hashing;
 pub mod history;
 pub mod live;
 pub mod llm;

@@ -17,11 +17,11 @@ use coo_kernel::journal::{StepStartedBody, WorldBody};
 use coo_kernel::mission::MissionId;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::admission::MODULE_BYTES_MAX;
 use crate::gateway::{WriteAnswer, WriteRequest};
+use crate::hashing::{Hashing, digest_of};
 use crate::history;
 use crate::prepare::module_file;
 use crate::state_root::StateRoot;
@@ -121,17 +121,20 @@ fn write(root: &StateRoot, store: &Store, id: MissionId, file: &mut File) -> Res
         mission: mission.clone(),
         module: Blob::of(&module),
     };
-    out.line(&header)?;
+    line_to(&mut out, &header)?;
     history::walk(store, id, |record| {
-        out.line(&Event {
-            body: serde_json::from_str(&record.body)?,
-            facts: store.event_facts(id.number(), record.seq)?,
-            kind: record.kind.name().to_owned(),
-            prev: record.prev,
-            seq: record.seq,
-            sha256: record.sha256,
-            state: record.state.name().to_owned(),
-        })
+        line_to(
+            &mut out,
+            &Event {
+                body: serde_json::from_str(&record.body)?,
+                facts: store.event_facts(id.number(), record.seq)?,
+                kind: record.kind.name().to_owned(),
+                prev: record.prev,
+                seq: record.seq,
+                sha256: record.sha256,
+                state: record.state.name().to_owned(),
+            },
+        )
     })?;
     for blob in &header.contents {
         out.write_all(&store.blob(&blob.sha256)?)?;
@@ -141,6 +144,11 @@ fn write(root: &StateRoot, store: &Store, id: MissionId, file: &mut File) -> Res
     file.seek(SeekFrom::Start(0))?;
     file.write_all(first_line(digest).as_bytes())?;
     Ok(file.seek(SeekFrom::End(0))?)
+}
+
+fn line_to<T: Write>(out: &mut Hashing<T>, value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string(value)? + "\n";
+    Ok(out.write_all(text.as_bytes())?)
 }
 
 /// The contents that an event names.
@@ -201,7 +209,7 @@ pub fn load(path: &Path) -> Result<(TempDir, StateRoot, Store, MissionRow)> {
         )
     };
     // Before anything of it is even parsed.
-    let found = digest_of_rest(&mut file).with_context(shown)?;
+    let found = digest_of(&mut file).with_context(shown)?;
     if found != stated {
         return Err(damaged(found));
     }
@@ -222,12 +230,6 @@ pub fn load(path: &Path) -> Result<(TempDir, StateRoot, Store, MissionRow)> {
     }
     store.commit(Durability::Process)?;
     Ok((folder, root, store, mission))
-}
-
-fn digest_of_rest(file: &mut File) -> io::Result<Digest> {
-    let mut hashed = Hashing::new(file);
-    io::copy(&mut hashed, &mut io::sink())?;
-    Ok(hashed.digest())
 }
 
 /// Whether the file at `path` says that it is a run, in any format.
@@ -341,48 +343,4 @@ fn exactly(input: &mut impl io::BufRead, blob: &Blob, bytes_max: u64) -> Result<
         bail!("content {}: is not what it should be", blob.sha256.short());
     }
     Ok(content)
-}
-
-/// Takes the digest of what passes through.
-struct Hashing<T> {
-    inner: T,
-    hasher: Sha256,
-}
-
-impl<T> Hashing<T> {
-    fn new(inner: T) -> Self {
-        Self {
-            inner,
-            hasher: Sha256::new(),
-        }
-    }
-
-    fn digest(self) -> Digest {
-        Digest::from_bytes(self.hasher.finalize().into())
-    }
-}
-
-impl<T: Read> Read for Hashing<T> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..n]);
-        Ok(n)
-    }
-}
-
-impl<T: Write> Hashing<T> {
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hasher.update(bytes);
-        self.inner.write_all(bytes)
-    }
-
-    fn line(&mut self, value: &impl Serialize) -> Result<()> {
-        let text = serde_json::to_string(value)? + "\n";
-        Ok(self.write_all(text.as_bytes())?)
-    }
-
-    fn finish(mut self) -> io::Result<Digest> {
-        self.inner.flush()?;
-        Ok(self.digest())
-    }
 }
