@@ -119,3 +119,23 @@ fn what_can_not_be_verified_is_said_and_leaves_nothing() {
         assert!(ran.stderr.starts_with("ERROR: "), "{ran:?}");
     }
 }
+
+#[test]
+fn what_a_killed_verification_left_goes_with_the_next_one() {
+    let world = World::new();
+    let killed = world
+        .command(&["verify", "demo"])
+        .env("COO_FAULT", "kill:60")
+        .output()
+        .unwrap();
+    assert!(killed.status.code().is_none(), "{killed:?}");
+    let folder = world.root().join("verify");
+    assert!(folder.join("000001/run-1").exists());
+    verified(&world, "demo");
+    let left: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(folder.join(&left[0]).join("report.json").exists());
+}

@@ -107,18 +107,12 @@ impl StateRoot {
     /// Takes the root for writing. Where another process has it, says so through `waiting`
     /// and waits.
     pub fn lock(&self, waiting: impl FnOnce()) -> Result<WriteLock> {
-        let mut options = OpenOptions::new();
-        options.create(true).write(true);
-        let file = self
-            .dir
-            .open_with(LOCK_FILE, &options)
-            .with_context(|| {
-                format!(
-                    "state root {}: can't be locked; is it writable?",
-                    self.path.display()
-                )
-            })?
-            .into_std();
+        let file = self.open_lock(LOCK_FILE).with_context(|| {
+            format!(
+                "state root {}: can't be locked; is it writable?",
+                self.path.display()
+            )
+        })?;
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
@@ -136,11 +130,21 @@ impl StateRoot {
 
     /// Takes the root for writing if nobody has it.
     pub fn try_lock(&self) -> Option<WriteLock> {
-        let mut options = OpenOptions::new();
-        options.create(true).write(true);
-        let file = self.dir.open_with(LOCK_FILE, &options).ok()?.into_std();
+        self.try_lock_on(LOCK_FILE)
+    }
+
+    /// Takes the lock on a file of its own if nobody has it: for a part of the root that one
+    /// process is at work on.
+    pub fn try_lock_on(&self, name: &str) -> Option<WriteLock> {
+        let file = self.open_lock(name).ok()?;
         file.try_lock().ok()?;
         Some(WriteLock { _file: file })
+    }
+
+    fn open_lock(&self, name: &str) -> std::io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.create(true).write(true);
+        Ok(self.dir.open_with(name, &options)?.into_std())
     }
 
     /// Whether a process is at work on the root; found out without writing to it.

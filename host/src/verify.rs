@@ -25,6 +25,8 @@ use crate::world;
 
 /// The folder in the state root: a folder a verification.
 pub const FOLDER: &str = "verify";
+/// Held as long as a verification is at work on its folder.
+const LOCK_FILE: &str = "lock";
 
 /// What one run left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -198,7 +200,11 @@ pub fn verify(
     mut say: impl FnMut(&str),
 ) -> Result<Report> {
     let Session { root, config, .. } = session;
+    sweep(&root)?;
     let folder = root.new_folder(FOLDER)?;
+    let _lock = root
+        .try_lock_on(&format!("{folder}/{LOCK_FILE}"))
+        .context("verification folder: can't be locked")?;
     let place = root.path().join(&folder);
     let mut report = Report {
         format: "coo-verify/1",
@@ -250,6 +256,8 @@ pub fn verify(
         .map(|(head, _)| report.runs.iter().all(|run| run.chain_head == head));
     report.recorded_replay_identical = subject.recorded.map(|(_, identical)| identical);
     report.identical &= report.recorded_replay_identical != Some(false);
+    root.dir()
+        .remove_file(format!("{}/{LOCK_FILE}", report.folder))?;
     if report.identical {
         for number in 1..=runs {
             std::fs::remove_dir_all(place.join(format!("run-{number}")))
@@ -257,6 +265,27 @@ pub fn verify(
         }
     }
     Ok(report)
+}
+
+/// Removes what killed verifications left: a folder without a report whose lock nobody has.
+fn sweep(root: &StateRoot) -> Result<()> {
+    let shown = || format!("folder {FOLDER} of the state root: can't be read");
+    if !root.dir().try_exists(FOLDER).with_context(shown)? {
+        return Ok(());
+    }
+    for entry in root.dir().read_dir(FOLDER).with_context(shown)? {
+        let name = entry.with_context(shown)?.file_name();
+        let folder = format!("{FOLDER}/{}", name.display());
+        let has = |file: &str| root.dir().try_exists(format!("{folder}/{file}"));
+        // Without a lock it was made in this very moment.
+        if has(LOCK_FILE)?
+            && !has("report.json")?
+            && let Some(_lock) = root.try_lock_on(&format!("{folder}/{LOCK_FILE}"))
+        {
+            root.dir().remove_dir_all(&folder).with_context(shown)?;
+        }
+    }
+    Ok(())
 }
 
 fn one_run(

@@ -14,9 +14,19 @@ pub fn status(session: &Session, mission: &MissionRow, progress: &Progress) -> S
         Some(State::Failed) => Status::Failed,
         Some(State::Paused) => Status::Paused,
         // Whoever runs a mission holds the root's lock; where nobody does, nobody runs it.
-        _ if mission.interrupted.is_none() && session.root.is_in_use() => Status::Running,
+        _ if mission.interrupted.is_none()
+            && (session.root.is_in_use() || has_ended_meanwhile(session, mission)) =>
+        {
+            Status::Running
+        }
         _ => Status::Interrupted,
     }
+}
+
+/// Whether it ended after its journal was read: then it was running when it was read.
+fn has_ended_meanwhile(session: &Session, mission: &MissionRow) -> bool {
+    let now = session.store.mission(mission.id).ok().flatten();
+    mission.finished_ms.is_none() && now.is_some_and(|now| now.finished_ms.is_some())
 }
 
 /// Why it is not a success, in one line.
