@@ -5,11 +5,31 @@ use std::io::{self, Read, Write};
 use coo_kernel::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
+/// So much is in memory at a time.
+const BUFFER_BYTES: usize = 128 << 10;
+
 /// Of everything that is left to read.
-pub fn digest_of(read: impl Read) -> io::Result<Digest> {
-    let mut hashed = Hashing::new(read);
-    io::copy(&mut hashed, &mut io::sink())?;
-    Ok(hashed.digest())
+pub fn digest_of(mut read: impl Read) -> io::Result<Digest> {
+    Ok(copy(&mut read, &mut io::sink())?.0)
+}
+
+/// Reads `from` to its end into `to` and gives digest and size of what went through.
+pub fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<(Digest, u64)> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut hasher = Sha256::new();
+    let mut size = 0;
+    loop {
+        let n = match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hasher.update(&buffer[..n]);
+        to.write_all(&buffer[..n])?;
+        size += n as u64;
+    }
+    Ok((Digest::from_bytes(hasher.finalize().into()), size))
 }
 
 /// Takes the digest of what passes through.

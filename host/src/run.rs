@@ -223,84 +223,85 @@ pub struct Performed {
 impl Performed {
     /// Writes down the end, durably, and then makes the promised changes.
     pub fn seal(self) -> Result<Ended> {
-        let mut ended = seal(&self.root, self.id, self.driven, self.facts)?;
-        ended.lock = self.lock;
-        Ok(ended)
-    }
-}
-
-fn seal(root: &StateRoot, id: MissionId, driven: Driven, facts: Facts) -> Result<Ended> {
-    let Driven {
-        tape,
-        stopped,
-        failure,
-        output,
-        stderr,
-        memory_sha256,
-        ..
-    } = driven;
-    let chain = tape.chain();
-    let complete = tape.progress().state() == Some(State::Complete);
-    let changes = tape.changes().clone();
-    let in_doubt = tape.progress().in_doubt;
-    let Recorder {
-        mut store,
-        mut live,
-        ..
-    } = tape
-        .into_recorder()
-        .context("run: its tape was not recording")?;
-    let interrupted = match stopped {
-        Ok(()) => None,
-        // Nothing is on record yet, so there is nothing to resume and nothing to keep.
-        Err(Stop::Interrupted(error)) if chain.seq() == 0 => return Err(error),
-        // What this process has in hand is not what is on disk: that stays as it is.
-        Err(Stop::Interrupted(error)) if store.is_rolled_back() => {
-            return Err(error.context(format!(
-                "mission {id}: its journal can't be written any further"
-            )));
+        let Self {
+            root,
+            lock,
+            id,
+            driven,
+            facts,
+        } = self;
+        let Driven {
+            tape,
+            stopped,
+            failure,
+            output,
+            stderr,
+            memory_sha256,
+            ..
+        } = driven;
+        let chain = tape.chain();
+        let complete = tape.progress().state() == Some(State::Complete);
+        let changes = tape.changes().clone();
+        let in_doubt = tape.progress().in_doubt;
+        let Recorder {
+            mut store,
+            mut live,
+            ..
+        } = tape
+            .into_recorder()
+            .context("run: its tape was not recording")?;
+        let interrupted = match stopped {
+            Ok(()) => None,
+            // Nothing is on record yet, so there is nothing to resume and nothing to keep.
+            Err(Stop::Interrupted(error)) if chain.seq() == 0 => return Err(error),
+            // What this process has in hand is not what is on disk: that stays as it is.
+            Err(Stop::Interrupted(error)) if store.is_rolled_back() => {
+                return Err(error.context(format!(
+                    "mission {id}: its journal can't be written any further"
+                )));
+            }
+            Err(Stop::Interrupted(error)) => Some(format!("{error:#}")),
+            // The world is not what it was when the journal's first part was recorded. Nothing of
+            // this attempt is kept; the store's transaction goes with it.
+            Err(Stop::Diverged(divergence)) => return Err(resume::other_world(id, &divergence)),
+            Err(other) => Some(other.to_string()),
+        };
+        let status = match (&interrupted, &failure) {
+            (Some(_), _) => Status::Interrupted,
+            (None, Some(_)) => Status::Failed,
+            (None, None) => Status::Success,
+        };
+        store.finish_mission(id, machine::now_unix_ms(), interrupted.as_deref(), &facts)?;
+        let in_doubt = match in_doubt {
+            Some(seq) => !resume::is_unanswered(&store, id, seq)?,
+            None => false,
+        };
+        let changes_world = complete && (changes.db_executes > 0 || !changes.artefacts.is_empty());
+        let commit = changes_world.then(|| store.promise_world(id)).transpose()?;
+        if commit.is_some() {
+            store.enter_artefacts(id, &changes.artefacts)?;
         }
-        Err(Stop::Interrupted(error)) => Some(format!("{error:#}")),
-        // The world is not what it was when the journal's first part was recorded. Nothing of
-        // this attempt is kept; the store's transaction goes with it.
-        Err(Stop::Diverged(divergence)) => return Err(resume::other_world(id, &divergence)),
-        Err(other) => Some(other.to_string()),
-    };
-    let status = match (&interrupted, &failure) {
-        (Some(_), _) => Status::Interrupted,
-        (None, Some(_)) => Status::Failed,
-        (None, None) => Status::Success,
-    };
-    store.finish_mission(id, machine::now_unix_ms(), interrupted.as_deref(), &facts)?;
-    let in_doubt = match in_doubt {
-        Some(seq) => !resume::is_unanswered(&store, id, seq)?,
-        None => false,
-    };
-    let changes_world = complete && (changes.db_executes > 0 || !changes.artefacts.is_empty());
-    let commit = changes_world.then(|| store.promise_world(id)).transpose()?;
-    if commit.is_some() {
-        store.enter_artefacts(id, &changes.artefacts)?;
+        store.commit(Durability::Power)?;
+        if let Some(commit) = commit {
+            apply(&root, &mut store, &mut live.world, commit, &changes).with_context(|| {
+                format!("mission {id}: it is complete and its changes are promised, but could not be made yet; the next coo command makes them")
+            })?;
+        }
+        Ok(Ended {
+            id,
+            status,
+            failure,
+            interrupted,
+            output,
+            stderr,
+            chain_head: chain.head(),
+            events: chain.seq(),
+            facts,
+            memory_sha256,
+            in_doubt,
+            lock,
+        })
     }
-    store.commit(Durability::Power)?;
-    if let Some(commit) = commit {
-        apply(root, &mut store, &mut live.world, commit, &changes).with_context(|| {
-            format!("mission {id}: it is complete and its changes are promised, but could not be made yet; the next coo command makes them")
-        })?;
-    }
-    Ok(Ended {
-        id,
-        status,
-        failure,
-        interrupted,
-        output,
-        stderr,
-        chain_head: chain.head(),
-        events: chain.seq(),
-        facts,
-        memory_sha256,
-        in_doubt,
-        lock: None,
-    })
 }
 
 /// Makes the promised changes.

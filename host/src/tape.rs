@@ -250,17 +250,15 @@ impl Tape {
             nth: *count,
         };
         // What is settled without the server is settled before anything says it was asked.
-        let known = match self.ahead()? {
-            None => self.known(&asked)?,
-            Some(_) => None,
-        };
+        let is_new = self.ahead()?.is_none();
+        let known = if is_new { self.known(&asked)? } else { None };
         let intent = IntentBody {
             nth: asked.nth,
             request: &request_text,
             sha256,
         };
         self.event(Kind::LlmIntent, &intent)?;
-        let recorded = match self.ahead()? {
+        let known = match self.ahead()? {
             Some(recorded) if recorded.kind == Kind::LlmOutcome => {
                 let body: OutcomeBody = serde_json::from_str(&recorded.body)
                     .context("journal: outcome of a model call")?;
@@ -270,13 +268,10 @@ impl Tape {
                 let expected = Some(side(recorded));
                 return Err(self.diverged(expected, Kind::LlmOutcome, String::new())?);
             }
-            None => None,
-        };
-        // After a recorded intent without an outcome, the last: whoever resumed the mission
-        // says that the call may be made again.
-        let known = match (recorded, known) {
-            (None, None) => self.known(&asked)?,
-            (recorded, known) => recorded.or(known),
+            None if is_new => known,
+            // The intent is recorded and the last event: whoever resumed the mission says that
+            // the call may be made again.
+            None => self.known(&asked)?,
         };
         let answered = match known {
             Some(known) => known,

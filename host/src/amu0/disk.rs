@@ -4,22 +4,18 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::PermissionsExt as _;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use coo_kernel::baseline::{Mode, TreePath};
-use coo_kernel::digest::Digest;
 use rayon::prelude::*;
 use rustix::fs::{Mode as Bits, OFlags, openat};
-use sha2::{Digest as _, Sha256};
 
 use crate::fault;
 
-/// So much of a file is in memory at a time.
-const BUFFER_BYTES: usize = 128 << 10;
 /// Up to so many files are synced one by one; for more, the file system is synced as a whole,
 /// with whatever others have written to it.
 const SYNCED_SINGLY_MAX: usize = 128;
@@ -85,25 +81,6 @@ pub fn set_folder_mode(folder: &Dir, mode: Mode) -> io::Result<()> {
     let file = File::from(open_itself(folder)?);
     let special = file.metadata()?.permissions().mode() & 0o7000;
     file.set_permissions(std::fs::Permissions::from_mode(mode.bits() | special))
-}
-
-/// Reads `from` to its end into `to` and gives digest and size of what went through.
-pub fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<(Digest, u64)> {
-    let mut buffer = vec![0; BUFFER_BYTES];
-    let mut hasher = Sha256::new();
-    let mut size = 0;
-    loop {
-        let n = match from.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        hasher.update(&buffer[..n]);
-        to.write_all(&buffer[..n])?;
-        size += n as u64;
-    }
-    Ok((Digest::from_bytes(hasher.finalize().into()), size))
 }
 
 /// Makes sure that the content of `files`, below `folder`, is on the disk; `point` is its name

@@ -13,6 +13,7 @@ use coo_kernel::digest::Digest;
 
 use super::{FOLDER, disk};
 use crate::fault;
+use crate::hashing;
 use crate::state_root::{StateRoot, TEMPORARY};
 
 /// Up to this size a file is read into memory once; a larger one is read twice, first for its
@@ -72,7 +73,8 @@ impl<'a> Objects<'a> {
     /// Reads an object and says whether it is what its name says.
     pub fn check(&self, sha256: &Digest, size: u64) -> Result<()> {
         let mut file = self.open(sha256)?;
-        let found = disk::copy(&mut file, &mut io::sink()).with_context(|| self.shown(sha256))?;
+        let found =
+            hashing::copy(&mut file, &mut io::sink()).with_context(|| self.shown(sha256))?;
         if found != (*sha256, size) {
             bail!(self.damaged(sha256, found));
         }
@@ -106,7 +108,7 @@ impl<'a> Batch<'a> {
     pub fn add(&self, file: &mut File) -> Result<(Digest, u64)> {
         let length = file.metadata()?.len();
         if length > WHOLE_BYTES_MAX {
-            let known = disk::copy(file, &mut io::sink())?;
+            let known = hashing::copy(file, &mut io::sink())?;
             if self.is_new(known)? {
                 file.rewind()?;
                 self.write(known, file)?;
@@ -151,7 +153,7 @@ impl<'a> Batch<'a> {
             fault::point("object.create")?;
             let mut file = disk::create_file(&self.waiting, temporary(&known.0).as_ref())?;
             fault::point("object.write")?;
-            disk::copy(content, &mut file)
+            hashing::copy(content, &mut file)
         })();
         let written = written
             .with_context(|| format!("{}: can't be written", self.objects.shown(&known.0)))?;

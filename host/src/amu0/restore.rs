@@ -27,6 +27,7 @@ use super::progress::Progress;
 use super::scan::{Folders, Tree};
 use super::{Baseline, FOLDER, RECORD_BYTES_MAX, canonical_text, disk};
 use crate::fault;
+use crate::hashing;
 use crate::state_root::{StateRoot, read_bounded};
 
 /// What is to come, each under the number of its step.
@@ -181,7 +182,7 @@ fn stage(
                 fault::point("stage.file")?;
                 let mut file = disk::create_file(folder, disk::name(coming.at.name()))?;
                 fault::point("stage.write")?;
-                let copied = disk::copy(&mut object, &mut file)?;
+                let copied = hashing::copy(&mut object, &mut file)?;
                 disk::set_mode(&file, *mode)?;
                 Ok(copied)
             };
