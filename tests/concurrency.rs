@@ -4,22 +4,11 @@
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, Stdio};
-use std::sync::mpsc;
 
 use support::model_server::{ModelServer, Response};
 use support::{World, mission_id};
 
 const WAITING: &str = "[coo] waiting for another coo process to finish with this state root";
-
-fn start(world: &World, arguments: &[&str]) -> Child {
-    let mut command = world.command(arguments);
-    command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
 
 #[test]
 fn writers_and_readers_at_once_all_succeed() {
@@ -98,23 +87,13 @@ fn writers_and_readers_at_once_all_succeed() {
 
 #[test]
 fn a_second_writer_says_that_it_waits_and_then_runs() {
-    let (release, released) = mpsc::channel();
-    let server = ModelServer::answering(move |_| {
-        // Let go too if the test has failed.
-        let _ = released.recv();
-        Response::completion("bug").into()
-    });
-    // Dropped before the server, which can't end while it holds an answer.
-    let release = release;
+    let (server, release) = ModelServer::holding(|| Response::completion("bug"));
     let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
     world.triage_descriptor();
-    let mut first = start(&world, &["run", "triage.json"]);
+    let mut first = world.start(&["run", "triage.json"]);
     // Its first call has arrived: it holds the root.
-    while server.requests().is_empty() {
-        assert_eq!(first.try_wait().unwrap(), None, "it ended before its call");
-        std::thread::yield_now();
-    }
-    let mut second = start(&world, &["run", "demo", "--frozen"]);
+    server.wait_for_request(&mut first);
+    let mut second = world.start(&["run", "demo", "--frozen"]);
     let mut said = BufReader::new(second.stderr.take().unwrap());
     let mut line = String::new();
     said.read_line(&mut line).unwrap();
@@ -143,7 +122,7 @@ fn a_root_is_made_by_one_process_at_a_time() {
     std::fs::create_dir(world.root()).unwrap();
     let lock = std::fs::File::create(world.root().join("lock")).unwrap();
     lock.lock().unwrap();
-    let mut second = start(&world, &["init"]);
+    let mut second = world.start(&["init"]);
     let mut said = BufReader::new(second.stderr.take().unwrap());
     let mut line = String::new();
     said.read_line(&mut line).unwrap();

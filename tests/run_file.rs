@@ -6,7 +6,6 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::mpsc;
 
 use coo_kernel::digest::Digest;
 use serde_json::{Value, json};
@@ -335,21 +334,11 @@ fn a_root_that_can_only_be_read_is_read() {
 /// A run that is at work meanwhile is exported as it stands at one moment.
 #[test]
 fn an_export_of_a_run_at_work_is_of_one_moment() {
-    let (release, released) = mpsc::channel();
-    let server = ModelServer::answering(move |_| {
-        // Let go too if the test has failed.
-        let _ = released.recv();
-        Response::completion("bug").into()
-    });
-    // Dropped before the server, which can't end while it holds an answer.
-    let release = release;
+    let (server, release) = ModelServer::holding(|| Response::completion("bug"));
     let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
     world.triage_descriptor();
     let mut run = world.command(&["run", "triage.json"]).spawn().unwrap();
-    while server.requests().is_empty() {
-        assert_eq!(run.try_wait().unwrap(), None, "it ended before its call");
-        std::thread::yield_now();
-    }
+    server.wait_for_request(&mut run);
     let export = world.coo(&["export", "MISSION-000001", "-o", "at work"]);
     assert_eq!(export.code, 0, "{export:?}");
     assert!(export.stderr.contains("it has no end yet"), "{export:?}");

@@ -8,6 +8,8 @@ mod support;
 
 mod fail;
 mod kill;
+#[path = "../support/remains.rs"]
+mod remains;
 mod sigkill;
 mod syscalls;
 #[path = "../support/trial.rs"]

@@ -293,16 +293,8 @@ fn a_killed_run_says_where_it_stood_and_keeps_what_it_was_told() {
 fn processes_that_share_a_root_all_succeed() {
     // On a fresh root: who comes first makes it, while others look on.
     let world = World::new();
-    let start = |arguments: &[&str]| {
-        let mut command = world.command(arguments);
-        command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
-    };
-    let runs: Vec<_> = (0..4).map(|_| start(&["run-demo"])).collect();
-    let looks: Vec<_> = (0..4).map(|_| start(&["missions"])).collect();
+    let runs: Vec<_> = (0..4).map(|_| world.start(&["run-demo"])).collect();
+    let looks: Vec<_> = (0..4).map(|_| world.start(&["missions"])).collect();
     for child in runs.into_iter().chain(looks) {
         let ran = child.wait_with_output().unwrap();
         assert!(ran.status.success(), "{ran:?}");

@@ -8,7 +8,7 @@ pub mod model_server;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -158,6 +158,16 @@ impl World {
             .current_dir(self.path())
             .stdin(Stdio::null());
         command
+    }
+
+    /// Starts `coo ARGS`, its output to be read.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 
     /// Runs `coo ARGS` to its end.

@@ -11,6 +11,8 @@
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Child;
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -162,6 +164,26 @@ impl ModelServer {
             address,
             shared,
             thread: Some(thread),
+        }
+    }
+
+    /// Starts a server that keeps each request waiting until the sender says so, or is gone: a
+    /// test that has failed lets go too. The sender is dropped before the server, which can't
+    /// end while it holds an answer.
+    pub fn holding(answer: fn() -> Response) -> (Self, Sender<()>) {
+        let (release, released) = mpsc::channel();
+        let server = Self::answering(move |_| {
+            let _ = released.recv();
+            answer().into()
+        });
+        (server, release)
+    }
+
+    /// Returns when the first request of `caller` has arrived.
+    pub fn wait_for_request(&self, caller: &mut Child) {
+        while self.requests().is_empty() {
+            assert_eq!(caller.try_wait().unwrap(), None, "it ended before its call");
+            std::thread::yield_now();
         }
     }
 

@@ -7,18 +7,16 @@
     reason = "each test file that includes this module uses a part of it"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use coo::machine::Stopwatch;
-use rusqlite::Connection;
-use rusqlite::types::Value;
 use serde_json::json;
 
+use crate::remains::{Remains, intents};
 use crate::support::model_server::{ModelServer, Recorded, Response, Step};
 use crate::support::{World, copy_folder};
 
@@ -472,155 +470,4 @@ fn under(program: &str, arguments: &[&str], command: &Command) -> Command {
         .current_dir(command.get_current_dir().unwrap())
         .stdin(Stdio::null());
     under
-}
-
-/// What a mission leaves in its state root, but for times and this machine.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Remains {
-    /// Every event, by the mission's number.
-    events: u64,
-    chain_head: String,
-    /// Event number and what kind of source stands beside it.
-    facts: Vec<String>,
-    missions: Vec<String>,
-    frozen: BTreeSet<String>,
-    contents: BTreeSet<String>,
-    promises: Vec<String>,
-    /// Version, schema and all rows of the world database.
-    world: Vec<String>,
-    artefacts: BTreeMap<String, Vec<u8>>,
-    modules: BTreeSet<String>,
-    cache: BTreeSet<String>,
-    temporary: BTreeSet<String>,
-    integrity: Vec<String>,
-}
-
-impl Remains {
-    pub fn of(root: &Path) -> Self {
-        let journal = Connection::open(root.join("coo.db")).unwrap();
-        let mut integrity = rows(&journal, "PRAGMA integrity_check");
-        let events = rows(&journal, "SELECT hex(sha256) FROM events ORDER BY id");
-        let world = if root.join("world.db").exists() {
-            let world = Connection::open(root.join("world.db")).unwrap();
-            integrity.extend(rows(&world, "PRAGMA integrity_check"));
-            dump(&world)
-        } else {
-            Vec::new()
-        };
-        let artefacts = files(&root.join("artefacts"));
-        let names = |folder: &str| files(&root.join(folder)).into_keys().collect();
-        Self {
-            events: events.len() as u64,
-            chain_head: events.last().cloned().unwrap_or_default(),
-            // A server's port differs from run to run; and where the disk was full right after
-            // the answer was frozen, it is taken from there.
-            facts: rows(
-                &journal,
-                "SELECT id & 4294967295, CASE WHEN source = 'frozen' OR source LIKE '%127.0.0.1%' THEN 'answer' ELSE source END FROM event_facts ORDER BY id",
-            ),
-            missions: rows(
-                &journal,
-                "SELECT number, mission_type, name, hex(descriptor_sha256), hex(module_sha256), \
-                 finished_ms IS NULL, interrupted, json_extract(facts, '$.fuel'), \
-                 json_extract(facts, '$.memory_peak_bytes'), json_extract(facts, '$.model') FROM missions ORDER BY 1",
-            ),
-            frozen: rows(
-                &journal,
-                "SELECT hex(request_sha256), nth, answer FROM frozen_calls",
-            )
-            .into_iter()
-            .collect(),
-            contents: rows(&journal, "SELECT hex(sha256) FROM blobs")
-                .into_iter()
-                .collect(),
-            promises: rows(&journal, "SELECT * FROM world_commits ORDER BY number"),
-            world,
-            artefacts,
-            modules: names("modules"),
-            cache: names("cache"),
-            temporary: names("tmp"),
-            integrity,
-        }
-    }
-
-    /// What must not be, disturbed or not.
-    fn problems(&self) -> Vec<String> {
-        let mut problems: Vec<String> = self.temporary.iter().cloned().collect();
-        let damage = self
-            .integrity
-            .iter()
-            .filter(|line| *line != r#"[Text("ok")]"#);
-        problems.extend(damage.cloned());
-        if self.missions.len() != 1 || self.artefacts.is_empty() {
-            problems.push("no mission, or no artefact".to_owned());
-        }
-        problems
-    }
-}
-
-/// Each row as text.
-fn rows(database: &Connection, sql: &str) -> Vec<String> {
-    let mut statement = database.prepare(sql).unwrap();
-    let columns = statement.column_count();
-    let rows = statement
-        .query_map([], |row| {
-            (0..columns)
-                .map(|i| row.get::<_, Value>(i))
-                .collect::<Result<Vec<_>, _>>()
-        })
-        .unwrap();
-    rows.map(|row| format!("{:?}", row.unwrap())).collect()
-}
-
-/// A database as text: whoever compares two compares all they hold.
-pub fn dump(database: &Connection) -> Vec<String> {
-    let mut dump = rows(database, "PRAGMA user_version");
-    dump.extend(rows(
-        database,
-        "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2",
-    ));
-    let mut statement = database
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
-        .unwrap();
-    let tables: Vec<String> = statement
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
-    for table in tables {
-        dump.push(table.clone());
-        dump.extend(rows(
-            database,
-            &format!("SELECT rowid, * FROM \"{table}\" ORDER BY rowid"),
-        ));
-    }
-    dump
-}
-
-/// Numbers of the intents on record.
-fn intents(root: &Path) -> Vec<u64> {
-    let journal = Connection::open(root.join("coo.db")).unwrap();
-    let mut statement = journal
-        .prepare("SELECT seq FROM events WHERE kind = 'llm.intent' ORDER BY id")
-        .unwrap();
-    let rows = statement.query_map([], |row| row.get(0)).unwrap();
-    rows.map(Result::unwrap).collect()
-}
-
-/// Every file below `folder`, by its path from there.
-pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let name = path.strip_prefix(folder).unwrap().display().to_string();
-                files.insert(name, fs::read(&path).unwrap());
-            }
-        }
-    }
-    files
 }
