@@ -8,7 +8,7 @@ use coo::code_cache;
 use coo::engine;
 use coo::llm::Freshness;
 use coo::prepare::Source;
-use coo::run::{Options, Stage};
+use coo::run::{Options, Settled, Stage};
 use coo::sandbox::linker;
 use coo::session::Session;
 use coo::tape::Tape;
@@ -36,7 +36,7 @@ pub fn time_run(root: &Path) -> Result<()> {
         freshness: Freshness::Frozen,
         ..Options::default()
     };
-    let mut stage = Stage::set(session, &source, options, None)?;
+    let mut stage = Stage::set(session, &source, options, Settled::default())?;
     phases.skip();
     let id = stage.enrol(&source)?;
     phases.lap("mission");

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use coo_kernel::authority::Governance;
 use coo_kernel::llm;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,9 @@ pub const DEFAULT_BASE_URL: &str = "https://openrouter.ai/api/v1";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// What missions may do at most. Not written where nothing is decided.
+    #[serde(default, skip_serializing_if = "Governance::is_empty")]
+    pub governance: Governance,
     /// Language models.
     #[serde(default)]
     pub llm: LlmConfig,
@@ -56,6 +60,7 @@ impl Config {
     /// What a fresh state root is configured with: the model of the frozen demo answer.
     pub fn fresh() -> Self {
         Self {
+            governance: Governance::default(),
             llm: LlmConfig {
                 default_model: Some(DEMO_MODEL.to_owned()),
                 ..LlmConfig::default()
@@ -65,8 +70,13 @@ impl Config {
 
     /// Reads `config.json`.
     pub fn parse(text: &str) -> Result<Self> {
-        serde_json::from_str(text)
-            .context("can't be understood; see docs/configuration.md for its fields")
+        let config: Self = serde_json::from_str(text)
+            .context("can't be understood; see docs/configuration.md for its fields")?;
+        config
+            .governance
+            .check()
+            .context("governance: see docs/governance.md for its fields")?;
+        Ok(config)
     }
 
     /// As it is written.

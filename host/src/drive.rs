@@ -4,13 +4,15 @@
 
 use std::time::Duration;
 
+use coo_kernel::descriptor::Human;
 use coo_kernel::digest::Digest;
 use coo_kernel::failure::Failure;
-use coo_kernel::journal::{Kind, MissionBody, StepReturnedBody, StepStartedBody};
+use coo_kernel::journal::{
+    DecisionBody, EnvironmentBody, Kind, MissionBody, StepReturnedBody, StepStartedBody,
+};
 use coo_kernel::ledger::{Ledger, Used};
 use coo_kernel::state::Event;
 use coo_kernel::surface;
-use serde::Serialize;
 
 use crate::prepare::Program;
 use crate::sandbox::{RNG_SEED, StepEnd, StepRun, WALL_CLOCK_START_S, run_step};
@@ -30,28 +32,12 @@ pub struct Driven {
     pub output: Vec<u8>,
     /// Standard error of all steps.
     pub stderr: Vec<u8>,
-    /// Fuel used by all steps.
-    pub fuel: u64,
-    /// Largest sum of linear memories of any step, in bytes.
-    pub memory_peak_bytes: u64,
-    /// What was counted.
+    /// What was counted, fuel and memory included.
     pub used: Used,
     /// Where a trap happened, innermost first.
     pub backtrace: Vec<String>,
     /// Digest of each step's memories, where asked for.
     pub memory_sha256: Vec<Option<Digest>>,
-}
-
-/// Body of the environment event: everything a guest can learn that is not its input.
-#[derive(Serialize)]
-struct EnvironmentBody<'a> {
-    arguments: &'a [String],
-    engine: coo_kernel::descriptor::EngineSettings,
-    environment: &'a std::collections::BTreeMap<String, String>,
-    limits: coo_kernel::limits::Limits,
-    llm: coo_kernel::llm::Sampling,
-    rng_seed: u64,
-    wall_clock_start_s: u64,
 }
 
 /// Runs the mission.
@@ -67,8 +53,6 @@ pub fn drive(
         failure: None,
         output: Vec::new(),
         stderr: Vec::new(),
-        fuel: 0,
-        memory_peak_bytes: 0,
         used: Used::default(),
         backtrace: Vec::new(),
         memory_sha256: Vec::new(),
@@ -77,13 +61,19 @@ pub fn drive(
     if drive.stopped.is_err() {
         return drive;
     }
-    let mut ledger = Ledger::new(program.descriptor.limits);
-    for step in &program.descriptor.steps {
+    let authority = program.plan.authority();
+    let mut ledger = Ledger::new(*authority.limits());
+    for step in &program.plan.descriptor().steps {
         let ended;
-        (drive, ledger, ended) = one_step(program, model, wall_clock_max, step, drive, ledger);
+        if let Some(human) = &step.human {
+            ended = human_step(&step.id, human, &mut drive.tape);
+        } else {
+            (drive, ledger, ended) = one_step(program, model, wall_clock_max, step, drive, ledger);
+        }
         match ended {
             Ok(()) => {}
             Err(Stop::Failed(failure)) => {
+                let failure = authority.attribute(failure);
                 drive.failure = Some(failure.clone());
                 drive.stopped = drive.tape.transition(Event::Failed, Some(failure));
                 break;
@@ -105,7 +95,7 @@ pub fn drive(
 }
 
 fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
-    let descriptor = &program.descriptor;
+    let descriptor = program.plan.descriptor();
     let kept = tape.keep(program.canonical.as_bytes())?;
     tape.begin(&MissionBody {
         descriptor: kept.sha256,
@@ -117,10 +107,11 @@ fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
     tape.event(
         Kind::Environment,
         &EnvironmentBody {
-            arguments: &descriptor.arguments,
+            arguments: descriptor.arguments.clone(),
             engine: descriptor.engine,
-            environment: &descriptor.environment,
-            limits: descriptor.limits,
+            environment: descriptor.environment.clone(),
+            governance: program.plan.authority().governance().clone(),
+            limits: *program.plan.authority().limits(),
             llm: descriptor.llm,
             rng_seed: RNG_SEED,
             wall_clock_start_s: WALL_CLOCK_START_S,
@@ -150,9 +141,8 @@ fn one_step(
         StepRun {
             tape: drive.tape,
             ledger,
-            fuel: program.descriptor.limits.fuel - drive.fuel,
             model,
-            descriptor: &program.descriptor,
+            plan: &program.plan,
             input: &input,
             wall_clock_max,
             digest_memory: program.digest_memory,
@@ -164,20 +154,16 @@ fn one_step(
         stderr,
         tape,
         ledger,
-        fuel_used,
-        memory_bytes,
         memory_sha256,
         backtrace,
     } = end;
     drive.memory_sha256.push(memory_sha256);
     drive.tape = tape;
-    drive.fuel += fuel_used;
-    drive.memory_peak_bytes = drive.memory_peak_bytes.max(memory_bytes);
     drive.backtrace = backtrace;
     drive.stderr.extend_from_slice(&stderr);
     let ended = match result {
         // Neither is an end of the mission's own: nothing of it enters the record.
-        Err(error @ (Stop::Interrupted(_) | Stop::Diverged(_))) => Err(error),
+        Err(error @ (Stop::Interrupted(_) | Stop::Diverged(_) | Stop::Paused)) => Err(error),
         result => end_step(
             &mut drive.tape,
             &step.id,
@@ -199,6 +185,27 @@ fn one_step(
         }
     };
     (drive, ledger, ended)
+}
+
+/// Asks a person. Where nobody has answered yet, the run ends here and goes on from its journal
+/// when somebody has.
+fn human_step(id: &str, human: &Human, tape: &mut Tape) -> Result<(), Stop> {
+    let body = StepStartedBody {
+        id: id.to_owned(),
+        input: tape.keep(human.ask.as_bytes())?,
+    };
+    tape.event(Kind::StepStarted, &body)?;
+    tape.transition(Event::HumanStepReached, None)?;
+    let DecisionBody {
+        approved,
+        reason,
+        step,
+    } = tape.decision()?;
+    if approved {
+        tape.transition(Event::Approved, None)
+    } else {
+        Err(Failure::Rejected { reason, step }.into())
+    }
 }
 
 fn start_step(step: &coo_kernel::descriptor::Step, tape: &mut Tape) -> Result<String, Stop> {

@@ -2,8 +2,11 @@
 //! folded, before anybody sees it. Writes nothing.
 
 use anyhow::{Context as _, Result};
-use coo_kernel::journal::{Chain, Progress, Record};
+use coo_kernel::authority::Governance;
+use coo_kernel::journal::{Chain, EnvironmentBody, Kind, Progress, Record, StepStartedBody};
 use coo_kernel::mission::MissionId;
+use coo_kernel::state::State;
+use serde::Serialize;
 
 use crate::store::Store;
 
@@ -31,4 +34,48 @@ pub fn walk(
             visit(&record)?;
         }
     }
+}
+
+/// What a mission waits for a person to decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Question {
+    /// The step that asks.
+    pub step: String,
+    /// What it asks.
+    pub ask: String,
+}
+
+/// What `mission` asks, if it is paused.
+pub fn question(store: &Store, mission: MissionId) -> Result<Option<Question>> {
+    let mut started: Option<StepStartedBody> = None;
+    let (progress, _) = walk(store, mission, |record| {
+        if record.kind == Kind::StepStarted {
+            started = Some(serde_json::from_str(&record.body)?);
+        }
+        Ok(())
+    })?;
+    let Some(started) = started.filter(|_| progress.state() == Some(State::Paused)) else {
+        return Ok(None);
+    };
+    let ask = String::from_utf8(store.blob(&started.input.sha256)?)
+        .context("journal: a question that is not text")?;
+    Ok(Some(Question {
+        step: started.id,
+        ask,
+    }))
+}
+
+/// What the operator had decided about missions when `mission` began. It stands at the
+/// journal's beginning; whoever goes over the whole of it verifies it.
+pub fn governance(store: &Store, mission: MissionId) -> Result<Governance> {
+    let page = store.page(mission.number(), 0)?;
+    let environment = page.iter().find(|record| record.kind == Kind::Environment);
+    environment.map_or_else(
+        || Ok(Governance::default()),
+        |record| {
+            let body: EnvironmentBody = serde_json::from_str(&record.body)
+                .with_context(|| format!("mission {mission}: event {}", record.seq))?;
+            Ok(body.governance)
+        },
+    )
 }

@@ -11,6 +11,7 @@ pub mod bundle;
 pub mod cli;
 pub mod code_cache;
 pub mod config;
+pub mod decide;
 pub mod drive;
 pub mod engine;
 pub mod fault;

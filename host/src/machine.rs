@@ -50,6 +50,16 @@ pub fn random_fraction() -> f64 {
     f64::from(u32::from_le_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0)
 }
 
+/// Who runs this process: the user's number, and the name the environment gives him, which
+/// nobody has checked.
+pub fn user() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    match env_text("USER").or_else(|| env_text("LOGNAME")) {
+        Some(name) => format!("user {uid} ({name})"),
+        None => format!("user {uid}"),
+    }
+}
+
 /// An environment variable; absent, empty and non-UTF-8 ones count as absent.
 pub fn env_text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

@@ -6,8 +6,10 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use coo_kernel::authority::Governance;
 use coo_kernel::descriptor::{DESCRIPTOR_BYTES_MAX, Descriptor, FORMAT, ModuleRef, Step};
 use coo_kernel::digest::Digest;
+use coo_kernel::plan::Plan;
 use coo_kernel::surface::Interface;
 use wasmtime::component::{Component, InstancePre};
 
@@ -49,9 +51,9 @@ pub struct Program {
     pub instance: InstancePre<Guest>,
     /// How it is started.
     pub entry: Entry,
-    /// The mission.
-    pub descriptor: Descriptor,
-    /// Its canonical form.
+    /// The mission, judged, and what it may do.
+    pub plan: Plan,
+    /// The canonical form of its descriptor.
     pub canonical: String,
     /// SHA-256 of the module.
     pub module: Digest,
@@ -147,12 +149,14 @@ impl Source {
             llm: coo_kernel::llm::Sampling::default(),
             steps: vec![Step {
                 id: "run".to_owned(),
+                human: None,
                 input: input.into(),
             }],
             arguments,
             environment: std::collections::BTreeMap::new(),
             limits: coo_kernel::limits::Limits::default(),
             engine: coo_kernel::descriptor::EngineSettings::default(),
+            scope: None,
         };
         // One way in: what the command line says is checked like any descriptor.
         let descriptor = Descriptor::parse(descriptor.canonical()?.as_bytes())?;
@@ -189,8 +193,15 @@ impl Source {
         })
     }
 
-    /// Judges, compiles and links. `digest_memory`: the digest of memories can be taken.
-    pub fn prepare(&self, cache: Option<Cache<'_>>, digest_memory: bool) -> Result<Program> {
+    /// Judges, compiles and links. `governance` is what the operator decided about missions;
+    /// `digest_memory`: the digest of memories can be taken.
+    pub fn prepare(
+        &self,
+        governance: &Governance,
+        cache: Option<Cache<'_>>,
+        digest_memory: bool,
+    ) -> Result<Program> {
+        let plan = self.plan(governance)?;
         let sandbox = engine::build_tuned(self.descriptor.engine, |config| {
             config.coredump_on_trap(digest_memory);
         })?;
@@ -212,11 +223,16 @@ impl Source {
             instance,
             entry,
             canonical: self.descriptor.canonical()?,
-            descriptor: self.descriptor.clone(),
+            plan,
             module: self.module,
             asks_model,
             digest_memory,
         })
+    }
+
+    /// Judges the workflow.
+    pub fn plan(&self, governance: &Governance) -> Result<Plan> {
+        Plan::of(&self.descriptor, governance).with_context(|| format!("mission {}", self.name))
     }
 
     /// Code that this root compiled after admitting it, or compiled now.

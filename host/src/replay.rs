@@ -9,6 +9,7 @@ use coo_kernel::journal::{Divergence, Record};
 use coo_kernel::state::State;
 
 use crate::drive::drive;
+use crate::history;
 use crate::prepare::{Cache, Source};
 use crate::session::Session;
 use crate::stop::Stop;
@@ -59,7 +60,17 @@ pub fn replay(
     let Session {
         root, mut store, ..
     } = session;
-    if mission.interrupted.is_some() || mission.finished_ms.is_none() {
+    let has_ended = mission.interrupted.is_none() && mission.finished_ms.is_some();
+    if !has_ended && let Some(question) = history::question(&store, mission.id)? {
+        bail!(
+            "mission {}: waits for a person at step '{}', so there is no whole run to compare; 'coo approve {}' or 'coo reject {}' first",
+            mission.id,
+            question.step,
+            mission.id,
+            mission.id
+        );
+    }
+    if !has_ended {
         bail!(
             "mission {}: did not reach an end ({}), so there is no whole run to compare; 'coo resume {}' goes on with it",
             mission.id,
@@ -70,6 +81,7 @@ pub fn replay(
             mission.id
         );
     }
+    let governance = history::governance(&store, mission.id)?;
     let program = {
         let source = Source::recorded(&root, &store, mission)?;
         let cache = Cache {
@@ -77,7 +89,7 @@ pub fn replay(
             store: &mut store,
             keep: false,
         };
-        source.prepare(Some(cache), false)?
+        source.prepare(&governance, Some(cache), false)?
     };
     let other_engine = mission.facts.engine_sha256 != Some(program.sandbox.identity_sha256);
     let model = mission.facts.model.as_deref();
@@ -113,8 +125,8 @@ pub fn replay(
             .map_or(chain.seq(), |divergence| divergence.seq - 1),
         chain_head: chain.head(),
         timeline,
-        fuel: (mission.facts.fuel, driven.fuel),
-        memory_bytes: (mission.facts.memory_peak_bytes, driven.memory_peak_bytes),
+        fuel: (mission.facts.fuel, driven.used.fuel),
+        memory_bytes: (mission.facts.memory_peak_bytes, driven.used.memory_bytes),
         other_engine,
         output: driven.output,
         divergence,

@@ -12,7 +12,7 @@ use crate::bundle;
 use crate::history;
 use crate::llm::{self, Freshness};
 use crate::prepare::Source;
-use crate::run::{Ended, Options, Stage};
+use crate::run::{Ended, Options, Settled, Stage};
 use crate::session::Session;
 use crate::store::{Facts, MissionRow, Store};
 use crate::tape::Tape;
@@ -34,7 +34,7 @@ pub struct InDoubt {
 #[derive(Debug)]
 pub enum Resumed {
     /// It had ended; this is how.
-    Ended(Progress),
+    Ended(Box<Progress>),
     /// A call is in doubt, and nobody has said that it may be sent again. Nothing was done.
     InDoubt(InDoubt),
     /// It was run on.
@@ -52,8 +52,10 @@ pub fn resume(
     let id = mission.id;
     let (progress, _) = history::walk(&session.store, id, |_| Ok(()))?;
     match progress.state() {
-        Some(state) if state.is_final() => return Ok(Resumed::Ended(progress)),
-        Some(State::Paused) => bail!("mission {id}: waits for a person, not for its process"),
+        Some(state) if state.is_final() => return Ok(Resumed::Ended(Box::new(progress))),
+        Some(State::Paused) => bail!(
+            "mission {id}: waits for a person; 'coo approve {id}' goes on, 'coo reject {id}' ends it"
+        ),
         Some(_) => {}
         None => bail!(
             "mission {id}: its process was stopped before the first event, so nothing of it is on record; run it anew"
@@ -83,7 +85,12 @@ pub fn resume(
     }
     let source = Source::recorded(&session.root, &session.store, mission)?;
     let earlier = &mission.facts;
-    let mut stage = Stage::set(session, &source, options, earlier.model.clone())?;
+    let settled = Settled {
+        model: earlier.model.clone(),
+        governance: Some(progress.governance),
+        decisions: Vec::new(),
+    };
+    let mut stage = Stage::set(session, &source, options, settled)?;
     if earlier.engine_sha256 != stage.facts.engine_sha256 {
         bail!(
             "mission {id}: was begun under another engine ({}); its fuel is counted by that one: resume it with the coo that began it, or run it anew",

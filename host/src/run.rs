@@ -4,15 +4,17 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use coo_kernel::authority::Governance;
 use coo_kernel::digest::Digest;
 use coo_kernel::failure::Failure;
-use coo_kernel::journal::WorldBody;
+use coo_kernel::journal::{DecisionBody, WorldBody};
 use coo_kernel::mission::{MissionId, Status};
 use coo_kernel::state::State;
 
 use crate::bundle;
 use crate::drive::{Driven, drive};
 use crate::gateway::{self, Gateway};
+use crate::history::{self, Question};
 use crate::live::Live;
 use crate::llm::{Freshness, Model};
 use crate::machine::{self, Stopwatch};
@@ -52,7 +54,7 @@ impl Default for Options {
 pub struct Ended {
     /// Its id.
     pub id: MissionId,
-    /// SUCCESS, FAILED or INTERRUPTED.
+    /// SUCCESS, FAILED, PAUSED or INTERRUPTED.
     pub status: Status,
     /// Why it reached FAILED.
     pub failure: Option<Failure>,
@@ -72,23 +74,36 @@ pub struct Ended {
     pub memory_sha256: Vec<Option<Digest>>,
     /// Interrupted at a model call that may have been made.
     pub in_doubt: bool,
+    /// What it waits for, where it is paused.
+    pub question: Option<Question>,
     /// The root's lock: dropped by whoever has nothing more to write there.
     pub lock: Option<WriteLock>,
 }
 
-/// Runs `source`.
-pub fn run(session: Session, source: &Source, options: Options) -> Result<Ended> {
-    run_with_model(session, source, options, None)
+/// What an earlier run of the same mission has settled for this one.
+#[derive(Debug, Clone, Default)]
+pub struct Settled {
+    /// The model.
+    pub model: Option<String>,
+    /// What the operator had decided about missions.
+    pub governance: Option<Governance>,
+    /// What people answered to human steps.
+    pub decisions: Vec<DecisionBody>,
 }
 
-/// As `run`, with the model that an earlier run of the same mission had.
-pub fn run_with_model(
+/// Runs `source`.
+pub fn run(session: Session, source: &Source, options: Options) -> Result<Ended> {
+    run_again(session, source, options, Settled::default())
+}
+
+/// As `run`, with what an earlier run has settled.
+pub fn run_again(
     session: Session,
     source: &Source,
     options: Options,
-    model: Option<String>,
+    settled: Settled,
 ) -> Result<Ended> {
-    let mut stage = Stage::set(session, source, options, model)?;
+    let mut stage = Stage::set(session, source, options, settled)?;
     let id = stage.enrol(source)?;
     stage.perform(id, Tape::record)?.seal()
 }
@@ -102,18 +117,19 @@ pub struct Stage {
     root: StateRoot,
     program: Program,
     model: Model,
+    decisions: Vec<DecisionBody>,
     options: Options,
     stopwatch: Stopwatch,
     lock: Option<WriteLock>,
 }
 
 impl Stage {
-    /// Prepares `source`. `model_name` is that of an earlier run of the same mission.
+    /// Prepares `source`.
     pub fn set(
         session: Session,
         source: &Source,
         options: Options,
-        model_name: Option<String>,
+        settled: Settled,
     ) -> Result<Self> {
         let Session {
             root,
@@ -129,9 +145,10 @@ impl Stage {
             store: &mut store,
             keep: true,
         });
-        let program = source.prepare(cache, options.digest_memory)?;
+        let governance = settled.governance.as_ref().unwrap_or(&config.governance);
+        let program = source.prepare(governance, cache, options.digest_memory)?;
         // Found out before anything is on record: without a model this mission can't go on.
-        let model_name = match model_name {
+        let model_name = match settled.model {
             None if program.asks_model => Some(surroundings.model(&config)?),
             known => known,
         };
@@ -152,6 +169,7 @@ impl Stage {
                 &surroundings,
                 bundle::frozen(),
             ),
+            decisions: settled.decisions,
             root,
             store,
             program,
@@ -166,7 +184,7 @@ impl Stage {
         source.keep_module(&self.root)?;
         let descriptor = self.store.put_blob(self.program.canonical.as_bytes())?;
         self.store.create_mission(&NewMission {
-            mission_type: &self.program.descriptor.mission_type,
+            mission_type: &self.program.plan.descriptor().mission_type,
             name: &source.name,
             descriptor: descriptor.sha256,
             module: self.program.module,
@@ -186,6 +204,7 @@ impl Stage {
             store: self.store,
             id,
             live,
+            decisions: self.decisions.into(),
         });
         let driven = drive(
             &self.program,
@@ -195,8 +214,9 @@ impl Stage {
         );
         let elapsed_us = u64::try_from(self.stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX);
         let facts = Facts {
-            fuel: driven.fuel,
-            memory_peak_bytes: driven.memory_peak_bytes,
+            fuel: driven.used.fuel,
+            memory_peak_bytes: driven.used.memory_bytes,
+            used: Some(driven.used),
             backtrace: driven.backtrace.clone(),
             elapsed_us: self.facts.elapsed_us.saturating_add(elapsed_us),
             ..self.facts
@@ -250,8 +270,9 @@ impl Performed {
         } = tape
             .into_recorder()
             .context("run: its tape was not recording")?;
+        let is_paused = matches!(stopped, Err(Stop::Paused));
         let interrupted = match stopped {
-            Ok(()) => None,
+            Ok(()) | Err(Stop::Paused) => None,
             // Nothing is on record yet, so there is nothing to resume and nothing to keep.
             Err(Stop::Interrupted(error)) if chain.seq() == 0 => return Err(error),
             // What this process has in hand is not what is on disk: that stays as it is.
@@ -269,9 +290,11 @@ impl Performed {
         let status = match (&interrupted, &failure) {
             (Some(_), _) => Status::Interrupted,
             (None, Some(_)) => Status::Failed,
+            (None, None) if is_paused => Status::Paused,
             (None, None) => Status::Success,
         };
-        store.finish_mission(id, machine::now_unix_ms(), interrupted.as_deref(), &facts)?;
+        let finished_ms = (!is_paused).then(machine::now_unix_ms);
+        store.finish_mission(id, finished_ms, interrupted.as_deref(), &facts)?;
         let in_doubt = match in_doubt {
             Some(seq) => !resume::is_unanswered(&store, id, seq)?,
             None => false,
@@ -282,6 +305,10 @@ impl Performed {
             store.enter_artefacts(id, &changes.artefacts)?;
         }
         store.commit(Durability::Power)?;
+        let question = is_paused
+            .then(|| history::question(&store, id))
+            .transpose()?
+            .flatten();
         if let Some(commit) = commit {
             apply(&root, &mut store, &mut live.world, commit, &changes).with_context(|| {
                 format!("mission {id}: it is complete and its changes are promised, but could not be made yet; the next coo command makes them")
@@ -299,6 +326,7 @@ impl Performed {
             facts,
             memory_sha256,
             in_doubt,
+            question,
             lock,
         })
     }

@@ -17,6 +17,9 @@ pub enum Stop {
     /// A replay does not agree with its journal.
     #[error("{0}")]
     Diverged(#[from] Box<Divergence>),
+    /// A human step was reached, and nobody has answered it.
+    #[error("waits for a person")]
+    Paused,
     /// From outside the record: network, disk, wall clock.
     #[error("{0:#}")]
     Interrupted(anyhow::Error),

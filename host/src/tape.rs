@@ -16,8 +16,8 @@ use coo_kernel::canonical;
 use coo_kernel::digest::Digest;
 use coo_kernel::failure::Failure;
 use coo_kernel::journal::{
-    Blob, CallBody, Chain, Divergence, IntentBody, Kind, OutcomeBody, Progress, Record, Side,
-    TransitionBody, WorldBody,
+    Blob, CallBody, Chain, DecisionBody, Divergence, IntentBody, Kind, OutcomeBody, Progress,
+    Record, Side, TransitionBody, WorldBody,
 };
 use coo_kernel::llm::{Answer, Provenance, Request};
 use coo_kernel::mission::MissionId;
@@ -63,6 +63,8 @@ pub struct Recorder {
     pub id: MissionId,
     /// World, gateway and model.
     pub live: Live,
+    /// Answers to human steps that were given beforehand, in order.
+    pub decisions: VecDeque<DecisionBody>,
 }
 
 /// A journal being gone over.
@@ -308,7 +310,9 @@ impl Tape {
         let Mode::Recording { recorder, .. } = &mut self.mode else {
             return Err(self.diverged(None, Kind::LlmOutcome, String::new())?);
         };
-        let Recorder { store, live, id } = recorder.as_mut();
+        let Recorder {
+            store, live, id, ..
+        } = recorder.as_mut();
         store.put_facts(
             id.number(),
             intent,
@@ -329,6 +333,31 @@ impl Tape {
                 Err(Stop::Interrupted(failed.error))
             }
         }
+    }
+
+    /// What a person has decided about the step the mission is paused at.
+    pub fn decision(&mut self) -> Result<DecisionBody, Stop> {
+        let recorded = match self.ahead()? {
+            Some(recorded) if recorded.kind == Kind::HumanDecision => Some(
+                serde_json::from_str(&recorded.body).context("journal: decision of a person")?,
+            ),
+            Some(recorded) => {
+                let expected = Some(side(recorded));
+                return Err(self.diverged(expected, Kind::HumanDecision, String::new())?);
+            }
+            None => None,
+        };
+        let decision = match (recorded, &mut self.mode) {
+            (Some(decision), _) => decision,
+            (None, Mode::Recording { recorder, .. }) => {
+                recorder.decisions.pop_front().ok_or(Stop::Paused)?
+            }
+            (None, Mode::Replaying { .. }) => {
+                return Err(self.diverged(None, Kind::HumanDecision, String::new())?);
+            }
+        };
+        self.event(Kind::HumanDecision, &decision)?;
+        Ok(decision)
     }
 
     /// The last question: whether the journal goes on where the run has ended.

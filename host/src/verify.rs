@@ -17,7 +17,7 @@ use crate::history;
 use crate::llm::Freshness;
 use crate::prepare::Source;
 use crate::replay;
-use crate::run::{self, Options};
+use crate::run::{self, Options, Settled};
 use crate::session::Session;
 use crate::state_root::StateRoot;
 use crate::store::{Durability, FrozenCall, MissionRow, Store};
@@ -104,8 +104,8 @@ pub struct Subject {
     pub name: String,
     /// Descriptor and module.
     pub source: Source,
-    /// The model, where an earlier run settled it.
-    pub model: Option<String>,
+    /// What an earlier run settled.
+    pub settled: Settled,
     /// The answers every run is given.
     pub answers: Vec<FrozenCall>,
     /// Chain head of the earlier run, and whether its replay agreed.
@@ -122,7 +122,7 @@ impl Subject {
             } else {
                 Source::named(name)?
             },
-            model: None,
+            settled: Settled::default(),
             answers: store.map_or_else(|| Ok(Vec::new()), Store::frozen_calls)?,
             recorded: None,
         })
@@ -135,6 +135,7 @@ impl Subject {
         wall_clock_max: Duration,
     ) -> Result<Self> {
         let mut answers = Vec::new();
+        let mut decisions = Vec::new();
         let mut asked = None;
         let (progress, chain) = history::walk(&session.store, mission.id, |record| {
             match record.kind {
@@ -156,6 +157,7 @@ impl Subject {
                             .unwrap_or_else(unknown_provenance),
                     });
                 }
+                Kind::HumanDecision => decisions.push(serde_json::from_str(&record.body)?),
                 _ => {}
             }
             Ok(())
@@ -172,7 +174,11 @@ impl Subject {
         Ok(Self {
             name: mission.id.to_string(),
             source,
-            model: mission.facts.model.clone(),
+            settled: Settled {
+                model: mission.facts.model.clone(),
+                governance: Some(progress.governance),
+                decisions,
+            },
             answers,
             recorded: Some((chain.head(), replayed.is_identical())),
         })
@@ -299,7 +305,13 @@ fn one_run(
         session.store.freeze(call)?;
     }
     session.store.commit(Durability::Process)?;
-    let ended = run::run_with_model(session, &subject.source, options, subject.model.clone())?;
+    let ended = run::run_again(session, &subject.source, options, subject.settled.clone())?;
+    if let Some(question) = ended.question {
+        bail!(
+            "waits for a person at step '{}', whose answer is not known; run the mission, answer it, and verify that run",
+            question.step
+        );
+    }
     if let Some(why) = ended.interrupted {
         bail!(
             "was interrupted, which says nothing about determinism (answers come from the frozen store alone; 'coo run' fills it): {why}"

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use coo::store::{Facts, NewMission};
 use coo::tape::{Recorder, Tape};
 use coo::world::World;
 use coo::{admission, bundle, code_cache, history};
+use coo_kernel::authority::Governance;
 use coo_kernel::descriptor::{Descriptor, EngineSettings};
 use coo_kernel::digest::Digest;
 use coo_kernel::failure::Failure;
@@ -172,7 +174,7 @@ pub fn verified(source: &Source) -> anyhow::Result<Outcome> {
             sandbox: sandbox.clone(),
             instance: linker.instantiate_pre(&compiled)?,
             entry: entry.clone().context("no entry")?,
-            descriptor: source.descriptor.clone(),
+            plan: source.plan(&Governance::default())?,
             canonical: source.descriptor.canonical()?,
             module: source.module,
             asks_model,
@@ -212,7 +214,7 @@ fn run(source: &Source, program: &Program) -> Outcome {
     let descriptor = store.put_blob(program.canonical.as_bytes()).unwrap().sha256;
     let id = store
         .create_mission(&NewMission {
-            mission_type: &program.descriptor.mission_type,
+            mission_type: &program.plan.descriptor().mission_type,
             name: &source.name,
             descriptor,
             module: program.module,
@@ -232,7 +234,12 @@ fn run(source: &Source, program: &Program) -> Outcome {
             bundle::frozen(),
         ),
     };
-    let tape = Tape::record(Recorder { store, id, live });
+    let tape = Tape::record(Recorder {
+        store,
+        id,
+        live,
+        decisions: VecDeque::new(),
+    });
     let driven = drive(program, model.as_deref(), Duration::from_mins(10), tape);
     outcome(&source.name, driven)
 }
@@ -244,8 +251,7 @@ fn outcome(name: &str, driven: Driven) -> Outcome {
         failure,
         output,
         stderr,
-        fuel,
-        memory_peak_bytes,
+        used,
         memory_sha256,
         backtrace,
         ..
@@ -271,8 +277,8 @@ fn outcome(name: &str, driven: Driven) -> Outcome {
         stderr: String::from_utf8_lossy(&stderr).into_owned(),
         chain_head: chain.head(),
         events: chain.seq(),
-        fuel,
-        memory_peak_bytes,
+        fuel: used.fuel,
+        memory_peak_bytes: used.memory_bytes,
         memory_sha256,
         backtrace,
     }

@@ -144,6 +144,8 @@ fn the_help_names_every_command() {
       run          Run a mission: a descriptor, a bundled mission by name, or a
                    .wasm program
       resume       Run an interrupted mission on from where its journal ends
+      approve      Answer yes to what a paused mission asks, and run it on
+      reject       Answer no to what a paused mission asks, which ends it
       replay       Run a recorded mission again from its journal and compare every
                    byte
       verify       Run a mission several times in fresh worlds and compare every
@@ -153,6 +155,8 @@ fn the_help_names_every_command() {
       mission      Show one mission: status and timeline
       logs         Print the journal of a mission, an event a line
       inspect      Show hash lineage, calls, fuel, memory and outputs of a mission
+      explain      Tell what a mission asked, what it was allowed, and whose limit
+                   that was
       amu0         Keep a directory tree as it is, compare it, restore it byte for
                    byte
       artefacts    List what missions wrote, or check it against the record

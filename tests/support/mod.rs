@@ -280,6 +280,17 @@ pub fn shown(command: &str, ran: &Ran) -> String {
 /// Instants, durations and digests replaced by their names.
 pub fn steady(text: &str) -> String {
     let text = masked(text, "dddd-dd-ddTdd:dd:dd.dddZ", "<time>");
+    // Longest first: what is left of a longer one would look like a shorter.
+    let durations = [
+        "ddddd.ddd ms",
+        "dddd.ddd ms",
+        "ddd.ddd ms",
+        "dd.ddd ms",
+        "d.ddd ms",
+    ];
+    let text = durations
+        .iter()
+        .fold(text, |text, mask| masked(&text, mask, "<duration>"));
     let text = masked(&text, &"h".repeat(64), "<sha256>");
     masked(&text, &"h".repeat(12), "<sha256…>")
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::authority::Scope;
 use crate::canonical;
 use crate::digest::Digest;
 use crate::limits::Limits;
@@ -13,8 +14,8 @@ use crate::llm::Sampling;
 
 /// Largest descriptor, in bytes: far beyond any written by hand, small enough to hold twice.
 pub const DESCRIPTOR_BYTES_MAX: usize = 4 << 20;
-/// Steps of one workflow (Tier-1 plan FP-3.7).
-pub const STEPS_MAX: usize = 5;
+/// Longest question of a human step, in bytes: a person reads it on one screen.
+pub const ASK_BYTES_MAX: usize = 1_000;
 /// The format this build reads and writes.
 pub const FORMAT: &str = "coo-mission/1";
 
@@ -45,6 +46,9 @@ pub struct Descriptor {
     /// Engine settings that change what a guest can observe.
     #[serde(default)]
     pub engine: EngineSettings,
+    /// What the mission may do at all. Left out, whatever the configuration permits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
 }
 
 /// Which module to run: exactly one of `set` and `file`.
@@ -68,9 +72,20 @@ pub struct ModuleRef {
 pub struct Step {
     /// Unique within the mission: lower-case letters, digits, `-` and `_`.
     pub id: String,
+    /// In place of the module, a person: the mission waits for a decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub human: Option<Human>,
     /// Given to the guest: as it stands if it is text, otherwise as canonical JSON.
     #[serde(default)]
     pub input: Value,
+}
+
+/// What a person is to decide.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Human {
+    /// The question, to be answered by `coo approve` or `coo reject`.
+    pub ask: String,
 }
 
 impl Step {
@@ -81,6 +96,25 @@ impl Step {
             Value::Null => Ok(String::new()),
             other => canonical::to_string(other),
         }
+    }
+}
+
+impl Human {
+    fn check(&self, at: &str) -> Result<(), Refused> {
+        let at = format!("{at}.ask");
+        if self.ask.trim().is_empty() || self.ask.len() > ASK_BYTES_MAX {
+            return Err(field(
+                &at,
+                format!(
+                    "{} bytes found; 1 to {ASK_BYTES_MAX} needed",
+                    self.ask.len()
+                ),
+            ));
+        }
+        if self.ask.chars().any(|c| c.is_control() && c != '\n') {
+            return Err(field(&at, "control character found; plain text needed"));
+        }
+        Ok(())
     }
 }
 
@@ -174,6 +208,11 @@ impl Descriptor {
             return Err(field("module", "exactly one of 'set' and 'file' needed"));
         }
         self.check_steps()?;
+        if let Some(scope) = &self.scope {
+            scope
+                .check()
+                .map_err(|refused| field(&format!("scope.{}", refused.field), refused.reason))?;
+        }
         let Sampling {
             max_tokens,
             temperature,
@@ -217,11 +256,9 @@ impl Descriptor {
     }
 
     fn check_steps(&self) -> Result<(), Refused> {
-        if self.steps.is_empty() || self.steps.len() > STEPS_MAX {
-            return Err(field(
-                "steps",
-                format!("{} found; 1 to {STEPS_MAX} needed", self.steps.len()),
-            ));
+        // How many there may be is the workflow validator's to say, with what to do about it.
+        if self.steps.is_empty() {
+            return Err(field("steps", "none found; at least 1 needed"));
         }
         let is_id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
         for (i, step) in self.steps.iter().enumerate() {
@@ -239,6 +276,15 @@ impl Descriptor {
                     &format!("steps[{i}].id"),
                     format!("'{}' found twice", step.id),
                 ));
+            }
+            if let Some(human) = &step.human {
+                human.check(&format!("steps[{i}].human"))?;
+                if !step.input.is_null() {
+                    return Err(field(
+                        &format!("steps[{i}].input"),
+                        "a human step has none; what is to be judged is what the steps before gave",
+                    ));
+                }
             }
         }
         Ok(())
@@ -296,12 +342,25 @@ mod tests {
                 "module: exactly one",
             ),
             ("/module", json!({"set": "a", "sha256": "xyz"}), "SHA-256"),
-            ("/steps", json!([]), "steps: 0 found"),
+            ("/steps", json!([]), "steps: none found"),
             (
                 "/steps",
-                json!([{"id":"a"},{"id":"b"},{"id":"c"},{"id":"d"},{"id":"e"},{"id":"f"}]),
-                "steps: 6 found; 1 to 5",
+                json!([{"id":"a","human":{"ask":" "}}]),
+                "steps[0].human.ask: 1 bytes found",
             ),
+            (
+                "/steps",
+                json!([{"id":"a","human":{"ask":"So?\u{7}"}}]),
+                "control character",
+            ),
+            (
+                "/steps",
+                json!([{"id":"a","human":{"ask":"So?"},"input":"x"}]),
+                "steps[0].input: a human step has none",
+            ),
+            ("/scope", json!({"tier": 4}), "scope.tier: 4 found"),
+            ("/scope", json!({"paths": ["a["]}), "scope.paths: 'a['"),
+            ("/scope", json!({"path": []}), "unknown field `path`"),
             ("/steps/0/id", json!("Bad Id"), "steps[0].id"),
             ("/steps", json!([{"id":"a"},{"id":"a"}]), "found twice"),
             ("/llm", json!({"temperature": 3}), "llm.temperature"),

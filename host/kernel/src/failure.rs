@@ -7,21 +7,27 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The bounds that a run can hit, by the names the descriptor gives them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
     /// `limits.artefact_bytes`
     ArtefactBytes,
     /// `limits.artefacts`
     Artefacts,
+    /// `limits.db_rows`
+    DbRows,
     /// `limits.db_statements`
     DbStatements,
     /// `limits.db_steps`
     DbSteps,
+    /// `limits.fuel`
+    Fuel,
     /// `limits.host_bytes`
     HostBytes,
     /// `limits.llm_calls`
     LlmCalls,
+    /// `limits.llm_tokens`
+    LlmTokens,
     /// `limits.memory_bytes`
     MemoryBytes,
     /// `limits.output_bytes`
@@ -33,19 +39,78 @@ pub enum Bound {
 }
 
 impl Bound {
+    /// Every bound that a descriptor can set, by name.
+    pub const ALL: [Self; 12] = [
+        Self::ArtefactBytes,
+        Self::Artefacts,
+        Self::DbRows,
+        Self::DbStatements,
+        Self::DbSteps,
+        Self::Fuel,
+        Self::HostBytes,
+        Self::LlmCalls,
+        Self::LlmTokens,
+        Self::MemoryBytes,
+        Self::OutputBytes,
+        Self::TableElements,
+    ];
+
     /// The name in descriptor and messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ArtefactBytes => "artefact_bytes",
             Self::Artefacts => "artefacts",
+            Self::DbRows => "db_rows",
             Self::DbStatements => "db_statements",
             Self::DbSteps => "db_steps",
+            Self::Fuel => "fuel",
             Self::HostBytes => "host_bytes",
             Self::LlmCalls => "llm_calls",
+            Self::LlmTokens => "llm_tokens",
             Self::MemoryBytes => "memory_bytes",
             Self::OutputBytes => "output_bytes",
             Self::TableElements => "table_elements",
             Self::Resources => "resources",
+        }
+    }
+}
+
+/// What kind of governance a mission went against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// A budget that the ceiling makes smaller than the descriptor asks.
+    Limit,
+    /// Paths outside those it may write to.
+    Path,
+    /// A path that nobody may write to.
+    Protected,
+    /// A call beyond its tier.
+    Tier,
+}
+
+/// Who set the limit that a mission went against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SetBy {
+    /// `governance.ceiling` of the configuration.
+    Ceiling,
+    /// `governance.protected` of the configuration.
+    Configuration,
+    /// The protected artefact registry that is part of `coo`.
+    Registry,
+    /// `scope` of the descriptor.
+    Scope,
+}
+
+impl SetBy {
+    /// In a message, as the subject of a sentence.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ceiling => "the ceiling (governance.ceiling of the configuration)",
+            Self::Configuration => "the configuration (governance.protected)",
+            Self::Registry => "the built-in registry of protected artefacts",
+            Self::Scope => "the descriptor's scope",
         }
     }
 }
@@ -85,6 +150,24 @@ pub enum Failure {
         /// What the guest wanted to reach.
         wanted: u64,
     },
+    /// It went beyond what it may do (design, "Policy"), whatever its descriptor asks.
+    Governance {
+        /// What is permitted; for a protected path, the pattern that protects it.
+        limit: String,
+        /// Which rule.
+        rule: Rule,
+        /// Whose.
+        set_by: SetBy,
+        /// What it tried.
+        wanted: String,
+    },
+    /// A person said no.
+    Rejected {
+        /// In their words, where they gave any.
+        reason: Option<String>,
+        /// The step that asked.
+        step: String,
+    },
     /// The guest broke the contract of the host interface (a stream used after its end, a
     /// transaction destroyed from within).
     Contract {
@@ -115,6 +198,32 @@ impl fmt::Display for Failure {
                 bound.name(),
                 bound.name()
             ),
+            Self::Governance {
+                limit,
+                rule: Rule::Protected,
+                set_by,
+                wanted,
+            } => write!(
+                f,
+                "governance error: {wanted}: protected as '{limit}' by {}; nobody can write it through the runtime",
+                set_by.name()
+            ),
+            Self::Governance {
+                limit,
+                set_by,
+                wanted,
+                ..
+            } => write!(
+                f,
+                "governance error: {wanted}: {} permits {limit}",
+                set_by.name()
+            ),
+            Self::Rejected { reason, step } => {
+                write!(f, "rejected by a person at step '{step}'")?;
+                reason
+                    .as_ref()
+                    .map_or(Ok(()), |reason| write!(f, ": {reason}"))
+            }
             Self::Contract { reason } => write!(f, "contract broken: {reason}"),
         }
     }
@@ -151,6 +260,22 @@ mod tests {
                     wanted,
                 },
                 r#"{"class":"limit","limit":1,"name":"db_steps","wanted":2}"#,
+            ),
+            (
+                Failure::Governance {
+                    limit: "tier 1".into(),
+                    rule: Rule::Tier,
+                    set_by: SetBy::Scope,
+                    wanted: "w".into(),
+                },
+                r#"{"class":"governance","limit":"tier 1","rule":"tier","set_by":"scope","wanted":"w"}"#,
+            ),
+            (
+                Failure::Rejected {
+                    reason: None,
+                    step: "s".into(),
+                },
+                r#"{"class":"rejected","reason":null,"step":"s"}"#,
             ),
             (
                 Failure::Contract { reason: "r".into() },

@@ -6,15 +6,22 @@
 //! four can hold a line break, so no two events have the same text. The mission's number is
 //! not part of it: equal runs have equal chains.
 
+mod body;
+mod divergence;
+
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-
+use crate::authority::Governance;
 use crate::digest::{Digest, ZERO};
 use crate::failure::Failure;
 use crate::state::{self, Event, State};
+
+pub use body::{
+    Blob, CallBody, DecisionBody, EnvironmentBody, IntentBody, MissionBody, OutcomeBody,
+    StepReturnedBody, StepStartedBody, TransitionBody, WorldBody,
+};
+pub use divergence::{Divergence, Side};
 
 /// What an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,13 +48,15 @@ pub enum Kind {
     DbExecute,
     /// A file made through the gateway.
     GatewayWrite,
+    /// A person's answer to a human step.
+    HumanDecision,
     /// What the mission changes, promised.
     World,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Mission,
         Self::Transition,
         Self::Environment,
@@ -59,6 +68,7 @@ impl Kind {
         Self::DbQuery,
         Self::DbExecute,
         Self::GatewayWrite,
+        Self::HumanDecision,
         Self::World,
     ];
 
@@ -76,6 +86,7 @@ impl Kind {
             Self::DbQuery => "db.query",
             Self::DbExecute => "db.execute",
             Self::GatewayWrite => "gateway.write",
+            Self::HumanDecision => "human.decision",
             Self::World => "world",
         }
     }
@@ -118,123 +129,6 @@ pub struct Record {
     pub prev: Digest,
     /// Its own digest.
     pub sha256: Digest,
-}
-
-/// Bytes kept beside the chain, by digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Blob {
-    /// Size in bytes.
-    pub bytes: u64,
-    /// Of the bytes.
-    pub sha256: Digest,
-}
-
-impl Blob {
-    /// Describes `content`.
-    pub fn of(content: &[u8]) -> Self {
-        Self {
-            bytes: content.len() as u64,
-            sha256: Digest::of(content),
-        }
-    }
-}
-
-/// Body of `Kind::Mission`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MissionBody {
-    /// Of the canonical descriptor.
-    pub descriptor: Digest,
-    /// As the descriptor names it.
-    pub mission_type: String,
-    /// Of the module's bytes.
-    pub module: Digest,
-    /// See `surface::digest`.
-    pub surface: Digest,
-}
-
-/// Body of `Kind::Transition`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TransitionBody {
-    /// What happened.
-    pub event: Event,
-    /// Why, where `event` is a failure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<Failure>,
-    /// The state before.
-    pub from: State,
-    /// The state after.
-    pub to: State,
-}
-
-/// Body of `Kind::StepStarted`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StepStartedBody {
-    /// The step.
-    pub id: String,
-    /// What the guest receives.
-    pub input: Blob,
-}
-
-/// Body of `Kind::StepReturned`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StepReturnedBody {
-    /// The step.
-    pub id: String,
-    /// What the step gives its reader: the text `run` returned, or a WASI program's
-    /// standard output. Absent where the step failed.
-    pub output: Option<Blob>,
-    /// Standard error.
-    pub stderr: Blob,
-    /// Standard output.
-    pub stdout: Blob,
-}
-
-/// Body of a call that is answered on the spot: database and gateway.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
-pub struct CallBody<'a> {
-    /// What the guest was told.
-    #[serde(borrow)]
-    pub answer: &'a RawValue,
-    /// What it asked.
-    #[serde(borrow)]
-    pub request: &'a RawValue,
-}
-
-/// Body of `Kind::LlmIntent`.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
-pub struct IntentBody<'a> {
-    /// How often this run has asked this very request, this time included.
-    pub nth: u64,
-    /// The whole request.
-    #[serde(borrow)]
-    pub request: &'a RawValue,
-    /// Of the request.
-    pub sha256: Digest,
-}
-
-/// Body of `Kind::LlmOutcome`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OutcomeBody {
-    /// What the guest was told.
-    pub answer: crate::llm::Answer,
-}
-
-/// Body of `Kind::World`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WorldBody {
-    /// Sorted by path.
-    pub artefacts: Vec<crate::artefact::Artefact>,
-    /// Number of `db.execute` events to apply, in order.
-    pub db_executes: u64,
 }
 
 /// The running end of a chain.
@@ -380,6 +274,10 @@ pub struct Progress {
     pub in_doubt: Option<u64>,
     /// What it runs, from the first event.
     pub mission: Option<MissionBody>,
+    /// What it was told it may do, from the second.
+    pub governance: Governance,
+    /// What a person has decided and no transition has followed yet.
+    pub decided: Option<bool>,
 }
 
 impl Progress {
@@ -415,6 +313,11 @@ impl Progress {
                 if (body.from, body.to, record.state) != (from, to, to) {
                     return Err(contradiction("its states are not those of the transition"));
                 }
+                // Nobody goes on from a question that was not answered with yes.
+                if body.event == Event::Approved && self.decided != Some(true) {
+                    return Err(contradiction("it was approved without anybody's decision"));
+                }
+                self.decided = None;
                 self.failure = body.failure;
                 self.timeline.push(to);
             }
@@ -427,78 +330,24 @@ impl Progress {
                 match kind {
                     Kind::LlmIntent => self.in_doubt = Some(seq),
                     Kind::LlmOutcome => self.in_doubt = None,
+                    Kind::Environment => {
+                        let body: EnvironmentBody =
+                            serde_json::from_str(&record.body).map_err(body_error)?;
+                        self.governance = body.governance;
+                    }
+                    Kind::HumanDecision => {
+                        if current != State::Paused || self.decided.is_some() {
+                            return Err(contradiction("nobody was asked for a decision"));
+                        }
+                        let body: DecisionBody =
+                            serde_json::from_str(&record.body).map_err(body_error)?;
+                        self.decided = Some(body.approved);
+                    }
                     _ => {}
                 }
             }
         }
         Ok(())
-    }
-}
-
-/// One side of a divergence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Side {
-    /// The state.
-    pub state: State,
-    /// The kind, by name.
-    pub kind: &'static str,
-    /// The body, canonical JSON.
-    pub body: String,
-}
-
-/// The first event in which a replay and its journal disagree.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("replay diverges at event {seq}")]
-pub struct Divergence {
-    /// Where.
-    pub seq: u64,
-    /// What the journal has; `None` where it has ended.
-    pub expected: Option<Side>,
-    /// What the replay did; `None` where it has ended.
-    pub actual: Option<Side>,
-}
-
-impl Divergence {
-    /// What usually makes two runs differ in such an event, for the person who has to find out.
-    pub fn usual_causes(&self) -> &'static [&'static str] {
-        let kind = |side: &Option<Side>| {
-            side.as_ref()
-                .and_then(|side| side.kind.parse::<Kind>().ok())
-        };
-        let (Some(expected), Some(actual)) = (kind(&self.expected), kind(&self.actual)) else {
-            return &["one of the two runs ended earlier: a limit, the fuel or the engine differs"];
-        };
-        if expected != actual {
-            return &[
-                "the guest took another path: look at the last answer it was given before this",
-                "a limit that only one of the two runs has hit (another release of coo, another engine)",
-            ];
-        }
-        match expected {
-            Kind::Mission => &[
-                "another release of coo: the descriptor's defaults or the capability surface have changed",
-                "a run file or module that is not the one the mission ran",
-            ],
-            Kind::Environment => {
-                &["another release of coo: a default limit, the clock or the seed has changed"]
-            }
-            Kind::Transition => &[
-                "another engine: the stack overflows at another depth, or fuel is counted otherwise",
-                "another release of coo: a failure is worded otherwise",
-            ],
-            Kind::StepStarted => &["another release of coo: the step's input is derived otherwise"],
-            Kind::StepReturned => &[
-                "numbers whose NaN bits were left to the processor (engine.canonical_nan: false)",
-                "another engine that computes otherwise: compare facts.engine of 'coo inspect --json'",
-            ],
-            Kind::LlmIntent | Kind::DbQuery | Kind::DbExecute | Kind::GatewayWrite => &[
-                "the guest computed another request: NaN bits left to the processor (engine.canonical_nan: false), or another engine",
-                "the answer before this one was read otherwise (another release of coo)",
-            ],
-            Kind::LlmOutcome | Kind::LlmRefused | Kind::World => {
-                &["another release of coo: answers or changes are written down otherwise"]
-            }
-        }
     }
 }
 

@@ -2,6 +2,8 @@
 //! replay, so that a bound is hit at the same call. Never forgives: a charge that fails has
 //! still been counted.
 
+use serde::{Deserialize, Serialize};
+
 use crate::failure::{Bound, Failure};
 use crate::limits::Limits;
 
@@ -12,19 +14,48 @@ pub struct Ledger {
     used: Used,
 }
 
-/// The counters, as `inspect` shows them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+/// The counters, as `explain` shows them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Used {
     /// Bytes written through the gateway.
     pub artefact_bytes: u64,
     /// Gateway writes.
     pub artefacts: u64,
+    /// Rows of all queries.
+    pub db_rows: u64,
     /// Database statements.
     pub db_statements: u64,
+    /// Fuel of all steps.
+    pub fuel: u64,
     /// Bytes across host calls.
     pub host_bytes: u64,
     /// Language-model calls.
     pub llm_calls: u64,
+    /// Tokens of all model calls.
+    pub llm_tokens: u64,
+    /// Largest sum of linear memories of any step, in bytes.
+    pub memory_bytes: u64,
+}
+
+impl Used {
+    /// What was used of one bound; none for those that hold for a single call.
+    pub const fn of(&self, bound: Bound) -> Option<u64> {
+        Some(match bound {
+            Bound::ArtefactBytes => self.artefact_bytes,
+            Bound::Artefacts => self.artefacts,
+            Bound::DbRows => self.db_rows,
+            Bound::DbStatements => self.db_statements,
+            Bound::Fuel => self.fuel,
+            Bound::HostBytes => self.host_bytes,
+            Bound::LlmCalls => self.llm_calls,
+            Bound::LlmTokens => self.llm_tokens,
+            Bound::MemoryBytes => self.memory_bytes,
+            Bound::DbSteps | Bound::OutputBytes | Bound::TableElements | Bound::Resources => {
+                return None;
+            }
+        })
+    }
 }
 
 impl Ledger {
@@ -35,9 +66,13 @@ impl Ledger {
             used: Used {
                 artefact_bytes: 0,
                 artefacts: 0,
+                db_rows: 0,
                 db_statements: 0,
+                fuel: 0,
                 host_bytes: 0,
                 llm_calls: 0,
+                llm_tokens: 0,
+                memory_bytes: 0,
             },
         }
     }
@@ -52,6 +87,23 @@ impl Ledger {
         self.used
     }
 
+    /// Fuel that is left.
+    pub const fn fuel_left(&self) -> u64 {
+        self.limits.fuel.saturating_sub(self.used.fuel)
+    }
+
+    /// Counts rows that a query gave; how many one may give is judged where it runs.
+    pub const fn count_rows(&mut self, rows: u64) {
+        self.used.db_rows = self.used.db_rows.saturating_add(rows);
+    }
+
+    /// Counts a step that has ended: the fuel it used, and its linear memories, in bytes. The
+    /// engine has held it to both.
+    pub fn count_step(&mut self, fuel: u64, memory_bytes: u64) {
+        self.used.fuel = self.used.fuel.saturating_add(fuel);
+        self.used.memory_bytes = self.used.memory_bytes.max(memory_bytes);
+    }
+
     /// Charges `amount` to one of the counted bounds.
     pub fn charge(&mut self, bound: Bound, amount: u64) -> Result<(), Failure> {
         let (used, limit) = match bound {
@@ -60,8 +112,11 @@ impl Ledger {
             Bound::DbStatements => (&mut self.used.db_statements, self.limits.db_statements),
             Bound::HostBytes => (&mut self.used.host_bytes, self.limits.host_bytes),
             Bound::LlmCalls => (&mut self.used.llm_calls, self.limits.llm_calls),
+            Bound::LlmTokens => (&mut self.used.llm_tokens, self.limits.llm_tokens),
             // Measured where they grow, by `check`; there is nothing to add up here.
-            Bound::DbSteps
+            Bound::DbRows
+            | Bound::DbSteps
+            | Bound::Fuel
             | Bound::MemoryBytes
             | Bound::OutputBytes
             | Bound::TableElements

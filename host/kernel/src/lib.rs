@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod artefact;
+pub mod authority;
 pub mod baseline;
 pub mod canonical;
 pub mod db;
@@ -22,5 +23,8 @@ pub mod llm;
 pub mod mission;
 pub mod module_set;
 pub mod pipeline;
+pub mod plan;
+pub mod protected;
 pub mod state;
 pub mod surface;
+pub mod workflow;

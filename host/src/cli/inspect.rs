@@ -114,7 +114,11 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
             Kind::GatewayWrite => calls.gateway_write += 1,
             Kind::StepReturned => steps.push(serde_json::from_str(&record.body)?),
             Kind::World => world = Some(serde_json::from_str(&record.body)?),
-            Kind::Mission | Kind::Transition | Kind::Environment | Kind::StepStarted => {}
+            Kind::Mission
+            | Kind::Transition
+            | Kind::Environment
+            | Kind::StepStarted
+            | Kind::HumanDecision => {}
         }
         Ok(())
     })?;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use coo_kernel::digest::Digest;
 use coo_kernel::journal::{
-    CallBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody,
+    CallBody, DecisionBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody,
     StepStartedBody, TransitionBody, WorldBody,
 };
 use coo_kernel::llm::{Answer, Refusal};
@@ -178,6 +178,20 @@ fn detail(mission: &MissionRow, record: &Record) -> Result<String> {
                 record.kind,
                 excerpt(request.get()),
                 excerpt(answer.get())
+            )
+        }
+        Kind::HumanDecision => {
+            let DecisionBody {
+                approved,
+                reason,
+                step,
+            } = serde_json::from_str(body)?;
+            let decision = if approved { "approved" } else { "rejected" };
+            let reason =
+                reason.map(|reason| format!(" reason={}", excerpt(&format!("{reason:?}"))));
+            format!(
+                "human.decision step={step} {decision}{}",
+                reason.unwrap_or_default()
             )
         }
         Kind::World => {

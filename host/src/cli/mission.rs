@@ -9,7 +9,7 @@ use coo_kernel::state::State;
 use serde::Serialize;
 
 use super::{events, print};
-use crate::history;
+use crate::history::{self, Question};
 use crate::machine::rfc3339;
 use crate::session::find_mission;
 
@@ -29,6 +29,8 @@ struct View {
     r#type: String,
     status: coo_kernel::mission::Status,
     reason: Option<String>,
+    /// What it waits for, where it is paused.
+    question: Option<Question>,
     created: String,
     started: Option<String>,
     finished: Option<String>,
@@ -45,6 +47,7 @@ pub fn cmd_mission(root: &Path, options: &Options) -> Result<ExitCode> {
         r#type: mission.mission_type.clone(),
         status,
         reason: events::reason(&mission, &progress, status),
+        question: history::question(&session.store, mission.id)?,
         created: rfc3339(mission.created_ms),
         started: started.map(|facts| rfc3339(facts.at_ms)),
         finished: mission.finished_ms.map(rfc3339),
@@ -66,6 +69,9 @@ fn text(view: &View) -> String {
     );
     if let Some(reason) = &view.reason {
         let _ = writeln!(text, "  Reason: {}", print::one_line(reason));
+    }
+    if let Some(Question { step, ask }) = &view.question {
+        let _ = writeln!(text, "  Step '{step}' asks: {}", print::one_line(ask));
     }
     let _ = write!(
         text,

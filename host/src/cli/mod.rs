@@ -5,10 +5,12 @@
 //! command line was wrong. Results go to standard output, everything else to standard error.
 
 mod amu0;
+mod approve;
 mod artefacts;
 mod audit;
 mod digest;
 mod events;
+mod explain;
 mod export;
 mod init;
 mod inspect;
@@ -70,6 +72,10 @@ enum Command {
     Run(run::Options),
     /// Run an interrupted mission on from where its journal ends
     Resume(resume::Options),
+    /// Answer yes to what a paused mission asks, and run it on
+    Approve(approve::Approve),
+    /// Answer no to what a paused mission asks, which ends it
+    Reject(approve::Reject),
     /// Run a recorded mission again from its journal and compare every byte
     Replay(replay::Options),
     /// Run a mission several times in fresh worlds and compare every byte
@@ -84,6 +90,8 @@ enum Command {
     Logs(logs::Options),
     /// Show hash lineage, calls, fuel, memory and outputs of a mission
     Inspect(inspect::Options),
+    /// Tell what a mission asked, what it was allowed, and whose limit that was
+    Explain(explain::Options),
     /// Keep a directory tree as it is, compare it, restore it byte for byte
     Amu0(amu0::Options),
     /// List what missions wrote, or check it against the record
@@ -131,6 +139,9 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Mission(options) => mission::cmd_mission(&root, &options),
         Command::Logs(options) => logs::cmd_logs(&root, &options),
         Command::Inspect(options) => inspect::cmd_inspect(&root, &options),
+        Command::Approve(options) => approve::cmd_approve(&root, &options),
+        Command::Reject(options) => approve::cmd_reject(&root, &options),
+        Command::Explain(options) => explain::cmd_explain(&root, &options),
         Command::Amu0(options) => amu0::cmd_amu0(&root, &options),
         Command::Artefacts(options) => artefacts::cmd_artefacts(&root, &options),
         Command::Audit(options) => audit::cmd_audit(&options),

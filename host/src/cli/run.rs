@@ -7,10 +7,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use coo_kernel::failure::Failure;
 use coo_kernel::mission::{MissionId, Status};
 use serde::Serialize;
 
 use super::print;
+use crate::history::Question;
 use crate::llm::Freshness;
 use crate::prepare::{Source, read_file};
 use crate::run::{self, Ended};
@@ -93,8 +95,11 @@ pub fn report(mut ended: Ended, json: bool) -> Result<ExitCode> {
         ended.facts.elapsed_us % 1_000,
         ended.chain_head.short(),
     ));
+    let id = ended.id;
+    if let Some(question) = &ended.question {
+        print::error_text(&waiting(id, question));
+    }
     if let Some(reason) = reason(&ended) {
-        let id = ended.id;
         let next = match (ended.status, ended.in_doubt) {
             (Status::Interrupted, false) => {
                 format!("'coo resume {id}' goes on where it stopped")
@@ -102,11 +107,23 @@ pub fn report(mut ended: Ended, json: bool) -> Result<ExitCode> {
             (Status::Interrupted, true) => format!(
                 "the call may have been made and charged for; 'coo resume {id} --resend' sends it again and goes on"
             ),
+            _ if matches!(ended.failure, Some(Failure::Governance { .. })) => {
+                format!("'coo explain {id}' tells where each limit comes from")
+            }
             _ => format!("'coo logs {id}' shows how it got there"),
         };
         print::error_text(&format!("mission {id}: {reason}; {next}"));
     }
     Ok(print::code(ended.status == Status::Success))
+}
+
+/// What is said of a mission that waits for a person. Not done is an error: whoever runs
+/// `coo run … && something` must not go on to something that nobody has approved.
+pub fn waiting(id: MissionId, Question { step, ask }: &Question) -> String {
+    format!(
+        "mission {id}: waits for a person at step '{step}', which asks: {}; 'coo approve {id}' goes on, 'coo reject {id}' ends it",
+        print::one_line(ask)
+    )
 }
 
 fn reason(ended: &Ended) -> Option<String> {
@@ -158,6 +175,8 @@ struct JsonReceipt<'a> {
     id: MissionId,
     status: Status,
     reason: Option<String>,
+    /// What it waits for, where it is paused.
+    question: Option<&'a Question>,
     output: String,
     events: u64,
     chain_head: coo_kernel::digest::Digest,
@@ -172,6 +191,7 @@ fn receipt(ended: &Ended) -> JsonReceipt<'_> {
         id: ended.id,
         status: ended.status,
         reason: reason(ended),
+        question: ended.question.as_ref(),
         output: String::from_utf8_lossy(&ended.output).into_owned(),
         events: ended.events,
         chain_head: ended.chain_head,

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use coo_kernel::workflow;
 
 use super::print;
 use crate::admission;
@@ -19,6 +20,13 @@ pub struct Options {
 
 pub fn cmd_validate(options: &Options) -> Result<ExitCode> {
     let source = Source::named(&options.descriptor)?;
+    // The configuration of some state root can only permit less; what is judged here holds in any.
+    if let Err(refused) = workflow::validate(&source.descriptor.steps) {
+        if options.json {
+            print::json(&refused.0)?;
+        }
+        return Err(refused).with_context(|| format!("mission {}", source.name));
+    }
     admission::examine(&source.wasm)?
         .admit()
         .with_context(|| format!("module {}", source.module))?;

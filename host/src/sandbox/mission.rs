@@ -2,11 +2,12 @@
 //! it may, and goes through the tape; none performs anything itself.
 
 use coo_kernel::artefact;
+use coo_kernel::authority::Call;
 use coo_kernel::db as data;
 use coo_kernel::digest::Digest;
 use coo_kernel::failure::Bound;
 use coo_kernel::journal::Kind;
-use coo_kernel::llm as model;
+use coo_kernel::llm::{self as model, Usage};
 
 use super::Guest;
 use super::bindings::coo::mission::{db, gateway, llm};
@@ -25,6 +26,7 @@ impl llm::Host for Guest {
 
 impl Guest {
     fn complete(&mut self, request: llm::Request) -> Result<model::Answer, Stop> {
+        self.authority.may(Call::Complete)?;
         let asked = asked(request);
         let bytes: usize = asked
             .messages
@@ -46,6 +48,14 @@ impl Guest {
         };
         if let model::Answer::Completion(completion) = &answer {
             self.charge_bytes(completion.text.len() as u64)?;
+            let Usage {
+                prompt_tokens,
+                completion_tokens,
+            } = completion.usage;
+            // What a provider does not count can't be charged.
+            let counted = [prompt_tokens, completion_tokens];
+            let tokens = counted.into_iter().flatten().fold(0, u64::saturating_add);
+            self.ledger.charge(Bound::LlmTokens, tokens)?;
         }
         Ok(answer)
     }
@@ -70,6 +80,11 @@ impl Guest {
     }
 
     fn write(&mut self, path: String, content: &[u8]) -> Result<WriteAnswer, Stop> {
+        self.authority.may(Call::Write)?;
+        // Where it is no path that could be written, the guest is told so below.
+        if let Ok(permit) = artefact::permit(&path) {
+            self.authority.may_write(permit.path())?;
+        }
         let bytes = content.len() as u64;
         self.charge_bytes(bytes)?;
         self.ledger.charge(Bound::ArtefactBytes, bytes)?;
@@ -104,6 +119,7 @@ impl db::Host for Guest {
         sql: String,
         params: Vec<db::Value>,
     ) -> wasmtime::Result<Result<db::Rows, db::Error>> {
+        self.authority.may(Call::Query)?;
         let statement = self.statement(sql, params)?;
         let limits = *self.ledger.limits();
         let answer: data::Answer<data::Rows> =
@@ -113,6 +129,7 @@ impl db::Host for Guest {
         Ok(match answer {
             data::Answer::Ok(rows) => {
                 self.charge_bytes(rows.weight())?;
+                self.ledger.count_rows(rows.rows.len() as u64);
                 Ok(rows_to_guest(rows))
             }
             data::Answer::Error(refusal) => Err(refusal_to_guest(refusal)),
@@ -124,6 +141,7 @@ impl db::Host for Guest {
         sql: String,
         params: Vec<db::Value>,
     ) -> wasmtime::Result<Result<u64, db::Error>> {
+        self.authority.may(Call::Execute)?;
         let statement = self.statement(sql, params)?;
         let limits = *self.ledger.limits();
         let answer: data::Answer<u64> =

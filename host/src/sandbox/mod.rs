@@ -16,6 +16,7 @@ mod wasi;
 pub use bindings::{WIT, linker};
 pub use step::{StepEnd, StepRun, run_step};
 
+use coo_kernel::authority::Authority;
 use coo_kernel::ledger::Ledger;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
@@ -38,6 +39,7 @@ const RESOURCES_MAX: usize = 10_000;
 pub struct Guest {
     tape: Tape,
     ledger: Ledger,
+    authority: Authority,
     model: Option<String>,
     sampling: coo_kernel::llm::Sampling,
     meter: Meter,
@@ -57,21 +59,22 @@ impl Guest {
         let limits = *run.ledger.limits();
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
+        let descriptor = run.plan.descriptor();
         let program = std::iter::once("mission.wasm".to_owned());
         Self {
             tape: run.tape,
             ledger: run.ledger,
+            authority: run.plan.authority().clone(),
             model: run.model.map(str::to_owned),
-            sampling: run.descriptor.llm,
+            sampling: descriptor.llm,
             meter: Meter::new(&limits),
             clock: VirtualClock::default(),
             rng: ChaCha20Rng::seed_from_u64(RNG_SEED),
             table,
             arguments: program
-                .chain(run.descriptor.arguments.iter().cloned())
+                .chain(descriptor.arguments.iter().cloned())
                 .collect(),
-            environment: run
-                .descriptor
+            environment: descriptor
                 .environment
                 .iter()
                 .map(|(name, value)| (name.clone(), value.clone()))

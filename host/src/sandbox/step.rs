@@ -5,10 +5,10 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use coo_kernel::descriptor::Descriptor;
 use coo_kernel::digest::Digest;
 use coo_kernel::failure::{Bound, Failure};
 use coo_kernel::ledger::{self, Ledger};
+use coo_kernel::plan::Plan;
 use wasmtime::component::{Component, Instance, InstancePre, ResourceTableError, TypedFunc};
 use wasmtime::{Engine, Store, Trap, WasmBacktrace, WasmCoreDump};
 
@@ -25,12 +25,10 @@ pub struct StepRun<'a> {
     pub tape: Tape,
     /// Shared by all steps of a mission.
     pub ledger: Ledger,
-    /// Fuel left for this and all later steps.
-    pub fuel: u64,
     /// The model in force.
     pub model: Option<&'a str>,
-    /// The mission.
-    pub descriptor: &'a Descriptor,
+    /// The mission, and what it may do.
+    pub plan: &'a Plan,
     /// What the guest receives.
     pub input: &'a str,
     /// Real time the step may take: a guard against what fuel can't see.
@@ -52,10 +50,6 @@ pub struct StepEnd {
     pub tape: Tape,
     /// The ledger back.
     pub ledger: Ledger,
-    /// Fuel used by this step.
-    pub fuel_used: u64,
-    /// Sum of its linear memories at the end, in bytes.
-    pub memory_bytes: u64,
     /// Of its linear memories at the end, where asked for.
     pub memory_sha256: Option<Digest>,
     /// Where a trap happened, innermost first.
@@ -69,8 +63,9 @@ pub fn run_step(
     entry: &Entry,
     run: StepRun<'_>,
 ) -> StepEnd {
-    let (fuel, input, wall_clock_max) = (run.fuel, run.input, run.wall_clock_max);
-    let fuel_limit = run.descriptor.limits.fuel;
+    let (input, wall_clock_max) = (run.input, run.wall_clock_max);
+    let fuel = run.ledger.fuel_left();
+    let fuel_limit = run.ledger.limits().fuel;
     let digest_memory = run.digest_memory;
     let mut store = Store::new(engine, Guest::new(run));
     store.limiter(|guest| &mut guest.meter);
@@ -80,7 +75,10 @@ pub fn run_step(
         .then(|| memory_digest(&mut store, instance.component(), entry, &called))
         .flatten();
     let called = called.map(|(_, returned)| returned);
-    let guest = store.into_data();
+    let mut guest = store.into_data();
+    guest
+        .ledger
+        .count_step(fuel - fuel_left, guest.meter.memory_bytes());
     let backtrace = called.as_ref().err().map(backtrace).unwrap_or_default();
     let returned = called.map_err(|error| stop(error, fuel_limit));
     let stdout = guest.stdout.into_bytes();
@@ -91,8 +89,6 @@ pub fn run_step(
         stderr: guest.stderr.into_bytes(),
         tape: guest.tape,
         ledger: guest.ledger,
-        fuel_used: fuel - fuel_left,
-        memory_bytes: guest.meter.memory_bytes(),
         memory_sha256,
         backtrace,
     }

@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use coo_kernel::artefact::Artefact;
 use coo_kernel::digest::Digest;
 use coo_kernel::index::Entry;
+use coo_kernel::ledger::Used;
 use coo_kernel::mission::MissionId;
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row, params};
@@ -56,6 +57,8 @@ pub struct Facts {
     pub model: Option<String>,
     /// How often it was resumed.
     pub resumed: u64,
+    /// What was counted; none of a run of an earlier release.
+    pub used: Option<Used>,
 }
 
 /// A mission as stored.
@@ -163,11 +166,11 @@ impl Store {
         )
     }
 
-    /// Writes down how an execution ended.
+    /// Writes down how an execution ended; a mission that waits for a person has not finished.
     pub fn finish_mission(
         &mut self,
         id: MissionId,
-        finished_ms: i64,
+        finished_ms: Option<i64>,
         interrupted: Option<&str>,
         facts: &Facts,
     ) -> Result<()> {

@@ -14,6 +14,33 @@ fn mission() -> String {
     .unwrap()
 }
 
+/// A body of the kind, where its content counts.
+fn body_of(kind: Kind) -> String {
+    match kind {
+        Kind::Environment => crate::canonical::to_string_sorted(&EnvironmentBody {
+            arguments: Vec::new(),
+            engine: crate::descriptor::EngineSettings::default(),
+            environment: std::collections::BTreeMap::new(),
+            governance: Governance::default(),
+            limits: crate::limits::Limits::default(),
+            llm: crate::llm::Sampling::default(),
+            rng_seed: 1,
+            wall_clock_start_s: 2,
+        })
+        .unwrap(),
+        _ => "{}".to_owned(),
+    }
+}
+
+fn decision(approved: bool) -> String {
+    crate::canonical::to_string_sorted(&DecisionBody {
+        approved,
+        reason: None,
+        step: "s".into(),
+    })
+    .unwrap()
+}
+
 fn transition(from: State, event: Event, to: State) -> String {
     serde_json::to_string(&TransitionBody {
         event,
@@ -58,6 +85,53 @@ fn bodies_serialise_in_key_order() {
         to: State::Failed,
     })
     .unwrap();
+}
+
+#[test]
+fn nobody_goes_on_from_a_question_without_a_yes() {
+    let mut chain = Chain::default();
+    let mut progress = Progress::default();
+    for (state, kind, body) in [
+        (State::Init, Kind::Mission, mission()),
+        (
+            State::CaptureEnv,
+            Kind::Transition,
+            transition(State::Init, Event::Admitted, State::CaptureEnv),
+        ),
+        (
+            State::Run,
+            Kind::Transition,
+            transition(State::CaptureEnv, Event::EnvironmentCaptured, State::Run),
+        ),
+        (
+            State::Paused,
+            Kind::Transition,
+            transition(State::Run, Event::HumanStepReached, State::Paused),
+        ),
+    ] {
+        progress.apply(&chain.append(state, kind, body)).unwrap();
+    }
+    let approved = |chain: &mut Chain| {
+        let body = transition(State::Paused, Event::Approved, State::Run);
+        chain.append(State::Run, Kind::Transition, body)
+    };
+    let decided =
+        |chain: &mut Chain, yes| chain.append(State::Paused, Kind::HumanDecision, decision(yes));
+    assert!(
+        progress
+            .clone()
+            .apply(&approved(&mut chain.clone()))
+            .is_err()
+    );
+    let (mut no_chain, mut no) = (chain, progress.clone());
+    no.apply(&decided(&mut no_chain, false)).unwrap();
+    assert!(no.clone().apply(&approved(&mut no_chain.clone())).is_err());
+    assert!(no.apply(&decided(&mut no_chain, true)).is_err(), "once");
+    progress.apply(&decided(&mut chain, true)).unwrap();
+    progress.apply(&approved(&mut chain)).unwrap();
+    assert_eq!(progress.state(), Some(State::Run));
+    let unasked = chain.append(State::Run, Kind::HumanDecision, decision(true));
+    assert!(progress.apply(&unasked).is_err());
 }
 
 #[test]
@@ -134,6 +208,7 @@ proptest! {
 enum Happening {
     Transition(Event),
     Call(Kind),
+    Decision(bool),
 }
 
 fn happenings() -> impl Strategy<Value = Vec<Happening>> {
@@ -151,7 +226,8 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
     ];
     let event = prop::sample::select(Event::ALL.to_vec()).prop_map(Happening::Transition);
     let call = prop::sample::select(calls.to_vec()).prop_map(Happening::Call);
-    prop::collection::vec(prop_oneof![event, call], 0..40)
+    let decision = any::<bool>().prop_map(Happening::Decision);
+    prop::collection::vec(prop_oneof![3 => event, 3 => call, 1 => decision], 0..40)
 }
 
 /// The states passed and the call in doubt, kept by hand.
@@ -164,6 +240,7 @@ fn run(happenings: &[Happening]) -> (Vec<Record>, Vec<After>) {
     let mut records = vec![chain.append(State::Init, Kind::Mission, mission())];
     let mut states = vec![State::Init];
     let mut in_doubt = None;
+    let mut decided = None;
     let mut after = vec![(states.clone(), in_doubt)];
     for &happening in happenings {
         let current = states[states.len() - 1];
@@ -173,11 +250,22 @@ fn run(happenings: &[Happening]) -> (Vec<Record>, Vec<After>) {
                 let Ok(to) = state::next(current, event) else {
                     continue;
                 };
+                if event == Event::Approved && decided != Some(true) {
+                    continue;
+                }
+                decided = None;
                 states.push(to);
                 chain.append(to, Kind::Transition, transition(current, event, to))
             }
+            Happening::Decision(approved) => {
+                if current != State::Paused || decided.is_some() {
+                    continue;
+                }
+                decided = Some(approved);
+                chain.append(current, Kind::HumanDecision, decision(approved))
+            }
             Happening::Call(kind) => {
-                let record = chain.append(current, kind, "{}".to_owned());
+                let record = chain.append(current, kind, body_of(kind));
                 match kind {
                     Kind::LlmIntent => in_doubt = Some(record.seq),
                     Kind::LlmOutcome => in_doubt = None,

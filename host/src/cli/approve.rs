@@ -1,0 +1,79 @@
+//! `coo approve <id>` and `coo reject <id>`: a person's answer to a mission that is paused. Yes
+//! is written down and the mission run on; no is written down and ends it.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::mission::MissionId;
+
+use super::{print, run};
+use crate::decide::decide;
+use crate::resume::{Resumed, resume};
+use crate::session::Session;
+use crate::store::MissionRow;
+
+#[derive(Debug, clap::Args)]
+pub struct Answer {
+    /// Mission id, such as MISSION-000001
+    id: String,
+    /// Why, in a few words; part of the record
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Approve {
+    #[command(flatten)]
+    answer: Answer,
+    #[command(flatten)]
+    answering: run::Answering,
+    /// Print a JSON receipt in place of the output
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Reject {
+    #[command(flatten)]
+    answer: Answer,
+}
+
+impl Answer {
+    fn mission(&self, root: &Path) -> Result<(Session, MissionRow)> {
+        let not_found = || format!("Mission '{}' not found.", self.id);
+        let id: MissionId = self.id.parse().ok().with_context(not_found)?;
+        let session = Session::for_changing(root, print::note)?.with_context(not_found)?;
+        let mission = session.store.mission(id)?.with_context(not_found)?;
+        Ok((session, mission))
+    }
+}
+
+pub fn cmd_approve(root: &Path, options: &Approve) -> Result<ExitCode> {
+    let (mut session, mission) = options.answer.mission(root)?;
+    let reason = options.answer.reason.clone();
+    let question = decide(&mut session.store, &mission, true, reason)?;
+    print::note(&format!(
+        "{} approved at step '{}'",
+        mission.id, question.step
+    ));
+    match resume(session, &mission, options.answering.options(), false)? {
+        Resumed::Run(ended) => run::report(*ended, options.json),
+        Resumed::Ended(_) | Resumed::InDoubt(_) => bail!(
+            "mission {}: is approved, but can't be run on now; 'coo resume {}' says why",
+            mission.id,
+            mission.id
+        ),
+    }
+}
+
+pub fn cmd_reject(root: &Path, options: &Reject) -> Result<ExitCode> {
+    let (mut session, mission) = options.answer.mission(root)?;
+    let reason = options.answer.reason.clone();
+    let question = decide(&mut session.store, &mission, false, reason)?;
+    print::note(&format!(
+        "{} rejected at step '{}'; it has ended, and nothing of it was done",
+        mission.id, question.step
+    ));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,281 @@
+//! `coo explain <id>`: what a mission asked, what it was allowed, where each limit came from and
+//! how much of it was used; all from the mission's own record, whatever is configured today.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use coo_kernel::authority::{Authority, Budget, TIER_MAX};
+use coo_kernel::descriptor::Descriptor;
+use coo_kernel::failure::{Bound, Failure, Rule, SetBy};
+use coo_kernel::journal::{Kind, StepStartedBody};
+use coo_kernel::ledger::Used;
+use coo_kernel::limits::Limits;
+use coo_kernel::mission::Status;
+use coo_kernel::protected::REGISTRY;
+use serde::Serialize;
+
+use super::{events, print};
+use crate::history;
+use crate::session::{Session, find_mission};
+use crate::store::MissionRow;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Mission id, such as MISSION-000001, or a file that 'coo export' wrote
+    #[arg(value_name = "ID|FILE")]
+    id: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct View {
+    id: String,
+    status: Status,
+    reason: Option<String>,
+    refusal: Option<Refusal>,
+    tier: Narrowed<u8>,
+    paths: Narrowed<Vec<String>>,
+    protected: Vec<Protected>,
+    budgets: Vec<BudgetView>,
+}
+
+/// What ended the mission, where a limit or a person did.
+#[derive(Serialize)]
+struct Refusal {
+    /// Number of the event that says so.
+    event: u64,
+    /// The step it happened in.
+    step: String,
+    asked: String,
+    allowed: String,
+    set_by: String,
+}
+
+/// What either side permits; none permits everything.
+#[derive(Serialize)]
+struct Narrowed<T> {
+    scope: Option<T>,
+    ceiling: Option<T>,
+}
+
+#[derive(Serialize)]
+struct Protected {
+    pattern: String,
+    why: Option<&'static str>,
+    set_by: SetBy,
+}
+
+#[derive(Serialize)]
+struct BudgetView {
+    #[serde(flatten)]
+    budget: Budget,
+    set_by: &'static str,
+    used: Option<u64>,
+}
+
+pub fn cmd_explain(root: &Path, options: &Options) -> Result<ExitCode> {
+    let (session, mission) = find_mission(root, &options.id, print::note)?;
+    let view = view(&session, &mission)?;
+    if options.json {
+        print::json(&view)?;
+    } else {
+        print::out(&text(&view))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn view(session: &Session, mission: &MissionRow) -> Result<View> {
+    let (mut step, mut decided_by, mut last) = (String::new(), None, 0);
+    let (progress, _) = history::walk(&session.store, mission.id, |record| {
+        last = record.seq;
+        match record.kind {
+            Kind::StepStarted => {
+                step = serde_json::from_str::<StepStartedBody>(&record.body)?.id;
+            }
+            Kind::HumanDecision => {
+                let facts = session.store.event_facts(mission.id.number(), record.seq)?;
+                decided_by = facts.and_then(|facts| facts.source);
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let descriptor = Descriptor::parse(&session.store.blob(&mission.descriptor)?)?;
+    let authority = Authority::of(&descriptor, &progress.governance);
+    let refusal = progress.failure.as_ref().and_then(|failure| {
+        let (asked, allowed, set_by) = told(failure, &authority, decided_by)?;
+        Some(Refusal {
+            event: last,
+            step,
+            asked,
+            allowed,
+            set_by,
+        })
+    });
+    let ceiling = &progress.governance.ceiling;
+    let status = events::status(session, mission, &progress);
+    Ok(View {
+        id: mission.id.to_string(),
+        status,
+        reason: events::reason(mission, &progress, status),
+        refusal,
+        tier: Narrowed {
+            scope: authority.scope().tier,
+            ceiling: ceiling.tier,
+        },
+        paths: Narrowed {
+            scope: authority.scope().paths.clone(),
+            ceiling: ceiling.paths.clone(),
+        },
+        protected: protected(&progress.governance.protected),
+        budgets: budgets(&authority, mission.facts.used),
+    })
+}
+
+/// What was asked, what was allowed, and who said so.
+fn told(
+    failure: &Failure,
+    authority: &Authority,
+    decided_by: Option<String>,
+) -> Option<(String, String, String)> {
+    let own = |bound: Bound, asked: String, limit: u64| {
+        let budgets = authority.budgets();
+        let budget = budgets.iter().find(|budget| budget.bound == bound);
+        let set_by = match budget.map(set_by) {
+            Some("default") => "the default; 'limits' in the descriptor can raise it",
+            Some(_) => "'limits' in the descriptor",
+            None => "coo: it is fixed",
+        };
+        (
+            asked,
+            format!("{} {limit}", bound.name()),
+            set_by.to_owned(),
+        )
+    };
+    Some(match failure {
+        Failure::Governance {
+            limit,
+            rule,
+            set_by,
+            wanted,
+        } => {
+            let allowed = if *rule == Rule::Protected {
+                format!("nothing below '{limit}'")
+            } else {
+                limit.clone()
+            };
+            (wanted.clone(), allowed, set_by.name().to_owned())
+        }
+        Failure::Limit {
+            limit,
+            bound,
+            wanted,
+        } => own(*bound, format!("{} {wanted}", bound.name()), *limit),
+        Failure::Fuel { limit } => own(Bound::Fuel, format!("fuel more than {limit}"), *limit),
+        Failure::Rejected { reason, .. } => (
+            "a person's approval".to_owned(),
+            reason
+                .as_ref()
+                .map_or("no".to_owned(), |reason| format!("no: {reason}")),
+            decided_by.unwrap_or_else(|| "a person".to_owned()),
+        ),
+        Failure::Guest { .. }
+        | Failure::Exit { .. }
+        | Failure::Trap { .. }
+        | Failure::Contract { .. } => return None,
+    })
+}
+
+fn protected(configured: &[String]) -> Vec<Protected> {
+    let built_in = REGISTRY.iter().map(|(pattern, why)| Protected {
+        pattern: (*pattern).to_owned(),
+        why: Some(why),
+        set_by: SetBy::Registry,
+    });
+    let configured = configured.iter().map(|pattern| Protected {
+        pattern: pattern.clone(),
+        why: None,
+        set_by: SetBy::Configuration,
+    });
+    built_in.chain(configured).collect()
+}
+
+fn set_by(budget: &Budget) -> &'static str {
+    if budget.in_force < budget.asked {
+        "ceiling"
+    } else if Limits::default().get(budget.bound) == Some(budget.asked) {
+        "default"
+    } else {
+        "descriptor"
+    }
+}
+
+fn budgets(authority: &Authority, used: Option<Used>) -> Vec<BudgetView> {
+    let view = |budget: Budget| BudgetView {
+        set_by: set_by(&budget),
+        used: used.and_then(|used| used.of(budget.bound)),
+        budget,
+    };
+    authority.budgets().into_iter().map(view).collect()
+}
+
+fn text(view: &View) -> String {
+    let mut text = format!("Mission {}\n  Status: {}\n", view.id, view.status);
+    if let (Some(reason), None) = (&view.reason, &view.refusal) {
+        let _ = writeln!(text, "  Reason: {}", print::one_line(reason));
+    }
+    if let Some(refusal) = &view.refusal {
+        let _ = writeln!(
+            text,
+            "\nRefused (event #{:04}, step '{}')\n  Asked:   {}\n  Allowed: {}\n  Set by:  {}",
+            refusal.event,
+            refusal.step,
+            print::one_line(&refusal.asked),
+            print::one_line(&refusal.allowed),
+            print::one_line(&refusal.set_by)
+        );
+    }
+    let tier = |tier: Option<u8>| tier.unwrap_or(TIER_MAX);
+    let paths = |paths: &Option<Vec<String>>| match paths {
+        None => "any".to_owned(),
+        Some(paths) if paths.is_empty() => "none".to_owned(),
+        Some(paths) => paths.join(", "),
+    };
+    let _ = writeln!(
+        text,
+        "\nMay            scope         ceiling\n  calls, tier  {:<13} {}\n  paths        {:<13} {}",
+        tier(view.tier.scope),
+        tier(view.tier.ceiling),
+        paths(&view.paths.scope),
+        paths(&view.paths.ceiling)
+    );
+    text.push_str("\nMay never write\n");
+    for Protected { pattern, why, .. } in &view.protected {
+        let _ = writeln!(text, "  {pattern:<28} {}", why.unwrap_or("configured"));
+    }
+    let _ = writeln!(
+        text,
+        "\n{:<16} {:>14} {:>14} {:>14}  set by",
+        "Budget", "used", "asked", "in force"
+    );
+    for BudgetView {
+        budget,
+        set_by,
+        used,
+    } in &view.budgets
+    {
+        let used = used.map_or("-".to_owned(), |used| used.to_string());
+        let _ = writeln!(
+            text,
+            "  {:<14} {used:>14} {:>14} {:>14}  {set_by}",
+            budget.bound.name(),
+            budget.asked,
+            budget.in_force
+        );
+    }
+    text
+}

@@ -1,0 +1,278 @@
+//! Scope, ceilings and the registry of protected artefacts: going beyond any of them ends the
+//! mission in the same bytes every time, and `coo explain` tells whose limit it was.
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use super::{configure, end, run, world};
+use crate::support::{World, shown};
+
+const ID: &str = "MISSION-000001";
+
+fn write(path: &str) -> Value {
+    json!([{"id": "only", "input": path}])
+}
+
+/// Runs a mission that goes too far; gives the failure on record.
+fn refused(world: &World, path: &str, more: &Value) -> Value {
+    let ran = run(world, &write(path), more);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("governance error: "), "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("'coo explain MISSION-000001' tells where each limit comes from"),
+        "{ran:?}"
+    );
+    assert!(world.json(&["artefacts"]).as_array().unwrap().is_empty());
+    assert_eq!(world.coo(&["replay", ID]).code, 0);
+    assert_eq!(world.coo(&["verify", ID]).code, 0);
+    end(world, ID)["failure"].clone()
+}
+
+#[test]
+fn a_protected_artefact_is_written_by_nobody_and_explained() {
+    let world = world();
+    // Asking for it by name changes nothing.
+    let scope = json!({"scope": {"paths": ["**", "specs/**"], "tier": 3}});
+    let failure = refused(&world, "Specs/Plan_v1.0.md", &scope);
+    assert_eq!(
+        failure,
+        json!({
+            "class": "governance",
+            "limit": "specs/**",
+            "rule": "protected",
+            "set_by": "registry",
+            "wanted": "gateway.write to 'Specs/Plan_v1.0.md'",
+        })
+    );
+    let ran = world.coo(&["explain", ID]);
+    assert_snapshot!(shown("explain MISSION-000001", &ran), @r#"
+    $ coo explain MISSION-000001
+    Mission MISSION-000001
+      Status: FAILED
+
+    Refused (event #0007, step 'only')
+      Asked:   gateway.write to 'Specs/Plan_v1.0.md'
+      Allowed: nothing below 'specs/**'
+      Set by:  the built-in registry of protected artefacts
+
+    May            scope         ceiling
+      calls, tier  3             3
+      paths        **, specs/**  any
+
+    May never write
+      **/01_governance/**          governance documents
+      **/02_protocols/**           protocols
+      constitution/**              constitutional documents
+      specs/**                     specifications
+      **/*constitution*            constitutional documents
+      **/*governance_protocol*     the governance protocol
+      **/*runtime_spec*            the runtime's specification
+      **/*governance_leak_ruleset* the pinned ruleset
+
+    Budget                     used          asked       in force  set by
+      artefact_bytes              0       67108864       67108864  default
+      artefacts                   0           1000           1000  default
+      db_rows                     0         100000         100000  default
+      db_statements               0        1000000        1000000  default
+      db_steps                    -       50000000       50000000  default
+      fuel                       20    20000000000    20000000000  default
+      host_bytes                  0     1073741824     1073741824  default
+      llm_calls                   0           1000           1000  default
+      llm_tokens                  0      100000000      100000000  default
+      memory_bytes            65536      536870912      536870912  default
+      output_bytes                -       16777216       16777216  default
+      table_elements              -        1000000        1000000  default
+    --- exit 0
+    "#);
+    assert!(
+        ran.stdout.lines().all(|line| line.chars().count() <= 80),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn the_same_violation_is_the_same_chain_in_every_world() {
+    let head = || {
+        let world = world();
+        configure(&world, &json!({"protected": ["contracts/**"]}));
+        let failure = refused(&world, "contracts/A_v1.0.md", &json!({}));
+        assert_eq!(failure["set_by"], "configuration");
+        world.json(&["inspect", ID])["chain_head"].clone()
+    };
+    assert_eq!(head(), head());
+}
+
+#[test]
+fn scope_and_ceiling_narrow_paths_and_tiers() {
+    for (scope, ceiling, rule, set_by, limit) in [
+        (
+            json!({"paths": ["b/**"]}),
+            json!({}),
+            "path",
+            "scope",
+            "b/**",
+        ),
+        (json!({"paths": []}), json!({}), "path", "scope", "no path"),
+        (
+            json!({}),
+            json!({"paths": ["b/**"]}),
+            "path",
+            "ceiling",
+            "b/**",
+        ),
+        (json!({"tier": 2}), json!({}), "tier", "scope", "tier 2"),
+        (
+            json!({"tier": 3}),
+            json!({"tier": 0}),
+            "tier",
+            "ceiling",
+            "tier 0",
+        ),
+        (
+            json!({}),
+            json!({"limits": {"artefacts": 0}}),
+            "limit",
+            "ceiling",
+            "artefacts 0",
+        ),
+        (
+            json!({}),
+            json!({"limits": {"fuel": 10}}),
+            "limit",
+            "ceiling",
+            "fuel 10",
+        ),
+        (
+            json!({}),
+            json!({"limits": {"memory_bytes": 1}}),
+            "limit",
+            "ceiling",
+            "memory_bytes 1",
+        ),
+    ] {
+        let world = world();
+        configure(&world, &json!({"ceiling": ceiling}));
+        let failure = refused(&world, "a/A_v1.0.md", &json!({"scope": scope}));
+        assert_eq!(
+            [&failure["rule"], &failure["set_by"], &failure["limit"]],
+            [rule, set_by, limit],
+            "{failure}"
+        );
+        let refusal = world.json(&["explain", ID])["refusal"].clone();
+        assert_eq!(refusal["asked"], failure["wanted"]);
+        assert_eq!(refusal["allowed"], limit);
+    }
+}
+
+#[test]
+fn a_mission_within_its_limits_is_explained_with_what_it_used() {
+    let world = world();
+    configure(
+        &world,
+        &json!({"ceiling": {"paths": ["a/**"], "limits": {"artefacts": 5, "llm_calls": 0}}}),
+    );
+    let more = json!({"scope": {"paths": ["a/*"], "tier": 3}, "limits": {"fuel": 1_000_000}});
+    let ran = run(&world, &write("a/A_v1.0.md"), &more);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let explained = world.json(&["explain", ID]);
+    assert_eq!(explained["refusal"], Value::Null);
+    let budget = |name: &str| {
+        let budgets = explained["budgets"].as_array().unwrap();
+        let found = budgets.iter().find(|budget| budget["bound"] == name);
+        found.unwrap().clone()
+    };
+    let fuel = world.json(&["inspect", ID])["facts"]["fuel"].clone();
+    assert_eq!(
+        budget("fuel"),
+        json!({"asked": 1_000_000, "bound": "fuel", "ceiling": null, "in_force": 1_000_000, "set_by": "descriptor", "used": fuel})
+    );
+    assert_eq!(
+        budget("artefacts"),
+        json!({"asked": 1_000, "bound": "artefacts", "ceiling": 5, "in_force": 5, "set_by": "ceiling", "used": 1})
+    );
+    assert_eq!(budget("db_rows")["set_by"], "default");
+
+    // What counts is the mission's own record, not what is configured today or elsewhere.
+    configure(&world, &json!({}));
+    assert_eq!(world.json(&["explain", ID]), explained);
+    assert_eq!(world.coo(&["replay", ID]).code, 0);
+    assert_eq!(world.coo(&["export", ID, "-o", "run.coorun"]).code, 0);
+    let elsewhere = World::new();
+    std::fs::copy(
+        world.path().join("run.coorun"),
+        elsewhere.path().join("run.coorun"),
+    )
+    .unwrap();
+    assert_eq!(elsewhere.coo(&["replay", "run.coorun"]).code, 0);
+}
+
+#[test]
+fn model_tokens_are_counted_and_bounded() {
+    use crate::support::model_server::{ModelServer, Response, Step};
+
+    let run = |most: u64| {
+        let server =
+            ModelServer::start(["A bug.", "billing"].map(|a| Step::from(Response::completion(a))));
+        let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
+        configure(
+            &world,
+            &json!({"ceiling": {"limits": {"llm_tokens": most}}}),
+        );
+        let ran = world.triage();
+        (world, ran)
+    };
+    let (world, ran) = run(1_000_000);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let explained = world.json(&["explain", ID]);
+    let used = |name: &str| {
+        let budgets = explained["budgets"].as_array().unwrap();
+        let found = budgets.iter().find(|budget| budget["bound"] == name);
+        found.unwrap()["used"].as_u64().unwrap()
+    };
+    let tokens = used("llm_tokens");
+    assert!(tokens > 0);
+    assert_eq!((used("llm_calls"), used("artefacts")), (2, 1));
+    let (world, ran) = run(tokens - 1);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let failure = end(&world, ID)["failure"].clone();
+    assert_eq!(failure["wanted"], format!("llm_tokens {tokens}"));
+    assert_eq!(failure["set_by"], "ceiling");
+    assert_eq!(world.coo(&["replay", ID]).code, 0);
+}
+
+#[test]
+fn a_governance_that_means_nothing_is_refused_before_anything_runs() {
+    for (governance, words) in [
+        (
+            json!({"ceiling": {"tier": 4}}),
+            "tier: 4 found; 0 to 3 needed",
+        ),
+        (
+            json!({"protected": ["a["]}),
+            "protected: 'a[' is no pattern",
+        ),
+        (
+            json!({"ceiling": {"limits": {"feul": 1}}}),
+            "can't be understood",
+        ),
+        (
+            json!({"ceiling": {"limits": {"resources": 1}}}),
+            "'resources' is fixed",
+        ),
+    ] {
+        let world = world();
+        configure(&world, &governance);
+        let ran = run(&world, &write("A_v1.0.md"), &json!({}));
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains(words), "{ran:?}");
+        configure_anew(&world);
+        assert_eq!(world.json(&["missions"]), json!([]));
+    }
+}
+
+/// As a root is configured when it is made.
+fn configure_anew(world: &World) {
+    std::fs::remove_file(world.root().join("config.json")).unwrap();
+    assert_eq!(world.coo(&["init"]).code, 0);
+}

@@ -1,0 +1,76 @@
+//! The workflow validator, as a user meets it.
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use super::{run, world};
+use crate::support::shown;
+
+#[test]
+fn every_violation_is_named_with_a_way_out_and_nothing_runs() {
+    let world = world();
+    let steps = json!([
+        {"id": "make", "input": "A_v1.0.md"},
+        {"id": "check", "human": {"ask": "Copy the totals into the sheet. Do they agree?"}},
+        {"id": "sign", "human": {"ask": "Approve the report."}},
+        {"id": "again", "human": {"ask": "Is it still right?"}},
+        {"id": "b", "input": "B_v1.0.md"},
+        {"id": "c", "input": "C_v1.0.md"},
+    ]);
+    let ran = run(&world, &steps, &json!({}));
+    assert_snapshot!(shown("run mission.json", &ran), @r#"
+    $ coo run mission.json
+    --- standard error
+    ERROR: mission mission.json: workflow refused, violations: 4
+      too_many_steps: 6 steps, limit 5; let one module do what several steps do, or split the mission
+      too_many_human_steps: 3 steps need a person, limit 2; ask once, about everything, after the last step that makes something to judge
+      routine_human_operation in step 'check': 'Copy the totals into the sheet' orders a person to do routine work (handling files); let a step write the file where it belongs, through the gateway
+      no_question in step 'sign': asks no question, and approve or reject can only answer one; ask what only a person can judge; let a step of the mission do the rest
+    --- exit 1
+    "#);
+    assert!(!world.root().join("artefacts/A_v1.0.md").exists());
+    assert_eq!(world.json(&["missions"]), json!([]));
+
+    let ran = world.coo(&["validate", "mission.json", "--json"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let violations: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let rules: Vec<(&str, &str)> = violations
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|violation| {
+            for field in ["explanation", "suggested_automation"] {
+                assert!(!violation[field].as_str().unwrap().is_empty());
+            }
+            (
+                violation["rule"].as_str().unwrap(),
+                violation["step"].as_str().unwrap_or("-"),
+            )
+        })
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            ("too_many_steps", "-"),
+            ("too_many_human_steps", "-"),
+            ("routine_human_operation", "check"),
+            ("no_question", "sign"),
+        ]
+    );
+}
+
+#[test]
+fn five_steps_with_two_questions_pass() {
+    let world = world();
+    let steps = json!([
+        {"id": "a", "input": "A_v1.0.md"},
+        {"id": "ask", "human": {"ask": "Is A right?"}},
+        {"id": "b", "input": "B_v1.0.md"},
+        {"id": "c", "input": "C_v1.0.md"},
+        {"id": "ask-again", "human": {"ask": "And are B and C?"}},
+    ]);
+    let ran = run(&world, &steps, &json!({}));
+    assert!(ran.stderr.contains("PAUSED"), "{ran:?}");
+    let ran = world.coo(&["validate", "mission.json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
