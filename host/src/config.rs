@@ -16,6 +16,9 @@ pub const DEMO_MODEL: &str = "HuggingFaceTB/SmolLM2-135M-Instruct";
 /// Where live calls go if nothing else is said.
 pub const DEFAULT_BASE_URL: &str = "https://openrouter.ai/api/v1";
 
+/// What is read from `.env` where the environment does not have it.
+pub const IN_DOT_ENV: [&str; 3] = ["COO_LLM_BASE_URL", "COO_LLM_MODEL", "OPENROUTER_API_KEY"];
+
 /// `config.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +29,9 @@ pub struct Config {
     /// Language models.
     #[serde(default)]
     pub llm: LlmConfig,
+    /// Tools that stand in the tools manifest beside git and python3, by their names in PATH.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
 }
 
 /// The `llm` part.
@@ -65,6 +71,7 @@ impl Config {
                 default_model: Some(DEMO_MODEL.to_owned()),
                 ..LlmConfig::default()
             },
+            tools: Vec::new(),
         }
     }
 

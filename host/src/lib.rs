@@ -21,6 +21,7 @@ pub mod history;
 pub mod live;
 pub mod llm;
 pub mod machine;
+pub mod manifests;
 pub mod prepare;
 pub mod replay;
 pub mod resume;

@@ -70,6 +70,16 @@ pub fn env_os(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// Every environment variable, as the system has it.
+pub fn environment() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
+}
+
+/// The file that this process was started from.
+pub fn executable() -> std::io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
 /// The working directory.
 pub fn working_directory() -> std::io::Result<PathBuf> {
     std::env::current_dir()

@@ -160,6 +160,8 @@ fn the_help_names_every_command() {
       amu0         Keep a directory tree as it is, compare it, restore it byte for
                    byte
       artefacts    List what missions wrote, or check it against the record
+      manifests    Write down tools, environment, hardware and module set, or check
+                   them
       audit        List every import of a module, what it permits, and the verdict
       validate     Check a descriptor without running it
       digest       Print the SHA-256 of the module set

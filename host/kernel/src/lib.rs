@@ -20,6 +20,7 @@ pub mod journal;
 pub mod ledger;
 pub mod limits;
 pub mod llm;
+pub mod manifest;
 pub mod mission;
 pub mod module_set;
 pub mod pipeline;

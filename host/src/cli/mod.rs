@@ -15,6 +15,7 @@ mod export;
 mod init;
 mod inspect;
 mod logs;
+mod manifests;
 mod mission;
 mod missions;
 mod print;
@@ -96,6 +97,8 @@ enum Command {
     Amu0(amu0::Options),
     /// List what missions wrote, or check it against the record
     Artefacts(artefacts::Options),
+    /// Write down tools, environment, hardware and module set, or check them
+    Manifests(manifests::Options),
     /// List every import of a module, what it permits, and the verdict
     Audit(audit::Options),
     /// Check a descriptor without running it
@@ -144,6 +147,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Explain(options) => explain::cmd_explain(&root, &options),
         Command::Amu0(options) => amu0::cmd_amu0(&root, &options),
         Command::Artefacts(options) => artefacts::cmd_artefacts(&root, &options),
+        Command::Manifests(options) => manifests::cmd_manifests(&root, &options),
         Command::Audit(options) => audit::cmd_audit(&options),
         Command::Validate(options) => validate::cmd_validate(&options),
         Command::Digest(options) => digest::cmd_digest(&options),

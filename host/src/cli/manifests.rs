@@ -1,0 +1,127 @@
+//! `coo manifests write|check`: what the state root works with, written down and checked
+//! later. Words only; what is done is in `crate::manifests`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::print;
+use crate::manifests::{self, Drift, Written};
+use crate::session::Session;
+
+/// So much of a value is shown to people.
+const VALUE_CHARS_MAX: usize = 200;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(subcommand)]
+    command: Command,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Write down tools, environment, hardware and module set as they are now
+    Write,
+    /// Compare what is written down with what is so now, and name every difference
+    Check,
+}
+
+#[derive(Serialize)]
+struct Made<'a> {
+    manifests: &'a [Written],
+}
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    drifts: &'a [Drift],
+    in_order: bool,
+}
+
+pub fn cmd_manifests(root: &Path, options: &Options) -> Result<ExitCode> {
+    let no_root = || format!("no state root at {}; 'coo init' makes one", root.display());
+    match options.command {
+        Command::Write => {
+            let session = Session::for_changing(root, print::note)?.with_context(no_root)?;
+            write(&session, options.json)
+        }
+        Command::Check => {
+            let session = Session::for_reading(root, print::note)?.with_context(no_root)?;
+            check(&session, options.json)
+        }
+    }
+}
+
+fn write(session: &Session, json: bool) -> Result<ExitCode> {
+    let manifests = manifests::write(&session.root, &session.config, &session.surroundings)?;
+    if json {
+        print::json(&Made {
+            manifests: &manifests,
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut text = String::new();
+    for made in &manifests {
+        let done = if made.changed { "written" } else { "unchanged" };
+        let _ = writeln!(text, "{}  {done:<9}  {}", made.sha256.short(), made.file);
+    }
+    print::out(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(session: &Session, json: bool) -> Result<ExitCode> {
+    let drifts = manifests::check(&session.root, &session.config, &session.surroundings)?;
+    if json {
+        print::json(&Checked {
+            drifts: &drifts,
+            in_order: drifts.is_empty(),
+        })?;
+    } else {
+        let mut text: String = drifts.iter().map(line).collect();
+        let files = manifests::files().count();
+        let _ = match drifts.len() {
+            0 => writeln!(text, "{files} manifests, all in order"),
+            found => writeln!(text, "{files} manifests, {found} differences"),
+        };
+        print::out(&text)?;
+    }
+    if !drifts.is_empty() {
+        print::error_text(&format!(
+            "manifests in {}: are not what is so now, {} differences; if that is meant, 'coo manifests write' writes them anew",
+            session.root.path().join(manifests::FOLDER).display(),
+            drifts.len()
+        ));
+    }
+    Ok(print::code(drifts.is_empty()))
+}
+
+/// A drift for people, with a line break.
+pub fn line(drift: &Drift) -> String {
+    match drift {
+        Drift::Missing { file } => format!("missing     {file}\n"),
+        Drift::Unreadable { file, reason } => {
+            format!("unreadable  {file}: {}\n", print::one_line(reason))
+        }
+        Drift::Changed { file, difference } => format!(
+            "changed     {file}: {}\n  recorded  {}\n  found     {}\n",
+            print::one_line(&difference.field),
+            value(&difference.recorded),
+            value(&difference.found)
+        ),
+    }
+}
+
+fn value(value: &Value) -> String {
+    let text = print::one_line(&value.to_string());
+    if text.chars().count() <= VALUE_CHARS_MAX {
+        return text;
+    }
+    let cut: String = text.chars().take(VALUE_CHARS_MAX).collect();
+    cut + "…"
+}
