@@ -62,6 +62,17 @@ fn a_mission_waits_with_nothing_done_and_says_for_what() {
     --- exit 0
     "#);
     assert_eq!(world.json(&["missions"])[0]["status"], "PAUSED");
+    // Whoever is to judge can see what would be made.
+    let pending = world.json(&["inspect", ID])["pending"].clone();
+    assert_eq!(pending[0]["path"], "Draft_v1.0.md");
+    let ran = world.coo(&["inspect", ID, "--artefact", "Draft_v1.0.md"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "it is empty");
+    let ran = world.coo(&["inspect", ID, "--artefact", "Final_v1.0.md"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.stderr.contains("has written none of this name"),
+        "{ran:?}"
+    );
     for (command, words) in [
         ("replay", "waits for a person at step 'sign-off'"),
         ("resume", "'coo approve MISSION-000001' goes on"),

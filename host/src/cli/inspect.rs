@@ -1,20 +1,23 @@
 //! `coo inspect <id>`: hash lineage, calls and their origin, fuel, memory, outputs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use coo_kernel::artefact::Artefact;
 use coo_kernel::digest::Digest;
 use coo_kernel::journal::{
-    Blob, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody, WorldBody,
+    Blob, CallBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody, WorldBody,
 };
 use coo_kernel::llm::{Answer, FinishReason, Provenance, Request, Usage};
 use coo_kernel::mission::Status;
+use coo_kernel::state::State;
 use serde::Serialize;
 
 use super::{events, print};
+use crate::gateway::WriteAnswer;
 use crate::history;
 use crate::session::{Session, find_mission};
 use crate::store::{Facts, MissionRow};
@@ -30,6 +33,9 @@ pub struct Options {
     /// Print what the last step gave its reader, byte for byte, and nothing else
     #[arg(long, conflicts_with = "json")]
     output: bool,
+    /// Print one artefact, byte for byte, also of a mission that waits for a person
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["json", "output"])]
+    artefact: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -44,6 +50,8 @@ struct View {
     calls: Calls,
     model_calls: Vec<ModelCall>,
     steps: Vec<StepReturnedBody>,
+    /// Artefacts of a mission that is not at its end: they are made when it gets there.
+    pending: Vec<Artefact>,
     world: Option<WorldBody>,
     facts: Facts,
 }
@@ -75,7 +83,19 @@ struct ModelCall {
 pub fn cmd_inspect(root: &Path, options: &Options) -> Result<ExitCode> {
     let (session, mission) = find_mission(root, &options.id, print::note)?;
     let view = view(&session, &mission)?;
-    if options.output {
+    if let Some(path) = &options.artefact {
+        let made = view.world.iter().flat_map(|world| &world.artefacts);
+        let found = made.chain(&view.pending).find(|found| found.path == *path);
+        let found = found.with_context(|| {
+            format!(
+                "artefact {}: mission {} has written none of this name; 'coo inspect {}' lists all",
+                print::one_line(path),
+                view.id,
+                view.id
+            )
+        })?;
+        print::content(&session.store.blob(&found.sha256)?)?;
+    } else if options.output {
         let last = view
             .steps
             .last()
@@ -96,7 +116,8 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
     let mut calls = Calls::default();
     let mut model_calls: Vec<ModelCall> = Vec::new();
     let mut steps = Vec::new();
-    let mut world = None;
+    let mut pending = BTreeMap::new();
+    let mut world: Option<WorldBody> = None;
     let (progress, chain) = history::walk(&session.store, mission.id, |record| {
         match record.kind {
             Kind::LlmIntent => {
@@ -111,7 +132,13 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
             Kind::LlmRefused => calls.llm_refused += 1,
             Kind::DbQuery => calls.db_query += 1,
             Kind::DbExecute => calls.db_execute += 1,
-            Kind::GatewayWrite => calls.gateway_write += 1,
+            Kind::GatewayWrite => {
+                calls.gateway_write += 1;
+                let body: CallBody<'_> = serde_json::from_str(&record.body)?;
+                if let WriteAnswer::Written(artefact) = serde_json::from_str(body.answer.get())? {
+                    pending.insert(artefact.path.clone(), artefact);
+                }
+            }
             Kind::StepReturned => steps.push(serde_json::from_str(&record.body)?),
             Kind::World => world = Some(serde_json::from_str(&record.body)?),
             Kind::Mission
@@ -123,6 +150,9 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
         Ok(())
     })?;
     let status = events::status(session, mission, &progress);
+    if progress.state().is_some_and(State::is_final) {
+        pending.clear();
+    }
     Ok(View {
         id: mission.id.to_string(),
         name: mission.name.clone(),
@@ -134,6 +164,7 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
         calls,
         model_calls,
         steps,
+        pending: pending.into_values().collect(),
         world,
         facts: mission.facts.clone(),
     })
@@ -298,18 +329,15 @@ fn outputs(view: &View, text: &mut String) {
             }
         }
     }
-    for Artefact {
-        bytes,
-        path,
-        sha256,
-    } in view.world.iter().flat_map(|world| &world.artefacts)
-    {
-        blob(
-            format!("artefacts/{path}"),
-            &Blob {
-                bytes: *bytes,
-                sha256: *sha256,
-            },
-        );
+    let made = view.world.iter().flat_map(|world| &world.artefacts);
+    let made = made.map(|artefact| ("", artefact));
+    let pending = view.pending.iter().map(|artefact| ("pending ", artefact));
+    for (what, artefact) in made.chain(pending) {
+        let Artefact {
+            bytes,
+            path,
+            sha256,
+        } = artefact.clone();
+        blob(format!("{what}artefacts/{path}"), &Blob { bytes, sha256 });
     }
 }
