@@ -65,3 +65,17 @@ fn no_file_has_grown_two_subjects() {
     long.retain(|path| !path.components().any(|part| part.as_os_str() == "tests"));
     assert!(long.is_empty(), "more than {LINES_MAX} lines: {long:#?}");
 }
+
+#[test]
+fn the_layout_of_a_state_root_is_documented_as_it_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let page = std::fs::read_to_string(root.join("docs/state-root.md")).unwrap();
+    let documented: Vec<&str> = page
+        .split("```text\n")
+        .nth(2)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap()
+        .lines()
+        .collect();
+    assert_eq!(documented, coo_kernel::layout::FILES);
+}

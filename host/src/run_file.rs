@@ -64,6 +64,10 @@ struct Event<'a> {
 }
 
 /// Writes `mission` to `path`, whole or not at all. A file that is there already stays.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one command that is told to write outside the state root"
+)]
 pub fn export(root: &StateRoot, store: &Store, id: MissionId, path: &Path) -> Result<u64> {
     let folder = path
         .parent()
@@ -188,6 +192,10 @@ fn contents_of(record: &Record) -> Result<Vec<Blob>> {
 
 /// Loads the file at `path` into a state root of its own in the system's folder for temporary
 /// files, which goes when the returned handle is dropped.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a state root in a temporary folder"
+)]
 pub fn load(path: &Path) -> Result<(TempDir, StateRoot, Store, MissionRow)> {
     let shown = || format!("file {}", path.display());
     // A pipe would be waited for, and can't be read twice.

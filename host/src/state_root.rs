@@ -2,6 +2,11 @@
 //! Every file is reached through one directory handle that is opened once; nothing is ever
 //! written outside it. One process changes a root at a time; readers need no lock.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is the one place that writes files of the state root; see .ci/writes"
+)]
+
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -9,6 +14,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
+
+use coo_kernel::layout;
 
 use crate::config::Config;
 use crate::fault;
@@ -225,30 +232,24 @@ impl StateRoot {
         self.write_new(CONFIG_FILE, config.to_text().as_bytes())
     }
 
-    /// Writes a file whole or not at all: a temporary one in `tmp/`, synced, then renamed.
-    /// The folder is synced too, so that the new name survives a loss of power.
+    /// Writes a file of `coo`'s own whole or not at all: a temporary one in `tmp/`, synced, then
+    /// renamed. The folder is synced too, so that the new name survives a loss of power. A file
+    /// that the kernel's layout has no place for is refused.
     pub fn write_new(&self, name: &str, content: &[u8]) -> Result<()> {
-        let path = Path::new(name);
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
+        let permit = layout::permit(name)?;
+        let name = permit.path();
+        let folder = Some(permit.folder()).filter(|folder| !folder.is_empty());
         if let Some(folder) = folder {
-            self.dir.create_dir_all(folder).with_context(|| {
-                format!(
-                    "folder {} in the state root: can't be created",
-                    folder.display()
-                )
-            })?;
+            self.dir
+                .create_dir_all(folder)
+                .with_context(|| format!("folder {folder} in the state root: can't be created"))?;
         }
         let shown = || format!("file {}: can't be written", self.path.join(name).display());
         let written = self.through_temporary(content, |temporary| {
             fault::point("file.rename")?;
             self.dir.rename(temporary, &self.dir, name)?;
             fault::point("folder.sync")?;
-            self.dir
-                .open(folder.unwrap_or(Path::new(".")))?
-                .into_std()
-                .sync_all()
+            self.dir.open(folder.unwrap_or("."))?.into_std().sync_all()
         });
         written.with_context(shown)
     }
@@ -275,6 +276,27 @@ impl StateRoot {
             fault::point("folder.sync")?;
             folder.open(".")?.into_std().sync_all()
         })
+    }
+
+    /// Removes what a verification left below `folder`, which is `verify/<number>`: `name` in it,
+    /// or all of it.
+    pub fn discard(&self, folder: &str, name: Option<&str>) -> Result<()> {
+        // Only where a report could be written there, too.
+        layout::permit(&format!("{folder}/report.json"))?;
+        let shown = || {
+            format!(
+                "folder {}: can't be cleared",
+                self.path.join(folder).display()
+            )
+        };
+        match name {
+            None => self.dir.remove_dir_all(folder),
+            Some(name) if self.dir.is_dir(format!("{folder}/{name}")) => {
+                self.dir.remove_dir_all(format!("{folder}/{name}"))
+            }
+            Some(name) => self.dir.remove_file(format!("{folder}/{name}")),
+        }
+        .with_context(shown)
     }
 
     /// Writes a synced file in `tmp/` and lets `name` give it its name.

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use coo_kernel::artefact::Artefact;
 use coo_kernel::digest::Digest;
 use coo_kernel::journal::{Blob, IntentBody, Kind, OutcomeBody, Record, WorldBody};
+use coo_kernel::layout;
 use coo_kernel::llm::Provenance;
 use coo_kernel::mission::Status;
 use coo_kernel::state::State;
@@ -242,7 +243,7 @@ pub fn verify(
             Ok(done) => done,
             Err(error) => {
                 // There is nothing to compare, and so nothing to look at.
-                std::fs::remove_dir_all(&place).context("verification folder")?;
+                root.discard(&report.folder, None)?;
                 return Err(error);
             }
         };
@@ -262,12 +263,10 @@ pub fn verify(
         .map(|(head, _)| report.runs.iter().all(|run| run.chain_head == head));
     report.recorded_replay_identical = subject.recorded.map(|(_, identical)| identical);
     report.identical &= report.recorded_replay_identical != Some(false);
-    root.dir()
-        .remove_file(format!("{}/{LOCK_FILE}", report.folder))?;
+    root.discard(&report.folder, Some(LOCK_FILE))?;
     if report.identical {
         for number in 1..=runs {
-            std::fs::remove_dir_all(place.join(format!("run-{number}")))
-                .context("verification folder")?;
+            root.discard(&report.folder, Some(&format!("run-{number}")))?;
         }
     }
     Ok(report)
@@ -282,13 +281,17 @@ fn sweep(root: &StateRoot) -> Result<()> {
     for entry in root.dir().read_dir(FOLDER).with_context(shown)? {
         let name = entry.with_context(shown)?.file_name();
         let folder = format!("{FOLDER}/{}", name.display());
+        if layout::permit(&format!("{folder}/report.json")).is_err() {
+            // Somebody else's.
+            continue;
+        }
         let has = |file: &str| root.dir().try_exists(format!("{folder}/{file}"));
         // Without a lock it was made in this very moment.
         if has(LOCK_FILE)?
             && !has("report.json")?
             && let Some(_lock) = root.try_lock_on(&format!("{folder}/{LOCK_FILE}"))
         {
-            root.dir().remove_dir_all(&folder).with_context(shown)?;
+            root.discard(&folder, None)?;
         }
     }
     Ok(())

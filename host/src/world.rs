@@ -221,6 +221,7 @@ impl World {
 }
 
 impl Open {
+    #[allow(clippy::disallowed_methods, reason = "SQLite writes its own file")]
     fn new(path: &Path) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE

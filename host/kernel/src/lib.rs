@@ -17,6 +17,7 @@ pub mod digest;
 pub mod failure;
 pub mod index;
 pub mod journal;
+pub mod layout;
 pub mod ledger;
 pub mod limits;
 pub mod llm;

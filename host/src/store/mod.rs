@@ -131,6 +131,7 @@ pub struct Store {
 
 impl Store {
     /// Opens the store below `root`, creating it if need be.
+    #[allow(clippy::disallowed_methods, reason = "SQLite writes its own file")]
     pub fn open(root: &Path) -> Result<Self> {
         let path = root.join(FILE);
         let shown = || format!("database {}", path.display());
@@ -155,6 +156,10 @@ impl Store {
 
     /// Opens a copy of the store below `root`, for reading, where `root` can't be written to:
     /// `SQLite` needs an index beside a database in WAL mode, even for reading it.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a copy in a temporary folder, for roots that can only be read"
+    )]
     pub fn open_copy(root: &Path) -> Result<(TempDir, Self)> {
         let folder = TempDir::with_prefix("coo-read-")
             .context("temporary folder (TMPDIR, or the system's): can't be made")?;
