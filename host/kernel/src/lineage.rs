@@ -1,0 +1,280 @@
+//! Which baseline of a state root came after which, and of which run. Baselines and rollbacks
+//! of one root have one order, by number and never by the clock. Reads no record itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::mission::MissionId;
+use crate::rollback::Request;
+
+/// A baseline, by name and id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// SHA-256 of its manifest.
+    pub baseline: Digest,
+    /// Its name.
+    pub name: String,
+}
+
+/// The run whose end state a baseline is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// Digest of its last event.
+    pub chain_head: Digest,
+    /// Its id.
+    pub mission: MissionId,
+}
+
+/// What is noted beside a baseline of a state root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lineage {
+    /// The baseline that the state was at before; none for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Link>,
+    /// 1, 2, … in the order in which they were made in this root.
+    pub number: u32,
+    /// The rollback before which it was made, if it was made for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<u32>,
+    /// The run that was promoted, if it is one's end state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
+}
+
+/// Number of the baseline that was made last; 0 where there is none.
+pub fn last_number<'a>(records: impl Iterator<Item = &'a Lineage>) -> u32 {
+    records.map(|lineage| lineage.number).max().unwrap_or(0)
+}
+
+/// The baseline that the present state goes back to: the one that was created, promoted or
+/// rolled back to last. One that was kept before a rollback counts only if somebody rolled
+/// back to it.
+pub fn position(records: &[(Link, Lineage)], log: &[Request]) -> Option<Link> {
+    let made = records
+        .iter()
+        .filter(|(_, lineage)| lineage.rollback.is_none())
+        .max_by_key(|(_, lineage)| lineage.number);
+    let rolled_back = log
+        .iter()
+        .filter(|request| request.outcome.is_at_baseline())
+        .max_by_key(|request| request.number);
+    match (made, rolled_back) {
+        (Some((link, lineage)), Some(request)) if lineage.number > request.lineage => {
+            Some(link.clone())
+        }
+        (_, Some(request)) => Some(request.to.clone()),
+        (made, None) => made.map(|(link, _)| link.clone()),
+    }
+}
+
+/// A mission, as far as it can have changed the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Its id.
+    pub id: MissionId,
+    /// Whether it reached COMPLETE.
+    pub is_complete: bool,
+    /// When it ended, in milliseconds since 1970.
+    pub finished_ms: i64,
+    /// Number of its world commit, if it made one.
+    pub commit: Option<u32>,
+}
+
+/// Why a run can't be promoted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotItsEnd {
+    /// It did not complete.
+    #[error("mission {0}: did not complete, so it changed nothing; promote one that ended SUCCESS")]
+    NotCompleted(MissionId),
+    /// Another mission changed the state.
+    #[error(
+        "mission {run}: the state is not what it left, mission {other} has changed it since; promote that one, or keep the state as it is with 'coo amu0 create'"
+    )]
+    Mission {
+        /// Asked for.
+        run: MissionId,
+        /// The last that changed something.
+        other: MissionId,
+    },
+    /// A rollback changed the state.
+    #[error(
+        "mission {run}: the state is not what it left, rollback {rollback} to {name} came since; keep the state as it is with 'coo amu0 create'"
+    )]
+    Rollback {
+        /// Asked for.
+        run: MissionId,
+        /// Number of the rollback.
+        rollback: u32,
+        /// Where it went.
+        name: String,
+    },
+}
+
+/// Whether the state is still the end state of `run`. `committed` has every other mission with
+/// a world commit. Where `run` made no commit itself, what came after it is told by number and
+/// by clock, and either is enough to refuse.
+pub fn is_end_state(run: &Ended, committed: &[Ended], log: &[Request]) -> Result<(), NotItsEnd> {
+    if !run.is_complete {
+        return Err(NotItsEnd::NotCompleted(run.id));
+    }
+    let is_later = |other: &&Ended| match (run.commit, other.commit) {
+        (_, None) => false,
+        (Some(own), Some(other)) => other > own,
+        (None, Some(_)) => {
+            other.id.number() > run.id.number() || other.finished_ms > run.finished_ms
+        }
+    };
+    let later = committed.iter().filter(is_later);
+    if let Some(other) = later.max_by_key(|other| other.commit) {
+        return Err(NotItsEnd::Mission {
+            run: run.id,
+            other: other.id,
+        });
+    }
+    let came_since = |request: &&Request| {
+        request.outcome.changed_the_state()
+            && match run.commit {
+                Some(own) => request.world_commit >= own,
+                None => {
+                    request.last_mission >= run.id.number()
+                        || request.requested_ms >= run.finished_ms
+                }
+            }
+    };
+    match log.iter().filter(came_since).max_by_key(|r| r.number) {
+        Some(request) => Err(NotItsEnd::Rollback {
+            run: run.id,
+            rollback: request.number,
+            name: request.to.name.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollback::Outcome;
+
+    fn link(name: &str) -> Link {
+        Link {
+            baseline: Digest::of(name),
+            name: name.to_owned(),
+        }
+    }
+
+    fn made(name: &str, number: u32, rollback: Option<u32>) -> (Link, Lineage) {
+        let lineage = Lineage {
+            after: None,
+            number,
+            rollback,
+            run: None,
+        };
+        (link(name), lineage)
+    }
+
+    fn request(number: u32, to: &str, outcome: Outcome, lineage: u32) -> Request {
+        Request {
+            number,
+            requested_ms: 50,
+            ended_ms: None,
+            to: link(to),
+            before: None,
+            attempt: None,
+            outcome,
+            lineage,
+            world_commit: 3,
+            last_mission: 4,
+        }
+    }
+
+    #[test]
+    fn the_state_is_at_what_was_made_or_rolled_back_to_last() {
+        let name = |records: &[_], log: &[_]| position(records, log).map(|link| link.name);
+        assert_eq!(name(&[], &[]), None);
+        let mut records = vec![made("a", 1, None), made("b", 2, None)];
+        assert_eq!(name(&records, &[]).as_deref(), Some("b"));
+        // Asked for, and given up.
+        let mut log = vec![
+            request(1, "a", Outcome::Aborted, 2),
+            request(2, "a", Outcome::Requested, 2),
+        ];
+        assert_eq!(name(&records, &log).as_deref(), Some("b"));
+        // What is kept before a rollback is not where the state is.
+        records.push(made("before", 3, Some(3)));
+        assert_eq!(name(&records, &log).as_deref(), Some("b"));
+        log.push(request(3, "a", Outcome::Restored, 3));
+        assert_eq!(name(&records, &log).as_deref(), Some("a"));
+        log.push(request(4, "before", Outcome::Promised, 3));
+        assert_eq!(name(&records, &log).as_deref(), Some("before"));
+        records.push(made("c", 4, None));
+        assert_eq!(name(&records, &log).as_deref(), Some("c"));
+        log.push(request(5, "b", Outcome::Unchanged, 4));
+        assert_eq!(name(&records, &log).as_deref(), Some("b"));
+    }
+
+    fn ended(number: u32, finished_ms: i64, commit: Option<u32>) -> Ended {
+        Ended {
+            id: MissionId::new(number, "TEST"),
+            is_complete: true,
+            finished_ms,
+            commit,
+        }
+    }
+
+    #[test]
+    fn a_run_is_promoted_only_while_nothing_came_since() {
+        let run = ended(2, 20, Some(2));
+        assert_eq!(is_end_state(&run, &[ended(1, 10, Some(1))], &[]), Ok(()));
+        let stopped = Ended {
+            is_complete: false,
+            ..run.clone()
+        };
+        assert_eq!(
+            is_end_state(&stopped, &[], &[]),
+            Err(NotItsEnd::NotCompleted(run.id))
+        );
+        // The commit counts, whatever number the mission has and whenever it ended.
+        let other = ended(1, 10, Some(3));
+        assert_eq!(
+            is_end_state(&run, std::slice::from_ref(&other), &[]),
+            Err(NotItsEnd::Mission {
+                run: run.id,
+                other: other.id
+            })
+        );
+        let log = |outcome, commit| {
+            let mut request = request(7, "a", outcome, 0);
+            request.world_commit = commit;
+            [request]
+        };
+        for outcome in [Outcome::Aborted, Outcome::Unchanged, Outcome::Requested] {
+            assert_eq!(is_end_state(&run, &[], &log(outcome, 2)), Ok(()));
+        }
+        assert_eq!(is_end_state(&run, &[], &log(Outcome::Restored, 1)), Ok(()));
+        for outcome in [Outcome::Promised, Outcome::Restored] {
+            assert!(matches!(
+                is_end_state(&run, &[], &log(outcome, 2)),
+                Err(NotItsEnd::Rollback { rollback: 7, .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn a_run_without_a_commit_is_placed_by_number_and_clock() {
+        let run = ended(5, 60, None);
+        assert_eq!(is_end_state(&run, &[ended(4, 40, Some(1))], &[]), Ok(()));
+        for other in [ended(6, 10, Some(1)), ended(4, 70, Some(1))] {
+            assert!(is_end_state(&run, &[other], &[]).is_err());
+        }
+        let mut log = [request(1, "a", Outcome::Restored, 0)];
+        assert_eq!(is_end_state(&run, &[], &log), Ok(()));
+        log[0].last_mission = 5;
+        assert!(is_end_state(&run, &[], &log).is_err());
+        (log[0].last_mission, log[0].requested_ms) = (4, 60);
+        assert!(is_end_state(&run, &[], &log).is_err());
+    }
+}
