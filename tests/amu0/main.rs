@@ -1,4 +1,4 @@
-//! Baselines of directory trees: a tree comes back byte for byte whatever was done to it, the
+//! Baselines of directory trees and of the state root: a tree comes back byte for byte whatever was done to it, the
 //! same state has the same id, damage and forgery are named and lead nowhere, and a process
 //! that dies at any point leaves the old tree or the restored one.
 
@@ -9,4 +9,5 @@ mod commands;
 mod crash;
 mod forged;
 mod mutated;
+mod state;
 mod tree;

@@ -5,16 +5,14 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::baseline::{Entry, Manifest, Node, TreePath, text_of};
+use coo_kernel::baseline::{Entry, Manifest, Node, TreePath};
 use coo_kernel::digest::Digest;
 use rayon::prelude::*;
 
 use super::objects::{Added, Batch};
 use super::progress::Progress;
 use super::scan::{Folders, Scanned, Tree};
-use super::{
-    Record, canonical_text, check_name, disk, manifest_file, names_in, record, record_file,
-};
+use super::{Record, check_name, disk, manifest_file, names_in, record, write_record};
 use crate::machine;
 use crate::state_root::StateRoot;
 
@@ -38,24 +36,67 @@ pub fn create(
     name: Option<&str>,
     progress: &Progress<'_>,
 ) -> Result<Captured> {
-    let name = match name {
-        Some(name) => {
-            check_name(name)?;
-            if record(root, name)?.is_some() {
-                bail!("baseline '{name}': is there already; choose another name");
-            }
-            name.to_owned()
-        }
-        None => next_name(root)?,
+    let name = chosen_name(root, name)?;
+    let (entries, added) = kept(root, |batch| keep_tree(batch, tree, progress))?;
+    let manifest = Manifest::new(entries)?;
+    let record = Record {
+        baseline: publish(root, &manifest)?,
+        created_ms: machine::now_unix_ms(),
+        left_out: tree.left_out.as_ref().map(TreePath::text),
+        lineage: None,
+        name,
+        summary: manifest.summary(),
+        tree: disk::text(tree.path.clone()),
     };
+    write_record(root, &record)?;
+    Ok(Captured { record, added })
+}
+
+/// The name asked for, if nothing has it, or the next number.
+pub(super) fn chosen_name(root: &StateRoot, name: Option<&str>) -> Result<String> {
+    let Some(name) = name else {
+        return next_name(root);
+    };
+    check_name(name)?;
+    if record(root, name)?.is_some() {
+        bail!("baseline '{name}': is there already; choose another name");
+    }
+    Ok(name.to_owned())
+}
+
+/// Keeps what `keep` adds to a batch: all of it, or nothing where it fails.
+pub(super) fn kept(
+    root: &StateRoot,
+    keep: impl FnOnce(&Batch<'_>) -> Result<Vec<Entry>>,
+) -> Result<(Vec<Entry>, Added)> {
+    let batch = Batch::new(root)?;
+    match keep(&batch) {
+        Ok(entries) => Ok((entries, batch.finish()?)),
+        Err(error) => {
+            batch.discard();
+            Err(error)
+        }
+    }
+}
+
+/// Adds the files of a tree that nobody writes to meanwhile, and gives its entries.
+pub(super) fn keep_tree(
+    batch: &Batch<'_>,
+    tree: &Tree,
+    progress: &Progress<'_>,
+) -> Result<Vec<Entry>> {
     let before = tree.scan()?;
     refuse_special(&before)?;
     // Everything else that a manifest may not hold, too, before anything is written.
     Manifest::new(before.iter().map(|found| found.entry.clone()).collect())
         .with_context(|| format!("tree {}", tree.path.display()))?;
-    let (entries, added) = keep(root, tree, &before, progress)?;
+    let entries = keep(batch, tree, &before, progress)?;
     refuse_changed(&before, &tree.scan()?)?;
-    let manifest = Manifest::new(entries)?;
+    Ok(entries)
+}
+
+/// Writes a manifest, whose objects are on the disk, and gives its id.
+pub(super) fn publish(root: &StateRoot, manifest: &Manifest) -> Result<Digest> {
     let text = manifest.to_text();
     let baseline = Digest::of(&text);
     let file = manifest_file(&baseline);
@@ -65,19 +106,7 @@ pub fn create(
     } else {
         root.write_new(&file, text.as_bytes())?;
     }
-    let record = Record {
-        baseline,
-        created_ms: machine::now_unix_ms(),
-        left_out: tree.left_out.as_ref().map(TreePath::text),
-        name,
-        summary: manifest.summary(),
-        tree: text_of(&disk::bytes(tree.path.clone())),
-    };
-    root.write_new(
-        &record_file(&record.name),
-        canonical_text(&record)?.as_bytes(),
-    )?;
-    Ok(Captured { record, added })
+    Ok(baseline)
 }
 
 /// AMU0-000001, AMU0-000002, …
@@ -116,17 +145,16 @@ fn listed(lines: &[String]) -> String {
 
 /// Keeps the content of every file.
 fn keep(
-    root: &StateRoot,
+    batch: &Batch<'_>,
     tree: &Tree,
     found: &[Scanned],
     progress: &Progress<'_>,
-) -> Result<(Vec<Entry>, Added)> {
+) -> Result<Vec<Entry>> {
     let files = found
         .iter()
         .filter(|found| matches!(found.entry.node, Node::File { .. }));
     progress.begin("files captured", files.count());
-    let batch = Batch::new(root)?;
-    let entries: Result<Vec<Entry>> = found
+    found
         .par_iter()
         .map_init(Folders::default, |folders, found| {
             let mut entry = found.entry.clone();
@@ -141,14 +169,7 @@ fn keep(
             }
             Ok(entry)
         })
-        .collect();
-    match entries {
-        Ok(entries) => Ok((entries, batch.finish()?)),
-        Err(error) => {
-            batch.discard();
-            Err(error)
-        }
-    }
+        .collect()
 }
 
 /// A tree that somebody wrote to meanwhile was captured at no moment at all.

@@ -8,9 +8,10 @@ use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
-use coo_kernel::baseline::{Mode, TreePath};
+use coo_kernel::baseline::{Mode, TreePath, text_of};
 use rayon::prelude::*;
 use rustix::fs::{Mode as Bits, OFlags, openat};
 
@@ -28,6 +29,11 @@ pub fn name(bytes: &[u8]) -> &OsStr {
 /// The bytes of a name or target.
 pub fn bytes(text: impl Into<OsString>) -> Vec<u8> {
     text.into().into_vec()
+}
+
+/// A path in the text form that records have.
+pub fn text(path: PathBuf) -> String {
+    text_of(&bytes(path))
 }
 
 fn open(folder: &Dir, name: &OsStr, more: OFlags) -> io::Result<OwnedFd> {

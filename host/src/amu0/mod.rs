@@ -1,4 +1,4 @@
-//! Baselines of directory trees (AMU₀): capture, comparison, restoring. Below the state root:
+//! Baselines of directory trees and of the state root (AMU₀): capture, comparison, restoring. Below the state root:
 //! contents in `objects/`, each once, under their SHA-256; a manifest for each state that was
 //! captured, under its own; what people call it, and when it was made, in `names/`.
 //!
@@ -10,13 +10,16 @@ mod capture;
 mod disk;
 mod objects;
 mod progress;
+mod promote;
 mod restore;
 mod scan;
+mod state;
 
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::baseline::{Difference, MANIFEST_BYTES_MAX, Manifest, Node, Summary, differences};
 use coo_kernel::canonical;
 use coo_kernel::digest::Digest;
+use coo_kernel::lineage::{Lineage, Link};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +28,13 @@ use crate::state_root::StateRoot;
 pub use capture::{Captured, create};
 pub use objects::Added;
 pub use progress::Progress;
+pub use promote::promote;
 pub use restore::{Restored, is_pending, recover, restore};
 pub use scan::Tree;
+pub use state::{
+    Reason, compare as compare_state, create as create_of_state, missing_manifests, position,
+    states,
+};
 
 /// The folder in the state root.
 const FOLDER: &str = "amu0";
@@ -45,12 +53,25 @@ pub struct Record {
     pub created_ms: i64,
     /// Where the state root lay in the tree.
     pub left_out: Option<String>,
+    /// Of a baseline of the state root; a tree has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
     /// Unique in its state root.
     pub name: String,
     /// What the manifest adds up to.
     pub summary: Summary,
-    /// Where the tree lay.
+    /// Where the tree lay, or the state root.
     pub tree: String,
+}
+
+impl Record {
+    /// Name and id.
+    pub fn link(&self) -> Link {
+        Link {
+            baseline: self.baseline,
+            name: self.name.clone(),
+        }
+    }
 }
 
 /// A baseline, read and found to be what its id says.
@@ -145,6 +166,11 @@ fn record(root: &StateRoot, name: &str) -> Result<Option<Record>> {
         bail!("{}: is the record of another name", shown(root, &file));
     }
     Ok(Some(record))
+}
+
+fn write_record(root: &StateRoot, record: &Record) -> Result<()> {
+    let text = canonical_text(record)?;
+    root.write_new(&record_file(&record.name), text.as_bytes())
 }
 
 fn shown(root: &StateRoot, file: &str) -> String {

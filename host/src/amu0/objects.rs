@@ -127,6 +127,15 @@ impl<'a> Batch<'a> {
         Ok(known)
     }
 
+    /// As `add`, for text.
+    pub fn add_text(&self, text: &[u8]) -> Result<(Digest, u64)> {
+        let known = (Digest::of(text), text.len() as u64);
+        if self.is_new(known)? {
+            self.write(known, &mut &*text)?;
+        }
+        Ok(known)
+    }
+
     /// Whether the caller is the one who has to write it. One that is kept is read: a baseline
     /// does not rest on an object that was damaged.
     fn is_new(&self, (sha256, size): (Digest, u64)) -> Result<bool> {

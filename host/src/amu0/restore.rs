@@ -16,7 +16,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt as _};
 use coo_kernel::baseline::{
     Entry, MANIFEST_BYTES_MAX, Mode, Node, STAGE, Step, TreePath, bytes_of, parse_steps,
-    print_steps, steps, text_of,
+    print_steps, steps,
 };
 use coo_kernel::digest::Digest;
 use rayon::prelude::*;
@@ -89,7 +89,7 @@ pub fn restore(
     }
     let pointer = Pointer {
         baseline: baseline.id,
-        tree: text_of(&disk::bytes(tree.path.clone())),
+        tree: disk::text(tree.path.clone()),
     };
     root.write_new(&pointer_file(), canonical_text(&pointer)?.as_bytes())?;
     let staged = stage(root, baseline, tree, &steps, progress);

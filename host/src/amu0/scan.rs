@@ -8,11 +8,13 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, FileType, FileTypeExt as _, Metadata, MetadataExt as _};
 use coo_kernel::baseline::{Entry, Mode, NOT_READ, Node, TreePath};
 use coo_kernel::digest::Digest;
+use coo_kernel::governed;
 use rayon::prelude::*;
 
 use super::disk;
 use super::progress::Progress;
 use crate::hashing;
+use crate::state_root::StateRoot;
 
 /// A directory tree, open.
 pub struct Tree {
@@ -22,6 +24,8 @@ pub struct Tree {
     pub dir: Dir,
     /// Where the state root lies in it: not part of it.
     pub left_out: Option<TreePath>,
+    /// If there are any: the only names at its top that are part of it.
+    only: &'static [&'static str],
 }
 
 /// An entry, its files not read yet, and what changes when somebody changes it.
@@ -59,7 +63,24 @@ impl Tree {
             path,
             dir,
             left_out,
+            only: &[],
         })
+    }
+
+    /// What is governed of the state root, as it lies there.
+    pub fn of_state(root: &StateRoot) -> Result<Self> {
+        Ok(Self {
+            path: root.path().canonicalize()?,
+            dir: root.dir().try_clone()?,
+            left_out: None,
+            only: &governed::ON_DISK,
+        })
+    }
+
+    fn has(&self, path: &TreePath) -> bool {
+        let top = path.components().next().unwrap_or_default();
+        let is_named = || self.only.iter().any(|name| name.as_bytes() == top);
+        self.left_out.as_ref() != Some(path) && (self.only.is_empty() || is_named())
     }
 
     /// For messages.
@@ -95,7 +116,7 @@ impl Tree {
                     None => name,
                 };
                 let path = TreePath::new(path)?;
-                if self.left_out.as_ref() == Some(&path) {
+                if !self.has(&path) {
                     continue;
                 }
                 let metadata = entry

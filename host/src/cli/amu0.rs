@@ -1,5 +1,8 @@
-//! `coo amu0 create|list|verify|restore`: baselines of directory trees. Words only; what is
-//! done is in `crate::amu0`.
+//! `coo amu0 create|promote|list|lineage|verify|restore`: baselines of directory trees and of
+//! the state root. Words only; what is done is in `crate::amu0`.
+
+mod list;
+mod verify;
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -7,13 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::baseline::{Change, Summary, TreePath};
+use coo_kernel::baseline::{Summary, TreePath};
 use coo_kernel::digest::Digest;
 use serde::Serialize;
 
 use super::print;
-use crate::amu0::{self, Baseline, Progress, Record, Tree};
-use crate::machine::rfc3339;
+use crate::amu0::{self, Baseline, Captured, Progress, Record, Tree};
 use crate::session::Session;
 use crate::state_root::StateRoot;
 
@@ -25,11 +27,23 @@ pub struct Options {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Keep a directory tree as it is now
+    /// Keep the state root, or a directory tree, as it is now
     Create {
-        /// Directory to keep; the state root is left out if it is in it
+        /// Directory to keep instead; the state root is left out if it is in it
         #[arg(long, value_name = "DIR")]
-        tree: PathBuf,
+        tree: Option<PathBuf>,
+        /// What to call the baseline; left out, AMU0-000001 and so on
+        #[arg(long)]
+        name: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep the state that a run left as a baseline that says so
+    Promote {
+        /// Id of a mission that ended SUCCESS and was the last to change the state
+        #[arg(value_name = "MISSION-ID")]
+        id: String,
         /// What to call the baseline; left out, AMU0-000001 and so on
         #[arg(long)]
         name: Option<String>,
@@ -43,7 +57,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Read everything a baseline consists of, and compare a tree with it
+    /// Show which baseline of the state root came after which, and of which run
+    Lineage {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read everything a baseline consists of, and compare a tree or the state with it
     Verify {
         /// Name, id, or the first 12 or more digits of the id
         #[arg(value_name = "NAME|ID")]
@@ -51,6 +71,9 @@ enum Command {
         /// Directory to compare with it, byte for byte
         #[arg(long, value_name = "DIR")]
         tree: Option<PathBuf>,
+        /// Compare the present state of the state root with it
+        #[arg(long)]
+        state: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -78,30 +101,6 @@ struct Made<'a> {
 }
 
 #[derive(Serialize)]
-struct Verified {
-    baseline: Digest,
-    bytes: u64,
-    damage: Vec<String>,
-    objects: usize,
-    summary: Summary,
-    tree: Option<Compared>,
-}
-
-#[derive(Serialize)]
-struct Compared {
-    differences: Vec<Different>,
-    identical: bool,
-    left_out: Option<String>,
-    path: String,
-}
-
-#[derive(Serialize)]
-struct Different {
-    change: Change,
-    path: String,
-}
-
-#[derive(Serialize)]
 struct Done {
     baseline: Digest,
     left_out: Option<String>,
@@ -114,15 +113,19 @@ pub fn cmd_amu0(root: &Path, options: &Options) -> Result<ExitCode> {
     let watched = std::io::stderr().is_terminal();
     let progress = Progress::new(watched.then_some(&print::note));
     match &options.command {
-        Command::Create { tree, name, json } => {
-            create(root, tree, name.as_deref(), *json, &progress)
-        }
-        Command::List { json } => list(root, *json),
+        Command::Create { tree, name, json } => match tree {
+            Some(tree) => create(root, tree, name.as_deref(), *json, &progress),
+            None => create_of_state(root, name.as_deref(), *json, &progress),
+        },
+        Command::Promote { id, name, json } => promote(root, id, name.as_deref(), *json, &progress),
+        Command::List { json } => list::list(root, *json),
+        Command::Lineage { json } => list::lineage(root, *json),
         Command::Verify {
             baseline,
             tree,
+            state,
             json,
-        } => verify(root, baseline, tree.as_deref(), *json, &progress),
+        } => verify::verify(root, baseline, tree.as_deref(), *state, *json, &progress),
         Command::Restore {
             baseline,
             tree,
@@ -152,6 +155,52 @@ fn create(
     let session = Session::for_writing(root, print::note)?;
     let tree = Tree::open(tree, session.root.path())?;
     let made = amu0::create(&session.root, &tree, name, progress)?;
+    show(&made, json)
+}
+
+fn create_of_state(
+    root: &Path,
+    name: Option<&str>,
+    json: bool,
+    progress: &Progress<'_>,
+) -> Result<ExitCode> {
+    let session = Session::for_writing(root, print::note)?;
+    say_what_lacks(&session.root);
+    let reason = amu0::Reason::Asked;
+    let made = amu0::create_of_state(&session.root, &session.store, name, reason, progress)?;
+    show(&made, json)
+}
+
+fn promote(
+    root: &Path,
+    id: &str,
+    name: Option<&str>,
+    json: bool,
+    progress: &Progress<'_>,
+) -> Result<ExitCode> {
+    let not_found = || format!("Mission '{id}' not found.");
+    let session = Session::for_changing(root, print::note)?.with_context(not_found)?;
+    let mission = session
+        .store
+        .mission(id.parse().ok().with_context(not_found)?)?;
+    let mission = mission.with_context(not_found)?;
+    say_what_lacks(&session.root);
+    let made = amu0::promote(&session.root, &session.store, &mission, name, progress)?;
+    show(&made, json)
+}
+
+/// A state without its manifests is kept as it is, and said to be without them.
+fn say_what_lacks(root: &StateRoot) {
+    let missing = amu0::missing_manifests(root);
+    if !missing.is_empty() {
+        print::note(&format!(
+            "manifests/ lacks {}: the baseline is without; 'coo manifests write' makes them",
+            missing.join(", ")
+        ));
+    }
+}
+
+fn show(made: &Captured, json: bool) -> Result<ExitCode> {
     let record = &made.record;
     if json {
         print::json(&Made {
@@ -159,18 +208,37 @@ fn create(
             new_bytes: made.added.bytes,
             new_objects: made.added.objects,
         })?;
-    } else {
-        print::out(&format!(
-            "Baseline {}\n  Id: {}\n  Tree: {}\n{}  Holds: {}\n  New in the store: {} objects, {} bytes\n",
-            record.name,
-            record.baseline,
-            print::one_line(&record.tree),
-            left_out(record.left_out.as_deref()),
-            holds(&record.summary),
-            made.added.objects,
-            made.added.bytes
-        ))?;
+        return Ok(ExitCode::SUCCESS);
     }
+    let mut text = format!(
+        "Baseline {}\n  Id: {}\n  {}: {}\n",
+        record.name,
+        record.baseline,
+        list::kind(record, "Tree", "State"),
+        print::one_line(&record.tree)
+    );
+    if let Some(lineage) = &record.lineage {
+        if let Some(run) = &lineage.run {
+            let _ = writeln!(
+                text,
+                "  Run: {} (chain {})",
+                run.mission,
+                run.chain_head.short()
+            );
+        }
+        if let Some(after) = &lineage.after {
+            let _ = writeln!(text, "  After: {} ({})", after.name, after.baseline.short());
+        }
+    }
+    let _ = writeln!(
+        text,
+        "{}  Holds: {}\n  New in the store: {} objects, {} bytes",
+        left_out(record.left_out.as_deref()),
+        holds(&record.summary),
+        made.added.objects,
+        made.added.bytes
+    );
+    print::out(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -187,143 +255,8 @@ fn left_out(path: Option<&str>) -> String {
     })
 }
 
-fn list(root: &Path, json: bool) -> Result<ExitCode> {
-    let records = match Session::for_reading(root, print::note)? {
-        Some(session) => amu0::list(&session.root)?,
-        None => Vec::new(),
-    };
-    if json {
-        print::json(&records)?;
-    } else if records.is_empty() {
-        print::note(&format!(
-            "no baselines in {}; 'coo amu0 create --tree DIR' makes the first",
-            root.display()
-        ));
-    } else {
-        for record in records {
-            print::out(&format!(
-                "{:<14} {}  {}  {} files, {} bytes  {}\n",
-                record.name,
-                record.baseline.short(),
-                rfc3339(record.created_ms),
-                record.summary.files,
-                record.summary.bytes,
-                print::one_line(&record.tree)
-            ))?;
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
 fn find(root: Option<&StateRoot>, asked: &str) -> Result<Baseline> {
     amu0::find(root.with_context(|| amu0::not_found(asked))?, asked)
-}
-
-fn verify(
-    root: &Path,
-    asked: &str,
-    tree: Option<&Path>,
-    json: bool,
-    progress: &Progress<'_>,
-) -> Result<ExitCode> {
-    let session = Session::for_reading(root, print::note)?;
-    let baseline = find(session.as_ref().map(|session| &session.root), asked)?;
-    let Some(session) = session else {
-        return Ok(ExitCode::FAILURE);
-    };
-    let tree = tree.map(|tree| Tree::open(tree, root)).transpose()?;
-    let kept = amu0::verify(&session.root, &baseline, progress)?;
-    let compared = tree
-        .as_ref()
-        .map(|tree| compared(&baseline, tree, progress))
-        .transpose()?;
-    let intact = kept.damage.is_empty();
-    let identical = compared.as_ref().is_none_or(|tree| tree.identical);
-    let view = Verified {
-        baseline: baseline.id,
-        bytes: kept.bytes,
-        damage: kept.damage,
-        objects: kept.objects,
-        summary: baseline.manifest.summary(),
-        tree: compared,
-    };
-    if json {
-        print::json(&view)?;
-    } else {
-        print::out(&text(asked, &view))?;
-    }
-    if !intact {
-        print::error_text(&format!(
-            "baseline {asked}: {} of its {} objects can't be read or were changed; take them from a copy of the state root",
-            view.damage.len(),
-            view.objects
-        ));
-    }
-    if let Some(tree) = view.tree.filter(|tree| !tree.identical) {
-        print::error_text(&format!(
-            "tree {}: is not the baseline, {} differences; 'coo amu0 restore {asked} --tree DIR' makes it so",
-            tree.path,
-            tree.differences.len()
-        ));
-    }
-    Ok(print::code(intact && identical))
-}
-
-fn compared(baseline: &Baseline, tree: &Tree, progress: &Progress<'_>) -> Result<Compared> {
-    let differences: Vec<Different> = amu0::compare(baseline, tree, progress)?
-        .into_iter()
-        .map(|difference| Different {
-            change: difference.change,
-            path: difference.path.text(),
-        })
-        .collect();
-    Ok(Compared {
-        identical: differences.is_empty(),
-        differences,
-        left_out: tree.left_out.as_ref().map(TreePath::text),
-        path: tree.path.display().to_string(),
-    })
-}
-
-fn text(asked: &str, view: &Verified) -> String {
-    let mut text = format!(
-        "Verify {asked}\n  Id: {}\n  Holds: {}\n  Objects: {} of {} intact, {} bytes\n",
-        view.baseline,
-        holds(&view.summary),
-        view.objects - view.damage.len(),
-        view.objects,
-        view.bytes
-    );
-    for damage in &view.damage {
-        let _ = writeln!(text, "    {}", print::one_line(damage));
-    }
-    if let Some(tree) = &view.tree {
-        let _ = write!(
-            text,
-            "  Tree: {}\n{}",
-            print::one_line(&tree.path),
-            left_out(tree.left_out.as_deref())
-        );
-        for difference in &tree.differences {
-            let words = match difference.change {
-                Change::Missing => "missing",
-                Change::Extra => "extra",
-                Change::Content => "other content",
-                Change::Mode => "other mode",
-                Change::Kind => "other kind",
-                Change::Target => "other target",
-            };
-            let path = print::one_line(&difference.path);
-            let _ = writeln!(text, "    {words:<14}{path}");
-        }
-    }
-    let result = match &view.tree {
-        _ if !view.damage.is_empty() => "DAMAGED",
-        None => "INTACT",
-        Some(tree) if tree.identical => "IDENTICAL",
-        Some(_) => "DIFFERENT",
-    };
-    text + &format!("  Result: {result}\n")
 }
 
 fn restore(

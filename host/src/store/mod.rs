@@ -7,6 +7,7 @@
 mod events;
 mod frozen;
 mod missions;
+mod rollbacks;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -24,11 +25,12 @@ use crate::fault;
 pub use events::{EventFacts, Page};
 pub use frozen::FrozenCall;
 pub use missions::{Facts, MissionRow, NewMission};
+pub use rollbacks::NewRollback;
 
 /// The file's name in the state root.
 pub const FILE: &str = "coo.db";
 /// Version of everything this module stores. Another one is refused, never guessed at.
-const FORMAT: i32 = 2;
+const FORMAT: i32 = 3;
 /// Readers and the one writer hardly ever meet; when they do, it is for moments.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -108,6 +110,29 @@ INSERT OR REPLACE INTO artefacts
         AND kind = 'world'
     JOIN json_each(body, '$.artefacts') AS made
     ORDER BY world_commits.number;
+";
+
+/// What format 3 has more than format 2: the log of rollbacks, which is their promise, too.
+const ROLLBACKS: &str = "
+CREATE TABLE rollbacks(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    requested_ms INTEGER NOT NULL,
+    ended_ms INTEGER,
+    baseline BLOB NOT NULL,
+    name TEXT NOT NULL,
+    before_baseline BLOB,
+    before_name TEXT,
+    attempt TEXT UNIQUE,
+    outcome TEXT NOT NULL,
+    lineage INTEGER NOT NULL,
+    world_commit INTEGER NOT NULL,
+    last_mission INTEGER NOT NULL
+) STRICT;
+CREATE TRIGGER rollbacks_end_once BEFORE UPDATE ON rollbacks
+    WHEN old.outcome NOT IN ('requested', 'promised')
+    BEGIN SELECT RAISE(ABORT, 'a rollback ends once'); END;
+CREATE TRIGGER rollbacks_never_vanish BEFORE DELETE ON rollbacks
+    BEGIN SELECT RAISE(ABORT, 'the rollback log is immutable'); END;
 ";
 
 /// What a commit survives.
@@ -208,14 +233,13 @@ impl Store {
             )?;
             if self.format()? == 0 {
                 self.connection.execute_batch(SCHEMA)?;
-                self.upgrade()?;
+                self.upgrade(1)?;
             }
             self.connection.execute_batch("COMMIT")?;
-        } else if found == 1 {
+        } else if (1..FORMAT).contains(&found) {
             self.connection.execute_batch("BEGIN IMMEDIATE")?;
-            if self.format()? == 1 {
-                self.upgrade()?;
-            }
+            // Another process may have done it while this one waited.
+            self.upgrade(self.format()?)?;
             self.connection.execute_batch("COMMIT")?;
         } else if found != FORMAT {
             bail!("has format {found}, this build reads {FORMAT}; use the coo that wrote it");
@@ -231,9 +255,14 @@ impl Store {
         Ok(())
     }
 
-    /// From format 1 to 2.
-    fn upgrade(&self) -> Result<()> {
-        self.connection.execute_batch(ARTEFACTS)?;
+    /// From format `from` to this one.
+    fn upgrade(&self, from: i32) -> Result<()> {
+        if from < 2 {
+            self.connection.execute_batch(ARTEFACTS)?;
+        }
+        if from < 3 {
+            self.connection.execute_batch(ROLLBACKS)?;
+        }
         Ok(self
             .connection
             .pragma_update(None, "user_version", FORMAT)?)

@@ -1,0 +1,279 @@
+//! Baselines of the state root itself: what is governed of it (`coo_kernel::governed`), read as
+//! one tree. Files are taken as they lie; databases, module set and bundled missions come as
+//! text. Changes nothing of the state.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Seek as _, Write as _};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::baseline::{Difference, Entry, Manifest, Mode, Node, TreePath, differences};
+use coo_kernel::digest::Digest;
+use coo_kernel::governed;
+use coo_kernel::lineage::{self, Lineage, Link, Run};
+use coo_kernel::rollback::{self, BEFORE_PREFIX};
+use coo_kernel::{index, module_set};
+
+use super::capture::{Captured, chosen_name, keep_tree, kept, publish};
+use super::objects::{Added, Batch};
+use super::progress::Progress;
+use super::scan::Tree;
+use super::{Baseline, Record, disk, list, write_record};
+use crate::bundle;
+use crate::fault;
+use crate::machine;
+use crate::state_root::{StateRoot, TEMPORARY};
+use crate::store::Store;
+use crate::world::{self, dump};
+
+/// The dump of the world, on its way to an object.
+const DUMP: &str = "world.jsonl";
+/// A world that was made of a dump, on its way to its name or only to be looked at.
+pub(super) const REBUILT: &str = "world.db";
+
+/// Why a baseline of the state is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// Somebody asked for it.
+    Asked,
+    /// It is the end state of this run.
+    Promoted(Run),
+    /// Before the rollback with this number.
+    Rollback(u32),
+}
+
+/// A state that is kept and has no name yet.
+#[derive(Debug)]
+pub struct KeptState {
+    /// SHA-256 of its manifest.
+    pub id: Digest,
+    /// The state, as a tree.
+    pub manifest: Manifest,
+    /// What it cost.
+    pub added: Added,
+}
+
+/// Makes a baseline of the state and calls it `name`, or the next number. The caller alone
+/// writes to `root`.
+pub fn create(
+    root: &StateRoot,
+    store: &Store,
+    name: Option<&str>,
+    reason: Reason,
+    progress: &Progress<'_>,
+) -> Result<Captured> {
+    if let Some(name) = name.filter(|name| name.starts_with(BEFORE_PREFIX)) {
+        bail!("name '{name}': {BEFORE_PREFIX}… is what rollbacks call theirs; choose another");
+    }
+    let name = chosen_name(root, name)?;
+    let kept = capture(root, store, progress)?;
+    Ok(Captured {
+        record: enter(root, store, &name, &kept, reason)?,
+        added: kept.added,
+    })
+}
+
+/// Makes the baseline of the state before rollback `number`.
+pub fn keep_before(
+    root: &StateRoot,
+    store: &Store,
+    number: u32,
+    kept: &KeptState,
+) -> Result<Record> {
+    let name = rollback::before_name(number);
+    enter(root, store, &name, kept, Reason::Rollback(number))
+}
+
+/// Keeps the state and its manifest; it has no name yet.
+pub fn capture(root: &StateRoot, store: &Store, progress: &Progress<'_>) -> Result<KeptState> {
+    let tree = Tree::of_state(root)?;
+    let (entries, added) = kept(root, |batch| {
+        let mut entries = keep_tree(batch, &tree, progress)?;
+        for (path, text) in texts(store)? {
+            let known = batch.add_text(text.as_bytes())?;
+            entries.push(file(&path, known)?);
+        }
+        entries.push(file(governed::WORLD, keep_world(root, batch)?)?);
+        whole(entries)
+    })?;
+    let manifest = Manifest::new(entries)?;
+    // What could not be taken apart again would be no baseline of a state.
+    governed::State::of(&manifest)?;
+    Ok(KeptState {
+        id: publish(root, &manifest)?,
+        manifest,
+        added,
+    })
+}
+
+/// In which way the present state is not `baseline`. The caller alone writes to `root`.
+pub fn compare(
+    root: &StateRoot,
+    store: &Store,
+    baseline: &Baseline,
+    progress: &Progress<'_>,
+) -> Result<Vec<Difference>> {
+    governed::State::of(&baseline.manifest)?;
+    let mut entries = Tree::of_state(root)?.entries(|_, _| true, progress)?;
+    for (path, text) in texts(store)? {
+        entries.push(file(&path, (Digest::of(&text), text.len() as u64))?);
+    }
+    let world = dump::digest_and_size(&root.path().join(world::FILE))?;
+    entries.push(file(governed::WORLD, world)?);
+    Ok(differences(&baseline.manifest, &whole(entries)?))
+}
+
+/// The governed manifests that are not there.
+pub fn missing_manifests(root: &StateRoot) -> Vec<&'static str> {
+    let path = |name: &str| format!("{}/{name}", governed::MANIFESTS_FOLDER);
+    let mut names = governed::MANIFESTS.to_vec();
+    names.retain(|name| root.dir().symlink_metadata(path(name)).is_err());
+    names
+}
+
+/// Every named baseline of a state, in the order of their making.
+pub fn states(root: &StateRoot) -> Result<Vec<Record>> {
+    let mut states = list(root)?;
+    states.retain(|record| record.lineage.is_some());
+    states.sort_by_key(|record| record.lineage.as_ref().map(|lineage| lineage.number));
+    Ok(states)
+}
+
+/// The baseline that the present state goes back to.
+pub fn position(root: &StateRoot, store: &Store) -> Result<Option<Link>> {
+    Ok(lineage::position(&links(root)?, &store.rollbacks()?))
+}
+
+/// Number of the baseline of a state that was made last.
+pub fn last_number(root: &StateRoot) -> Result<u32> {
+    let links = links(root)?;
+    Ok(lineage::last_number(
+        links.iter().map(|(_, lineage)| lineage),
+    ))
+}
+
+fn links(root: &StateRoot) -> Result<Vec<(Link, Lineage)>> {
+    let link = |record: Record| {
+        let link = record.link();
+        record.lineage.map(|lineage| (link, lineage))
+    };
+    Ok(states(root)?.into_iter().filter_map(link).collect())
+}
+
+fn enter(
+    root: &StateRoot,
+    store: &Store,
+    name: &str,
+    kept: &KeptState,
+    reason: Reason,
+) -> Result<Record> {
+    let (run, rollback) = match reason {
+        Reason::Asked => (None, None),
+        Reason::Promoted(run) => (Some(run), None),
+        Reason::Rollback(number) => (None, Some(number)),
+    };
+    let lineage = Lineage {
+        after: position(root, store)?,
+        number: last_number(root)? + 1,
+        rollback,
+        run,
+    };
+    let record = Record {
+        baseline: kept.id,
+        created_ms: machine::now_unix_ms(),
+        left_out: None,
+        lineage: Some(lineage),
+        name: name.to_owned(),
+        summary: kept.manifest.summary(),
+        tree: disk::text(root.path().canonicalize()?),
+    };
+    write_record(root, &record)?;
+    Ok(record)
+}
+
+fn file(path: &str, (sha256, size): (Digest, u64)) -> Result<Entry> {
+    let mode = Mode::of(0o644);
+    Ok(Entry {
+        path: TreePath::from_text(path)?,
+        node: Node::File { mode, sha256, size },
+    })
+}
+
+/// In order, with the folders that are in no file system.
+fn whole(mut entries: Vec<Entry>) -> Result<Vec<Entry>> {
+    for folder in [governed::DATABASES, governed::MISSIONS] {
+        let mode = Mode::of(0o755);
+        entries.push(Entry {
+            path: TreePath::from_text(folder)?,
+            node: Node::Folder { mode },
+        });
+    }
+    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(entries)
+}
+
+/// The digest of the module set of this `coo`, as a state holds it.
+pub fn sandbox() -> String {
+    module_set::digest(&bundle::members()).to_string()
+}
+
+/// All that is small and in no file of its own.
+fn texts(store: &Store) -> Result<Vec<(String, String)>> {
+    let record = index::json(&store.artefacts()?)?;
+    let mut texts = vec![
+        (governed::RECORD.to_owned(), record),
+        (governed::SANDBOX.to_owned(), sandbox()),
+    ];
+    for (name, descriptor) in bundle::MISSIONS {
+        let path = format!("{}/{name}.json", governed::MISSIONS);
+        texts.push((path, descriptor.to_owned()));
+    }
+    Ok(texts)
+}
+
+/// Keeps the dump of the world, once it is known that a world can be made of it.
+fn keep_world(root: &StateRoot, batch: &Batch<'_>) -> Result<(Digest, u64)> {
+    let waiting = root.dir().open_dir(TEMPORARY)?;
+    let path = root.path().join(world::FILE);
+    let kept = (|| -> Result<_> {
+        let mut file = dumped(root, &waiting)?;
+        let known = batch.add(&mut file)?;
+        file.rewind()?;
+        rebuild(root, &mut file, known, 0)?;
+        Ok(known)
+    })();
+    // Only to be looked at. What stays, if that fails, goes with the next session.
+    for name in [DUMP, REBUILT] {
+        let _ = waiting.remove_file(name);
+    }
+    kept.with_context(|| format!("database {}", path.display()))
+}
+
+fn dumped(root: &StateRoot, waiting: &cap_std::fs::Dir) -> Result<File> {
+    fault::point("dump.create")?;
+    disk::create_file(waiting, DUMP.as_ref())?;
+    let mut options = cap_std::fs::OpenOptions::new();
+    options.read(true).write(true);
+    let file = waiting.open_with(DUMP, &options)?.into_std();
+    let mut out = BufWriter::new(file);
+    fault::point("dump.write")?;
+    dump::write(&root.path().join(world::FILE), &mut |bytes| {
+        out.write_all(bytes)
+    })?;
+    let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// Makes a world of `dump` in `tmp/`; the caller gives it its name or removes it.
+pub(super) fn rebuild(
+    root: &StateRoot,
+    dump: &mut File,
+    known: (Digest, u64),
+    commit: u32,
+) -> Result<PathBuf> {
+    let folder = root.path().join(TEMPORARY).canonicalize()?;
+    let path = folder.join(REBUILT);
+    dump::rebuild(dump, known, &path, commit)?;
+    Ok(path)
+}

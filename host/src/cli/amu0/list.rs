@@ -1,0 +1,130 @@
+//! `coo amu0 list` and `coo amu0 lineage`: what baselines there are, and which state came after
+//! which. Words only.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use coo_kernel::lineage::Link;
+use coo_kernel::rollback::Request;
+use serde::Serialize;
+
+use crate::amu0::{self, Record};
+use crate::cli::print;
+use crate::machine::rfc3339;
+use crate::session::Session;
+
+/// The word for what a baseline is of.
+pub fn kind<'a>(record: &Record, tree: &'a str, state: &'a str) -> &'a str {
+    match record.lineage {
+        None => tree,
+        Some(_) => state,
+    }
+}
+
+pub fn list(root: &Path, json: bool) -> Result<ExitCode> {
+    let records = match Session::for_reading(root, print::note)? {
+        Some(session) => amu0::list(&session.root)?,
+        None => Vec::new(),
+    };
+    if json {
+        print::json(&records)?;
+    } else if records.is_empty() {
+        print::note(&format!(
+            "no baselines in {}; 'coo amu0 create' makes the first",
+            root.display()
+        ));
+    } else {
+        for record in records {
+            print::out(&format!(
+                "{:<14} {}  {}  {} files, {} bytes  {} {}\n",
+                record.name,
+                record.baseline.short(),
+                rfc3339(record.created_ms),
+                record.summary.files,
+                record.summary.bytes,
+                kind(&record, "tree", "state"),
+                print::one_line(&record.tree)
+            ))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Default, Serialize)]
+struct View {
+    baselines: Vec<Record>,
+    position: Option<Link>,
+    rollbacks: Vec<Request>,
+}
+
+pub fn lineage(root: &Path, json: bool) -> Result<ExitCode> {
+    let view = match Session::for_reading(root, print::note)? {
+        Some(session) => View {
+            baselines: amu0::states(&session.root)?,
+            position: amu0::position(&session.root, &session.store)?,
+            rollbacks: session.store.rollbacks()?,
+        },
+        None => View::default(),
+    };
+    if json {
+        print::json(&view)?;
+    } else if view.baselines.is_empty() {
+        print::note(&format!(
+            "no baselines of the state root {}; 'coo amu0 create' makes the first",
+            root.display()
+        ));
+    } else {
+        print::out(&text(&view))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(view: &View) -> String {
+    let mut text = String::new();
+    for record in &view.baselines {
+        let _ = writeln!(
+            text,
+            "{:<22}  {}  {}",
+            record.name,
+            record.baseline.short(),
+            rfc3339(record.created_ms)
+        );
+        let Some(lineage) = &record.lineage else {
+            continue;
+        };
+        let mut from = Vec::new();
+        if let Some(run) = &lineage.run {
+            from.push(format!(
+                "end of {} (chain {})",
+                run.mission,
+                run.chain_head.short()
+            ));
+        }
+        from.extend(
+            lineage
+                .rollback
+                .map(|number| format!("before rollback {number}")),
+        );
+        from.extend(
+            lineage
+                .after
+                .as_ref()
+                .map(|link| format!("after {}", link.name)),
+        );
+        if !from.is_empty() {
+            let _ = writeln!(text, "    {}", from.join(", "));
+        }
+        let then = |request: &&Request| {
+            request.outcome.is_at_baseline() && request.lineage == lineage.number
+        };
+        for request in view.rollbacks.iter().filter(then) {
+            let _ = writeln!(text, "rollback {} to {}", request.number, request.to.name);
+        }
+    }
+    if let Some(position) = &view.position {
+        let _ = writeln!(text, "The state goes back to {}.", position.name);
+    }
+    text
+}

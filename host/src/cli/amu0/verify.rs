@@ -1,0 +1,189 @@
+//! `coo amu0 verify`: whether a baseline is whole, and in which way a tree or the present state
+//! differs from it. Changes nothing.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use coo_kernel::baseline::{Change, Difference, Summary, TreePath};
+use coo_kernel::digest::Digest;
+use serde::Serialize;
+
+use super::{find, holds, left_out};
+use crate::amu0::{self, Baseline, Progress, Tree};
+use crate::cli::print;
+use crate::session::Session;
+
+#[derive(Serialize)]
+struct Verified {
+    baseline: Digest,
+    bytes: u64,
+    damage: Vec<String>,
+    objects: usize,
+    summary: Summary,
+    state: Option<Compared>,
+    tree: Option<Compared>,
+}
+
+#[derive(Serialize)]
+struct Compared {
+    differences: Vec<Different>,
+    identical: bool,
+    left_out: Option<String>,
+    path: String,
+}
+
+#[derive(Serialize)]
+struct Different {
+    change: Change,
+    path: String,
+}
+
+pub fn verify(
+    root: &Path,
+    asked: &str,
+    tree: Option<&Path>,
+    state: bool,
+    json: bool,
+    progress: &Progress<'_>,
+) -> Result<ExitCode> {
+    // A state that others change is compared at no moment at all.
+    let session = if state {
+        Session::for_changing(root, print::note)?
+    } else {
+        Session::for_reading(root, print::note)?
+    };
+    let baseline = find(session.as_ref().map(|session| &session.root), asked)?;
+    let Some(session) = session else {
+        return Ok(ExitCode::FAILURE);
+    };
+    let tree = tree.map(|tree| Tree::open(tree, root)).transpose()?;
+    let kept = amu0::verify(&session.root, &baseline, progress)?;
+    let tree = tree
+        .as_ref()
+        .map(|tree| compared(&baseline, tree, progress))
+        .transpose()?;
+    let state = state
+        .then(|| compared_state(&session, &baseline, progress))
+        .transpose()?;
+    let intact = kept.damage.is_empty();
+    let both = [&tree, &state];
+    let identical = both.into_iter().flatten().all(|found| found.identical);
+    let view = Verified {
+        baseline: baseline.id,
+        bytes: kept.bytes,
+        damage: kept.damage,
+        objects: kept.objects,
+        summary: baseline.manifest.summary(),
+        state,
+        tree,
+    };
+    if json {
+        print::json(&view)?;
+    } else {
+        print::out(&text(asked, &view))?;
+    }
+    if !intact {
+        print::error_text(&format!(
+            "baseline {asked}: {} of its {} objects can't be read or were changed; take them from a copy of the state root",
+            view.damage.len(),
+            view.objects
+        ));
+    }
+    if let Some(tree) = view.tree.filter(|tree| !tree.identical) {
+        print::error_text(&format!(
+            "tree {}: is not the baseline, {} differences; 'coo amu0 restore {asked} --tree DIR' makes it so",
+            tree.path,
+            tree.differences.len()
+        ));
+    }
+    if let Some(state) = view.state.filter(|state| !state.identical) {
+        print::error_text(&format!(
+            "state root {}: is not the baseline, {} differences; 'coo rollback {asked}' makes it so",
+            state.path,
+            state.differences.len()
+        ));
+    }
+    Ok(print::code(intact && identical))
+}
+
+fn compared(baseline: &Baseline, tree: &Tree, progress: &Progress<'_>) -> Result<Compared> {
+    let differences = different(amu0::compare(baseline, tree, progress)?);
+    Ok(Compared {
+        identical: differences.is_empty(),
+        differences,
+        left_out: tree.left_out.as_ref().map(TreePath::text),
+        path: tree.path.display().to_string(),
+    })
+}
+
+fn compared_state(
+    session: &Session,
+    baseline: &Baseline,
+    progress: &Progress<'_>,
+) -> Result<Compared> {
+    let found = amu0::compare_state(&session.root, &session.store, baseline, progress)?;
+    let differences = different(found);
+    Ok(Compared {
+        identical: differences.is_empty(),
+        differences,
+        left_out: None,
+        path: session.root.path().display().to_string(),
+    })
+}
+
+fn different(found: Vec<Difference>) -> Vec<Different> {
+    let different = |difference: Difference| Different {
+        change: difference.change,
+        path: difference.path.text(),
+    };
+    found.into_iter().map(different).collect()
+}
+
+fn text(asked: &str, view: &Verified) -> String {
+    let mut text = format!(
+        "Verify {asked}\n  Id: {}\n  Holds: {}\n  Objects: {} of {} intact, {} bytes\n",
+        view.baseline,
+        holds(&view.summary),
+        view.objects - view.damage.len(),
+        view.objects,
+        view.bytes
+    );
+    for damage in &view.damage {
+        let _ = writeln!(text, "    {}", print::one_line(damage));
+    }
+    let both = [("Tree", &view.tree), ("State", &view.state)];
+    for (kind, found) in both {
+        let Some(found) = found else { continue };
+        let _ = write!(
+            text,
+            "  {kind}: {}\n{}",
+            print::one_line(&found.path),
+            left_out(found.left_out.as_deref())
+        );
+        for difference in &found.differences {
+            let words = match difference.change {
+                Change::Missing => "missing",
+                Change::Extra => "extra",
+                Change::Content => "other content",
+                Change::Mode => "other mode",
+                Change::Kind => "other kind",
+                Change::Target => "other target",
+            };
+            let path = print::one_line(&difference.path);
+            let _ = writeln!(text, "    {words:<14}{path}");
+        }
+    }
+    let mut found = both.into_iter().filter_map(|(_, found)| found.as_ref());
+    let result = if !view.damage.is_empty() {
+        "DAMAGED"
+    } else if found.clone().next().is_none() {
+        "INTACT"
+    } else if found.all(|found| found.identical) {
+        "IDENTICAL"
+    } else {
+        "DIFFERENT"
+    };
+    text + &format!("  Result: {result}\n")
+}

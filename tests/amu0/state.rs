@@ -1,0 +1,271 @@
+//! Baselines of the state root: what is in one, that the same state is the same baseline, what
+//! a comparison names, which came after which, and which run can be promoted.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::support::{Ran, World, copy_folder};
+use super::tree::{pipe, remove, set_mode};
+
+fn failed(ran: &Ran, words: &str) {
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.stderr.contains("ERROR: ") && ran.stderr.contains(words),
+        "{words}: {ran:?}"
+    );
+}
+
+/// A world in which the triage mission ran, and the four manifests were written.
+fn ran() -> World {
+    let world = World::new();
+    assert_eq!(world.coo(&["run", "triage"]).code, 0);
+    for name in ["tools_manifest.json", "environment_manifest.json"] {
+        world.file(&format!(".coo/manifests/{name}"), "{}");
+    }
+    world.file(".coo/manifests/hardware_manifest.json", "{\"cpu\":1}");
+    world.file(".coo/manifests/sandbox_digest.txt", "x");
+    world
+}
+
+fn create(world: &World, more: &[&str]) -> Value {
+    world.json(&[&["amu0", "create"], more].concat())
+}
+
+fn paths(world: &World, id: &Value) -> Vec<String> {
+    let file = format!("amu0/baselines/{}.json", id.as_str().unwrap());
+    let text = fs::read(world.root().join(file)).unwrap();
+    let manifest: Value = serde_json::from_slice(&text).unwrap();
+    let entries = manifest["entries"].as_array().unwrap().iter();
+    entries
+        .map(|entry| entry["path"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_state_is_files_databases_module_set_and_missions() {
+    let world = ran();
+    let made = world.coo(&["amu0", "create", "--name", "clean"]);
+    assert_eq!((made.code, made.stderr.as_str()), (0, ""), "{made:?}");
+    let record = &world.json(&["amu0", "list"])[0];
+    let paths = paths(&world, &record["baseline"]);
+    let report = paths
+        .iter()
+        .find(|path| path.starts_with("artefacts/triage/T"));
+    assert!(report.is_some(), "{paths:?}");
+    for path in [
+        "artefacts/INDEX.json",
+        "config.json",
+        "databases/artefacts.json",
+        "databases/world.jsonl",
+        "manifests/environment_manifest.json",
+        "manifests/hardware_manifest.json",
+        "manifests/sandbox_digest.txt",
+        "manifests/tools_manifest.json",
+        "missions/demo.json",
+        "missions/triage.json",
+        "sandbox_digest.txt",
+    ] {
+        assert!(paths.iter().any(|found| found == path), "{path}: {paths:?}");
+    }
+    for outside in [
+        "coo.db", "world.db", "modules", "demo", "amu0", "lock", "tmp", "cache",
+    ] {
+        let inside = paths.iter().any(|path| path.starts_with(outside));
+        assert!(!inside, "{outside}: {paths:?}");
+    }
+    assert_eq!(record["lineage"], json!({"number": 1}));
+    assert_eq!(world.coo(&["amu0", "verify", "clean", "--state"]).code, 0);
+    let tmp = fs::read_dir(world.root().join("tmp")).unwrap().count();
+    assert_eq!(tmp, 0);
+}
+
+#[test]
+fn manifests_that_lack_are_named_in_one_line() {
+    let world = ran();
+    remove(&world.root().join("manifests/hardware_manifest.json"));
+    let made = world.coo(&["amu0", "create"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    assert_eq!(made.stderr.lines().count(), 1, "{made:?}");
+    assert!(
+        made.stderr
+            .contains("manifests/ lacks hardware_manifest.json:"),
+        "{made:?}"
+    );
+}
+
+#[test]
+fn the_same_state_is_the_same_baseline_wherever_and_whenever() {
+    let world = ran();
+    let first = create(&world, &[]);
+    let second = create(&world, &[]);
+    assert_eq!(first["baseline"], second["baseline"]);
+    assert_eq!(second["new_objects"], 0);
+    // A copy of the root, elsewhere; the layout of its database changed, its content did not.
+    let other = World::new();
+    copy_folder(&world.root(), &other.root());
+    let database = other.database("world.db");
+    database
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE); VACUUM;")
+        .unwrap();
+    drop(database);
+    assert_eq!(create(&other, &[])["baseline"], first["baseline"]);
+    // Made anew, by the same missions in the same order, and one more that changes nothing.
+    let anew = ran();
+    assert_eq!(anew.coo(&["run-demo"]).code, 0);
+    assert_eq!(create(&anew, &[])["baseline"], first["baseline"]);
+}
+
+#[test]
+fn a_comparison_names_what_differs() {
+    let world = ran();
+    create(&world, &["--name", "clean"]);
+    let verify = ["amu0", "verify", "clean", "--state"];
+    assert_eq!(world.coo(&verify).code, 0);
+    world.file(".coo/config.json", "{\"llm\":{}}");
+    world.file(".coo/artefacts/more.txt", "x");
+    set_mode(&world.root().join("artefacts/INDEX.md"), 0o600);
+    remove(&world.root().join("manifests/sandbox_digest.txt"));
+    world
+        .database("world.db")
+        .execute_batch("UPDATE ticket SET label = 'x' WHERE id = 1")
+        .unwrap();
+    let found = world.coo(&verify);
+    failed(
+        &found,
+        "state root .coo: is not the baseline, 5 differences; 'coo rollback clean' makes it so",
+    );
+    for line in [
+        "other mode    artefacts/INDEX.md",
+        "extra         artefacts/more.txt",
+        "other content config.json",
+        "other content databases/world.jsonl",
+        "missing       manifests/sandbox_digest.txt",
+        "Result: DIFFERENT",
+    ] {
+        assert!(found.stdout.contains(line), "{line}: {found:?}");
+    }
+    world.file("tree/file", "1");
+    let tree = ["amu0", "create", "--tree", "tree", "--name", "tree"];
+    assert_eq!(world.coo(&tree).code, 0);
+    failed(
+        &world.coo(&["amu0", "verify", "tree", "--state"]),
+        "is no baseline of a state root",
+    );
+}
+
+#[test]
+fn what_can_not_be_kept_is_an_error() {
+    let world = ran();
+    pipe(&world.root().join("artefacts/pipe"));
+    failed(
+        &world.coo(&["amu0", "create"]),
+        "'artefacts/pipe' is a pipe; a baseline holds",
+    );
+    remove(&world.root().join("artefacts/pipe"));
+    failed(
+        &world.coo(&["amu0", "create", "--name", "before-rollback-000001"]),
+        "is what rollbacks call theirs",
+    );
+    world
+        .database("world.db")
+        .execute_batch("CREATE VIRTUAL TABLE x USING fts5(y)")
+        .unwrap();
+    failed(
+        &world.coo(&["amu0", "create"]),
+        "table x: is a virtual table",
+    );
+    assert_eq!(world.json(&["amu0", "list"]), json!([]));
+}
+
+#[test]
+fn a_run_is_promoted_while_the_state_is_what_it_left() {
+    let world = ran();
+    let promote = |id: &str, name: &str| world.coo(&["amu0", "promote", id, "--name", name]);
+    create(&world, &["--name", "clean"]);
+    let made = promote("MISSION-000001", "first");
+    assert_eq!(made.code, 0, "{made:?}");
+    // One that changes nothing: the state is what both left.
+    assert_eq!(world.coo(&["run-demo"]).code, 0);
+    for (id, name) in [("DEMO-000002", "demo"), ("MISSION-000001", "again")] {
+        assert_eq!(promote(id, name).code, 0);
+    }
+    assert_eq!(world.coo(&["run", "triage"]).code, 0);
+    for (id, name) in [("MISSION-000001", "x"), ("DEMO-000002", "y")] {
+        failed(
+            &promote(id, name),
+            &format!(
+                "mission {id}: the state is not what it left, mission MISSION-000003 has changed it since"
+            ),
+        );
+    }
+    world.file(".coo/artefacts/notes.txt", "by hand");
+    failed(
+        &promote("MISSION-000003", "z"),
+        "1 differences in artefacts/",
+    );
+    remove(&world.root().join("artefacts/notes.txt"));
+    assert_eq!(promote("MISSION-000003", "third").code, 0);
+
+    let view = world.json(&["amu0", "lineage"]);
+    let baselines = view["baselines"].as_array().unwrap();
+    let names: Vec<&Value> = baselines.iter().map(|record| &record["name"]).collect();
+    assert_eq!(names, ["clean", "first", "demo", "again", "third"]);
+    let head = world.json(&["inspect", "MISSION-000003"])["chain_head"].clone();
+    let last = &baselines[4]["lineage"];
+    assert_eq!(
+        (&last["run"]["mission"], &last["run"]["chain_head"]),
+        (&json!("MISSION-000003"), &head)
+    );
+    assert_eq!(last["after"]["name"], "again");
+    assert_eq!(view["position"]["name"], "third");
+    let text = world.coo(&["amu0", "lineage"]);
+    assert!(
+        text.stdout.contains("    end of MISSION-000003 (chain ")
+            && text.stdout.contains("), after again\n")
+            && text.stdout.ends_with("The state goes back to third.\n"),
+        "{text:?}"
+    );
+    assert!(text.stdout.lines().all(|line| line.chars().count() <= 80));
+}
+
+#[test]
+fn what_is_no_end_of_a_run_is_not_promoted() {
+    let world = World::new();
+    for id in ["MISSION-000001", "nothing"] {
+        let ran = world.coo(&["amu0", "promote", id]);
+        assert_eq!(ran.stderr, format!("ERROR: Mission '{id}' not found.\n"));
+    }
+    assert_eq!(fs::read_dir(world.path()).unwrap().count(), 0);
+    let ran = world.run_guest("(func (export \"_start\") unreachable)", &json!({}));
+    assert_eq!(ran.code, 1, "{ran:?}");
+    failed(
+        &world.coo(&["amu0", "promote", "MISSION-000001"]),
+        "mission MISSION-000001: did not complete, so it changed nothing",
+    );
+}
+
+/// Records that were written before there were baselines of state roots.
+#[test]
+fn an_older_record_is_a_tree() {
+    let world = World::new();
+    world.file("tree/file", "1");
+    assert_eq!(
+        world
+            .coo(&["amu0", "create", "--tree", "tree", "--name", "old"])
+            .code,
+        0
+    );
+    let text = fs::read_to_string(world.root().join("amu0/names/old.json")).unwrap();
+    assert!(!text.contains("lineage"), "{text}");
+    assert_eq!(
+        create(&world, &["--name", "new"])["lineage"],
+        json!({"number": 1})
+    );
+    let list = world.coo(&["amu0", "list"]).stdout;
+    let kinds: Vec<&str> = list
+        .lines()
+        .map(|line| line.split_whitespace().nth(7).unwrap())
+        .collect();
+    assert_eq!(kinds, ["tree", "state"], "{list}");
+}
