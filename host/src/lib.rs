@@ -24,6 +24,7 @@ pub mod machine;
 pub mod manifests;
 pub mod prepare;
 pub mod replay;
+pub mod repository;
 pub mod resume;
 pub mod run;
 pub mod run_file;

@@ -29,6 +29,7 @@ pub mod module_set;
 pub mod pipeline;
 pub mod plan;
 pub mod protected;
+pub mod repository;
 pub mod rollback;
 pub mod state;
 pub mod surface;

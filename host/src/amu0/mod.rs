@@ -16,7 +16,9 @@ mod scan;
 mod state;
 
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::baseline::{Difference, MANIFEST_BYTES_MAX, Manifest, Node, Summary, differences};
+use coo_kernel::baseline::{
+    Difference, MANIFEST_BYTES_MAX, Manifest, Node, Summary, TreePath, differences,
+};
 use coo_kernel::canonical;
 use coo_kernel::digest::Digest;
 use coo_kernel::lineage::{Lineage, Link};
@@ -30,7 +32,7 @@ pub use objects::Added;
 pub use progress::Progress;
 pub use promote::promote;
 pub use restore::{Restored, is_pending, recover, restore};
-pub use scan::Tree;
+pub use scan::{Folders, Tree};
 pub use state::{
     Reason, compare as compare_state, create as create_of_state, missing_manifests, position,
     states,
@@ -274,6 +276,11 @@ pub fn compare(
 ) -> Result<Vec<Difference>> {
     let found = restore::found(baseline, tree, progress)?;
     Ok(differences(&baseline.manifest, &found))
+}
+
+/// Opens a file of a tree, in the folder it is in. A link is an error.
+pub fn open_file(folder: &cap_std::fs::Dir, path: &TreePath) -> std::io::Result<std::fs::File> {
+    disk::open_file(folder, disk::name(path.name()))
 }
 
 fn canonical_text(value: &impl Serialize) -> Result<String> {

@@ -9,6 +9,8 @@ use cap_std::fs::{Dir, FileType, FileTypeExt as _, Metadata, MetadataExt as _};
 use coo_kernel::baseline::{Entry, Mode, NOT_READ, Node, TreePath};
 use coo_kernel::digest::Digest;
 use coo_kernel::governed;
+use coo_kernel::repository::config::Repository;
+use coo_kernel::repository::scope::Scope;
 use rayon::prelude::*;
 
 use super::disk;
@@ -24,8 +26,16 @@ pub struct Tree {
     pub dir: Dir,
     /// Where the state root lies in it: not part of it.
     pub left_out: Option<TreePath>,
-    /// If there are any: the only names at its top that are part of it.
-    only: &'static [&'static str],
+    part: Part,
+}
+
+/// What of a directory is the tree.
+enum Part {
+    All,
+    /// What is governed of a state root.
+    State,
+    /// What these have and those do not leave out, with the folders on the way.
+    Scope(Scope, Repository),
 }
 
 /// An entry, its files not read yet, and what changes when somebody changes it.
@@ -63,7 +73,18 @@ impl Tree {
             path,
             dir,
             left_out,
-            only: &[],
+            part: Part::All,
+        })
+    }
+
+    /// The same directory, but of its files only those of `scope` that `repository` does not
+    /// leave out.
+    pub fn part(&self, scope: &Scope, repository: &Repository) -> Result<Self> {
+        Ok(Self {
+            path: self.path.clone(),
+            dir: self.dir.try_clone()?,
+            left_out: self.left_out.clone(),
+            part: Part::Scope(scope.clone(), repository.clone()),
         })
     }
 
@@ -73,14 +94,20 @@ impl Tree {
             path: root.path().canonicalize()?,
             dir: root.dir().try_clone()?,
             left_out: None,
-            only: &governed::ON_DISK,
+            part: Part::State,
         })
     }
 
     fn has(&self, path: &TreePath) -> bool {
-        let top = path.components().next().unwrap_or_default();
-        let is_named = || self.only.iter().any(|name| name.as_bytes() == top);
-        self.left_out.as_ref() != Some(path) && (self.only.is_empty() || is_named())
+        self.left_out.as_ref() != Some(path)
+            && match &self.part {
+                Part::All => true,
+                Part::State => governed::is_on_disk(path),
+                Part::Scope(scope, repository) => {
+                    let path = path.text();
+                    !repository.leaves_out(&path) && (scope.has(&path) || scope.reaches(&path))
+                }
+            }
     }
 
     /// For messages.

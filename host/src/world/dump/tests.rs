@@ -197,7 +197,7 @@ fn every_kind_of_thing_comes_back() {
         statements.extend(rows(number));
     }
     for (number, sql) in OTHERS.iter().enumerate() {
-        if !sql.starts_with("D") && !sql.starts_with("ALTER") {
+        if !sql.starts_with('D') && !sql.starts_with("ALTER") {
             let table = if sql.starts_with("INSERT") {
                 "t4"
             } else {

@@ -1,0 +1,6 @@
+//! Governed changes of a repository (design, "Repository pipeline"): what a repository says of
+//! itself in `coo.toml`, and the engines that judge it or change it, each as data in and data
+//! out. Reads and writes no repository itself.
+
+pub mod config;
+pub mod scope;

@@ -1,0 +1,105 @@
+//! What a repository says of itself: `coo.toml` at its top. A section an engine; what an engine
+//! has no section for it refuses to guess. Reads no file itself.
+
+use serde::{Deserialize, Serialize};
+
+use super::scope::Scope;
+use crate::digest::Digest;
+
+/// The file's name.
+pub const FILE: &str = "coo.toml";
+/// Longest such file, in bytes: it is written by hand.
+pub const BYTES_MAX: u64 = 1 << 20;
+
+/// The whole file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Of every engine.
+    #[serde(default)]
+    pub repository: Repository,
+    /// Of `coo amend`.
+    pub amend: Option<Amend>,
+    /// Of `coo scan`.
+    pub scan: Option<Ruled>,
+    /// Of `coo lint`.
+    pub lint: Option<Ruled>,
+}
+
+/// What holds for every engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Repository {
+    /// What no engine reads or changes, folders with all that is in them. `.git` never is.
+    pub exclude: Scope,
+}
+
+impl Repository {
+    /// Whether nobody reads or changes what is at `path`.
+    pub fn leaves_out(&self, path: &str) -> bool {
+        path.rsplit('/').next() == Some(".git") || self.exclude.has(path)
+    }
+}
+
+/// Which documents may be amended, and by what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Amend {
+    /// The file of amendments, from the top of the repository.
+    pub amendments: String,
+    /// The documents that may be amended.
+    pub documents: Scope,
+}
+
+/// Which files are judged, and by what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ruled {
+    /// The ruleset, from the top of the repository.
+    pub ruleset: String,
+    /// Its SHA-256: no other ruleset is used (packet §5.4).
+    pub ruleset_sha256: Digest,
+    /// The files that are judged.
+    #[serde(default)]
+    pub paths: Scope,
+}
+
+impl Config {
+    /// Reads the text of `coo.toml`. The error says where and what, on several lines.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_is_read_and_nothing_unknown_is() {
+        let config = Config::parse("").unwrap();
+        assert!(config.repository.leaves_out(".git"));
+        assert!(config.repository.leaves_out("library/.git"));
+        assert!(!config.repository.leaves_out(".gitignore"));
+        assert_eq!(config.scan, None);
+        let sha256 = Digest::of("x");
+        let text = format!(
+            "[repository]\nexclude = ['target']\n[scan]\nruleset = 'r.json'\nruleset_sha256 = '{sha256}'\npaths = ['a/**/*.py']\n"
+        );
+        let config = Config::parse(&text).unwrap();
+        assert!(config.repository.leaves_out("target"));
+        let scan = config.scan.unwrap();
+        assert_eq!(scan.ruleset_sha256, sha256);
+        assert!(scan.paths.has("a/b/c.py"));
+        for bad in [
+            "[scam]",
+            "[scan]\nruleset = 'r'",
+            "[scan]\nruleset = 'r'\nruleset_sha256 = 'abc'",
+            "[repository]\nexclude = ['/x']",
+            "[repository]\ninclude = []",
+            "x",
+        ] {
+            assert!(Config::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

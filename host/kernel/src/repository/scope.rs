@@ -1,0 +1,157 @@
+//! Which files of a repository are meant: patterns, compared with whole paths. Case counts, and
+//! so does every byte. Judges names alone.
+
+use glob::{MatchOptions, Pattern};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+const OPTIONS: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
+
+/// Patterns, in the order they were given. `*` stands for any characters of a name, `**` for any
+/// folders, `?` and `[…]` for one character.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    patterns: Vec<Pattern>,
+}
+
+/// A pattern that means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{pattern}' is no pattern: {why}; for example docs/**/*.md")]
+pub struct NoPattern {
+    pattern: String,
+    why: &'static str,
+}
+
+impl Scope {
+    /// Reads patterns, each of a path from the top of the repository.
+    pub fn new(patterns: &[impl AsRef<str>]) -> Result<Self, NoPattern> {
+        let read = |text: &str| {
+            let refused = |why| NoPattern {
+                pattern: text.escape_debug().take(80).collect(),
+                why,
+            };
+            let strange = |part: &str| part.is_empty() || part == "." || part == "..";
+            if text.split('/').any(strange) {
+                return Err(refused("it is no path from the top of the repository"));
+            }
+            Pattern::new(text).map_err(|error| refused(error.msg))
+        };
+        let patterns = patterns.iter().map(|text| read(text.as_ref()));
+        Ok(Self {
+            patterns: patterns.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Whether one of the patterns means `path`.
+    pub fn has(&self, path: &str) -> bool {
+        self.patterns
+            .iter()
+            .any(|pattern| pattern.matches_with(path, OPTIONS))
+    }
+
+    /// Whether there is no pattern.
+    pub fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    /// The patterns, as they were given.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.patterns.iter().map(Pattern::as_str)
+    }
+
+    /// Whether a file below `folder` could be meant: only such folders need be looked into.
+    pub fn reaches(&self, folder: &str) -> bool {
+        self.patterns().any(|pattern| {
+            let mut parts = pattern.split('/');
+            for name in folder.split('/') {
+                match parts.next() {
+                    None => return false,
+                    Some("**") => return true,
+                    Some(part) => {
+                        let part = Pattern::new(part);
+                        if !part.is_ok_and(|part| part.matches_with(name, OPTIONS)) {
+                            return false;
+                        }
+                    }
+                }
+            }
+            parts.next().is_some()
+        })
+    }
+}
+
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.patterns())
+    }
+}
+
+impl<'de> Deserialize<'de> for Scope {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let patterns = Vec::<String>::deserialize(deserializer)?;
+        Self::new(&patterns).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn patterns_mean_whole_paths() {
+        let scope = Scope::new(&["coo/runtime/**/*.py", "docs/*.md", "LICENSE"]).unwrap();
+        for path in [
+            "coo/runtime/a.py",
+            "coo/runtime/x/y/a.py",
+            "docs/a.md",
+            "LICENSE",
+        ] {
+            assert!(scope.has(path), "{path}");
+        }
+        for path in [
+            "coo/a.py",
+            "docs/x/a.md",
+            "Docs/a.md",
+            "x/LICENSE",
+            "LICENSE/x",
+        ] {
+            assert!(!scope.has(path), "{path}");
+        }
+        for folder in ["coo", "coo/runtime", "coo/runtime/x", "docs"] {
+            assert!(scope.reaches(folder), "{folder}");
+        }
+        for folder in ["c", "coo/tests", "docs/x", "LICENSE"] {
+            assert!(!scope.reaches(folder), "{folder}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        for bad in [
+            "", "/a", "a/", "a//b", "./a", "../a", "a/../b", "a[", "a**b",
+        ] {
+            assert!(Scope::new(&[bad]).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn who_has_a_file_reaches_its_folders(
+            pattern in "([a-c*?]{1,3}|\\*\\*)(/([a-c*?]{1,3}|\\*\\*)){0,3}",
+            path in "[a-c]{1,2}(/[a-c]{1,2}){0,3}",
+        ) {
+            if let Ok(scope) = Scope::new(&[pattern]) && scope.has(&path) {
+                let mut folder = path.as_str();
+                while let Some((above, _)) = folder.rsplit_once('/') {
+                    prop_assert!(scope.reaches(above));
+                    folder = above;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A repository that an engine judges or changes: a directory and its `coo.toml`. Reads files
+//! through handles and follows no link; writes nothing itself.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::baseline::{Node, TreePath};
+use coo_kernel::digest::Digest;
+use coo_kernel::repository::config::{BYTES_MAX, Config, FILE};
+use coo_kernel::repository::scope::Scope;
+use rayon::prelude::*;
+
+use crate::amu0::{self, Folders, Tree};
+use crate::state_root::read_bounded;
+
+/// Longest file that an engine reads, in bytes. Documents and sources are far shorter; a longer
+/// one is named, never passed over.
+pub const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// See the module.
+pub struct Repository {
+    /// Its directory. The state root is no part of it.
+    pub tree: Tree,
+    /// What it says of itself.
+    pub config: Config,
+    /// Digest of the text of that.
+    pub config_sha256: Digest,
+    config_path: PathBuf,
+}
+
+impl Repository {
+    /// Opens the repository at `path`, whose configuration is `config` or the `coo.toml` in it.
+    pub fn open(path: &Path, config: Option<&Path>, state_root: &Path) -> Result<Self> {
+        let config_path = config.map_or_else(|| path.join(FILE), Path::to_owned);
+        let shown = || format!("configuration {}", config_path.display());
+        let file = File::open(&config_path).with_context(|| {
+            format!(
+                "{}: can't be opened; write one, or name one with --config",
+                shown()
+            )
+        })?;
+        let text = read_bounded(file, &config_path, BYTES_MAX)?;
+        let text = str::from_utf8(&text).with_context(shown)?;
+        let config = Config::parse(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_of(text, span.start));
+            anyhow::anyhow!("{}: line {line}: {}", shown(), error.message())
+        })?;
+        Ok(Self {
+            tree: Tree::open(path, state_root)?,
+            config,
+            config_sha256: Digest::of(text),
+            config_path,
+        })
+    }
+
+    /// A section of the configuration, or what to do where it has none.
+    pub fn section<'a, T>(&self, section: &'a Option<T>, name: &str) -> Result<&'a T> {
+        section.as_ref().with_context(|| {
+            format!(
+                "configuration {}: has no section [{name}]; write one",
+                self.config_path.display()
+            )
+        })
+    }
+
+    /// Reads a file that the configuration names.
+    pub fn read(&self, path: &str) -> Result<Vec<u8>> {
+        let path = TreePath::from_text(path).with_context(|| {
+            format!(
+                "configuration {}: '{}' is no path from the top of the repository",
+                self.config_path.display(),
+                path.escape_debug().take(80).collect::<String>()
+            )
+        })?;
+        self.read_in(&mut Folders::default(), &path)
+    }
+
+    /// Reads the ruleset at `path`, which must be the one with this digest (packet §5.4).
+    pub fn pinned(&self, path: &str, sha256: &Digest) -> Result<Vec<u8>> {
+        let content = self.read(path)?;
+        let found = Digest::of(&content);
+        if found != *sha256 {
+            bail!(
+                "ruleset {path}: has SHA-256 {found}, {} pins {sha256}; take the pinned ruleset, or have the new one approved and pin that",
+                self.config_path.display()
+            );
+        }
+        Ok(content)
+    }
+
+    /// The files of `scope`, sorted by the bytes of their paths. A link is refused: what it leads
+    /// to would go by unseen.
+    pub fn files(&self, scope: &Scope) -> Result<Vec<TreePath>> {
+        let mut files = Vec::new();
+        for found in self.tree.part(scope, &self.config.repository)?.scan()? {
+            let entry = found.entry;
+            if !scope.has(&entry.path.text()) {
+                continue;
+            }
+            match entry.node {
+                Node::File { .. } => files.push(entry.path),
+                Node::Folder { .. } => {}
+                Node::Link { .. } | Node::Other(_) => bail!(
+                    "{} {}: is in scope and is no file; exclude it in {}",
+                    entry.node.kind(),
+                    self.tree.shown(&entry.path),
+                    self.config_path.display()
+                ),
+            }
+        }
+        Ok(files)
+    }
+
+    /// Reads every file and judges it, on all cores; the answers are in the order of `files`.
+    pub fn judge<T: Send>(
+        &self,
+        files: &[TreePath],
+        judge: impl Fn(&TreePath, &[u8]) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        files
+            .par_iter()
+            .map_init(Folders::default, |folders, path| {
+                judge(path, &self.read_in(folders, path)?)
+            })
+            .collect()
+    }
+
+    fn read_in(&self, folders: &mut Folders, path: &TreePath) -> Result<Vec<u8>> {
+        let shown = self.tree.path.join(path.text());
+        let file = folders
+            .of(&self.tree.dir, path)
+            .and_then(|folder| amu0::open_file(folder, path))
+            .with_context(|| format!("file {}: can't be opened", shown.display()))?;
+        read_bounded(file, &shown, FILE_BYTES_MAX)
+    }
+}
+
+/// The line that the byte at `at` is on, the first is 1.
+fn line_of(text: &str, at: usize) -> usize {
+    1 + text.get(..at).unwrap_or(text).matches('\n').count()
+}
