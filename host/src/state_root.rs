@@ -278,11 +278,12 @@ impl StateRoot {
         })
     }
 
-    /// Removes what a verification left below `folder`, which is `verify/<number>`: `name` in it,
-    /// or all of it.
+    /// Removes what a verification or an engine left below `folder`, which `new_folder` made:
+    /// `name` in it, or all of it.
     pub fn discard(&self, folder: &str, name: Option<&str>) -> Result<()> {
-        // Only where a report could be written there, too.
-        layout::permit(&format!("{folder}/report.json"))?;
+        // Only where a report or a log could be written there, too.
+        layout::permit(&format!("{folder}/report.json"))
+            .or_else(|_| layout::permit(&format!("{folder}/amendment_log.json")))?;
         let shown = || {
             format!(
                 "folder {}: can't be cleared",

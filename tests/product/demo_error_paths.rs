@@ -162,6 +162,7 @@ fn the_help_names_every_command() {
       artefacts    List what missions wrote, or check it against the record
       manifests    Write down tools, environment, hardware and module set, or check
                    them
+      amend        Apply amendments to documents of a repository, all or none
       audit        List every import of a module, what it permits, and the verdict
       validate     Check a descriptor without running it
       digest       Print the SHA-256 of the module set

@@ -8,7 +8,7 @@ use crate::mission::MissionId;
 
 /// Every file, by pattern: between slashes a plain name, or one with a variable part. Databases
 /// (`coo.db`, `world.db`), `lock` files and what is on its way in `tmp/` are not written by name.
-pub const FILES: [&str; 16] = [
+pub const FILES: [&str; 19] = [
     "amu0/baselines/<sha256>.json",
     "amu0/names/<name>.json",
     "amu0/objects/<two>/<rest>",
@@ -18,6 +18,9 @@ pub const FILES: [&str; 16] = [
     "cache/<module>-<engine>.cwasm",
     "config.json",
     "demo/<mission>/demo_report.txt",
+    "evidence/<number>/amendment_diff.patch",
+    "evidence/<number>/amendment_log.json",
+    "evidence/<number>/escalation_<name>.json",
     "manifests/environment_manifest.json",
     "manifests/hardware_manifest.json",
     "manifests/sandbox_digest.txt",
@@ -138,6 +141,7 @@ mod tests {
             "demo/DEMO-000001/demo_report.txt".to_owned(),
             format!("modules/{hex}.wasm"),
             "verify/000001/report.json".to_owned(),
+            "evidence/000001/escalation_A-1.json".to_owned(),
         ];
         for path in &good {
             assert_eq!(permit(path).unwrap().path(), path);

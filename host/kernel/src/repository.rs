@@ -2,5 +2,6 @@
 //! itself in `coo.toml`, and the engines that judge it or change it, each as data in and data
 //! out. Reads and writes no repository itself.
 
+pub mod amend;
 pub mod config;
 pub mod scope;

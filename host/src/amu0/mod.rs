@@ -7,6 +7,7 @@
 //! manifest; so what has a name is whole.
 
 mod capture;
+mod change;
 mod disk;
 mod objects;
 mod progress;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::state_root::StateRoot;
 
 pub use capture::{Captured, create};
+pub use change::{Contents, change};
 pub use objects::Added;
 pub use progress::Progress;
 pub use promote::promote;

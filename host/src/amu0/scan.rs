@@ -55,9 +55,8 @@ impl Tree {
             .with_context(|| format!("{}: can't be opened", shown()))?;
         let dir = Dir::open_ambient_dir(&path, ambient_authority())
             .with_context(|| format!("{}: can't be opened", shown()))?;
-        let state_root = state_root
-            .canonicalize()
-            .with_context(|| format!("state root {}", state_root.display()))?;
+        let state_root =
+            place(state_root).with_context(|| format!("state root {}", state_root.display()))?;
         if path.starts_with(&state_root) {
             bail!(
                 "{}: lies in the state root {}; name a tree outside it",
@@ -206,6 +205,18 @@ impl Tree {
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(NOT_READ),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Where `path` is, or would be if it were made, without links on the way.
+fn place(path: &Path) -> std::io::Result<PathBuf> {
+    match path.canonicalize() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let name = path.file_name().ok_or(error)?;
+            let folder = path.parent().filter(|folder| *folder != Path::new(""));
+            Ok(place(folder.unwrap_or(Path::new(".")))?.join(name))
+        }
+        place => place,
     }
 }
 

@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 the thing asked for failed (`ERROR: …` on standard error), 2 the
 //! command line was wrong. Results go to standard output, everything else to standard error.
 
+mod amend;
 mod amu0;
 mod approve;
 mod artefacts;
@@ -99,6 +100,8 @@ enum Command {
     Artefacts(artefacts::Options),
     /// Write down tools, environment, hardware and module set, or check them
     Manifests(manifests::Options),
+    /// Apply amendments to documents of a repository, all or none
+    Amend(amend::Options),
     /// List every import of a module, what it permits, and the verdict
     Audit(audit::Options),
     /// Check a descriptor without running it
@@ -145,6 +148,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Approve(options) => approve::cmd_approve(&root, &options),
         Command::Reject(options) => approve::cmd_reject(&root, &options),
         Command::Explain(options) => explain::cmd_explain(&root, &options),
+        Command::Amend(options) => amend::cmd_amend(&root, &options),
         Command::Amu0(options) => amu0::cmd_amu0(&root, &options),
         Command::Artefacts(options) => artefacts::cmd_artefacts(&root, &options),
         Command::Manifests(options) => manifests::cmd_manifests(&root, &options),

@@ -1,6 +1,8 @@
 //! A repository that an engine judges or changes: a directory and its `coo.toml`. Reads files
 //! through handles and follows no link; writes nothing itself.
 
+pub mod amend;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -55,8 +57,8 @@ impl Repository {
     }
 
     /// A section of the configuration, or what to do where it has none.
-    pub fn section<'a, T>(&self, section: &'a Option<T>, name: &str) -> Result<&'a T> {
-        section.as_ref().with_context(|| {
+    pub fn section<'a, T>(&self, section: Option<&'a T>, name: &str) -> Result<&'a T> {
+        section.with_context(|| {
             format!(
                 "configuration {}: has no section [{name}]; write one",
                 self.config_path.display()
@@ -89,11 +91,16 @@ impl Repository {
         Ok(content)
     }
 
+    /// The part of its tree that has the files of `scope`.
+    pub fn part(&self, scope: &Scope) -> Result<Tree> {
+        self.tree.part(scope, &self.config.repository)
+    }
+
     /// The files of `scope`, sorted by the bytes of their paths. A link is refused: what it leads
     /// to would go by unseen.
     pub fn files(&self, scope: &Scope) -> Result<Vec<TreePath>> {
         let mut files = Vec::new();
-        for found in self.tree.part(scope, &self.config.repository)?.scan()? {
+        for found in self.part(scope)?.scan()? {
             let entry = found.entry;
             if !scope.has(&entry.path.text()) {
                 continue;

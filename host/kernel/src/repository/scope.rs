@@ -45,6 +45,12 @@ impl Scope {
         })
     }
 
+    /// These files and no others.
+    pub fn exactly<'a>(paths: impl IntoIterator<Item = &'a str>) -> Result<Self, NoPattern> {
+        let patterns: Vec<String> = paths.into_iter().map(Pattern::escape).collect();
+        Self::new(&patterns)
+    }
+
     /// Whether one of the patterns means `path`.
     pub fn has(&self, path: &str) -> bool {
         self.patterns
@@ -128,6 +134,13 @@ mod tests {
         for folder in ["c", "coo/tests", "docs/x", "LICENSE"] {
             assert!(!scope.reaches(folder), "{folder}");
         }
+    }
+
+    #[test]
+    fn a_path_can_be_meant_exactly() {
+        let scope = Scope::exactly(["a/[x]*.md"]).unwrap();
+        assert!(scope.has("a/[x]*.md") && scope.reaches("a"));
+        assert!(!scope.has("a/xy.md"));
     }
 
     #[test]

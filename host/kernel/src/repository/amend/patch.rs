@@ -1,0 +1,66 @@
+//! What amendments changed, as a patch that `git apply` takes. Only shows; changes nothing.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use similar::TextDiff;
+
+use super::Amended;
+
+/// Lines shown around every change, as git does.
+const CONTEXT_LINES: usize = 3;
+
+/// The patch of every document that changed, sorted by path.
+pub fn patch(documents: &BTreeMap<String, Amended>) -> String {
+    let mut patch = String::new();
+    for (path, amended) in documents {
+        if amended.before == amended.after {
+            continue;
+        }
+        let (old, new) = (quoted("a/", path), quoted("b/", path));
+        // Writing to a string does not fail.
+        let _ = writeln!(patch, "diff --git {old} {new}");
+        // Only a line feed ends a line for git.
+        let before: Vec<&str> = amended.before.split_inclusive('\n').collect();
+        let after: Vec<&str> = amended.after.split_inclusive('\n').collect();
+        let diff = TextDiff::configure()
+            .newline_terminated(true)
+            .diff_slices(&before, &after);
+        let (old, new) = (header(&old), header(&new));
+        let _ = write!(
+            patch,
+            "{}",
+            diff.unified_diff()
+                .context_radius(CONTEXT_LINES)
+                .header(&old, &new)
+        );
+    }
+    patch
+}
+
+/// Git ends a name with a space in it by a tab.
+fn header(name: &str) -> String {
+    let end = if name.contains(' ') && !name.starts_with('"') {
+        "\t"
+    } else {
+        ""
+    };
+    format!("{name}{end}")
+}
+
+/// A path as git writes it: in quotes where it has anything but plain characters.
+fn quoted(side: &str, path: &str) -> String {
+    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
+    if path.bytes().all(is_plain) {
+        return format!("{side}{path}");
+    }
+    let mut text = format!("\"{side}");
+    for byte in path.bytes() {
+        if is_plain(byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "\\{byte:03o}");
+        }
+    }
+    text + "\""
+}

@@ -1,0 +1,148 @@
+//! `coo amend [REPOSITORY]`: applies the amendments that its `coo.toml` names, all or none. Words
+//! only; what is done is in `crate::repository::amend`.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use coo_kernel::repository::amend::{Anchor, Escalation, Halt};
+use serde::Serialize;
+
+use super::print;
+use crate::amu0::Progress;
+use crate::repository::Repository;
+use crate::repository::amend::{self, Log, Prepared};
+use crate::session::Session;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Directory of the repository
+    #[arg(value_name = "REPOSITORY", default_value = ".")]
+    repository: PathBuf,
+    /// Its configuration [default: coo.toml in it]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print the patch and change nothing
+    #[arg(long)]
+    check: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Done<'a> {
+    evidence: Option<&'a str>,
+    #[serde(flatten)]
+    log: &'a Log,
+    patch: &'a str,
+}
+
+pub fn cmd_amend(root: &Path, options: &Options) -> Result<ExitCode> {
+    let repository = Repository::open(&options.repository, options.config.as_deref(), root)?;
+    let given = amend::read(&repository)?;
+    if let Some(session) = Session::for_reading(root, print::note)?
+        && let Some(folder) = given.is_applied(&session.root)?
+    {
+        return applied_already(&session.root.path().join(folder), options.json);
+    }
+    let prepared = match given.prepare() {
+        Ok(prepared) => prepared,
+        Err(escalation) => return halt(root, options.check, &escalation),
+    };
+    if options.check {
+        return show(&prepared, None, options.json);
+    }
+    let session = Session::for_writing(root, print::note)?;
+    let watched = std::io::stderr().is_terminal();
+    let progress = Progress::new(watched.then_some(&print::note));
+    let folder = amend::apply(&session.root, &repository, &prepared, &progress)?;
+    let folder = session.root.path().join(folder).display().to_string();
+    show(&prepared, Some(&folder), options.json)
+}
+
+fn applied_already(folder: &Path, json: bool) -> Result<ExitCode> {
+    let folder = folder.display().to_string();
+    if json {
+        print::json(&serde_json::json!({ "evidence": folder, "patch": "" }))?;
+    } else {
+        print::out(&format!(
+            "Amend\n  Applied already: {}\n  Result: UNCHANGED\n",
+            print::one_line(&folder)
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn halt(root: &Path, check: bool, escalation: &Escalation) -> Result<ExitCode> {
+    let found = match escalation.kind {
+        Halt::MissingAnchor => "MissingAnchor: is nowhere".to_owned(),
+        Halt::AmbiguousAnchor => {
+            let lines = escalation.candidates_found.iter();
+            let lines: Vec<String> = lines.map(|found| found.line.to_string()).collect();
+            format!("AmbiguousAnchor: is on lines {}", lines.join(", "))
+        }
+    };
+    let written = if check {
+        "--check writes no escalation".to_owned()
+    } else {
+        let session = Session::for_writing(root, print::note)?;
+        let file = amend::escalate(&session.root, escalation)?;
+        format!("see {}", session.root.path().join(file).display())
+    };
+    bail!(
+        "AmendmentHaltException: amendment {}: anchor '{}' in {}: {found}; no document was changed; {written}, then name an anchor that is there once",
+        escalation.amendment_id,
+        escalation
+            .searched_anchor
+            .escape_debug()
+            .take(80)
+            .collect::<String>(),
+        escalation.document
+    );
+}
+
+fn show(prepared: &Prepared, folder: Option<&str>, json: bool) -> Result<ExitCode> {
+    if json {
+        print::json(&Done {
+            evidence: folder,
+            log: &prepared.log,
+            patch: &prepared.patch,
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(folder) = folder else {
+        print::content(prepared.patch.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut text = "Amend\n".to_owned();
+    for applied in &prepared.outcome.log {
+        let amendment = &applied.amendment;
+        let (Anchor::Clause(anchor) | Anchor::Header(anchor)) = &amendment.anchor;
+        let _ = writeln!(
+            text,
+            "  {} {} '{}' {}:{}, {}",
+            amendment.id,
+            amendment.operation,
+            print::one_line(anchor),
+            print::one_line(&amendment.document),
+            applied.line,
+            print::counted(applied.lines, "line")
+        );
+    }
+    let _ = writeln!(
+        text,
+        "  Documents: {}\n  Evidence: {}\n  Result: {}",
+        prepared.log.documents.len(),
+        print::one_line(folder),
+        if prepared.patch.is_empty() {
+            "UNCHANGED"
+        } else {
+            "AMENDED"
+        }
+    );
+    print::out(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
