@@ -47,18 +47,15 @@ pub fn root_path(given: Option<&Path>) -> PathBuf {
 impl Session {
     /// Opens a root for changing it, alone. `say` gets one line for anything worth knowing.
     pub fn for_writing(path: &Path, mut say: impl FnMut(&str)) -> Result<Self> {
-        let mut session = Self::for_repair(path, &mut say)?;
-        session.recover(say)?;
-        Ok(session)
+        let held = Held::take(path, &mut say)?;
+        Self::with(held.root, held.store, Some(held.lock))
     }
 
-    /// As `for_writing`, but whatever was promised and not made yet stays so.
+    /// As `for_writing`, but what missions promised and did not make yet stays so.
     pub fn for_repair(path: &Path, mut say: impl FnMut(&str)) -> Result<Self> {
-        let root = StateRoot::open_or_create(path)?;
-        let lock = root.lock(|| say(WAITING))?;
-        root.settle()?;
-        let store = Store::open(root.path())?;
-        Self::with(root, store, Some(lock))
+        let mut held = Held::open(path, &mut say)?;
+        recover_state(&held.root, &mut held.store, say)?;
+        Self::with(held.root, held.store, Some(held.lock))
     }
 
     /// As `for_writing`, but only where there is a root already.
@@ -80,33 +77,27 @@ impl Session {
             session.temporary = Some(folder);
             return Ok(Some(session));
         }
-        let mut session = Self::with(root, Store::open(path)?, None)?;
+        let mut store = Store::open(path)?;
         // What was promised is finished before anybody looks, unless somebody is at it. Where
         // it can't be, that is no reason to show nothing.
-        if (!session.store.promised_worlds()?.is_empty() || amu0::is_pending(&session.root))
-            && let Some(_lock) = session.root.try_lock()
-        {
-            let finished = session
-                .root
+        let is_pending = !store.promised_worlds()?.is_empty()
+            || amu0::rollback::is_pending(&store)?
+            || amu0::is_pending(&root);
+        if is_pending && let Some(_lock) = root.try_lock() {
+            let finished = root
                 .settle()
-                .and_then(|()| session.recover(&mut say));
+                .and_then(|()| recover(&root, &mut store, &mut say));
             if let Err(error) = finished {
                 say(&format!("not finished yet: {error:#}"));
-                session.store = Store::open(path)?;
+                store = Store::open(path)?;
             }
         }
-        Ok(Some(session))
+        Self::with(root, store, None).map(Some)
     }
 
     /// Makes promised changes that are not made yet. The caller holds the lock.
-    pub fn recover(&mut self, mut say: impl FnMut(&str)) -> Result<()> {
-        for line in recover(&self.root, &mut self.store)? {
-            say(&line);
-        }
-        if let Some(line) = amu0::recover(&self.root)? {
-            say(&line);
-        }
-        Ok(())
+    pub fn recover(&mut self, say: impl FnMut(&str)) -> Result<()> {
+        recover(&self.root, &mut self.store, say)
     }
 
     /// Opens a run that `coo export` wrote, for reading it.
@@ -150,8 +141,56 @@ pub fn find_mission(
     Ok((session, mission.with_context(not_found)?))
 }
 
+/// A root that this process alone changes, everything promised in it made; its configuration
+/// not read, which may be what has to be put right.
+pub struct Held {
+    /// The state root.
+    pub root: StateRoot,
+    /// Its store.
+    pub store: Store,
+    /// As long as this is held.
+    pub lock: WriteLock,
+}
+
+impl Held {
+    /// Takes the root at `path`, creating it if need be.
+    pub fn take(path: &Path, mut say: impl FnMut(&str)) -> Result<Self> {
+        let mut held = Self::open(path, &mut say)?;
+        recover(&held.root, &mut held.store, say)?;
+        Ok(held)
+    }
+
+    fn open(path: &Path, mut say: impl FnMut(&str)) -> Result<Self> {
+        let root = StateRoot::open_or_create(path)?;
+        let lock = root.lock(|| say(WAITING))?;
+        root.settle()?;
+        let store = Store::open(root.path())?;
+        Ok(Self { root, store, lock })
+    }
+}
+
+/// Makes promised changes that are not made yet. The caller holds the lock.
+fn recover(root: &StateRoot, store: &mut Store, mut say: impl FnMut(&str)) -> Result<()> {
+    for line in recover_worlds(root, store)? {
+        say(&line);
+    }
+    recover_state(root, store, &mut say)?;
+    if let Some(line) = amu0::recover(root)? {
+        say(&line);
+    }
+    Ok(())
+}
+
+/// Makes a rollback that was promised.
+fn recover_state(root: &StateRoot, store: &mut Store, mut say: impl FnMut(&str)) -> Result<()> {
+    if let Some(line) = amu0::rollback::recover(root, store)? {
+        say(&line);
+    }
+    Ok(())
+}
+
 /// Applies promised world changes, oldest first. The caller holds the write lock.
-fn recover(root: &StateRoot, store: &mut Store) -> Result<Vec<String>> {
+fn recover_worlds(root: &StateRoot, store: &mut Store) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for (number, mission) in store.promised_worlds()? {
         let (world, statements) = promised(store, mission)?;

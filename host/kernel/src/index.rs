@@ -36,6 +36,25 @@ struct Index<'a> {
     format: &'static str,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Form {
+    artefacts: Vec<Entry>,
+    #[serde(rename = "format")]
+    _format: String,
+}
+
+/// Why something is not an INDEX.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoIndex {
+    /// No JSON of the right form.
+    #[error("is not an INDEX of artefacts: {0}")]
+    Form(String),
+    /// Nobody printed it so: another format, order or spacing.
+    #[error("is not an INDEX of artefacts in its canonical form")]
+    NotCanonical,
+}
+
 /// `INDEX.json`. `entries` are sorted by path; equal entries give equal bytes.
 pub fn json(entries: &[Entry]) -> Result<String, NotCanonical> {
     let index = Index {
@@ -43,6 +62,18 @@ pub fn json(entries: &[Entry]) -> Result<String, NotCanonical> {
         format: "coo-index/1",
     };
     Ok(canonical::to_string_sorted(&index)? + "\n")
+}
+
+/// Reads what `json` printed, and nothing else.
+pub fn parse(bytes: &[u8]) -> Result<Vec<Entry>, NoIndex> {
+    let form: Form = serde_json::from_slice(bytes).map_err(|e| NoIndex::Form(e.to_string()))?;
+    let is_sorted = form.artefacts.is_sorted_by(|a, b| a.path < b.path);
+    let is_printed = |text: String| text.as_bytes() == bytes;
+    if is_sorted && json(&form.artefacts).is_ok_and(is_printed) {
+        Ok(form.artefacts)
+    } else {
+        Err(NoIndex::NotCanonical)
+    }
 }
 
 /// `INDEX.md`. Paths and ids have no character that Markdown could take for its own.
@@ -192,6 +223,27 @@ mod tests {
         assert!(text.starts_with(r#"{"artefacts":[{"bytes":11,"mission":"MISSION-000001","path":"a/A_v1.0.md","sha256":""#));
         assert!(text.ends_with("\"}],\"format\":\"coo-index/1\"}\n"));
         assert_eq!(markdown(&entries).lines().count(), 8);
+    }
+
+    #[test]
+    fn only_what_was_printed_is_read() {
+        for entries in [entries(), Vec::new()] {
+            let text = json(&entries).unwrap();
+            assert_eq!(parse(text.as_bytes()), Ok(entries));
+            for other in [
+                text.replace("coo-index/1", "coo-index/2"),
+                text.trim_end().to_owned(),
+                text.replace(':', ": "),
+            ] {
+                assert_eq!(parse(other.as_bytes()), Err(NoIndex::NotCanonical));
+            }
+        }
+        let mut turned = entries();
+        turned.reverse();
+        let text = json(&turned).unwrap();
+        assert_eq!(parse(text.as_bytes()), Err(NoIndex::NotCanonical));
+        assert!(matches!(parse(b"{}"), Err(NoIndex::Form(_))));
+        assert!(matches!(parse(b"\xff"), Err(NoIndex::Form(_))));
     }
 
     #[test]

@@ -14,12 +14,73 @@ pub const CONFIRMATION: &str = "CONFIRM_ROLLBACK";
 pub const PROMPT: &str = "Type 'CONFIRM_ROLLBACK' to proceed";
 /// The error of a request that was not confirmed (packet §12.2).
 pub const ABORTED: &str = "RollbackAbortedException";
+/// So much is read of what a person says: more can't confirm.
+pub const SAID_BYTES_MAX: u64 = 1 << 10;
+/// So much of it is shown.
+const SHOWN_CHARS_MAX: usize = 40;
 /// Longest name of a migration attempt, in bytes.
 const ATTEMPT_BYTES_MAX: usize = 64;
 
 /// Whether a line is the confirmation, exactly; a line feed at its end aside.
 pub fn is_confirmed(line: &[u8]) -> bool {
     line.strip_suffix(b"\n").unwrap_or(line) == CONFIRMATION.as_bytes()
+}
+
+/// What a person said to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said<'a> {
+    /// At the prompt; nothing where the input ended.
+    Line(&'a [u8]),
+    /// In the file: that it is there is enough, but it may not say anything else.
+    File(&'a [u8]),
+    /// By something that is no plain file, or can't be read.
+    NoFile(&'a str),
+}
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |said: &[u8]| {
+            let text = String::from_utf8_lossy(said);
+            let mut escaped = text.escape_debug();
+            let shown: String = escaped.by_ref().take(SHOWN_CHARS_MAX).collect();
+            let more = escaped.next().map_or("", |_| "…");
+            shown + more
+        };
+        match self {
+            Self::Line(b"") => f.write_str("nothing was typed"),
+            Self::Line(line) => write!(f, "'{}' was typed", shown(line)),
+            Self::File(content) => write!(f, "the file {CONFIRMATION} says '{}'", shown(content)),
+            Self::NoFile(what) => write!(f, "{CONFIRMATION} in the state root is {what}"),
+        }
+    }
+}
+
+/// A request that was not confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{ABORTED}: rollback {number} to {to}: {said}, and only {CONFIRMATION} confirms; nothing was changed; ask again with 'coo rollback {to}' and type exactly that, or make an empty file of that name in the state root first"
+)]
+pub struct Aborted {
+    number: u32,
+    to: String,
+    said: String,
+}
+
+/// Whether `said` confirms rollback `number` to the baseline called `to`.
+pub fn confirm(number: u32, to: &str, said: Said<'_>) -> Result<(), Aborted> {
+    let is_confirmed = match said {
+        Said::Line(line) => is_confirmed(line),
+        Said::File(content) => content.is_empty() || is_confirmed(content),
+        Said::NoFile(_) => false,
+    };
+    if is_confirmed {
+        return Ok(());
+    }
+    Err(Aborted {
+        number,
+        to: to.to_owned(),
+        said: said.to_string(),
+    })
 }
 
 /// What became of a request.
@@ -200,6 +261,34 @@ mod tests {
         ] {
             assert!(!is_confirmed(line.as_bytes()), "{line:?}");
         }
+    }
+
+    #[test]
+    fn a_file_confirms_by_being_there_unless_it_says_something_else() {
+        for content in ["", "CONFIRM_ROLLBACK", "CONFIRM_ROLLBACK\n"] {
+            assert_eq!(confirm(1, "x", Said::File(content.as_bytes())), Ok(()));
+        }
+        for content in ["\n", " ", "no", "CONFIRM_ROLLBACK\r\n"] {
+            assert!(confirm(1, "x", Said::File(content.as_bytes())).is_err());
+        }
+        assert!(confirm(1, "x", Said::Line(b"")).is_err());
+        assert!(confirm(1, "x", Said::NoFile("a link")).is_err());
+    }
+
+    #[test]
+    fn what_was_said_is_shown_escaped_and_short() {
+        let text = |said| confirm(7, "clean", said).unwrap_err().to_string();
+        assert_eq!(
+            text(Said::Line(b"yes\r\n")),
+            "RollbackAbortedException: rollback 7 to clean: 'yes\\r\\n' was typed, and only CONFIRM_ROLLBACK confirms; nothing was changed; ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first"
+        );
+        assert!(text(Said::Line(b"")).contains("nothing was typed"));
+        let long = text(Said::File(&[b'x'; 99]));
+        assert!(
+            long.contains(&format!("says '{}…'", "x".repeat(40))),
+            "{long}"
+        );
+        assert!(!text(Said::Line(b"\x1b[2J\xff")).contains('\x1b'));
     }
 
     #[test]

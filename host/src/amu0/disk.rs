@@ -36,6 +36,10 @@ pub fn text(path: PathBuf) -> String {
     text_of(&bytes(path))
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "opens for reading, and makes nothing"
+)]
 fn open(folder: &Dir, name: &OsStr, more: OFlags) -> io::Result<OwnedFd> {
     // NONBLOCK: a pipe that took the place of a file must not make anybody wait.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -71,6 +75,10 @@ pub fn descend(top: &Dir, path: Option<&TreePath>) -> io::Result<Dir> {
 }
 
 /// Makes a file that is not there yet, for nobody else to read.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "makes a new file in a folder that the caller answers for"
+)]
 pub fn create_file(folder: &Dir, name: &OsStr) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
@@ -78,11 +86,19 @@ pub fn create_file(folder: &Dir, name: &OsStr) -> io::Result<File> {
 }
 
 /// Sets the permissions of an open file.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "of a file that the caller has just made"
+)]
 pub fn set_mode(file: &File, mode: Mode) -> io::Result<()> {
     file.set_permissions(std::fs::Permissions::from_mode(mode.bits()))
 }
 
 /// Sets the permissions of a folder; its setgid and sticky bits stay.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "of a folder of a tree that is restored"
+)]
 pub fn set_folder_mode(folder: &Dir, mode: Mode) -> io::Result<()> {
     let file = File::from(open_itself(folder)?);
     let special = file.metadata()?.permissions().mode() & 0o7000;

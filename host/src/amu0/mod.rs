@@ -10,10 +10,13 @@ mod capture;
 mod change;
 mod disk;
 mod objects;
+mod perform;
 mod progress;
 mod promote;
 mod restore;
+pub mod rollback;
 mod scan;
+mod stage;
 mod state;
 
 use anyhow::{Context as _, Result, bail};
@@ -276,7 +279,7 @@ pub fn compare(
     tree: &Tree,
     progress: &Progress<'_>,
 ) -> Result<Vec<Difference>> {
-    let found = restore::found(baseline, tree, progress)?;
+    let found = restore::found(&baseline.manifest, tree, progress)?;
     Ok(differences(&baseline.manifest, &found))
 }
 

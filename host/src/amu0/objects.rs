@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result, bail};
 use cap_std::fs::Dir;
 use coo_kernel::digest::Digest;
+use coo_kernel::layout;
 
 use super::{FOLDER, disk};
 use crate::fault;
@@ -175,6 +176,10 @@ impl<'a> Batch<'a> {
     }
 
     /// Takes back what has no name yet. What stays, if that fails, goes with the next session.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "removes what this batch wrote to tmp/"
+    )]
     pub fn discard(self) {
         let written = self.claimed.into_inner();
         for sha256 in written.unwrap_or_else(PoisonError::into_inner) {
@@ -183,6 +188,10 @@ impl<'a> Batch<'a> {
     }
 
     /// Makes all that was added last, and gives each its name.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "objects are renamed from tmp/, each with the kernel's permit"
+    )]
     pub fn finish(self) -> Result<Added> {
         let root = self.objects.root;
         let mut written = self
@@ -202,14 +211,14 @@ impl<'a> Batch<'a> {
             )?;
             let mut folders = BTreeSet::new();
             for ((sha256, _), temporary) in written.iter().zip(&names) {
-                let path = path(sha256);
-                let folder = &path[..path.len() - 63];
+                let permit = layout::permit(&path(sha256)).map_err(io::Error::other)?;
+                let folder = permit.folder();
                 if folders.insert(folder.to_owned()) {
                     fault::point("object.folder")?;
                     root.dir().create_dir_all(folder)?;
                 }
                 fault::point("object.rename")?;
-                self.waiting.rename(temporary, root.dir(), &path)?;
+                self.waiting.rename(temporary, root.dir(), permit.path())?;
             }
             fault::point("object.folder_sync")?;
             for folder in &folders {

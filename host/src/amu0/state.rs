@@ -4,7 +4,6 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write as _};
-use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::baseline::{Difference, Entry, Manifest, Mode, Node, TreePath, differences};
@@ -28,8 +27,8 @@ use crate::world::{self, dump};
 
 /// The dump of the world, on its way to an object.
 const DUMP: &str = "world.jsonl";
-/// A world that was made of a dump, on its way to its name or only to be looked at.
-pub(super) const REBUILT: &str = "world.db";
+/// A world that was made of it, only to be looked at.
+const REBUILT: &str = "world.db";
 
 /// Why a baseline of the state is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -219,19 +218,25 @@ pub fn sandbox() -> String {
 
 /// All that is small and in no file of its own.
 fn texts(store: &Store) -> Result<Vec<(String, String)>> {
+    let mut texts = of_the_binary();
     let record = index::json(&store.artefacts()?)?;
-    let mut texts = vec![
-        (governed::RECORD.to_owned(), record),
-        (governed::SANDBOX.to_owned(), sandbox()),
-    ];
-    for (name, descriptor) in bundle::MISSIONS {
-        let path = format!("{}/{name}.json", governed::MISSIONS);
-        texts.push((path, descriptor.to_owned()));
-    }
+    texts.push((governed::RECORD.to_owned(), record));
     Ok(texts)
 }
 
+/// What of a state comes from this `coo` and not from the state root.
+pub(super) fn of_the_binary() -> Vec<(String, String)> {
+    let mission = |(name, descriptor): (&str, &str)| {
+        let path = format!("{}/{name}.json", governed::MISSIONS);
+        (path, descriptor.to_owned())
+    };
+    let sandbox = (governed::SANDBOX.to_owned(), sandbox());
+    let missions = bundle::MISSIONS.into_iter().map(mission);
+    missions.chain([sandbox]).collect()
+}
+
 /// Keeps the dump of the world, once it is known that a world can be made of it.
+#[allow(clippy::disallowed_methods, reason = "removes what it wrote to tmp/")]
 fn keep_world(root: &StateRoot, batch: &Batch<'_>) -> Result<(Digest, u64)> {
     let waiting = root.dir().open_dir(TEMPORARY)?;
     let path = root.path().join(world::FILE);
@@ -239,7 +244,8 @@ fn keep_world(root: &StateRoot, batch: &Batch<'_>) -> Result<(Digest, u64)> {
         let mut file = dumped(root, &waiting)?;
         let known = batch.add(&mut file)?;
         file.rewind()?;
-        rebuild(root, &mut file, known, 0)?;
+        let rebuilt = root.path().join(TEMPORARY).canonicalize()?.join(REBUILT);
+        dump::rebuild(file, known, &rebuilt, 0)?;
         Ok(known)
     })();
     // Only to be looked at. What stays, if that fails, goes with the next session.
@@ -249,6 +255,7 @@ fn keep_world(root: &StateRoot, batch: &Batch<'_>) -> Result<(Digest, u64)> {
     kept.with_context(|| format!("database {}", path.display()))
 }
 
+#[allow(clippy::disallowed_methods, reason = "opens what it made in tmp/")]
 fn dumped(root: &StateRoot, waiting: &cap_std::fs::Dir) -> Result<File> {
     fault::point("dump.create")?;
     disk::create_file(waiting, DUMP.as_ref())?;
@@ -263,17 +270,4 @@ fn dumped(root: &StateRoot, waiting: &cap_std::fs::Dir) -> Result<File> {
     let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.rewind()?;
     Ok(file)
-}
-
-/// Makes a world of `dump` in `tmp/`; the caller gives it its name or removes it.
-pub(super) fn rebuild(
-    root: &StateRoot,
-    dump: &mut File,
-    known: (Digest, u64),
-    commit: u32,
-) -> Result<PathBuf> {
-    let folder = root.path().join(TEMPORARY).canonicalize()?;
-    let path = folder.join(REBUILT);
-    dump::rebuild(dump, known, &path, commit)?;
-    Ok(path)
 }

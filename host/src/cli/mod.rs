@@ -23,6 +23,7 @@ mod print;
 mod receipt;
 mod replay;
 mod resume;
+mod rollback;
 mod run;
 mod run_demo;
 mod validate;
@@ -94,8 +95,10 @@ enum Command {
     Inspect(inspect::Options),
     /// Tell what a mission asked, what it was allowed, and whose limit that was
     Explain(explain::Options),
-    /// Keep a directory tree as it is, compare it, restore it byte for byte
+    /// Keep the state root or a directory tree, compare it, restore a tree byte for byte
     Amu0(amu0::Options),
+    /// Make the state root what a baseline of it was, once a person confirms
+    Rollback(rollback::Options),
     /// List what missions wrote, or check it against the record
     Artefacts(artefacts::Options),
     /// Write down tools, environment, hardware and module set, or check them
@@ -150,6 +153,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Explain(options) => explain::cmd_explain(&root, &options),
         Command::Amend(options) => amend::cmd_amend(&root, &options),
         Command::Amu0(options) => amu0::cmd_amu0(&root, &options),
+        Command::Rollback(options) => rollback::cmd_rollback(&root, &options),
         Command::Artefacts(options) => artefacts::cmd_artefacts(&root, &options),
         Command::Manifests(options) => manifests::cmd_manifests(&root, &options),
         Command::Audit(options) => audit::cmd_audit(&options),

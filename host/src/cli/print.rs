@@ -23,6 +23,11 @@ pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "[coo] {}", plain(text));
 }
 
+/// A line to be answered, on standard error.
+pub fn prompt(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", plain(text));
+}
+
 /// Text on standard output. Whatever is in it, it can't steer a terminal.
 pub fn out(text: &str) -> Result<()> {
     bytes(plain(text).as_bytes())

@@ -72,6 +72,14 @@ impl Store {
         Ok(log.pop())
     }
 
+    /// The request with this number.
+    pub fn rollback(&self, number: u32) -> Result<Request> {
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM rollbacks WHERE number = ?1"
+        ))?;
+        Ok(statement.query_row([number], read)?)
+    }
+
     /// Enters a request and gives it its number.
     pub fn request_rollback(&mut self, request: &NewRollback<'_>) -> Result<u32> {
         self.write(

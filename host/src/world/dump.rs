@@ -89,6 +89,7 @@ pub fn write(path: &Path, out: &mut Out<'_>) -> Result<()> {
         .with_context(|| format!("database {}", path.display()))
 }
 
+#[allow(clippy::disallowed_methods, reason = "SQLite writes its own file")]
 fn open(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX

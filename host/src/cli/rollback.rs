@@ -1,0 +1,148 @@
+//! `coo rollback`: the state root becomes what a baseline of it was, once a person has confirmed.
+//! Asks, and tells; what is done is in `crate::amu0::rollback`.
+
+use std::fmt::Write as _;
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use coo_kernel::rollback::{Outcome, PROMPT, Request, SAID_BYTES_MAX, before_name};
+
+use super::print;
+use crate::amu0::rollback::{self, RolledBack};
+use crate::amu0::{self, Progress};
+use crate::machine::rfc3339;
+use crate::session::{Held, Session};
+use crate::state_root::StateRoot;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Name, id, or the first 12 or more digits of the id; left out, the last one
+    #[arg(value_name = "BASELINE")]
+    baseline: Option<String>,
+    /// Ask on behalf of this migration attempt, which may ask once
+    #[arg(long, value_name = "ID")]
+    attempt: Option<String>,
+    /// List every rollback that was asked for, and what became of it
+    #[arg(long, conflicts_with_all = ["baseline", "attempt"])]
+    log: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
+    if options.log {
+        return log(root, options.json);
+    }
+    let no_root = || match &options.baseline {
+        Some(asked) => amu0::not_found(asked),
+        None => format!(
+            "no state root at {}; 'coo amu0 create' makes one and its first baseline",
+            root.display()
+        ),
+    };
+    StateRoot::open_existing(root)?.with_context(no_root)?;
+    // Without its configuration: that may be what is broken.
+    let mut held = Held::take(root, print::note)?;
+    let watched = std::io::stderr().is_terminal();
+    let progress = Progress::new(watched.then_some(&print::note));
+    let asked = options.baseline.as_deref();
+    let target = rollback::target(&held.root, &held.store, asked, &progress)?;
+    let attempt = options.attempt.as_deref();
+    let number = rollback::request(&held.root, &mut held.store, &target, attempt)?;
+    print::note(&format!(
+        "rollback {number}: artefacts/, manifests/, config.json and the databases of\n      {} become what baseline {} ({}) has;\n      what they are now is kept as baseline {}",
+        root.display(),
+        target.record.name,
+        target.record.baseline.short(),
+        before_name(number)
+    ));
+    rollback::confirm(&held.root, &mut held.store, number, &target, ask)?;
+    let done = rollback::carry_out(&held.root, &mut held.store, number, &target, &progress)?;
+    if options.json {
+        print::json(&done)?;
+    } else {
+        print::out(&text(&done))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line of standard input. What can't be read confirms nothing.
+fn ask() -> Vec<u8> {
+    print::prompt(PROMPT);
+    let mut line = Vec::new();
+    let mut input = std::io::stdin().lock().take(SAID_BYTES_MAX);
+    match input.read_until(b'\n', &mut line) {
+        Ok(_) => line,
+        Err(_) => Vec::new(),
+    }
+}
+
+fn text(done: &RolledBack) -> String {
+    let mut text = format!(
+        "Rollback {} to {}\n  Id: {}\n",
+        done.number, done.to.name, done.to.baseline
+    );
+    if let Some(before) = &done.before {
+        let _ = writeln!(
+            text,
+            "  Before: {} ({})\n  Written: {} entries\n  Removed: {} entries\n  Folders with other permissions: {}\n  World: {}\n  Artefacts on record: {}",
+            before.name,
+            before.baseline.short(),
+            done.files.written,
+            done.files.removed,
+            done.files.modes,
+            if done.world_rebuilt {
+                "made anew"
+            } else {
+                "as it was"
+            },
+            done.artefacts
+        );
+    }
+    let result = match done.outcome {
+        Outcome::Unchanged => "UNCHANGED",
+        _ => "RESTORED",
+    };
+    text + &format!("  Result: {result}\n")
+}
+
+fn log(root: &Path, json: bool) -> Result<ExitCode> {
+    let log = match Session::for_reading(root, print::note)? {
+        Some(session) => session.store.rollbacks()?,
+        None => Vec::new(),
+    };
+    if json {
+        print::json(&log)?;
+    } else if log.is_empty() {
+        print::note(&format!(
+            "no rollback was ever asked for in {}",
+            root.display()
+        ));
+    } else {
+        print::out(&log.iter().map(line).collect::<String>())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(request: &Request) -> String {
+    let mut text = format!(
+        "{:>6}  {:<9}  {}  {}\n",
+        request.number,
+        request.outcome,
+        rfc3339(request.requested_ms),
+        request.to.name
+    );
+    let mut more = |what: &str, name: &str| {
+        let _ = writeln!(text, "        {what} {name}");
+    };
+    if let Some(attempt) = &request.attempt {
+        more("asked by migration attempt", attempt);
+    }
+    if let Some(before) = &request.before {
+        more("the state before it is", &before.name);
+    }
+    text
+}
