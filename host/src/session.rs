@@ -67,32 +67,18 @@ impl Session {
     }
 
     /// Opens a root for reading it, while others may change it. `None` where there is none.
-    pub fn for_reading(path: &Path, mut say: impl FnMut(&str)) -> Result<Option<Self>> {
-        let Some(root) = StateRoot::open_existing(path)? else {
+    pub fn for_reading(path: &Path, say: impl FnMut(&str)) -> Result<Option<Self>> {
+        let Some(Read {
+            root,
+            store,
+            temporary,
+        }) = Read::open(path, say)?
+        else {
             return Ok(None);
         };
-        if root.is_read_only() {
-            let (folder, store) = Store::open_copy(root.path())?;
-            let mut session = Self::with(root, store, None)?;
-            session.temporary = Some(folder);
-            return Ok(Some(session));
-        }
-        let mut store = Store::open(path)?;
-        // What was promised is finished before anybody looks, unless somebody is at it. Where
-        // it can't be, that is no reason to show nothing.
-        let is_pending = !store.promised_worlds()?.is_empty()
-            || amu0::rollback::is_pending(&store)?
-            || amu0::is_pending(&root);
-        if is_pending && let Some(_lock) = root.try_lock() {
-            let finished = root
-                .settle()
-                .and_then(|()| recover(&root, &mut store, &mut say));
-            if let Err(error) = finished {
-                say(&format!("not finished yet: {error:#}"));
-                store = Store::open(path)?;
-            }
-        }
-        Self::with(root, store, None).map(Some)
+        let mut session = Self::with(root, store, None)?;
+        session.temporary = temporary;
+        Ok(Some(session))
     }
 
     /// Makes promised changes that are not made yet. The caller holds the lock.
@@ -139,6 +125,54 @@ pub fn find_mission(
     let session = Session::for_reading(path, say)?.with_context(not_found)?;
     let mission = session.store.mission(id.ok().with_context(not_found)?)?;
     Ok((session, mission.with_context(not_found)?))
+}
+
+/// A root to be read while others may change it, its configuration not read.
+pub struct Read {
+    /// The state root.
+    pub root: StateRoot,
+    /// Its store, or a copy of it.
+    pub store: Store,
+    /// Where the copy is.
+    temporary: Option<TempDir>,
+}
+
+impl Read {
+    /// Opens the root at `path`; `None` where there is none.
+    pub fn open(path: &Path, mut say: impl FnMut(&str)) -> Result<Option<Self>> {
+        let Some(root) = StateRoot::open_existing(path)? else {
+            return Ok(None);
+        };
+        if root.is_read_only() {
+            let (folder, store) = Store::open_copy(root.path())?;
+            let temporary = Some(folder);
+            return Ok(Some(Self {
+                root,
+                store,
+                temporary,
+            }));
+        }
+        let mut store = Store::open(path)?;
+        // What was promised is finished before anybody looks, unless somebody is at it. Where
+        // it can't be, that is no reason to show nothing.
+        let is_pending = !store.promised_worlds()?.is_empty()
+            || amu0::rollback::is_pending(&store)?
+            || amu0::is_pending(&root);
+        if is_pending && let Some(_lock) = root.try_lock() {
+            let finished = root
+                .settle()
+                .and_then(|()| recover(&root, &mut store, &mut say));
+            if let Err(error) = finished {
+                say(&format!("not finished yet: {error:#}"));
+                store = Store::open(path)?;
+            }
+        }
+        Ok(Some(Self {
+            root,
+            store,
+            temporary: None,
+        }))
+    }
 }
 
 /// A root that this process alone changes, everything promised in it made; its configuration

@@ -157,8 +157,10 @@ fn the_help_names_every_command() {
       inspect      Show hash lineage, calls, fuel, memory and outputs of a mission
       explain      Tell what a mission asked, what it was allowed, and whose limit
                    that was
-      amu0         Keep a directory tree as it is, compare it, restore it byte for
-                   byte
+      amu0         Keep the state root or a directory tree, compare it, restore a
+                   tree byte for byte
+      rollback     Make the state root what a baseline of it was, once a person
+                   confirms
       artefacts    List what missions wrote, or check it against the record
       manifests    Write down tools, environment, hardware and module set, or check
                    them

@@ -40,7 +40,7 @@ pub struct Target {
     artefacts: Vec<index::Entry>,
 }
 
-/// What a rollback did. Fields stand in key order.
+/// What a rollback did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RolledBack {
     /// How many artefacts are on record now.

@@ -97,7 +97,8 @@ pub fn capture(root: &StateRoot, store: &Store, progress: &Progress<'_>) -> Resu
     })?;
     let manifest = Manifest::new(entries)?;
     // What could not be taken apart again would be no baseline of a state.
-    governed::State::of(&manifest)?;
+    governed::State::of(&manifest)
+        .context("the present state (move away what stands in its place)")?;
     Ok(KeptState {
         id: publish(root, &manifest)?,
         manifest,

@@ -13,7 +13,7 @@ use super::print;
 use crate::amu0::rollback::{self, RolledBack};
 use crate::amu0::{self, Progress};
 use crate::machine::rfc3339;
-use crate::session::{Held, Session};
+use crate::session::{Held, Read};
 use crate::state_root::StateRoot;
 
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,7 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
     let attempt = options.attempt.as_deref();
     let number = rollback::request(&held.root, &mut held.store, &target, attempt)?;
     print::note(&format!(
-        "rollback {number}: artefacts/, manifests/, config.json and the databases of\n      {} become what baseline {} ({}) has;\n      what they are now is kept as baseline {}",
+        "rollback {number}: artefacts/, manifests/, config.json and the databases of\n      {} become what baseline {} ({}) has;\n      if that changes anything, the state now is kept as {}",
         root.display(),
         target.record.name,
         target.record.baseline.short(),
@@ -110,8 +110,8 @@ fn text(done: &RolledBack) -> String {
 }
 
 fn log(root: &Path, json: bool) -> Result<ExitCode> {
-    let log = match Session::for_reading(root, print::note)? {
-        Some(session) => session.store.rollbacks()?,
+    let log = match Read::open(root, print::note)? {
+        Some(read) => read.store.rollbacks()?,
         None => Vec::new(),
     };
     if json {

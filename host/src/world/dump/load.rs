@@ -51,11 +51,12 @@ pub(super) fn load(mut dump: impl BufRead, path: &Path, commit: u32) -> Result<(
             break;
         }
         number += 1;
+        let line = || format!("line {number}");
         if text.starts_with('[') {
-            let values: Vec<Value> = serde_json::from_str(&text)?;
+            let values: Vec<Value> = serde_json::from_str(&text).with_context(line)?;
             put(&connection, insert.as_ref(), &values, &[])
         } else {
-            match serde_json::from_str(&text)? {
+            match serde_json::from_str(&text).with_context(line)? {
                 Line::World { format } => check_format(number, &format),
                 Line::Schema { name, sql, .. } => schema.add(&connection, &name, &sql),
                 Line::Table { columns, name } => {
@@ -66,7 +67,7 @@ pub(super) fn load(mut dump: impl BufRead, path: &Path, commit: u32) -> Result<(
                 Line::Row { text, values } => put(&connection, insert.as_ref(), &values, &text),
             }
         }
-        .with_context(|| format!("line {number}"))?;
+        .with_context(line)?;
     }
     ensure!(number > 0, "is empty");
     schema.settle(&connection)?;

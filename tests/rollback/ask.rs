@@ -1,0 +1,189 @@
+//! What confirms a rollback and what does not, at the prompt and as a file; one automatic
+//! request a migration attempt.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::support::shown;
+use super::tree::pipe;
+use super::{YES, changed, clean, failed, outcomes, rollback, state};
+use insta::assert_snapshot;
+use serde_json::json;
+
+#[test]
+fn only_the_exact_line_confirms_at_the_prompt() {
+    let world = changed();
+    let before = state(&world);
+    let long = "CONFIRM_ROLLBACK".repeat(1000);
+    let lines: [&[u8]; 11] = [
+        b"",
+        b"\n",
+        b"y\n",
+        b"yes\n",
+        b"confirm_rollback\n",
+        b"CONFIRM_ROLLBACK \n",
+        b" CONFIRM_ROLLBACK\n",
+        b"CONFIRM_ROLLBACK\r\n",
+        b"no\nCONFIRM_ROLLBACK\n",
+        b"\xff\x1b[2JCONFIRM_ROLLBACK\n",
+        long.as_bytes(),
+    ];
+    for line in lines {
+        let ran = rollback(&world, &["clean"], line);
+        failed(&ran, "ERROR: RollbackAbortedException: rollback ");
+        assert!(ran.stderr.contains("nothing was changed"), "{ran:?}");
+        assert!(!ran.stderr.contains('\x1b'), "{ran:?}");
+        assert!(state(&world) == before, "{line:?}");
+    }
+    assert_eq!(outcomes(&world), ["aborted"; 11]);
+    for line in [YES, b"CONFIRM_ROLLBACK", b"CONFIRM_ROLLBACK\nno\n"] {
+        let world = changed();
+        assert_eq!(rollback(&world, &["clean"], line).code, 0, "{line:?}");
+        assert_eq!(outcomes(&world), ["restored"]);
+        assert!(state(&world) == state(&clean()));
+    }
+}
+
+#[test]
+fn what_is_asked_and_said() {
+    let world = changed();
+    assert_snapshot!(shown("rollback", &rollback(&world, &[], b"yes\n")), @r"
+    $ coo rollback
+    --- standard error
+    [coo] rollback 1: artefacts/, manifests/, config.json and the databases of
+          .coo become what baseline clean (<sha256…>) has;
+          if that changes anything, the state now is kept as before-rollback-000001
+    Type 'CONFIRM_ROLLBACK' to proceed
+    ERROR: RollbackAbortedException: rollback 1 to clean: 'yes\n' was typed, and only CONFIRM_ROLLBACK confirms; nothing was changed; ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    --- exit 1
+    ");
+    assert_snapshot!(shown("rollback", &rollback(&world, &[], YES)), @r"
+    $ coo rollback
+    Rollback 2 to clean
+      Id: <sha256>
+      Before: before-rollback-000002 (<sha256…>)
+      Written: 8 entries
+      Removed: 2 entries
+      Folders with other permissions: 0
+      World: made anew
+      Artefacts on record: 1
+      Result: RESTORED
+    --- standard error
+    [coo] rollback 2: artefacts/, manifests/, config.json and the databases of
+          .coo become what baseline clean (<sha256…>) has;
+          if that changes anything, the state now is kept as before-rollback-000002
+    Type 'CONFIRM_ROLLBACK' to proceed
+    --- exit 0
+    ");
+    assert_snapshot!(shown("rollback", &rollback(&world, &[], YES)), @r"
+    $ coo rollback
+    Rollback 3 to clean
+      Id: <sha256>
+      Result: UNCHANGED
+    --- standard error
+    [coo] rollback 3: artefacts/, manifests/, config.json and the databases of
+          .coo become what baseline clean (<sha256…>) has;
+          if that changes anything, the state now is kept as before-rollback-000003
+    Type 'CONFIRM_ROLLBACK' to proceed
+    --- exit 0
+    ");
+}
+
+#[test]
+fn a_file_in_the_state_root_confirms_once() {
+    for content in ["", "CONFIRM_ROLLBACK", "CONFIRM_ROLLBACK\n"] {
+        let world = changed();
+        let file = world.file(".coo/CONFIRM_ROLLBACK", content);
+        let ran = rollback(&world, &["clean"], b"");
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(!ran.stderr.contains("Type '"), "{ran:?}");
+        assert!(!file.exists());
+        assert!(state(&world) == state(&clean()));
+        failed(&rollback(&world, &["clean"], b""), "nothing was typed");
+    }
+}
+
+#[test]
+fn a_file_that_says_anything_else_aborts_and_is_gone() {
+    let world = changed();
+    let before = state(&world);
+    let file = world.root().join("CONFIRM_ROLLBACK");
+    for content in ["\n", "yes", "CONFIRM_ROLLBACK\r\n", "CONFIRM_ROLLBACK "] {
+        fs::write(&file, content).unwrap();
+        // The prompt is not asked after it.
+        let ran = rollback(&world, &["clean"], YES);
+        failed(&ran, "the file CONFIRM_ROLLBACK says '");
+        assert!(file.symlink_metadata().is_err());
+    }
+    symlink(world.file("yes", "CONFIRM_ROLLBACK"), &file).unwrap();
+    failed(
+        &rollback(&world, &["clean"], YES),
+        "CONFIRM_ROLLBACK in the state root is a link",
+    );
+    assert!(file.symlink_metadata().is_err() && world.path().join("yes").exists());
+    pipe(&file);
+    failed(
+        &rollback(&world, &["clean"], YES),
+        "is no plain file that can be read",
+    );
+    fs::create_dir(&file).unwrap();
+    failed(&rollback(&world, &["clean"], YES), "is a folder; remove it");
+    assert!(file.is_dir());
+    assert_eq!(outcomes(&world), ["aborted"; 7]);
+    assert!(state(&world) == before);
+}
+
+#[test]
+fn a_migration_attempt_asks_once_whatever_becomes_of_it() {
+    let world = changed();
+    let ask =
+        |attempt: &str, input: &[u8]| rollback(&world, &["clean", "--attempt", attempt], input);
+    failed(&ask("M-1", b"no\n"), "RollbackAbortedException");
+    let second =
+        "migration attempt 'M-1': has had its one automatic rollback request, number 1 (aborted)";
+    failed(&ask("M-1", YES), second);
+    assert_eq!(ask("M-2", YES).code, 0);
+    failed(&ask("M-2", YES), "number 2 (restored)");
+    failed(&ask("no name", YES), "migration attempt 'no name': must be");
+    // What is refused is not in the log, and takes no attempt's request.
+    failed(
+        &rollback(&world, &["nothing", "--attempt", "M-3"], YES),
+        "Baseline 'nothing' not found",
+    );
+    assert_eq!(ask("M-3", YES).code, 0);
+    assert_eq!(outcomes(&world), ["aborted", "restored", "unchanged"]);
+    // A person may ask again and again.
+    assert_eq!(rollback(&world, &["clean"], YES).code, 0);
+    let log = world.json(&["rollback", "--log"]);
+    assert_eq!(log[0]["attempt"], "M-1");
+    assert_eq!(log[3]["attempt"], json!(null));
+    let log = world.coo(&["rollback", "--log"]);
+    assert_snapshot!(shown("rollback --log", &log), @r"
+    $ coo rollback --log
+         1  aborted    <time>  clean
+            asked by migration attempt M-1
+         2  restored   <time>  clean
+            asked by migration attempt M-2
+            the state before it is before-rollback-000002
+         3  unchanged  <time>  clean
+            asked by migration attempt M-3
+         4  unchanged  <time>  clean
+    --- exit 0
+    ");
+    assert!(log.stdout.lines().all(|line| line.chars().count() <= 80));
+}
+
+#[test]
+fn the_log_of_a_root_without_one_is_empty() {
+    let world = super::support::World::new();
+    assert_eq!(world.json(&["rollback", "--log"]), json!([]));
+    assert_snapshot!(shown("rollback --log", &world.coo(&["rollback", "--log"])), @r"
+    $ coo rollback --log
+    --- standard error
+    [coo] no rollback was ever asked for in .coo
+    --- exit 0
+    ");
+    let both = world.coo(&["rollback", "clean", "--log"]);
+    assert_eq!(both.code, 2, "{both:?}");
+    assert!(!world.root().exists());
+}

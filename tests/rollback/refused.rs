@@ -1,0 +1,179 @@
+//! Baselines that the state can't go back to: named, before anybody is asked, and nothing is
+//! changed or logged.
+
+use std::fs;
+
+use coo_kernel::digest::Digest;
+use serde_json::{Value, json};
+
+use super::support::{Ran, World};
+use super::{YES, changed, failed, outcomes, rollback, state};
+
+/// Refused: not asked, not logged, not changed.
+#[track_caller]
+fn refused(world: &World, asked: &[&str], words: &str) -> Ran {
+    let before = state(world);
+    let ran = rollback(world, asked, YES);
+    failed(&ran, words);
+    assert!(!ran.stderr.contains("Type '"), "{ran:?}");
+    assert_eq!(outcomes(world), [""; 0]);
+    assert!(state(world) == before);
+    ran
+}
+
+/// `changed`, with a configuration that other commands can read.
+fn ready() -> World {
+    let world = changed();
+    world.file(".coo/config.json", "{}");
+    world
+}
+
+#[test]
+fn what_is_not_there_or_is_a_tree() {
+    let world = World::new();
+    failed(&rollback(&world, &["x"], YES), "Baseline 'x' not found");
+    failed(&rollback(&world, &[], YES), "no state root at .coo");
+    assert!(!world.root().exists());
+    assert_eq!(world.coo(&["init"]).code, 0);
+    refused(&world, &[], "has no baseline to go back to");
+
+    let world = ready();
+    refused(&world, &["nothing"], "Baseline 'nothing' not found");
+    refused(&world, &["../clean"], "Baseline '../clean' not found");
+    world.file("tree/file", "1");
+    let tree = ["amu0", "create", "--tree", "tree", "--name", "tree"];
+    assert_eq!(world.coo(&tree).code, 0);
+    refused(
+        &world,
+        &["tree"],
+        "baseline tree: is not one of the state root",
+    );
+}
+
+#[test]
+fn a_baseline_that_is_damaged() {
+    let record = |world: &World| world.json(&["amu0", "list"])[0].clone();
+    let manifest = |world: &World| {
+        let id = record(world)["baseline"].as_str().unwrap().to_owned();
+        world.root().join(format!("amu0/baselines/{id}.json"))
+    };
+    let objects = |world: &World| -> Vec<String> {
+        let manifest: Value = serde_json::from_slice(&fs::read(manifest(world)).unwrap()).unwrap();
+        let entries = manifest["entries"].as_array().unwrap().iter();
+        let digests = entries.filter_map(|entry| Some(entry["sha256"].as_str()?.to_owned()));
+        digests.collect()
+    };
+    let world = ready();
+    let all = objects(&world);
+    assert!(all.len() > 9);
+    for sha256 in all {
+        for is_lost in [true, false] {
+            let world = ready();
+            let (two, rest) = sha256.split_at(2);
+            let object = world.root().join(format!("amu0/objects/{two}/{rest}"));
+            if is_lost {
+                fs::remove_file(object).unwrap();
+            } else {
+                fs::write(object, "forged").unwrap();
+            }
+            refused(
+                &world,
+                &["clean"],
+                "can't be read or were changed, so it can't be gone back to",
+            );
+        }
+    }
+    let world = ready();
+    let file = manifest(&world);
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("0644", "0600")).unwrap();
+    refused(&world, &["clean"], "was changed after it was written");
+}
+
+/// Makes a baseline `forged` that has `content` at `path` and else is `clean`.
+fn forge(world: &World, path: &str, content: &str) {
+    let put = |file: String, content: &str| {
+        world.file(&format!(".coo/amu0/{file}"), content);
+    };
+    let mut record = world.json(&["amu0", "list"])[0].clone();
+    let id = record["baseline"].as_str().unwrap().to_owned();
+    let file = world.root().join(format!("amu0/baselines/{id}.json"));
+    let mut manifest: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let entries = manifest["entries"].as_array_mut().unwrap();
+    let entry = entries.iter_mut().find(|entry| entry["path"] == path);
+    let entry = entry.unwrap();
+    let sha256 = Digest::of(content).to_string();
+    entry["sha256"] = json!(sha256);
+    entry["size"] = json!(content.len());
+    let (two, rest) = sha256.split_at(2);
+    put(format!("objects/{two}/{rest}"), content);
+    let text = manifest.to_string();
+    let id = Digest::of(&text).to_string();
+    put(format!("baselines/{id}.json"), &text);
+    record["baseline"] = json!(id);
+    record["name"] = json!("forged");
+    put("names/forged.json".to_owned(), &record.to_string());
+}
+
+#[test]
+fn a_baseline_of_another_coo() {
+    let world = ready();
+    let other = "1".repeat(64);
+    forge(&world, "sandbox_digest.txt", &other);
+    let ran = refused(
+        &world,
+        &["forged"],
+        "install the coo that has that module set",
+    );
+    let own = include_str!("../../sandbox_digest.txt").trim_end();
+    for digest in [&other, own] {
+        assert!(ran.stderr.contains(digest), "{digest}: {ran:?}");
+    }
+    let world = ready();
+    forge(&world, "missions/demo.json", "{}");
+    refused(
+        &world,
+        &["forged"],
+        "its 'missions/demo.json' is not the one of this coo",
+    );
+}
+
+#[test]
+fn a_baseline_whose_databases_nobody_dumped() {
+    let world = ready();
+    forge(&world, "databases/artefacts.json", "{}\n");
+    refused(&world, &["forged"], "is not an INDEX of artefacts");
+    // The world is made before anything is promised, and must have that very dump again.
+    let dump = "{\"format\":\"coo-world/1\",\"kind\":\"world\"}\n";
+    for (more, words) in [
+        ("{}", "line 2"),
+        ("[1]\n", "line 2: a row before any table"),
+        ("\n", "line 2"),
+    ] {
+        let world = ready();
+        forge(&world, "databases/world.jsonl", &format!("{dump}{more}"));
+        let before = state(&world);
+        let ran = rollback(&world, &["forged"], YES);
+        failed(&ran, "rollback 1 to forged: nothing was changed: object ");
+        assert!(ran.stderr.contains(words), "{ran:?}");
+        assert_eq!(outcomes(&world), ["requested"]);
+        assert!(!world.root().join(".coo-restore").exists());
+        assert!(state(&world) == before);
+    }
+}
+
+#[test]
+fn a_state_that_can_not_be_kept_is_not_replaced() {
+    let world = ready();
+    super::tree::pipe(&world.root().join("artefacts/pipe"));
+    let before = state(&world);
+    failed(
+        &rollback(&world, &["clean"], YES),
+        "rollback 1 to clean: nothing was changed: 'artefacts/pipe' is a pipe; a baseline holds files, folders and links: remove it first",
+    );
+    assert!(state(&world) == before);
+    assert_eq!(outcomes(&world), ["requested"]);
+    super::tree::remove(&world.root().join("artefacts/pipe"));
+    assert_eq!(rollback(&world, &["clean"], YES).code, 0);
+    assert_eq!(outcomes(&world), ["requested", "restored"]);
+}
