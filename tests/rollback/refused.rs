@@ -174,6 +174,16 @@ fn a_state_that_can_not_be_kept_is_not_replaced() {
     assert!(state(&world) == before);
     assert_eq!(outcomes(&world), ["requested"]);
     super::tree::remove(&world.root().join("artefacts/pipe"));
+    for log in ["world.db-wal", "world.db-shm"] {
+        super::tree::remove(&world.root().join(log));
+    }
+    let damaged = world.file(".coo/world.db", "this is no database".repeat(99));
+    failed(
+        &rollback(&world, &["clean"], YES),
+        "rollback 2 to clean: nothing was changed: database .coo/world.db",
+    );
+    fs::remove_file(damaged).unwrap();
     assert_eq!(rollback(&world, &["clean"], YES).code, 0);
-    assert_eq!(outcomes(&world), ["requested", "restored"]);
+    assert_eq!(outcomes(&world), ["requested", "requested", "restored"]);
+    super::assert_at(&world, "clean");
 }

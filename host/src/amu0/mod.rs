@@ -1,6 +1,7 @@
-//! Baselines of directory trees and of the state root (AMU₀): capture, comparison, restoring. Below the state root:
-//! contents in `objects/`, each once, under their SHA-256; a manifest for each state that was
-//! captured, under its own; what people call it, and when it was made, in `names/`.
+//! Baselines of directory trees and of the state root (AMU₀): capture, comparison, restoring,
+//! rollback. Below the state root: contents in `objects/`, each once, under their SHA-256; a
+//! manifest for each state that was captured, under its own; what people call it, and when it
+//! was made, in `names/`.
 //!
 //! Invariants: an object or manifest is never written again, and not believed either: whoever
 //! reads one checks its digest. A manifest is on the disk after its objects, a name after its
