@@ -206,6 +206,24 @@ fn missions_go_on_after_a_rollback() {
     assert!(state(&world) == after);
 }
 
+#[test]
+fn an_interrupted_mission_goes_on_in_the_state_that_was_gone_back_to() {
+    let world = filled();
+    let (_, nth) = undisturbed(&world, "world.execute");
+    run_killed(&world, nth + 4);
+    assert_eq!(rollback(&world, &["empty"], YES).code, 0);
+    let resumed = world.coo(&["resume", "MISSION-000002"]);
+    assert_eq!(resumed.code, 0, "{resumed:?}");
+    let replay = world.coo(&["replay", "MISSION-000002"]);
+    assert_eq!(replay.code, 0, "{replay:?}");
+    assert_eq!(world.coo(&["artefacts", "check"]).code, 0);
+    let labels = state(&world).world;
+    assert_eq!(labels, state(&filled()).world);
+    // It has one world commit, made after the rollback.
+    assert_eq!(rollback(&world, &["empty"], YES).code, 0);
+    assert_at(&world, "empty");
+}
+
 /// The log of the old database must not be taken for the new one's.
 #[test]
 fn a_stray_log_of_the_old_world_is_not_taken_for_the_new_ones() {

@@ -19,6 +19,7 @@ pub mod rollback;
 mod scan;
 mod stage;
 mod state;
+mod target;
 
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::baseline::{

@@ -4,14 +4,12 @@
 //! dies before has changed nothing; after it, the next one that opens the root does what is
 //! left, before anything else is read. Missions, journals and frozen answers are never touched.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 
-use anyhow::{Context as _, Result, bail};
-use coo_kernel::baseline::{Entry, MANIFEST_BYTES_MAX, Manifest, Node, STAGE, steps};
+use anyhow::{Context as _, Result};
+use coo_kernel::baseline::{Entry, STAGE, steps};
 use coo_kernel::digest::Digest;
-use coo_kernel::governed::{self, State};
-use coo_kernel::index;
+use coo_kernel::governed::State;
 use coo_kernel::lineage::Link;
 use coo_kernel::rollback::{self, Aborted, CONFIRMATION, Outcome, Request, SAID_BYTES_MAX, Said};
 use serde::Serialize;
@@ -22,23 +20,13 @@ use super::progress::Progress;
 use super::restore::Restored;
 use super::scan::Tree;
 use super::stage::Stage;
-use super::{Baseline, Record, disk, find, manifest, position, restore, state, states, verify};
+pub use super::target::{Target, target};
+use super::{disk, manifest, restore, state};
 use crate::fault;
 use crate::machine;
-use crate::state_root::{StateRoot, read_bounded};
+use crate::state_root::StateRoot;
 use crate::store::{Durability, NewRollback, Store};
 use crate::world::{self, dump};
-
-/// A baseline that the state can go back to: it is whole, and of this `coo`.
-#[derive(Debug)]
-pub struct Target {
-    /// What was noted beside it.
-    pub record: Record,
-    baseline: Baseline,
-    state: State,
-    /// The record of artefacts that it has.
-    artefacts: Vec<index::Entry>,
-}
 
 /// What a rollback did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,102 +45,6 @@ pub struct RolledBack {
     pub to: Link,
     /// Whether the world was made anew.
     pub world_rebuilt: bool,
-}
-
-/// The baseline that `asked` names, or else the one that the present state goes back to, read
-/// and found to be whole. The caller alone writes to `root`.
-pub fn target(
-    root: &StateRoot,
-    store: &Store,
-    asked: Option<&str>,
-    progress: &Progress<'_>,
-) -> Result<Target> {
-    let none = || {
-        format!(
-            "state root {}: has no baseline to go back to; 'coo amu0 create' makes one",
-            root.path().display()
-        )
-    };
-    let asked = if let Some(asked) = asked {
-        asked.to_owned()
-    } else {
-        position(root, store)?.with_context(none)?.name
-    };
-    let baseline = find(root, &asked)?;
-    let shown = || format!("baseline {asked}");
-    let of_states = states(root)?.into_iter();
-    let same = of_states.filter(|record| record.baseline == baseline.id);
-    // One state can have several names: the one that was used, or else the last.
-    let record = same.enumerate().max_by_key(|(i, r)| (r.name == asked, *i));
-    let Some((_, record)) = record else {
-        bail!(
-            "{}: is not one of the state root; 'coo amu0 lineage' lists those, and a tree is restored with 'coo amu0 restore'",
-            shown()
-        );
-    };
-    let state = State::of(&baseline.manifest).with_context(shown)?;
-    let kept = verify(root, &baseline, progress)?;
-    if let Some(first) = kept.damage.first() {
-        bail!(
-            "{}: {} of its {} objects can't be read or were changed, so it can't be gone back to; {first}",
-            shown(),
-            kept.damage.len(),
-            kept.objects
-        );
-    }
-    check_binary(root, &baseline.manifest, &state).with_context(shown)?;
-    let text = object(root, &state.record.0)?;
-    let artefacts = index::parse(&text).with_context(|| format!("{}: its record", shown()))?;
-    Ok(Target {
-        record,
-        baseline,
-        state,
-        artefacts,
-    })
-}
-
-fn object(root: &StateRoot, sha256: &Digest) -> Result<Vec<u8>> {
-    let objects = Objects::new(root);
-    let text = read_bounded(
-        objects.open(sha256)?,
-        objects.shown(sha256).as_ref(),
-        MANIFEST_BYTES_MAX,
-    )?;
-    if Digest::of(&text) != *sha256 {
-        bail!(objects.damaged(sha256, (Digest::of(&text), text.len() as u64)));
-    }
-    Ok(text)
-}
-
-/// Module set and bundled missions come with the binary: no rollback brings another's back.
-fn check_binary(root: &StateRoot, manifest: &Manifest, state: &State) -> Result<()> {
-    let own = state::of_the_binary();
-    if state.sandbox != Digest::of(state::sandbox()) {
-        bail!(
-            "its sandbox digest is {}, this coo has {}; install the coo that has that module set ('coo digest' tells) and ask it",
-            String::from_utf8_lossy(&object(root, &state.sandbox)?).escape_debug(),
-            state::sandbox()
-        );
-    }
-    let own: BTreeMap<String, Digest> = own
-        .into_iter()
-        .map(|(path, text)| (path, Digest::of(text)))
-        .collect();
-    let of_binary = manifest.entries().iter();
-    let of_binary = of_binary.filter(|entry| governed::is_of_the_binary(&entry.path));
-    let theirs: BTreeMap<String, Digest> = of_binary
-        .filter_map(|entry| match entry.node {
-            Node::File { sha256, .. } => Some((entry.path.text(), sha256)),
-            _ => None,
-        })
-        .collect();
-    let either = own.keys().chain(theirs.keys());
-    if let Some(path) = either.into_iter().find(|p| own.get(*p) != theirs.get(*p)) {
-        bail!(
-            "its '{path}' is not the one of this coo; install the coo that made the baseline and ask it"
-        );
-    }
-    Ok(())
 }
 
 /// Enters a request to go back to `target`, on the disk before anybody is asked, and gives it
