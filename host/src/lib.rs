@@ -15,6 +15,7 @@ pub mod decide;
 pub mod drive;
 pub mod engine;
 pub mod fault;
+pub mod freeze;
 pub mod gateway;
 pub mod hashing;
 pub mod history;

@@ -11,10 +11,11 @@ use coo_kernel::mission::MissionId;
 use tempfile::TempDir;
 
 use crate::config::{Config, Surroundings};
+use crate::freeze::Purpose;
 use crate::state_root::{DEFAULT_NAME, StateRoot, WriteLock};
 use crate::store::{Durability, MissionRow, Store};
 use crate::world::{self, World};
-use crate::{amu0, gateway, history, machine, run_file};
+use crate::{amu0, freeze, gateway, history, machine, run_file};
 
 /// What is said where another process has the lock.
 pub const WAITING: &str = "waiting for another coo process to finish with this state root";
@@ -46,16 +47,44 @@ pub fn root_path(given: Option<&Path>) -> PathBuf {
 
 impl Session {
     /// Opens a root for changing it, alone. `say` gets one line for anything worth knowing.
-    pub fn for_writing(path: &Path, mut say: impl FnMut(&str)) -> Result<Self> {
-        let held = Held::take(path, &mut say)?;
-        Self::with(held.root, held.store, Some(held.lock))
+    pub fn for_writing(path: &Path, say: impl FnMut(&str)) -> Result<Self> {
+        Self::of(Held::take(path, Purpose::Change, say)?)
+    }
+
+    /// As `for_writing`, to add what is not governed: a freeze is no hindrance.
+    pub fn for_keeping(path: &Path, say: impl FnMut(&str)) -> Result<Self> {
+        Self::of(Held::take(path, Purpose::Keep, say)?)
+    }
+
+    /// As `for_keeping`, but only where there is a root already.
+    pub fn for_keeping_in(path: &Path, say: impl FnMut(&str)) -> Result<Option<Self>> {
+        match StateRoot::open_existing(path)? {
+            Some(_) => Self::for_keeping(path, say).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Opens a root that is there for freezing it. Waits for nobody: who is at work must be done.
+    pub fn for_freezing(path: &Path, mut say: impl FnMut(&str)) -> Result<Option<Self>> {
+        let Some(root) = StateRoot::open_existing(path)? else {
+            return Ok(None);
+        };
+        let lock = root.try_lock().with_context(|| {
+            format!(
+                "state root {}: another coo process is at work on it; wait for it and try again",
+                path.display()
+            )
+        })?;
+        let mut held = Held::settle(root, lock, Purpose::Freeze)?;
+        recover(&held.root, &mut held.store, &mut say)?;
+        Self::of(held).map(Some)
     }
 
     /// As `for_writing`, but what missions promised and did not make yet stays so.
-    pub fn for_repair(path: &Path, mut say: impl FnMut(&str)) -> Result<Self> {
-        let mut held = Held::open(path, &mut say)?;
+    pub fn for_repair(path: &Path, purpose: Purpose, mut say: impl FnMut(&str)) -> Result<Self> {
+        let mut held = Held::open(path, purpose, &mut say)?;
         recover_state(&held.root, &mut held.store, say)?;
-        Self::with(held.root, held.store, Some(held.lock))
+        Self::of(held)
     }
 
     /// As `for_writing`, but only where there is a root already.
@@ -92,6 +121,10 @@ impl Session {
         let mut session = Self::with(root, store, None)?;
         session.temporary = Some(folder);
         Ok((session, mission))
+    }
+
+    fn of(held: Held) -> Result<Self> {
+        Self::with(held.root, held.store, Some(held.lock))
     }
 
     fn with(root: StateRoot, store: Store, lock: Option<WriteLock>) -> Result<Self> {
@@ -139,12 +172,22 @@ pub struct Read {
 
 impl Read {
     /// Opens the root at `path`; `None` where there is none.
-    pub fn open(path: &Path, mut say: impl FnMut(&str)) -> Result<Option<Self>> {
+    pub fn open(path: &Path, say: impl FnMut(&str)) -> Result<Option<Self>> {
+        Self::open_for(path, Purpose::Read, say)
+    }
+
+    /// As `open`, to see how its freeze stands.
+    pub fn for_freeze(path: &Path, say: impl FnMut(&str)) -> Result<Option<Self>> {
+        Self::open_for(path, Purpose::Freeze, say)
+    }
+
+    fn open_for(path: &Path, purpose: Purpose, mut say: impl FnMut(&str)) -> Result<Option<Self>> {
         let Some(root) = StateRoot::open_existing(path)? else {
             return Ok(None);
         };
         if root.is_read_only() {
             let (folder, store) = Store::open_copy(root.path())?;
+            freeze::guard(&root, &store, purpose)?;
             let temporary = Some(folder);
             return Ok(Some(Self {
                 root,
@@ -153,10 +196,13 @@ impl Read {
             }));
         }
         let mut store = Store::open(path)?;
+        // Before anything is put right that somebody may have changed.
+        freeze::guard(&root, &store, purpose)?;
         // What was promised is finished before anybody looks, unless somebody is at it. Where
         // it can't be, that is no reason to show nothing.
         let is_pending = !store.promised_worlds()?.is_empty()
             || amu0::rollback::is_pending(&store)?
+            || freeze::is_pending(&store)?
             || amu0::is_pending(&root);
         if is_pending && let Some(_lock) = root.try_lock() {
             let finished = root
@@ -188,17 +234,32 @@ pub struct Held {
 
 impl Held {
     /// Takes the root at `path`, creating it if need be.
-    pub fn take(path: &Path, mut say: impl FnMut(&str)) -> Result<Self> {
-        let mut held = Self::open(path, &mut say)?;
+    pub fn take(path: &Path, purpose: Purpose, mut say: impl FnMut(&str)) -> Result<Self> {
+        let mut held = Self::open(path, purpose, &mut say)?;
         recover(&held.root, &mut held.store, say)?;
         Ok(held)
     }
 
-    fn open(path: &Path, mut say: impl FnMut(&str)) -> Result<Self> {
+    fn open(path: &Path, purpose: Purpose, mut say: impl FnMut(&str)) -> Result<Self> {
         let root = StateRoot::open_or_create(path)?;
         let lock = root.lock(|| say(WAITING))?;
+        Self::settle(root, lock, purpose)
+    }
+
+    fn settle(root: StateRoot, lock: WriteLock, purpose: Purpose) -> Result<Self> {
+        // Settling could put right what somebody changed of a frozen root.
+        let store = if root.has_store() {
+            let store = Store::open(root.path())?;
+            freeze::guard(&root, &store, purpose)?;
+            Some(store)
+        } else {
+            None
+        };
         root.settle()?;
-        let store = Store::open(root.path())?;
+        let store = match store {
+            Some(store) => store,
+            None => Store::open(root.path())?,
+        };
         Ok(Self { root, store, lock })
     }
 }
@@ -215,8 +276,11 @@ fn recover(root: &StateRoot, store: &mut Store, mut say: impl FnMut(&str)) -> Re
     Ok(())
 }
 
-/// Makes a rollback that was promised.
+/// Makes a rollback that was promised, and what is left of a freeze.
 fn recover_state(root: &StateRoot, store: &mut Store, mut say: impl FnMut(&str)) -> Result<()> {
+    if let Some(line) = freeze::recover(root, store)? {
+        say(&line);
+    }
     if let Some(line) = amu0::rollback::recover(root, store)? {
         say(&line);
     }

@@ -68,6 +68,11 @@ impl StateRoot {
         })
     }
 
+    /// Whether it is more than a folder.
+    pub fn has_store(&self) -> bool {
+        self.dir.symlink_metadata(crate::store::FILE).is_ok()
+    }
+
     /// Where it lies, for `SQLite` (which opens by path) and for messages.
     pub fn path(&self) -> &Path {
         &self.path
@@ -276,6 +281,24 @@ impl StateRoot {
             fault::point("folder.sync")?;
             folder.open(".")?.into_std().sync_all()
         })
+    }
+
+    /// Removes a file of `coo`'s own, if it is there.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        let permit = layout::permit(name)?;
+        let name = permit.path();
+        let removed = || -> std::io::Result<()> {
+            fault::point("file.remove")?;
+            match self.dir.remove_file(name) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+                removed => removed?,
+            }
+            fault::point("folder.sync")?;
+            let folder = Some(permit.folder()).filter(|folder| !folder.is_empty());
+            self.dir.open(folder.unwrap_or("."))?.into_std().sync_all()
+        };
+        removed()
+            .with_context(|| format!("file {}: can't be removed", self.path.join(name).display()))
     }
 
     /// Removes what a verification or an engine left below `folder`, which `new_folder` made:

@@ -161,6 +161,7 @@ fn the_help_names_every_command() {
                    tree byte for byte
       rollback     Make the state root what a baseline of it was, once a person
                    confirms
+      freeze       Let nobody change the state root until the freeze is lifted
       artefacts    List what missions wrote, or check it against the record
       manifests    Write down tools, environment, hardware and module set, or check
                    them

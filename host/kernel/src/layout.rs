@@ -8,7 +8,8 @@ use crate::mission::MissionId;
 
 /// Every file, by pattern: between slashes a plain name, or one with a variable part. Databases
 /// (`coo.db`, `world.db`), `lock` files and what is on its way in `tmp/` are not written by name.
-pub const FILES: [&str; 19] = [
+pub const FILES: [&str; 21] = [
+    "FREEZE",
     "amu0/baselines/<sha256>.json",
     "amu0/names/<name>.json",
     "amu0/objects/<two>/<rest>",
@@ -22,6 +23,7 @@ pub const FILES: [&str; 19] = [
     "evidence/<number>/amendment_log.json",
     "evidence/<number>/escalation_<name>.json",
     "manifests/environment_manifest.json",
+    "manifests/freeze_manifest.json",
     "manifests/hardware_manifest.json",
     "manifests/sandbox_digest.txt",
     "manifests/tools_manifest.json",

@@ -15,6 +15,7 @@ pub mod db;
 pub mod descriptor;
 pub mod digest;
 pub mod failure;
+pub mod freeze;
 pub mod governed;
 pub mod index;
 pub mod journal;

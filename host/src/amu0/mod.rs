@@ -10,6 +10,7 @@
 mod capture;
 mod change;
 mod disk;
+mod lock;
 mod objects;
 mod perform;
 mod progress;
@@ -35,14 +36,15 @@ use crate::state_root::StateRoot;
 
 pub use capture::{Captured, create};
 pub use change::{Contents, change};
+pub use lock::set_modes;
 pub use objects::Added;
 pub use progress::Progress;
 pub use promote::promote;
 pub use restore::{Restored, is_pending, recover, restore};
 pub use scan::{Folders, Tree};
 pub use state::{
-    Reason, compare as compare_state, create as create_of_state, missing_manifests, position,
-    states,
+    Reason, compare as compare_state, create as create_of_state, found as found_state,
+    missing_manifests, position, states,
 };
 
 /// The folder in the state root.

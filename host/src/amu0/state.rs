@@ -8,6 +8,7 @@ use std::io::{self, BufWriter, Seek as _, Write as _};
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::baseline::{Difference, Entry, Manifest, Mode, Node, TreePath, differences};
 use coo_kernel::digest::Digest;
+use coo_kernel::freeze;
 use coo_kernel::governed;
 use coo_kernel::lineage::{self, Lineage, Link, Run};
 use coo_kernel::rollback::{self, BEFORE_PREFIX};
@@ -88,6 +89,7 @@ pub fn capture(root: &StateRoot, store: &Store, progress: &Progress<'_>) -> Resu
     let tree = Tree::of_state(root)?;
     let (entries, added) = kept(root, |batch| {
         let mut entries = keep_tree(batch, &tree, progress)?;
+        unlock(store, &mut entries)?;
         for (path, text) in texts(store)? {
             let known = batch.add_text(text.as_bytes())?;
             entries.push(file(&path, known)?);
@@ -114,13 +116,28 @@ pub fn compare(
     progress: &Progress<'_>,
 ) -> Result<Vec<Difference>> {
     governed::State::of(&baseline.manifest)?;
+    let mut found = found(root, store, progress)?;
+    unlock(store, &mut found)?;
+    Ok(differences(&baseline.manifest, &found))
+}
+
+/// The present state, without keeping anything of it.
+pub fn found(root: &StateRoot, store: &Store, progress: &Progress<'_>) -> Result<Vec<Entry>> {
     let mut entries = Tree::of_state(root)?.entries(|_, _| true, progress)?;
     for (path, text) in texts(store)? {
         entries.push(file(&path, (Digest::of(&text), text.len() as u64))?);
     }
     let world = dump::digest_and_size(&root.path().join(world::FILE))?;
     entries.push(file(governed::WORLD, world)?);
-    Ok(differences(&baseline.manifest, &whole(entries)?))
+    whole(entries)
+}
+
+/// The lock of a freeze is no part of the state.
+fn unlock(store: &Store, entries: &mut [Entry]) -> Result<()> {
+    if let Some(freeze) = store.open_freeze()? {
+        freeze::unlock(entries, &freeze.manifest.state);
+    }
+    Ok(())
 }
 
 /// The governed manifests that are not there.

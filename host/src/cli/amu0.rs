@@ -152,7 +152,7 @@ fn create(
     progress: &Progress<'_>,
 ) -> Result<ExitCode> {
     existing(tree)?;
-    let session = Session::for_writing(root, print::note)?;
+    let session = Session::for_keeping(root, print::note)?;
     let tree = Tree::open(tree, session.root.path())?;
     let made = amu0::create(&session.root, &tree, name, progress)?;
     show(&made, json)
@@ -164,7 +164,7 @@ fn create_of_state(
     json: bool,
     progress: &Progress<'_>,
 ) -> Result<ExitCode> {
-    let session = Session::for_writing(root, print::note)?;
+    let session = Session::for_keeping(root, print::note)?;
     say_what_lacks(&session.root);
     let reason = amu0::Reason::Asked;
     let made = amu0::create_of_state(&session.root, &session.store, name, reason, progress)?;
@@ -179,7 +179,7 @@ fn promote(
     progress: &Progress<'_>,
 ) -> Result<ExitCode> {
     let not_found = || format!("Mission '{id}' not found.");
-    let session = Session::for_changing(root, print::note)?.with_context(not_found)?;
+    let session = Session::for_keeping_in(root, print::note)?.with_context(not_found)?;
     let mission = session
         .store
         .mission(id.parse().ok().with_context(not_found)?)?;
@@ -267,7 +267,7 @@ fn restore(
     progress: &Progress<'_>,
 ) -> Result<ExitCode> {
     existing(tree)?;
-    let session = Session::for_changing(root, print::note)?;
+    let session = Session::for_keeping_in(root, print::note)?;
     let baseline = find(session.as_ref().map(|session| &session.root), asked)?;
     let Some(session) = session else {
         return Ok(ExitCode::FAILURE);

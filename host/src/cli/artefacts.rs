@@ -9,6 +9,7 @@ use coo_kernel::index::Drift;
 use serde::Serialize;
 
 use super::print;
+use crate::freeze::Purpose;
 use crate::gateway;
 use crate::session::Session;
 use crate::state_root::StateRoot;
@@ -80,7 +81,12 @@ fn check(root: &Path, repair: bool, json: bool) -> Result<ExitCode> {
     StateRoot::open_existing(root)?.with_context(no_root)?;
     // Under the lock: a writer at work has promised what is not there yet. What an earlier one
     // could not make is looked at as it is.
-    let mut session = Session::for_repair(root, print::note)?;
+    let purpose = if repair {
+        Purpose::Change
+    } else {
+        Purpose::Read
+    };
+    let mut session = Session::for_repair(root, purpose, print::note)?;
     let drifts = gateway::check(&session.root, &session.store)?;
     if repair {
         gateway::repair(&session.root, &session.store, &drifts)?;

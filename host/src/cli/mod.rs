@@ -13,6 +13,7 @@ mod digest;
 mod events;
 mod explain;
 mod export;
+mod freeze;
 mod init;
 mod inspect;
 mod logs;
@@ -99,6 +100,8 @@ enum Command {
     Amu0(amu0::Options),
     /// Make the state root what a baseline of it was, once a person confirms
     Rollback(rollback::Options),
+    /// Let nobody change the state root until the freeze is lifted
+    Freeze(freeze::Options),
     /// List what missions wrote, or check it against the record
     Artefacts(artefacts::Options),
     /// Write down tools, environment, hardware and module set, or check them
@@ -154,6 +157,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Amend(options) => amend::cmd_amend(&root, &options),
         Command::Amu0(options) => amu0::cmd_amu0(&root, &options),
         Command::Rollback(options) => rollback::cmd_rollback(&root, &options),
+        Command::Freeze(options) => freeze::cmd_freeze(&root, &options),
         Command::Artefacts(options) => artefacts::cmd_artefacts(&root, &options),
         Command::Manifests(options) => manifests::cmd_manifests(&root, &options),
         Command::Audit(options) => audit::cmd_audit(&options),

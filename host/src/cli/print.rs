@@ -1,11 +1,14 @@
 //! How commands speak: one form for errors, one for notes, JSON for machines. Control
 //! characters of outside text never reach a terminal as such.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
+
+/// Of an answer: more than any word that is asked for.
+const ANSWER_BYTES_MAX: u64 = 4_096;
 
 /// `ERROR: …` on standard error.
 pub fn error(error: &anyhow::Error) {
@@ -23,9 +26,15 @@ pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "[coo] {}", plain(text));
 }
 
-/// A line to be answered, on standard error.
-pub fn prompt(text: &str) {
+/// Asks on standard error, and gives one line of standard input. What can't be read is no answer.
+pub fn ask(text: &str) -> Vec<u8> {
     let _ = writeln!(std::io::stderr(), "{}", plain(text));
+    let mut line = Vec::new();
+    let mut input = std::io::stdin().lock().take(ANSWER_BYTES_MAX);
+    match input.read_until(b'\n', &mut line) {
+        Ok(_) => line,
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Text on standard output. Whatever is in it, it can't steer a terminal.

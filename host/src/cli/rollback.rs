@@ -2,16 +2,17 @@
 //! Asks, and tells; what is done is in `crate::amu0::rollback`.
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, IsTerminal as _, Read as _};
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::rollback::{Outcome, PROMPT, Request, SAID_BYTES_MAX, before_name};
+use coo_kernel::rollback::{Outcome, PROMPT, Request, before_name};
 
 use super::print;
 use crate::amu0::rollback::{self, RolledBack};
 use crate::amu0::{self, Progress};
+use crate::freeze::Purpose;
 use crate::machine::rfc3339;
 use crate::session::{Held, Read};
 use crate::state_root::StateRoot;
@@ -45,7 +46,7 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
     };
     StateRoot::open_existing(root)?.with_context(no_root)?;
     // Without its configuration: that may be what is broken.
-    let mut held = Held::take(root, print::note)?;
+    let mut held = Held::take(root, Purpose::Change, print::note)?;
     let watched = std::io::stderr().is_terminal();
     let progress = Progress::new(watched.then_some(&print::note));
     let asked = options.baseline.as_deref();
@@ -59,7 +60,9 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
         target.record.baseline.short(),
         before_name(number)
     ));
-    rollback::confirm(&held.root, &mut held.store, number, &target, ask)?;
+    rollback::confirm(&held.root, &mut held.store, number, &target, || {
+        print::ask(PROMPT)
+    })?;
     let done = rollback::carry_out(&held.root, &mut held.store, number, &target, &progress)?;
     if options.json {
         print::json(&done)?;
@@ -67,17 +70,6 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
         print::out(&text(&done))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// One line of standard input. What can't be read confirms nothing.
-fn ask() -> Vec<u8> {
-    print::prompt(PROMPT);
-    let mut line = Vec::new();
-    let mut input = std::io::stdin().lock().take(SAID_BYTES_MAX);
-    match input.read_until(b'\n', &mut line) {
-        Ok(_) => line,
-        Err(_) => Vec::new(),
-    }
 }
 
 fn text(done: &RolledBack) -> String {

@@ -5,6 +5,7 @@
 //! are synced exactly where somebody outside may already know of them (`Durability`).
 
 mod events;
+mod freezes;
 mod frozen;
 mod missions;
 mod rollbacks;
@@ -23,6 +24,7 @@ use tempfile::TempDir;
 use crate::fault;
 
 pub use events::{EventFacts, Page};
+pub use freezes::{FreezeRow, checkpoint};
 pub use frozen::FrozenCall;
 pub use missions::{Facts, MissionRow, NewMission};
 pub use rollbacks::NewRollback;
@@ -133,6 +135,25 @@ CREATE TRIGGER rollbacks_end_once BEFORE UPDATE ON rollbacks
     BEGIN SELECT RAISE(ABORT, 'a rollback ends once'); END;
 CREATE TRIGGER rollbacks_never_vanish BEFORE DELETE ON rollbacks
     BEGIN SELECT RAISE(ABORT, 'the rollback log is immutable'); END;
+";
+
+/// And the log of freezes, which is their promise, too.
+const FREEZES: &str = "
+CREATE TABLE freezes(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    phase TEXT NOT NULL,
+    frozen_ms INTEGER NOT NULL,
+    lifted_ms INTEGER,
+    by_whom TEXT NOT NULL,
+    manifest TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER freezes_go_one_way BEFORE UPDATE ON freezes
+    WHEN (old.phase, new.phase) NOT IN
+        (VALUES ('freezing', 'frozen'), ('frozen', 'lifting'), ('lifting', 'lifted'))
+        OR new.manifest <> old.manifest OR new.frozen_ms <> old.frozen_ms
+    BEGIN SELECT RAISE(ABORT, 'a freeze goes one way'); END;
+CREATE TRIGGER freezes_never_vanish BEFORE DELETE ON freezes
+    BEGIN SELECT RAISE(ABORT, 'the freeze log is immutable'); END;
 ";
 
 /// What a commit survives.
@@ -262,6 +283,7 @@ impl Store {
         }
         if from < 3 {
             self.connection.execute_batch(ROLLBACKS)?;
+            self.connection.execute_batch(FREEZES)?;
         }
         Ok(self
             .connection

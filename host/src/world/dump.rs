@@ -76,6 +76,18 @@ pub fn digest_and_size(path: &Path) -> Result<(Digest, u64)> {
     Ok((hashing.digest(), size))
 }
 
+/// Empties the write-ahead log of the world below `root` into it, where there is a world. False
+/// where somebody still reads from it.
+pub fn checkpoint(root: &Path) -> Result<bool> {
+    let path = root.join(FILE);
+    if path.symlink_metadata().is_err() {
+        return Ok(true);
+    }
+    open(&path)
+        .and_then(|connection| crate::store::checkpoint(&connection))
+        .with_context(|| format!("database {}", path.display()))
+}
+
 /// Passes the dump of the world in the file `path` to `out`, piece by piece. A world that is
 /// not there is an empty one.
 pub fn write(path: &Path, out: &mut Out<'_>) -> Result<()> {

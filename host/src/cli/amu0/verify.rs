@@ -50,7 +50,7 @@ pub fn verify(
 ) -> Result<ExitCode> {
     // A state that others change is compared at no moment at all.
     let session = if state {
-        Session::for_changing(root, print::note)?
+        Session::for_keeping_in(root, print::note)?
     } else {
         Session::for_reading(root, print::note)?
     };

@@ -1,0 +1,208 @@
+//! `coo freeze [status|lift]`: a state root that nobody may change. Words and questions; what is
+//! done is in `crate::freeze`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::digest::Digest;
+use coo_kernel::freeze::{Difference, LIFT, LIFT_CHANGED, MANIFEST};
+use serde::Serialize;
+
+use super::{manifests, print};
+use crate::freeze::{self, Purpose, Standing, Unready};
+use crate::machine::{self, rfc3339};
+use crate::session::{Held, Read, Session};
+use crate::state_root::StateRoot;
+use crate::store::FreezeRow;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Tell whether the state root is frozen, and name whatever was changed since
+    Status,
+    /// End the freeze, once a person has confirmed
+    Lift,
+}
+
+#[derive(Serialize)]
+struct View<'a> {
+    by: &'a str,
+    differences: &'a [Difference],
+    frozen: String,
+    is_frozen: bool,
+    manifest_sha256: Digest,
+    number: u32,
+}
+
+#[derive(Serialize)]
+struct NotFrozen {
+    is_frozen: bool,
+}
+
+pub fn cmd_freeze(root: &Path, options: &Options) -> Result<ExitCode> {
+    match options.command {
+        None => activate(root, options.json),
+        Some(Command::Status) => status(root, options.json),
+        Some(Command::Lift) => lift(root, options.json),
+    }
+}
+
+fn activate(path: &Path, json: bool) -> Result<ExitCode> {
+    // Before anything of our own is open.
+    let strangers = machine::open_files();
+    if let Some((number, target)) = strangers.iter().flatten().next() {
+        bail!(
+            "descriptor {number} ({}): was handed to this process and is neither stdio nor coo's; close it with 'coo freeze {number}>&-', or start coo elsewhere",
+            print::one_line(target)
+        );
+    }
+    let no_root = || format!("no state root at {}; 'coo init' makes one", path.display());
+    let mut session = Session::for_freezing(path, print::note)?.with_context(no_root)?;
+    let row = match freeze::activate(&mut session)? {
+        Ok(row) => row,
+        Err(unready) => return refuse(path, &unready),
+    };
+    let standing = Standing {
+        row,
+        differences: Vec::new(),
+    };
+    show(&standing, json, "FROZEN")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn refuse(path: &Path, unready: &Unready) -> Result<ExitCode> {
+    let shown = path.display();
+    match unready {
+        Unready::Frozen(row) => bail!(
+            "state root {shown}: is frozen since {} by freeze {}",
+            rfc3339(row.frozen_ms),
+            row.number
+        ),
+        Unready::Reader(database) => bail!(
+            "database {}: another process reads it; wait for it and try again",
+            path.join(database).display()
+        ),
+        Unready::Manifests(drifts) => {
+            print::out(&drifts.iter().map(manifests::line).collect::<String>())?;
+            bail!(
+                "state root {shown}: its manifests are not what is so now, {} differences, so it was not frozen; if that is meant, 'coo manifests write' writes them anew",
+                drifts.len()
+            );
+        }
+    }
+}
+
+fn status(path: &Path, json: bool) -> Result<ExitCode> {
+    let standing = match Read::for_freeze(path, print::note)? {
+        Some(read) => freeze::examine(&read.root, &read.store)?,
+        None => None,
+    };
+    let Some(standing) = standing else {
+        if json {
+            print::json(&NotFrozen { is_frozen: false })?;
+        } else {
+            print::out("not frozen\n")?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let changed = standing.differences.len();
+    show(
+        &standing,
+        json,
+        if changed == 0 { "FROZEN" } else { "CHANGED" },
+    )?;
+    if changed > 0 {
+        print::error_text(&format!(
+            "state root {}: was changed since freeze {}, {}; undo that, or 'coo freeze lift' ends the freeze",
+            path.display(),
+            standing.row.number,
+            print::counted(changed, "difference")
+        ));
+    }
+    Ok(print::code(changed == 0))
+}
+
+fn lift(path: &Path, json: bool) -> Result<ExitCode> {
+    let not_frozen = || format!("state root {}: is not frozen", path.display());
+    StateRoot::open_existing(path)?.with_context(not_frozen)?;
+    let mut held = Held::take(path, Purpose::Freeze, print::note)?;
+    let standing = freeze::examine(&held.root, &held.store)?.with_context(not_frozen)?;
+    let word = if standing.differences.is_empty() {
+        LIFT
+    } else {
+        print::out(&lines(&standing.differences))?;
+        print::note("the state is not what was frozen, and lifting does not undo that");
+        LIFT_CHANGED
+    };
+    let said = print::ask(&format!(
+        "Type '{word}' to lift freeze {}",
+        standing.row.number
+    ));
+    if said.strip_suffix(b"\n").unwrap_or(&said) != word.as_bytes() {
+        bail!(
+            "freeze {}: '{}' does not lift it, {word} does; it stays in force",
+            standing.row.number,
+            String::from_utf8_lossy(&said)
+                .trim_end()
+                .escape_debug()
+                .take(40)
+                .collect::<String>()
+        );
+    }
+    freeze::lift(&held.root, &mut held.store, &standing.row)?;
+    show(&standing, json, "LIFTED")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn lines(differences: &[Difference]) -> String {
+    let mut text = String::new();
+    for Difference { change, what } in differences {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{change:<13}  {}", print::one_line(what));
+    }
+    text
+}
+
+fn show(standing: &Standing, json: bool, result: &str) -> Result<()> {
+    let FreezeRow {
+        number,
+        by,
+        frozen_ms,
+        manifest,
+        ..
+    } = &standing.row;
+    let manifest_sha256 = Digest::of(manifest.to_text());
+    if json {
+        return print::json(&View {
+            by,
+            differences: &standing.differences,
+            frozen: rfc3339(*frozen_ms),
+            is_frozen: result != "LIFTED",
+            manifest_sha256,
+            number: *number,
+        });
+    }
+    let summary = manifest.state.summary();
+    let mut text = lines(&standing.differences);
+    let _ = writeln!(
+        text,
+        "Freeze {number}\n  Since: {}\n  By: {}\n  Manifest: {MANIFEST}\n  {manifest_sha256}\n  Governed: {} files, {} folders, {} bytes\n  Missions: {}\n  Result: {result}",
+        rfc3339(*frozen_ms),
+        print::one_line(by),
+        summary.files,
+        summary.folders,
+        summary.bytes,
+        manifest.journal.missions
+    );
+    print::out(&text)
+}

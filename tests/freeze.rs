@@ -1,0 +1,543 @@
+//! Freezes: what has to hold before one begins, what is refused while it lasts, that tampering is
+//! told by the next command whichever it is, that lifting gives everything back, and that a
+//! process that dies at any point leaves a root that is frozen or one that is not.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use support::model_server::{ModelServer, Response};
+use support::{Ran, World, shown};
+
+/// A world with a run, its artefact and its database, and manifests.
+fn ready() -> World {
+    made(World::new())
+}
+
+fn made(world: World) -> World {
+    let ran = world.coo(&["run", "triage", "--frozen"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(world.coo(&["manifests", "write"]).code, 0);
+    world
+}
+
+fn frozen() -> World {
+    let world = ready();
+    let ran = world.coo(&["freeze"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    world
+}
+
+/// As a user sees it, but for what differs from machine to machine.
+fn steadied(command: &str, ran: &Ran) -> String {
+    let mut text = String::new();
+    for line in shown(command, ran).lines() {
+        let mut known = ["  By: ", "  Governed: "].into_iter();
+        let line = known.find(|label| line.starts_with(label)).unwrap_or(line);
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn failed(ran: &Ran, words: &str) {
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("ERROR: "), "{ran:?}");
+    assert!(ran.stderr.contains(words), "{words}: {ran:?}");
+}
+
+fn lift(world: &World) -> Ran {
+    world.coo_with_input(&["freeze", "lift"], b"LIFT_FREEZE\n")
+}
+
+fn mode(path: &Path) -> u32 {
+    path.metadata().unwrap().permissions().mode() & 0o777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Modes and contents of everything that is governed.
+fn governed(world: &World) -> Vec<(PathBuf, u32, Option<Vec<u8>>)> {
+    let mut found = Vec::new();
+    let mut waiting: Vec<PathBuf> = ["artefacts", "config.json", "manifests"]
+        .iter()
+        .map(|name| world.root().join(name))
+        .collect();
+    while let Some(path) = waiting.pop() {
+        if path.ends_with("freeze_manifest.json") {
+            continue;
+        }
+        let content = if path.is_dir() {
+            waiting.extend(
+                fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+            None
+        } else {
+            Some(fs::read(&path).unwrap())
+        };
+        found.push((path.clone(), mode(&path), content));
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_freeze_locks_what_is_governed_and_lifting_gives_it_back() {
+    let world = ready();
+    set_mode(&world.root().join("config.json"), 0o664);
+    set_mode(&world.root().join("artefacts"), 0o750);
+    let before = governed(&world);
+    insta::assert_snapshot!(steadied("freeze", &world.coo(&["freeze"])), @r"
+    $ coo freeze
+    Freeze 1
+      Since: <time>
+      By:
+      Manifest: manifests/freeze_manifest.json
+      <sha256>
+      Governed:
+      Missions: 1
+      Result: FROZEN
+    --- exit 0
+    ");
+    let text = fs::read_to_string(world.root().join("FREEZE")).unwrap();
+    assert_eq!(text, "FREEZE=TRUE\n");
+    for (path, mode, _) in governed(&world) {
+        assert_eq!(mode & 0o222, 0, "{}", path.display());
+    }
+    assert_eq!(
+        fs::metadata(world.root().join("world.db-wal")).map_or(0, |m| m.len()),
+        0
+    );
+    let status = world.json(&["freeze", "status"]);
+    assert_eq!(
+        (&status["is_frozen"], &status["differences"]),
+        (&json!(true), &json!([]))
+    );
+    failed(&world.coo(&["freeze"]), "is frozen since");
+
+    insta::assert_snapshot!(steadied("freeze lift", &lift(&world)), @r"
+    $ coo freeze lift
+    Freeze 1
+      Since: <time>
+      By:
+      Manifest: manifests/freeze_manifest.json
+      <sha256>
+      Governed:
+      Missions: 1
+      Result: LIFTED
+    --- standard error
+    Type 'LIFT_FREEZE' to lift freeze 1
+    --- exit 0
+    ");
+    assert_eq!(governed(&world), before);
+    assert!(!world.root().join("FREEZE").exists());
+    assert_eq!(
+        world.json(&["freeze", "status"]),
+        json!({ "is_frozen": false })
+    );
+    failed(&lift(&world), "is not frozen");
+    assert_eq!(world.coo(&["run-demo"]).code, 0);
+    assert_eq!(world.coo(&["freeze"]).code, 0);
+    assert_eq!(world.json(&["freeze", "status"])["number"], 2);
+}
+
+#[test]
+fn equal_states_have_equal_manifests() {
+    let [first, second] = [frozen(), frozen()].map(|world| {
+        let manifest = world.root().join("manifests/freeze_manifest.json");
+        let text = fs::read_to_string(manifest).unwrap();
+        let mut value: Value = serde_json::from_str(&text).unwrap();
+        // What the worlds do not share: where they lie, and when their mission ran.
+        for part in ["manifests", "state", "state_sha256"] {
+            assert!(value.as_object_mut().unwrap().remove(part).is_some());
+        }
+        value
+    });
+    assert_eq!(first, second);
+    // One state, frozen twice, has one manifest.
+    let world = frozen();
+    let file = world.root().join("manifests/freeze_manifest.json");
+    let text = fs::read(&file).unwrap();
+    assert_eq!(lift(&world).code, 0);
+    assert_eq!(world.coo(&["freeze"]).code, 0);
+    assert_eq!(fs::read(&file).unwrap(), text);
+}
+
+#[test]
+fn what_would_change_the_state_is_refused() {
+    let world = ready();
+    world.triage_descriptor();
+    world.file("tree/file", "x");
+    assert_eq!(world.coo(&["amu0", "create", "--name", "state"]).code, 0);
+    assert_eq!(world.coo(&["freeze"]).code, 0);
+    let before = (governed(&world), world.json(&["missions"]));
+    for command in [
+        &["init"] as &[&str],
+        &["run-demo"],
+        &["run", "triage", "--frozen"],
+        &["run", "triage.json"],
+        &["resume", "MISSION-000001"],
+        &["approve", "MISSION-000001"],
+        &["reject", "MISSION-000001"],
+        &["verify", "demo"],
+        &["manifests", "write"],
+        &["artefacts", "check", "--repair"],
+        &["rollback", "state"],
+    ] {
+        failed(
+            &world.coo(command),
+            "by freeze 1, nothing was changed; 'coo freeze lift' lifts it",
+        );
+    }
+    assert_eq!((governed(&world), world.json(&["missions"])), before);
+}
+
+#[test]
+fn what_only_reads_or_keeps_goes_on() {
+    let world = frozen();
+    world.file("tree/file", "x");
+    let before = governed(&world);
+    for command in [
+        &["missions"] as &[&str],
+        &["mission", "MISSION-000001"],
+        &["logs", "MISSION-000001"],
+        &["inspect", "MISSION-000001"],
+        &["explain", "MISSION-000001"],
+        &["replay", "MISSION-000001"],
+        &["export", "MISSION-000001", "--output", "run.coorun"],
+        &["replay", "run.coorun"],
+        &["artefacts"],
+        &["artefacts", "check"],
+        &["manifests", "check"],
+        &["rollback", "--log"],
+        &["amu0", "create", "--name", "state"],
+        &["amu0", "verify", "state", "--state"],
+        &["amu0", "create", "--tree", "tree", "--name", "tree"],
+        &["amu0", "restore", "tree", "--tree", "tree"],
+        &["amu0", "list"],
+        &["amu0", "lineage"],
+        &["validate", "demo"],
+        &["digest"],
+        &["freeze", "status"],
+    ] {
+        let ran = world.coo(command);
+        assert_eq!(ran.code, 0, "{command:?} {ran:?}");
+    }
+    assert_eq!(governed(&world), before);
+    // What was kept meanwhile is the state without the lock.
+    assert_eq!(lift(&world).code, 0);
+    let ran = world.coo(&["amu0", "verify", "state", "--state"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn what_has_to_hold_first_is_named() {
+    let bare = World::new();
+    failed(&bare.coo(&["freeze"]), "no state root at .coo");
+    assert!(!bare.root().exists());
+    assert_eq!(bare.coo(&["freeze", "status"]).code, 0);
+    assert_eq!(bare.coo(&["init"]).code, 0);
+    let ran = bare.coo(&["freeze"]);
+    failed(&ran, "'coo manifests write' writes them anew");
+    assert!(
+        ran.stdout
+            .contains("missing     manifests/tools_manifest.json"),
+        "{ran:?}"
+    );
+
+    let world = ready();
+    let manifest = world.root().join("manifests/sandbox_digest.txt");
+    fs::write(&manifest, "another\n").unwrap();
+    failed(
+        &world.coo(&["freeze"]),
+        "its manifests are not what is so now, 1 difference",
+    );
+    assert_eq!(world.coo(&["manifests", "write"]).code, 0);
+
+    // A file that was handed to it, here as standard input under another number.
+    let mut command = std::process::Command::new("sh");
+    let handed = command
+        .args([
+            "-c",
+            "exec \"$0\" freeze 7<config",
+            env!("CARGO_BIN_EXE_coo"),
+        ])
+        .current_dir({
+            world.file("config", "x");
+            world.path()
+        })
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(handed.stderr).unwrap();
+    assert!(stderr.starts_with("ERROR: descriptor 7 ("), "{stderr}");
+    assert!(
+        stderr.contains("close it with 'coo freeze 7>&-'"),
+        "{stderr}"
+    );
+
+    // Somebody who reads holds the log.
+    let reader = world.database("coo.db");
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM missions;")
+        .unwrap();
+    assert_eq!(world.coo(&["manifests", "check"]).code, 0);
+    world
+        .database("coo.db")
+        .execute_batch("UPDATE missions SET name = name")
+        .unwrap();
+    failed(&world.coo(&["freeze"]), "coo.db: another process reads it");
+    drop(reader);
+    assert_eq!(world.coo(&["freeze"]).code, 0);
+}
+
+#[test]
+fn a_mission_at_work_is_not_frozen() {
+    let (server, release) = ModelServer::holding(|| Response::completion("bug"));
+    let world = made(World::new().with("COO_LLM_BASE_URL", server.base_url()));
+    world.triage_descriptor();
+    let mut running = world.start(&["run", "triage.json"]);
+    // Its first call has arrived: it holds the root.
+    server.wait_for_request(&mut running);
+    failed(
+        &world.coo(&["freeze"]),
+        "another coo process is at work on it",
+    );
+    running.kill().unwrap();
+    running.wait().unwrap();
+    // What was killed runs no more, and its journal is part of what is frozen.
+    let ran = world.coo(&["freeze"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    failed(&world.coo(&["resume", "MISSION-000002"]), "is frozen since");
+    drop(release);
+}
+
+#[test]
+fn only_the_exact_words_lift_a_freeze() {
+    let world = frozen();
+    for said in [
+        "",
+        "\n",
+        "yes\n",
+        "lift_freeze\n",
+        "LIFT_FREEZE \n",
+        " LIFT_FREEZE\n",
+        "LIFT_FREEZE\r\n",
+        "LIFT_CHANGED_FREEZE\n",
+    ] {
+        let ran = world.coo_with_input(&["freeze", "lift"], said.as_bytes());
+        failed(
+            &ran,
+            "does not lift it, LIFT_FREEZE does; it stays in force",
+        );
+    }
+    assert_eq!(world.coo(&["freeze", "status"]).code, 0);
+    let ran = world.coo_with_input(&["freeze", "lift"], b"LIFT_FREEZE");
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+/// Changes a frozen root, past everything that guards it.
+type Tampering = fn(&World);
+
+#[test]
+fn tampering_is_told_by_the_next_command_whichever_it_is() {
+    let artefact = "artefacts/triage/Triage_Report_v1.0.md";
+    let cases: [(&str, &str, Tampering); 13] = [
+        (artefact, "other content", |world| {
+            fs::write(
+                world.root().join("artefacts/triage/Triage_Report_v1.0.md"),
+                "x",
+            )
+            .unwrap();
+        }),
+        (artefact, "missing", |world| {
+            fs::remove_file(world.root().join("artefacts/triage/Triage_Report_v1.0.md")).unwrap();
+        }),
+        (artefact, "other mode", |world| {
+            set_mode(
+                &world.root().join("artefacts/triage/Triage_Report_v1.0.md"),
+                0o644,
+            );
+        }),
+        ("artefacts/more", "extra", |world| {
+            fs::create_dir(world.root().join("artefacts/more")).unwrap();
+        }),
+        ("artefacts/triage", "other mode", |world| {
+            set_mode(&world.root().join("artefacts/triage"), 0o755);
+        }),
+        ("config.json", "other content", |world| {
+            fs::write(world.root().join("config.json"), "{").unwrap();
+        }),
+        ("manifests/tools_manifest.json", "missing", |world| {
+            fs::remove_file(world.root().join("manifests/tools_manifest.json")).unwrap();
+        }),
+        ("manifests/freeze_manifest.json", "other content", |world| {
+            fs::write(world.root().join("manifests/freeze_manifest.json"), "{}").unwrap();
+        }),
+        ("FREEZE", "missing", |world| {
+            fs::remove_file(world.root().join("FREEZE")).unwrap();
+        }),
+        ("FREEZE", "other content", |world| {
+            fs::write(world.root().join("FREEZE"), "FREEZE=FALSE\n").unwrap();
+        }),
+        ("databases/world.jsonl", "other content", |world| {
+            world
+                .database("world.db")
+                .execute_batch("CREATE TABLE more(x)")
+                .unwrap();
+        }),
+        ("missions in coo.db", "other content", |world| {
+            let journal = world.unguarded_journal();
+            journal
+                .execute_batch("DELETE FROM events; DELETE FROM missions;")
+                .unwrap();
+        }),
+        ("frozen answers in coo.db", "other content", |world| {
+            world
+                .database("coo.db")
+                .execute_batch("INSERT INTO frozen_calls VALUES(x'00', 1, '{}', '{}')")
+                .unwrap();
+        }),
+    ];
+    for (what, change, tamper) in cases {
+        let world = frozen();
+        tamper(&world);
+        let words = format!("{what} ({change})");
+        for command in [
+            &["missions"] as &[&str],
+            &["run-demo"],
+            &["amu0", "create"],
+            &["amu0", "list"],
+            &["init"],
+        ] {
+            failed(&world.coo(command), &words);
+        }
+        let status = world.coo(&["freeze", "status"]);
+        failed(&status, "was changed since freeze 1");
+        assert!(status.stdout.contains(what), "{status:?}");
+        // Lifting takes another word, and undoes none of it.
+        failed(&lift(&world), "LIFT_CHANGED_FREEZE does; it stays in force");
+        let lifted = world.coo_with_input(&["freeze", "lift"], b"LIFT_CHANGED_FREEZE\n");
+        assert_eq!(lifted.code, 0, "{what} {lifted:?}");
+        assert_eq!(
+            world.json(&["freeze", "status"]),
+            json!({ "is_frozen": false })
+        );
+    }
+}
+
+#[test]
+fn a_freeze_that_nobody_made_is_told() {
+    let world = ready();
+    fs::write(world.root().join("FREEZE"), "FREEZE=TRUE\n").unwrap();
+    failed(&world.coo(&["missions"]), "its log of freezes has none");
+    fs::remove_file(world.root().join("FREEZE")).unwrap();
+    assert_eq!(world.coo(&["missions"]).code, 0);
+    // The log itself can't be rewritten, short of rewriting the database.
+    let frozen = frozen();
+    let store = frozen.database("coo.db");
+    for forged in [
+        "DELETE FROM freezes",
+        "UPDATE freezes SET phase = 'lifted'",
+        "UPDATE freezes SET manifest = '{}'",
+        "UPDATE freezes SET frozen_ms = 0",
+    ] {
+        assert!(store.execute_batch(forged).is_err(), "{forged}");
+    }
+}
+
+/// Runs `arguments` with the fault, and says whether that stopped it.
+fn disturbed(world: &World, arguments: &[&str], fault: &str) -> bool {
+    use std::io::Write as _;
+    let mut child = world
+        .command(arguments)
+        .env("COO_FAULT", fault)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(b"LIFT_FREEZE\n");
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("panicked"), "{fault}: {stderr}");
+    !output.status.success()
+}
+
+#[test]
+fn a_freeze_or_its_end_stopped_at_any_point_is_whole_after_the_next_command() {
+    let template = ready();
+    let before = governed(&template)
+        .into_iter()
+        .map(|(_, mode, _)| mode)
+        .collect::<Vec<_>>();
+    let copied = |from: &World| {
+        let world = World::new();
+        support::copy_folder(&from.root(), &world.root());
+        for (path, mode, _) in governed(from) {
+            set_mode(
+                &world.root().join(path.strip_prefix(from.root()).unwrap()),
+                mode,
+            );
+        }
+        world
+    };
+    for (start, arguments) in [
+        (&template, &["freeze"] as &[&str]),
+        (&frozen(), &["freeze", "lift"]),
+    ] {
+        let reference = copied(start);
+        let list = reference.path().join("points");
+        assert!(!disturbed(
+            &reference,
+            arguments,
+            &format!("list:{}", list.display())
+        ));
+        let points = fs::read_to_string(list).unwrap();
+        for way in ["kill", "fail"] {
+            let mut ends = [0, 0];
+            for (n, point) in (1..).zip(points.lines()) {
+                let world = copied(start);
+                let fault = format!("{way}:{n}");
+                assert!(disturbed(&world, arguments, &fault), "{fault} {point}");
+                let next = world.coo(&["missions"]);
+                assert_eq!(next.code, 0, "{fault} {point} {next:?}");
+                let status = world.json(&["freeze", "status"]);
+                let is_frozen = status["is_frozen"] == true;
+                ends[usize::from(is_frozen)] += 1;
+                let modes: Vec<u32> = governed(&world)
+                    .into_iter()
+                    .map(|(_, mode, _)| mode)
+                    .collect();
+                if is_frozen {
+                    assert_eq!(status["differences"], json!([]), "{fault} {point}");
+                    assert!(
+                        modes.iter().all(|mode| mode & 0o222 == 0),
+                        "{fault} {point}"
+                    );
+                    assert_eq!(lift(&world).code, 0, "{fault} {point}");
+                } else {
+                    assert_eq!(modes, before, "{fault} {point}");
+                    assert!(!world.root().join("FREEZE").exists());
+                    let again = world.coo(&["freeze"]);
+                    assert_eq!(again.code, 0, "{fault} {point} {again:?}");
+                }
+            }
+            println!(
+                "{arguments:?} {way}: {} not frozen, {} frozen, 0 mixed",
+                ends[0], ends[1]
+            );
+            assert!(ends[0] > 1 && ends[1] > 1, "{ends:?}");
+        }
+    }
+}
