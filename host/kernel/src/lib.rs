@@ -30,6 +30,7 @@ pub mod module_set;
 pub mod pipeline;
 pub mod plan;
 pub mod protected;
+pub mod python;
 pub mod repository;
 pub mod rollback;
 pub mod state;

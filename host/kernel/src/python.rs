@@ -1,0 +1,100 @@
+//! Imports of Python sources, rewritten after a package has moved (packet §2.1). By the syntax
+//! tree, and to the byte: what is no import of the moved package, or a use of one, stays as it
+//! is. What can't be decided is a question and stays, too; nothing is guessed. Knows sources as
+//! bytes and touches none.
+
+mod dynamic;
+mod edit;
+mod imports;
+mod module;
+mod names;
+mod parse;
+mod scope;
+
+use serde::Serialize;
+
+pub use dynamic::{Dynamic, mentions, rewrite_mentions};
+pub use module::{ModulePath, Move, Place};
+pub use parse::{BYTES_MAX, Refused};
+
+use edit::Edits;
+
+/// One change of a source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Edit {
+    /// The first line of a file is 1.
+    pub line: usize,
+    /// What stands there now.
+    pub now: String,
+    /// What stood there.
+    pub was: String,
+}
+
+/// What can't be decided without a person.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Question {
+    /// What could be done.
+    pub answers: Vec<String>,
+    /// Of what kind.
+    pub kind: Kind,
+    /// The first line of a file is 1.
+    pub line: usize,
+    /// What stands there.
+    pub text: String,
+    /// Why it can't be decided.
+    pub why: &'static str,
+}
+
+/// Kinds of questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A name that is the moved package and something else.
+    AmbiguousName,
+    /// A module that is named by a string in a call.
+    DynamicImport,
+    /// A string that looks like a module of the package.
+    String,
+    /// The package is imported from its parent together with others.
+    SplitImport,
+    /// The package is named in a file that is no Python source.
+    Mention,
+}
+
+/// A source after the move.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rewritten {
+    /// All of it; none where nothing changes.
+    pub content: Option<Vec<u8>>,
+    /// What was changed, in order.
+    pub edits: Vec<Edit>,
+    /// What was left, in order.
+    pub questions: Vec<Question>,
+}
+
+/// Whether anything in `source` can have to do with the move: what is not touched need not be
+/// rewritten. A source that is not looked at may have errors in its syntax.
+pub fn is_touched(source: &[u8], place: Option<&Place>, moved: &Move) -> bool {
+    let last = moved.from.last().as_bytes();
+    source.windows(last.len()).any(|window| window == last)
+        || place.is_some_and(|place| place.before != place.after)
+}
+
+/// Rewrites `source`, which is the module that `place` says, or a script.
+pub fn rewrite(
+    source: &[u8],
+    place: Option<&Place>,
+    moved: &Move,
+    dynamic: &Dynamic,
+) -> Result<Rewritten, Refused> {
+    let parsed = parse::Source::read(source)?;
+    let mut edits = Edits::new(&parsed);
+    let scopes = scope::Scopes::of(&parsed);
+    let uses = imports::rewrite(&parsed, place, moved, &mut edits);
+    names::rewrite(&parsed, moved, &scopes, &uses, &mut edits);
+    dynamic::rewrite(&parsed, moved, dynamic, &mut edits);
+    Ok(edits.finish(source))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! The import statements of a source. Those that say a module's whole name are rewritten here;
+//! plain ones, which bind the first component of it, are told, since the uses of that name have
+//! to go with them.
+
+use tree_sitter::Node;
+
+use super::Kind;
+use super::edit::Edits;
+use super::module::{Move, Place};
+use super::parse::Source;
+use super::scope::{ScopeId, scope_of};
+
+/// `import a.b`, without `as`.
+#[derive(Debug, Clone)]
+pub struct Plain<'t> {
+    /// The module's name.
+    pub node: Node<'t>,
+    /// Its components.
+    pub module: Vec<String>,
+    /// What it is called after the move, if it moves.
+    pub moved: Option<Vec<String>>,
+    /// Where it binds its first component.
+    pub scope: ScopeId,
+}
+
+/// Rewrites what can be, and gives all plain imports.
+pub fn rewrite<'t>(
+    source: &'t Source,
+    place: Option<&Place>,
+    moved: &Move,
+    edits: &mut Edits<'_>,
+) -> Vec<Plain<'t>> {
+    let mut plain = Vec::new();
+    for node in source.nodes() {
+        match node.kind() {
+            "import_statement" => import(source, node, moved, edits, &mut plain),
+            "import_from_statement" => import_from(source, node, place, moved, edits),
+            _ => {}
+        }
+    }
+    plain
+}
+
+/// The components of a `dotted_name`, comments and line ends between them aside.
+fn components(source: &Source, name: Node<'_>) -> Vec<String> {
+    let mut cursor = name.walk();
+    name.named_children(&mut cursor)
+        .filter(|child| child.kind() == "identifier")
+        .map(|child| source.text(child).to_owned())
+        .collect()
+}
+
+fn import<'t>(
+    source: &'t Source,
+    statement: Node<'t>,
+    moved: &Move,
+    edits: &mut Edits<'_>,
+    plain: &mut Vec<Plain<'t>>,
+) {
+    let mut cursor = statement.walk();
+    for node in statement.named_children(&mut cursor) {
+        match node.kind() {
+            "dotted_name" => {
+                let module = components(source, node);
+                plain.push(Plain {
+                    moved: moved.apply(&module),
+                    module,
+                    node,
+                    scope: scope_of(node),
+                });
+            }
+            "aliased_import" => {
+                if let Some(name) = node.child_by_field_name("name")
+                    && let Some(now) = moved.apply(&components(source, name))
+                {
+                    edits.replace(name, &now.join("."));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn import_from(
+    source: &Source,
+    statement: Node<'_>,
+    place: Option<&Place>,
+    moved: &Move,
+    edits: &mut Edits<'_>,
+) {
+    let Some(module) = statement.child_by_field_name("module_name") else {
+        return;
+    };
+    let (target, now) = if module.kind() == "relative_import" {
+        let Some(place) = place else { return };
+        let Some(relative) = Relative::read(source, module, place) else {
+            return;
+        };
+        let target = relative.before.clone();
+        let after = moved.apply(&target).unwrap_or_else(|| target.clone());
+        let now = (relative.after.as_ref() != Some(&after))
+            .then(|| relative_text(&place.package(&place.after), &after));
+        (target, now)
+    } else {
+        let target = components(source, module);
+        let now = moved.apply(&target).map(|now| now.join("."));
+        (target, now)
+    };
+    // `from parent import package`: the package itself is one of the names.
+    let package = match moved.from.components().split_last() {
+        Some((package, parent)) if !parent.is_empty() && parent == target => package,
+        _ => {
+            if let Some(now) = now {
+                edits.replace(module, &now);
+            }
+            return;
+        }
+    };
+    let mut cursor = statement.walk();
+    let names: Vec<Node<'_>> = statement
+        .children_by_field_name("name", &mut cursor)
+        .collect();
+    let name_of = |name: &Node<'_>| match name.child_by_field_name("name") {
+        Some(inner) => source.text(inner),
+        None => source.text(*name),
+    };
+    if !names.iter().any(|name| name_of(name) == package) {
+        if let Some(now) = now {
+            edits.replace(module, &now);
+        }
+        return;
+    }
+    let [name] = names.as_slice() else {
+        let to = moved.to.to_string();
+        edits.ask(
+            statement,
+            Kind::SplitImport,
+            "imports the moved package together with others",
+            vec![format!("import {to} in a statement of its own")],
+        );
+        return;
+    };
+    let alias = name
+        .child_by_field_name("alias")
+        .map(|alias| source.text(alias));
+    let alias = alias.unwrap_or(package);
+    match moved.to.components().split_last() {
+        Some((last, parent)) if !parent.is_empty() => {
+            edits.replace(module, &parent.join("."));
+            if last == alias {
+                edits.replace(*name, last);
+            } else {
+                edits.replace(*name, &format!("{last} as {alias}"));
+            }
+        }
+        _ if moved.to.first() == alias => edits.replace(statement, &format!("import {alias}")),
+        _ => edits.replace(statement, &format!("import {} as {alias}", moved.to)),
+    }
+}
+
+/// What a relative import means.
+struct Relative {
+    /// Before the move.
+    before: Vec<String>,
+    /// What the same text would mean after it; none where it would lead out of every package.
+    after: Option<Vec<String>>,
+}
+
+impl Relative {
+    fn read(source: &Source, node: Node<'_>, place: &Place) -> Option<Self> {
+        let mut cursor = node.walk();
+        let (mut dots, mut rest) = (0, Vec::new());
+        for child in node.named_children(&mut cursor) {
+            match child.kind() {
+                "import_prefix" => dots = source.text(child).matches('.').count(),
+                "dotted_name" => rest = components(source, child),
+                _ => {}
+            }
+        }
+        let meant = |module| {
+            let mut package = place.package(module);
+            let length = (package.len() + 1)
+                .checked_sub(dots)
+                .filter(|length| *length > 0)?;
+            package.truncate(length);
+            package.extend(rest.iter().cloned());
+            Some(package)
+        };
+        Some(Self {
+            before: meant(&place.before)?,
+            after: meant(&place.after),
+        })
+    }
+}
+
+/// How `target` is imported from within `package`: relative if they have anything in common.
+fn relative_text(package: &[String], target: &[String]) -> String {
+    let common = package
+        .iter()
+        .zip(target)
+        .take_while(|(a, b)| a == b)
+        .count();
+    if common == 0 {
+        return target.join(".");
+    }
+    ".".repeat(package.len() - common + 1) + &target[common..].join(".")
+}

@@ -1,0 +1,264 @@
+//! What a name means where it stands, by Python's rules of scopes: which occurrences bind it,
+//! and which scope an occurrence that uses it finds it in. Only names that are asked for are
+//! looked at. Decides nothing about modules.
+
+use std::collections::BTreeMap;
+
+use tree_sitter::Node;
+
+use super::parse::Source;
+
+/// Which scope: the node that makes it, or the module.
+pub type ScopeId = usize;
+/// The module's.
+pub const MODULE: ScopeId = 0;
+
+/// What an identifier does where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It is read.
+    Load,
+    /// It gets a meaning here, other than by a plain `import`.
+    Bind,
+    /// `global`.
+    Global,
+    /// `nonlocal`.
+    Nonlocal,
+    /// It is no name: an attribute, a keyword, a part of a module's name.
+    None,
+}
+
+/// An identifier with the name that was asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Occurrence<'t> {
+    /// Where.
+    pub node: Node<'t>,
+    /// What for.
+    pub role: Role,
+    /// The scope it stands in.
+    pub scope: ScopeId,
+}
+
+/// The scopes of a source.
+pub struct Scopes {
+    /// Every scope but the module: the one around it, and whether it is a class.
+    around: BTreeMap<ScopeId, (ScopeId, bool)>,
+}
+
+impl Scopes {
+    /// Finds them.
+    pub fn of(source: &Source) -> Self {
+        let mut around = BTreeMap::new();
+        for node in source.nodes() {
+            if is_scope(node) {
+                around.insert(
+                    node.id(),
+                    (scope_of(node), node.kind() == "class_definition"),
+                );
+            }
+        }
+        Self { around }
+    }
+
+    /// In which of the scopes `binds` says yes to an occurrence in `scope` finds its meaning.
+    pub fn resolve(&self, scope: ScopeId, binds: impl Fn(ScopeId) -> bool) -> Option<ScopeId> {
+        let mut at = scope;
+        loop {
+            let is_class = self.around.get(&at).is_some_and(|(_, is_class)| *is_class);
+            // What a class binds is not seen by the functions in it.
+            if (at == scope || !is_class) && binds(at) {
+                return Some(at);
+            }
+            at = self.around.get(&at)?.0;
+        }
+    }
+}
+
+/// Every occurrence of `name`.
+pub fn occurrences<'t>(source: &'t Source, name: &str) -> Vec<Occurrence<'t>> {
+    let named = |node: &Node<'_>| node.kind() == "identifier" && source.text(*node) == name;
+    source
+        .nodes()
+        .filter(named)
+        .map(|node| {
+            let role = role(node);
+            Occurrence {
+                node,
+                role,
+                scope: if role == Role::Bind && is_walrus(node) {
+                    outside_comprehensions(node)
+                } else {
+                    scope_of(node)
+                },
+            }
+        })
+        .collect()
+}
+
+/// Where a `:=` binds.
+fn outside_comprehensions(node: Node<'_>) -> ScopeId {
+    let mut at = node;
+    while let Some(parent) = at.parent() {
+        if is_scope(parent) && !is_comprehension(parent) && scope_of(at) == parent.id() {
+            return parent.id();
+        }
+        at = parent;
+    }
+    MODULE
+}
+
+fn is_comprehension(node: Node<'_>) -> bool {
+    matches!(
+        node.kind(),
+        "list_comprehension"
+            | "set_comprehension"
+            | "dictionary_comprehension"
+            | "generator_expression"
+    )
+}
+
+fn is_scope(node: Node<'_>) -> bool {
+    matches!(
+        node.kind(),
+        "function_definition" | "lambda" | "class_definition"
+    ) || is_comprehension(node)
+}
+
+fn is_field(parent: Node<'_>, field: &str, child: Node<'_>) -> bool {
+    parent.child_by_field_name(field) == Some(child)
+}
+
+/// The scope that `node` stands in.
+pub fn scope_of(node: Node<'_>) -> ScopeId {
+    let mut child = node;
+    while let Some(parent) = child.parent() {
+        let is_inside = match parent.kind() {
+            "function_definition" | "lambda" => {
+                is_field(parent, "body", child)
+                    // Defaults and annotations are evaluated outside.
+                    || (is_field(parent, "parameters", child) && is_parameter(node))
+            }
+            "class_definition" => is_field(parent, "body", child),
+            // Its first iterable is evaluated outside.
+            _ if is_comprehension(parent) => !is_first_iterable(parent, child, node),
+            _ => false,
+        };
+        if is_inside {
+            return parent.id();
+        }
+        child = parent;
+    }
+    MODULE
+}
+
+fn is_first_iterable(comprehension: Node<'_>, clause: Node<'_>, node: Node<'_>) -> bool {
+    let mut cursor = comprehension.walk();
+    let first = comprehension
+        .named_children(&mut cursor)
+        .find(|child| child.kind() == "for_in_clause");
+    first == Some(clause)
+        && clause
+            .child_by_field_name("right")
+            .is_some_and(|right| right.byte_range().contains(&node.start_byte()))
+}
+
+/// Whether an identifier is the name of a parameter.
+fn is_parameter(node: Node<'_>) -> bool {
+    let Some(parent) = node.parent() else {
+        return false;
+    };
+    match parent.kind() {
+        "parameters" | "lambda_parameters" => true,
+        "default_parameter" | "typed_default_parameter" => is_field(parent, "name", node),
+        "typed_parameter" => parent.named_child(0) == Some(node),
+        "list_splat_pattern" | "dictionary_splat_pattern" => {
+            parent.parent().is_some_and(|around| {
+                matches!(
+                    around.kind(),
+                    "parameters" | "lambda_parameters" | "typed_parameter"
+                )
+            })
+        }
+        _ => false,
+    }
+}
+
+fn is_walrus(node: Node<'_>) -> bool {
+    node.parent()
+        .is_some_and(|parent| parent.kind() == "named_expression")
+}
+
+fn role(node: Node<'_>) -> Role {
+    let Some(parent) = node.parent() else {
+        return Role::None;
+    };
+    let name_or = |field: &str, yes: Role, no: Role| {
+        if is_field(parent, field, node) {
+            yes
+        } else {
+            no
+        }
+    };
+    match parent.kind() {
+        "attribute" => name_or("attribute", Role::None, Role::Load),
+        "keyword_argument" => name_or("name", Role::None, Role::Load),
+        "aliased_import" | "as_pattern_target" | "case_pattern" | "splat_pattern" => Role::Bind,
+        "function_definition" | "class_definition" => name_or("name", Role::Bind, Role::Load),
+        "global_statement" => Role::Global,
+        "nonlocal_statement" => Role::Nonlocal,
+        "dotted_name" => role_in_dotted_name(parent, node),
+        _ if is_parameter(node) => Role::Bind,
+        "named_expression" => name_or("name", Role::Bind, Role::Load),
+        _ => role_as_target(node),
+    }
+}
+
+fn role_in_dotted_name(name: Node<'_>, node: Node<'_>) -> Role {
+    let Some(around) = name.parent() else {
+        return Role::None;
+    };
+    let is_single = name.named_child_count() == 1;
+    match around.kind() {
+        // Plain imports are found as such; of others only what follows `import` is a name.
+        "import_from_statement" if !is_field(around, "module_name", name) => Role::Bind,
+        "import_statement"
+        | "import_from_statement"
+        | "aliased_import"
+        | "relative_import"
+        | "future_import_statement" => Role::None,
+        // In a pattern a single name captures, and a dotted one is a value.
+        "case_pattern" | "as_pattern" | "union_pattern" | "keyword_pattern" if is_single => {
+            Role::Bind
+        }
+        _ if name.named_child(0) == Some(node) => Role::Load,
+        _ => Role::None,
+    }
+}
+
+/// Whether it is what a statement assigns to.
+fn role_as_target(node: Node<'_>) -> Role {
+    let mut child = node;
+    while let Some(parent) = child.parent() {
+        let is_target = match parent.kind() {
+            "pattern_list"
+            | "tuple_pattern"
+            | "list_pattern"
+            | "list_splat_pattern"
+            | "expression_list"
+            | "tuple"
+            | "list"
+            | "parenthesized_expression" => {
+                child = parent;
+                continue;
+            }
+            "assignment" | "augmented_assignment" | "for_statement" | "for_in_clause" => {
+                is_field(parent, "left", child)
+            }
+            "delete_statement" | "as_pattern_target" => true,
+            "type_alias_statement" => is_field(parent, "left", child),
+            _ => false,
+        };
+        return if is_target { Role::Bind } else { Role::Load };
+    }
+    Role::Load
+}
