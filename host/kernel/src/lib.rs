@@ -1,4 +1,4 @@
-//! Everything in `coo` that decides: what a descriptor may say, which imports a module may
+//! Everything that decides in `coo`: what a descriptor may say, which imports a module may
 //! have, which state follows which, how events chain, whether a replay agrees.
 //!
 //! Architecture invariant: pure. No IO, no clock, no environment, no threads and no

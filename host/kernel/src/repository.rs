@@ -4,4 +4,8 @@
 
 pub mod amend;
 pub mod config;
+pub mod lint;
+pub mod pattern;
+pub mod scan;
 pub mod scope;
+pub mod text;

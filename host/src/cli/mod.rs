@@ -16,6 +16,7 @@ mod export;
 mod freeze;
 mod init;
 mod inspect;
+mod lint;
 mod logs;
 mod manifests;
 mod mission;
@@ -27,6 +28,7 @@ mod resume;
 mod rollback;
 mod run;
 mod run_demo;
+mod scan;
 mod validate;
 mod verify;
 
@@ -108,6 +110,10 @@ enum Command {
     Manifests(manifests::Options),
     /// Apply amendments to documents of a repository, all or none
     Amend(amend::Options),
+    /// Look for governance leaks in the text of a repository
+    Scan(scan::Options),
+    /// Hold a repository to its pinned constitutional rules
+    Lint(lint::Options),
     /// List every import of a module, what it permits, and the verdict
     Audit(audit::Options),
     /// Check a descriptor without running it
@@ -160,6 +166,8 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Freeze(options) => freeze::cmd_freeze(&root, &options),
         Command::Artefacts(options) => artefacts::cmd_artefacts(&root, &options),
         Command::Manifests(options) => manifests::cmd_manifests(&root, &options),
+        Command::Scan(options) => scan::cmd_scan(&root, &options),
+        Command::Lint(options) => lint::cmd_lint(&root, &options),
         Command::Audit(options) => audit::cmd_audit(&options),
         Command::Validate(options) => validate::cmd_validate(&options),
         Command::Digest(options) => digest::cmd_digest(&options),

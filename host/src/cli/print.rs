@@ -88,6 +88,12 @@ pub fn code(done: bool) -> ExitCode {
     }
 }
 
+/// So many of them.
+pub fn count(number: usize, noun: &str) -> String {
+    let end = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{end}")
+}
+
 /// `text` with control characters made visible; line breaks stay.
 pub fn plain(text: &str) -> String {
     text.chars()

@@ -2,6 +2,8 @@
 //! through handles and follows no link; writes nothing itself.
 
 pub mod amend;
+mod lint;
+mod scan;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,12 +11,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::baseline::{Node, TreePath};
 use coo_kernel::digest::Digest;
-use coo_kernel::repository::config::{BYTES_MAX, Config, FILE};
+use coo_kernel::repository::config::{self, BYTES_MAX, Config, FILE};
 use coo_kernel::repository::scope::Scope;
 use rayon::prelude::*;
 
 use crate::amu0::{self, Folders, Tree};
 use crate::state_root::read_bounded;
+
+pub use lint::{Linted, lint};
+pub use scan::{Scanned, scan};
 
 /// Longest file that an engine reads, in bytes. Documents and sources are far shorter; a longer
 /// one is named, never passed over.
@@ -99,8 +104,16 @@ impl Repository {
     /// The files of `scope`, sorted by the bytes of their paths. A link is refused: what it leads
     /// to would go by unseen.
     pub fn files(&self, scope: &Scope) -> Result<Vec<TreePath>> {
+        self.files_without(scope, &Scope::default())
+    }
+
+    /// As `files`, and without what `exclude` has, folders with all that is in them.
+    pub fn files_without(&self, scope: &Scope, exclude: &Scope) -> Result<Vec<TreePath>> {
+        let left_out = config::Repository {
+            exclude: Scope::all_of([&self.config.repository.exclude, exclude]),
+        };
         let mut files = Vec::new();
-        for found in self.part(scope)?.scan()? {
+        for found in self.tree.part(scope, &left_out)?.scan()? {
             let entry = found.entry;
             if !scope.has(&entry.path.text()) {
                 continue;

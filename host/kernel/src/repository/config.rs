@@ -21,9 +21,9 @@ pub struct Config {
     /// Of `coo amend`.
     pub amend: Option<Amend>,
     /// Of `coo scan`.
-    pub scan: Option<Ruled>,
+    pub scan: Option<Scan>,
     /// Of `coo lint`.
-    pub lint: Option<Ruled>,
+    pub lint: Option<Lint>,
 }
 
 /// What holds for every engine.
@@ -51,17 +51,29 @@ pub struct Amend {
     pub documents: Scope,
 }
 
-/// Which files are judged, and by what.
+/// Which files are scanned, and by what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ruled {
+pub struct Scan {
     /// The ruleset, from the top of the repository.
     pub ruleset: String,
     /// Its SHA-256: no other ruleset is used (packet §5.4).
     pub ruleset_sha256: Digest,
-    /// The files that are judged.
-    #[serde(default)]
+    /// The files that are scanned.
     pub paths: Scope,
+    /// Those of them that are not, folders with all that is in them.
+    #[serde(default)]
+    pub exclude: Scope,
+}
+
+/// By what the repository is judged; which files it is about, the rules say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lint {
+    /// The ruleset, from the top of the repository.
+    pub ruleset: String,
+    /// Its SHA-256: no other ruleset is used.
+    pub ruleset_sha256: Digest,
 }
 
 impl Config {

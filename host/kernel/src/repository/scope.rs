@@ -51,6 +51,22 @@ impl Scope {
         Self::new(&patterns)
     }
 
+    /// The patterns of all of them.
+    pub fn all_of<'a>(scopes: impl IntoIterator<Item = &'a Self>) -> Self {
+        let patterns = scopes.into_iter().flat_map(|scope| &scope.patterns);
+        Self {
+            patterns: patterns.cloned().collect(),
+        }
+    }
+
+    /// The patterns, and each as a scope.
+    pub fn each(&self) -> impl Iterator<Item = (&str, Self)> {
+        self.patterns.iter().map(|pattern| {
+            let patterns = vec![pattern.clone()];
+            (pattern.as_str(), Self { patterns })
+        })
+    }
+
     /// Whether one of the patterns means `path`.
     pub fn has(&self, path: &str) -> bool {
         self.patterns

@@ -1,0 +1,320 @@
+//! The lint's ruleset: a JSON file that a person wrote and the configuration pins. Anything
+//! unknown or unclear in it is refused, and the error says in which rule.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::repository::pattern::{NoPattern, Pattern};
+use crate::repository::scope::Scope;
+
+/// The format that is read.
+pub const FORMAT: &str = "coo-lint-ruleset-1";
+/// Longest ruleset, in bytes: it is written by hand.
+pub const BYTES_MAX: usize = 1 << 20;
+/// Most rules: every file is compared with all of them.
+const RULES_MAX: usize = 500;
+/// Most lines before and after a place: every one is searched for every place.
+const LINES_MAX: u64 = 100;
+/// Longest id: it stands in every finding.
+const ID_BYTES_MAX: usize = 64;
+
+/// A rule.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Unique.
+    pub id: String,
+    /// Why there is such a rule.
+    pub why: String,
+    /// The files it is about.
+    pub paths: Scope,
+    /// What it asks of them.
+    pub check: Check,
+}
+
+/// What a rule asks.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "docs/lint.md says what the fields are")]
+pub enum Check {
+    /// Invariant: the pattern occurs between `min` and `max` times in each file.
+    Times {
+        pattern: Pattern,
+        min: u64,
+        max: u64,
+    },
+    /// Invariant: every pattern of paths has a file, or none has one.
+    Exists(bool),
+    /// Forbidden: the pattern occurs nowhere but in an occurrence of one of `except`.
+    Forbidden {
+        pattern: Pattern,
+        except: Vec<Pattern>,
+    },
+    /// Required: the pattern occurs in each file, or in one of them.
+    Required { pattern: Pattern, each: bool },
+    /// Escalation: wherever `when` occurs, `require` occurs nearby.
+    Escalation {
+        when: Pattern,
+        require: Pattern,
+        within: Within,
+    },
+}
+
+/// What is nearby.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Within {
+    /// The same section of a Markdown text.
+    Section,
+    /// So many lines before and after.
+    Lines(u64),
+}
+
+/// The four things that packet §6 has the lint look for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Kind {
+    Invariant,
+    Forbidden,
+    Required,
+    Escalation,
+}
+
+impl Check {
+    /// Of which kind it is.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Times { .. } | Self::Exists(_) => Kind::Invariant,
+            Self::Forbidden { .. } => Kind::Forbidden,
+            Self::Required { .. } => Kind::Required,
+            Self::Escalation { .. } => Kind::Escalation,
+        }
+    }
+}
+
+/// A ruleset that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {why}")]
+pub struct Refused {
+    place: String,
+    why: String,
+}
+
+impl Refused {
+    fn new(place: impl Into<String>, why: impl Display) -> Self {
+        Self {
+            place: place.into(),
+            why: why.to_string(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    format: String,
+    #[serde(rename = "version")]
+    _version: String,
+    rules: Vec<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+enum WrittenRule {
+    Invariant {
+        id: String,
+        why: String,
+        paths: Scope,
+        pattern: Option<String>,
+        min: Option<u64>,
+        max: Option<u64>,
+        exists: Option<bool>,
+    },
+    Forbidden {
+        id: String,
+        why: String,
+        paths: Scope,
+        pattern: String,
+        #[serde(default)]
+        except: Vec<String>,
+    },
+    Required {
+        id: String,
+        why: String,
+        paths: Scope,
+        pattern: String,
+        #[serde(rename = "in")]
+        within: In,
+    },
+    Escalation {
+        id: String,
+        why: String,
+        paths: Scope,
+        when: String,
+        require: String,
+        within: Within,
+    },
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum In {
+    Each,
+    Any,
+}
+
+/// Reads the text of a ruleset.
+pub fn rules(content: &[u8]) -> Result<Vec<Rule>, Refused> {
+    let whole = |why: String| Refused::new("ruleset", why);
+    if content.len() > BYTES_MAX {
+        let bytes = content.len();
+        return Err(whole(format!(
+            "has {bytes} bytes, at most {BYTES_MAX} are read"
+        )));
+    }
+    let written: Written =
+        serde_json::from_slice(content).map_err(|error| whole(error.to_string()))?;
+    if written.format != FORMAT {
+        let found: String = written.format.escape_debug().take(80).collect();
+        return Err(whole(format!(
+            "has format '{found}', only {FORMAT} is read"
+        )));
+    }
+    if written.rules.is_empty() || written.rules.len() > RULES_MAX {
+        let rules = written.rules.len();
+        return Err(whole(format!(
+            "has {rules} rules, 1 to {RULES_MAX} are permitted"
+        )));
+    }
+    let mut ids = BTreeSet::new();
+    let mut rules = Vec::with_capacity(written.rules.len());
+    for (i, text) in written.rules.iter().enumerate() {
+        let place = format!("rules[{i}]");
+        let written: WrittenRule =
+            serde_json::from_str(text.get()).map_err(|error| Refused::new(&place, error))?;
+        let rule = rule(written, &place)?;
+        if !ids.insert(rule.id.clone()) {
+            let place = format!("{place} ({})", rule.id);
+            return Err(Refused::new(
+                place,
+                "id: another rule has it; choose another",
+            ));
+        }
+        rules.push(rule);
+    }
+    Ok(rules)
+}
+
+fn rule(written: WrittenRule, place: &str) -> Result<Rule, Refused> {
+    let (id, why, paths, check) = match written {
+        WrittenRule::Invariant {
+            id,
+            why,
+            paths,
+            pattern,
+            min,
+            max,
+            exists,
+        } => (id, why, paths, invariant(pattern, min, max, exists)),
+        WrittenRule::Forbidden {
+            id,
+            why,
+            paths,
+            pattern,
+            except,
+        } => (id, why, paths, forbidden(&pattern, &except)),
+        WrittenRule::Required {
+            id,
+            why,
+            paths,
+            pattern,
+            within,
+        } => {
+            let each = within == In::Each;
+            let check = read("pattern", &pattern).map(|pattern| Check::Required { pattern, each });
+            (id, why, paths, check)
+        }
+        WrittenRule::Escalation {
+            id,
+            why,
+            paths,
+            when,
+            require,
+            within,
+        } => (id, why, paths, escalation(&when, &require, within)),
+    };
+    let shown: String = id.escape_debug().take(ID_BYTES_MAX).collect();
+    let refused = |why: &dyn Display| Refused::new(format!("{place} ({shown})"), why);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if id.is_empty() || id.len() > ID_BYTES_MAX || !id.bytes().all(plain) {
+        return Err(refused(&format!(
+            "id: must be 1 to {ID_BYTES_MAX} of A-Z a-z 0-9 . _ -"
+        )));
+    }
+    if why.trim().is_empty() {
+        return Err(refused(&"why: is empty; say why there is such a rule"));
+    }
+    if paths.is_empty() {
+        return Err(refused(&"paths: is empty; name the files it is about"));
+    }
+    let check = check.map_err(|why| refused(&why))?;
+    Ok(Rule {
+        id,
+        why,
+        paths,
+        check,
+    })
+}
+
+fn read(field: &str, text: &str) -> Result<Pattern, String> {
+    Pattern::new(text).map_err(|why: NoPattern| format!("{field}: {why}"))
+}
+
+fn invariant(
+    pattern: Option<String>,
+    min: Option<u64>,
+    max: Option<u64>,
+    exists: Option<bool>,
+) -> Result<Check, String> {
+    match (pattern, min, max, exists) {
+        (None, None, None, Some(exists)) => Ok(Check::Exists(exists)),
+        (Some(_), None, None, None) => {
+            Err("has neither min nor max; say how often the pattern occurs".into())
+        }
+        (Some(pattern), min, max, None) => {
+            let (min, max) = (min.unwrap_or(0), max.unwrap_or(u64::MAX));
+            if min > max {
+                return Err(format!("has min {min} and max {max}; no file keeps that"));
+            }
+            let pattern = read("pattern", &pattern)?;
+            Ok(Check::Times { pattern, min, max })
+        }
+        _ => Err("must have either exists, or pattern with min, max or both".into()),
+    }
+}
+
+fn forbidden(pattern: &str, except: &[String]) -> Result<Check, String> {
+    let except = except.iter().enumerate();
+    let except = except.map(|(i, text)| read(&format!("except[{i}]"), text));
+    Ok(Check::Forbidden {
+        pattern: read("pattern", pattern)?,
+        except: except.collect::<Result<_, _>>()?,
+    })
+}
+
+fn escalation(when: &str, require: &str, within: Within) -> Result<Check, String> {
+    if let Within::Lines(lines) = within
+        && lines > LINES_MAX
+    {
+        return Err(format!(
+            "within: has {lines} lines, at most {LINES_MAX} are permitted"
+        ));
+    }
+    Ok(Check::Escalation {
+        when: read("when", when)?,
+        require: read("require", require)?,
+        within,
+    })
+}

@@ -1,0 +1,258 @@
+//! Patterns of the pinned rulesets: regular expressions over the bytes of a whole file, so that a
+//! phrase may go over several lines. Searches take linear time whatever the pattern is. Holds no
+//! word, inflection or boundary itself: those are the rulesets'.
+
+use std::ops::Range;
+
+use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex_syntax::ParserBuilder;
+
+use super::text::Cursor;
+
+/// Longest pattern, in bytes: a person has to read it.
+pub const TEXT_BYTES_MAX: usize = 4096;
+/// What one pattern may need when it is compiled, in bytes.
+const COMPILED_BYTES_MAX: usize = 4 << 20;
+/// What all patterns of a ruleset may need together.
+const SET_BYTES_MAX: usize = 64 << 20;
+
+/// A pattern that can be searched for. It never matches nothing.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    regex: Regex,
+}
+
+/// A pattern that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoPattern(String);
+
+impl Pattern {
+    /// Reads a pattern.
+    pub fn new(text: &str) -> Result<Self, NoPattern> {
+        if text.len() > TEXT_BYTES_MAX {
+            let bytes = text.len();
+            return Err(NoPattern(format!(
+                "has {bytes} bytes, at most {TEXT_BYTES_MAX} are permitted; make two of it"
+            )));
+        }
+        let parsed = ParserBuilder::new().utf8(false).build().parse(text);
+        let parsed = parsed.map_err(|error| NoPattern(syntax_error(&error)))?;
+        match parsed.properties().minimum_len() {
+            Some(0) => {
+                return Err(NoPattern(
+                    "matches the empty text, which is everywhere; make it ask for a character"
+                        .into(),
+                ));
+            }
+            Some(_) => {}
+            None => return Err(NoPattern("can match nothing at all; correct it".into())),
+        }
+        let regex = RegexBuilder::new(text)
+            .size_limit(COMPILED_BYTES_MAX)
+            .build()
+            .map_err(|error| NoPattern(build_error(&error)))?;
+        Ok(Self { regex })
+    }
+
+    /// As it was given.
+    pub fn text(&self) -> &str {
+        self.regex.as_str()
+    }
+
+    /// Whether it occurs.
+    pub fn is_in(&self, content: &[u8]) -> bool {
+        self.regex.is_match(content)
+    }
+
+    /// Its occurrences that don't overlap.
+    pub fn ranges(&self, content: &[u8]) -> impl Iterator<Item = Range<usize>> {
+        self.regex.find_iter(content).map(|found| found.range())
+    }
+
+    /// The first unexcused occurrence on every line, by where it begins.
+    pub fn hits(&self, content: &[u8], excused: &Excused) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        let mut cursor = Cursor::default();
+        let mut at = 0;
+        while let Some(found) = self.regex.find_at(content, at) {
+            let range = found.range();
+            at = if excused.has(&range) {
+                // What overlaps an excused occurrence need not be excused itself.
+                range.start + 1
+            } else {
+                let line = cursor.line(content, range.start);
+                let next = cursor.next_line(content);
+                hits.push(Hit { line, range });
+                next
+            };
+        }
+        hits
+    }
+}
+
+/// An occurrence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// Where it begins, the first line is 1.
+    pub line: u64,
+    /// Its bytes.
+    pub range: Range<usize>,
+}
+
+/// What of a file is excused: occurrences of patterns. Whatever lies wholly in one of them is.
+#[derive(Debug, Default)]
+pub struct Excused {
+    /// By start; the end is the furthest of this one's and of all before it.
+    ranges: Vec<Range<usize>>,
+}
+
+impl Excused {
+    /// What `patterns` excuse.
+    pub fn new(patterns: &[Pattern], content: &[u8]) -> Self {
+        let ranges = patterns.iter().flat_map(|pattern| pattern.ranges(content));
+        let mut ranges: Vec<_> = ranges.collect();
+        ranges.sort_unstable_by_key(|range| range.start);
+        let mut furthest = 0;
+        for range in &mut ranges {
+            furthest = furthest.max(range.end);
+            range.end = furthest;
+        }
+        Self { ranges }
+    }
+
+    /// Whether `range` lies in one of them.
+    pub fn has(&self, range: &Range<usize>) -> bool {
+        let after = self
+            .ranges
+            .partition_point(|excused| excused.start <= range.start);
+        after > 0 && self.ranges[after - 1].end >= range.end
+    }
+}
+
+/// Several patterns as one: tells fast that none of them occurs.
+#[derive(Debug, Clone)]
+pub struct Any {
+    set: RegexSet,
+}
+
+impl Any {
+    /// One of `patterns`.
+    pub fn new<'a>(patterns: impl IntoIterator<Item = &'a Pattern>) -> Result<Self, NoPattern> {
+        let set = RegexSetBuilder::new(patterns.into_iter().map(Pattern::text))
+            .size_limit(SET_BYTES_MAX)
+            .build()
+            .map_err(|error| NoPattern(build_error(&error)))?;
+        Ok(Self { set })
+    }
+
+    /// Whether one of them occurs.
+    pub fn is_in(&self, content: &[u8]) -> bool {
+        self.set.is_match(content)
+    }
+}
+
+/// On one line: where, and what.
+fn syntax_error(error: &regex_syntax::Error) -> String {
+    match error {
+        regex_syntax::Error::Parse(error) => {
+            format!("at byte {}: {}", error.span().start.offset, error.kind())
+        }
+        regex_syntax::Error::Translate(error) => {
+            format!("at byte {}: {}", error.span().start.offset, error.kind())
+        }
+        _ => "is no regular expression".into(),
+    }
+}
+
+fn build_error(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(bytes) => {
+            format!("needs more than {bytes} bytes when it is compiled; make it simpler")
+        }
+        _ => "is no regular expression".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::new(text).unwrap()
+    }
+
+    #[test]
+    fn what_can_not_be_searched_for_is_refused_on_one_line() {
+        for (text, why) in [
+            ("a(", "at byte 1: unclosed group"),
+            (r"(a)\1", "at byte 3: backreferences are not supported"),
+            (r"\p{Nope}", "at byte 0: Unicode property not found"),
+            ("a*", "matches the empty text"),
+            (r"\b", "matches the empty text"),
+            ("", "matches the empty text"),
+            (r"[^\s\S]", "can match nothing at all"),
+            (r"(?:\w{1000}){100}", "needs more than 4194304 bytes"),
+        ] {
+            let error = Pattern::new(text).unwrap_err().to_string();
+            assert!(error.starts_with(why) && !error.contains('\n'), "{error}");
+        }
+        let error = Pattern::new(&"a".repeat(4097)).unwrap_err().to_string();
+        assert!(error.contains("4097") && error.contains("4096"), "{error}");
+        assert!(Pattern::new(&"(".repeat(4096)).is_err());
+        // Bytes that are no text may be asked for.
+        assert!(pattern(r"(?-u:\xff)").is_in(b"a\xff"));
+    }
+
+    #[test]
+    fn what_overlaps_an_excused_occurrence_is_not_excused() {
+        let content = b"aba";
+        let excused = Excused::new(&[pattern("ab")], content);
+        let lines = |text| pattern(text).hits(content, &excused).len();
+        assert_eq!(
+            (lines("a."), lines("ab"), lines("ba"), lines("ab|ba")),
+            (0, 0, 1, 1)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn excused_is_what_lies_in_one_of_them(
+            content in "[ab\\n]{0,40}",
+            from in 0..40_usize,
+            length in 0..6_usize,
+        ) {
+            let patterns = [pattern("aa"), pattern("a\\n?b+"), pattern("b{2,3}")];
+            let content = content.as_bytes();
+            let excused = Excused::new(&patterns, content);
+            let range = from..from + length;
+            let expected = patterns
+                .iter()
+                .flat_map(|pattern| pattern.ranges(content))
+                .any(|excused| excused.start <= range.start && range.end <= excused.end);
+            prop_assert_eq!(excused.has(&range), expected);
+        }
+
+        #[test]
+        fn every_line_on_which_one_begins_is_found(content in "[ab \\r\\n]{0,60}") {
+            let content = content.as_bytes();
+            let found = pattern(r"a\s*b").hits(content, &Excused::default());
+            // The lines, the slow way: by every byte that one begins at.
+            let mut lines = Vec::new();
+            for start in 0..content.len() {
+                let rest = &content[start..];
+                let gap = rest.iter().skip(1).take_while(|byte| byte.is_ascii_whitespace());
+                let end = 1 + gap.count();
+                if rest[0] == b'a' && rest.get(end) == Some(&b'b') {
+                    let before = content[..start].iter().filter(|&&byte| byte == b'\n');
+                    lines.push(1 + before.count() as u64);
+                }
+            }
+            lines.dedup();
+            let found: Vec<_> = found.iter().map(|hit| hit.line).collect();
+            prop_assert_eq!(found, lines);
+        }
+    }
+}

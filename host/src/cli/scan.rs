@@ -1,0 +1,78 @@
+//! `coo scan`: the governance-leak scanner on a repository. Words only; what is done is in
+//! `crate::repository`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use coo_kernel::repository::scan::{self, Status};
+
+use super::print;
+use crate::repository::{self, Repository, Scanned};
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Its directory
+    #[arg(default_value = ".")]
+    repository: PathBuf,
+    /// Configuration to use instead of the coo.toml in it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long, conflicts_with = "sarif")]
+    json: bool,
+    /// Print the report as SARIF 2.1.0, which code hosts show
+    #[arg(long)]
+    sarif: bool,
+}
+
+pub fn cmd_scan(root: &Path, options: &Options) -> Result<ExitCode> {
+    let repository = Repository::open(&options.repository, options.config.as_deref(), root)?;
+    let scanned = repository::scan(&repository)?;
+    for pattern in &scanned.unmatched {
+        print::note(&format!("scope of [scan]: no file matches {pattern}"));
+    }
+    let report = &scanned.report;
+    if options.json {
+        print::json(report)?;
+    } else if options.sarif {
+        print::json(&scan::sarif(report, &scanned.ruleset))?;
+    } else {
+        print::out(&text(&scanned))?;
+    }
+    if report.status == Status::Fail {
+        print::error_text(&format!(
+            "governance leaks: {} in {}; say that the CEO does it or say it otherwise, or have the phrase permitted in the ruleset",
+            print::count(report.violations.len(), "violation"),
+            print::count(report.files(), "file"),
+        ));
+    }
+    Ok(print::code(report.status == Status::Pass))
+}
+
+fn text(scanned: &Scanned) -> String {
+    let mut text = String::new();
+    for violation in &scanned.report.violations {
+        let _ = writeln!(
+            text,
+            "{}:{}: {}: {}",
+            print::one_line(&violation.file),
+            violation.line,
+            violation.pattern,
+            print::one_line(&violation.excerpt)
+        );
+    }
+    let _ = writeln!(
+        text,
+        "Scan: {}\n  Files: {}\n  Violations: {}\n  Ruleset: version {}, {} forbidden, {} permitted\n  SHA-256: {}",
+        scanned.report.status.text(),
+        scanned.files,
+        scanned.report.violations.len(),
+        print::one_line(&scanned.ruleset.version),
+        scanned.ruleset.forbidden.len(),
+        scanned.ruleset.permitted.len(),
+        scanned.report.ruleset_sha256
+    );
+    text
+}

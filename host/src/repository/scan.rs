@@ -1,0 +1,58 @@
+//! Runs the governance-leak scanner over a repository. What is a leak, the kernel decides by the
+//! pinned ruleset.
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::baseline::TreePath;
+use coo_kernel::repository::scan::{Report, Ruleset, Scanner};
+use coo_kernel::repository::scope::Scope;
+
+use super::Repository;
+
+/// What a scan has found.
+pub struct Scanned {
+    /// As packet §5.5 has it.
+    pub report: Report,
+    /// What was applied.
+    pub ruleset: Ruleset,
+    /// How many files were read.
+    pub files: usize,
+    /// Patterns of the scope that no file matches.
+    pub unmatched: Vec<String>,
+}
+
+/// Scans the files that `[scan]` names.
+pub fn scan(repository: &Repository) -> Result<Scanned> {
+    let section = repository.section(repository.config.scan.as_ref(), "scan")?;
+    let content = repository.pinned(&section.ruleset, &section.ruleset_sha256)?;
+    let scanner = Scanner::new(&content).with_context(|| format!("ruleset {}", section.ruleset))?;
+    let files = repository.files_without(&section.paths, &section.exclude)?;
+    if files.is_empty() {
+        // Nothing was found where nothing was looked at: that is no PASS.
+        bail!(
+            "scope of [scan]: no file matches {}; correct paths in {}",
+            section.paths.patterns().collect::<Vec<_>>().join(", "),
+            repository.config_path.display()
+        );
+    }
+    let violations = repository.judge(&files, |path, content| {
+        let shown = || format!("file {}", repository.tree.shown(path));
+        scanner.file(path, content).with_context(shown)
+    })?;
+    Ok(Scanned {
+        report: Report::new(
+            violations.into_iter().flatten().collect(),
+            section.paths.clone(),
+            section.ruleset_sha256,
+        ),
+        unmatched: unmatched(&section.paths, &files),
+        files: files.len(),
+        ruleset: scanner.into_ruleset(),
+    })
+}
+
+fn unmatched(scope: &Scope, files: &[TreePath]) -> Vec<String> {
+    let files: Vec<String> = files.iter().map(TreePath::text).collect();
+    let patterns = scope.each();
+    let patterns = patterns.filter(|(_, scope)| !files.iter().any(|file| scope.has(file)));
+    patterns.map(|(pattern, _)| pattern.to_owned()).collect()
+}
