@@ -166,6 +166,8 @@ fn the_help_names_every_command() {
       manifests    Write down tools, environment, hardware and module set, or check
                    them
       amend        Apply amendments to documents of a repository, all or none
+      scan         Look for governance leaks in the text of a repository
+      lint         Hold a repository to its pinned constitutional rules
       audit        List every import of a module, what it permits, and the verdict
       validate     Check a descriptor without running it
       digest       Print the SHA-256 of the module set

@@ -62,7 +62,6 @@ impl Linter {
             }
             let mut find = |line, found| judged.findings.push(rule.finding(&path, line, found));
             match &rule.check {
-                Check::Exists(_) => {}
                 Check::Times { pattern, min, max } => {
                     let times = pattern.ranges(content).count() as u64;
                     if times < *min || times > *max {
@@ -86,7 +85,7 @@ impl Linter {
                 } if pattern.is_in(content) => {
                     judged.met.insert(i);
                 }
-                Check::Required { .. } => {}
+                Check::Required { .. } | Check::Exists(_) => {}
                 Check::Escalation {
                     when,
                     require,

@@ -1,5 +1,5 @@
-//! What belongs together in a text: sections of Markdown (CommonMark's ATX headers, those in
-//! fenced code left out), or so many lines around a place. Judges no words.
+//! What belongs together in a text: sections of Markdown (by headers that begin with `#`, as
+//! `CommonMark` has them, none in fenced code), or so many lines around a place. Judges no words.
 
 use std::ops::Range;
 

@@ -1,0 +1,457 @@
+//! `coo scan` (packet §5).
+
+use std::os::unix::fs::symlink;
+
+use coo_kernel::baseline::TreePath;
+use coo_kernel::repository::scan::Scanner;
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use super::support::{Ran, World, shown};
+use super::{configure, failed, reference};
+
+const RULESET: &str = r#"{
+  "format": "coo-governance-leak-ruleset-1",
+  "version": "test",
+  "forbidden": [
+    {"name": "Approves", "pattern": "(?i)\\bapproves\\b", "why": "Only the CEO does."},
+    {"name": "MustApprove", "pattern": "(?i)\\bmust\\s+approve\\b", "why": "Only the CEO does."}
+  ],
+  "permitted": [{"pattern": "CEO\\s+(?i:approves)", "why": "It is the CEO."}]
+}"#;
+const PATHS: &str = "paths = ['docs/**/*.md', 'src/**/*.py']";
+
+fn world(files: &[(&str, &[u8])]) -> World {
+    let world = World::new();
+    configure(&world, "", "scan", RULESET, PATHS);
+    world.file("src/empty.py", "");
+    for (path, content) in files {
+        world.file(path, content);
+    }
+    world
+}
+
+/// File, line and rule of every violation.
+fn found(files: &[(&str, &[u8])]) -> Vec<(String, u64, String)> {
+    let ran = world(files).coo(&["scan", "--json"]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let violations = report["violations"].as_array().unwrap();
+    assert_eq!(ran.code, i32::from(!violations.is_empty()), "{ran:?}");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let found = violations.iter().map(|violation| {
+        let line = violation["line"].as_u64().unwrap();
+        (text(&violation["file"]), line, text(&violation["pattern"]))
+    });
+    found.collect()
+}
+
+fn leaky() -> World {
+    world(&[
+        (
+            "docs/a.md",
+            b"# A\n\nThe CEO approves.\nThe board must\n  approve it. It Approves\tall.\n",
+        ),
+        ("docs/b/c d.md", "\u{feff}Ä approves\r\n".as_bytes()),
+        ("other/x.md", b"nobody approves"),
+    ])
+}
+
+#[test]
+fn violations_are_printed_as_text() {
+    assert_snapshot!(shown("scan", &leaky().coo(&["scan"])), @r"
+    $ coo scan
+    docs/a.md:4: MustApprove: The board must
+    docs/a.md:5: Approves: approve it. It Approves\tall.
+    docs/b/c d.md:1: Approves: Ä approves
+    Scan: FAIL
+      Files: 3
+      Violations: 3
+      Ruleset: version test, 2 forbidden, 1 permitted
+      SHA-256: <sha256>
+    --- standard error
+    ERROR: governance leaks: 3 violations in 2 files; say that the CEO does it or say it otherwise, or have the phrase permitted in the ruleset
+    --- exit 1
+    ");
+}
+
+#[test]
+fn the_report_has_the_keys_of_the_packet_in_its_order() {
+    let ran = leaky().coo(&["scan", "--json"]);
+    assert_eq!(ran.code, 1);
+    assert_snapshot!(shown("scan --json", &Ran { stderr: String::new(), ..ran }), @r#"
+    $ coo scan --json
+    {
+      "status": "FAIL",
+      "violations": [
+        {
+          "file": "docs/a.md",
+          "line": 4,
+          "pattern": "MustApprove",
+          "excerpt": "The board must"
+        },
+        {
+          "file": "docs/a.md",
+          "line": 5,
+          "pattern": "Approves",
+          "excerpt": "approve it. It Approves\\tall."
+        },
+        {
+          "file": "docs/b/c d.md",
+          "line": 1,
+          "pattern": "Approves",
+          "excerpt": "Ä approves"
+        }
+      ],
+      "scanned_paths": [
+        "docs/**/*.md",
+        "src/**/*.py"
+      ],
+      "ruleset_sha256": "<sha256>"
+    }
+    --- exit 1
+    "#);
+    let clean = world(&[("docs/a.md", b"The CEO approves.")]);
+    let report = clean.json(&["scan"]);
+    assert_eq!(
+        (&report["status"], &report["violations"]),
+        (&json!("PASS"), &json!([]))
+    );
+    assert!(
+        !clean.root().exists(),
+        "a scan needs no state root and makes none"
+    );
+}
+
+#[test]
+fn sarif_says_the_same() {
+    let world = leaky();
+    let ran = world.coo(&["scan", "--sarif"]);
+    assert_eq!(ran.code, 1);
+    let log: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    let driver = &run["tool"]["driver"];
+    let ids: Vec<_> = driver["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| &rule["id"])
+        .collect();
+    assert_eq!(ids, ["Approves", "MustApprove"]);
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), 3);
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(&result["ruleId"], ids[index]);
+        assert_eq!(result["level"], "error");
+        assert!(
+            result["message"]["text"]
+                .as_str()
+                .unwrap()
+                .ends_with("(Only the CEO does.)")
+        );
+    }
+    let place = |i: usize| &results[i]["locations"][0]["physicalLocation"];
+    assert_eq!(
+        place(0)["region"],
+        json!({"startLine": 4, "startColumn": 11, "endLine": 5, "endColumn": 10})
+    );
+    assert_eq!(
+        place(2)["artifactLocation"],
+        json!({"uri": "docs/b/c%20d.md", "uriBaseId": "SRCROOT"})
+    );
+    // A line more above it: the same finding.
+    let fingerprint = |i: usize| results[i]["partialFingerprints"]["cooViolation/v1"].clone();
+    world.file("docs/b/c d.md", "\nÄ approves\n");
+    let after: Value = serde_json::from_str(&world.coo(&["scan", "--sarif"]).stdout).unwrap();
+    let after = &after["runs"][0]["results"][2];
+    assert_eq!(
+        after["partialFingerprints"]["cooViolation/v1"],
+        fingerprint(2)
+    );
+    assert_ne!(fingerprint(1), fingerprint(2));
+    let both = world.coo(&["scan", "--json", "--sarif"]);
+    assert_eq!(both.code, 2, "{both:?}");
+}
+
+#[test]
+fn whatever_a_file_looks_like_its_lines_are_right() {
+    let long = [
+        &b"x".repeat(1_000_000)[..],
+        b" approves ",
+        &b"y".repeat(1_000_000),
+    ]
+    .concat();
+    let line = |line, pattern: &str| vec![("docs/a.md".to_owned(), line, pattern.to_owned())];
+    let cases: [(&[u8], Vec<_>); 8] = [
+        (b"one\r\ntwo\r\nwho approves\r\n", line(3, "Approves")),
+        (b"\xef\xbb\xbfapproves", line(1, "Approves")),
+        (b"caf\xe9\nAPPROVES \xff", line(2, "Approves")),
+        (&long, line(1, "Approves")),
+        (b"it must\r\n\r\n  approve", line(1, "MustApprove")),
+        (b"the CEO\n approves", vec![]),
+        (b"the ceo approves", line(1, "Approves")),
+        (b"disapproves approvesx", vec![]),
+    ];
+    for (content, expected) in cases {
+        assert_eq!(found(&[("docs/a.md", content)]), expected);
+    }
+    let ran = world(&[("docs/a.md", &long)]).coo(&["scan"]);
+    let first = ran.stdout.lines().next().unwrap();
+    assert!(first.contains(" approves ") && first.len() < 250, "{first}");
+    // UTF-16 would be looked through and nothing seen.
+    let wide: Vec<u8> = "approves".bytes().flat_map(|byte| [byte, 0]).collect();
+    failed(
+        &world(&[("docs/a.md", &wide)]).coo(&["scan"]),
+        "docs/a.md: line 1: has a zero byte",
+    );
+}
+
+#[test]
+fn only_the_pinned_ruleset_is_used() {
+    let world = world(&[]);
+    world.file("rules.json", RULESET.replace("must", "may"));
+    failed(&world.coo(&["scan"]), "ruleset rules.json: has SHA-256 ");
+    for (ruleset, words) in [
+        (
+            RULESET.replace("\"why\"", "\"reason\""),
+            "unknown field `reason`",
+        ),
+        (
+            RULESET.replace("must\\\\s+", "must(\\\\s+"),
+            "ruleset rules.json: forbidden[1] (MustApprove): pattern: at byte 10: unclosed group",
+        ),
+        (
+            RULESET.replace("-1\"", "-2\""),
+            "has format 'coo-governance-leak-ruleset-2'",
+        ),
+        ("[]".into(), "ruleset rules.json: "),
+    ] {
+        configure(&world, "", "scan", &ruleset, PATHS);
+        failed(&world.coo(&["scan", "--json"]), words);
+    }
+    std::fs::remove_file(world.path().join("rules.json")).unwrap();
+    failed(&world.coo(&["scan"]), "rules.json: can't be opened");
+    configure(&world, "", "lint", RULESET, "");
+    failed(&world.coo(&["scan"]), "has no section [scan]");
+    std::fs::remove_file(world.path().join("coo.toml")).unwrap();
+    failed(
+        &world.coo(&["scan"]),
+        "coo.toml: can't be opened; write one",
+    );
+}
+
+#[test]
+fn what_is_not_looked_at_does_not_pass() {
+    let world = World::new();
+    configure(&world, "", "scan", RULESET, PATHS);
+    failed(
+        &world.coo(&["scan"]),
+        "no file matches docs/**/*.md, src/**/*.py",
+    );
+    world.file("docs/a.md", "");
+    let ran = world.coo(&["scan"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(
+        ran.stderr,
+        "[coo] scope of [scan]: no file matches src/**/*.py\n"
+    );
+    symlink("/etc/passwd", world.path().join("docs/link.md")).unwrap();
+    failed(
+        &world.coo(&["scan"]),
+        "docs/link.md: is in scope and is no file",
+    );
+    let more = format!("{PATHS}\nexclude = ['docs/link.md', 'docs/old']");
+    configure(&world, "", "scan", RULESET, &more);
+    world.file("docs/old/a.md", "it approves");
+    assert_eq!(world.coo(&["scan"]).code, 0);
+    configure(&world, "", "scan", RULESET, "paths = ['/docs']");
+    failed(
+        &world.coo(&["scan"]),
+        "coo.toml: line 4: '/docs' is no pattern",
+    );
+    failed(
+        &world.coo(&["scan", "nowhere"]),
+        "nowhere/coo.toml: can't be opened",
+    );
+}
+
+#[test]
+fn the_same_files_give_the_same_bytes_from_anywhere() {
+    let world = leaky();
+    world.file("in/a/folder/x", "");
+    let forms: [&[&str]; 3] = [&[], &["--json"], &["--sarif"]];
+    for form in forms {
+        let first = world.coo(&[&["scan"], form].concat());
+        assert_eq!(world.coo(&[&["scan"], form].concat()), first);
+        let mut elsewhere = world.command(&[&["scan", "../../.."], form].concat());
+        elsewhere.current_dir(world.path().join("in/a/folder"));
+        assert_eq!(super::support::ran(elsewhere.output().unwrap()), first);
+        let config = world.path().join("coo.toml");
+        let config = ["scan", "--config", config.to_str().unwrap()];
+        assert_eq!(world.coo(&[&config, form].concat()), first);
+    }
+}
+
+/// The rules that the reference ruleset finds broken in `text`.
+fn leaks(scanner: &Scanner, text: &str) -> Vec<String> {
+    let path = TreePath::from_text("x").unwrap();
+    let violations = scanner.file(&path, text.as_bytes()).unwrap();
+    violations
+        .into_iter()
+        .map(|violation| violation.pattern)
+        .collect()
+}
+
+fn reference_scanner() -> Scanner {
+    let content = std::fs::read(reference("reference/governance_leak_ruleset.json")).unwrap();
+    Scanner::new(&content).unwrap()
+}
+
+#[test]
+fn the_reference_ruleset_finds_every_forbidden_string_of_the_packet() {
+    let scanner = reference_scanner();
+    for (rule, texts) in [
+        (
+            "MustApprove",
+            vec![
+                "must approve",
+                "shall approve",
+                "has to approve",
+                "must formally approve",
+            ],
+        ),
+        ("Approves", vec!["approves"]),
+        ("Authorizes", vec!["authorizes", "authorises"]),
+        ("Validates", vec!["validates"]),
+        ("Confirms", vec!["confirms"]),
+        (
+            "RequiresApproval",
+            vec![
+                "requires approval",
+                "require approval",
+                "requiring prior approval",
+                "approval is required",
+                "must be approved",
+            ],
+        ),
+        (
+            "RequiresConfirmation",
+            vec!["requires confirmation", "required a further confirmation"],
+        ),
+        (
+            "AgentApproves",
+            vec![
+                "agent may approve",
+                "system approved",
+                "approved by the builder",
+                "approval from the council",
+                "runtime validated",
+            ],
+        ),
+        (
+            "AgentReviews",
+            vec![
+                "agent will review",
+                "council reviews",
+                "the model is reviewing",
+                "reviewed by an agent",
+            ],
+        ),
+        (
+            "AgentDecides",
+            vec![
+                "agent decides",
+                "the runtime that decides",
+                "system is allowed to decide",
+                "decided by the model",
+            ],
+        ),
+        (
+            "AgentDesignates",
+            vec![
+                "builder designates",
+                "engine can designate",
+                "designated by the COO agent",
+            ],
+        ),
+        (
+            "AgentGoverns",
+            vec!["agents govern", "COO should govern", "governed by an LLM"],
+        ),
+        (
+            "NotTheCeoAlone",
+            vec![
+                "non-CEO approves",
+                "acting CEO authorizes",
+                "agent or CEO approves",
+            ],
+        ),
+    ] {
+        for text in texts {
+            // In any case, within a sentence, over lines of a comment, with emphasis.
+            let words: Vec<_> = text.split(' ').collect();
+            let (last, before) = words.split_last().unwrap();
+            let wrapped = words.join("\n    /// ");
+            let emphasised = [before, &[&format!("**{last}**")]].concat().join(" ");
+            for text in [
+                text.to_owned(),
+                text.to_uppercase(),
+                format!("Then it {text}, always."),
+                wrapped,
+                emphasised.replace(" **", " _").replace("**", "_"),
+                emphasised,
+            ] {
+                let leaks = leaks(&scanner, &text);
+                assert!(
+                    leaks.iter().any(|found| found == rule),
+                    "{rule}: {text:?}: {leaks:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_reference_ruleset_permits_what_the_packet_permits() {
+    let scanner = reference_scanner();
+    for text in [
+        "CEO approves",
+        "The CEO authorizes the release.",
+        "CEO authorises",
+        "CEO\n> approves",
+        "the CEO **approves**",
+        "the CEO explicitly approves",
+        "the CEO must approve",
+        "requires approval by the CEO",
+        "requires explicit confirmation from the CEO",
+        "must be approved by the CEO",
+        "every model reviewed by the CEO",
+        // Not said of an agent, or said not to be so.
+        "people decide",
+        "the agent must not decide",
+        "the system is governed by the CEO",
+        "approvesx",
+        "validates_input",
+        "must_approve()",
+        "a review of the system",
+        "Run `coo approve ID`.",
+        "$ coo validate mission.json",
+    ] {
+        assert_eq!(leaks(&scanner, text), Vec::<String>::new(), "{text:?}");
+    }
+    for (text, rule) in [
+        // Permitted are the phrases, not the lines they stand on.
+        ("The CEO approves, then the board approves", "Approves"),
+        ("the CEO or the COO approves", "Approves"),
+        ("ceo approves", "Approves"),
+        ("CEO confirms", "Confirms"),
+        ("COO approves", "Approves"),
+    ] {
+        let leaks = leaks(&scanner, text);
+        assert!(
+            leaks.iter().any(|found| found == rule),
+            "{text:?}: {leaks:?}"
+        );
+    }
+}
