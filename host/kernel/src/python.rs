@@ -72,14 +72,6 @@ pub struct Rewritten {
     pub questions: Vec<Question>,
 }
 
-/// Whether anything in `source` can have to do with the move: what is not touched need not be
-/// rewritten. A source that is not looked at may have errors in its syntax.
-pub fn is_touched(source: &[u8], place: Option<&Place>, moved: &Move) -> bool {
-    let last = moved.from.last().as_bytes();
-    source.windows(last.len()).any(|window| window == last)
-        || place.is_some_and(|place| place.before != place.after)
-}
-
 /// Rewrites `source`, which is the module that `place` says, or a script.
 pub fn rewrite(
     source: &[u8],

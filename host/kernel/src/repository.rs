@@ -5,6 +5,7 @@
 pub mod amend;
 pub mod config;
 pub mod lint;
+pub mod migrate;
 pub mod pattern;
 pub mod scan;
 pub mod scope;

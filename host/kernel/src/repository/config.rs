@@ -24,6 +24,8 @@ pub struct Config {
     pub scan: Option<Scan>,
     /// Of `coo lint`.
     pub lint: Option<Lint>,
+    /// Of `coo migrate`.
+    pub migrate: Option<Migrate>,
 }
 
 /// What holds for every engine.
@@ -74,6 +76,47 @@ pub struct Lint {
     pub ruleset: String,
     /// Its SHA-256: no other ruleset is used.
     pub ruleset_sha256: Digest,
+}
+
+/// Which Python package moves where, and which files follow it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Migrate {
+    /// Its folder, from the top of the repository.
+    pub from: String,
+    /// The folder that it moves to.
+    pub to: String,
+    /// The folder that names of modules begin at; left out, the top.
+    #[serde(default)]
+    pub source: String,
+    /// Python files besides its own whose imports follow it: the tests.
+    #[serde(default)]
+    pub imports: Scope,
+    /// Functions whose first argument names a module, by the end of their dotted name.
+    #[serde(default)]
+    pub calls: Vec<String>,
+    /// Python files in which every string that names a module of it is rewritten.
+    #[serde(default)]
+    pub strings: Scope,
+    /// Other files in which every mention of it is rewritten.
+    #[serde(default)]
+    pub mentions: Scope,
+    /// Other files in which every mention of it is a question.
+    #[serde(default)]
+    pub questions: Scope,
+    /// Questions that are answered: what they are about stays as it is.
+    #[serde(default)]
+    pub leave: Vec<Leave>,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leave {
+    /// The file, from the top of the repository.
+    pub file: String,
+    /// What the question is about, as it is shown.
+    pub text: String,
 }
 
 impl Config {
