@@ -193,7 +193,7 @@ fn the_rules_of_this_repository_find_what_breaks_them() {
             "surface-has-three-interfaces",
         ),
         ("sandbox_digest.txt", "abc\n", "module-set-is-pinned"),
-        ("docs/.env", "KEY=1\n", "no-key-file"),
+        ("docs/key.pem", "KEY\n", "no-key-file"),
         ("docs/new.md", "in /home/bob/coo\n", "no-path-of-a-machine"),
         ("LICENSE", "none\n", "license"),
         ("host/Cargo.toml", "[package]\n", "lints-are-on"),
@@ -223,11 +223,16 @@ fn the_rules_of_this_repository_find_what_breaks_them() {
             None => std::fs::remove_file(world.path().join(file)).unwrap(),
         }
     }
-    std::fs::remove_file(world.path().join("host/wit/surface.wit")).unwrap();
-    let ran = world.coo(&["lint"]);
-    assert!(
-        ran.stdout
-            .contains("host/wit/surface.wit: surface-is-stated: is not there"),
-        "{ran:?}"
-    );
+    for (file, rule) in [
+        ("host/wit/surface.wit", "surface-is-stated"),
+        (
+            "reference/governance_leak_ruleset.json",
+            "rulesets-are-there",
+        ),
+    ] {
+        std::fs::remove_file(world.path().join(file)).unwrap();
+        let ran = world.coo(&["lint"]);
+        let line = format!("{file}: {rule}: is not there\n");
+        assert!(ran.stdout.contains(&line), "{ran:?}");
+    }
 }

@@ -383,6 +383,7 @@ fn the_reference_ruleset_finds_every_forbidden_string_of_the_packet() {
             "NotTheCeoAlone",
             vec![
                 "non-CEO approves",
+                "non\u{2011}CEO approves",
                 "acting CEO authorizes",
                 "agent or CEO approves",
             ],

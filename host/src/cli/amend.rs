@@ -129,7 +129,7 @@ fn show(prepared: &Prepared, folder: Option<&str>, json: bool) -> Result<ExitCod
             print::one_line(anchor),
             print::one_line(&amendment.document),
             applied.line,
-            print::counted(applied.lines, "line")
+            print::count(applied.lines, "line")
         );
     }
     let _ = writeln!(

@@ -126,7 +126,7 @@ fn status(path: &Path, json: bool) -> Result<ExitCode> {
             "state root {}: was changed since freeze {}, {}; undo that, or 'coo freeze lift' ends the freeze",
             path.display(),
             standing.row.number,
-            print::counted(changed, "difference")
+            print::count(changed, "difference")
         ));
     }
     Ok(print::code(changed == 0))

@@ -73,12 +73,6 @@ pub fn json(value: &impl Serialize) -> Result<()> {
     bytes((serde_json::to_string_pretty(value)? + "\n").as_bytes())
 }
 
-/// A number of things, by the word for one of them.
-pub fn counted(number: usize, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
-}
-
 /// 0 or 1.
 pub fn code(done: bool) -> ExitCode {
     if done {
