@@ -58,7 +58,7 @@ impl fmt::Display for Said<'_> {
 /// A request that was not confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{ABORTED}: rollback {number} to {to}: {said}, and only {CONFIRMATION} confirms; nothing was changed; ask again with 'coo rollback {to}' and type exactly that, or make an empty file of that name in the state root first"
+    "{ABORTED}: rollback {number} to {to}: {said}, and only {CONFIRMATION} counts; nothing was changed; ask again with 'coo rollback {to}' and type exactly that, or make an empty file of that name in the state root first"
 )]
 pub struct Aborted {
     number: u32,
@@ -66,7 +66,7 @@ pub struct Aborted {
     said: String,
 }
 
-/// Whether `said` confirms rollback `number` to the baseline called `to`.
+/// Whether `said` is the confirmation of rollback `number` to the baseline called `to`.
 pub fn confirm(number: u32, to: &str, said: Said<'_>) -> Result<(), Aborted> {
     let is_confirmed = match said {
         Said::Line(line) => is_confirmed(line),
@@ -280,7 +280,7 @@ mod tests {
         let text = |said| confirm(7, "clean", said).unwrap_err().to_string();
         assert_eq!(
             text(Said::Line(b"yes\r\n")),
-            "RollbackAbortedException: rollback 7 to clean: 'yes\\r\\n' was typed, and only CONFIRM_ROLLBACK confirms; nothing was changed; ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first"
+            "RollbackAbortedException: rollback 7 to clean: 'yes\\r\\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was changed; ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first"
         );
         assert!(text(Said::Line(b"")).contains("nothing was typed"));
         let long = text(Said::File(&[b'x'; 99]));

@@ -92,7 +92,7 @@ pub fn confirm(
     Ok(())
 }
 
-/// What the file says, or what is in its place. It confirms once: it is gone before anything
+/// What the file says, or what is in its place. It counts once: it is gone before anything
 /// is done.
 #[allow(
     clippy::disallowed_methods,

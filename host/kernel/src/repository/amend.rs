@@ -23,7 +23,7 @@ use super::scope::Scope;
 pub const FORMAT: &str = "coo-amendments-1";
 /// Longest file of amendments, in bytes: it is written and approved by people.
 pub const BYTES_MAX: u64 = 16 << 20;
-/// More than anybody approves.
+/// More than anybody reads before saying yes.
 const AMENDMENTS_MAX: usize = 10_000;
 
 /// What is done where the anchor is.
