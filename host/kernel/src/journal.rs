@@ -175,9 +175,7 @@ impl Chain {
 
     /// Appends an event and gives it its number and digest.
     pub fn append(&mut self, state: State, kind: Kind, body: String) -> Record {
-        let prev = self.head;
-        self.seq += 1;
-        self.head = digest(&prev, self.seq, state, kind, &body);
+        let prev = self.extend(state.name(), kind.name(), &body);
         Record {
             seq: self.seq,
             state,
@@ -190,33 +188,57 @@ impl Chain {
 
     /// Accepts a stored event if it is the next one, unchanged.
     pub fn verify(&mut self, record: &Record) -> Result<(), Broken> {
-        let broken = |what| Broken {
+        self.accept(&Link {
             seq: record.seq,
+            state: record.state.name(),
+            kind: record.kind.name(),
+            body: &record.body,
+            prev: record.prev,
+            sha256: record.sha256,
+        })
+    }
+
+    /// Goes on by an event of any record, and gives the digest before it.
+    pub(crate) fn extend(&mut self, state: &str, kind: &str, body: &str) -> Digest {
+        let prev = self.head;
+        self.seq += 1;
+        self.head = digest(&prev, self.seq, state, kind, body);
+        prev
+    }
+
+    /// As `verify`, for an event of any record.
+    pub(crate) fn accept(&mut self, link: &Link<'_>) -> Result<(), Broken> {
+        let broken = |what| Broken {
+            seq: link.seq,
             what,
         };
-        if record.seq != self.seq + 1 {
+        if link.seq != self.seq + 1 {
             return Err(broken("an event is missing or out of order"));
         }
-        if record.prev != self.head {
+        if link.prev != self.head {
             return Err(broken("its 'prev' is not the digest of the event before"));
         }
-        let found = digest(
-            &record.prev,
-            record.seq,
-            record.state,
-            record.kind,
-            &record.body,
-        );
-        if found != record.sha256 {
+        let found = digest(&link.prev, link.seq, link.state, link.kind, link.body);
+        if found != link.sha256 {
             return Err(broken("its digest is not that of its content"));
         }
-        self.seq = record.seq;
-        self.head = record.sha256;
+        self.seq = link.seq;
+        self.head = link.sha256;
         Ok(())
     }
 }
 
-fn digest(prev: &Digest, seq: u64, state: State, kind: Kind, body: &str) -> Digest {
+/// An event as it goes into a chain: of a mission, or of a governed change.
+pub(crate) struct Link<'a> {
+    pub seq: u64,
+    pub state: &'a str,
+    pub kind: &'a str,
+    pub body: &'a str,
+    pub prev: Digest,
+    pub sha256: Digest,
+}
+
+fn digest(prev: &Digest, seq: u64, state: &str, kind: &str, body: &str) -> Digest {
     let prev = prev.hex();
     let seq = seq.to_string();
     Digest::of_parts([
@@ -224,9 +246,9 @@ fn digest(prev: &Digest, seq: u64, state: State, kind: Kind, body: &str) -> Dige
         b"\n",
         seq.as_bytes(),
         b"\n",
-        state.name().as_bytes(),
+        state.as_bytes(),
         b"\n",
-        kind.name().as_bytes(),
+        kind.as_bytes(),
         b"\n",
         body.as_bytes(),
     ])

@@ -11,6 +11,7 @@ pub mod artefact;
 pub mod authority;
 pub mod baseline;
 pub mod canonical;
+pub mod change;
 pub mod db;
 pub mod descriptor;
 pub mod digest;

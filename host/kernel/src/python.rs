@@ -72,6 +72,23 @@ pub struct Rewritten {
     pub questions: Vec<Question>,
 }
 
+/// A module that a source imports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// It stands in a `try`: the source gets by without it.
+    pub is_optional: bool,
+    /// The first line of a file is 1.
+    pub line: usize,
+    /// Its whole name.
+    pub module: Vec<String>,
+}
+
+/// What `source` imports, which is the module that `place` says, or a script. Names that it gets
+/// from a module may be modules, too, or not: only what is sure to be one is told.
+pub fn imported(source: &[u8], place: Option<&Place>) -> Result<Vec<Imported>, Refused> {
+    Ok(imports::modules(&parse::Source::read(source)?, place))
+}
+
 /// Rewrites `source`, which is the module that `place` says, or a script.
 pub fn rewrite(
     source: &[u8],

@@ -4,9 +4,13 @@
 
 pub mod amend;
 pub mod config;
+pub mod gate;
 pub mod lint;
 pub mod migrate;
+pub mod normal;
 pub mod pattern;
 pub mod scan;
 pub mod scope;
+pub mod snapshot;
+pub mod test_results;
 pub mod text;

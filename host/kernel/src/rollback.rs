@@ -58,16 +58,26 @@ impl fmt::Display for Said<'_> {
 /// A request that was not confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{ABORTED}: rollback {number} to {to}: {said}, and only {CONFIRMATION} counts; nothing was changed; ask again with 'coo rollback {to}' and type exactly that, or make an empty file of that name in the state root first"
+    "{ABORTED}: {what}: {said}, and only {CONFIRMATION} counts; nothing was changed; ask again with '{again}' and type exactly that, or make an empty file of that name in the state root first"
 )]
 pub struct Aborted {
-    number: u32,
-    to: String,
+    what: String,
     said: String,
+    again: String,
 }
 
 /// Whether `said` is the confirmation of rollback `number` to the baseline called `to`.
 pub fn confirm(number: u32, to: &str, said: Said<'_>) -> Result<(), Aborted> {
+    confirm_one(
+        &format!("rollback {number} to {to}"),
+        &format!("coo rollback {to}"),
+        said,
+    )
+}
+
+/// Whether `said` is the confirmation of the rollback called `what`, which the command `again`
+/// asks for once more.
+pub fn confirm_one(what: &str, again: &str, said: Said<'_>) -> Result<(), Aborted> {
     let is_confirmed = match said {
         Said::Line(line) => is_confirmed(line),
         Said::File(content) => content.is_empty() || is_confirmed(content),
@@ -77,9 +87,9 @@ pub fn confirm(number: u32, to: &str, said: Said<'_>) -> Result<(), Aborted> {
         return Ok(());
     }
     Err(Aborted {
-        number,
-        to: to.to_owned(),
+        what: what.to_owned(),
         said: said.to_string(),
+        again: again.to_owned(),
     })
 }
 

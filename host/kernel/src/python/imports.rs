@@ -4,11 +4,11 @@
 
 use tree_sitter::Node;
 
-use super::Kind;
 use super::edit::Edits;
 use super::module::{Move, Place};
 use super::parse::Source;
 use super::scope::{ScopeId, scope_of};
+use super::{Imported, Kind};
 
 /// `import a.b`, without `as`.
 #[derive(Debug, Clone)]
@@ -48,6 +48,46 @@ fn components(source: &Source, name: Node<'_>) -> Vec<String> {
         .filter(|child| child.kind() == "identifier")
         .map(|child| source.text(child).to_owned())
         .collect()
+}
+
+/// Every module that the source imports, by its whole name.
+pub fn modules(source: &Source, place: Option<&Place>) -> Vec<Imported> {
+    let mut modules = Vec::new();
+    let mut add = |node: Node<'_>, module: Vec<String>| {
+        let ancestors = std::iter::successors(node.parent(), |inner| inner.parent());
+        modules.push(Imported {
+            is_optional: ancestors
+                .into_iter()
+                .any(|outer| outer.kind() == "try_statement"),
+            line: node.start_position().row + 1,
+            module,
+        });
+    };
+    for node in source.nodes() {
+        match node.kind() {
+            "import_statement" => {
+                let mut cursor = node.walk();
+                for name in node.named_children(&mut cursor) {
+                    let name = name.child_by_field_name("name").unwrap_or(name);
+                    add(name, components(source, name));
+                }
+            }
+            "import_from_statement" => {
+                let Some(module) = node.child_by_field_name("module_name") else {
+                    continue;
+                };
+                if module.kind() != "relative_import" {
+                    add(module, components(source, module));
+                } else if let Some(target) =
+                    place.and_then(|place| Relative::read(source, module, place))
+                {
+                    add(module, target.before);
+                }
+            }
+            _ => {}
+        }
+    }
+    modules
 }
 
 fn import<'t>(

@@ -1,10 +1,13 @@
 //! What a repository says of itself: `coo.toml` at its top. A section an engine; what an engine
 //! has no section for it refuses to guess. Reads no file itself.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::scope::Scope;
 use crate::digest::Digest;
+use crate::manifest::is_secret;
 
 /// The file's name.
 pub const FILE: &str = "coo.toml";
@@ -26,6 +29,14 @@ pub struct Config {
     pub lint: Option<Lint>,
     /// Of `coo migrate`.
     pub migrate: Option<Migrate>,
+    /// How the tests are run.
+    pub tests: Option<Tests>,
+    /// Of `coo gates`.
+    #[serde(default)]
+    pub gates: Gates,
+    /// Of `coo pipeline bundle`.
+    #[serde(default)]
+    pub bundle: Bundle,
 }
 
 /// What holds for every engine.
@@ -119,6 +130,100 @@ pub struct Leave {
     pub text: String,
 }
 
+/// How the repository's tests are run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, try_from = "TestsForm")]
+pub struct Tests {
+    /// Program and arguments; `{report}` in one stands for a file for JUnit XML.
+    pub command: Vec<String>,
+    /// Variables the command gets with these values.
+    pub environment: BTreeMap<String, String>,
+    /// Variables it gets as they are outside.
+    pub inherit: Vec<String>,
+    /// Real time it may take.
+    pub timeout_seconds: u64,
+}
+
+/// `[tests]` as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TestsForm {
+    command: Vec<String>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+    #[serde(default)]
+    inherit: Vec<String>,
+    #[serde(default = "an_hour")]
+    timeout_seconds: u64,
+}
+
+/// Longest time tests may take: more than a day is a mistake.
+const TEST_SECONDS_MAX: u64 = 86_400;
+
+fn an_hour() -> u64 {
+    3_600
+}
+
+impl TryFrom<TestsForm> for Tests {
+    type Error = String;
+
+    fn try_from(form: TestsForm) -> Result<Self, String> {
+        if form.command.first().is_none_or(String::is_empty) {
+            return Err("command: names no program".to_owned());
+        }
+        if !(1..=TEST_SECONDS_MAX).contains(&form.timeout_seconds) {
+            return Err(format!("timeout_seconds: is not 1 to {TEST_SECONDS_MAX}"));
+        }
+        for name in form.environment.keys().chain(&form.inherit) {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                let name = name.escape_debug();
+                return Err(format!("'{name}': is no name of a variable"));
+            }
+            // What tests are told must be the same for everybody, and may be written down.
+            if is_secret(name) {
+                return Err(format!(
+                    "variable {name}: is secret by its name, and tests are given no secrets"
+                ));
+            }
+        }
+        Ok(Self {
+            command: form.command,
+            environment: form.environment,
+            inherit: form.inherit,
+            timeout_seconds: form.timeout_seconds,
+        })
+    }
+}
+
+/// What the gates look at, besides what the other sections say. Left out, a gate looks at what
+/// `coo` itself brings along.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gates {
+    /// Gate A: each of these patterns matches a file.
+    pub required: Scope,
+    /// Gate A: modules of the package that no file is, since something makes them later.
+    pub generated: Vec<String>,
+    /// Gate B: descriptors of missions whose output must be the same twice.
+    pub missions: Vec<String>,
+    /// Gate C: the folder of the module set.
+    pub module_set: Option<String>,
+    /// Gate C: the file with its digest.
+    pub sandbox_digest: Option<String>,
+    /// Gate F: the descriptor of the reference mission.
+    pub reference: Option<String>,
+}
+
+/// What a bundle holds besides what every one does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bundle {
+    /// The implementation pack: files that are taken as they are.
+    pub implementation: Scope,
+    /// The template that the runtime specification is made from.
+    pub specification: Option<String>,
+}
+
 impl Config {
     /// Reads the text of `coo.toml`. The error says where and what, on several lines.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
@@ -146,12 +251,25 @@ mod tests {
         let scan = config.scan.unwrap();
         assert_eq!(scan.ruleset_sha256, sha256);
         assert!(scan.paths.has("a/b/c.py"));
+        let tests = Config::parse("[tests]\ncommand = ['t']")
+            .unwrap()
+            .tests
+            .unwrap();
+        assert_eq!(tests.timeout_seconds, 3_600);
         for bad in [
             "[scam]",
             "[scan]\nruleset = 'r'",
             "[scan]\nruleset = 'r'\nruleset_sha256 = 'abc'",
             "[repository]\nexclude = ['/x']",
             "[repository]\ninclude = []",
+            "[tests]\ncommand = []",
+            "[tests]\ncommand = ['']",
+            "[tests]\ncommand = ['t']\ntimeout_seconds = 0",
+            "[tests]\ncommand = ['t']\ninherit = ['A=B']",
+            "[tests]\ncommand = ['t']\ninherit = ['API_TOKEN']",
+            "[tests]\ncommand = ['t']\nenvironment = { MY_PASSWORD = 'x' }",
+            "[gates]\nrequired = ['/x']",
+            "[gates]\nskip = ['A']",
             "x",
         ] {
             assert!(Config::parse(bad).is_err(), "{bad}");

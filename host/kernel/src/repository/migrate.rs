@@ -2,6 +2,9 @@
 //! the imports and mentions of it in every file, in one pass over runtime and tests (§2.1). Only
 //! plans; moves and writes nothing.
 
+mod after;
+mod tree;
+
 use std::collections::BTreeSet;
 
 use serde::Serialize;
@@ -10,6 +13,9 @@ use super::config::Migrate;
 use crate::python::{
     self, Dynamic, Edit, Kind, ModulePath, Move, Place, Question, mentions, rewrite_mentions,
 };
+
+pub use after::{After, unresolved};
+pub use tree::{NoTree, deleted, ported};
 
 /// A migration that may be planned.
 #[derive(Debug)]
@@ -113,10 +119,7 @@ impl<'a> Migration<'a> {
     /// What becomes of the file at `path`, which `has`.
     pub fn plan(&self, path: &str, content: &[u8]) -> Result<Planned, Refused> {
         let becomes = self.becomes(path);
-        let is_python = path
-            .rsplit_once('.')
-            .is_some_and(|(_, end)| end == "py" || end == "pyi");
-        let planned = if is_python && (becomes.is_some() || self.config.imports.has(path)) {
+        let planned = if is_python(path) && (becomes.is_some() || self.config.imports.has(path)) {
             self.plan_python(path, becomes.as_deref(), content)?
         } else if becomes.is_none() || self.config.mentions.has(path) {
             self.plan_text(path, content)?
@@ -233,13 +236,19 @@ impl<'a> Migration<'a> {
             question.kind,
             Kind::DynamicImport | Kind::String | Kind::Mention
         );
+        // Answers name files as they were; afterwards those of the package are elsewhere.
         may_be
-            && self
-                .config
-                .leave
-                .iter()
-                .any(|leave| leave.file == path && leave.text == question.text)
+            && self.config.leave.iter().any(|leave| {
+                let moved = self.becomes(&leave.file);
+                let is_it = leave.file == path || moved.as_deref() == Some(path);
+                is_it && leave.text == question.text
+            })
     }
+}
+
+fn is_python(path: &str) -> bool {
+    path.rsplit_once('.')
+        .is_some_and(|(_, end)| end == "py" || end == "pyi")
 }
 
 #[cfg(test)]

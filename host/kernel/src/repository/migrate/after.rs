@@ -1,0 +1,210 @@
+//! What is looked at once a package has moved (packet §10, gate A): whether anything still names
+//! it by its old name, and whether every import of it leads to a module that is there.
+
+use std::collections::BTreeSet;
+
+use super::{Migration, Refused, is_python};
+use crate::python::{self, Dynamic, Place, Question, mentions};
+
+/// A finding shows so many characters of what it is about.
+const SHOWN_CHARACTERS: usize = 120;
+
+/// What one file says after the move.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct After {
+    /// What of it still means the old package, a line each.
+    pub legacy: Vec<String>,
+    /// Modules of the new package that it can't do without: the line, and the name.
+    pub imports: Vec<(usize, String)>,
+    /// From the top of the repository.
+    pub path: String,
+}
+
+impl Migration<'_> {
+    /// Whether the file at `path` is read for it.
+    pub fn reads_after(&self, path: &str) -> bool {
+        self.has(path) || self.is_in_new(path)
+    }
+
+    fn is_in_new(&self, path: &str) -> bool {
+        path.strip_prefix(&self.config.to)
+            .is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// Whether the file at `path` should have gone.
+    pub fn is_legacy(&self, path: &str) -> bool {
+        self.becomes(path).is_some()
+    }
+
+    /// What the file at `path` says.
+    pub fn after(&self, path: &str, content: &[u8]) -> Result<After, Refused> {
+        let mut after = After {
+            path: path.to_owned(),
+            ..After::default()
+        };
+        let asked = |question: &Question| !self.is_left(path, question);
+        if is_python(path) && (self.is_in_new(path) || self.config.imports.has(path)) {
+            let refused = |error| Refused::Source {
+                path: path.to_owned(),
+                error,
+            };
+            let place = self.module(path).map(|(module, is_package)| Place {
+                before: module.clone(),
+                after: module,
+                is_package,
+            });
+            // Nothing is rewritten where the configuration says so: it is told.
+            let dynamic = Dynamic::default();
+            let rewritten = python::rewrite(content, place.as_ref(), &self.moved, &dynamic);
+            let rewritten = rewritten.map_err(refused)?;
+            let edits = rewritten.edits.iter().map(|edit| (edit.line, &edit.was));
+            let questions = rewritten.questions.iter();
+            let questions = questions
+                .filter(|question| asked(question))
+                .map(|question| (question.line, &question.text));
+            after.legacy = edits
+                .chain(questions)
+                .map(|(line, text)| shown(path, line, text))
+                .collect();
+            for import in python::imported(content, place.as_ref()).map_err(refused)? {
+                if self.moved.to.begins(&import.module) && !import.is_optional {
+                    after.imports.push((import.line, import.module.join(".")));
+                }
+            }
+        } else if self.config.mentions.has(path) || self.config.questions.has(path) {
+            let text = str::from_utf8(content).map_err(|_| Refused::Encoding(path.to_owned()))?;
+            let questions = mentions(text, &self.moved);
+            after.legacy = questions
+                .iter()
+                .filter(|question| asked(question))
+                .map(|question| shown(path, question.line, &question.text))
+                .collect();
+        }
+        Ok(after)
+    }
+
+    /// Names of the modules that these files are, and of the folders they are in.
+    pub fn modules<'p>(&self, there: impl IntoIterator<Item = &'p str>) -> BTreeSet<String> {
+        let mut modules = BTreeSet::new();
+        for path in there {
+            let Some((module, _)) = self.module(&source_of(path)) else {
+                continue;
+            };
+            let components = module.components();
+            for length in 1..=components.len() {
+                modules.insert(components[..length].join("."));
+            }
+        }
+        modules
+    }
+}
+
+/// The source that a compiled module stands for: `a/b.cpython-311-x86_64-linux-gnu.so` is what
+/// `a/b.py` would be.
+fn source_of(path: &str) -> String {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let is_compiled = [".so", ".pyd"].iter().any(|end| name.ends_with(end));
+    match name.split_once('.') {
+        Some((stem, _)) if is_compiled => format!("{folder}/{stem}.py"),
+        _ => path.to_owned(),
+    }
+}
+
+fn shown(path: &str, line: usize, text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    let text: String = first.chars().take(SHOWN_CHARACTERS).collect();
+    format!("{path}:{line}: {text} means the old package")
+}
+
+/// Imports that lead to no module: of none of `modules`, and of none that is made later.
+pub fn unresolved(
+    files: &[After],
+    modules: &BTreeSet<String>,
+    generated: &[String],
+) -> Vec<String> {
+    let is_there = |name: &String| {
+        let is_below = |made: &String| {
+            name.strip_prefix(made.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        modules.contains(name) || generated.iter().any(is_below)
+    };
+    files
+        .iter()
+        .flat_map(|file| file.imports.iter().map(move |import| (file, import)))
+        .filter(|(_, (_, name))| !is_there(name))
+        .map(|(file, (line, name))| {
+            format!("{}:{line}: imports {name}, which is no file", file.path)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::config::{Leave, Migrate};
+    use super::super::super::scope::Scope;
+    use super::*;
+
+    fn config() -> Migrate {
+        Migrate {
+            from: "src/old".to_owned(),
+            to: "src/new".to_owned(),
+            source: "src".to_owned(),
+            imports: Scope::new(&["tests/*.py"]).unwrap(),
+            calls: vec!["import_module".to_owned()],
+            strings: Scope::default(),
+            mentions: Scope::new(&["setup.cfg"]).unwrap(),
+            questions: Scope::default(),
+            leave: vec![Leave {
+                file: "src/old/a.py".to_owned(),
+                text: "'old.name'".to_owned(),
+            }],
+        }
+    }
+
+    #[test]
+    fn what_still_means_the_old_package_is_named() {
+        let config = config();
+        let migration = Migration::of(&config).unwrap();
+        let legacy = |path: &str, content: &str| {
+            assert!(migration.reads_after(path), "{path}");
+            migration.after(path, content.as_bytes()).unwrap().legacy
+        };
+        assert_eq!(
+            legacy("src/new/a.py", "from . import b\nx = 'old.name'\n"),
+            [""; 0]
+        );
+        assert_eq!(
+            legacy("src/new/b.py", "import old.c\nold.c\nx = 'old.name'\n"),
+            [
+                "src/new/b.py:1: old.c means the old package",
+                "src/new/b.py:2: old means the old package",
+                "src/new/b.py:3: 'old.name' means the old package",
+            ]
+        );
+        assert_eq!(legacy("tests/t.py", "import_module('old.x')\n").len(), 1);
+        assert_eq!(legacy("setup.cfg", "[x]\np = old.cli:main\n").len(), 1);
+        assert!(migration.is_legacy("src/old/a.py") && !migration.is_legacy("src/older.py"));
+    }
+
+    #[test]
+    fn imports_lead_to_files_to_folders_or_to_what_is_made_later() {
+        let config = config();
+        let migration = Migration::of(&config).unwrap();
+        let there = [
+            "src/new/__init__.py",
+            "src/new/a/b.py",
+            "src/new/fast.cpython-311-x86_64-linux-gnu.so",
+        ];
+        let modules = migration.modules(there);
+        let source = "import new, new.a.b, new.fast, other.x\nfrom new.a import b\nfrom . import c\nfrom .gone import d\nimport new.made.x\ntry:\n    import new.perhaps\nexcept ImportError:\n    pass\nimport new.nowhere as n\n";
+        let after = migration.after("src/new/x.py", source.as_bytes()).unwrap();
+        assert_eq!(
+            unresolved(&[after], &modules, &["new.made".to_owned()]),
+            [
+                "src/new/x.py:4: imports new.gone, which is no file",
+                "src/new/x.py:10: imports new.nowhere, which is no file",
+            ]
+        );
+    }
+}
