@@ -14,11 +14,13 @@ mod events;
 mod explain;
 mod export;
 mod freeze;
+mod gates;
 mod init;
 mod inspect;
 mod lint;
 mod logs;
 mod manifests;
+mod migrate;
 mod mission;
 mod missions;
 mod print;
@@ -100,7 +102,7 @@ enum Command {
     Explain(explain::Options),
     /// Keep the state root or a directory tree, compare it, restore a tree byte for byte
     Amu0(amu0::Options),
-    /// Make the state root what a baseline of it was, once a person confirms
+    /// Make the state root what a baseline of it was, once a person has confirmed
     Rollback(rollback::Options),
     /// Let nobody change the state root until the freeze is lifted
     Freeze(freeze::Options),
@@ -114,6 +116,10 @@ enum Command {
     Scan(scan::Options),
     /// Hold a repository to its pinned constitutional rules
     Lint(lint::Options),
+    /// Plan the move of a Python package: its imports, and what is open
+    Migrate(migrate::Options),
+    /// Pass a repository through gates A to F
+    Gates(gates::Options),
     /// List every import of a module, what it permits, and the verdict
     Audit(audit::Options),
     /// Check a descriptor without running it
@@ -168,6 +174,8 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Manifests(options) => manifests::cmd_manifests(&root, &options),
         Command::Scan(options) => scan::cmd_scan(&root, &options),
         Command::Lint(options) => lint::cmd_lint(&root, &options),
+        Command::Migrate(options) => migrate::cmd_migrate(&root, &options),
+        Command::Gates(options) => gates::cmd_gates(&root, &options),
         Command::Audit(options) => audit::cmd_audit(&options),
         Command::Validate(options) => validate::cmd_validate(&options),
         Command::Digest(options) => digest::cmd_digest(&options),

@@ -2,8 +2,11 @@
 //! through handles and follows no link; writes nothing itself.
 
 pub mod amend;
+pub mod gates;
 mod lint;
+pub mod migrate;
 mod scan;
+mod test_run;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -20,6 +23,7 @@ use crate::state_root::read_bounded;
 
 pub use lint::{Linted, lint};
 pub use scan::{Scanned, scan};
+pub use test_run::last_lines;
 
 /// Longest file that an engine reads, in bytes. Documents and sources are far shorter; a longer
 /// one is named, never passed over.
@@ -144,6 +148,11 @@ impl Repository {
                 judge(path, &self.read_in(folders, path)?)
             })
             .collect()
+    }
+
+    /// A message as it is everywhere: without where the repository lies.
+    pub fn portable(&self, message: &str) -> String {
+        message.replace(&self.tree.path.display().to_string(), "<repository>")
     }
 
     fn read_in(&self, folders: &mut Folders, path: &TreePath) -> Result<Vec<u8>> {

@@ -1,0 +1,121 @@
+//! `coo gates [REPOSITORY]`: judges a repository by the gates A to F, in order, up to the first
+//! that fails. Words only; what a gate looks at is in `crate::repository::gates`. Writes nothing.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use coo_kernel::repository::gate::{Results, Verdict};
+use coo_kernel::repository::test_results::{BYTES_MAX, TestResults, closing_lines, junit};
+
+use super::print;
+use crate::config::Config;
+use crate::repository::Repository;
+use crate::repository::gates::{Gates, Tested};
+use crate::session::Session;
+use crate::state_root::read_bounded;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Directory of the repository
+    #[arg(value_name = "REPOSITORY", default_value = ".")]
+    repository: PathBuf,
+    /// Its configuration [default: coo.toml in it]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Take the results of a test run that has passed from what it printed, or from its JUnit
+    /// XML, instead of running the tests
+    #[arg(long, value_name = "FILE")]
+    tested: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn cmd_gates(root: &Path, options: &Options) -> Result<ExitCode> {
+    let repository = Repository::open(&options.repository, options.config.as_deref(), root)?;
+    let tested = match &options.tested {
+        None => Tested::Now,
+        Some(path) => Tested::Before(results_of(path)?),
+    };
+    // Frozen answers of missions that ran here; without a root there are those that ship.
+    let session = Session::for_reading(root, print::note)?;
+    let (config, answers) = match &session {
+        Some(session) => (session.config.clone(), session.store.frozen_calls()?),
+        None => (Config::fresh(), Vec::new()),
+    };
+    let watched = std::io::stderr().is_terminal();
+    let passed = Gates {
+        repository: &repository,
+        config: &config,
+        answers: &answers,
+        tested,
+        snapshot: None,
+        amendments: None,
+    }
+    .pass(
+        |gate| {
+            if watched {
+                print::note(&format!("gate {gate}: {}", gate.title()));
+            }
+        },
+        |_| Ok(()),
+    )?;
+    if options.json {
+        print::json(&passed.results)?;
+    } else {
+        print::out(&text(&passed.results))?;
+    }
+    if let Some(failed) = passed.results.failed() {
+        print::error_text(&failure(failed.gate, &failed.findings));
+    }
+    Ok(print::code(passed.results.status == Verdict::Pass))
+}
+
+/// Of a run that somebody else has made of this tree.
+fn results_of(path: &Path) -> Result<TestResults> {
+    let shown = || format!("test results {}", path.display());
+    let file = File::open(path).with_context(|| format!("{}: can't be opened", shown()))?;
+    let content = read_bounded(file, path, BYTES_MAX)?;
+    let is_xml = path
+        .extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("xml"));
+    let counts = if is_xml {
+        junit(&content)
+    } else {
+        closing_lines(&content)
+    };
+    let counts = counts.with_context(shown)?;
+    // How its command ended is not in the file; a test that failed is.
+    Ok(TestResults::new(counts, i32::from(counts.failed > 0)))
+}
+
+/// What is said of a gate that failed.
+pub fn failure(gate: coo_kernel::repository::gate::Gate, findings: &[String]) -> String {
+    format!(
+        "gate {gate} ({}): {}; the gates after it were not run: put right what is named and pass them again",
+        gate.title(),
+        print::count(findings.len(), "finding")
+    )
+}
+
+/// The results, for people.
+pub fn text(results: &Results) -> String {
+    let mut text = "Gates\n".to_owned();
+    for judged in &results.gates {
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "  {} {:<26}  {}",
+            judged.gate, judged.title, judged.status
+        );
+        for finding in &judged.findings {
+            let _ = writeln!(text, "    {}", finding.replace('\n', "\n    "));
+        }
+    }
+    let _ = writeln!(text, "  Result: {}", results.status);
+    text
+}

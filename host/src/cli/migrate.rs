@@ -1,0 +1,92 @@
+//! `coo migrate plan [REPOSITORY]`: what moving a Python package would change, and what it can't
+//! decide. Words only; what is done is in `crate::repository::migrate`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::print;
+use crate::repository::Repository;
+use crate::repository::migrate::{self, Plan};
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Show what would move and change, and every question; change nothing
+    Plan {
+        /// Directory of the repository
+        #[arg(value_name = "REPOSITORY", default_value = ".")]
+        repository: PathBuf,
+        /// Its configuration [default: coo.toml in it]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub fn cmd_migrate(root: &Path, options: &Options) -> Result<ExitCode> {
+    let Command::Plan {
+        repository,
+        config,
+        json,
+    } = &options.command;
+    let repository = Repository::open(repository, config.as_deref(), root)?;
+    let plan = migrate::plan(&repository)?;
+    let questions = plan.count(|file| file.questions.len());
+    if *json {
+        print::json(&plan)?;
+    } else {
+        print::out(&text(&plan))?;
+    }
+    if questions > 0 {
+        print::error_text(&format!(
+            "migration of {}: {} open; answer them in coo.toml: [migrate] calls, strings, mentions or leave",
+            plan.from,
+            print::count(questions, "question")
+        ));
+    }
+    Ok(print::code(questions == 0))
+}
+
+fn text(plan: &Plan) -> String {
+    let mut text = format!("Migrate {} to {}\n", plan.from, plan.to);
+    for file in &plan.files {
+        // Writing to a string does not fail.
+        let _ = match &file.becomes {
+            Some(becomes) => writeln!(text, "  {} -> {becomes}", file.path),
+            None => writeln!(text, "  {}", file.path),
+        };
+        for edit in &file.edits {
+            let _ = writeln!(text, "    {}: {} -> {}", edit.line, edit.was, edit.now);
+        }
+        for question in &file.questions {
+            let _ = writeln!(
+                text,
+                "    {}: QUESTION: {}\n      {}; {}",
+                question.line,
+                question.text,
+                question.why,
+                question.answers.join(", or ")
+            );
+        }
+    }
+    let questions = plan.count(|file| file.questions.len());
+    let _ = writeln!(
+        text,
+        "  Read: {}\n  Moved: {}\n  Edits: {}\n  Questions: {questions}\n  Result: {}",
+        print::count(plan.read, "file"),
+        plan.count(|file| usize::from(file.becomes.is_some())),
+        plan.count(|file| file.edits.len()),
+        if questions == 0 { "READY" } else { "QUESTION" }
+    );
+    text
+}

@@ -1,0 +1,305 @@
+//! Passes a repository through the gates A to F (packet §10), in order, and gathers what each
+//! looks at. Which gate comes next and what its evidence means, the kernel says. Missions run in
+//! roots of their own; nothing of the repository or of the user's state root is written.
+
+mod modules;
+mod reference;
+mod unity;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use coo_kernel::canonical;
+use coo_kernel::digest::Digest;
+use coo_kernel::repository::gate::{Evidence, Gate, Results};
+use coo_kernel::repository::normal;
+use coo_kernel::repository::scope::Scope;
+use coo_kernel::repository::snapshot::Snapshot;
+use coo_kernel::repository::test_results::TestResults;
+use serde_json::{Value, json};
+
+use super::test_run::{self, TestRun};
+use super::{Repository, lint, scan};
+use crate::amu0::Progress;
+use crate::config::Config;
+use crate::fault;
+use crate::store::FrozenCall;
+
+pub use reference::Replayed;
+
+/// So many findings of one kind are named in the results; the reports name all.
+const NAMED_MAX: usize = 50;
+
+/// Files of evidence that gates leave, with their texts.
+pub type Artefacts = BTreeMap<&'static str, String>;
+
+/// Where the results of the tests come from.
+#[derive(Debug, Clone, Copy)]
+pub enum Tested {
+    /// Gate D runs them.
+    Now,
+    /// They ran already, of this very tree, and said this.
+    Before(TestResults),
+}
+
+/// What is judged.
+pub struct Gates<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// What the operator configured, for the missions that run.
+    pub config: &'a Config,
+    /// Frozen answers for them, besides those that ship.
+    pub answers: &'a [FrozenCall],
+    /// The tests.
+    pub tested: Tested,
+    /// What was recorded after the old package was deleted: gate D holds the tree to it.
+    pub snapshot: Option<&'a Snapshot>,
+    /// What the amendments said the first time, and makes the same once more.
+    pub amendments: Option<(&'a str, &'a dyn Fn() -> Result<String>)>,
+}
+
+/// What the gates said.
+#[derive(Debug)]
+pub struct Passed {
+    /// Of each gate.
+    pub results: Results,
+    /// Reports, outputs and logs, by the names of their files.
+    pub artefacts: Artefacts,
+    /// What tests printed, if gate D ran them.
+    pub tests_output: Option<Vec<u8>>,
+}
+
+impl Gates<'_> {
+    /// Passes all gates, up to the first that fails. `say` gets a line for each; `compare` is
+    /// told what gate F compares.
+    pub fn pass(
+        &self,
+        mut say: impl FnMut(Gate),
+        compare: impl Fn(&Replayed) -> Result<()>,
+    ) -> Result<Passed> {
+        let mut passed = Passed {
+            results: Results::default(),
+            artefacts: Artefacts::new(),
+            tests_output: None,
+        };
+        let mut tested = self.tested;
+        while let Some(gate) = passed.results.next() {
+            say(gate);
+            let evidence = fault_at(gate).and_then(|()| match gate {
+                Gate::D => {
+                    let (run, evidence) = self.tests(tested)?;
+                    if let Some(run) = run {
+                        tested = Tested::Before(run.results);
+                        passed.tests_output = Some(run.output);
+                    }
+                    Ok(evidence)
+                }
+                Gate::F => {
+                    let replayed = self.replay(&passed, tested)?;
+                    compare(&replayed)?;
+                    passed.artefacts.extend(replayed.artefacts);
+                    Ok(replayed.evidence)
+                }
+                _ => self.judge(gate, &mut passed.artefacts),
+            });
+            // What can't be judged has not passed.
+            let evidence = evidence.unwrap_or_else(|error| Evidence {
+                findings: vec![self.repository.portable(&format!("{error:#}"))],
+                found: Value::Null,
+            });
+            passed.results.enter(evidence);
+        }
+        let text = canonical::to_string_sorted(&passed.results)?;
+        passed.artefacts.insert("gate_results.json", text);
+        Ok(passed)
+    }
+
+    /// A gate that needs nothing of those before it.
+    fn judge(&self, gate: Gate, artefacts: &mut Artefacts) -> Result<Evidence> {
+        match gate {
+            Gate::A => unity::judge(self.repository),
+            Gate::B => self.same_twice(),
+            Gate::C => modules::judge(self.repository),
+            Gate::E => self.governance(artefacts),
+            Gate::D | Gate::F => bail!("gate {gate}: is not judged by itself"),
+        }
+    }
+
+    /// Gate D.
+    fn tests(&self, tested: Tested) -> Result<(Option<TestRun>, Evidence)> {
+        let run = match tested {
+            Tested::Before(_) => None,
+            Tested::Now => {
+                let section = self.repository.config.tests.as_ref();
+                let section = self.repository.section(section, "tests")?;
+                Some(test_run::run(self.repository, section)?)
+            }
+        };
+        let results = match (&run, tested) {
+            (Some(run), _) => run.results,
+            (None, Tested::Before(results)) => results,
+            (None, Tested::Now) => bail!("tests: did not run"),
+        };
+        let mut findings = Vec::new();
+        if !results.is_full_pass() {
+            findings.push(format!("tests: {results}; all must pass, and at least one"));
+        }
+        let mut found = json!({ "snapshot_2": null, "test_results": results });
+        if let Some(snapshot) = self.snapshot {
+            let now = self.repository.snapshot(results)?;
+            let differences = snapshot.differences(&now);
+            findings.extend(
+                differences
+                    .iter()
+                    .map(|line| format!("since snapshot 2: {line}")),
+            );
+            found["snapshot_2"] = Digest::of(canonical::to_string_sorted(snapshot)?)
+                .to_string()
+                .into();
+        }
+        Ok((run, Evidence { findings, found }))
+    }
+
+    /// Gate E.
+    fn governance(&self, artefacts: &mut Artefacts) -> Result<Evidence> {
+        let scanned = scan(self.repository)?;
+        let linted = lint(self.repository)?;
+        let mut findings = Vec::new();
+        for leak in &scanned.report.violations {
+            findings.push(format!("{}:{}: {}", leak.file, leak.line, leak.pattern));
+        }
+        for finding in &linted.report.findings {
+            let line = finding
+                .line
+                .map_or_else(String::new, |line| format!(":{line}"));
+            findings.push(format!("{}{line}: {}", finding.file, finding.rule));
+        }
+        let found = json!({
+            "lint": {
+                "findings": linted.report.findings.len(),
+                "ruleset_sha256": linted.report.ruleset_sha256,
+                "status": linted.report.status,
+            },
+            "scan": {
+                "files": scanned.files,
+                "ruleset_sha256": scanned.report.ruleset_sha256,
+                "status": scanned.report.status,
+                "violations": scanned.report.violations.len(),
+            },
+        });
+        artefacts.insert("lint_report.json", canonical::to_string(&linted.report)?);
+        artefacts.insert(
+            "scanner_report.json",
+            canonical::to_string(&scanned.report)?,
+        );
+        Ok(Evidence {
+            findings: named(findings),
+            found,
+        })
+    }
+
+    /// Gate F: everything once more, and compared.
+    fn replay(&self, passed: &Passed, tested: Tested) -> Result<Replayed> {
+        let mut once_more = Results::default();
+        let mut again = Artefacts::new();
+        while let Some(gate) = once_more.next().filter(|gate| *gate != Gate::F) {
+            let evidence = match gate {
+                // What tests said is an answer from outside, and is not asked for again.
+                Gate::D => self.tests(tested)?.1,
+                _ => self.judge(gate, &mut again)?,
+            };
+            once_more.enter(evidence);
+        }
+        again.insert(
+            "gate_results.json",
+            canonical::to_string_sorted(&once_more)?,
+        );
+        let mut first = Artefacts::new();
+        if let Some(report) = passed.artefacts.get("scanner_report.json") {
+            first.insert("scanner_report.json", report.clone());
+        }
+        first.insert(
+            "gate_results.json",
+            canonical::to_string_sorted(&passed.results)?,
+        );
+        if let Some((text, make)) = self.amendments {
+            first.insert("amendment_log.json", text.to_owned());
+            again.insert("amendment_log.json", make()?);
+        }
+        let mission = self.reference()?;
+        first.insert("mission_output.json", mission.outputs[0].clone());
+        again.insert("mission_output.json", mission.outputs[1].clone());
+        again.retain(|name, _| normal::SURFACE.contains(name));
+        let mut findings = mission.findings;
+        let mut surface = Vec::new();
+        let mut normalized = Vec::new();
+        for name in normal::SURFACE {
+            let text = |artefacts: &Artefacts| -> Result<Option<String>> {
+                let text = artefacts.get(name);
+                let value = text.map(|text| serde_json::from_str(text)).transpose()?;
+                Ok(value.as_ref().map(normal::normalize))
+            };
+            let both = (text(&first)?, text(&again)?);
+            let identical = both.0 == both.1;
+            if !identical {
+                findings.push(format!("{name}: comes out otherwise the second time"));
+            }
+            let sha256 = both.0.as_ref().map(|text| Digest::of(text).to_string());
+            surface.push(json!({
+                "artefact": name, "identical": identical, "normalized_sha256": sha256,
+            }));
+            if let (Some(first), Some(again)) = both {
+                normalized.push((name, first, again));
+            }
+        }
+        let mut found = mission.found;
+        found["surface"] = surface.into();
+        Ok(Replayed {
+            evidence: Evidence { findings, found },
+            artefacts: mission.artefacts,
+            normalized,
+        })
+    }
+}
+
+impl Repository {
+    /// Every file of the new package, with what the tests said of it.
+    pub fn snapshot(&self, results: TestResults) -> Result<Snapshot> {
+        let section = self.section(self.config.migrate.as_ref(), "migrate")?;
+        let folder = coo_kernel::baseline::TreePath::from_text(&section.to)?;
+        let pattern = format!("{}/**/*", glob_free(&section.to));
+        let tree = self.part(&Scope::new(&[pattern])?)?;
+        let found = tree.entries(|_, _| true, &Progress::new(None))?;
+        Ok(Snapshot::of(&folder, &found, results)?)
+    }
+}
+
+/// A path as a pattern that means it alone.
+fn glob_free(path: &str) -> String {
+    Scope::exactly([path])
+        .ok()
+        .and_then(|scope| scope.patterns().next().map(str::to_owned))
+        .unwrap_or_else(|| path.to_owned())
+}
+
+/// Few enough to be read.
+fn named(mut findings: Vec<String>) -> Vec<String> {
+    if findings.len() > NAMED_MAX {
+        let more = findings.len() - NAMED_MAX;
+        findings.truncate(NAMED_MAX);
+        findings.push(format!("{more} more"));
+    }
+    findings
+}
+
+/// Lets tests fail each gate.
+fn fault_at(gate: Gate) -> Result<()> {
+    Ok(fault::point(match gate {
+        Gate::A => "gate.a",
+        Gate::B => "gate.b",
+        Gate::C => "gate.c",
+        Gate::D => "gate.d",
+        Gate::E => "gate.e",
+        Gate::F => "gate.f",
+    })?)
+}

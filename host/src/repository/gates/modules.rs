@@ -1,0 +1,105 @@
+//! Gate C: the module set is the pinned one, each module of it has an entry point, and none
+//! imports anything outside the surface. As `coo audit` judges them; runs none.
+
+use anyhow::{Context as _, Result};
+use coo_kernel::baseline::TreePath;
+use coo_kernel::digest::Digest;
+use coo_kernel::module_set::{self, Member};
+use coo_kernel::repository::gate::Evidence;
+use coo_kernel::repository::scope::Scope;
+use serde_json::{Value, json};
+
+use super::super::Repository;
+use crate::admission::{self, Entry};
+use crate::bundle;
+
+/// The set, and the digest that it is pinned by.
+struct Set {
+    modules: Vec<(String, Vec<u8>)>,
+    pinned: String,
+    /// Where it is, for people.
+    shown: String,
+}
+
+/// Judges it.
+pub fn judge(repository: &Repository) -> Result<Evidence> {
+    let set = read(repository)?;
+    let mut findings = Vec::new();
+    if set.modules.is_empty() {
+        findings.push(format!("module set {}: has no module", set.shown));
+    }
+    let members = set.modules.iter().map(|(name, wasm)| Member {
+        name: name.clone(),
+        sha256: Digest::of(wasm),
+    });
+    let members: Vec<Member> = members.collect();
+    let digest = module_set::digest(&members).to_string();
+    let pinned = set.pinned.split_whitespace().next().unwrap_or_default();
+    if pinned != digest {
+        findings.push(format!(
+            "module set {}: has SHA-256 {digest}, pinned is '{}'",
+            set.shown,
+            pinned.escape_debug().take(80).collect::<String>()
+        ));
+    }
+    let mut found = Vec::new();
+    for ((name, wasm), member) in set.modules.iter().zip(&members) {
+        let judged = admission::examine(wasm).with_context(|| format!("module {name}"));
+        let (entry, imports, reasons) = match judged {
+            Err(error) => (Value::Null, Value::Null, vec![format!("{error:#}")]),
+            Ok(report) => {
+                let entry = match &report.entry {
+                    Some(Entry::Mission) => "coo:mission run".into(),
+                    Some(Entry::Command(interface)) => Value::from(interface.as_str()),
+                    None => Value::Null,
+                };
+                let mut reasons = report.reasons();
+                if entry.is_null() && reasons.is_empty() {
+                    reasons.push("has no entry point".to_owned());
+                }
+                let imports = report.imports.iter();
+                let imports: Vec<&str> = imports.map(|import| import.interface.as_str()).collect();
+                (entry, imports.into(), reasons)
+            }
+        };
+        findings.extend(
+            reasons
+                .iter()
+                .map(|reason| format!("module {name}: {reason}")),
+        );
+        found.push(json!({
+            "entry": entry, "imports": imports, "module": name, "sha256": member.sha256,
+        }));
+    }
+    Ok(Evidence {
+        findings,
+        found: json!({ "modules": found, "sandbox_digest": digest }),
+    })
+}
+
+fn read(repository: &Repository) -> Result<Set> {
+    let section = &repository.config.gates;
+    let Some(folder) = &section.module_set else {
+        let modules = bundle::MODULES.iter();
+        let modules = modules.map(|module| (module.file.to_owned(), module.wasm.to_vec()));
+        return Ok(Set {
+            modules: modules.collect(),
+            pinned: bundle::SANDBOX_DIGEST.to_owned(),
+            shown: "of this coo".to_owned(),
+        });
+    };
+    let pattern = format!("{folder}/*.wasm");
+    let files = repository.files(&Scope::new(&[&pattern])?)?;
+    let modules = repository.judge(&files, |path: &TreePath, content| {
+        let name = String::from_utf8_lossy(path.name()).into_owned();
+        Ok((name, content.to_vec()))
+    })?;
+    let digest = section.sandbox_digest.as_ref().with_context(|| {
+        format!("[gates] module_set {folder}: has no sandbox_digest beside it; name the file")
+    })?;
+    Ok(Set {
+        modules,
+        pinned: String::from_utf8_lossy(&repository.read(digest)?).into_owned(),
+        shown: folder.clone(),
+    })
+}

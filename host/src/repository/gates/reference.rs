@@ -1,0 +1,257 @@
+//! What gates B and F run: missions, each in a fresh state root that is gone afterwards, with
+//! frozen answers and nothing else. A second run has to come out as the first.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::canonical;
+use coo_kernel::digest::Digest;
+use coo_kernel::journal::Kind;
+use coo_kernel::mission::Status;
+use coo_kernel::repository::gate::Evidence;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Artefacts, Gates};
+use crate::bundle;
+use crate::history;
+use crate::llm::Freshness;
+use crate::prepare::Source;
+use crate::replay;
+use crate::run::{self, Options, Settled};
+use crate::session::Session;
+use crate::state_root::StateRoot;
+use crate::store::{Durability, MissionRow};
+use crate::verify::{Subject, verify};
+
+/// The bundled mission that stands in where `[gates]` names none.
+const REFERENCE: &str = "demo";
+/// So often is a module of gate B invoked.
+const INVOCATIONS: u32 = 2;
+
+/// What gate F has made once more.
+#[derive(Debug)]
+pub struct Replayed {
+    /// What the gate says.
+    pub evidence: Evidence,
+    /// Files of evidence.
+    pub artefacts: Artefacts,
+    /// What was compared, in its normal form: name, first and second text.
+    pub normalized: Vec<(&'static str, String, String)>,
+}
+
+/// The reference mission, run twice and replayed.
+pub struct Reference {
+    /// `mission_output.json` of each run.
+    pub outputs: [String; 2],
+    /// Logs of the first.
+    pub artefacts: Artefacts,
+    /// What is wrong.
+    pub findings: Vec<String>,
+    /// What was found.
+    pub found: Value,
+}
+
+impl Gates<'_> {
+    /// Gate B.
+    pub(super) fn same_twice(&self) -> Result<Evidence> {
+        let named = &self.repository.config.gates.missions;
+        let names: Vec<&str> = if named.is_empty() {
+            bundle::MISSIONS.iter().map(|(name, _)| *name).collect()
+        } else {
+            named.iter().map(String::as_str).collect()
+        };
+        let mut findings = Vec::new();
+        let mut found = Vec::new();
+        for name in names {
+            let subject = Subject {
+                name: name.to_owned(),
+                source: self.source(name, named.is_empty())?,
+                settled: Settled::default(),
+                answers: self.answers.to_vec(),
+                recorded: None,
+            };
+            let folder = self.fresh_root()?;
+            let session = Session::for_writing(&folder.path().join("root"), |_| {})?;
+            let report = verify(session, &subject, INVOCATIONS, options(), |_| {})
+                .with_context(|| format!("mission {name}"))?;
+            for difference in &report.differences {
+                findings.push(format!(
+                    "mission {name}: {} differs in invocation {}",
+                    difference.what, difference.run
+                ));
+            }
+            for run in report
+                .runs
+                .iter()
+                .filter(|run| run.status != Status::Success)
+            {
+                let reason = run.reason.as_deref().unwrap_or("no reason given");
+                findings.push(format!("mission {name}: ended {}: {reason}", run.status));
+            }
+            if report.differences.is_empty() && !report.identical {
+                findings.push(format!("mission {name}: its replay differs"));
+            }
+            let outputs = report.runs.iter().map(|run| run.output.sha256);
+            let heads = report.runs.iter().map(|run| run.chain_head);
+            found.push(json!({
+                "chain_heads": heads.collect::<Vec<Digest>>(),
+                "identical": report.identical,
+                "mission": name,
+                "module_sha256": report.module,
+                "outputs_sha256": outputs.collect::<Vec<Digest>>(),
+            }));
+        }
+        findings.dedup();
+        Ok(Evidence {
+            findings,
+            found: json!({ "invocations": INVOCATIONS, "missions": found }),
+        })
+    }
+
+    /// Runs the reference mission twice and replays it.
+    pub(super) fn reference(&self) -> Result<Reference> {
+        let named = self.repository.config.gates.reference.as_deref();
+        let name = named.unwrap_or(REFERENCE);
+        let source = self.source(name, named.is_none())?;
+        let shown = || format!("reference mission {name}");
+        let first = self.run(&source).with_context(shown)?;
+        let second = self.run(&source).with_context(shown)?;
+        let mut findings = Vec::new();
+        if first.status != Status::Success {
+            let why = first.why.as_deref().unwrap_or("no reason given");
+            findings.push(format!("{}: ended {}: {why}", shown(), first.status));
+        }
+        if !first.replay_identical {
+            findings.push(format!("{}: its replay differs", shown()));
+        }
+        let found = json!({
+            "chain_head": first.chain_head,
+            "mission": name,
+            "module_sha256": source.module,
+            "replay_identical": first.replay_identical,
+        });
+        Ok(Reference {
+            outputs: [first.output, second.output],
+            artefacts: Artefacts::from([
+                ("db_transactions.jsonl", first.db_log),
+                ("mission_log.jsonl", first.log),
+            ]),
+            findings,
+            found,
+        })
+    }
+
+    fn source(&self, name: &str, is_bundled: bool) -> Result<Source> {
+        if is_bundled {
+            return Source::bundled(name);
+        }
+        let mut source = Source::descriptor_file(&self.repository.tree.path.join(name))?;
+        // As the configuration says it: where the repository lies is nobody's business.
+        name.clone_into(&mut source.name);
+        Ok(source)
+    }
+
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a state root of its own for a mission that a gate runs"
+    )]
+    fn fresh_root(&self) -> Result<TempDir> {
+        let folder = TempDir::with_prefix("coo-gates-")
+            .context("temporary folder (TMPDIR, or the system's): can't be made")?;
+        let root = StateRoot::open_or_create(&folder.path().join("root"))?;
+        root.settle()?;
+        root.configure(self.config)?;
+        Ok(folder)
+    }
+
+    fn run(&self, source: &Source) -> Result<Run> {
+        let folder = self.fresh_root()?;
+        let root = folder.path().join("root");
+        let mut session = Session::for_writing(&root, |_| {})?;
+        for call in self.answers {
+            session.store.freeze(call)?;
+        }
+        session.store.commit(Durability::Process)?;
+        let ended = run::run_again(session, source, options(), Settled::default())?;
+        if let Some(question) = ended.question {
+            bail!(
+                "waits for a person at step '{}'; name another",
+                question.step
+            );
+        }
+        if let Some(why) = ended.interrupted {
+            bail!("was interrupted (answers come from the frozen store alone): {why}");
+        }
+        drop(ended.lock);
+        let reading = |root: &Path| -> Result<(Session, MissionRow)> {
+            let session = Session::for_reading(root, |_| {})?.context("its root is gone")?;
+            let mission = session.store.mission(ended.id)?.context("it is gone")?;
+            Ok((session, mission))
+        };
+        let (session, mission) = reading(&root)?;
+        let (log, db_log) = logs(&session, &mission)?;
+        let replayed = replay::replay(session, &mission, options().wall_clock_max)?;
+        let output: Value = serde_json::from_slice(&ended.output)
+            .or_else(|_| String::from_utf8(ended.output.clone()).map(Value::from))
+            .unwrap_or_default();
+        let text = canonical::to_string(&json!({
+            "chain_head": ended.chain_head,
+            "mission": source.name,
+            "module_sha256": source.module,
+            "output": output,
+            "output_sha256": Digest::of(&ended.output),
+            "status": ended.status,
+        }))?;
+        Ok(Run {
+            status: ended.status,
+            why: ended.failure.map(|failure| failure.to_string()),
+            chain_head: ended.chain_head,
+            output: text,
+            log,
+            db_log,
+            replay_identical: replayed.is_identical(),
+        })
+    }
+}
+
+struct Run {
+    status: Status,
+    why: Option<String>,
+    chain_head: Digest,
+    output: String,
+    log: String,
+    db_log: String,
+    replay_identical: bool,
+}
+
+fn options() -> Options {
+    Options {
+        freshness: Freshness::Frozen,
+        ..Options::default()
+    }
+}
+
+/// Every event of the mission, and those of its database alone: a line each (packet §13).
+fn logs(session: &Session, mission: &MissionRow) -> Result<(String, String)> {
+    let (mut all, mut database) = (String::new(), String::new());
+    history::walk(&session.store, mission.id, |record| {
+        let body: Value = serde_json::from_str(&record.body)?;
+        let line = canonical::to_string(&json!({
+            "body": body,
+            "config_sha256": mission.facts.config_sha256,
+            "environment_sha256": mission.facts.environment_sha256,
+            "kind": record.kind.name(),
+            "sequence_id": record.seq,
+            "state": record.state,
+        }))?;
+        // Writing to a string does not fail.
+        let _ = writeln!(all, "{line}");
+        if matches!(record.kind, Kind::DbQuery | Kind::DbExecute) {
+            let _ = writeln!(database, "{line}");
+        }
+        Ok(())
+    })?;
+    Ok((all, database))
+}

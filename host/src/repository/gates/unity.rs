@@ -1,0 +1,77 @@
+//! Gate A: the repository is of one piece. What must be there is there, the old package is gone
+//! with everything that meant it, and every import of the new one leads somewhere.
+
+use anyhow::Result;
+use coo_kernel::baseline::{Node, TreePath};
+use coo_kernel::repository::gate::Evidence;
+use coo_kernel::repository::migrate::{Migration, unresolved};
+use coo_kernel::repository::scope::Scope;
+use serde_json::{Value, json};
+
+use super::super::Repository;
+use super::named;
+
+/// Judges it.
+pub fn judge(repository: &Repository) -> Result<Evidence> {
+    let section = &repository.config.gates;
+    let mut findings = Vec::new();
+    let mut files: Vec<TreePath> = Vec::new();
+    let mut folders: Vec<String> = Vec::new();
+    for found in repository.part(&Scope::new(&["**/*"])?)?.scan()? {
+        match found.entry.node {
+            Node::Folder { .. } => folders.push(found.entry.path.text()),
+            _ => files.push(found.entry.path),
+        }
+    }
+    let paths: Vec<String> = files.iter().map(TreePath::text).collect();
+    let mut required = 0;
+    for (pattern, scope) in section.required.each() {
+        required += 1;
+        if !paths.iter().any(|path| scope.has(path)) {
+            findings.push(format!("{pattern}: is required, and no file matches"));
+        }
+    }
+    let mut found = json!({
+        "files": paths.len(), "migration": null, "required": required,
+    });
+    if let Some(config) = &repository.config.migrate {
+        let migration = Migration::of(config)?;
+        let legacy = paths.iter().filter(|path| migration.is_legacy(path));
+        findings.extend(legacy.map(|path| format!("{path}: is of the old package")));
+        if folders.contains(&config.from) {
+            findings.push(format!(
+                "{}: the folder of the old package is there",
+                config.from
+            ));
+        }
+        let read: Vec<TreePath> = files
+            .iter()
+            .filter(|path| migration.reads_after(&path.text()))
+            .cloned()
+            .collect();
+        let after = repository.judge(&read, |path, content| {
+            Ok(migration.after(&path.text(), content)?)
+        })?;
+        findings.extend(after.iter().flat_map(|file| file.legacy.iter().cloned()));
+        let modules = migration.modules(paths.iter().map(String::as_str));
+        findings.extend(unresolved(&after, &modules, &section.generated));
+        let moved = migration.moved();
+        found["migration"] = json!({
+            "from": moved.from,
+            "imports": after.iter().map(|file| file.imports.len()).sum::<usize>(),
+            "read": read.len(),
+            "to": moved.to,
+        });
+    } else if required == 0 {
+        findings.push(
+            "nothing to look at: name files in [gates] required, or write [migrate]".to_owned(),
+        );
+    }
+    if found["files"] == Value::from(0) {
+        findings.push("the repository has no files".to_owned());
+    }
+    Ok(Evidence {
+        findings: named(findings),
+        found,
+    })
+}

@@ -1,0 +1,242 @@
+//! Runs a repository's tests as its `[tests]` says: one command, in the repository, with a fresh
+//! home and temporary folder, a fixed locale and clock variables, and of the environment only
+//! what is named. What it printed is kept; what it means, the kernel says. Writes nothing to the
+//! repository itself.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::baseline::text_of;
+use coo_kernel::canonical;
+use coo_kernel::digest::Digest;
+use coo_kernel::repository::config::Tests;
+use coo_kernel::repository::test_results::{
+    BYTES_MAX as REPORT_BYTES_MAX, Counts, TestResults, closing_lines, junit,
+};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tempfile::TempDir;
+
+use super::Repository;
+use crate::machine;
+use crate::state_root::read_bounded;
+
+/// What every test command gets, unless `[tests]` says otherwise.
+const FIXED: [(&str, &str); 4] = [
+    ("LANG", "C.UTF-8"),
+    ("LC_ALL", "C.UTF-8"),
+    // The clock of missions: 2025-01-01T00:00:00Z.
+    ("SOURCE_DATE_EPOCH", "1735689600"),
+    ("TZ", "UTC"),
+];
+/// Where programs are looked for if `[tests]` has no PATH.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+/// In an argument: the file for JUnit XML.
+const REPORT: &str = "{report}";
+/// So much of what tests print is kept: a suite that prints more is asked to print less.
+const OUTPUT_BYTES_MAX: u64 = 64 << 20;
+/// So many of its last lines are shown where nothing can be made of them.
+const LINES_SHOWN: usize = 20;
+
+/// A test run that has ended.
+#[derive(Debug)]
+pub struct TestRun {
+    /// What it said.
+    pub results: TestResults,
+    /// What it printed, on both of its outputs.
+    pub output: Vec<u8>,
+}
+
+/// What the command gets, but for the folders that are made for each run.
+fn environment(section: &Tests) -> BTreeMap<OsString, OsString> {
+    let mut environment: BTreeMap<OsString, OsString> = FIXED
+        .into_iter()
+        .chain([("PATH", PATH)])
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect();
+    for name in &section.inherit {
+        match machine::env_os(name) {
+            Some(value) => environment.insert(name.into(), value),
+            None => environment.remove(&OsString::from(name)),
+        };
+    }
+    for (name, value) in &section.environment {
+        environment.insert(name.into(), value.into());
+    }
+    environment
+}
+
+/// Of what the command gets: two runs can only be compared where it is the same.
+pub fn environment_sha256(section: &Tests) -> Result<Digest> {
+    let text = |text: &OsString| text_of(text.as_bytes());
+    let variables: BTreeMap<String, String> = environment(section)
+        .iter()
+        .map(|(name, value)| (text(name), text(value)))
+        .collect();
+    Ok(Digest::of(canonical::to_string(&variables)?))
+}
+
+/// Runs the tests. An error means that nothing can be said of them; tests that fail are a result.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a home, a temporary folder and a place for the report, for this run alone"
+)]
+pub fn run(repository: &Repository, section: &Tests) -> Result<TestRun> {
+    let folder = TempDir::with_prefix("coo-tests-")
+        .context("temporary folder (TMPDIR, or the system's): can't be made")?;
+    let place = |name: &str| folder.path().join(name);
+    for name in ["home", "tmp"] {
+        std::fs::create_dir(place(name)).with_context(|| place(name).display().to_string())?;
+    }
+    let report = place("report.xml");
+    let uses_report = section.command.iter().any(|word| word.contains(REPORT));
+    let words = section
+        .command
+        .iter()
+        .map(|word| word.replace(REPORT, &report.display().to_string()));
+    let words: Vec<String> = words.collect();
+    let mut variables = environment(section);
+    variables
+        .entry("HOME".into())
+        .or_insert_with(|| place("home").into());
+    variables
+        .entry("TMPDIR".into())
+        .or_insert_with(|| place("tmp").into());
+    let time_max = Duration::from_secs(section.timeout_seconds);
+    let (status, output) = ended(&words, &variables, &repository.tree.path, time_max)?;
+    let counts = if uses_report {
+        counts_of_report(&report)
+    } else {
+        closing_lines(&output).context("what it printed")
+    };
+    // What a failing command says of itself is the better message.
+    let counts = counts.with_context(|| {
+        format!(
+            "test command '{}': {}, and its results can't be read; it printed last:\n{}",
+            words.join(" "),
+            shown_status(status),
+            last_lines(&output)
+        )
+    })?;
+    Ok(TestRun {
+        results: TestResults::new(counts, exit_code(status)),
+        output,
+    })
+}
+
+fn counts_of_report(path: &Path) -> Result<Counts> {
+    let file = std::fs::File::open(path).context("report: the command wrote none")?;
+    Ok(junit(&read_bounded(file, path, REPORT_BYTES_MAX)?)?)
+}
+
+/// Starts the command, and gives how it ended and what it printed.
+fn ended(
+    words: &[String],
+    variables: &BTreeMap<OsString, OsString>,
+    folder: &Path,
+    time_max: Duration,
+) -> Result<(ExitStatus, Vec<u8>)> {
+    let shown = || format!("test command '{}'", words.join(" "));
+    let Some((program, arguments)) = words.split_first() else {
+        bail!("test command: names no program; correct [tests]");
+    };
+    let path = variables.get(&OsString::from("PATH"));
+    let program = which::which_in(program, path, folder).with_context(|| {
+        format!(
+            "{}: there is no program '{program}' in {}; correct [tests], or have PATH inherited",
+            shown(),
+            path.map_or("no PATH".into(), |path| path.to_string_lossy())
+        )
+    })?;
+    let (reader, writer) = std::io::pipe().with_context(shown)?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(variables)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone().with_context(shown)?)
+        .stderr(writer)
+        // A group of its own, to be ended with whatever it starts.
+        .process_group(0);
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("{}: can't be started", shown()))?;
+    // It holds our ends of the pipe.
+    drop(command);
+    let group = Pid::from_child(&child);
+    // A process that has ended this moment has nobody left to end.
+    let end = move || {
+        let _ = kill_process_group(group, Signal::KILL);
+    };
+    let reading = std::thread::spawn(move || {
+        let mut output = Vec::new();
+        let read = reader.take(OUTPUT_BYTES_MAX + 1).read_to_end(&mut output);
+        if output.len() as u64 > OUTPUT_BYTES_MAX {
+            // Nobody reads on: it would wait for that for ever.
+            end();
+        }
+        read.map(|_| output)
+    });
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait()));
+    let (status, in_time) = match receiver.recv_timeout(time_max) {
+        Err(RecvTimeoutError::Timeout) => {
+            end();
+            (receiver.recv().with_context(shown)?, false)
+        }
+        status => (status.with_context(shown)?, true),
+    };
+    // Whatever it left running would hold the pipe.
+    end();
+    let output = reading.join().ok().with_context(shown)?;
+    let output = output.with_context(shown)?;
+    if !in_time {
+        bail!(
+            "{}: was ended after {} seconds; give it more by timeout_seconds in [tests]; it printed last:\n{}",
+            shown(),
+            time_max.as_secs(),
+            last_lines(&output)
+        );
+    }
+    if output.len() as u64 > OUTPUT_BYTES_MAX {
+        bail!(
+            "{}: printed more than {OUTPUT_BYTES_MAX} bytes and was ended; have it print less",
+            shown()
+        );
+    }
+    Ok((status.with_context(shown)?, output))
+}
+
+fn exit_code(status: ExitStatus) -> i32 {
+    // As shells say it.
+    let by_signal = || status.signal().map_or(1, |signal| 128 + signal);
+    status.code().unwrap_or_else(by_signal)
+}
+
+fn shown_status(status: ExitStatus) -> String {
+    match status.signal() {
+        Some(signal) => format!("was ended by signal {signal}"),
+        None => format!("ended with exit code {}", exit_code(status)),
+    }
+}
+
+/// The end of what was printed.
+pub fn last_lines(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let lines: Vec<&str> = text.lines().collect();
+    let first = lines.len().saturating_sub(LINES_SHOWN);
+    if lines.is_empty() {
+        return "  (nothing)".to_owned();
+    }
+    let lines = lines[first..].iter().map(|line| format!("  {line}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
