@@ -64,11 +64,16 @@ struct Event<'a> {
 }
 
 /// Writes `mission` to `path`, whole or not at all. A file that is there already stays.
+pub fn export(root: &StateRoot, store: &Store, id: MissionId, path: &Path) -> Result<u64> {
+    write_out(path, |file| write(root, store, id, file))
+}
+
+/// Lets `write` fill a file that gets its name when it is whole. A file that is there stays.
 #[allow(
     clippy::disallowed_methods,
-    reason = "the one command that is told to write outside the state root"
+    reason = "for commands that are told to write outside the state root"
 )]
-pub fn export(root: &StateRoot, store: &Store, id: MissionId, path: &Path) -> Result<u64> {
+pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -82,10 +87,10 @@ pub fn export(root: &StateRoot, store: &Store, id: MissionId, path: &Path) -> Re
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder).with_context(shown)?;
-    let bytes = write(root, store, id, file.as_file_mut())?;
+    let written = write(file.as_file_mut())?;
     file.as_file().sync_all().with_context(shown)?;
     match file.persist_noclobber(path) {
-        Ok(_) => Ok(bytes),
+        Ok(_) => Ok(written),
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => bail!(
             "file {}: is there already; remove it or choose another name with --output",
             path.display()

@@ -8,7 +8,7 @@ use crate::mission::MissionId;
 
 /// Every file, by pattern: between slashes a plain name, or one with a variable part. Databases
 /// (`coo.db`, `world.db`), `lock` files and what is on its way in `tmp/` are not written by name.
-pub const FILES: [&str; 21] = [
+pub const FILES: [&str; 36] = [
     "FREEZE",
     "amu0/baselines/<sha256>.json",
     "amu0/names/<name>.json",
@@ -17,6 +17,21 @@ pub const FILES: [&str; 21] = [
     "artefacts/INDEX.json",
     "artefacts/INDEX.md",
     "cache/<module>-<engine>.cwasm",
+    "changes/<number>/amendment_diff.patch",
+    "changes/<number>/amendment_log.json",
+    "changes/<number>/db_transactions.jsonl",
+    "changes/<number>/escalation_<name>.json",
+    "changes/<number>/gate_results.json",
+    "changes/<number>/lint_report.json",
+    "changes/<number>/migration_plan.json",
+    "changes/<number>/mission_log.jsonl",
+    "changes/<number>/mission_output.json",
+    "changes/<number>/normalized/<name>.json",
+    "changes/<number>/question.json",
+    "changes/<number>/scanner_report.json",
+    "changes/<number>/snapshot_1.json",
+    "changes/<number>/snapshot_2.json",
+    "changes/<number>/tests_<name>.txt",
     "config.json",
     "demo/<mission>/demo_report.txt",
     "evidence/<number>/amendment_diff.patch",

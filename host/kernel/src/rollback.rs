@@ -66,18 +66,9 @@ pub struct Aborted {
     again: String,
 }
 
-/// Whether `said` is the confirmation of rollback `number` to the baseline called `to`.
-pub fn confirm(number: u32, to: &str, said: Said<'_>) -> Result<(), Aborted> {
-    confirm_one(
-        &format!("rollback {number} to {to}"),
-        &format!("coo rollback {to}"),
-        said,
-    )
-}
-
 /// Whether `said` is the confirmation of the rollback called `what`, which the command `again`
 /// asks for once more.
-pub fn confirm_one(what: &str, again: &str, said: Said<'_>) -> Result<(), Aborted> {
+pub fn confirm(what: &str, again: &str, said: Said<'_>) -> Result<(), Aborted> {
     let is_confirmed = match said {
         Said::Line(line) => is_confirmed(line),
         Said::File(content) => content.is_empty() || is_confirmed(content),
@@ -276,18 +267,24 @@ mod tests {
     #[test]
     fn a_file_confirms_by_being_there_unless_it_says_something_else() {
         for content in ["", "CONFIRM_ROLLBACK", "CONFIRM_ROLLBACK\n"] {
-            assert_eq!(confirm(1, "x", Said::File(content.as_bytes())), Ok(()));
+            assert_eq!(
+                confirm("it", "coo x", Said::File(content.as_bytes())),
+                Ok(())
+            );
         }
         for content in ["\n", " ", "no", "CONFIRM_ROLLBACK\r\n"] {
-            assert!(confirm(1, "x", Said::File(content.as_bytes())).is_err());
+            assert!(confirm("it", "coo x", Said::File(content.as_bytes())).is_err());
         }
-        assert!(confirm(1, "x", Said::Line(b"")).is_err());
-        assert!(confirm(1, "x", Said::NoFile("a link")).is_err());
+        assert!(confirm("it", "coo x", Said::Line(b"")).is_err());
+        assert!(confirm("it", "coo x", Said::NoFile("a link")).is_err());
     }
 
     #[test]
     fn what_was_said_is_shown_escaped_and_short() {
-        let text = |said| confirm(7, "clean", said).unwrap_err().to_string();
+        let text = |said| {
+            let aborted = confirm("rollback 7 to clean", "coo rollback clean", said);
+            aborted.unwrap_err().to_string()
+        };
         assert_eq!(
             text(Said::Line(b"yes\r\n")),
             "RollbackAbortedException: rollback 7 to clean: 'yes\\r\\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was changed; ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first"

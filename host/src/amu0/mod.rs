@@ -12,6 +12,7 @@ mod change;
 mod disk;
 mod lock;
 mod objects;
+pub mod part;
 mod perform;
 mod progress;
 mod promote;

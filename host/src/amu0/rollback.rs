@@ -78,18 +78,35 @@ pub fn confirm(
     ask: impl FnOnce() -> Vec<u8>,
 ) -> Result<()> {
     let name = &target.record.name;
-    let confirmed: Result<(), Aborted> = match take_file(root)? {
-        Some(Ok(content)) => rollback::confirm(number, name, Said::File(&content)),
-        Some(Err(what)) => rollback::confirm(number, name, Said::NoFile(what)),
-        None => rollback::confirm(number, name, Said::Line(&ask())),
-    };
-    if let Err(aborted) = confirmed {
-        let became = (Outcome::Requested, Outcome::Aborted);
-        store.end_rollback(number, became, machine::now_unix_ms())?;
-        store.commit(Durability::Power)?;
-        return Err(aborted.into());
+    let what = format!("rollback {number} to {name}");
+    let answer = answer(root, &what, &format!("coo rollback {name}"), ask)?;
+    if answer.is_err() {
+        abort(store, number)?;
     }
-    Ok(())
+    Ok(answer?)
+}
+
+/// Notes that request `number` was not confirmed.
+pub fn abort(store: &mut Store, number: u32) -> Result<()> {
+    let became = (Outcome::Requested, Outcome::Aborted);
+    store.end_rollback(number, became, machine::now_unix_ms())?;
+    store.commit(Durability::Power)
+}
+
+/// A person's answer to the rollback called `what`, which the command `again` asks for once
+/// more: the file in the state root, which is taken away whatever it says, or else the line that
+/// `ask` gets.
+pub fn answer(
+    root: &StateRoot,
+    what: &str,
+    again: &str,
+    ask: impl FnOnce() -> Vec<u8>,
+) -> Result<Result<(), Aborted>> {
+    Ok(match take_file(root)? {
+        Some(Ok(content)) => rollback::confirm(what, again, Said::File(&content)),
+        Some(Err(found)) => rollback::confirm(what, again, Said::NoFile(found)),
+        None => rollback::confirm(what, again, Said::Line(&ask())),
+    })
 }
 
 /// What the file says, or what is in its place. It counts once: it is gone before anything

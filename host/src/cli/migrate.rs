@@ -1,13 +1,15 @@
 //! `coo migrate plan [REPOSITORY]`: what moving a Python package would change, and what it can't
-//! decide. Words only; what is done is in `crate::repository::migrate`.
+//! decide; `coo migrate run` moves it, with its tests and the way back. Words only; what is done is
+//! in `crate::repository::migrate` and `crate::repository::change`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
+use coo_kernel::change::Route;
 
-use super::print;
+use super::{pipeline, print};
 use crate::repository::Repository;
 use crate::repository::migrate::{self, Plan};
 
@@ -31,17 +33,22 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Move it: port, rewrite, test, delete the old one, test again, compare
+    Run(pipeline::Begin),
 }
 
 pub fn cmd_migrate(root: &Path, options: &Options) -> Result<ExitCode> {
-    let Command::Plan {
-        repository,
-        config,
-        json,
-    } = &options.command;
+    let (repository, config, json) = match &options.command {
+        Command::Run(begin) => return pipeline::cmd_begin(root, Route::Migration, begin),
+        Command::Plan {
+            repository,
+            config,
+            json,
+        } => (repository, config, json),
+    };
     let repository = Repository::open(repository, config.as_deref(), root)?;
     let plan = migrate::plan(&repository)?;
-    let questions = plan.count(|file| file.questions.len());
+    let questions = plan.questions();
     if *json {
         print::json(&plan)?;
     } else {
@@ -79,7 +86,7 @@ fn text(plan: &Plan) -> String {
             );
         }
     }
-    let questions = plan.count(|file| file.questions.len());
+    let questions = plan.questions();
     let _ = writeln!(
         text,
         "  Read: {}\n  Moved: {}\n  Edits: {}\n  Questions: {questions}\n  Result: {}",

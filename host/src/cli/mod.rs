@@ -23,6 +23,7 @@ mod manifests;
 mod migrate;
 mod mission;
 mod missions;
+mod pipeline;
 mod print;
 mod receipt;
 mod replay;
@@ -116,10 +117,12 @@ enum Command {
     Scan(scan::Options),
     /// Hold a repository to its pinned constitutional rules
     Lint(lint::Options),
-    /// Plan the move of a Python package: its imports, and what is open
+    /// Move a Python package and all that imports it, or plan that
     Migrate(migrate::Options),
     /// Pass a repository through gates A to F
     Gates(gates::Options),
+    /// Take a repository through a governed change, from amendments to the last review
+    Pipeline(pipeline::Options),
     /// List every import of a module, what it permits, and the verdict
     Audit(audit::Options),
     /// Check a descriptor without running it
@@ -176,6 +179,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Lint(options) => lint::cmd_lint(&root, &options),
         Command::Migrate(options) => migrate::cmd_migrate(&root, &options),
         Command::Gates(options) => gates::cmd_gates(&root, &options),
+        Command::Pipeline(options) => pipeline::cmd_pipeline(&root, &options),
         Command::Audit(options) => audit::cmd_audit(&options),
         Command::Validate(options) => validate::cmd_validate(&options),
         Command::Digest(options) => digest::cmd_digest(&options),

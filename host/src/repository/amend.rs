@@ -15,13 +15,18 @@ use coo_kernel::repository::config::Amend;
 use coo_kernel::repository::scope::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::Repository;
-use crate::amu0::{self, Contents, Progress};
+use super::{FILE_BYTES_MAX, Repository};
+use crate::amu0::{self, Baseline, Contents, Progress};
 use crate::state_root::StateRoot;
 
 /// Below the state root: what an engine leaves, a folder a run.
-const FOLDER: &str = "evidence";
-const LOG: &str = "amendment_log.json";
+pub const FOLDER: &str = "evidence";
+/// And what a governed change does.
+pub const CHANGES: &str = "changes";
+/// What was done.
+pub const LOG: &str = "amendment_log.json";
+/// The same, for `git apply`.
+pub const PATCH: &str = "amendment_diff.patch";
 /// A log repeats every text of its amendments.
 const LOG_BYTES_MAX: u64 = 4 * BYTES_MAX;
 
@@ -47,10 +52,24 @@ pub struct Log {
     format: &'static str,
 }
 
+impl Log {
+    /// Of no amendment at all.
+    pub fn empty(amendments_sha256: Digest, config_sha256: Digest) -> Self {
+        Self {
+            amendments: Vec::new(),
+            amendments_sha256,
+            config_sha256,
+            documents: Vec::new(),
+            format: FORMAT,
+        }
+    }
+}
+
 /// A document in the log.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Touched {
-    after_sha256: Digest,
+    /// Of its content afterwards.
+    pub after_sha256: Digest,
     before_sha256: Digest,
     /// From the top of the repository.
     pub path: String,
@@ -70,21 +89,24 @@ struct Earlier {
     documents: Vec<Touched>,
 }
 
+/// What a log says, as far as it is needed again.
+#[derive(Debug, Deserialize)]
+pub struct Summary {
+    /// Each as it was applied.
+    pub amendments: Vec<serde_json::Value>,
+    /// Every document that is named.
+    pub documents: Vec<Touched>,
+}
+
 /// Reads amendments and documents.
 pub fn read(repository: &Repository) -> Result<Given> {
     let section: &Amend = repository.section(repository.config.amend.as_ref(), "amend")?;
     let file = repository.read(&section.amendments)?;
-    let shown = || format!("file {}", section.amendments);
-    let amendments = Amendments::parse(&file).with_context(shown)?;
-    amendments
-        .stay_within(&section.documents)
-        .with_context(shown)?;
+    let amendments = parse(section, &file)?;
     let named = Scope::exactly(amendments.documents().into_keys())?;
     let files = repository.files(&named)?;
     let documents = repository.judge(&files, |path, content| {
-        let text = String::from_utf8(content.to_vec())
-            .with_context(|| format!("document {}: is not UTF-8; convert it", path.text()))?;
-        Ok((path.text(), text))
+        Ok((path.text(), text(&path.text(), content.to_vec())?))
     })?;
     Ok(Given {
         amendments,
@@ -93,38 +115,84 @@ pub fn read(repository: &Repository) -> Result<Given> {
     })
 }
 
+/// As `read`, of what the repository was.
+pub fn read_from(root: &StateRoot, was: &Baseline, repository: &Repository) -> Result<Given> {
+    let section: &Amend = repository.section(repository.config.amend.as_ref(), "amend")?;
+    let contents = |paths: Vec<String>| amu0::part::contents(root, was, paths, FILE_BYTES_MAX);
+    let file = contents(vec![section.amendments.clone()])?;
+    let file = file
+        .get(&section.amendments)
+        .with_context(|| format!("file {}: was not there", section.amendments))?;
+    let amendments = parse(section, file)?;
+    let named = amendments.documents().into_keys().map(str::to_owned);
+    let documents = contents(named.collect())?
+        .into_iter()
+        .map(|(path, content)| {
+            let text = text(&path, content)?;
+            Ok((path, text))
+        });
+    Ok(Given {
+        config_sha256: repository.config_sha256,
+        documents: documents.collect::<Result<_>>()?,
+        amendments,
+    })
+}
+
+fn parse(section: &Amend, file: &[u8]) -> Result<Amendments> {
+    let shown = || format!("file {}", section.amendments);
+    let amendments = Amendments::parse(file).with_context(shown)?;
+    amendments
+        .stay_within(&section.documents)
+        .with_context(shown)?;
+    Ok(amendments)
+}
+
+fn text(path: &str, content: Vec<u8>) -> Result<String> {
+    String::from_utf8(content).with_context(|| format!("document {path}: is not UTF-8; convert it"))
+}
+
 impl Given {
     /// The folder of the evidence that says of these amendments that they made these documents
     /// what they are. An insertion that is there must not come a second time.
     pub fn is_applied(&self, root: &StateRoot) -> Result<Option<String>> {
-        let entries = match root.dir().read_dir(FOLDER) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            entries => entries.with_context(|| format!("folder {FOLDER} in the state root"))?,
-        };
-        let mut folders = Vec::new();
-        for entry in entries {
-            folders.extend(entry?.file_name().into_string());
-        }
-        folders.sort();
-        for folder in folders {
-            let file = format!("{FOLDER}/{folder}/{LOG}");
-            if !root.dir().exists(&file) {
-                continue;
-            }
-            let text = root.read_bounded(&file, LOG_BYTES_MAX)?;
-            let earlier: Earlier = serde_json::from_slice(&text)
-                .with_context(|| format!("file {}", root.path().join(&file).display()))?;
-            let is_there = |document: &Touched| {
-                let found = self.documents.get(&document.path);
-                found.is_some_and(|text| Digest::of(text) == document.after_sha256)
-            };
-            if earlier.amendments_sha256 == self.amendments.sha256
-                && earlier.documents.iter().all(is_there)
-            {
-                return Ok(Some(format!("{FOLDER}/{folder}")));
+        for parent in [FOLDER, CHANGES] {
+            for folder in folders_in(root, parent)? {
+                if self.is_applied_by(root, &folder)? {
+                    return Ok(Some(folder));
+                }
             }
         }
         Ok(None)
+    }
+
+    /// Whether the evidence in `folder` says so.
+    pub fn is_applied_by(&self, root: &StateRoot, folder: &str) -> Result<bool> {
+        let file = format!("{folder}/{LOG}");
+        if !root.dir().exists(&file) {
+            return Ok(false);
+        }
+        let text = root.read_bounded(&file, LOG_BYTES_MAX)?;
+        let earlier: Earlier = serde_json::from_slice(&text)
+            .with_context(|| format!("file {}", root.path().join(&file).display()))?;
+        let is_there = |document: &Touched| {
+            let found = self.documents.get(&document.path);
+            found.is_some_and(|text| Digest::of(text) == document.after_sha256)
+        };
+        Ok(earlier.amendments_sha256 == self.amendments.sha256
+            && earlier.documents.iter().all(is_there))
+    }
+
+    /// The log where nothing is to be done: the documents are what they should be.
+    pub fn log_of_nothing(&self) -> Log {
+        let documents = self.documents.iter().map(|(path, text)| Touched {
+            after_sha256: Digest::of(text),
+            before_sha256: Digest::of(text),
+            path: path.clone(),
+        });
+        Log {
+            documents: documents.collect(),
+            ..Log::empty(self.amendments.sha256, self.config_sha256)
+        }
     }
 
     /// Applies the ones to the others.
@@ -149,14 +217,31 @@ impl Given {
     }
 }
 
-/// Writes the evidence, then the documents. Gives the folder of the evidence, in the state root,
-/// which the caller alone writes to.
+/// Writes the evidence to a new folder in the state root, which the caller alone writes to, then
+/// the documents. Gives the folder.
 pub fn apply(
     root: &StateRoot,
     repository: &Repository,
     prepared: &Prepared,
     progress: &Progress<'_>,
 ) -> Result<String> {
+    let folder = root.new_folder(FOLDER)?;
+    let written = apply_in(root, repository, prepared, &folder, progress);
+    if written.is_err() && !amu0::is_pending(root) {
+        // Best effort: the error that counts is the one above.
+        let _ = root.discard(&folder, None);
+    }
+    written.map(|()| folder)
+}
+
+/// As `apply`, with the evidence in a folder that is there.
+pub fn apply_in(
+    root: &StateRoot,
+    repository: &Repository,
+    prepared: &Prepared,
+    folder: &str,
+    progress: &Progress<'_>,
+) -> Result<()> {
     let mut contents = Contents::new();
     for (path, amended) in &prepared.outcome.documents {
         let new = amended.after.clone().into_bytes();
@@ -168,22 +253,11 @@ pub fn apply(
     let named = Scope::exactly(prepared.outcome.documents.keys().map(String::as_str))?;
     let tree = repository.part(&named)?;
     let log = canonical::to_string(&prepared.log)?;
-    let folder = root.new_folder(FOLDER)?;
-    let written = (|| {
-        root.write_new(
-            &format!("{folder}/amendment_diff.patch"),
-            prepared.patch.as_bytes(),
-        )?;
-        // Before the documents: nothing is ever amended without a log. Whether what it promises
-        // was done is told by its digests.
-        root.write_new(&format!("{folder}/{LOG}"), log.as_bytes())?;
-        amu0::change(root, &tree, &contents, progress)
-    })();
-    if written.is_err() && !amu0::is_pending(root) {
-        // Best effort: the error that counts is the one above.
-        let _ = root.discard(&folder, None);
-    }
-    written.map(|_| folder)
+    root.write_new(&format!("{folder}/{PATCH}"), prepared.patch.as_bytes())?;
+    // Before the documents: nothing is ever amended without a log. Whether what it promises
+    // was done is told by its digests.
+    root.write_new(&format!("{folder}/{LOG}"), log.as_bytes())?;
+    amu0::change(root, &tree, &contents, progress).map(drop)
 }
 
 /// Writes the escalation, and gives its path in the state root.
@@ -192,4 +266,19 @@ pub fn escalate(root: &StateRoot, escalation: &Escalation) -> Result<String> {
     let file = format!("{folder}/{}", escalation.file());
     root.write_new(&file, canonical::to_string(escalation)?.as_bytes())?;
     Ok(file)
+}
+
+/// The folders below one of the state root, sorted; none where it is not there.
+fn folders_in(root: &StateRoot, parent: &str) -> Result<Vec<String>> {
+    let entries = match root.dir().read_dir(parent) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.with_context(|| format!("folder {parent} in the state root"))?,
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name().into_string();
+        folders.extend(name.map(|name| format!("{parent}/{name}")));
+    }
+    folders.sort();
+    Ok(folders)
 }

@@ -254,9 +254,12 @@ impl Gates<'_> {
         }
         let mut found = mission.found;
         found["surface"] = surface.into();
+        let [output, _] = mission.outputs;
+        let mut artefacts = mission.artefacts;
+        artefacts.insert("mission_output.json", output);
         Ok(Replayed {
             evidence: Evidence { findings, found },
-            artefacts: mission.artefacts,
+            artefacts,
             normalized,
         })
     }

@@ -1,15 +1,21 @@
-//! `coo migrate plan`: every file that a migration touches is read and judged, on all cores. What
-//! becomes of each is the kernel's to say; nothing is written.
+//! Migration plans: every file that a migration touches is read and judged, on all cores, as it
+//! lies in the repository or as a baseline has it. What becomes of each is the kernel's to say;
+//! nothing is written to the repository.
 
-use anyhow::{Result, bail};
-use coo_kernel::baseline::{Node, TreePath};
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::baseline::{Manifest, Node, TreePath};
 use coo_kernel::digest::Digest;
 use coo_kernel::repository::config::Migrate;
-use coo_kernel::repository::migrate::{Migration, Planned};
+use coo_kernel::repository::migrate::{Migration, Planned, deleted, ported};
 use coo_kernel::repository::scope::Scope;
+use rayon::prelude::*;
 use serde::Serialize;
 
-use super::Repository;
+use super::{FILE_BYTES_MAX, Repository};
+use crate::amu0::{self, Baseline};
+use crate::state_root::StateRoot;
 
 /// What a migration would do.
 #[derive(Debug, Serialize)]
@@ -31,36 +37,83 @@ impl Plan {
     pub fn count(&self, of: impl Fn(&Planned) -> usize) -> usize {
         self.files.iter().map(of).sum()
     }
+
+    /// How many questions are open.
+    pub fn questions(&self) -> usize {
+        self.count(|file| file.questions.len())
+    }
 }
 
-/// Plans what `[migrate]` says.
+fn section(repository: &Repository) -> Result<&Migrate> {
+    repository.section(repository.config.migrate.as_ref(), "migrate")
+}
+
+/// Plans what `[migrate]` says, of what lies in the repository.
 pub fn plan(repository: &Repository) -> Result<Plan> {
-    let section: &Migrate = repository.section(repository.config.migrate.as_ref(), "migrate")?;
-    let migration = Migration::of(section)?;
-    let mut paths = Vec::new();
-    let mut there = Vec::new();
-    for found in repository.part(&Scope::new(&["**/*"])?)?.scan()? {
-        let entry = found.entry;
-        let path = entry.path.text();
-        match entry.node {
+    let migration = Migration::of(section(repository)?)?;
+    let found = repository.part(&Scope::new(&["**/*"])?)?.scan()?;
+    let found = found.into_iter().map(|found| found.entry);
+    let (paths, there) = sorted_out(repository, &migration, found.map(|e| (e.path, e.node)))?;
+    let files = repository.judge(&paths, |path: &TreePath, content| {
+        Ok(migration.plan(&path.text(), content)?)
+    })?;
+    finished(repository, &migration, files, &there)
+}
+
+/// As `plan`, of what the repository was.
+pub fn plan_of(root: &StateRoot, was: &Baseline, repository: &Repository) -> Result<Plan> {
+    let migration = Migration::of(section(repository)?)?;
+    let entries = was.manifest.entries().iter();
+    let entries = entries.map(|entry| (entry.path.clone(), entry.node.clone()));
+    let (paths, there) = sorted_out(repository, &migration, entries)?;
+    let files: Result<Vec<Planned>> = paths
+        .par_iter()
+        .map(|path| {
+            let path = path.text();
+            let contents = amu0::part::contents(root, was, [path.clone()], FILE_BYTES_MAX)?;
+            let content = contents
+                .get(&path)
+                .context("file: is not in the baseline")?;
+            Ok(migration.plan(&path, content)?)
+        })
+        .collect();
+    finished(repository, &migration, files?, &there)
+}
+
+/// The files that have a part in it, and all there are.
+fn sorted_out(
+    repository: &Repository,
+    migration: &Migration<'_>,
+    entries: impl Iterator<Item = (TreePath, Node)>,
+) -> Result<(Vec<TreePath>, Vec<String>)> {
+    let (mut paths, mut there) = (Vec::new(), Vec::new());
+    for (path, node) in entries {
+        let text = path.text();
+        match node {
             Node::Folder { .. } => continue,
-            Node::File { .. } if migration.has(&path) => paths.push(entry.path),
-            Node::Link { .. } | Node::Other(_) if migration.has(&path) => bail!(
+            Node::File { .. } if migration.has(&text) => paths.push(path),
+            Node::Link { .. } | Node::Other(_) if migration.has(&text) => bail!(
                 "{} {}: has a part in the migration and is no file; take it out of [migrate], or make it a file",
-                entry.node.kind(),
-                repository.tree.shown(&entry.path)
+                node.kind(),
+                repository.tree.shown(&path)
             ),
             _ => {}
         }
-        there.push(path);
+        there.push(text);
     }
-    let mut files = repository.judge(&paths, |path: &TreePath, content| {
-        Ok(migration.plan(&path.text(), content)?)
-    })?;
+    Ok((paths, there))
+}
+
+fn finished(
+    repository: &Repository,
+    migration: &Migration<'_>,
+    mut files: Vec<Planned>,
+    there: &[String],
+) -> Result<Plan> {
     if files.iter().all(|file| file.becomes.is_none()) {
         bail!(
             "folder {}: has no files, so nothing would move; correct [migrate] from",
-            section.from
+            section(repository)?.from
         );
     }
     migration.check(&files, there.iter().map(String::as_str))?;
@@ -76,4 +129,34 @@ pub fn plan(repository: &Repository) -> Result<Plan> {
         read,
         to: moved.to.to_string(),
     })
+}
+
+/// What the repository is with the package in both places, and then in the new one alone; the
+/// new contents are kept in `root`, which the caller alone writes to.
+pub fn trees(
+    root: &StateRoot,
+    was: &Manifest,
+    plan: &Plan,
+    repository: &Repository,
+) -> Result<(Baseline, Baseline)> {
+    let section = section(repository)?;
+    let from = TreePath::from_text(&section.from)?;
+    let to = TreePath::from_text(&section.to)?;
+    let changed = plan.files.iter();
+    let changed: Vec<(&String, &Vec<u8>)> = changed
+        .filter_map(|file| Some((&file.path, file.content.as_ref()?)))
+        .collect();
+    let known = changed.iter().map(|(_, content)| content.as_slice());
+    let known = amu0::part::keep_contents(root, known)?;
+    let contents: BTreeMap<String, (Digest, u64)> = changed
+        .iter()
+        .zip(known)
+        .map(|((path, _), known)| ((*path).clone(), known))
+        .collect();
+    let between = ported(was, &plan.files, &contents, (&from, &to))?;
+    let after = deleted(&between, &from)?;
+    Ok((
+        amu0::part::keep_manifest(root, between)?,
+        amu0::part::keep_manifest(root, after)?,
+    ))
 }

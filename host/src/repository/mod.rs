@@ -2,6 +2,7 @@
 //! through handles and follows no link; writes nothing itself.
 
 pub mod amend;
+pub mod change;
 pub mod gates;
 mod lint;
 pub mod migrate;
@@ -37,6 +38,7 @@ pub struct Repository {
     pub config: Config,
     /// Digest of the text of that.
     pub config_sha256: Digest,
+    config_text: String,
     config_path: PathBuf,
 }
 
@@ -52,7 +54,17 @@ impl Repository {
             )
         })?;
         let text = read_bounded(file, &config_path, BYTES_MAX)?;
-        let text = str::from_utf8(&text).with_context(shown)?;
+        Self::of(path, config_path, &text, state_root)
+    }
+
+    /// Opens the repository at `path` with a configuration that was read before.
+    pub fn recorded(path: &Path, config: &[u8], state_root: &Path) -> Result<Self> {
+        Self::of(path, path.join(FILE), config, state_root)
+    }
+
+    fn of(path: &Path, config_path: PathBuf, text: &[u8], state_root: &Path) -> Result<Self> {
+        let shown = || format!("configuration {}", config_path.display());
+        let text = str::from_utf8(text).with_context(shown)?;
         let config = Config::parse(text).map_err(|error| {
             let line = error.span().map_or(1, |span| line_of(text, span.start));
             anyhow::anyhow!("{}: line {line}: {}", shown(), error.message())
@@ -61,6 +73,7 @@ impl Repository {
             tree: Tree::open(path, state_root)?,
             config,
             config_sha256: Digest::of(text),
+            config_text: text.to_owned(),
             config_path,
         })
     }

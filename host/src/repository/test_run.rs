@@ -110,7 +110,10 @@ pub fn run(repository: &Repository, section: &Tests) -> Result<TestRun> {
         .entry("TMPDIR".into())
         .or_insert_with(|| place("tmp").into());
     let time_max = Duration::from_secs(section.timeout_seconds);
-    let (status, output) = ended(&words, &variables, &repository.tree.path, time_max)?;
+    // As it is configured: where its report lies is another place every time.
+    let shown = format!("test command '{}'", section.command.join(" "));
+    let ended = ended(&words, &variables, &repository.tree.path, time_max);
+    let (status, output) = ended.with_context(|| shown.clone())?;
     let counts = if uses_report {
         counts_of_report(&report)
     } else {
@@ -119,8 +122,7 @@ pub fn run(repository: &Repository, section: &Tests) -> Result<TestRun> {
     // What a failing command says of itself is the better message.
     let counts = counts.with_context(|| {
         format!(
-            "test command '{}': {}, and its results can't be read; it printed last:\n{}",
-            words.join(" "),
+            "{shown}: {}; it printed last:\n{}\n  and its results can't be read",
             shown_status(status),
             last_lines(&output)
         )
@@ -143,19 +145,17 @@ fn ended(
     folder: &Path,
     time_max: Duration,
 ) -> Result<(ExitStatus, Vec<u8>)> {
-    let shown = || format!("test command '{}'", words.join(" "));
     let Some((program, arguments)) = words.split_first() else {
-        bail!("test command: names no program; correct [tests]");
+        bail!("names no program; correct [tests]");
     };
     let path = variables.get(&OsString::from("PATH"));
     let program = which::which_in(program, path, folder).with_context(|| {
         format!(
-            "{}: there is no program '{program}' in {}; correct [tests], or have PATH inherited",
-            shown(),
+            "there is no program '{program}' in {}; correct [tests], or have PATH inherited",
             path.map_or("no PATH".into(), |path| path.to_string_lossy())
         )
     })?;
-    let (reader, writer) = std::io::pipe().with_context(shown)?;
+    let (reader, writer) = std::io::pipe()?;
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -163,13 +163,11 @@ fn ended(
         .envs(variables)
         .current_dir(folder)
         .stdin(Stdio::null())
-        .stdout(writer.try_clone().with_context(shown)?)
+        .stdout(writer.try_clone()?)
         .stderr(writer)
         // A group of its own, to be ended with whatever it starts.
         .process_group(0);
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("{}: can't be started", shown()))?;
+    let mut child = command.spawn().context("can't be started")?;
     // It holds our ends of the pipe.
     drop(command);
     let group = Pid::from_child(&child);
@@ -191,29 +189,24 @@ fn ended(
     let (status, in_time) = match receiver.recv_timeout(time_max) {
         Err(RecvTimeoutError::Timeout) => {
             end();
-            (receiver.recv().with_context(shown)?, false)
+            (receiver.recv()?, false)
         }
-        status => (status.with_context(shown)?, true),
+        status => (status?, true),
     };
     // Whatever it left running would hold the pipe.
     end();
-    let output = reading.join().ok().with_context(shown)?;
-    let output = output.with_context(shown)?;
+    let output = reading.join().ok().context("its output can't be read")??;
     if !in_time {
         bail!(
-            "{}: was ended after {} seconds; give it more by timeout_seconds in [tests]; it printed last:\n{}",
-            shown(),
+            "was ended after {} seconds; give it more by timeout_seconds in [tests]; it printed last:\n{}",
             time_max.as_secs(),
             last_lines(&output)
         );
     }
     if output.len() as u64 > OUTPUT_BYTES_MAX {
-        bail!(
-            "{}: printed more than {OUTPUT_BYTES_MAX} bytes and was ended; have it print less",
-            shown()
-        );
+        bail!("printed more than {OUTPUT_BYTES_MAX} bytes and was ended; have it print less");
     }
-    Ok((status.with_context(shown)?, output))
+    Ok((status?, output))
 }
 
 fn exit_code(status: ExitStatus) -> i32 {

@@ -4,6 +4,7 @@
 //! of their own and never in `events`. WAL, so that readers never wait for a run; commits
 //! are synced exactly where somebody outside may already know of them (`Durability`).
 
+mod changes;
 mod events;
 mod freezes;
 mod frozen;
@@ -23,6 +24,7 @@ use tempfile::TempDir;
 
 use crate::fault;
 
+pub use changes::{ChangeFacts, ChangeRow};
 pub use events::{EventFacts, Page};
 pub use freezes::{FreezeRow, checkpoint};
 pub use frozen::FrozenCall;
@@ -32,7 +34,7 @@ pub use rollbacks::NewRollback;
 /// The file's name in the state root.
 pub const FILE: &str = "coo.db";
 /// Version of everything this module stores. Another one is refused, never guessed at.
-const FORMAT: i32 = 3;
+const FORMAT: i32 = 4;
 /// Readers and the one writer hardly ever meet; when they do, it is for moments.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -154,6 +156,33 @@ CREATE TRIGGER freezes_go_one_way BEFORE UPDATE ON freezes
     BEGIN SELECT RAISE(ABORT, 'a freeze goes one way'); END;
 CREATE TRIGGER freezes_never_vanish BEFORE DELETE ON freezes
     BEGIN SELECT RAISE(ABORT, 'the freeze log is immutable'); END;
+";
+
+/// What format 4 has more than format 3: governed changes of repositories.
+const CHANGES: &str = "
+CREATE TABLE changes(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    route TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    config TEXT,
+    environment_sha256 BLOB NOT NULL,
+    created_ms INTEGER NOT NULL,
+    ended_ms INTEGER
+) STRICT;
+-- id = change << 32 | seq, as in events.
+CREATE TABLE change_events(
+    id INTEGER PRIMARY KEY,
+    stage TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    prev_sha256 BLOB NOT NULL,
+    sha256 BLOB NOT NULL
+) STRICT;
+CREATE TRIGGER change_events_never_change BEFORE UPDATE ON change_events
+    BEGIN SELECT RAISE(ABORT, 'events are immutable'); END;
+CREATE TRIGGER change_events_never_vanish BEFORE DELETE ON change_events
+    BEGIN SELECT RAISE(ABORT, 'events are immutable'); END;
+CREATE TABLE change_facts(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, by_whom TEXT NOT NULL) STRICT;
 ";
 
 /// What a commit survives.
@@ -284,6 +313,9 @@ impl Store {
         if from < 3 {
             self.connection.execute_batch(ROLLBACKS)?;
             self.connection.execute_batch(FREEZES)?;
+        }
+        if from < 4 {
+            self.connection.execute_batch(CHANGES)?;
         }
         Ok(self
             .connection

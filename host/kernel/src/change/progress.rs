@@ -102,6 +102,11 @@ impl Progress {
         self.begun.as_ref().map(|begun| begun.route)
     }
 
+    /// What the repository goes back to if the change fails.
+    pub fn target(&self) -> Option<&BaselineBody> {
+        self.amu0.as_ref().or(self.start.as_ref())
+    }
+
     /// Whether no event leads on.
     pub fn is_over(&self) -> bool {
         self.stage().is_some_and(Stage::is_final)
@@ -142,7 +147,9 @@ impl Progress {
                 matches!(stage, Stage::CeoReview | Stage::CeoFinalReview) && self.decided.is_none()
             }
             Kind::RollbackRequested => {
-                stage == Stage::Error && self.amu0.is_some() && self.rollback != Rollback::Done
+                stage == Stage::Error
+                    && self.target().is_some()
+                    && !matches!(self.rollback, Rollback::Confirmed | Rollback::Done)
             }
             Kind::RollbackConfirmed => self.rollback == Rollback::Requested,
             Kind::RolledBack => self.rollback == Rollback::Confirmed,

@@ -1,0 +1,437 @@
+//! `coo pipeline …` and `coo migrate run`: governed changes of a repository, begun, reviewed, taken
+//! up again, rolled back and told of. Words and questions; what is done is in
+//! `crate::repository::change`.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use coo_kernel::change::{ChangeId, Log, Progress as Recorded, Record, Rollback, Route};
+use coo_kernel::digest::Digest;
+use coo_kernel::pipeline::Stage;
+use coo_kernel::rollback::PROMPT;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::print;
+use crate::machine::rfc3339;
+use crate::repository::change::{self, Change, Standing, Watcher};
+use crate::session::Session;
+use crate::store::{ChangeFacts, ChangeRow};
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Begin {
+    /// Directory of the repository
+    #[arg(value_name = "REPOSITORY", default_value = ".")]
+    repository: PathBuf,
+    /// Its configuration [default: coo.toml in it]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct One {
+    /// A change's id, such as PIPELINE-000001
+    id: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Begin a governed change: amend, freeze, keep, migrate, pass the gates
+    Start(Begin),
+    /// Go on where the record of a change ends
+    Resume(One),
+    /// Answer yes to the review a change waits for, and go on
+    Approve {
+        #[command(flatten)]
+        one: One,
+        /// Why, in a few words; part of the record
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Answer no to it: what was changed is rolled back, and the change ends
+    Reject {
+        #[command(flatten)]
+        one: One,
+        /// Why, in a few words; part of the record
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Ask once more for the rollback of a change that has failed
+    Rollback(One),
+    /// List every change
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell where a change stands, and what it waits for
+    Status(One),
+    /// Print the record of a change, an event a line
+    Log(One),
+    /// Write what a change that has ended leaves to one zip file
+    Bundle {
+        #[command(flatten)]
+        one: One,
+        /// The file [default: the change's id and .zip, here]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// A change, for machines.
+#[derive(Serialize)]
+struct View<'a> {
+    chain_head: Digest,
+    change: ChangeId,
+    evidence: String,
+    failure: Option<Failure<'a>>,
+    next: Option<String>,
+    repository: &'a str,
+    rollback: &'static str,
+    stage: Stage,
+    timeline: &'a [Stage],
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    stage: Stage,
+    why: &'a str,
+}
+
+pub fn cmd_pipeline(root: &Path, options: &Options) -> Result<ExitCode> {
+    match &options.command {
+        Command::Start(begin) => cmd_begin(root, Route::Pipeline, begin),
+        Command::Resume(one) => go_on(root, one, |change| change.go(&ask)),
+        Command::Approve { one, reason } => go_on(root, one, |change| {
+            change.decide(true, reason.clone())?;
+            change.go(&ask)
+        }),
+        Command::Reject { one, reason } => go_on(root, one, |change| {
+            change.decide(false, reason.clone())?;
+            change.go(&ask)
+        }),
+        Command::Rollback(one) => go_on(root, one, |change| change.roll_back(&ask)),
+        Command::List { json } => list(root, *json),
+        Command::Status(one) => status(root, one),
+        Command::Log(one) => log(root, one),
+        Command::Bundle { one, output } => bundle(root, one, output.as_deref()),
+    }
+}
+
+fn bundle(root: &Path, one: &One, output: Option<&Path>) -> Result<ExitCode> {
+    let watcher = Watcher {
+        says: &print::note,
+        progress: None,
+    };
+    let change = Change::open(root, id(&one.id)?, &watcher)?;
+    let default = PathBuf::from(format!("{}.zip", change.id));
+    let path = output.unwrap_or(&default);
+    let done = change.bundle(path)?;
+    if one.json {
+        print::json(&serde_json::json!({
+            "bytes": done.bytes, "file": path, "members": done.members, "sha256": done.sha256,
+        }))?;
+    } else {
+        print::note(&format!(
+            "{} written to {}: {} files, {} bytes, SHA-256 {}",
+            change.id,
+            path.display(),
+            done.members,
+            done.bytes,
+            done.sha256
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Begins a change and goes on until a person has to do something.
+pub fn cmd_begin(root: &Path, route: Route, begin: &Begin) -> Result<ExitCode> {
+    let watched = std::io::stderr().is_terminal();
+    let watcher = Watcher {
+        says: &print::note,
+        progress: watched.then_some(&print::note),
+    };
+    let config = begin.config.as_deref();
+    let mut change = Change::begin(root, route, &begin.repository, config, &watcher)?;
+    let standing = change.go(&ask)?;
+    report(&change, standing, begin.json)
+}
+
+fn ask() -> Vec<u8> {
+    print::ask(PROMPT)
+}
+
+fn go_on(
+    root: &Path,
+    one: &One,
+    go: impl FnOnce(&mut Change<'_>) -> Result<Standing>,
+) -> Result<ExitCode> {
+    let watched = std::io::stderr().is_terminal();
+    let watcher = Watcher {
+        says: &print::note,
+        progress: watched.then_some(&print::note),
+    };
+    let mut change = Change::open(root, id(&one.id)?, &watcher)?;
+    let standing = go(&mut change)?;
+    report(&change, standing, one.json)
+}
+
+fn id(text: &str) -> Result<ChangeId> {
+    let shown: String = text.escape_debug().take(80).collect();
+    let id = text.parse::<ChangeId>().ok();
+    id.with_context(|| change::not_found(shown))
+}
+
+/// What became of it; 1 where it has failed.
+fn report(change: &Change<'_>, standing: Standing, json: bool) -> Result<ExitCode> {
+    let recorded = change.recorded();
+    let folder = change.folder_path().display().to_string();
+    let place = change.repository.tree.path.display().to_string();
+    show(change.id, recorded, change.head(), &folder, &place, json)?;
+    if let Some((stage, why)) = &recorded.failure {
+        print::error_text(&format!(
+            "{}: failed in {stage}: {why}; {}",
+            change.id,
+            match standing {
+                Standing::Over => format!("what can be done is in {folder}/question.json"),
+                _ => next(change.id, recorded).unwrap_or_default(),
+            }
+        ));
+    }
+    Ok(print::code(recorded.failure.is_none()))
+}
+
+/// What a person has to do.
+fn next(id: ChangeId, recorded: &Recorded) -> Option<String> {
+    let stage = recorded.stage()?;
+    Some(match stage {
+        Stage::Complete | Stage::Question => return None,
+        Stage::CeoReview | Stage::CeoFinalReview if recorded.decided.is_none() => {
+            format!("'coo pipeline approve {id}' or 'coo pipeline reject {id}'")
+        }
+        Stage::Error if recorded.rollback == Rollback::Requested => {
+            format!("'coo pipeline rollback {id}' asks for the rollback once more")
+        }
+        _ => format!("'coo pipeline resume {id}' goes on"),
+    })
+}
+
+fn rollback_name(rollback: Rollback) -> &'static str {
+    match rollback {
+        Rollback::None => "none",
+        Rollback::Requested => "requested",
+        Rollback::Confirmed => "confirmed",
+        Rollback::Done => "done",
+    }
+}
+
+fn show(
+    id: ChangeId,
+    recorded: &Recorded,
+    head: Digest,
+    folder: &str,
+    place: &str,
+    json: bool,
+) -> Result<()> {
+    let stage = recorded.stage().unwrap_or(Stage::Init);
+    let failure = recorded.failure.as_ref();
+    if json {
+        return print::json(&View {
+            chain_head: head,
+            change: id,
+            evidence: folder.to_owned(),
+            failure: failure.map(|(stage, why)| Failure { stage: *stage, why }),
+            next: next(id, recorded),
+            repository: place,
+            rollback: rollback_name(recorded.rollback),
+            stage,
+            timeline: &recorded.timeline,
+        });
+    }
+    let mut text = format!("{id}\n  Repository: {}\n", print::one_line(place));
+    // Writing to a string does not fail.
+    if let Some(amendments) = &recorded.amendments {
+        let _ = writeln!(
+            text,
+            "  Amendments: {}, of {}",
+            amendments.amendments,
+            print::count(usize::try_from(amendments.documents)?, "document")
+        );
+    }
+    if let Some(baseline) = recorded.target() {
+        let _ = writeln!(
+            text,
+            "  Baseline: {} files, {} bytes, {}",
+            baseline.files,
+            baseline.bytes,
+            baseline.manifest_sha256.short()
+        );
+    }
+    for snapshot in recorded.snapshots.iter().flatten() {
+        let _ = writeln!(
+            text,
+            "  Snapshot {}: {}",
+            snapshot.number, snapshot.test_results
+        );
+    }
+    if let Some(gates) = &recorded.gates {
+        let _ = writeln!(text, "  Gates: {}", gates.status);
+    }
+    if recorded.rollback != Rollback::None {
+        let _ = writeln!(text, "  Rollback: {}", rollback_name(recorded.rollback));
+    }
+    let _ = writeln!(
+        text,
+        "  Evidence: {}\n  Chain: {head}\n  Stage: {stage}",
+        print::one_line(folder)
+    );
+    if let Some(next) = next(id, recorded) {
+        let _ = writeln!(text, "  Next: {next}");
+    }
+    print::out(&text)
+}
+
+fn reading(root: &Path, text: &str) -> Result<(Session, ChangeRow)> {
+    let id = id(text)?;
+    let not_found = || change::not_found(id);
+    let session = Session::for_reading(root, print::note)?.with_context(not_found)?;
+    let row = session.store.change(id)?.with_context(not_found)?;
+    Ok((session, row))
+}
+
+fn status(root: &Path, one: &One) -> Result<ExitCode> {
+    let (session, row) = reading(root, &one.id)?;
+    let log = session.store.walk_change(row.id, |_, _| Ok(()))?;
+    let folder = session.root.path().join(change::folder(row.id));
+    let folder = folder.display().to_string();
+    let recorded = &log.progress;
+    show(
+        row.id,
+        recorded,
+        log.head(),
+        &folder,
+        &row.repository,
+        one.json,
+    )?;
+    if !one.json
+        && let Some((stage, why)) = &recorded.failure
+    {
+        print::out(&format!("  Failed in {stage}: {why}\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct Line {
+    change: ChangeId,
+    created: String,
+    ended: Option<String>,
+    repository: String,
+    stage: Stage,
+}
+
+fn list(root: &Path, json: bool) -> Result<ExitCode> {
+    let mut lines = Vec::new();
+    if let Some(session) = Session::for_reading(root, print::note)? {
+        for row in session.store.changes()? {
+            let log: Log = session.store.walk_change(row.id, |_, _| Ok(()))?;
+            lines.push(Line {
+                change: row.id,
+                created: rfc3339(row.created_ms),
+                ended: row.ended_ms.map(rfc3339),
+                repository: row.repository,
+                stage: log.progress.stage().unwrap_or(Stage::Init),
+            });
+        }
+    }
+    if json {
+        print::json(&lines)?;
+    } else if lines.is_empty() {
+        print::note(&format!(
+            "no changes in {}; 'coo pipeline start' begins one",
+            root.display()
+        ));
+    } else {
+        let text = lines.iter().map(|line| {
+            format!(
+                "{}  {}  {:<18}  {}\n",
+                line.change,
+                line.created,
+                line.stage,
+                print::one_line(&line.repository)
+            )
+        });
+        print::out(&text.collect::<String>())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An event as packet §13 wants it, for machines.
+#[derive(Serialize)]
+struct Event<'a> {
+    at: String,
+    body: &'a RawValue,
+    by: &'a str,
+    config_sha256: Option<Digest>,
+    environment_sha256: Digest,
+    kind: &'static str,
+    prev_sha256: Digest,
+    sequence_id: u64,
+    sha256: Digest,
+    stage: Stage,
+}
+
+fn log(root: &Path, one: &One) -> Result<ExitCode> {
+    let (session, row) = reading(root, &one.id)?;
+    let mut config_sha256 = None;
+    session.store.walk_change(row.id, |record, facts| {
+        if config_sha256.is_none() {
+            let begun: coo_kernel::change::BegunBody = serde_json::from_str(&record.body)?;
+            config_sha256 = Some(begun.config_sha256);
+        }
+        if one.json {
+            let line = serde_json::to_string(&Event {
+                at: rfc3339(facts.at_ms),
+                body: serde_json::from_str(&record.body)?,
+                by: &facts.by,
+                config_sha256,
+                environment_sha256: row.environment_sha256,
+                kind: record.kind.name(),
+                prev_sha256: record.prev,
+                sequence_id: record.seq,
+                sha256: record.sha256,
+                stage: record.stage,
+            })?;
+            return print::bytes((line + "\n").as_bytes());
+        }
+        print::out(&line(record, facts))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(record: &Record, facts: &ChangeFacts) -> String {
+    format!(
+        "[{:04}] {} STAGE={} {} {} sha256={}\n",
+        record.seq,
+        rfc3339(facts.at_ms),
+        record.stage,
+        record.kind,
+        record.body,
+        record.sha256.short()
+    )
+}

@@ -1,0 +1,284 @@
+//! The bundle of a change that has ended (packet §14): specification, implementation pack, logs,
+//! diffs, manifests, replay results and gate summaries, each with its checksum, in one zip file.
+//! Everything comes from the record and from what it has digests of, so a second bundle is the
+//! same bytes. Writes that one file and nothing else.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{Cursor, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::baseline::Node;
+use coo_kernel::canonical;
+use coo_kernel::digest::Digest;
+use coo_kernel::repository::specification;
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
+
+use super::super::FILE_BYTES_MAX;
+use super::Change;
+use crate::amu0::{self, Baseline};
+use crate::machine::rfc3339;
+use crate::run_file;
+use crate::sandbox::{RNG_SEED, WALL_CLOCK_START_S};
+
+/// The template of the specification where `[bundle]` names none.
+const TEMPLATE: &str = include_str!("../../../../reference/runtime_spec.md.j2");
+/// So much may a template do; a loop over every file of a state root takes a hundredth of it.
+const TEMPLATE_FUEL: u64 = 1_000_000;
+/// Name of the specification in the bundle (packet §14.1).
+const SPECIFICATION: &str = "COO_Runtime_Spec_v1.0.md";
+/// Checksums of all other members, as `sha256sum -c` reads them.
+const CHECKSUMS: &str = "SHA256SUMS";
+/// Where the evidence of a change goes.
+const PLACES: [(&str, &str); 12] = [
+    ("amendment_diff.patch", "diffs"),
+    ("amendment_log.json", "logs"),
+    ("db_transactions.jsonl", "logs"),
+    ("gate_results.json", "gates"),
+    ("lint_report.json", "gates"),
+    ("migration_plan.json", "diffs"),
+    ("mission_log.jsonl", "logs"),
+    ("mission_output.json", "replay"),
+    ("question.json", "logs"),
+    ("scanner_report.json", "gates"),
+    ("snapshot_1.json", "gates"),
+    ("snapshot_2.json", "gates"),
+];
+
+/// A bundle that was written.
+#[derive(Debug, Clone, Copy)]
+pub struct Bundled {
+    /// Size of the file.
+    pub bytes: u64,
+    /// How many files are in it.
+    pub members: usize,
+    /// Of the file.
+    pub sha256: Digest,
+}
+
+impl Change<'_> {
+    /// Writes the bundle to `path`, whole or not at all. A file that is there already stays.
+    pub fn bundle(&self, path: &Path) -> Result<Bundled> {
+        if !self.stage().is_final() {
+            bail!(
+                "{}: is in {} and has not ended; 'coo pipeline status {}' tells what it waits for",
+                self.id,
+                self.stage(),
+                self.id
+            );
+        }
+        let members = self.members()?;
+        let content = zipped(&members)?;
+        run_file::write_out(path, |file| Ok(file.write_all(&content)?))?;
+        Ok(Bundled {
+            bytes: content.len() as u64,
+            members: members.len(),
+            sha256: Digest::of(&content),
+        })
+    }
+
+    fn members(&self) -> Result<BTreeMap<String, Vec<u8>>> {
+        let mut members = BTreeMap::new();
+        for name in self.log.progress.evidence.keys() {
+            let known = PLACES.iter().find(|(known, _)| known == name);
+            let folder = known.map_or("logs", |(_, folder)| folder);
+            let text = self.evidence_text(name)?;
+            members.insert(format!("{folder}/{name}"), text.into_bytes());
+        }
+        let log = self.pipeline_log()?;
+        members.insert("logs/pipeline_log.jsonl".to_owned(), log.into_bytes());
+        let log = self.rollback_log()?;
+        members.insert("logs/rollback_log.jsonl".to_owned(), log.into_bytes());
+        if let Some(gates) = members.get("gates/gate_results.json") {
+            let results: Value = serde_json::from_slice(gates)?;
+            let gates = results["gates"].as_array();
+            let replay = gates.and_then(|gates| gates.iter().find(|gate| gate["gate"] == "F"));
+            let text = canonical::to_string(&replay)?;
+            members.insert("replay/replay_results.json".to_owned(), text.into_bytes());
+        }
+        if let Some(name) = self
+            .log
+            .progress
+            .amu0
+            .as_ref()
+            .and_then(|b| b.state.as_ref())
+        {
+            let state = amu0::find(&self.session.root, name)?;
+            members.extend(self.files_of(&state, |path| path.starts_with("manifests/"))?);
+        }
+        let last = self.last()?;
+        let implementation = &self.repository.config.bundle.implementation;
+        let pack = self.files_of(&last, |path| implementation.has(path))?;
+        let pack = pack.into_iter();
+        members.extend(pack.map(|(path, content)| (format!("implementation/{path}"), content)));
+        let specification = self.specification(&last)?;
+        members.insert(SPECIFICATION.to_owned(), specification.into_bytes());
+        let mut sums = String::new();
+        for (name, content) in &members {
+            // Writing to a string does not fail.
+            let _ = writeln!(sums, "{}  {name}", Digest::of(content));
+        }
+        members.insert(CHECKSUMS.to_owned(), sums.into_bytes());
+        Ok(members)
+    }
+
+    /// What the repository was when the change ended.
+    fn last(&self) -> Result<Baseline> {
+        let progress = &self.log.progress;
+        let step = progress.step.as_ref().map(|step| step.manifest_sha256);
+        let step = step.filter(|_| progress.failure.is_none());
+        let target = progress.target().map(|baseline| baseline.manifest_sha256);
+        let last = step.or(target);
+        self.load(&last.context(
+            "change: ended before it knew the repository, so there is nothing to bundle",
+        )?)
+    }
+
+    fn files_of(
+        &self,
+        baseline: &Baseline,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<BTreeMap<String, Vec<u8>>> {
+        let entries = baseline.manifest.entries().iter();
+        let files = entries.filter(|entry| matches!(entry.node, Node::File { .. }));
+        let paths = files.map(|entry| entry.path.text());
+        let paths = paths.filter(|path| is_wanted(path));
+        amu0::part::contents(&self.session.root, baseline, paths, FILE_BYTES_MAX)
+    }
+
+    /// Every event, without the moment it happened at (packet §13).
+    fn pipeline_log(&self) -> Result<String> {
+        let mut text = String::new();
+        let begun = self.log.progress.begun.as_ref();
+        let config_sha256 = begun.map(|begun| begun.config_sha256);
+        self.session.store.walk_change(self.id, |record, _| {
+            let body: Value = serde_json::from_str(&record.body)?;
+            let line = canonical::to_string(&json!({
+                "body": body,
+                "config_sha256": config_sha256,
+                "environment_sha256": self.row.environment_sha256,
+                "kind": record.kind.name(),
+                "prev_sha256": record.prev,
+                "sequence_id": record.seq,
+                "sha256": record.sha256,
+                "stage": record.stage,
+            }))?;
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{line}");
+            Ok(())
+        })?;
+        Ok(text)
+    }
+
+    /// Every rollback of the state root that belongs to the change.
+    fn rollback_log(&self) -> Result<String> {
+        let state = self
+            .log
+            .progress
+            .amu0
+            .as_ref()
+            .and_then(|b| b.state.as_ref());
+        let mut text = String::new();
+        for request in self.session.store.rollbacks()? {
+            if Some(&request.to.name) == state {
+                let line = canonical::to_string(&json!({
+                    "attempt": request.attempt,
+                    "outcome": request.outcome,
+                    "to": request.to,
+                }))?;
+                let _ = writeln!(text, "{line}");
+            }
+        }
+        Ok(text)
+    }
+
+    fn specification(&self, last: &Baseline) -> Result<String> {
+        let named = self.repository.config.bundle.specification.as_ref();
+        let template = match named {
+            None => TEMPLATE.to_owned(),
+            Some(path) => {
+                let found = self.files_of(last, |found| found == path)?;
+                let content = found.into_values().next();
+                let content = content.with_context(|| {
+                    format!(
+                        "template {path}: is not in the repository; correct [bundle] specification"
+                    )
+                })?;
+                String::from_utf8(content).with_context(|| format!("template {path}"))?
+            }
+        };
+        let begun = self.log.progress.begun.as_ref();
+        let facts = specification::facts(&json!({
+            "change": self.id,
+            "clock": rfc3339(i64::try_from(WALL_CLOCK_START_S)? * 1_000),
+            "config_sha256": begun.map(|begun| begun.config_sha256),
+            "seed": format!("{RNG_SEED:#X}"),
+            "version": begun.map(|begun| begun.coo_version.as_str()),
+        }));
+        rendered(&template, &facts)
+            .with_context(|| format!("template {}", named.map_or("of this coo", String::as_str)))
+    }
+}
+
+/// A name that is not among the facts is an error, never nothing.
+fn rendered(template: &str, facts: &Value) -> Result<String> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(TEMPLATE_FUEL));
+    let facts = minijinja::Value::deserialize(facts)?;
+    // Without the line feed that ends a template.
+    Ok(environment.render_str(template, facts)? + "\n")
+}
+
+fn zipped(members: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>> {
+    // No time of a file is of interest, and all of them would differ.
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .last_modified_time(DateTime::default())
+        .unix_permissions(0o644);
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in members {
+        zip.start_file(name.as_str(), options)?;
+        zip.write_all(content)?;
+    }
+    Ok(zip.finish()?.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_that_ships_has_all_its_facts() {
+        let host = json!({
+            "change": "PIPELINE-000001", "clock": "c", "config_sha256": "s", "seed": "0xDEADBEEF",
+            "version": "1",
+        });
+        let text = rendered(TEMPLATE, &specification::facts(&host)).unwrap();
+        assert!(text.starts_with("# COO Runtime Spec v1.0\n"));
+        assert!(text.contains("| GATES | gates_passed | CEO_FINAL_REVIEW |\n"));
+        assert!(text.contains("| F | Deterministic Replay |\n"));
+        assert!(rendered("{{ nothing }}", &json!({})).is_err());
+        assert!(
+            rendered(
+                "{% for i in range(9999) %}{% for j in range(9999) %}x{% endfor %}{% endfor %}",
+                &json!({})
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn the_same_members_are_the_same_bytes() {
+        let members = BTreeMap::from([
+            ("b/c.txt".to_owned(), b"x".repeat(999)),
+            ("a.txt".to_owned(), Vec::new()),
+        ]);
+        assert_eq!(zipped(&members).unwrap(), zipped(&members).unwrap());
+    }
+}

@@ -1,0 +1,157 @@
+//! The way back (packet §12): a change that has failed asks once by itself, a person says yes,
+//! and the repository becomes its baseline again, byte for byte, and with a pipeline the state
+//! root, too. Then the question is written down. Where nothing was changed, nobody is asked.
+
+use anyhow::{Context as _, Result};
+use coo_kernel::canonical;
+use coo_kernel::change::{Kind, Rollback, RollbackBody};
+use coo_kernel::digest::Digest;
+use coo_kernel::pipeline::Event;
+use coo_kernel::repository::question::{Open, Question};
+use coo_kernel::rollback::Outcome;
+
+use super::super::migrate;
+use super::Change;
+use crate::amu0;
+use crate::amu0::rollback::{self, Target};
+use crate::fault;
+
+impl Change<'_> {
+    /// Goes back as far as there is anything to go back from, and writes down the question.
+    /// False where a person has said no and has to ask the next time.
+    pub(super) fn recede(&mut self, by_person: bool, ask: &dyn Fn() -> Vec<u8>) -> Result<bool> {
+        let progress = &self.log.progress;
+        let (state, target) = match progress.target() {
+            Some(target) if progress.rollback != Rollback::Done => {
+                (target.state.clone(), Some(target.manifest_sha256))
+            }
+            _ => (None, None),
+        };
+        if let Some(manifest_sha256) = target {
+            let baseline = self.load(&manifest_sha256)?;
+            let is_confirmed = self.log.progress.rollback == Rollback::Confirmed;
+            let changed = self.changed(&baseline)?;
+            if is_confirmed || !changed.is_empty() {
+                if !is_confirmed {
+                    if self.log.progress.asked_automatically && !by_person {
+                        return Ok(false);
+                    }
+                    self.request(!by_person, manifest_sha256, state.as_deref(), &changed, ask)?;
+                }
+                fault::point("change.restore")?;
+                let tree = self.tree()?;
+                amu0::restore(&self.session.root, &baseline, &tree, &self.progress)?;
+                self.expect(&baseline, "changed by somebody else meanwhile")?;
+                self.lift()?;
+                if let Some(name) = &state {
+                    self.restore_state(name)?;
+                }
+                let body = RollbackBody {
+                    automatic: !by_person,
+                    manifest_sha256,
+                };
+                self.record(Kind::RolledBack, &body)?;
+                (self.says)(&format!("{} rolled back", self.id));
+            }
+        }
+        self.lift()?;
+        self.ask_in_writing()?;
+        self.clear_normalized()?;
+        self.transition(Event::QuestionWritten, None)?;
+        Ok(true)
+    }
+
+    /// Asks, and does nothing else before a person has said yes.
+    fn request(
+        &mut self,
+        automatic: bool,
+        manifest_sha256: Digest,
+        state: Option<&str>,
+        changed: &[String],
+        ask: &dyn Fn() -> Vec<u8>,
+    ) -> Result<()> {
+        let body = RollbackBody {
+            automatic,
+            manifest_sha256,
+        };
+        self.record(Kind::RollbackRequested, &body)?;
+        let mut number = None;
+        if let Some(name) = state {
+            let target = self.target(name)?;
+            let session = &mut self.session;
+            let attempt = automatic.then(|| self.id.to_string());
+            let attempt = attempt.as_deref();
+            number = Some(rollback::request(
+                &session.root,
+                &mut session.store,
+                &target,
+                attempt,
+            )?);
+        }
+        (self.says)(&format!(
+            "{}: {} of the repository are not as in its baseline and become so again",
+            self.id,
+            match changed.len() {
+                1 => "1 entry".to_owned(),
+                more => format!("{more} entries"),
+            }
+        ));
+        let what = format!("rollback of {}", self.id);
+        let again = format!("coo pipeline rollback {}", self.id);
+        let answer = rollback::answer(&self.session.root, &what, &again, ask)?;
+        if let Err(aborted) = answer {
+            if let Some(number) = number {
+                rollback::abort(&mut self.session.store, number)?;
+            }
+            return Err(aborted.into());
+        }
+        self.record(Kind::RollbackConfirmed, &body)
+    }
+
+    fn target(&self, name: &str) -> Result<Target> {
+        let session = &self.session;
+        rollback::target(&session.root, &session.store, Some(name), &self.progress)
+    }
+
+    /// Databases, manifests, module set and configuration, as the baseline of the state root has
+    /// them; the freeze that kept them is over.
+    fn restore_state(&mut self, name: &str) -> Result<()> {
+        let mut log = self.session.store.rollbacks()?;
+        log.retain(|request| request.to.name == name && request.outcome != Outcome::Aborted);
+        let target = self.target(name)?;
+        let session = &mut self.session;
+        let number = match log.last() {
+            Some(request) if request.outcome != Outcome::Requested => return Ok(()),
+            Some(request) => request.number,
+            // A process died between the change's record and the log of rollbacks.
+            None => rollback::request(&session.root, &mut session.store, &target, None)?,
+        };
+        rollback::carry_out(
+            &session.root,
+            &mut session.store,
+            number,
+            &target,
+            &self.progress,
+        )?;
+        Ok(())
+    }
+
+    fn ask_in_writing(&mut self) -> Result<()> {
+        let failure = self.log.progress.failure.clone();
+        let (stage, why) = failure.context("change: has no failure on record")?;
+        let mut open = Vec::new();
+        // Of what lies there now, which is what it was before.
+        if let Ok(plan) = migrate::plan(&self.repository) {
+            let files = plan.files.into_iter();
+            let files = files.filter(|file| !file.questions.is_empty());
+            open.extend(files.map(|file| Open {
+                file: file.path,
+                questions: file.questions,
+            }));
+        }
+        let question = Question::of(self.id, stage, &why, &open);
+        let text = canonical::to_string_sorted(&question)?;
+        self.evidence("question.json", &text)?;
+        Ok(())
+    }
+}

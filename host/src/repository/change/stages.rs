@@ -1,0 +1,431 @@
+//! What each stage of a change does, up to the event that leads on. A stage may be begun twice,
+//! if the process of the first time died: it finds what is done and does what is left.
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::canonical;
+use coo_kernel::change::{
+    AmendmentsBody, BaselineBody, DecisionBody, FreezeBody, GatesBody, Kind, Route, Which,
+};
+use coo_kernel::digest::Digest;
+use coo_kernel::pipeline::{Event, Stage};
+use coo_kernel::repository::gate::Verdict;
+use coo_kernel::repository::normal;
+use coo_kernel::repository::snapshot::Snapshot;
+
+use super::super::amend::{self, Given, LOG, Log, PATCH};
+use super::super::gates::{Gates, Replayed, Tested};
+use super::super::migrate;
+use super::{Change, changed_by};
+use crate::amu0::{self, Baseline, Reason};
+use crate::fault;
+use crate::freeze::{self, Unready};
+use crate::manifests;
+
+/// So many findings of a gate are said at once; its results name all.
+const FINDINGS_SHOWN: usize = 3;
+/// Where artefacts are compared, below the folder of the change (packet §11.3).
+pub(super) const NORMALIZED: &str = "normalized";
+
+impl Change<'_> {
+    /// Does what is to be done in `stage`.
+    pub(super) fn pass(&mut self, stage: Stage) -> Result<Event> {
+        fault::point(point_of(stage))?;
+        match stage {
+            Stage::Init => self.look(),
+            Stage::AmendmentPrep => self.prepare_amendments(),
+            Stage::AmendmentExec => self.amend(),
+            Stage::AmendmentVerify => {
+                self.check_amended()?;
+                Ok(Event::AmendmentsVerified)
+            }
+            Stage::CeoReview => self.reviewed(),
+            Stage::FreezePrep => self.prepare_freeze(),
+            Stage::FreezeActivated => self.freeze(),
+            Stage::CaptureAmu0 => self.capture(),
+            Stage::MigrationSequence => self.migrate(),
+            Stage::Gates => self.pass_gates(),
+            Stage::CeoFinalReview => self.finally_reviewed(),
+            Stage::Complete | Stage::Error | Stage::Question => {
+                bail!("{stage}: has nothing to do")
+            }
+        }
+    }
+
+    /// What would stop it later is found before anything is changed.
+    fn look(&mut self) -> Result<Event> {
+        let plan = migrate::plan(&self.repository)?;
+        self.evidence("migration_plan.json", &canonical::to_string(&plan)?)?;
+        let open = plan.questions();
+        if open > 0 {
+            bail!("migration of {}: {open} questions are open", plan.from);
+        }
+        let session = &self.session;
+        if !manifests::are_present(&session.root) {
+            manifests::write(&session.root, &session.config, &session.surroundings)?;
+        }
+        Ok(Event::Started)
+    }
+
+    fn prepare_amendments(&mut self) -> Result<Event> {
+        if self.log.progress.start.is_none() {
+            let start = amu0::part::keep(&self.session.root, &self.tree()?, &self.progress)?;
+            self.record_baseline(Which::Start, &start, None)?;
+        }
+        let Some(given) = self.given()? else {
+            return Ok(Event::AnchorsFound);
+        };
+        if given.is_applied(&self.session.root)?.is_some() {
+            return Ok(Event::AnchorsFound);
+        }
+        if let Err(escalation) = given.prepare() {
+            let file = escalation.file();
+            self.evidence(&file, &canonical::to_string(&escalation)?)?;
+            bail!(
+                "AmendmentHaltException: amendment {}: {:?}: anchor '{}' in {}; no document was changed",
+                escalation.amendment_id,
+                escalation.kind,
+                escalation.searched_anchor.escape_debug(),
+                escalation.document
+            );
+        }
+        Ok(Event::AnchorsFound)
+    }
+
+    fn given(&self) -> Result<Option<Given>> {
+        let has_some = self.repository.config.amend.is_some();
+        has_some.then(|| amend::read(&self.repository)).transpose()
+    }
+
+    fn amend(&mut self) -> Result<Event> {
+        let folder = self.folder();
+        let root = &self.session.root;
+        // Written before the documents are: an earlier process may have come so far.
+        let is_ours = |given: &Given| given.is_applied_by(root, &folder);
+        let text = match self.given()? {
+            None => self.log_of_none()?,
+            Some(given) if is_ours(&given)? => self.read_own(LOG)?,
+            Some(given) if given.is_applied(root)?.is_some() => {
+                canonical::to_string(&given.log_of_nothing())?
+            }
+            Some(given) => match given.prepare() {
+                Ok(prepared) => {
+                    amend::apply_in(root, &self.repository, &prepared, &folder, &self.progress)?;
+                    canonical::to_string(&prepared.log)?
+                }
+                Err(escalation) => bail!(
+                    "amendment {}: its anchor is no more what it was",
+                    escalation.amendment_id
+                ),
+            },
+        };
+        let patch = match root.dir().exists(format!("{folder}/{PATCH}")) {
+            true => self.read_own(PATCH)?,
+            false => String::new(),
+        };
+        self.evidence(PATCH, &patch)?;
+        let log_sha256 = self.evidence(LOG, &text)?;
+        let log: amend::Summary = serde_json::from_str(&text)?;
+        if self.log.progress.amendments.is_none() {
+            self.record(
+                Kind::Amendments,
+                &AmendmentsBody {
+                    amendments: log.amendments.len() as u64,
+                    documents: log.documents.len() as u64,
+                    log_sha256,
+                },
+            )?;
+        }
+        Ok(Event::AmendmentsApplied)
+    }
+
+    fn log_of_none(&self) -> Result<String> {
+        let log = Log::empty(Digest::of(""), self.repository.config_sha256);
+        Ok(canonical::to_string(&log)?)
+    }
+
+    fn read_own(&self, name: &str) -> Result<String> {
+        let file = format!("{}/{name}", self.folder());
+        let text = self
+            .session
+            .root
+            .read_bounded(&file, super::EVIDENCE_BYTES_MAX)?;
+        Ok(String::from_utf8(text)?)
+    }
+
+    /// The documents are what the log says, and nothing else was changed.
+    fn check_amended(&self) -> Result<()> {
+        let start = self.log.progress.start.as_ref().context("no baseline")?;
+        let start = self.load(&start.manifest_sha256)?;
+        let log: amend::Summary = serde_json::from_str(&self.evidence_text(LOG)?)?;
+        let is_amended = |path: &str| log.documents.iter().any(|document| document.path == path);
+        let mut changed = self.changed(&start)?;
+        changed.retain(|path| !is_amended(path));
+        if !changed.is_empty() {
+            bail!(
+                "{}",
+                changed_by("changed by somebody else meanwhile", &changed)
+            );
+        }
+        for document in &log.documents {
+            let found = Digest::of(self.repository.read(&document.path)?);
+            if found != document.after_sha256 {
+                bail!(
+                    "document {}: is not what the amendments made it; let nobody write to it meanwhile",
+                    document.path
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn reviewed(&mut self) -> Result<Event> {
+        self.check_decision()?;
+        self.check_amended()?;
+        Ok(Event::Approved)
+    }
+
+    fn check_decision(&self) -> Result<()> {
+        match &self.log.progress.decided {
+            Some(DecisionBody { approved: true, .. }) => Ok(()),
+            Some(DecisionBody { why, .. }) => {
+                let why = why.as_deref().unwrap_or("no reason given");
+                bail!("rejected: {why}")
+            }
+            None => bail!("nobody has decided"),
+        }
+    }
+
+    fn prepare_freeze(&mut self) -> Result<Event> {
+        let session = &self.session;
+        let drifts = manifests::check(&session.root, &session.config, &session.surroundings)?;
+        if !drifts.is_empty() {
+            bail!(
+                "manifests: {} differences from what is so now; 'coo manifests check' names them",
+                drifts.len()
+            );
+        }
+        self.check_amended()?;
+        Ok(Event::EnvironmentVerified)
+    }
+
+    fn freeze(&mut self) -> Result<Event> {
+        if self.log.progress.freeze.is_none() {
+            // An earlier process may have come so far.
+            let number = match self.session.store.open_freeze()? {
+                Some(row) => row.number,
+                None => match freeze::activate(&mut self.session)? {
+                    Ok(row) => row.number,
+                    Err(Unready::Frozen(row)) => row.number,
+                    Err(Unready::Manifests(drifts)) => bail!(
+                        "manifests: {} differences from what is so now; 'coo manifests check' names them",
+                        drifts.len()
+                    ),
+                    Err(Unready::Reader(database)) => {
+                        bail!("database {database}: another process reads it; wait for it")
+                    }
+                },
+            };
+            self.record(Kind::Freeze, &FreezeBody { number })?;
+        }
+        Ok(Event::FreezeWritten)
+    }
+
+    fn capture(&mut self) -> Result<Event> {
+        if self.log.progress.amu0.is_some() {
+            return Ok(Event::BaselineCaptured);
+        }
+        let amu0 = amu0::part::keep(&self.session.root, &self.tree()?, &self.progress)?;
+        if self.id.route == Route::Migration {
+            self.record_baseline(Which::Amu0, &amu0, None)?;
+            return Ok(Event::BaselineCaptured);
+        }
+        self.check_amended()?;
+        let name = self.id.to_string();
+        let (root, store) = (&self.session.root, &self.session.store);
+        let states = amu0::states(root)?;
+        // An earlier process may have come so far; the root is frozen, so it is the same state.
+        if !states.iter().any(|record| record.name == name) {
+            amu0::create_of_state(root, store, Some(&name), Reason::Asked, &self.progress)?;
+        }
+        let differences =
+            amu0::compare_state(root, store, &amu0::find(root, &name)?, &self.progress)?;
+        if let Some(first) = differences.first() {
+            bail!("state root: '{}' is not as captured", first.path.text());
+        }
+        self.record_baseline(Which::Amu0, &amu0, Some(name))?;
+        Ok(Event::BaselineCaptured)
+    }
+
+    fn record_baseline(
+        &mut self,
+        baseline: Which,
+        kept: &Baseline,
+        state: Option<String>,
+    ) -> Result<()> {
+        let summary = kept.manifest.summary();
+        self.record(
+            Kind::Baseline,
+            &BaselineBody {
+                baseline,
+                bytes: summary.bytes,
+                files: summary.files,
+                manifest_sha256: kept.id,
+                state,
+            },
+        )
+    }
+
+    fn pass_gates(&mut self) -> Result<Event> {
+        let step = self.log.progress.step.as_ref();
+        let judged = step.context("no step of the migration is on record")?;
+        let judged = self.load(&judged.manifest_sha256)?;
+        self.expect(&judged, "changed by somebody else meanwhile")?;
+        let snapshot: Snapshot = serde_json::from_str(&self.evidence_text("snapshot_2.json")?)?;
+        let answers = self.session.store.frozen_calls()?;
+        let log = self.evidence_text(LOG)?;
+        let passed = {
+            let once_more = || self.amendment_log_again();
+            let gates = Gates {
+                repository: &self.repository,
+                config: &self.session.config,
+                answers: &answers,
+                tested: Tested::Now,
+                snapshot: Some(&snapshot),
+                amendments: Some((&log, &once_more)),
+            };
+            gates.pass(
+                |gate| (self.says)(&format!("{} gate {gate}: {}", self.id, gate.title())),
+                |replayed| self.keep_normalized(replayed),
+            )?
+        };
+        for (name, text) in &passed.artefacts {
+            self.evidence(name, text)?;
+        }
+        if let Some(output) = &passed.tests_output {
+            self.write_output("gates", output)?;
+        }
+        self.expect(&judged, "changed while the gates were passed")?;
+        let results = &passed.results;
+        self.record(
+            Kind::Gates,
+            &GatesBody {
+                manifest_sha256: judged.id,
+                sha256: Digest::of(canonical::to_string_sorted(results)?),
+                status: results.status,
+            },
+        )?;
+        if let Some(failed) = results.failed() {
+            let shown = failed.findings.len().min(FINDINGS_SHOWN);
+            let more = match failed.findings.len() - shown {
+                0 => String::new(),
+                more => format!("; and {more} more"),
+            };
+            bail!(
+                "gate {} ({}): {}{more}",
+                failed.gate,
+                failed.title,
+                failed.findings[..shown].join("; ")
+            );
+        }
+        Ok(Event::GatesPassed)
+    }
+
+    /// What the amendments say if they are applied once more to what the documents were.
+    fn amendment_log_again(&self) -> Result<String> {
+        if self.repository.config.amend.is_none() {
+            return self.log_of_none();
+        }
+        let start = self.log.progress.start.as_ref().context("no baseline")?;
+        let start = self.load(&start.manifest_sha256)?;
+        let given = amend::read_from(&self.session.root, &start, &self.repository)?;
+        let log: amend::Summary = serde_json::from_str(&self.evidence_text(LOG)?)?;
+        if log.amendments.is_empty() {
+            return Ok(canonical::to_string(&given.log_of_nothing())?);
+        }
+        match given.prepare() {
+            Ok(prepared) => Ok(canonical::to_string(&prepared.log)?),
+            Err(escalation) => bail!(
+                "amendment {}: finds its anchor no more",
+                escalation.amendment_id
+            ),
+        }
+    }
+
+    /// For whoever audits what was compared, until the change has ended.
+    fn keep_normalized(&self, replayed: &Replayed) -> Result<()> {
+        for (name, first, again) in &replayed.normalized {
+            debug_assert!(normal::SURFACE.contains(name));
+            let stem = name.strip_suffix(".json").unwrap_or(name);
+            for (number, text) in [(1, first), (2, again)] {
+                let file = format!("{}/{NORMALIZED}/{stem}.{number}.json", self.folder());
+                self.session.root.write_new(&file, text.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What tests printed: it has times in it, so it is no evidence.
+    pub(super) fn write_output(&self, of: &str, output: &[u8]) -> Result<String> {
+        let file = format!("{}/tests_{of}.txt", self.folder());
+        self.session.root.write_new(&file, output)?;
+        Ok(file)
+    }
+
+    fn finally_reviewed(&mut self) -> Result<Event> {
+        self.check_decision()?;
+        let gates = self.log.progress.gates.as_ref();
+        let gates = gates.filter(|gates| gates.status == Verdict::Pass);
+        let judged = gates.context("no gates have passed")?.manifest_sha256;
+        let judged = self.load(&judged)?;
+        self.expect(&judged, "changed since the gates were passed")?;
+        self.lift()?;
+        self.clear_normalized()?;
+        Ok(Event::Approved)
+    }
+
+    /// Ends the freeze of this change, if it is in force.
+    pub(super) fn lift(&mut self) -> Result<()> {
+        let Some(number) = self.log.progress.freeze else {
+            return Ok(());
+        };
+        let session = &mut self.session;
+        if let Some(row) = session.store.open_freeze()?
+            && row.number == number
+        {
+            freeze::lift(&session.root, &mut session.store, &row)?;
+        }
+        self.record(Kind::Lifted, &FreezeBody { number })
+    }
+
+    /// What was compared is kept no longer (packet §11.3, retention).
+    pub(super) fn clear_normalized(&self) -> Result<()> {
+        let folder = self.folder();
+        if self
+            .session
+            .root
+            .dir()
+            .exists(format!("{folder}/{NORMALIZED}"))
+        {
+            self.session.root.discard(&folder, Some(NORMALIZED))?;
+        }
+        Ok(())
+    }
+}
+
+/// Lets tests fail each stage, or end its process.
+const fn point_of(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Init => "stage.init",
+        Stage::AmendmentPrep => "stage.amendment_prep",
+        Stage::AmendmentExec => "stage.amendment_exec",
+        Stage::AmendmentVerify => "stage.amendment_verify",
+        Stage::CeoReview => "stage.ceo_review",
+        Stage::FreezePrep => "stage.freeze_prep",
+        Stage::FreezeActivated => "stage.freeze_activated",
+        Stage::CaptureAmu0 => "stage.capture_amu0",
+        Stage::MigrationSequence => "stage.migration_sequence",
+        Stage::Gates => "stage.gates",
+        Stage::CeoFinalReview => "stage.ceo_final_review",
+        Stage::Complete | Stage::Error | Stage::Question => "stage.none",
+    }
+}
