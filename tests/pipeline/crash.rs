@@ -1,0 +1,157 @@
+//! A process that dies at a point at which a change of a repository changes something: the next
+//! one goes on, and the end is the one there would have been. Every point is tried where `.ci/run`
+//! asks for it; a plain run tries some of each command.
+
+use std::fs;
+
+use super::failed::{APPROVE, START, at_first_review, at_last_review, faulty, fresh, points};
+use super::support::World;
+use super::tree::{Picture, picture};
+use super::{ID, YES, approve, done, evidence, migrated, repo, start, status, world};
+
+/// A plain run tries every so many points.
+const STRIDE: usize = 67;
+
+/// Goes on until the change has ended, as a person would: begins it if nobody has, says yes
+/// wherever one is asked.
+fn finish(world: &World) -> String {
+    for _ in 0..12 {
+        let listed = world.json(&["pipeline", "list"]);
+        if listed.as_array().unwrap().is_empty() {
+            world.coo(&START);
+            continue;
+        }
+        let status = status(world);
+        let stage = status["stage"].as_str().unwrap();
+        match (stage, status["next"].as_str()) {
+            ("COMPLETE" | "QUESTION", _) => return stage.to_owned(),
+            (_, Some(next)) if next.contains("approve") => drop(approve(world)),
+            (_, Some(next)) if next.contains("rollback") => drop(super::roll_back(world)),
+            _ => drop(world.coo_with_input(&["pipeline", "resume", ID], YES)),
+        }
+    }
+    panic!("does not end: {}", status(world));
+}
+
+fn killed(stride: usize, prepare: fn() -> World, arguments: &[&str], stage: &str, end: &Picture) {
+    let points = points(prepare, arguments);
+    // What gates run in roots of their own dies with them; a few of those are enough.
+    let gate = |name: &String| name.starts_with("gate.");
+    let (first, last) = (points.iter().position(gate), points.iter().rposition(gate));
+    let mut tried = 0;
+    for (n, point) in (1..).zip(&points) {
+        let is_in_gates =
+            first.is_some_and(|first| n > first + 1) && last.is_some_and(|last| n <= last);
+        let stride = if is_in_gates { stride * 40 } else { stride };
+        if n % stride != 0 && !point.starts_with("stage.") {
+            continue;
+        }
+        tried += 1;
+        let world = prepare();
+        let ran = faulty(&world, arguments, &format!("kill:{n}"));
+        assert_eq!(ran.code, -1, "{n} {point}: {ran:?}");
+        assert_eq!(finish(&world), stage, "{n} {point}");
+        assert!(picture(&repo(&world)) == *end, "{n} {point}: another tree");
+        assert_eq!(
+            world.json(&["freeze", "status"])["is_frozen"],
+            false,
+            "{n} {point}"
+        );
+        assert!(!repo(&world).join(".coo-restore").exists(), "{n} {point}");
+        if stage == "COMPLETE" {
+            let results = evidence(&world, "gate_results.json");
+            assert!(results.contains(r#""status":"PASS"}"#), "{n} {point}");
+            assert_eq!(
+                evidence(&world, "snapshot_1.json"),
+                evidence(&world, "snapshot_2.json")
+            );
+        }
+    }
+    println!(
+        "{arguments:?} to {stage}: {} points, {tried} tried, all ended alike",
+        points.len()
+    );
+    assert!(tried > 0);
+}
+
+fn all(stride: usize) {
+    let end = migrated();
+    killed(stride, fresh, &START, "COMPLETE", &end);
+    killed(stride, at_first_review, &APPROVE, "COMPLETE", &end);
+    killed(stride, at_last_review, &APPROVE, "COMPLETE", &end);
+}
+
+/// A change that fails at its gates, and the tree it goes back to.
+fn failing() -> World {
+    let world = world(|world| drop(world.file("repo/docs/more.md", "The agent approves it.\n")));
+    start(&world);
+    world
+}
+
+fn rejected() -> World {
+    let world = failing();
+    assert_eq!(approve(&world).code, 1);
+    world
+}
+
+fn back(stride: usize) {
+    let amended = picture(&repo(&failing()));
+    let rollback = ["pipeline", "rollback", ID];
+    let points = {
+        let world = rejected();
+        let list = world.path().join("points");
+        faulty(&world, &rollback, &format!("list:{}", list.display()));
+        let text = fs::read_to_string(list).unwrap();
+        text.lines().map(str::to_owned).collect::<Vec<String>>()
+    };
+    let mut tried = 0;
+    for way in ["kill", "fail"] {
+        for (n, point) in (1..).zip(&points) {
+            if n % stride != 0 {
+                continue;
+            }
+            tried += 1;
+            let world = rejected();
+            let ran = faulty(&world, &rollback, &format!("{way}:{n}"));
+            assert_eq!(
+                ran.code,
+                if way == "kill" { -1 } else { 1 },
+                "{way}:{n} {point}: {ran:?}"
+            );
+            assert_eq!(finish(&world), "QUESTION", "{way}:{n} {point}");
+            assert!(
+                picture(&repo(&world)) == amended,
+                "{way}:{n} {point}: another tree"
+            );
+            assert_eq!(world.json(&["freeze", "status"])["is_frozen"], false);
+            done(&world.coo(&["run", "triage", "--frozen"]));
+        }
+    }
+    println!(
+        "rollback: {} points, {tried} tried, all ended alike",
+        points.len()
+    );
+    assert!(tried > 0);
+}
+
+#[test]
+fn a_change_whose_process_dies_goes_on_to_the_same_end() {
+    all(STRIDE);
+}
+
+#[test]
+fn a_rollback_whose_process_dies_goes_back_all_the_same() {
+    back(STRIDE / 4);
+}
+
+#[test]
+#[ignore = "takes minutes; .ci/run runs it"]
+fn a_change_killed_at_every_point_goes_on_to_the_same_end() {
+    all(1);
+}
+
+#[test]
+#[ignore = "takes minutes; .ci/run runs it"]
+fn a_rollback_stopped_at_every_point_goes_back_all_the_same() {
+    back(1);
+}

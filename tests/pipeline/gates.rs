@@ -1,0 +1,227 @@
+//! `coo gates` on its own: judges what lies there, writes nothing, and takes the results of tests
+//! from a run that somebody else has made.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::support::{World, shown};
+use super::tree::picture;
+use super::{config, done, repo, world};
+
+/// As the repository is after its migration.
+fn after() -> World {
+    world(|world| {
+        let repo = repo(world);
+        fs::rename(repo.join("old"), repo.join("new")).unwrap();
+        world.file("repo/new/core.py", "import new.shapes\n");
+        world.file("repo/checks/test_core.py", "from new.core import area\n");
+    })
+}
+
+#[test]
+fn a_repository_is_judged_and_left_alone() {
+    let world = after();
+    let before = picture(&repo(&world));
+    let ran = world.coo(&["gates", "repo"]);
+    insta::assert_snapshot!(shown("gates repo", &ran), @r"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  PASS
+      B Deterministic Modules       PASS
+      C Sandbox Security            PASS
+      D Test Suite Integrity        PASS
+      E Governance Integrity        PASS
+      F Deterministic Replay        PASS
+      Result: PASS
+    --- exit 0
+    ");
+    assert!(picture(&repo(&world)) == before);
+    // Who wants nothing but an answer gets no state root.
+    assert!(!world.root().exists());
+    let first = world.coo(&["gates", "repo", "--json"]);
+    done(&first);
+    assert_eq!(first, world.coo(&["gates", "repo", "--json"]));
+}
+
+#[test]
+fn after_a_gate_that_failed_none_is_passed() {
+    let world = after();
+    world.file("repo/docs/more.md", "The board approves it.\n");
+    let ran = world.coo(&["gates", "repo"]);
+    insta::assert_snapshot!(shown("gates repo", &ran), @r"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  PASS
+      B Deterministic Modules       PASS
+      C Sandbox Security            PASS
+      D Test Suite Integrity        PASS
+      E Governance Integrity        FAIL
+        docs/more.md:1: Approves
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate E (Governance Integrity): 1 finding; the gates after it were not run: put right what is named and pass them again
+    --- exit 1
+    ");
+    let results: serde_json::Value =
+        serde_json::from_str(&world.coo(&["gates", "repo", "--json"]).stdout).unwrap();
+    assert_eq!(results["status"], "FAIL");
+    assert_eq!(results["gates"][5]["status"], "NOT_RUN");
+}
+
+#[test]
+fn the_old_package_may_be_nowhere() {
+    let world = after();
+    world.file("repo/old/left.txt", "");
+    world.file("repo/checks/late.py", "import old.core\nold.core.area(1)\n");
+    let ran = world.coo(&["gates", "repo"]);
+    assert_eq!(ran.code, 1);
+    for finding in [
+        "old/left.txt: is of the old package",
+        "old: the folder of the old package is there",
+        "checks/late.py:1: old.core means the old package",
+        "checks/late.py:2: old means the old package",
+    ] {
+        assert!(ran.stdout.contains(finding), "{finding}: {ran:?}");
+    }
+}
+
+#[test]
+fn results_of_tests_can_come_from_a_run_that_was_made_before() {
+    let world = after();
+    // The suite itself would fail.
+    world.file("repo/checks/more.sh", "expect false\n");
+    assert_eq!(world.coo(&["gates", "repo"]).code, 1);
+    let pass = |name: &str, content: &str| {
+        world.file(name, content);
+        world.coo(&["gates", "repo", "--tested", name])
+    };
+    done(&pass(
+        "lines.txt",
+        "running 2 tests\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured\n",
+    ));
+    done(&pass(
+        "report.xml",
+        "<testsuites><testsuite><testcase/></testsuite></testsuites>",
+    ));
+    for (name, content, words) in [
+        (
+            "lines.txt",
+            "1 passed, 1 failed\n",
+            "tests: 1 passed, 1 failed",
+        ),
+        (
+            "lines.txt",
+            "0 passed, 0 failed\n",
+            "tests: 0 passed, 0 failed",
+        ),
+        (
+            "report.xml",
+            "<testsuite><testcase><failure/></testcase></testsuite>",
+            "tests: 0 passed, 1 failed",
+        ),
+    ] {
+        let ran = pass(name, content);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stdout.contains(words), "{ran:?}");
+    }
+    let unclear = pass("lines.txt", "fine\n");
+    assert!(
+        unclear
+            .stderr
+            .starts_with("ERROR: test results lines.txt: ends with no closing line"),
+        "{unclear:?}"
+    );
+    let none = world.coo(&["gates", "repo", "--tested", "none.txt"]);
+    assert!(
+        none.stderr
+            .starts_with("ERROR: test results none.txt: can't be opened"),
+        "{none:?}"
+    );
+}
+
+#[test]
+fn the_module_set_is_judged_as_audit_judges_it() {
+    let world = after();
+    let with = |digest: &str| {
+        world.file("repo/digest.txt", digest);
+        let more = "[gates]\nmodule_set = 'missions'\nsandbox_digest = 'digest.txt'\n";
+        world.file("repo/coo.toml", config().replace("[gates]\n", more));
+        world.coo(&["gates", "repo"])
+    };
+    let digest = world.coo(&["digest", "--modules", "repo/missions"]).stdout;
+    let digest = digest
+        .lines()
+        .last()
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .to_owned();
+    done(&with(&format!("{digest}\n")));
+    let other = with("00\n");
+    assert!(
+        other.stdout.contains(&format!(
+            "module set missions: has SHA-256 {digest}, pinned is '00'"
+        )),
+        "{other:?}"
+    );
+    world.wasm("repo/missions/net.wasm", r#"(module (import "wasi_snapshot_preview1" "sock_send" (func (param i32 i32 i32 i32 i32) (result i32))) (func (export "_start")))"#);
+    world.file("repo/missions/broken.wasm", "not wasm");
+    let digest = world.coo(&["digest", "--modules", "repo/missions"]).stdout;
+    let digest = digest
+        .lines()
+        .last()
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .to_owned();
+    let refused = with(&format!("{digest}\n"));
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused
+            .stdout
+            .contains("module broken.wasm: not a WebAssembly binary"),
+        "{refused:?}"
+    );
+    assert!(
+        refused.stdout.contains(
+            "module net.wasm: import 'wasi_snapshot_preview1.sock_send' reaches for the network"
+        ),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn nothing_passes_where_there_is_nothing_to_look_at() {
+    let world = World::new();
+    world.file("repo/coo.toml", "");
+    let ran = world.coo(&["gates", "repo"]);
+    assert!(
+        ran.stdout
+            .contains("nothing to look at: name files in [gates] required, or write [migrate]"),
+        "{ran:?}"
+    );
+    world.file("repo/coo.toml", "[gates]\nrequired = ['coo.toml']\n");
+    let ran = world.coo(&["gates", "repo"]);
+    assert!(
+        ran.stdout.contains("has no section [tests]; write one"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.stderr
+            .starts_with("ERROR: gate D (Test Suite Integrity): 1 finding;"),
+        "{ran:?}"
+    );
+    // Without missions of its own, those that ship are judged.
+    let printed = world.coo(&["gates", "repo", "--json"]).stdout;
+    let results: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(
+        results["gates"][1]["evidence"]["missions"][0]["mission"],
+        "demo"
+    );
+    assert_eq!(results["gates"][2]["status"], "PASS");
+    assert_eq!(results["gates"][3]["evidence"], json!(null));
+}

@@ -1,0 +1,150 @@
+//! `coo migrate run`: the migration on its own, for whoever wants nothing else. And `coo migrate
+//! plan`, which changes nothing.
+
+use super::support::{World, shown};
+use super::tree::picture;
+use super::{YES, config, done, repo, text, world};
+
+const ID: &str = "MIGRATION-000001";
+
+#[test]
+fn a_package_moves_with_all_that_imports_it() {
+    let world = world(|world| {
+        // No rulesets, no amendments: nothing of that is needed.
+        let config = config();
+        let migrate = config.split_once("[migrate]").unwrap().1;
+        let (migrate, _) = migrate.split_once("[gates]").unwrap();
+        world.file("repo/coo.toml", format!("[migrate]{migrate}"));
+    });
+    let before = picture(&repo(&world));
+    done(&world.coo(&["migrate", "plan", "repo"]));
+    assert!(picture(&repo(&world)) == before && !world.root().exists());
+    let ran = world.coo(&["migrate", "run", "repo"]);
+    done(&ran);
+    assert!(
+        ran.stdout
+            .contains("  Snapshot 1: 4 passed, 0 failed, 0 skipped, exit code 0\n"),
+        "{ran:?}"
+    );
+    assert!(ran.stdout.ends_with("  Stage: COMPLETE\n"), "{ran:?}");
+    let after = picture(&repo(&world));
+    assert_eq!(
+        text(&after, "new/__init__.py").unwrap(),
+        "from .core import area\n"
+    );
+    assert!(!after.keys().any(|path| path.starts_with("old")));
+    // Missions go on meanwhile: nothing was frozen.
+    assert_eq!(world.json(&["freeze", "status"])["is_frozen"], false);
+    let again = world.coo(&["migrate", "run", "repo"]);
+    assert_eq!(again.code, 1);
+    assert!(
+        again
+            .stderr
+            .contains("folder old: has no files, so nothing would move"),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn one_that_fails_is_rolled_back_once_a_person_has_said_so() {
+    let world = world(|world| drop(world.file("repo/checks/more.sh", "expect test -d old\n")));
+    let before = picture(&repo(&world));
+    let ran = world.coo(&["migrate", "run", "repo"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr
+            .contains("tests for snapshot 2: 4 passed, 1 failed"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.stderr
+            .contains("RollbackAbortedException: rollback of MIGRATION-000001"),
+        "{ran:?}"
+    );
+    let ran = world.coo_with_input(&["pipeline", "rollback", ID], YES);
+    assert_eq!(ran.code, 1);
+    assert!(picture(&repo(&world)) == before);
+    let status = world.json(&["pipeline", "status", ID]);
+    assert_eq!(status["stage"], "QUESTION");
+    assert_eq!(status["rollback"], "done");
+    // The state root is none of a migration's business.
+    assert_eq!(world.json(&["rollback", "--log"]), serde_json::json!([]));
+}
+
+#[test]
+fn open_questions_let_nothing_begin() {
+    let world = world(|world| {
+        world.file(
+            "repo/checks/dynamic.py",
+            "import importlib\nimportlib.import_module('old.core')\n",
+        );
+    });
+    let plan = world.coo(&["migrate", "plan", "repo"]);
+    assert_eq!(plan.code, 1);
+    insta::assert_snapshot!(shown("migrate plan repo", &plan), @r"
+    $ coo migrate plan repo
+    Migrate old to new
+      checks/dynamic.py
+        2: QUESTION: 'old.core'
+          names the moved package in a call, at run time; new.core, or leave it
+      checks/test_core.py
+        1: old.core -> new.core
+      old/__init__.py -> new/__init__.py
+      old/core.py -> new/core.py
+        1: old.shapes -> new.shapes
+        5: old -> new
+      old/deep/data.txt -> new/deep/data.txt
+      old/run.sh -> new/run.sh
+      old/shapes.py -> new/shapes.py
+      Read: 7 files
+      Moved: 5
+      Edits: 3
+      Questions: 1
+      Result: QUESTION
+    --- standard error
+    ERROR: migration of old: 1 question open; answer them in coo.toml: [migrate] calls, strings, mentions or leave
+    --- exit 1
+    ");
+    let run = world.coo(&["migrate", "run", "repo"]);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("1 open question"), "{run:?}");
+    assert!(!world.root().exists());
+    let answered = format!(
+        "{}\n[[migrate.leave]]\nfile = 'checks/dynamic.py'\ntext = \"'old.core'\"\n",
+        config()
+    );
+    world.file("repo/coo.toml", answered);
+    done(&world.coo(&["migrate", "plan", "repo"]));
+}
+
+#[test]
+fn what_is_in_the_way_is_named() {
+    for (wrong, words) in [
+        (
+            (|world: &World| drop(world.file("repo/new/core.py", ""))) as fn(&World),
+            "file new/core.py: is there already",
+        ),
+        (
+            |world| std::os::unix::fs::symlink("core.py", repo(world).join("old/link.py")).unwrap(),
+            "has a part in the migration and is no file",
+        ),
+        (
+            |world| {
+                drop(world.file(
+                    "repo/coo.toml",
+                    config().replace("from = \"old\"", "from = \"none\""),
+                ))
+            },
+            "folder none: has no files, so nothing would move; correct [migrate] from",
+        ),
+    ] {
+        let world = world(wrong);
+        let before = picture(&repo(&world));
+        for command in ["plan", "run"] {
+            let ran = world.coo(&["migrate", command, "repo"]);
+            assert_eq!(ran.code, 1, "{ran:?}");
+            assert!(ran.stderr.contains(words), "{words}: {ran:?}");
+        }
+        assert!(picture(&repo(&world)) == before);
+    }
+}
