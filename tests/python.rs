@@ -35,6 +35,10 @@ const STAGES: [&str; 11] = [
 ];
 
 /// A world with a copy of the package, and the PATH that has pytest.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one thing this test is told from outside"
+)]
 fn world() -> World {
     let python = std::env::var("COO_TEST_PYTEST").expect("COO_TEST_PYTEST: see this file's head");
     let world = World::new().with("PATH", format!("{python}:/usr/local/bin:/usr/bin:/bin"));

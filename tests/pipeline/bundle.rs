@@ -91,7 +91,12 @@ fn a_bundle_has_everything_and_is_the_same_twice() {
     assert!(first["replay/replay_results.json"].contains(r#""gate":"F""#));
     // Whoever has a file of that name keeps it.
     let again = world.coo(&["pipeline", "bundle", ID, "--output", "a.zip"]);
-    insta::assert_snapshot!(shown("pipeline bundle", &again), @"");
+    insta::assert_snapshot!(shown("pipeline bundle", &again), @r"
+    $ coo pipeline bundle
+    --- standard error
+    ERROR: file a.zip: is there already; remove it or choose another name with --output
+    --- exit 1
+    ");
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! A process that dies at a point at which a change of a repository changes something: the next
-//! one goes on, and the end is the one there would have been. Every point is tried where `.ci/run`
-//! asks for it; a plain run tries some of each command.
+//! one goes on, and the end is the one there would have been. A plain run tries some points of
+//! each command; the ignored tests try every one.
 
 use std::fs;
 
-use super::failed::{APPROVE, START, at_first_review, at_last_review, faulty, fresh, points};
+use super::failed::{APPROVE, START, Way, at_first_review, at_last_review, faulty, fresh, points};
 use super::support::World;
 use super::tree::{Picture, picture};
 use super::{ID, YES, approve, done, evidence, migrated, repo, start, status, world};
@@ -81,6 +81,45 @@ fn all(stride: usize) {
     killed(stride, at_last_review, &APPROVE, "COMPLETE", &end);
 }
 
+/// A disk that is full at some point: the change fails and goes back, or the point was none that
+/// matters and it goes on; nothing in between.
+fn full(stride: usize) {
+    let ends = [
+        ("QUESTION", picture(&repo(&fresh()))),
+        ("QUESTION", picture(&repo(&at_first_review()))),
+        ("COMPLETE", migrated()),
+    ];
+    let ways: [Way; 2] = [(fresh, &START), (at_first_review, &APPROVE)];
+    for (prepare, arguments) in ways {
+        let points = points(prepare, arguments);
+        let of_gates = points.iter().position(|point| point == "gate.a");
+        let until = of_gates.unwrap_or(points.len());
+        let mut counts = [0; 3];
+        for (n, point) in (1..).zip(&points[..until]) {
+            if n % stride != 0 {
+                continue;
+            }
+            let world = prepare();
+            let ran = faulty(&world, arguments, &format!("fail:{n}"));
+            assert!(!ran.stderr.contains("panicked"), "{n} {point}: {ran:?}");
+            let stage = finish(&world);
+            let tree = picture(&repo(&world));
+            let end = ends.iter().position(|end| end.0 == stage && end.1 == tree);
+            let Some(end) = end else {
+                panic!("{n} {point}: {stage}, and another tree: {ran:?}");
+            };
+            counts[end] += 1;
+        }
+        println!(
+            "{arguments:?}, disk full: {} points; back to the start {}, to its baseline {}, complete {}",
+            points.len(),
+            counts[0],
+            counts[1],
+            counts[2]
+        );
+    }
+}
+
 /// A change that fails at its gates, and the tree it goes back to.
 fn failing() -> World {
     let world = world(|world| drop(world.file("repo/docs/more.md", "The agent approves it.\n")));
@@ -145,13 +184,24 @@ fn a_rollback_whose_process_dies_goes_back_all_the_same() {
 }
 
 #[test]
-#[ignore = "takes minutes; .ci/run runs it"]
+fn a_full_disk_at_any_point_leads_back_or_on() {
+    full(STRIDE);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn a_full_disk_at_every_point_leads_back_or_on() {
+    full(1);
+}
+
+#[test]
+#[ignore = "takes minutes"]
 fn a_change_killed_at_every_point_goes_on_to_the_same_end() {
     all(1);
 }
 
 #[test]
-#[ignore = "takes minutes; .ci/run runs it"]
+#[ignore = "takes minutes"]
 fn a_rollback_stopped_at_every_point_goes_back_all_the_same() {
     back(1);
 }

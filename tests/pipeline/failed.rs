@@ -41,6 +41,9 @@ pub fn points(prepare: impl FnOnce() -> World, arguments: &[&str]) -> Vec<String
     text.lines().map(str::to_owned).collect()
 }
 
+/// How a world is brought somewhere, and the command that goes on from there.
+pub type Way = (fn() -> World, &'static [&'static str]);
+
 pub const START: [&str; 3] = ["pipeline", "start", "repo"];
 pub const APPROVE: [&str; 3] = ["pipeline", "approve", ID];
 
@@ -88,7 +91,7 @@ fn a_full_disk_at_the_begin_of_any_stage_or_gate_leads_back() {
     let before = picture(&repo(&fresh()));
     let amended = picture(&repo(&at_first_review()));
     let mut seen = Vec::new();
-    let ways: [(fn() -> World, &[&str]); 3] = [
+    let ways: [Way; 3] = [
         (fresh, &START),
         (at_first_review, &APPROVE),
         (at_last_review, &APPROVE),
@@ -170,7 +173,7 @@ fn with_config(world: &World, before: &str, after: &str) {
 const CASES: [Case; 12] = [
     (
         "gate A: what must be there is not",
-        |world| with_config(world, r#"required = ["#, r#"required = ["new/none/*.py", "#),
+        |world| with_config(world, r"required = [", r#"required = ["new/none/*.py", "#),
         "GATES",
         "gate A (Repo Unification Integrity): new/none/*.py: is required, and no file matches",
     ),
@@ -180,7 +183,7 @@ const CASES: [Case; 12] = [
             drop(world.file(
                 "repo/old/lost.py",
                 "from . import core\nfrom .gone import x\n",
-            ))
+            ));
         },
         "GATES",
         "gate A (Repo Unification Integrity): new/lost.py:2: imports new.gone, which is no file",
@@ -199,7 +202,7 @@ const CASES: [Case; 12] = [
             );
             with_config(
                 world,
-                r#"missions = ["#,
+                r"missions = [",
                 r#"missions = ["missions/trap.json", "#,
             );
         },
@@ -225,7 +228,7 @@ const CASES: [Case; 12] = [
             drop(world.file(
                 "repo/checks/more.sh",
                 "expect test ! -e ../.coo/changes/000001/snapshot_2.json\n",
-            ))
+            ));
         },
         "GATES",
         "gate D (Test Suite Integrity): tests: 4 passed, 1 failed, 0 skipped, exit code 1",
@@ -275,7 +278,7 @@ const CASES: [Case; 12] = [
             drop(world.file(
                 "repo/checks/more.sh",
                 "if test -d old; then expect true; fi\n",
-            ))
+            ));
         },
         "MIGRATION_SEQUENCE",
         "SnapshotMismatch: snapshot 2 is not snapshot 1: tests: 5 passed, 0 failed, 0 skipped, exit code 0, then 4 passed",
@@ -286,7 +289,7 @@ const CASES: [Case; 12] = [
             drop(world.file(
                 "repo/checks/more.sh",
                 "echo >new/stray; mkdir -p out; ln -s x out/y\n",
-            ))
+            ));
         },
         "MIGRATION_SEQUENCE",
         "changed by the tests (have them write nothing to the repository, or name it in [repository] exclude): new/stray, out, out/y",
@@ -354,9 +357,12 @@ fn a_file_confirms_a_rollback_too() {
     ended(&world, "MIGRATION_SEQUENCE", &amended);
 }
 
+/// What is wrong, where it shows, and in which words.
+type Halt = (fn(&World), &'static str, &'static str);
+
 #[test]
 fn what_changed_nothing_asks_nobody() {
-    let cases: [(fn(&World), &str, &str); 4] = [
+    let cases: [Halt; 4] = [
         (
             |world| amend(world, "[P-9]"),
             "AMENDMENT_PREP",
@@ -372,7 +378,7 @@ fn what_changed_nothing_asks_nobody() {
                 drop(world.file(
                     "repo/checks/dynamic.py",
                     "import importlib\nimportlib.import_module('old.core')\n",
-                ))
+                ));
             },
             "INIT",
             "migration of old: 1 questions are open",

@@ -21,7 +21,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use support::{Ran, World};
 use tree::{Picture, picture, set_mode};
 
@@ -62,8 +61,7 @@ const RULES: &str = r#"{
 "#;
 
 fn sha256(content: &str) -> String {
-    let digest = Sha256::digest(content);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    coo_kernel::digest::Digest::of(content).to_string()
 }
 
 fn config() -> String {

@@ -133,7 +133,7 @@ fn what_is_in_the_way_is_named() {
                 drop(world.file(
                     "repo/coo.toml",
                     config().replace("from = \"old\"", "from = \"none\""),
-                ))
+                ));
             },
             "folder none: has no files, so nothing would move; correct [migrate] from",
         ),

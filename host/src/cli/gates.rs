@@ -19,6 +19,7 @@ use crate::session::Session;
 use crate::state_root::read_bounded;
 
 #[derive(Debug, clap::Args)]
+#[allow(clippy::doc_markdown, reason = "these comments are what --help prints")]
 pub struct Options {
     /// Directory of the repository
     #[arg(value_name = "REPOSITORY", default_value = ".")]
@@ -26,8 +27,8 @@ pub struct Options {
     /// Its configuration [default: coo.toml in it]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Take the results of a test run that has passed from what it printed, or from its JUnit
-    /// XML, instead of running the tests
+    /// Take the results of a test run that was made before, from what it printed or from a JUnit
+    /// report (.xml), instead of running the tests
     #[arg(long, value_name = "FILE")]
     tested: Option<PathBuf>,
     /// Print JSON

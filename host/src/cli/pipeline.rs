@@ -134,10 +134,7 @@ pub fn cmd_pipeline(root: &Path, options: &Options) -> Result<ExitCode> {
 }
 
 fn bundle(root: &Path, one: &One, output: Option<&Path>) -> Result<ExitCode> {
-    let watcher = Watcher {
-        says: &print::note,
-        progress: None,
-    };
+    let watcher = watcher();
     let change = Change::open(root, id(&one.id)?, &watcher)?;
     let default = PathBuf::from(format!("{}.zip", change.id));
     let path = output.unwrap_or(&default);
@@ -161,15 +158,20 @@ fn bundle(root: &Path, one: &One, output: Option<&Path>) -> Result<ExitCode> {
 
 /// Begins a change and goes on until a person has to do something.
 pub fn cmd_begin(root: &Path, route: Route, begin: &Begin) -> Result<ExitCode> {
-    let watched = std::io::stderr().is_terminal();
-    let watcher = Watcher {
-        says: &print::note,
-        progress: watched.then_some(&print::note),
-    };
+    let watcher = watcher();
     let config = begin.config.as_deref();
     let mut change = Change::begin(root, route, &begin.repository, config, &watcher)?;
     let standing = change.go(&ask)?;
     report(&change, standing, begin.json)
+}
+
+/// Says what is worth knowing, and on a terminal how far long work is.
+fn watcher() -> Watcher<'static> {
+    let is_terminal = std::io::stderr().is_terminal();
+    Watcher {
+        says: &print::note,
+        progress: is_terminal.then_some(&print::note),
+    }
 }
 
 fn ask() -> Vec<u8> {
@@ -181,11 +183,7 @@ fn go_on(
     one: &One,
     go: impl FnOnce(&mut Change<'_>) -> Result<Standing>,
 ) -> Result<ExitCode> {
-    let watched = std::io::stderr().is_terminal();
-    let watcher = Watcher {
-        says: &print::note,
-        progress: watched.then_some(&print::note),
-    };
+    let watcher = watcher();
     let mut change = Change::open(root, id(&one.id)?, &watcher)?;
     let standing = go(&mut change)?;
     report(&change, standing, one.json)

@@ -38,7 +38,7 @@ const FIXED: [(&str, &str); 4] = [
 ];
 /// Where programs are looked for if `[tests]` has no PATH.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-/// In an argument: the file for JUnit XML.
+/// In an argument: the file for `JUnit` XML.
 const REPORT: &str = "{report}";
 /// So much of what tests print is kept: a suite that prints more is asked to print less.
 const OUTPUT_BYTES_MAX: u64 = 64 << 20;

@@ -54,7 +54,7 @@ fn components(source: &Source, name: Node<'_>) -> Vec<String> {
 pub fn modules(source: &Source, place: Option<&Place>) -> Vec<Imported> {
     let mut modules = Vec::new();
     let mut add = |node: Node<'_>, module: Vec<String>| {
-        let ancestors = std::iter::successors(node.parent(), |inner| inner.parent());
+        let ancestors = std::iter::successors(node.parent(), Node::parent);
         modules.push(Imported {
             is_optional: ancestors
                 .into_iter()

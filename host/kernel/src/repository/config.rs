@@ -134,7 +134,7 @@ pub struct Leave {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, try_from = "TestsForm")]
 pub struct Tests {
-    /// Program and arguments; `{report}` in one stands for a file for JUnit XML.
+    /// Program and arguments; `{report}` in one stands for a file for `JUnit` XML.
     pub command: Vec<String>,
     /// Variables the command gets with these values.
     pub environment: BTreeMap<String, String>,

@@ -2,6 +2,8 @@
 //! machine masked, and the text that the packet's own `json.dumps` gives, character for
 //! character. It is for comparing only; what enters a digest anywhere else is canonical JSON.
 
+use std::fmt::Write as _;
+
 use serde_json::{Number, Value};
 
 /// Fields that are masked, at any depth.
@@ -83,7 +85,8 @@ fn write_text(text: &str, out: &mut String) {
             ' '..='~' => out.push(c),
             _ => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    out.push_str(&format!("\\u{unit:04x}"));
+                    // Writing to a string does not fail.
+                    let _ = write!(out, "\\u{unit:04x}");
                 }
             }
         }

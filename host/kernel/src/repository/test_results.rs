@@ -1,4 +1,4 @@
-//! What a test runner says of its run: how many tests passed, failed and were skipped, by JUnit
+//! What a test runner says of its run: how many tests passed, failed and were skipped, by `JUnit`
 //! XML or by its closing lines. What is not said clearly is refused, never guessed. Runs no test.
 
 use std::fmt;
@@ -40,7 +40,7 @@ pub struct Counts {
 /// Why a report says nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unclear {
-    /// Not XML, or no JUnit report.
+    /// Not XML, or no `JUnit` report.
     #[error("is no JUnit report: {0}")]
     NoJunit(String),
     /// No runner that is known closes so.
@@ -82,7 +82,7 @@ impl fmt::Display for TestResults {
     }
 }
 
-/// Reads JUnit XML: every `testcase` is counted by what is in it, whatever the suites say.
+/// Reads `JUnit` XML: every `testcase` is counted by what is in it, whatever the suites say.
 pub fn junit(xml: &[u8]) -> Result<Counts, Unclear> {
     let refused = |why: String| Unclear::NoJunit(why.chars().take(200).collect());
     let text = std::str::from_utf8(xml).map_err(|error| refused(error.to_string()))?;

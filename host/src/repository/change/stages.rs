@@ -118,9 +118,10 @@ impl Change<'_> {
                 ),
             },
         };
-        let patch = match root.dir().exists(format!("{folder}/{PATCH}")) {
-            true => self.read_own(PATCH)?,
-            false => String::new(),
+        let patch = if root.dir().exists(format!("{folder}/{PATCH}")) {
+            self.read_own(PATCH)?
+        } else {
+            String::new()
         };
         self.evidence(PATCH, &patch)?;
         let log_sha256 = self.evidence(LOG, &text)?;

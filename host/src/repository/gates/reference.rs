@@ -56,18 +56,18 @@ pub struct Reference {
 impl Gates<'_> {
     /// Gate B.
     pub(super) fn same_twice(&self) -> Result<Evidence> {
-        let named = &self.repository.config.gates.missions;
-        let names: Vec<&str> = if named.is_empty() {
+        let configured = &self.repository.config.gates.missions;
+        let names: Vec<&str> = if configured.is_empty() {
             bundle::MISSIONS.iter().map(|(name, _)| *name).collect()
         } else {
-            named.iter().map(String::as_str).collect()
+            configured.iter().map(String::as_str).collect()
         };
         let mut findings = Vec::new();
         let mut found = Vec::new();
         for name in names {
             let subject = Subject {
                 name: name.to_owned(),
-                source: self.source(name, named.is_empty())?,
+                source: self.source(name, configured.is_empty())?,
                 settled: Settled::default(),
                 answers: self.answers.to_vec(),
                 recorded: None,

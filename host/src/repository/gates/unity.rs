@@ -6,7 +6,7 @@ use coo_kernel::baseline::{Node, TreePath};
 use coo_kernel::repository::gate::Evidence;
 use coo_kernel::repository::migrate::{Migration, unresolved};
 use coo_kernel::repository::scope::Scope;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::Repository;
 use super::named;
@@ -67,7 +67,7 @@ pub fn judge(repository: &Repository) -> Result<Evidence> {
             "nothing to look at: name files in [gates] required, or write [migrate]".to_owned(),
         );
     }
-    if found["files"] == Value::from(0) {
+    if paths.is_empty() {
         findings.push("the repository has no files".to_owned());
     }
     Ok(Evidence {
