@@ -532,6 +532,27 @@ fn a_root_that_was_changed_while_it_was_frozen_stops_everything() {
     assert_eq!(stage(&world), "COMPLETE");
 }
 
+/// A key that the suite finds somewhere and prints is in nothing that is written down.
+#[test]
+fn no_secret_is_written_down() {
+    let world = world(|world| {
+        world.file("key", "sk-or-v1-0123456789");
+        world.file("repo/checks/more.sh", "cat ../key; exit 3\n");
+    })
+    .with("OPENROUTER_API_KEY", "sk-or-v1-0123456789");
+    start(&world);
+    let ran = approve(&world);
+    assert!(ran.stderr.contains("ended with exit code 3"), "{ran:?}");
+    assert!(!ran.stderr.contains("sk-or-v1"), "{ran:?}");
+    assert_eq!(super::roll_back(&world).code, 1);
+    let why = status(&world)["failure"]["why"].clone();
+    assert!(why.as_str().unwrap().contains("[left out]"), "{why}");
+    for (path, content) in world.root_files() {
+        let content = String::from_utf8_lossy(&content);
+        assert!(!content.contains("sk-or-v1"), "{}", path.display());
+    }
+}
+
 /// A record that was changed later is not gone on with.
 #[test]
 fn a_forged_record_is_refused() {

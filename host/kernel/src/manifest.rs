@@ -115,16 +115,21 @@ pub fn is_secret(name: &str) -> bool {
         .any(|part| name.contains(part))
 }
 
+/// `text` without anything that is the value of a secret variable.
+pub fn without(text: &str, secrets: &[String]) -> String {
+    let found = secrets
+        .iter()
+        .filter(|secret| secret.len() >= SECRET_BYTES_MIN);
+    found.fold(text.to_owned(), |text, secret| {
+        text.replace(secret.as_str(), LEFT_OUT)
+    })
+}
+
 /// The value of a variable that is not secret, as it may be recorded: without the user and
 /// password in an address, without the values of an address's secret parameters, and without
 /// anything that is the value of a secret variable (`secrets`).
 pub fn scrubbed(name: &str, value: &str, secrets: &[String]) -> String {
-    let mut text = value.to_owned();
-    for secret in secrets {
-        if secret.len() >= SECRET_BYTES_MIN {
-            text = text.replace(secret.as_str(), LEFT_OUT);
-        }
-    }
+    let text = without(value, secrets);
     let upper = name.to_ascii_uppercase();
     // Proxies may be named without a scheme; a list of folders may hold an @ and a colon too.
     let is_address = upper.ends_with("_PROXY") || upper.ends_with("_URL");

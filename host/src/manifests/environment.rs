@@ -99,6 +99,11 @@ pub fn manifest(surroundings: &Surroundings, python: Option<String>) -> Manifest
     }
 }
 
+/// Values that may stand in nothing that is written down.
+pub fn secrets(surroundings: &Surroundings) -> Vec<String> {
+    Variables::read(surroundings).secrets
+}
+
 fn is_relevant(name: &str) -> bool {
     let any = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     (any && name != NOT_OF_A_RELEASE) || name.ends_with(PROXY_SUFFIX)

@@ -20,6 +20,8 @@ use crate::bundle;
 use crate::config::{Config, Surroundings};
 use crate::state_root::StateRoot;
 
+pub use environment::secrets;
+
 /// The folder in the state root.
 pub const FOLDER: &str = "manifests";
 const TOOLS_FORMAT: &str = "coo-tools-manifest/1";

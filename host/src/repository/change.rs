@@ -20,6 +20,7 @@ use coo_kernel::change::{
     TransitionBody,
 };
 use coo_kernel::digest::Digest;
+use coo_kernel::manifest;
 use coo_kernel::pipeline::{Event, Stage};
 use coo_kernel::repository::scope::Scope;
 use serde::Serialize;
@@ -27,6 +28,7 @@ use serde::Serialize;
 use super::{Repository, amend, migrate, test_run};
 use crate::amu0::{self, Baseline, Progress, Tree};
 use crate::machine;
+use crate::manifests;
 use crate::session::Session;
 use crate::store::{ChangeFacts, ChangeRow, Durability};
 
@@ -57,6 +59,8 @@ pub struct Change<'a> {
     session: Session,
     log: Log,
     row: ChangeRow,
+    /// Values that may stand in nothing that is written down.
+    secrets: Vec<String>,
     says: &'a (dyn Fn(&str) + Sync),
     progress: Progress<'a>,
 }
@@ -114,6 +118,7 @@ impl<'a> Change<'a> {
         let mut change = Self {
             id,
             repository,
+            secrets: manifests::secrets(&session.surroundings),
             session,
             log: Log::default(),
             row: ChangeRow { id, ..row },
@@ -147,6 +152,7 @@ impl<'a> Change<'a> {
         Ok(Self {
             id,
             repository,
+            secrets: manifests::secrets(&session.surroundings),
             session,
             log,
             row,
@@ -264,15 +270,17 @@ impl<'a> Change<'a> {
     }
 
     fn fail(&mut self, error: &anyhow::Error) -> Result<()> {
-        let why = self.portable(&format!("{error:#}"));
-        (self.says)(&format!("{} {}: {error:#}", self.id, self.stage()));
-        self.transition(Event::Failed, Some(why))
-            .with_context(|| format!("{error:#}; and that can't be written down"))
+        let said = manifest::without(&format!("{error:#}"), &self.secrets);
+        (self.says)(&format!("{} {}: {said}", self.id, self.stage()));
+        self.transition(Event::Failed, Some(self.portable(&said)))
+            .with_context(|| format!("{said}; and that can't be written down"))
     }
 
-    /// A message as it is everywhere: without where repository and state root lie.
+    /// A message as it is everywhere, and may be written down: without where repository and state
+    /// root lie, and without secrets.
     fn portable(&self, message: &str) -> String {
-        let message = self.repository.portable(message);
+        let message = manifest::without(message, &self.secrets);
+        let message = self.repository.portable(&message);
         let root = self.session.root.path();
         let roots = [root.canonicalize().ok(), Some(root.to_owned())];
         roots.into_iter().flatten().fold(message, |message, root| {

@@ -6,6 +6,7 @@
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::canonical;
 use coo_kernel::change::{Kind, SnapshotBody, StepBody};
+use coo_kernel::manifest;
 use coo_kernel::pipeline::Event;
 use coo_kernel::repository::snapshot::Snapshot;
 
@@ -95,7 +96,7 @@ impl Change<'_> {
                 (self.says)(&format!(
                     "the tests printed last (all of it is in {}):\n{}",
                     self.session.root.path().join(output).display(),
-                    last_lines(&run.output)
+                    manifest::without(&last_lines(&run.output), &self.secrets)
                 ));
             }
         }

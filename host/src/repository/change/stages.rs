@@ -7,6 +7,7 @@ use coo_kernel::change::{
     AmendmentsBody, BaselineBody, DecisionBody, FreezeBody, GatesBody, Kind, Route, Which,
 };
 use coo_kernel::digest::Digest;
+use coo_kernel::manifest;
 use coo_kernel::pipeline::{Event, Stage};
 use coo_kernel::repository::gate::Verdict;
 use coo_kernel::repository::normal;
@@ -368,7 +369,8 @@ impl Change<'_> {
     /// What tests printed: it has times in it, so it is no evidence.
     pub(super) fn write_output(&self, of: &str, output: &[u8]) -> Result<String> {
         let file = format!("{}/tests_{of}.txt", self.folder());
-        self.session.root.write_new(&file, output)?;
+        let text = manifest::without(&String::from_utf8_lossy(output), &self.secrets);
+        self.session.root.write_new(&file, text.as_bytes())?;
         Ok(file)
     }
 
