@@ -150,8 +150,9 @@ fn found(root: &StateRoot, store: &Store) -> Result<Vec<Entry>> {
     Ok(found)
 }
 
-/// Freezes the root of `session`, which alone writes to it and has finished what was promised.
-pub fn activate(session: &mut Session) -> Result<Result<FreezeRow, Unready>> {
+/// Freezes the root of `session`, which alone writes to it and has finished what was promised;
+/// `by` is who or what for.
+pub fn activate(session: &mut Session, by: &str) -> Result<Result<FreezeRow, Unready>> {
     let Session { root, store, .. } = session;
     if let Some(row) = store.open_freeze()? {
         return Ok(Err(Unready::Frozen(Box::new(row))));
@@ -173,7 +174,7 @@ pub fn activate(session: &mut Session) -> Result<Result<FreezeRow, Unready>> {
         state,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    store.promise_freeze(&manifest, &machine::user(), machine::now_unix_ms())?;
+    store.promise_freeze(&manifest, by, machine::now_unix_ms())?;
     store.commit(Durability::Power)?;
     let row = store
         .open_freeze()?

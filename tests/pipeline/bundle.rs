@@ -94,6 +94,7 @@ fn a_bundle_has_everything_and_is_the_same_twice() {
     insta::assert_snapshot!(shown("pipeline bundle", &again), @r"
     $ coo pipeline bundle
     --- standard error
+    [coo] no implementation pack is in it: [bundle] implementation names no file
     ERROR: file a.zip: is there already; remove it or choose another name with --output
     --- exit 1
     ");
@@ -127,15 +128,23 @@ fn specification_and_implementation_come_from_the_repository() {
     // What was there when it ended counts, not what is there now.
     world.file("repo/docs/packet.md", "# Another\n");
     assert_eq!(bundled(&world, "b.zip"), found);
-    let world = with("{{ nothing.at.all }}\n");
-    let ran = world.coo(&["pipeline", "bundle", ID]);
+}
+
+/// Found out before anything is changed: a bundle is made of what was configured then.
+#[test]
+fn a_template_that_cannot_be_rendered_lets_nothing_begin() {
+    let world = world(|world| {
+        world.file("repo/docs/spec.md.j2", "{{ nothing.at.all }}\n");
+        let more = "[bundle]\nspecification = 'docs/spec.md.j2'\n";
+        world.file("repo/coo.toml", format!("{}{more}", config()));
+    });
+    let ran = world.coo(&["pipeline", "start", "repo"]);
     assert_eq!(ran.code, 1);
     assert!(
         ran.stderr
-            .starts_with("ERROR: template docs/spec.md.j2: undefined value"),
+            .contains("failed in INIT: template docs/spec.md.j2: undefined value"),
         "{ran:?}"
     );
-    assert!(!world.path().join(format!("{ID}.zip")).exists());
 }
 
 #[test]

@@ -87,6 +87,32 @@ fn the_old_package_may_be_nowhere() {
     }
 }
 
+/// What the environment says of models is nobody's evidence.
+#[test]
+fn gates_do_not_ask_the_environment_for_a_model() {
+    let world = after();
+    world.triage_descriptor();
+    fs::rename(
+        world.path().join("triage.json"),
+        repo(&world).join("missions/triage.json"),
+    )
+    .unwrap();
+    let asks = config().replace("[\"missions/reference.json\"]", "[]");
+    world.file("repo/coo.toml", asks);
+    done(&world.coo_with(&["gates", "repo"], "COO_LLM_MODEL", "another"));
+}
+
+#[test]
+fn a_package_that_is_nowhere_is_no_pass() {
+    let world = world(|world| fs::remove_dir_all(repo(world).join("old")).unwrap());
+    world.file("repo/coo.toml", config().replace("\"new/**/*.py\", ", ""));
+    let ran = world.coo(&["gates", "repo"]);
+    assert!(
+        ran.stdout.contains("new: the new package has no file"),
+        "{ran:?}"
+    );
+}
+
 #[test]
 fn results_of_tests_can_come_from_a_run_that_was_made_before() {
     let world = after();

@@ -107,7 +107,7 @@ fn open_questions_let_nothing_begin() {
     ");
     let run = world.coo(&["migrate", "run", "repo"]);
     assert_eq!(run.code, 1);
-    assert!(run.stderr.contains("1 open question"), "{run:?}");
+    assert!(run.stderr.contains("1 question open"), "{run:?}");
     assert!(!world.root().exists());
     let answered = format!(
         "{}\n[[migrate.leave]]\nfile = 'checks/dynamic.py'\ntext = \"'old.core'\"\n",

@@ -73,7 +73,7 @@ fn a_suite_that_does_not_end_is_ended_with_all_it_started() {
     let config = "[tests]\ncommand = ['sh', 'suite.sh']\ntimeout_seconds = 1\n[gates]\nrequired = ['suite.sh']\n";
     world.file("repo/coo.toml", config);
     let ran = world.coo(&["gates", "repo"]);
-    assert!(ran.stdout.contains("test command 'sh suite.sh': was ended after 1 seconds; give it more by timeout_seconds in [tests]; it printed last:"), "{ran:?}");
+    assert!(ran.stdout.contains("test command 'sh suite.sh': was ended after 1 s; give it more by timeout_seconds in [tests]; it printed last:"), "{ran:?}");
     assert!(ran.stdout.contains("begun"), "{ran:?}");
     // The child is gone, or waits for somebody to take note of its end.
     let pid = std::fs::read_to_string(pid).unwrap();

@@ -27,7 +27,7 @@ fn a_change_passes_every_stage_and_waits_where_a_person_decides() {
     assert_eq!(differing(&before, &amended), ["docs/plan.md"]);
     assert_eq!(
         status(&world)["next"],
-        "'coo pipeline approve PIPELINE-000001' or 'coo pipeline reject PIPELINE-000001'"
+        "'coo pipeline approve PIPELINE-000001' or '… reject PIPELINE-000001'"
     );
     // It goes on by a yes and by nothing else.
     done(&world.coo(&["pipeline", "resume", ID]));

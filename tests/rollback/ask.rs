@@ -54,7 +54,7 @@ fn what_is_asked_and_said() {
           .coo become what baseline clean (<sha256…>) has;
           if that changes anything, the state now is kept as before-rollback-000001
     Type 'CONFIRM_ROLLBACK' to proceed
-    ERROR: RollbackAbortedException: rollback 1 to clean: 'yes\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was changed; ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 1 to clean: 'yes\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back; ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
     --- exit 1
     ");
     assert_snapshot!(shown("rollback", &rollback(&world, &[], YES)), @r"

@@ -58,7 +58,7 @@ impl fmt::Display for Said<'_> {
 /// A request that was not confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{ABORTED}: {what}: {said}, and only {CONFIRMATION} counts; nothing was changed; ask again with '{again}' and type exactly that, or make an empty file of that name in the state root first"
+    "{ABORTED}: {what}: {said}, and only {CONFIRMATION} counts; nothing was rolled back; ask again with '{again}' and type exactly that, or make an empty file of that name in the state root first"
 )]
 pub struct Aborted {
     what: String,
@@ -287,7 +287,7 @@ mod tests {
         };
         assert_eq!(
             text(Said::Line(b"yes\r\n")),
-            "RollbackAbortedException: rollback 7 to clean: 'yes\\r\\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was changed; ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first"
+            "RollbackAbortedException: rollback 7 to clean: 'yes\\r\\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back; ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first"
         );
         assert!(text(Said::Line(b"")).contains("nothing was typed"));
         let long = text(Said::File(&[b'x'; 99]));

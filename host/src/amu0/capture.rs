@@ -45,6 +45,7 @@ pub fn create(
         left_out: tree.left_out.as_ref().map(TreePath::text),
         lineage: None,
         name,
+        partial: false,
         summary: manifest.summary(),
         tree: disk::text(tree.path.clone()),
     };

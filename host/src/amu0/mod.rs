@@ -70,6 +70,9 @@ pub struct Record {
     pub lineage: Option<Lineage>,
     /// Unique in its state root.
     pub name: String,
+    /// It has a part of its tree alone: restoring the whole tree to it would lose the rest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
     /// What the manifest adds up to.
     pub summary: Summary,
     /// Where the tree lay, or the state root.
@@ -187,6 +190,23 @@ fn write_record(root: &StateRoot, record: &Record) -> Result<()> {
 
 fn shown(root: &StateRoot, file: &str) -> String {
     format!("file {}", root.path().join(file).display())
+}
+
+/// Refuses to restore what is no empty folder to a baseline of a part.
+pub fn refuse_partial(root: &StateRoot, baseline: &Baseline, tree: &Tree) -> Result<()> {
+    let records = list(root)?;
+    let of_a_part = |record: &&Record| record.partial && record.baseline == baseline.id;
+    if let Some(record) = records.iter().find(of_a_part)
+        && !tree.scan()?.is_empty()
+    {
+        bail!(
+            "baseline {}: has a part of {} alone, and restoring would remove all else from {}; name an empty folder",
+            record.name,
+            record.tree,
+            tree.path.display()
+        );
+    }
+    Ok(())
 }
 
 /// Every named baseline, the oldest first.

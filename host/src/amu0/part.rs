@@ -1,6 +1,6 @@
-//! Baselines of a part of a tree, for governed changes of a repository. They have no name: who
-//! restored the whole of a directory to a part of it would lose the rest. The manifest is an
-//! object like any content, and the change's record says which.
+//! Baselines of a part of a tree, for governed changes of a repository. Who restored the whole of
+//! a directory to a part of it would lose the rest: so they have no name, or one that is marked.
+//! The manifest is an object like any content, and the change's record says which.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,10 @@ use anyhow::{Context as _, Result, bail};
 use coo_kernel::baseline::{MANIFEST_BYTES_MAX, Manifest, Node, TreePath};
 use coo_kernel::digest::Digest;
 
-use super::capture::{keep_tree, kept};
+use super::capture::{keep_tree, kept, publish};
 use super::objects::Objects;
-use super::{Baseline, Progress, Tree};
+use super::{Baseline, Progress, Record, Tree, disk, record, write_record};
+use crate::machine;
 use crate::state_root::{StateRoot, read_bounded};
 
 /// Keeps `tree`, and reads it once more to see that it is what was kept (packet §8). The caller
@@ -30,6 +31,30 @@ pub fn keep(root: &StateRoot, tree: &Tree, progress: &Progress<'_>) -> Result<Ba
         );
     }
     Ok(baseline)
+}
+
+/// Gives `baseline`, which is of a part of `tree`, the first free name that begins so.
+pub fn name(root: &StateRoot, baseline: &Baseline, tree: &Tree, begins: &str) -> Result<String> {
+    let mut name = begins.to_owned();
+    let mut number = 1;
+    while record(root, &name)?.is_some() {
+        number += 1;
+        name = format!("{begins}-{number}");
+    }
+    write_record(
+        root,
+        &Record {
+            baseline: publish(root, &baseline.manifest)?,
+            created_ms: machine::now_unix_ms(),
+            left_out: None,
+            lineage: None,
+            name: name.clone(),
+            partial: true,
+            summary: baseline.manifest.summary(),
+            tree: disk::text(tree.path.clone()),
+        },
+    )?;
+    Ok(name)
 }
 
 /// Keeps a manifest whose contents are kept.

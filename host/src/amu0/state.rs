@@ -201,6 +201,7 @@ fn enter(
         left_out: None,
         lineage: Some(lineage),
         name: name.to_owned(),
+        partial: false,
         summary: kept.manifest.summary(),
         tree: disk::text(root.path().canonicalize()?),
     };

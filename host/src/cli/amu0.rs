@@ -273,6 +273,7 @@ fn restore(
         return Ok(ExitCode::FAILURE);
     };
     let tree = Tree::open(tree, session.root.path())?;
+    amu0::refuse_partial(&session.root, &baseline, &tree)?;
     let restored = amu0::restore(&session.root, &baseline, &tree, progress)?;
     let done = Done {
         baseline: baseline.id,

@@ -59,16 +59,10 @@ pub fn cmd_freeze(root: &Path, options: &Options) -> Result<ExitCode> {
 
 fn activate(path: &Path, json: bool) -> Result<ExitCode> {
     // Before anything of our own is open.
-    let strangers = machine::open_files();
-    if let Some((number, target)) = strangers.iter().flatten().next() {
-        bail!(
-            "descriptor {number} ({}): was handed to this process and is neither stdio nor coo's; close it with 'coo freeze {number}>&-', or start coo elsewhere",
-            print::one_line(target)
-        );
-    }
+    refuse_strangers("freeze")?;
     let no_root = || format!("no state root at {}; 'coo init' makes one", path.display());
     let mut session = Session::for_freezing(path, print::note)?.with_context(no_root)?;
-    let row = match freeze::activate(&mut session)? {
+    let row = match freeze::activate(&mut session, &machine::user())? {
         Ok(row) => row,
         Err(unready) => return refuse(path, &unready),
     };
@@ -78,6 +72,19 @@ fn activate(path: &Path, json: bool) -> Result<ExitCode> {
     };
     show(&standing, json, "FROZEN")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses to freeze anything while files are open that somebody else has opened (packet §7). To
+/// be asked before any of coo's own are.
+pub fn refuse_strangers(command: &str) -> Result<()> {
+    let strangers = machine::open_files();
+    if let Some((number, target)) = strangers.iter().flatten().next() {
+        bail!(
+            "descriptor {number} ({}): was handed to this process and is neither stdio nor coo's; close it with 'coo {command} {number}>&-', or start coo elsewhere",
+            print::one_line(target)
+        );
+    }
+    Ok(())
 }
 
 fn refuse(path: &Path, unready: &Unready) -> Result<ExitCode> {
@@ -137,6 +144,15 @@ fn lift(path: &Path, json: bool) -> Result<ExitCode> {
     StateRoot::open_existing(path)?.with_context(not_frozen)?;
     let mut held = Held::take(path, Purpose::Freeze, print::note)?;
     let standing = freeze::examine(&held.root, &held.store)?.with_context(not_frozen)?;
+    let is_whole = standing.differences.is_empty();
+    if let Some(id) = held.store.change_frozen_by(standing.row.number)?
+        && is_whole
+    {
+        bail!(
+            "freeze {}: belongs to {id} and ends with that; 'coo pipeline status {id}' tells what it waits for, 'coo pipeline reject {id}' gives it up",
+            standing.row.number
+        );
+    }
     let word = if standing.differences.is_empty() {
         LIFT
     } else {

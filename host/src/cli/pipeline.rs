@@ -15,8 +15,10 @@ use coo_kernel::rollback::PROMPT;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::freeze::refuse_strangers;
 use super::print;
 use crate::machine::rfc3339;
+use crate::repository::amend::PATCH;
 use crate::repository::change::{self, Change, Standing, Watcher};
 use crate::session::Session;
 use crate::store::{ChangeFacts, ChangeRow};
@@ -63,7 +65,7 @@ enum Command {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Answer no to it: what was changed is rolled back, and the change ends
+    /// Answer no to it, or give up wherever it stands: what was changed is rolled back
     Reject {
         #[command(flatten)]
         one: One,
@@ -114,6 +116,10 @@ struct Failure<'a> {
 }
 
 pub fn cmd_pipeline(root: &Path, options: &Options) -> Result<ExitCode> {
+    if let Command::Approve { .. } | Command::Resume(_) = options.command {
+        // What it goes on to may be the freeze.
+        refuse_strangers("pipeline …")?;
+    }
     match &options.command {
         Command::Start(begin) => cmd_begin(root, Route::Pipeline, begin),
         Command::Resume(one) => go_on(root, one, |change| change.go(&ask)),
@@ -121,10 +127,9 @@ pub fn cmd_pipeline(root: &Path, options: &Options) -> Result<ExitCode> {
             change.decide(true, reason.clone())?;
             change.go(&ask)
         }),
-        Command::Reject { one, reason } => go_on(root, one, |change| {
-            change.decide(false, reason.clone())?;
-            change.go(&ask)
-        }),
+        Command::Reject { one, reason } => {
+            go_on(root, one, |change| change.give_up(reason.clone(), &ask))
+        }
         Command::Rollback(one) => go_on(root, one, |change| change.roll_back(&ask)),
         Command::List { json } => list(root, *json),
         Command::Status(one) => status(root, one),
@@ -201,6 +206,14 @@ fn report(change: &Change<'_>, standing: Standing, json: bool) -> Result<ExitCod
     let folder = change.folder_path().display().to_string();
     let place = change.repository.tree.path.display().to_string();
     show(change.id, recorded, change.head(), &folder, &place, json)?;
+    if standing == Standing::Over
+        && let Some((_, why)) = &recorded.failure
+        && why.starts_with("rejected: ")
+    {
+        // That is what was asked for.
+        print::note(&format!("{}: {why}", change.id));
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some((stage, why)) = &recorded.failure {
         print::error_text(&format!(
             "{}: failed in {stage}: {why}; {}",
@@ -220,7 +233,7 @@ fn next(id: ChangeId, recorded: &Recorded) -> Option<String> {
     Some(match stage {
         Stage::Complete | Stage::Question => return None,
         Stage::CeoReview | Stage::CeoFinalReview if recorded.decided.is_none() => {
-            format!("'coo pipeline approve {id}' or 'coo pipeline reject {id}'")
+            format!("'coo pipeline approve {id}' or '… reject {id}'")
         }
         Stage::Error if recorded.rollback == Rollback::Requested => {
             format!("'coo pipeline rollback {id}' asks for the rollback once more")
@@ -298,6 +311,14 @@ fn show(
         "  Evidence: {}\n  Chain: {head}\n  Stage: {stage}",
         print::one_line(folder)
     );
+    let to_review = match stage {
+        Stage::CeoReview => Some(PATCH),
+        Stage::CeoFinalReview => Some("gate_results.json"),
+        _ => None,
+    };
+    if let Some(file) = to_review {
+        let _ = writeln!(text, "  To review: {file}, there");
+    }
     if let Some(next) = next(id, recorded) {
         let _ = writeln!(text, "  Next: {next}");
     }

@@ -85,26 +85,17 @@ impl<'a> Change<'a> {
         let repository = Repository::open(path, config, root)?;
         check_sections(&repository, route)?;
         if route == Route::Migration {
-            let open = migrate::plan(&repository)?.questions();
-            if open > 0 {
-                bail!(
-                    "migration of {}: {open} open questions; 'coo migrate plan' lists them, [migrate] in {} answers them",
-                    path.display(),
-                    repository.config_path.display()
-                );
+            let plan = migrate::plan(&repository)?;
+            if plan.questions() > 0 {
+                bail!("{}", open_questions(&plan));
             }
+        }
+        let place = text_of(repository.tree.path.as_os_str().as_encoded_bytes());
+        if let Some(session) = Session::for_reading(root, watcher.says)? {
+            refuse_second(&session, &place)?;
         }
         let mut session = Session::for_writing(root, watcher.says)?;
-        let place = text_of(repository.tree.path.as_os_str().as_encoded_bytes());
-        for other in session.store.changes()? {
-            if other.ended_ms.is_none() && other.repository == place {
-                bail!(
-                    "{}: is under way for this repository; 'coo pipeline status {}' tells where it stands",
-                    other.id,
-                    other.id
-                );
-            }
-        }
+        refuse_second(&session, &place)?;
         let text = session.store.put_blob(repository.config_text.as_bytes())?;
         let row = ChangeRow {
             id: ChangeId { number: 0, route },
@@ -199,7 +190,38 @@ impl<'a> Change<'a> {
                 self.id
             );
         }
+        if approved {
+            self.check_before_yes()?;
+        }
         self.record(Kind::Decision, &DecisionBody { approved, why })
+    }
+
+    /// A person's no: to the review it waits for, or to all of it wherever it stands. What was
+    /// changed goes back once the person has said so, in whatever environment that is.
+    pub fn give_up(&mut self, why: Option<String>, ask: &dyn Fn() -> Vec<u8>) -> Result<Standing> {
+        match self.stage() {
+            Stage::CeoReview | Stage::CeoFinalReview => {
+                if self.log.progress.decided.is_none() {
+                    self.decide(false, why.clone())?;
+                }
+            }
+            Stage::Complete | Stage::Question => bail!(
+                "{}: has ended in {}; 'coo pipeline status {}' tells how",
+                self.id,
+                self.stage(),
+                self.id
+            ),
+            _ => {}
+        }
+        if self.stage() != Stage::Error {
+            let why = why.filter(|why| !why.is_empty());
+            let why = why.as_deref().unwrap_or("no reason given");
+            self.transition(
+                Event::Failed,
+                Some(self.portable(&format!("rejected: {why}"))),
+            )?;
+        }
+        self.go(ask)
     }
 
     /// Goes on until a person has to do something, or it has ended. `ask` gets a person's answer
@@ -221,7 +243,10 @@ impl<'a> Change<'a> {
             {
                 return Ok(Standing::Review);
             }
-            self.check_environment()?;
+            let decision = self.log.progress.decided.as_ref();
+            if decision.is_none_or(|decision| decision.approved) {
+                self.check_environment()?;
+            }
             (self.says)(&format!("{} {stage}", self.id));
             match self.pass(stage) {
                 Ok(event) => self.transition(event, None)?,
@@ -248,7 +273,8 @@ impl<'a> Change<'a> {
     fn check_environment(&self) -> Result<()> {
         if environment(&self.repository)? != self.row.environment_sha256 {
             bail!(
-                "{}: the environment is not the one it began with (system, locale, or what [tests] has inherited); go on where it is, or 'coo pipeline reject' where it waits for a review",
+                "{}: the environment is not the one it began with (system, locale, or what [tests] has inherited); go on where it is, or 'coo pipeline reject {}' gives it up and rolls back",
+                self.id,
                 self.id
             );
         }
@@ -335,6 +361,13 @@ impl<'a> Change<'a> {
         Ok(String::from_utf8(text)?)
     }
 
+    /// The folder that a migration deletes, with all that is in it.
+    fn old_package(&self) -> Result<Tree> {
+        let section = self.repository.config.migrate.as_ref();
+        let section = self.repository.section(section, "migrate")?;
+        self.repository.folder(&section.from)
+    }
+
     /// All of the repository that any engine may read.
     fn tree(&self) -> Result<Tree> {
         self.repository.part(&Scope::new(&["**/*"])?)
@@ -372,6 +405,35 @@ fn changed_by(who: &str, changed: &[String]) -> String {
         more => format!(" and {more} more"),
     };
     format!("{who}: {named}{more}")
+}
+
+/// One change of a repository at a time.
+fn refuse_second(session: &Session, place: &str) -> Result<()> {
+    let changes = session.store.changes()?;
+    let mut open = changes.iter().filter(|change| change.ended_ms.is_none());
+    if let Some(other) = open.find(|change| change.repository == place) {
+        bail!(
+            "{}: is under way for this repository; 'coo pipeline status {}' tells where it stands",
+            other.id,
+            other.id
+        );
+    }
+    Ok(())
+}
+
+/// What is said where a migration can't be carried out yet.
+fn open_questions(plan: &migrate::Plan) -> String {
+    format!(
+        "migration of {}: {} open; 'coo migrate plan' lists them, [migrate] in coo.toml answers them",
+        plan.from,
+        count(plan.questions(), "question")
+    )
+}
+
+/// So many of them.
+fn count(number: usize, noun: &str) -> String {
+    let end = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{end}")
 }
 
 /// The folder of a change's evidence, in the state root.

@@ -245,8 +245,10 @@ impl Gates<'_> {
                 findings.push(format!("{name}: comes out otherwise the second time"));
             }
             let sha256 = both.0.as_ref().map(|text| Digest::of(text).to_string());
+            // What is on neither side says nothing.
+            let verdict = (both.0.is_some() || both.1.is_some()).then_some(identical);
             surface.push(json!({
-                "artefact": name, "identical": identical, "normalized_sha256": sha256,
+                "artefact": name, "identical": verdict, "normalized_sha256": sha256,
             }));
             if let (Some(first), Some(again)) = both {
                 normalized.push((name, first, again));
@@ -270,19 +272,11 @@ impl Repository {
     pub fn snapshot(&self, results: TestResults) -> Result<Snapshot> {
         let section = self.section(self.config.migrate.as_ref(), "migrate")?;
         let folder = coo_kernel::baseline::TreePath::from_text(&section.to)?;
-        let pattern = format!("{}/**/*", glob_free(&section.to));
-        let tree = self.part(&Scope::new(&[pattern])?)?;
-        let found = tree.entries(|_, _| true, &Progress::new(None))?;
+        let tree = self.part(&Scope::new(&["**/*"])?)?;
+        let is_in = |path: &coo_kernel::baseline::TreePath, _| path.is_within(&folder);
+        let found = tree.entries(is_in, &Progress::new(None))?;
         Ok(Snapshot::of(&folder, &found, results)?)
     }
-}
-
-/// A path as a pattern that means it alone.
-fn glob_free(path: &str) -> String {
-    Scope::exactly([path])
-        .ok()
-        .and_then(|scope| scope.patterns().next().map(str::to_owned))
-        .unwrap_or_else(|| path.to_owned())
 }
 
 /// Few enough to be read.

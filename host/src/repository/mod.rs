@@ -118,6 +118,15 @@ impl Repository {
         self.tree.part(scope, &self.config.repository)
     }
 
+    /// All that is in `folder`, also what no engine reads.
+    pub fn folder(&self, folder: &str) -> Result<Tree> {
+        let scope = Scope::exactly([folder])?;
+        let patterns = scope.patterns();
+        let patterns: Vec<String> = patterns.map(|path| format!("{path}/**/*")).collect();
+        self.tree
+            .part(&Scope::new(&patterns)?, &config::Repository::default())
+    }
+
     /// The files of `scope`, sorted by the bytes of their paths. A link is refused: what it leads
     /// to would go by unseen.
     pub fn files(&self, scope: &Scope) -> Result<Vec<TreePath>> {

@@ -149,12 +149,12 @@ fn ended(
         bail!("names no program; correct [tests]");
     };
     let path = variables.get(&OsString::from("PATH"));
-    let program = which::which_in(program, path, folder).with_context(|| {
-        format!(
+    let Ok(program) = which::which_in(program, path, folder) else {
+        bail!(
             "there is no program '{program}' in {}; correct [tests], or have PATH inherited",
             path.map_or("no PATH".into(), |path| path.to_string_lossy())
-        )
-    })?;
+        );
+    };
     let (reader, writer) = std::io::pipe()?;
     let mut command = Command::new(program);
     command
@@ -198,7 +198,7 @@ fn ended(
     let output = reading.join().ok().context("its output can't be read")??;
     if !in_time {
         bail!(
-            "was ended after {} seconds; give it more by timeout_seconds in [tests]; it printed last:\n{}",
+            "was ended after {} s; give it more by timeout_seconds in [tests]; it printed last:\n{}",
             time_max.as_secs(),
             last_lines(&output)
         );

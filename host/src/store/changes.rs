@@ -105,6 +105,18 @@ impl Store {
         Ok(row.filter(|row| row.id == id))
     }
 
+    /// The change that is under way with this freeze.
+    pub fn change_frozen_by(&self, freeze: u32) -> Result<Option<ChangeId>> {
+        for row in self.changes()? {
+            if row.ended_ms.is_none()
+                && self.walk_change(row.id, |_, _| Ok(()))?.progress.freeze == Some(freeze)
+            {
+                return Ok(Some(row.id));
+            }
+        }
+        Ok(None)
+    }
+
     /// Adds an event.
     pub fn append_change(
         &mut self,

@@ -65,6 +65,9 @@ pub struct BaselineBody {
     pub baseline: Which,
     /// Of all files, in bytes.
     pub bytes: u64,
+    /// Of the manifest of the folder that a migration deletes, with what no engine reads in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded_sha256: Option<Digest>,
     /// How many files.
     pub files: u64,
     /// Of the manifest of the repository.

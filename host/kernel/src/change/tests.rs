@@ -23,6 +23,7 @@ fn baseline(baseline: Which) -> String {
     json(&BaselineBody {
         baseline,
         bytes: 1,
+        excluded_sha256: None,
         files: 1,
         manifest_sha256: Digest::of("m"),
         state: None,

@@ -87,7 +87,10 @@ impl Change<'_> {
         for name in self.log.progress.evidence.keys() {
             let known = PLACES.iter().find(|(known, _)| known == name);
             let folder = known.map_or("logs", |(_, folder)| folder);
-            let text = self.evidence_text(name)?;
+            let mut text = self.evidence_text(name)?;
+            if name.ends_with(".jsonl") {
+                text = self.with_digests(&text)?;
+            }
             members.insert(format!("{folder}/{name}"), text.into_bytes());
         }
         let log = self.pipeline_log()?;
@@ -114,6 +117,9 @@ impl Change<'_> {
         let last = self.last()?;
         let implementation = &self.repository.config.bundle.implementation;
         let pack = self.files_of(&last, |path| implementation.has(path))?;
+        if pack.is_empty() {
+            (self.says)("no implementation pack is in it: [bundle] implementation names no file");
+        }
         let pack = pack.into_iter();
         members.extend(pack.map(|(path, content)| (format!("implementation/{path}"), content)));
         let specification = self.specification(&last)?;
@@ -175,6 +181,20 @@ impl Change<'_> {
         Ok(text)
     }
 
+    /// The lines of a log, each with what packet §13 asks for.
+    fn with_digests(&self, lines: &str) -> Result<String> {
+        let begun = self.log.progress.begun.as_ref();
+        let mut text = String::new();
+        for line in lines.lines() {
+            let mut event: Value = serde_json::from_str(line)?;
+            event["config_sha256"] = json!(begun.map(|begun| begun.config_sha256));
+            event["environment_sha256"] = json!(self.row.environment_sha256);
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{}", canonical::to_string(&event)?);
+        }
+        Ok(text)
+    }
+
     /// Every rollback of the state root that belongs to the change.
     fn rollback_log(&self) -> Result<String> {
         let state = self
@@ -199,19 +219,27 @@ impl Change<'_> {
 
     fn specification(&self, last: &Baseline) -> Result<String> {
         let named = self.repository.config.bundle.specification.as_ref();
-        let template = match named {
-            None => TEMPLATE.to_owned(),
-            Some(path) => {
-                let found = self.files_of(last, |found| found == path)?;
-                let content = found.into_values().next();
-                let content = content.with_context(|| {
-                    format!(
-                        "template {path}: is not in the repository; correct [bundle] specification"
-                    )
-                })?;
-                String::from_utf8(content).with_context(|| format!("template {path}"))?
-            }
+        let Some(path) = named else {
+            return self.rendered(TEMPLATE, "of this coo");
         };
+        let found = self.files_of(last, |found| found == path)?;
+        let content = found.into_values().next();
+        let content = content.with_context(|| {
+            format!("template {path}: is not in the repository; correct [bundle] specification")
+        })?;
+        self.rendered(str::from_utf8(&content)?, path)
+    }
+
+    /// The same, of what lies in the repository: whether it can be made is found out before
+    /// anything is changed.
+    pub(super) fn specification_of_now(&self) -> Result<String> {
+        match &self.repository.config.bundle.specification {
+            None => self.rendered(TEMPLATE, "of this coo"),
+            Some(path) => self.rendered(str::from_utf8(&self.repository.read(path)?)?, path),
+        }
+    }
+
+    fn rendered(&self, template: &str, shown: &str) -> Result<String> {
         let begun = self.log.progress.begun.as_ref();
         let facts = specification::facts(&json!({
             "change": self.id,
@@ -220,8 +248,7 @@ impl Change<'_> {
             "seed": format!("{RNG_SEED:#X}"),
             "version": begun.map(|begun| begun.coo_version.as_str()),
         }));
-        rendered(&template, &facts)
-            .with_context(|| format!("template {}", named.map_or("of this coo", String::as_str)))
+        rendered(template, &facts).with_context(|| format!("template {shown}"))
     }
 }
 

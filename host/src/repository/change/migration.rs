@@ -11,7 +11,7 @@ use coo_kernel::pipeline::Event;
 use coo_kernel::repository::snapshot::Snapshot;
 
 use super::super::{last_lines, migrate, test_run};
-use super::Change;
+use super::{Change, open_questions};
 use crate::amu0::{self, Baseline};
 
 /// Directory, port and imports are one step: nothing ever sees them apart (packet §2.1).
@@ -26,7 +26,7 @@ impl Change<'_> {
         let plan = migrate::plan_of(&self.session.root, &amu0, &self.repository)?;
         let open = plan.questions();
         if open > 0 {
-            bail!("migration of {}: {open} questions are open", plan.from);
+            bail!("{}", open_questions(&plan));
         }
         self.evidence("migration_plan.json", &canonical::to_string(&plan)?)?;
         let (between, after) =

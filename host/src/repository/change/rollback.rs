@@ -11,9 +11,9 @@ use coo_kernel::repository::question::{Open, Question};
 use coo_kernel::rollback::Outcome;
 
 use super::super::migrate;
-use super::Change;
-use crate::amu0;
+use super::{Change, changed_by};
 use crate::amu0::rollback::{self, Target};
+use crate::amu0::{self, Baseline};
 use crate::fault;
 
 impl Change<'_> {
@@ -39,9 +39,7 @@ impl Change<'_> {
                     self.request(!by_person, manifest_sha256, state.as_deref(), &changed, ask)?;
                 }
                 fault::point("change.restore")?;
-                let tree = self.tree()?;
-                amu0::restore(&self.session.root, &baseline, &tree, &self.progress)?;
-                self.expect(&baseline, "changed by somebody else meanwhile")?;
+                self.restore(&baseline)?;
                 self.lift()?;
                 if let Some(name) = &state {
                     self.restore_state(name)?;
@@ -59,6 +57,29 @@ impl Change<'_> {
         self.clear_normalized()?;
         self.transition(Event::QuestionWritten, None)?;
         Ok(true)
+    }
+
+    /// Makes the repository its baseline again. What it is now is kept under a name: somebody may
+    /// have worked in it meanwhile.
+    fn restore(&mut self, baseline: &Baseline) -> Result<()> {
+        let root = &self.session.root;
+        let tree = self.tree()?;
+        if !self.changed(baseline)?.is_empty() {
+            let now = amu0::part::keep(root, &tree, &self.progress)?;
+            let name = amu0::part::name(root, &now, &tree, &format!("before-{}", self.id))?;
+            (self.says)(&format!(
+                "{}: what the repository is now is kept as baseline {name}; 'coo amu0 restore {name} --tree FOLDER' puts it into an empty folder",
+                self.id
+            ));
+            amu0::restore(root, baseline, &tree, &self.progress)?;
+        }
+        let amu0 = self.log.progress.amu0.as_ref();
+        if let Some(sha256) = amu0.and_then(|amu0| amu0.excluded_sha256) {
+            // What no engine reads went with the old folder.
+            let excluded = self.load(&sha256)?;
+            amu0::restore(root, &excluded, &self.old_package()?, &self.progress)?;
+        }
+        self.expect(baseline, "changed by somebody else meanwhile")
     }
 
     /// Asks, and does nothing else before a person has said yes.
@@ -88,13 +109,13 @@ impl Change<'_> {
                 attempt,
             )?);
         }
-        (self.says)(&format!(
-            "{}: {} of the repository are not as in its baseline and become so again",
-            self.id,
-            match changed.len() {
-                1 => "1 entry".to_owned(),
-                more => format!("{more} entries"),
-            }
+        (self.says)(&changed_by(
+            &format!(
+                "{}: the repository{} goes back to its baseline; other than there now",
+                self.id,
+                state.map_or("", |_| " (and the state root)")
+            ),
+            changed,
         ));
         let what = format!("rollback of {}", self.id);
         let again = format!("coo pipeline rollback {}", self.id);

@@ -16,10 +16,11 @@ use coo_kernel::repository::snapshot::Snapshot;
 use super::super::amend::{self, Given, LOG, Log, PATCH};
 use super::super::gates::{Gates, Replayed, Tested};
 use super::super::migrate;
-use super::{Change, changed_by};
+use super::{Change, changed_by, count, open_questions};
 use crate::amu0::{self, Baseline, Reason};
 use crate::fault;
 use crate::freeze::{self, Unready};
+use crate::machine;
 use crate::manifests;
 
 /// So many findings of a gate are said at once; its results name all.
@@ -31,6 +32,7 @@ impl Change<'_> {
     /// Does what is to be done in `stage`.
     pub(super) fn pass(&mut self, stage: Stage) -> Result<Event> {
         fault::point(point_of(stage))?;
+        self.check_frozen()?;
         match stage {
             Stage::Init => self.look(),
             Stage::AmendmentPrep => self.prepare_amendments(),
@@ -58,19 +60,21 @@ impl Change<'_> {
         self.evidence("migration_plan.json", &canonical::to_string(&plan)?)?;
         let open = plan.questions();
         if open > 0 {
-            bail!("migration of {}: {open} questions are open", plan.from);
+            bail!("{}", open_questions(&plan));
         }
+        self.specification_of_now()?;
         let session = &self.session;
         if !manifests::are_present(&session.root) {
             manifests::write(&session.root, &session.config, &session.surroundings)?;
         }
+        self.check_manifests()?;
         Ok(Event::Started)
     }
 
     fn prepare_amendments(&mut self) -> Result<Event> {
         if self.log.progress.start.is_none() {
             let start = amu0::part::keep(&self.session.root, &self.tree()?, &self.progress)?;
-            self.record_baseline(Which::Start, &start, None)?;
+            self.record_baseline(Which::Start, &start, None, None)?;
         }
         let Some(given) = self.given()? else {
             return Ok(Event::AnchorsFound);
@@ -198,14 +202,7 @@ impl Change<'_> {
     }
 
     fn prepare_freeze(&mut self) -> Result<Event> {
-        let session = &self.session;
-        let drifts = manifests::check(&session.root, &session.config, &session.surroundings)?;
-        if !drifts.is_empty() {
-            bail!(
-                "manifests: {} differences from what is so now; 'coo manifests check' names them",
-                drifts.len()
-            );
-        }
+        self.check_manifests()?;
         self.check_amended()?;
         Ok(Event::EnvironmentVerified)
     }
@@ -213,9 +210,11 @@ impl Change<'_> {
     fn freeze(&mut self) -> Result<Event> {
         if self.log.progress.freeze.is_none() {
             // An earlier process may have come so far.
+            let by = self.freezer();
             let number = match self.session.store.open_freeze()? {
-                Some(row) => row.number,
-                None => match freeze::activate(&mut self.session)? {
+                Some(row) if row.by == by => row.number,
+                Some(row) => bail!("state root: was frozen meanwhile by {}", row.by),
+                None => match freeze::activate(&mut self.session, &by)? {
                     Ok(row) => row.number,
                     Err(Unready::Frozen(row)) => row.number,
                     Err(Unready::Manifests(drifts)) => bail!(
@@ -232,13 +231,60 @@ impl Change<'_> {
         Ok(Event::FreezeWritten)
     }
 
+    /// Who the freeze of this change is by, as its log has it.
+    fn freezer(&self) -> String {
+        format!("{} for {}", machine::user(), self.id)
+    }
+
+    /// What was frozen for this change still is.
+    fn check_frozen(&self) -> Result<()> {
+        let Some(number) = self.log.progress.freeze else {
+            return Ok(());
+        };
+        let open = self.session.store.open_freeze()?;
+        if open.is_none_or(|row| row.number != number) {
+            bail!("freeze {number}: was lifted meanwhile, and the state root may have changed");
+        }
+        Ok(())
+    }
+
+    /// What would stop it right after a yes is said before anybody's yes is taken.
+    pub(super) fn check_before_yes(&self) -> Result<()> {
+        self.check_environment()?;
+        if self.stage() != Stage::CeoReview {
+            return Ok(());
+        }
+        self.check_manifests()?;
+        if let Some(row) = self.session.store.open_freeze()? {
+            bail!(
+                "state root: is frozen by {}; when that is lifted, answer again",
+                row.by
+            );
+        }
+        Ok(())
+    }
+
+    fn check_manifests(&self) -> Result<()> {
+        let session = &self.session;
+        let drifts = manifests::check(&session.root, &session.config, &session.surroundings)?;
+        if !drifts.is_empty() {
+            bail!(
+                "manifests: {} from what is so now; 'coo manifests check' names each, and 'coo manifests write' takes what is so now for what is meant",
+                count(drifts.len(), "difference")
+            );
+        }
+        Ok(())
+    }
+
     fn capture(&mut self) -> Result<Event> {
         if self.log.progress.amu0.is_some() {
             return Ok(Event::BaselineCaptured);
         }
-        let amu0 = amu0::part::keep(&self.session.root, &self.tree()?, &self.progress)?;
+        let root = &self.session.root;
+        let amu0 = amu0::part::keep(root, &self.tree()?, &self.progress)?;
+        let excluded = amu0::part::keep(root, &self.old_package()?, &self.progress)?.id;
         if self.id.route == Route::Migration {
-            self.record_baseline(Which::Amu0, &amu0, None)?;
+            self.record_baseline(Which::Amu0, &amu0, Some(excluded), None)?;
             return Ok(Event::BaselineCaptured);
         }
         self.check_amended()?;
@@ -254,7 +300,7 @@ impl Change<'_> {
         if let Some(first) = differences.first() {
             bail!("state root: '{}' is not as captured", first.path.text());
         }
-        self.record_baseline(Which::Amu0, &amu0, Some(name))?;
+        self.record_baseline(Which::Amu0, &amu0, Some(excluded), Some(name))?;
         Ok(Event::BaselineCaptured)
     }
 
@@ -262,6 +308,7 @@ impl Change<'_> {
         &mut self,
         baseline: Which,
         kept: &Baseline,
+        excluded_sha256: Option<Digest>,
         state: Option<String>,
     ) -> Result<()> {
         let summary = kept.manifest.summary();
@@ -270,6 +317,7 @@ impl Change<'_> {
             &BaselineBody {
                 baseline,
                 bytes: summary.bytes,
+                excluded_sha256,
                 files: summary.files,
                 manifest_sha256: kept.id,
                 state,

@@ -68,7 +68,7 @@ impl Gates<'_> {
             let subject = Subject {
                 name: name.to_owned(),
                 source: self.source(name, configured.is_empty())?,
-                settled: Settled::default(),
+                settled: self.settled(),
                 answers: self.answers.to_vec(),
                 recorded: None,
             };
@@ -143,6 +143,14 @@ impl Gates<'_> {
         })
     }
 
+    /// The operator's model, whatever the environment of this process says.
+    fn settled(&self) -> Settled {
+        Settled {
+            model: self.config.llm.default_model.clone(),
+            ..Settled::default()
+        }
+    }
+
     fn source(&self, name: &str, is_bundled: bool) -> Result<Source> {
         if is_bundled {
             return Source::bundled(name);
@@ -174,7 +182,7 @@ impl Gates<'_> {
             session.store.freeze(call)?;
         }
         session.store.commit(Durability::Process)?;
-        let ended = run::run_again(session, source, options(), Settled::default())?;
+        let ended = run::run_again(session, source, options(), self.settled())?;
         if let Some(question) = ended.question {
             bail!(
                 "waits for a person at step '{}'; name another",
@@ -197,11 +205,9 @@ impl Gates<'_> {
             .or_else(|_| String::from_utf8(ended.output.clone()).map(Value::from))
             .unwrap_or_default();
         let text = canonical::to_string(&json!({
-            "chain_head": ended.chain_head,
             "mission": source.name,
             "module_sha256": source.module,
             "output": output,
-            "output_sha256": Digest::of(&ended.output),
             "status": ended.status,
         }))?;
         Ok(Run {
@@ -233,15 +239,14 @@ fn options() -> Options {
     }
 }
 
-/// Every event of the mission, and those of its database alone: a line each (packet §13).
+/// Every event of the mission, and those of its database alone: a line each, without anything of
+/// this machine.
 fn logs(session: &Session, mission: &MissionRow) -> Result<(String, String)> {
     let (mut all, mut database) = (String::new(), String::new());
     history::walk(&session.store, mission.id, |record| {
         let body: Value = serde_json::from_str(&record.body)?;
         let line = canonical::to_string(&json!({
             "body": body,
-            "config_sha256": mission.facts.config_sha256,
-            "environment_sha256": mission.facts.environment_sha256,
             "kind": record.kind.name(),
             "sequence_id": record.seq,
             "state": record.state,

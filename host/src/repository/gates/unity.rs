@@ -44,6 +44,9 @@ pub fn judge(repository: &Repository) -> Result<Evidence> {
                 config.from
             ));
         }
+        if !paths.iter().any(|path| migration.is_in_new(path)) {
+            findings.push(format!("{}: the new package has no file", config.to));
+        }
         let read: Vec<TreePath> = files
             .iter()
             .filter(|path| migration.reads_after(&path.text()))

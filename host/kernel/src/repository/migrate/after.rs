@@ -26,7 +26,8 @@ impl Migration<'_> {
         self.has(path) || self.is_in_new(path)
     }
 
-    fn is_in_new(&self, path: &str) -> bool {
+    /// Whether the file at `path` is of the new package.
+    pub fn is_in_new(&self, path: &str) -> bool {
         path.strip_prefix(&self.config.to)
             .is_some_and(|rest| rest.starts_with('/'))
     }
