@@ -200,10 +200,8 @@ impl<'a> Change<'a> {
     /// changed goes back once the person has said so, in whatever environment that is.
     pub fn give_up(&mut self, why: Option<String>, ask: &dyn Fn() -> Vec<u8>) -> Result<Standing> {
         match self.stage() {
-            Stage::CeoReview | Stage::CeoFinalReview => {
-                if self.log.progress.decided.is_none() {
-                    self.decide(false, why.clone())?;
-                }
+            Stage::CeoReview | Stage::CeoFinalReview if self.log.progress.decided.is_none() => {
+                self.decide(false, why.clone())?;
             }
             Stage::Complete | Stage::Question => bail!(
                 "{}: has ended in {}; 'coo pipeline status {}' tells how",

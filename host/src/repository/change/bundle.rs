@@ -34,6 +34,8 @@ const TEMPLATE_FUEL: u64 = 1_000_000;
 const SPECIFICATION: &str = "COO_Runtime_Spec_v1.0.md";
 /// Checksums of all other members, as `sha256sum -c` reads them.
 const CHECKSUMS: &str = "SHA256SUMS";
+/// Evidence that is a log, an event a line.
+const LOGS: [&str; 2] = ["db_transactions.jsonl", "mission_log.jsonl"];
 /// Where the evidence of a change goes.
 const PLACES: [(&str, &str); 12] = [
     ("amendment_diff.patch", "diffs"),
@@ -88,7 +90,7 @@ impl Change<'_> {
             let known = PLACES.iter().find(|(known, _)| known == name);
             let folder = known.map_or("logs", |(_, folder)| folder);
             let mut text = self.evidence_text(name)?;
-            if name.ends_with(".jsonl") {
+            if LOGS.contains(&name.as_str()) {
                 text = self.with_digests(&text)?;
             }
             members.insert(format!("{folder}/{name}"), text.into_bytes());
