@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::{configure, end, run, world};
-use crate::support::{World, shown};
+use crate::support::{Ran, World, shown};
 
 const ID: &str = "MISSION-000001";
 
@@ -15,7 +15,11 @@ fn write(path: &str) -> Value {
 
 /// Runs a mission that goes too far; gives the failure on record.
 fn refused(world: &World, path: &str, more: &Value) -> Value {
-    let ran = run(world, &write(path), more);
+    is_refused(world, &run(world, &write(path), more))
+}
+
+/// What is so of every mission that went too far; gives the failure on record.
+fn is_refused(world: &World, ran: &Ran) -> Value {
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.contains("governance error: "), "{ran:?}");
     assert!(
@@ -162,6 +166,77 @@ fn scope_and_ceiling_narrow_paths_and_tiers() {
         let refusal = world.json(&["explain", ID])["refusal"].clone();
         assert_eq!(refusal["asked"], failure["wanted"]);
         assert_eq!(refusal["allowed"], limit);
+    }
+}
+
+/// Runs a mission with this scope.
+type Runs<'a> = &'a dyn Fn(&World, &Value) -> Ran;
+
+#[test]
+fn scope_and_ceiling_narrow_statements_too() {
+    let asks = |world: &World, scope: &Value| {
+        world.wasm("asker.wasm", include_str!("../fixtures/asker.wat"));
+        let steps = json!([{"id": "only", "input": "SELECT 1"}]);
+        world.descriptor(
+            "ask.json",
+            &json!({"file": "asker.wasm"}),
+            &json!({"scope": scope, "steps": steps}),
+        );
+        world.coo(&["run", "ask.json"])
+    };
+    let executes = |world: &World, _: &Value| world.triage();
+    for (call, runs, scope, ceiling, limit, set_by) in [
+        (
+            "db.query, which needs tier 1",
+            &asks as Runs<'_>,
+            json!({}),
+            json!({"tier": 0}),
+            "tier 0",
+            "ceiling",
+        ),
+        (
+            "db.query, which needs tier 1",
+            &asks,
+            json!({"tier": 0}),
+            json!({}),
+            "tier 0",
+            "scope",
+        ),
+        (
+            "db.execute, which needs tier 2",
+            &executes,
+            json!({}),
+            json!({"tier": 1}),
+            "tier 1",
+            "ceiling",
+        ),
+    ] {
+        let once = || {
+            let world = World::new();
+            configure(&world, &json!({"ceiling": ceiling}));
+            let ran = runs(&world, &scope);
+            let failure = is_refused(&world, &ran);
+            assert_eq!(
+                failure,
+                json!({
+                    "class": "governance",
+                    "limit": limit,
+                    "rule": "tier",
+                    "set_by": set_by,
+                    "wanted": call,
+                })
+            );
+            let refusal = world.json(&["explain", ID])["refusal"].clone();
+            assert_eq!(
+                [&refusal["asked"], &refusal["allowed"]],
+                [call, limit],
+                "{refusal}"
+            );
+            let error = ran.stderr.lines().last().unwrap().to_owned();
+            println!("{error}");
+            (error, world.json(&["inspect", ID])["chain_head"].clone())
+        };
+        assert_eq!(once(), once());
     }
 }
 

@@ -119,7 +119,7 @@ impl db::Host for Guest {
         sql: String,
         params: Vec<db::Value>,
     ) -> wasmtime::Result<Result<db::Rows, db::Error>> {
-        self.authority.may(Call::Query)?;
+        self.authority.may(Call::Query).map_err(Stop::from)?;
         let statement = self.statement(sql, params)?;
         let limits = *self.ledger.limits();
         let answer: data::Answer<data::Rows> =
@@ -141,7 +141,7 @@ impl db::Host for Guest {
         sql: String,
         params: Vec<db::Value>,
     ) -> wasmtime::Result<Result<u64, db::Error>> {
-        self.authority.may(Call::Execute)?;
+        self.authority.may(Call::Execute).map_err(Stop::from)?;
         let statement = self.statement(sql, params)?;
         let limits = *self.ledger.limits();
         let answer: data::Answer<u64> =

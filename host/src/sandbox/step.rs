@@ -262,6 +262,11 @@ fn stop(error: wasmtime::Error, fuel_limit: u64) -> Stop {
         Ok(stop) => return stop,
         Err(error) => error,
     };
+    // One that a host function raised as it is.
+    let error = match error.downcast::<Failure>() {
+        Ok(failure) => return Stop::Failed(failure),
+        Err(error) => error,
+    };
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return Stop::Failed(match trap {
             Trap::OutOfFuel => Failure::Fuel { limit: fuel_limit },
