@@ -462,6 +462,51 @@ fn artefacts_that_are_a_link_are_refused_before_anything_is_promised() {
     symlink("demo", world.root().join("artefacts")).unwrap();
     let ran = write(&world, "named.wasm", &["A_v1.0.md"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stderr.contains("artefacts/ can't be opened"), "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("folder .coo/artefacts: is a symbolic link; remove it"),
+        "{ran:?}"
+    );
     assert_eq!(world.coo(&["missions"]).stdout, "");
+}
+
+/// A link in the root would have `coo` clear away, or write over, what lies where it leads.
+#[test]
+fn no_folder_of_the_root_is_a_link() {
+    for folder in [
+        "tmp",
+        "demo",
+        "cache",
+        "modules",
+        "manifests",
+        "amu0",
+        "set-aside",
+        "demo/DEMO-000002",
+        "amu0/objects",
+    ] {
+        let world = world();
+        assert_eq!(write(&world, "named.wasm", &["a/A_v1.0.md"]).code, 0);
+        let artefacts = world.root().join("artefacts");
+        let link = world.root().join(folder);
+        let _ = fs::remove_dir_all(&link);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        let up = "../".repeat(folder.matches('/').count());
+        symlink(format!("{up}artefacts"), &link).unwrap();
+        fs::write(artefacts.join("extra"), "").unwrap();
+        let before = listing(&artefacts);
+        let command: &[&str] = match folder {
+            "amu0" | "amu0/objects" => &["amu0", "create"],
+            "manifests" => &["manifests", "write"],
+            "set-aside" => &["artefacts", "check", "--repair"],
+            _ => &["run-demo"],
+        };
+        let ran = world.coo(command);
+        println!("{folder:<18} {}", ran.stderr.trim_end());
+        assert_eq!(ran.code, 1, "{folder}: {ran:?}");
+        let words = format!("folder .coo/{folder}: is a symbolic link; remove it");
+        assert!(ran.stderr.contains(&words), "{folder}: {ran:?}");
+        assert_eq!(listing(&artefacts), before, "{folder}");
+        fs::remove_file(&link).unwrap();
+        assert_eq!(world.coo(command).code, 0, "{folder}");
+    }
 }

@@ -220,8 +220,7 @@ fn examine(folder: &Dir, name: &str) -> Result<Option<Found>> {
 }
 
 fn folder_of(root: &StateRoot) -> Result<Dir> {
-    root.dir()
-        .open_dir_nofollow(FOLDER)
+    root.folder(FOLDER, false)
         .context("state root: artefacts/ can't be opened")
 }
 

@@ -12,6 +12,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
@@ -98,17 +99,17 @@ impl StateRoot {
     /// Makes the next folder below `parent`: 000001, 000002, … Gives its path in the root.
     pub fn new_folder(&self, parent: &str) -> Result<String> {
         let shown = || format!("folder {}: can't be made", self.path.join(parent).display());
-        self.dir.create_dir_all(parent).with_context(shown)?;
-        let numbers = self.dir.read_dir(parent).with_context(shown)?;
+        let folder = self.folder(parent, true).with_context(shown)?;
+        let numbers = folder.entries().with_context(shown)?;
         let last = numbers
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
             .max();
         let mut number = last.unwrap_or(0);
         loop {
             number += 1;
-            let name = format!("{parent}/{number:06}");
-            match self.dir.create_dir(&name) {
-                Ok(()) => return Ok(name),
+            let name = format!("{number:06}");
+            match folder.create_dir(&name) {
+                Ok(()) => return Ok(format!("{parent}/{name}")),
                 // Another process was faster.
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error).with_context(shown),
@@ -191,6 +192,30 @@ impl StateRoot {
         }
     }
 
+    /// Opens the folder at `path` in the root, `""` for the root itself, by handles, following no
+    /// link: what is written or removed through it can't end up in another folder. Folders that
+    /// are missing are made if `make` says so.
+    pub fn folder(&self, path: &str, make: bool) -> std::io::Result<Dir> {
+        let mut here = self.dir.try_clone()?;
+        let mut way = self.path.clone();
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            way.push(name);
+            let opened = match here.open_dir_nofollow(name) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && make => {
+                    match here.create_dir(name) {
+                        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                            return Err(error);
+                        }
+                        _ => here.open_dir_nofollow(name),
+                    }
+                }
+                opened => opened,
+            };
+            here = opened.map_err(|error| in_place_of_a_folder(&here, name, &way, error))?;
+        }
+        Ok(here)
+    }
+
     /// Makes what is missing of the root, folders and default configuration, and removes what
     /// killed processes left of files they were writing. For whoever has the root to himself:
     /// another's file on its way to its name would go too.
@@ -200,7 +225,14 @@ impl StateRoot {
             fault::point("folder.create")?;
             match self.dir.create_dir(folder) {
                 Ok(()) => is_new = true,
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                // What stands where artefacts should be may be what a rollback is to put right.
+                Err(error)
+                    if error.kind() == std::io::ErrorKind::AlreadyExists
+                        && folder == crate::gateway::FOLDER => {}
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    self.folder(folder, false)
+                        .with_context(|| format!("state root {}", self.path.display()))?;
+                }
                 Err(error) => {
                     return Err(error).with_context(|| {
                         format!(
@@ -216,9 +248,10 @@ impl StateRoot {
             self.dir.open(".")?.into_std().sync_all()?;
         }
         let shown = || format!("state root {}: {TEMPORARY}/", self.path.display());
-        for entry in self.dir.read_dir(TEMPORARY).with_context(shown)? {
-            let name = Path::new(TEMPORARY).join(entry.with_context(shown)?.file_name());
-            self.dir.remove_file(name).with_context(shown)?;
+        let waiting = self.folder(TEMPORARY, false).with_context(shown)?;
+        for entry in waiting.entries().with_context(shown)? {
+            let name = entry.with_context(shown)?.file_name();
+            waiting.remove_file(name).with_context(shown)?;
         }
         let configured = self.dir.try_exists(CONFIG_FILE).with_context(|| {
             format!(
@@ -242,19 +275,13 @@ impl StateRoot {
     /// that the kernel's layout has no place for is refused.
     pub fn write_new(&self, name: &str, content: &[u8]) -> Result<()> {
         let permit = layout::permit(name)?;
-        let name = permit.path();
-        let folder = Some(permit.folder()).filter(|folder| !folder.is_empty());
-        if let Some(folder) = folder {
-            self.dir
-                .create_dir_all(folder)
-                .with_context(|| format!("folder {folder} in the state root: can't be created"))?;
-        }
         let shown = || format!("file {}: can't be written", self.path.join(name).display());
-        let written = self.through_temporary(content, |temporary| {
+        let folder = self.folder(permit.folder(), true).with_context(shown)?;
+        let written = self.through_temporary(content, |waiting, temporary| {
             fault::point("file.rename")?;
-            self.dir.rename(temporary, &self.dir, name)?;
+            waiting.rename(temporary, &folder, last(permit.path()))?;
             fault::point("folder.sync")?;
-            self.dir.open(folder.unwrap_or("."))?.into_std().sync_all()
+            folder.open(".")?.into_std().sync_all()
         });
         written.with_context(shown)
     }
@@ -262,10 +289,10 @@ impl StateRoot {
     /// As `write_new`, to `name` in a folder that is open already, and only if nothing is
     /// there: that is one step, and nobody gets in between.
     pub fn write_first(&self, folder: &Dir, name: &str, content: &[u8]) -> std::io::Result<()> {
-        self.through_temporary(content, |temporary| {
+        self.through_temporary(content, |waiting, temporary| {
             fault::point("file.rename")?;
-            match self.dir.hard_link(temporary, folder, name) {
-                Ok(()) => self.dir.remove_file(temporary)?,
+            match waiting.hard_link(temporary, folder, name) {
+                Ok(()) => waiting.remove_file(temporary)?,
                 // A file system without hard links. The caller has seen that nothing is there,
                 // and takes no more than the chance that this changed in this very moment.
                 Err(error)
@@ -274,7 +301,7 @@ impl StateRoot {
                         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::Unsupported
                     ) =>
                 {
-                    self.dir.rename(temporary, folder, name)?;
+                    waiting.rename(temporary, folder, name)?;
                 }
                 Err(error) => return Err(error),
             }
@@ -286,19 +313,18 @@ impl StateRoot {
     /// Removes a file of `coo`'s own, if it is there.
     pub fn remove(&self, name: &str) -> Result<()> {
         let permit = layout::permit(name)?;
-        let name = permit.path();
         let removed = || -> std::io::Result<()> {
             fault::point("file.remove")?;
-            match self.dir.remove_file(name) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-                removed => removed?,
-            }
+            let folder = self.folder(permit.folder(), false)?;
+            folder.remove_file(last(permit.path()))?;
             fault::point("folder.sync")?;
-            let folder = Some(permit.folder()).filter(|folder| !folder.is_empty());
-            self.dir.open(folder.unwrap_or("."))?.into_std().sync_all()
+            folder.open(".")?.into_std().sync_all()
         };
-        removed()
-            .with_context(|| format!("file {}: can't be removed", self.path.join(name).display()))
+        match removed() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+        .with_context(|| format!("file {}: can't be removed", self.path.join(name).display()))
     }
 
     /// Removes what a verification or an engine left below `folder`, which `new_folder` made:
@@ -313,12 +339,17 @@ impl StateRoot {
                 self.path.join(folder).display()
             )
         };
-        match name {
-            None => self.dir.remove_dir_all(folder),
-            Some(name) if self.dir.is_dir(format!("{folder}/{name}")) => {
-                self.dir.remove_dir_all(format!("{folder}/{name}"))
-            }
-            Some(name) => self.dir.remove_file(format!("{folder}/{name}")),
+        let (parent, number) = folder.rsplit_once('/').unwrap_or(("", folder));
+        let parent = self.folder(parent, false).with_context(shown)?;
+        let Some(name) = name else {
+            return parent.remove_dir_all(number).with_context(shown);
+        };
+        let folder = self.folder(folder, false).with_context(shown)?;
+        let is_folder = folder.symlink_metadata(name).with_context(shown)?.is_dir();
+        if is_folder {
+            folder.remove_dir_all(name)
+        } else {
+            folder.remove_file(name)
         }
         .with_context(shown)
     }
@@ -327,23 +358,25 @@ impl StateRoot {
     fn through_temporary(
         &self,
         content: &[u8],
-        name: impl FnOnce(&str) -> std::io::Result<()>,
+        name: impl FnOnce(&Dir, &str) -> std::io::Result<()>,
     ) -> std::io::Result<()> {
-        let temporary = format!("{TEMPORARY}/{}", machine::process_id());
+        let waiting = self.folder(TEMPORARY, false)?;
+        let temporary = machine::process_id().to_string();
         let written = (|| {
             fault::point("file.create")?;
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true);
-            let mut file = self.dir.open_with(&temporary, &options)?;
+            options.follow(FollowSymlinks::No);
+            let mut file = waiting.open_with(&temporary, &options)?;
             fault::point("file.write")?;
             file.write_all(content)?;
             fault::point("file.sync")?;
             file.sync_data()?;
-            name(&temporary)
+            name(&waiting, &temporary)
         })();
         if written.is_err() {
             // Best effort: the error that counts is the one above.
-            let _ = self.dir.remove_file(&temporary);
+            let _ = waiting.remove_file(&temporary);
         }
         written
     }
@@ -361,6 +394,30 @@ impl StateRoot {
             bytes_max,
         )
     }
+}
+
+/// The last component of a path.
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Why `name` in `folder`, which is shown as `way`, could not be opened as a folder: `error`, or
+/// what is there instead, in words that say what to do.
+fn in_place_of_a_folder(
+    folder: &Dir,
+    name: &str,
+    way: &Path,
+    error: std::io::Error,
+) -> std::io::Error {
+    let what = match folder.symlink_metadata(name) {
+        Ok(metadata) if metadata.is_symlink() => "a symbolic link",
+        Ok(metadata) if !metadata.is_dir() => "no folder",
+        _ => return error,
+    };
+    std::io::Error::new(
+        std::io::ErrorKind::NotADirectory,
+        format!("folder {}: is {what}; remove it", way.display()),
+    )
 }
 
 /// Reads `file` whole if it has at most `bytes_max` bytes; `path` is for the message.

@@ -95,7 +95,7 @@ impl<'a> Objects<'a> {
 impl<'a> Batch<'a> {
     /// An empty one. The caller alone writes to `root`.
     pub fn new(root: &'a StateRoot) -> Result<Self> {
-        let waiting = root.dir().open_dir(TEMPORARY);
+        let waiting = root.folder(TEMPORARY, false);
         Ok(Self {
             objects: Objects::new(root),
             waiting: waiting
@@ -215,18 +215,20 @@ impl<'a> Batch<'a> {
                 let folder = permit.folder();
                 if folders.insert(folder.to_owned()) {
                     fault::point("object.folder")?;
-                    root.dir().create_dir_all(folder)?;
+                    root.folder(folder, true)?;
                 }
                 fault::point("object.rename")?;
-                self.waiting.rename(temporary, root.dir(), permit.path())?;
+                let name = disk::name(&permit.path().as_bytes()[folder.len() + 1..]);
+                let to = root.folder(folder, false)?;
+                self.waiting.rename(temporary, &to, name)?;
             }
             fault::point("object.folder_sync")?;
             for folder in &folders {
-                disk::sync_folder(&root.dir().open_dir(folder)?)?;
+                disk::sync_folder(&root.folder(folder, false)?)?;
             }
             for folder in [FOLDER.to_owned() + "/objects", FOLDER.to_owned()] {
                 if !folders.is_empty() {
-                    disk::sync_folder(&root.dir().open_dir(folder)?)?;
+                    disk::sync_folder(&root.folder(&folder, false)?)?;
                 }
             }
             Ok(())

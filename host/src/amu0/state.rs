@@ -257,7 +257,7 @@ pub(super) fn of_the_binary() -> Vec<(String, String)> {
 /// Keeps the dump of the world, once it is known that a world can be made of it.
 #[allow(clippy::disallowed_methods, reason = "removes what it wrote to tmp/")]
 fn keep_world(root: &StateRoot, batch: &Batch<'_>) -> Result<(Digest, u64)> {
-    let waiting = root.dir().open_dir(TEMPORARY)?;
+    let waiting = root.folder(TEMPORARY, false)?;
     let path = root.path().join(world::FILE);
     let kept = (|| -> Result<_> {
         let mut file = dumped(root, &waiting)?;
