@@ -174,7 +174,7 @@ fn what_stands_in_the_way_is_named_and_left_alone() {
                 fs::create_dir(sub).unwrap();
                 fs::hard_link(&victim, sub.join("A_v1.0.md")).unwrap();
             },
-            "exists with other content",
+            "a hard link is in the way",
         ),
         (
             "pipe",
@@ -210,6 +210,50 @@ fn what_stands_in_the_way_is_named_and_left_alone() {
         assert!(!away.join("A_v1.0.md").exists(), "{what}");
         assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
     }
+}
+
+/// Whoever has the other name could change an artefact, and a freeze would change the
+/// permissions of a file that lies elsewhere.
+#[test]
+fn a_hard_link_is_no_artefact_even_with_the_same_content() {
+    let world = world();
+    let outside = world.file("outside", "a/A_v1.0.md");
+    let mode = || fs::metadata(&outside).unwrap().permissions();
+    let before = mode();
+    let artefacts = world.root().join("artefacts");
+    fs::create_dir(artefacts.join("a")).unwrap();
+    fs::hard_link(&outside, artefacts.join("a/A_v1.0.md")).unwrap();
+    let words = refusal(&write(&world, "named.wasm", &["a/A_v1.0.md"]));
+    println!("{words}");
+    assert!(words.contains("a hard link is in the way"), "{words}");
+
+    // Put there after the artefact was made: found, and neither frozen nor left there.
+    fs::remove_file(artefacts.join("a/A_v1.0.md")).unwrap();
+    assert_eq!(write(&world, "named.wasm", &["a/A_v1.0.md"]).code, 0);
+    fs::remove_file(artefacts.join("a/A_v1.0.md")).unwrap();
+    fs::hard_link(&outside, artefacts.join("a/A_v1.0.md")).unwrap();
+    assert_eq!(world.coo(&["manifests", "write"]).code, 0);
+    let freeze = world.coo(&["freeze"]);
+    println!("{}", freeze.stderr.trim_end());
+    assert_eq!(freeze.code, 1, "{freeze:?}");
+    assert!(
+        freeze
+            .stderr
+            .contains(".coo/artefacts/a/A_v1.0.md: its permissions can't be set: is a hard link"),
+        "{freeze:?}"
+    );
+    assert_eq!(world.json(&["freeze", "status"])["is_frozen"], json!(false));
+    let check = world.coo(&["artefacts", "check"]);
+    assert_eq!(
+        check.stdout.lines().next(),
+        Some("replaced  a/A_v1.0.md (a hard link is there)")
+    );
+    let repair = world.coo(&["artefacts", "check", "--repair"]);
+    assert_eq!(repair.code, 0, "{repair:?}");
+    assert_eq!(world.coo(&["artefacts", "check"]).code, 0);
+    assert_eq!(world.coo(&["freeze"]).code, 0);
+    assert_eq!(mode(), before);
+    assert_eq!(fs::read_to_string(&outside).unwrap(), "a/A_v1.0.md");
 }
 
 #[test]

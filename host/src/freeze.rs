@@ -174,6 +174,8 @@ pub fn activate(session: &mut Session, by: &str) -> Result<Result<FreezeRow, Unr
         state,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
+    // What could not be locked is told now, while there is nothing to finish.
+    amu0::check_modes(root, manifest.locked())?;
     store.promise_freeze(&manifest, by, machine::now_unix_ms())?;
     store.commit(Durability::Power)?;
     let row = store

@@ -13,7 +13,7 @@ use std::io::{self, ErrorKind};
 
 use anyhow::{Context as _, Result, bail};
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
-use cap_std::fs::{Dir, FileType, OpenOptions};
+use cap_std::fs::{Dir, FileType, MetadataExt as _, OpenOptions};
 use coo_kernel::artefact::{Artefact, WritePermit};
 use coo_kernel::digest::Digest;
 use coo_kernel::index::{self, Drift, Found};
@@ -213,8 +213,14 @@ fn examine(folder: &Dir, name: &str) -> Result<Option<Found>> {
     let mut options = OpenOptions::new();
     options.read(true).follow(FollowSymlinks::No).nonblock(true);
     let file = folder.open_with(name, &options)?;
-    if !file.metadata()?.is_file() {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
         return Ok(Some(Found::Else("a device, pipe or socket")));
+    }
+    // Whoever has its other name can change it, and its permissions are changed there too. The
+    // name in `tmp/` that a killed process left is gone before anybody looks.
+    if metadata.nlink() > 1 {
+        return Ok(Some(Found::Else("a hard link")));
     }
     Ok(Some(Found::File(digest_of(file.into_std())?)))
 }

@@ -37,7 +37,7 @@ use crate::state_root::StateRoot;
 
 pub use capture::{Captured, create};
 pub use change::{Contents, change};
-pub use lock::set_modes;
+pub use lock::{check_modes, set_modes};
 pub use objects::Added;
 pub use progress::Progress;
 pub use promote::promote;
