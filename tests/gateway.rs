@@ -474,6 +474,40 @@ fn a_folder_in_the_place_of_a_file_is_moved_away_with_all_that_is_in_it() {
     );
 }
 
+#[test]
+fn a_name_that_is_not_utf_8_is_one_more_extra() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let world = world();
+    assert_eq!(write(&world, "named.wasm", &["a/A_v1.0.md"]).code, 0);
+    let artefacts = world.root().join("artefacts");
+    let in_order = listing(&artefacts);
+    let (file, folder) = (OsStr::from_bytes(b"a\xff"), OsStr::from_bytes(b"\xfe%"));
+    fs::write(artefacts.join("a").join(file), "mine").unwrap();
+    fs::create_dir(artefacts.join(folder)).unwrap();
+    fs::write(artefacts.join(folder).join("100%"), "mine too").unwrap();
+    fs::remove_file(artefacts.join("a/A_v1.0.md")).unwrap();
+
+    let check = world.coo(&["artefacts", "check"]);
+    print!("{}", check.stdout);
+    assert_eq!(check.code, 1, "{check:?}");
+    assert_eq!(
+        check.stdout,
+        "extra     %FE%25/100%25\nmissing   a/A_v1.0.md\nextra     a/a%FF\n1 artefacts on record, 3 differences\n"
+    );
+    let repair = world.coo(&["artefacts", "check", "--repair"]);
+    assert_eq!((repair.code, repair.stderr.as_str()), (0, ""), "{repair:?}");
+    let aside = world.root().join("set-aside");
+    let kept =
+        |place: &str, name: &OsStr| fs::read_to_string(aside.join(place).join(name)).unwrap();
+    assert_eq!(kept("000001", OsStr::new("100%")), "mine too");
+    assert_eq!(kept("000002", file), "mine");
+    assert_eq!(world.coo(&["artefacts", "check"]).code, 0);
+    fs::remove_dir(artefacts.join(folder)).unwrap();
+    assert_eq!(listing(&artefacts), in_order);
+}
+
 /// A promise that can't be kept just now stops nobody from looking, and is kept by a repair.
 #[test]
 fn a_promise_that_can_not_be_kept_yet_is_told_and_kept_later() {

@@ -9,12 +9,16 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
 use cap_std::fs::{Dir, FileType, MetadataExt as _, OpenOptions};
 use coo_kernel::artefact::{Artefact, WritePermit};
+use coo_kernel::baseline::{TreePath, text_of};
 use coo_kernel::digest::Digest;
 use coo_kernel::index::{self, Drift, Found};
 use serde::{Deserialize, Serialize};
@@ -313,7 +317,8 @@ pub fn check(root: &StateRoot, store: &Store) -> Result<Vec<Drift>> {
 }
 
 /// Everything below `folder` that is no folder, links as links; folders too where a file is
-/// expected. Only files that are expected are read.
+/// expected. Only files that are expected are read. Paths are in the text form that baselines
+/// have, too: a byte that is no UTF-8 as `%FF`, and `%` as `%25`.
 fn walk(
     folder: &Dir,
     prefix: &str,
@@ -323,22 +328,19 @@ fn walk(
     for entry in folder.entries()? {
         let entry = entry?;
         let name = entry.file_name();
-        let Some(name) = name.to_str() else {
-            bail!(
-                "artefact {prefix}{}: its name is not UTF-8; move it away",
-                name.display()
-            );
-        };
-        let path = format!("{prefix}{name}");
+        let path = format!("{prefix}{}", text_of(name.as_bytes()));
         let shown = || format!("artefact {path}: can't be examined");
         let is_expected = expected.contains(path.as_str());
         if entry.file_type()?.is_dir() && !is_expected {
-            let inner = folder.open_dir_nofollow(name).with_context(shown)?;
+            let inner = folder.open_dir_nofollow(&name).with_context(shown)?;
             walk(&inner, &format!("{path}/"), expected, found)?;
         } else if !is_expected {
             found.insert(path, Found::Else("something"));
-        } else if let Some(what) = examine(folder, name).with_context(shown)? {
-            found.insert(path, what);
+        } else if let Some(what) = name.to_str().map(|name| examine(folder, name)) {
+            // What is expected has a name of plain characters.
+            if let Some(what) = what.with_context(shown)? {
+                found.insert(path, what);
+            }
         }
     }
     Ok(())
@@ -349,11 +351,8 @@ fn walk(
 /// the lock.
 pub fn repair(root: &StateRoot, store: &Store, drifts: &[Drift]) -> Result<()> {
     for drift in drifts {
-        let path = drift.path();
-        if !matches!(drift, Drift::Missing { .. })
-            && root.dir().symlink_metadata(below(path)).is_ok()
-        {
-            set_aside(root, path)?;
+        if !matches!(drift, Drift::Missing { .. }) {
+            set_aside(root, drift.path())?;
         }
     }
     let folder = folder_of(root)?;
@@ -370,12 +369,19 @@ fn below(path: &str) -> String {
     format!("{FOLDER}/{path}")
 }
 
-/// Moves what lies at `path` to a folder of its own.
+/// Moves what lies at `path`, in its text form, to a folder of its own, if it is there.
 fn set_aside(root: &StateRoot, path: &str) -> Result<()> {
+    let from = TreePath::from_text(&below(path))?;
+    let (name, from) = (
+        OsStr::from_bytes(from.name()),
+        OsStr::from_bytes(from.bytes()),
+    );
+    if root.dir().symlink_metadata(from).is_err() {
+        return Ok(());
+    }
     let place = root.new_folder(ASIDE)?;
     let shown = || format!("artefact {path}: can't be moved to {place}/");
-    let name = path.rsplit('/').next().unwrap_or(path);
     root.dir()
-        .rename(below(path), root.dir(), format!("{place}/{name}"))
+        .rename(from, root.dir(), Path::new(&place).join(name))
         .with_context(shown)
 }
