@@ -154,3 +154,120 @@ fn a_tampered_journal_does_not_hide_the_other_missions() {
     assert!(lines[0].starts_with("DEMO-000001    DAMAGED"), "{ran:?}");
     assert!(lines[1].starts_with("DEMO-000002    SUCCESS"), "{ran:?}");
 }
+
+/// Runs `coo ARGS`; a process that still waits after half a minute is ended, and that is no end.
+fn within_half_a_minute(world: &World, arguments: &[&str]) -> support::Ran {
+    let mut child = world.start(arguments);
+    let stopwatch = coo::machine::Stopwatch::start();
+    while child.try_wait().unwrap().is_none() {
+        if stopwatch.elapsed() > std::time::Duration::from_secs(30) {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("coo {arguments:?} waits");
+        }
+        coo::machine::sleep(std::time::Duration::from_millis(10));
+    }
+    support::ran(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn nobody_waits_for_a_pipe_in_the_place_of_a_file() {
+    let world = World::new();
+    assert_eq!(world.coo(&["run", "triage", "--frozen"]).code, 0);
+    assert_eq!(world.coo(&["manifests", "write"]).code, 0);
+    assert_eq!(world.coo(&["amu0", "create", "--name", "one"]).code, 0);
+    let module = std::fs::read_dir(world.root().join("modules"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    let module = format!("modules/{}", module.file_name().to_str().unwrap());
+    let refused: [(&str, &[&str], &str); 9] = [
+        (
+            "config.json",
+            &["missions"],
+            "configuration .coo/config.json: can't be read: is no plain file; remove it",
+        ),
+        (
+            "lock",
+            &["run-demo"],
+            "file .coo/lock: is no plain file; remove it",
+        ),
+        (
+            "manifests/tools_manifest.json",
+            &["manifests", "check"],
+            "is no plain file; remove it",
+        ),
+        (
+            "amu0/names/one.json",
+            &["amu0", "verify", "one"],
+            "one.json: can't be opened: is no plain file; remove it",
+        ),
+        (
+            &module,
+            &["replay", "MISSION-000001"],
+            "can't be opened: is no plain file; remove it",
+        ),
+        (
+            "coo.db",
+            &["missions"],
+            ".coo/coo.db: is no plain file; move it away",
+        ),
+        (
+            "coo.db",
+            &["run-demo"],
+            ".coo/coo.db: is no plain file; move it away",
+        ),
+        (
+            "coo.db-wal",
+            &["missions"],
+            ".coo/coo.db-wal: is no plain file; move it away",
+        ),
+        (
+            "world.db",
+            &["run", "triage", "--frozen"],
+            ".coo/world.db: is no plain file; move it away",
+        ),
+    ];
+    for (file, command, words) in refused {
+        let (path, kept) = (world.root().join(file), world.path().join("kept"));
+        let was_there = std::fs::rename(&path, &kept).is_ok();
+        pipe(&path);
+        let ran = within_half_a_minute(&world, command);
+        println!(
+            "{file:.24}: {}{}",
+            ran.stdout.lines().next().unwrap_or_default(),
+            ran.stderr.trim_end()
+        );
+        assert_eq!(ran.code, 1, "{file}: {ran:?}");
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(said.contains(words), "{file}: {ran:?}");
+        std::fs::remove_file(&path).unwrap();
+        if was_there {
+            std::fs::rename(&kept, &path).unwrap();
+        }
+    }
+    // What lies in tmp/ is cleared away, whatever it is.
+    let waiting = world.root().join("tmp");
+    pipe(&waiting.join("pipe"));
+    std::fs::create_dir_all(waiting.join("folder/inner")).unwrap();
+    let ran = within_half_a_minute(&world, &["run", "triage", "--frozen"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(std::fs::read_dir(&waiting).unwrap().count(), 0);
+
+    // The root was left as it was by all of that.
+    assert_eq!(world.coo(&["freeze"]).code, 0);
+    std::fs::remove_file(world.root().join("FREEZE")).unwrap();
+    pipe(&world.root().join("FREEZE"));
+    let ran = within_half_a_minute(&world, &["missions"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.stderr.contains("was changed since freeze 1: FREEZE"),
+        "{ran:?}"
+    );
+}
+
+fn pipe(path: &std::path::Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
+}

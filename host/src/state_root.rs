@@ -12,7 +12,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
+use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
@@ -86,7 +86,10 @@ impl StateRoot {
 
     /// The configuration.
     pub fn config(&self) -> Result<Config> {
-        let text = self.dir.read_to_string(CONFIG_FILE).with_context(|| {
+        let text = self
+            .open_plain(CONFIG_FILE)
+            .and_then(std::io::read_to_string);
+        let text = text.with_context(|| {
             format!(
                 "configuration {}: can't be read",
                 self.path.join(CONFIG_FILE).display()
@@ -121,10 +124,11 @@ impl StateRoot {
     /// and waits.
     pub fn lock(&self, waiting: impl FnOnce()) -> Result<WriteLock> {
         let file = self.open_lock(LOCK_FILE).with_context(|| {
-            format!(
-                "state root {}: can't be locked; is it writable?",
-                self.path.display()
-            )
+            let shown = self.path.display();
+            match self.dir.symlink_metadata(LOCK_FILE) {
+                Ok(metadata) if !metadata.is_file() => format!("file {shown}/{LOCK_FILE}"),
+                _ => format!("state root {shown}: can't be locked; is it writable?"),
+            }
         })?;
         match file.try_lock() {
             Ok(()) => {}
@@ -157,16 +161,43 @@ impl StateRoot {
     fn open_lock(&self, name: &str) -> std::io::Result<File> {
         let mut options = OpenOptions::new();
         options.create(true).write(true);
-        Ok(self.dir.open_with(name, &options)?.into_std())
+        self.open_plain_with(name, &mut options)
+    }
+
+    /// Opens a file for reading: the file itself, not what a link leads to, and without waiting
+    /// for anybody, as a pipe in its place would have it.
+    pub fn open_plain(&self, name: &str) -> std::io::Result<File> {
+        self.open_plain_with(name, OpenOptions::new().read(true))
+    }
+
+    fn open_plain_with(&self, name: &str, options: &mut OpenOptions) -> std::io::Result<File> {
+        let refused = || {
+            std::io::Error::new(
+                std::io::ErrorKind::InvalidInput,
+                "is no plain file; remove it",
+            )
+        };
+        if let Ok(metadata) = self.dir.symlink_metadata(name)
+            && !metadata.is_file()
+        {
+            return Err(refused());
+        }
+        options.follow(FollowSymlinks::No).nonblock(true);
+        let file = self.dir.open_with(name, options)?.into_std();
+        if file.metadata()?.is_file() {
+            Ok(file)
+        } else {
+            Err(refused())
+        }
     }
 
     /// Whether a process is at work on the root; found out without writing to it.
     pub fn is_in_use(&self) -> bool {
-        let Ok(file) = self.dir.open(LOCK_FILE) else {
+        let Ok(file) = self.open_plain(LOCK_FILE) else {
             return false;
         };
         matches!(
-            file.into_std().try_lock_shared(),
+            file.try_lock_shared(),
             Err(std::fs::TryLockError::WouldBlock)
         )
     }
@@ -175,7 +206,7 @@ impl StateRoot {
     /// system that is mounted for reading only.
     pub fn is_read_only(&self) -> bool {
         let mut options = OpenOptions::new();
-        options.write(true);
+        options.write(true).nonblock(true);
         let refused = |result: std::io::Result<_>| {
             result.is_err_and(|error: std::io::Error| {
                 matches!(
@@ -250,8 +281,14 @@ impl StateRoot {
         let shown = || format!("state root {}: {TEMPORARY}/", self.path.display());
         let waiting = self.folder(TEMPORARY, false).with_context(shown)?;
         for entry in waiting.entries().with_context(shown)? {
-            let name = entry.with_context(shown)?.file_name();
-            waiting.remove_file(name).with_context(shown)?;
+            let entry = entry.with_context(shown)?;
+            let name = entry.file_name();
+            if entry.file_type().with_context(shown)?.is_dir() {
+                waiting.remove_dir_all(name)
+            } else {
+                waiting.remove_file(name)
+            }
+            .with_context(shown)?;
         }
         let configured = self.dir.try_exists(CONFIG_FILE).with_context(|| {
             format!(
@@ -383,16 +420,10 @@ impl StateRoot {
 
     /// Reads a file of at most `bytes_max` bytes.
     pub fn read_bounded(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>> {
-        read_bounded(
-            self.dir
-                .open(name)
-                .with_context(|| {
-                    format!("file {}: can't be opened", self.path.join(name).display())
-                })?
-                .into_std(),
-            &self.path.join(name),
-            bytes_max,
-        )
+        let path = self.path.join(name);
+        let file = self.open_plain(name);
+        let file = file.with_context(|| format!("file {}: can't be opened", path.display()))?;
+        read_bounded(file, &path, bytes_max)
     }
 }
 

@@ -19,6 +19,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
 
 use crate::fault;
 use crate::stop::Stop;
+use crate::store::check_plain;
 
 /// The file's name in the state root.
 pub const FILE: &str = "world.db";
@@ -229,6 +230,7 @@ impl Open {
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         // SQLite follows no link, not even one on the way; only the file's own name matters.
         let folder = path.parent().unwrap_or(path).canonicalize()?;
+        check_plain(path)?;
         let mut connection =
             Connection::open_with_flags(folder.join(FILE), flags).context("can't be opened")?;
         // FULL: once the store has noted a commit as applied, nobody applies it again.

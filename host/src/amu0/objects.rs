@@ -62,8 +62,8 @@ impl<'a> Objects<'a> {
 
     /// Opens an object; its content is checked by whoever reads it.
     pub fn open(&self, sha256: &Digest) -> Result<File> {
-        let file = self.root.dir().open(path(sha256));
-        Ok(file.with_context(|| self.shown(sha256))?.into_std())
+        let file = self.root.open_plain(&path(sha256));
+        file.with_context(|| self.shown(sha256))
     }
 
     /// For messages.

@@ -204,6 +204,23 @@ pub struct Store {
     log: PathBuf,
 }
 
+/// Refuses a database one of whose files is a pipe or the like: `SQLite` would wait for it.
+/// (A link it refuses itself.)
+pub fn check_plain(database: &Path) -> Result<()> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut path = database.as_os_str().to_owned();
+        path.push(suffix);
+        let path = PathBuf::from(path);
+        if let Ok(metadata) = path.symlink_metadata()
+            && !metadata.is_file()
+            && !metadata.is_symlink()
+        {
+            bail!("{}: is no plain file; move it away", path.display());
+        }
+    }
+    Ok(())
+}
+
 impl Store {
     /// Opens the store below `root`, creating it if need be.
     #[allow(clippy::disallowed_methods, reason = "SQLite writes its own file")]
@@ -212,6 +229,7 @@ impl Store {
         let shown = || format!("database {}", path.display());
         // SQLite follows no link, not even one on the way; only the file's own name matters.
         let resolved = root.canonicalize().with_context(shown)?.join(FILE);
+        check_plain(&path).with_context(shown)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -238,6 +256,8 @@ impl Store {
     pub fn open_copy(root: &Path) -> Result<(TempDir, Self)> {
         let folder = TempDir::with_prefix("coo-read-")
             .context("temporary folder (TMPDIR, or the system's): can't be made")?;
+        check_plain(&root.join(FILE))
+            .with_context(|| format!("database {}", root.join(FILE).display()))?;
         let files = [FILE.to_owned(), format!("{FILE}-wal")];
         let state = || {
             files.each_ref().map(|name| {

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FILE, value};
 use crate::hashing::Hashing;
+use crate::store::check_plain;
 
 pub use load::rebuild;
 
@@ -108,6 +109,7 @@ fn open(path: &Path) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     // SQLite follows no link, not even one on the way; only the file's own name matters.
     let folder = path.parent().unwrap_or(path).canonicalize()?;
+    check_plain(path)?;
     let name = path.file_name().unwrap_or_default();
     Ok(Connection::open_with_flags(folder.join(name), flags)?)
 }
