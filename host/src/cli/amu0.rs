@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::print;
 use crate::amu0::{self, Baseline, Captured, Progress, Record, Tree};
+use crate::manifests;
 use crate::session::Session;
 use crate::state_root::StateRoot;
 
@@ -165,7 +166,7 @@ fn create_of_state(
     progress: &Progress<'_>,
 ) -> Result<ExitCode> {
     let session = Session::for_keeping(root, print::note)?;
-    say_what_lacks(&session.root);
+    say_what_lacks(&session);
     let reason = amu0::Reason::Asked;
     let made = amu0::create_of_state(&session.root, &session.store, name, reason, progress)?;
     show(&made, json)
@@ -184,19 +185,32 @@ fn promote(
         .store
         .mission(id.parse().ok().with_context(not_found)?)?;
     let mission = mission.with_context(not_found)?;
-    say_what_lacks(&session.root);
+    say_what_lacks(&session);
     let made = amu0::promote(&session.root, &session.store, &mission, name, progress)?;
     show(&made, json)
 }
 
-/// A state without its manifests is kept as it is, and said to be without them.
-fn say_what_lacks(root: &StateRoot) {
-    let missing = amu0::missing_manifests(root);
+/// A state is kept as it is, whatever is wrong with its manifests: that they are not there, or
+/// that they are not what they would be if they were written now, is said.
+fn say_what_lacks(session: &Session) {
+    let missing = amu0::missing_manifests(&session.root);
     if !missing.is_empty() {
         print::note(&format!(
             "manifests/ lacks {}: the baseline is without; 'coo manifests write' makes them",
             missing.join(", ")
         ));
+    }
+    if missing.len() == manifests::files().count() {
+        return;
+    }
+    let drifts = manifests::check(&session.root, &session.config, &session.surroundings);
+    let differ = |drift: &manifests::Drift| !matches!(drift, manifests::Drift::Missing { .. });
+    match drifts.map(|drifts| drifts.into_iter().filter(differ).count()) {
+        Ok(0) => {}
+        Ok(count) => print::note(&format!(
+            "manifests/ differs in {count} places from what is so now: the baseline has it as it is; 'coo manifests check' names them"
+        )),
+        Err(error) => print::note(&format!("manifests/ can't be checked: {error:#}")),
     }
 }
 
