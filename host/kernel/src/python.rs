@@ -86,23 +86,56 @@ pub struct Imported {
 /// What `source` imports, which is the module that `place` says, or a script. Names that it gets
 /// from a module may be modules, too, or not: only what is sure to be one is told.
 pub fn imported(source: &[u8], place: Option<&Place>) -> Result<Vec<Imported>, Refused> {
-    Ok(imports::modules(&parse::Source::read(source)?, place))
+    let parsed = parse::Source::parse(parse::text_of(source)?)?;
+    let parts = parsed.parts([])?;
+    Ok(imports::modules(&parsed, &parts, place))
 }
 
-/// Rewrites `source`, which is the module that `place` says, or a script.
+/// Rewrites `source`, which is the module that `place` says, or a script. One that can have no
+/// part in the move is not parsed, and so it may be no Python at all.
 pub fn rewrite(
     source: &[u8],
     place: Option<&Place>,
     moved: &Move,
     dynamic: &Dynamic,
 ) -> Result<Rewritten, Refused> {
-    let parsed = parse::Source::read(source)?;
+    let text = parse::text_of(source)?;
+    if !is_concerned(&text, place, moved) {
+        return Ok(Rewritten::default());
+    }
+    let parsed = parse::Source::parse(text)?;
+    let parts = parsed.parts([moved.from.first(), moved.to.first()])?;
     let mut edits = Edits::new(&parsed);
-    let scopes = scope::Scopes::of(&parsed);
-    let uses = imports::rewrite(&parsed, place, moved, &mut edits);
-    names::rewrite(&parsed, moved, &scopes, &uses, &mut edits);
-    dynamic::rewrite(&parsed, moved, dynamic, &mut edits);
+    let uses = imports::rewrite(&parsed, &parts, place, moved, &mut edits);
+    names::rewrite(&parsed, &parts, moved, &uses, &mut edits);
+    dynamic::rewrite(&parsed, &parts, moved, dynamic, &mut edits);
     Ok(edits.finish(source))
+}
+
+/// Whether a text could say anything of the package: its name is there, or an import that is
+/// relative to a place that moves. Most sources do neither, and parsing is nearly all the work.
+fn is_concerned(text: &str, place: Option<&Place>, moved: &Move) -> bool {
+    let moves =
+        |place: &Place| place.before != place.after || moved.from.begins(place.before.components());
+    has_word(text, moved.from.last())
+        || (place.is_some_and(moves) && text.split("from").skip(1).any(begins_with_a_dot))
+}
+
+/// Whether `word` stands somewhere in `text` and is no part of a longer name.
+fn has_word(text: &str, word: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_name = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    text.match_indices(word).any(|(at, _)| {
+        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+        !is_name(before) && !is_name(bytes.get(at + word.len()))
+    })
+}
+
+/// Whether a dot comes after what may stand between it and `from`.
+fn begins_with_a_dot(after: &str) -> bool {
+    after
+        .trim_start_matches([' ', '\t', '\x0c', '\\', '\r', '\n'])
+        .starts_with('.')
 }
 
 #[cfg(test)]

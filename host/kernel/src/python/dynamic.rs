@@ -5,7 +5,7 @@ use tree_sitter::Node;
 
 use super::edit::Edits;
 use super::module::{ModulePath, Move};
-use super::parse::Source;
+use super::parse::{Parts, Source};
 use super::{Kind, Question};
 
 /// What of them is rewritten.
@@ -35,9 +35,16 @@ const KNOWN: [&str; 10] = [
 const SHOWN_CHARACTERS: usize = 200;
 
 /// Rewrites strings, or asks.
-pub fn rewrite(source: &Source, moved: &Move, dynamic: &Dynamic, edits: &mut Edits<'_>) {
-    for node in source.nodes() {
-        if node.kind() != "string" || is_prose(node) {
+pub fn rewrite(
+    source: &Source,
+    parts: &Parts<'_>,
+    moved: &Move,
+    dynamic: &Dynamic,
+    edits: &mut Edits<'_>,
+) {
+    let from = moved.from.to_string();
+    for node in parts.strings.iter().copied() {
+        if !source.text(node).contains(&from) || is_prose(node) {
             continue;
         }
         let mut cursor = node.walk();

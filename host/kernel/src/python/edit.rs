@@ -19,6 +19,11 @@ pub struct Edits<'a> {
     questions: Vec<Question>,
 }
 
+/// Whether a byte can be part of a name.
+fn is_word(byte: Option<u8>) -> bool {
+    byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii())
+}
+
 impl<'a> Edits<'a> {
     /// None yet.
     pub fn new(source: &'a Source) -> Self {
@@ -29,10 +34,19 @@ impl<'a> Edits<'a> {
         }
     }
 
-    /// Puts `now` where `node` is.
+    /// Puts `now` where `node` is. Where it would become one word with what stands beside it, as
+    /// in `from.x import y`, a space comes between.
     pub fn replace(&mut self, node: Node<'_>, now: &str) {
         let was = self.source.text(node).to_owned();
-        self.replace_range(node.byte_range(), node.start_position().row + 1, was, now);
+        let range = node.byte_range();
+        let (before, after) = self.source.beside(&range);
+        let space = |is_needed: bool| if is_needed { " " } else { "" };
+        let now = format!(
+            "{}{now}{}",
+            space(is_word(before) && is_word(now.bytes().next())),
+            space(is_word(now.bytes().last()) && is_word(after)),
+        );
+        self.replace_range(range, node.start_position().row + 1, was, &now);
     }
 
     /// Puts `now` where `was` is.

@@ -6,7 +6,7 @@ use tree_sitter::Node;
 
 use super::edit::Edits;
 use super::module::{Move, Place};
-use super::parse::Source;
+use super::parse::{Parts, Source};
 use super::scope::{ScopeId, scope_of};
 use super::{Imported, Kind};
 
@@ -25,17 +25,18 @@ pub struct Plain<'t> {
 
 /// Rewrites what can be, and gives all plain imports.
 pub fn rewrite<'t>(
-    source: &'t Source,
+    source: &Source,
+    parts: &Parts<'t>,
     place: Option<&Place>,
     moved: &Move,
     edits: &mut Edits<'_>,
 ) -> Vec<Plain<'t>> {
     let mut plain = Vec::new();
-    for node in source.nodes() {
-        match node.kind() {
-            "import_statement" => import(source, node, moved, edits, &mut plain),
-            "import_from_statement" => import_from(source, node, place, moved, edits),
-            _ => {}
+    for node in &parts.imports {
+        if node.kind() == "import_statement" {
+            import(source, *node, moved, edits, &mut plain);
+        } else {
+            import_from(source, *node, place, moved, edits);
         }
     }
     plain
@@ -51,7 +52,7 @@ fn components(source: &Source, name: Node<'_>) -> Vec<String> {
 }
 
 /// Every module that the source imports, by its whole name.
-pub fn modules(source: &Source, place: Option<&Place>) -> Vec<Imported> {
+pub fn modules(source: &Source, parts: &Parts<'_>, place: Option<&Place>) -> Vec<Imported> {
     let mut modules = Vec::new();
     let mut add = |node: Node<'_>, module: Vec<String>| {
         let ancestors = std::iter::successors(node.parent(), Node::parent);
@@ -63,35 +64,29 @@ pub fn modules(source: &Source, place: Option<&Place>) -> Vec<Imported> {
             module,
         });
     };
-    for node in source.nodes() {
-        match node.kind() {
-            "import_statement" => {
-                let mut cursor = node.walk();
-                for name in node.named_children(&mut cursor) {
-                    let name = name.child_by_field_name("name").unwrap_or(name);
-                    add(name, components(source, name));
-                }
+    for node in &parts.imports {
+        if node.kind() == "import_statement" {
+            let mut cursor = node.walk();
+            for name in node.named_children(&mut cursor) {
+                let name = name.child_by_field_name("name").unwrap_or(name);
+                add(name, components(source, name));
             }
-            "import_from_statement" => {
-                let Some(module) = node.child_by_field_name("module_name") else {
-                    continue;
-                };
-                if module.kind() != "relative_import" {
-                    add(module, components(source, module));
-                } else if let Some(target) =
-                    place.and_then(|place| Relative::read(source, module, place))
-                {
-                    add(module, target.before);
-                }
-            }
-            _ => {}
+            continue;
+        }
+        let Some(module) = node.child_by_field_name("module_name") else {
+            continue;
+        };
+        if module.kind() != "relative_import" {
+            add(module, components(source, module));
+        } else if let Some(target) = place.and_then(|place| Relative::read(source, module, place)) {
+            add(module, target.before);
         }
     }
     modules
 }
 
 fn import<'t>(
-    source: &'t Source,
+    source: &Source,
     statement: Node<'t>,
     moved: &Move,
     edits: &mut Edits<'_>,

@@ -8,7 +8,7 @@ use super::Kind;
 use super::edit::Edits;
 use super::imports::Plain;
 use super::module::Move;
-use super::parse::Source;
+use super::parse::{Parts, Source};
 use super::scope::{MODULE, Occurrence, Role, ScopeId, Scopes, occurrences};
 
 /// What binds the name in a scope.
@@ -24,8 +24,8 @@ struct Bound<'a, 't> {
 /// Rewrites plain imports and the uses of what they bind.
 pub fn rewrite(
     source: &Source,
+    parts: &Parts<'_>,
     moved: &Move,
-    scopes: &Scopes,
     plain: &[Plain<'_>],
     edits: &mut Edits<'_>,
 ) {
@@ -33,7 +33,8 @@ pub fn rewrite(
         return;
     }
     let name = moved.from.first();
-    let found = occurrences(source, name);
+    let scopes = Scopes::of(parts);
+    let found = occurrences(source, parts, name);
     let global = declared(&found, Role::Global);
     let nonlocal = declared(&found, Role::Nonlocal);
     let home = |scope: ScopeId| {
@@ -61,7 +62,7 @@ pub fn rewrite(
     for scope in &nonlocal {
         bound.entry(*scope).or_default().other = true;
     }
-    let is_taken = is_taken(source, moved, plain);
+    let is_taken = is_taken(source, parts, moved, plain);
     let mut renamed = BTreeSet::new();
     for (scope, bound) in &bound {
         if bound.moved.is_empty() {
@@ -101,13 +102,13 @@ fn declared(found: &[Occurrence<'_>], role: Role) -> BTreeSet<ScopeId> {
 }
 
 /// Whether the new name means something else anywhere in the source.
-fn is_taken(source: &Source, moved: &Move, plain: &[Plain<'_>]) -> bool {
+fn is_taken(source: &Source, parts: &Parts<'_>, moved: &Move, plain: &[Plain<'_>]) -> bool {
     let name = moved.to.first();
     if name == moved.from.first() {
         return false;
     }
     let is_import_of_it = plain.iter().any(|import| moved.to.begins(&import.module));
-    occurrences(source, name)
+    occurrences(source, parts, name)
         .iter()
         .any(|occurrence| match occurrence.role {
             Role::Bind | Role::Global | Role::Nonlocal => true,

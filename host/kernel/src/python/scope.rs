@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use tree_sitter::Node;
 
-use super::parse::Source;
+use super::parse::{Parts, Source};
 
 /// Which scope: the node that makes it, or the module.
 pub type ScopeId = usize;
@@ -47,17 +47,14 @@ pub struct Scopes {
 
 impl Scopes {
     /// Finds them.
-    pub fn of(source: &Source) -> Self {
-        let mut around = BTreeMap::new();
-        for node in source.nodes() {
-            if is_scope(node) {
-                around.insert(
-                    node.id(),
-                    (scope_of(node), node.kind() == "class_definition"),
-                );
-            }
+    pub fn of(parts: &Parts<'_>) -> Self {
+        let scope = |node: &Node<'_>| {
+            let is_class = node.kind() == "class_definition";
+            (node.id(), (scope_of(*node), is_class))
+        };
+        Self {
+            around: parts.scopes.iter().map(scope).collect(),
         }
-        Self { around }
     }
 
     /// In which of the scopes `binds` says yes to an occurrence in `scope` finds its meaning.
@@ -74,12 +71,11 @@ impl Scopes {
     }
 }
 
-/// Every occurrence of `name`.
-pub fn occurrences<'t>(source: &'t Source, name: &str) -> Vec<Occurrence<'t>> {
-    let named = |node: &Node<'_>| node.kind() == "identifier" && source.text(*node) == name;
-    source
-        .nodes()
-        .filter(named)
+/// Every occurrence of `name`, which is one of those that the parts have.
+pub fn occurrences<'t>(source: &Source, parts: &Parts<'t>, name: &str) -> Vec<Occurrence<'t>> {
+    let names = parts.names.iter().copied();
+    names
+        .filter(|node| source.text(*node) == name)
         .map(|node| {
             let role = role(node);
             Occurrence {

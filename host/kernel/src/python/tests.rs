@@ -326,6 +326,18 @@ fn relative_imports_mean_what_they_meant() {
             vec![]
         )
     );
+    // Where no space was needed beside the dots, one is beside a name.
+    assert_eq!(
+        with(
+            "from..other import x\nfrom ..import y\nfrom.b import z\n",
+            Some(&leaves),
+            &out
+        ),
+        (
+            "from top.other import x\nfrom top import y\nfrom.b import z\n".to_owned(),
+            vec![]
+        )
+    );
     let (found, questions) = with("from top import old, x\n", None, &out);
     assert_eq!(
         (found.as_str(), questions[0].kind),
@@ -354,8 +366,8 @@ fn what_python_would_not_read_is_refused_with_its_line() {
     };
     for (source, line) in [
         (&b"import old\ndef f(:\n    pass\n"[..], 2),
-        (b"x = 1\nprint 'x'\n", 2),
-        (b"x = (\n", 1),
+        (b"old = 1\nprint 'x'\n", 2),
+        (b"x = (old\n", 1),
         (b"import old.\n", 1),
     ] {
         let error = refused(source);
@@ -373,7 +385,7 @@ fn what_python_would_not_read_is_refused_with_its_line() {
             cookie: "utf-16".to_owned()
         }
     );
-    let deep = "(".repeat(5_000) + &")".repeat(5_000);
+    let deep = "(".repeat(5_000) + "old" + &")".repeat(5_000);
     assert!(matches!(
         refused(deep.as_bytes()),
         Refused::TooDeep { .. } | Refused::Syntax { .. }
@@ -382,6 +394,38 @@ fn what_python_would_not_read_is_refused_with_its_line() {
         refused(&vec![b' '; BYTES_MAX + 1]),
         Refused::TooLong(_)
     ));
+}
+
+#[test]
+fn what_can_have_no_part_in_the_move_may_be_no_python() {
+    for source in ["x = (\n", "print 'older'; an_old = old2\n", "{{ name }}"] {
+        let place = place("tests.a", "tests.a", false);
+        assert_eq!(
+            with(source, Some(&place), &moved("old", "new")),
+            (source.to_owned(), vec![])
+        );
+    }
+    // What moves and imports from where it was has one, without naming it.
+    let leaves = place("top.old.a", "new.a", false);
+    for (source, expected) in [
+        ("from ..b import x\n", "from top.b import x\n"),
+        ("from \\\n  .. import x\n", "from \\\n  top import x\n"),
+    ] {
+        assert_eq!(
+            with(source, Some(&leaves), &moved("top.old", "new")),
+            (expected.to_owned(), vec![])
+        );
+    }
+    let moved = moved("top.old", "new");
+    assert!(
+        rewrite(
+            b"x = (  # from.\n",
+            Some(&leaves),
+            &moved,
+            &Dynamic::default()
+        )
+        .is_err()
+    );
 }
 
 #[test]

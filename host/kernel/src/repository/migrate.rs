@@ -382,7 +382,9 @@ mod tests {
         }
         let config = config();
         let migration = Migration::of(&config).unwrap();
-        let refused = migration.plan("tests/t.py", b"x = (\n").unwrap_err();
+        let refused = migration
+            .plan("tests/t.py", b"project_builder = (\n")
+            .unwrap_err();
         assert_eq!(
             refused.to_string(),
             "file tests/t.py: line 1, column 1: is no Python 3; correct it first"
