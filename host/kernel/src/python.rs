@@ -5,11 +5,13 @@
 
 mod dynamic;
 mod edit;
+mod faulty;
 mod imports;
 mod module;
 mod names;
 mod parse;
 mod scope;
+mod type_parameters;
 
 use serde::Serialize;
 

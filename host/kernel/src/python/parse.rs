@@ -4,7 +4,10 @@
 
 use std::ops::Range;
 
-use tree_sitter::{Language, Node, Parser, Tree, TreeCursor};
+use tree_sitter::{Language, Node, Parser, Point, Tree, TreeCursor};
+
+use super::faulty::first_fault;
+use super::type_parameters::defaults_as_bounds;
 
 /// Longest source, in bytes.
 pub const BYTES_MAX: usize = 16 << 20;
@@ -28,6 +31,16 @@ pub enum Refused {
     /// It is no Python 3.
     #[error("line {line}, column {column}: is no Python 3; correct it first")]
     Syntax {
+        /// The first is 1.
+        line: usize,
+        /// In bytes; the first is 1.
+        column: usize,
+    },
+    /// It would be none.
+    #[error(
+        "line {line}, column {column}: is no Python 3 with what [[migrate.replace]] puts there; correct that"
+    )]
+    Answer {
         /// The first is 1.
         line: usize,
         /// In bytes; the first is 1.
@@ -68,6 +81,17 @@ pub enum Refused {
     },
 }
 
+impl Refused {
+    /// What it is where an answer made it so.
+    #[must_use]
+    pub fn by_answer(self) -> Self {
+        match self {
+            Self::Syntax { line, column } => Self::Answer { line, column },
+            other => other,
+        }
+    }
+}
+
 /// A source and its tree.
 pub struct Source {
     /// Same length as the source; in it every byte that is not ASCII may be another.
@@ -84,6 +108,8 @@ pub struct Parts<'t> {
     pub scopes: Vec<Node<'t>>,
     /// Strings.
     pub strings: Vec<Node<'t>>,
+    /// Comments.
+    pub comments: Vec<Node<'t>>,
     /// Identifiers with one of the names that were asked for.
     pub names: Vec<Node<'t>>,
 }
@@ -94,6 +120,7 @@ enum Part {
     Import,
     Scope,
     Text,
+    Comment,
     Name,
     /// Only Python 2 has it.
     Wrong,
@@ -105,10 +132,21 @@ impl Source {
     pub fn parse(text: String) -> Result<Self, Refused> {
         let mut parser = Parser::new();
         let language = parser.set_language(&tree_sitter_python::LANGUAGE.into());
-        match language.ok().and_then(|()| parser.parse(&text, None)) {
+        language.map_err(|_| Refused::Syntax { line: 1, column: 1 })?;
+        let mut parse = |text: String| match parser.parse(&text, None) {
             Some(tree) => Ok(Self { text, tree }),
             None => Err(Refused::Syntax { line: 1, column: 1 }),
+        };
+        let source = parse(text)?;
+        if source.tree.root_node().has_error()
+            && let Some(text) = defaults_as_bounds(&source.text)
+        {
+            let known = parse(text)?;
+            if !known.tree.root_node().has_error() {
+                return Ok(known);
+            }
         }
+        Ok(source)
     }
 
     /// What a node covers.
@@ -133,12 +171,11 @@ impl Source {
         loop {
             let node = cursor.node();
             let part = kinds.get(usize::from(node.kind_id())).copied();
-            if part == Some(Part::Wrong) || (has_error && (node.is_error() || node.is_missing())) {
-                let at = node.start_position();
-                return Err(Refused::Syntax {
-                    line: at.row + 1,
-                    column: at.column + 1,
-                });
+            if part == Some(Part::Wrong) && !is_expression(node) {
+                return Err(syntax(node.start_position()));
+            }
+            if has_error && (node.is_error() || node.is_missing()) {
+                return Err(syntax(first_fault(node)));
             }
             if depth > DEPTH_MAX {
                 let line = node.start_position().row + 1;
@@ -148,6 +185,7 @@ impl Source {
                 Some(Part::Import) => parts.imports.push(node),
                 Some(Part::Scope) => parts.scopes.push(node),
                 Some(Part::Text) => parts.strings.push(node),
+                Some(Part::Comment) => parts.comments.push(node),
                 Some(Part::Name) if names.contains(&self.text(node)) => parts.names.push(node),
                 _ => {}
             }
@@ -158,6 +196,20 @@ impl Source {
     }
 }
 
+fn syntax(at: Point) -> Refused {
+    Refused::Syntax {
+        line: at.row + 1,
+        column: at.column + 1,
+    }
+}
+
+/// Whether what the grammar takes for a statement of Python 2 is one: `print >> x, y` means
+/// something in both.
+fn is_expression(statement: Node<'_>) -> bool {
+    let first = statement.named_child(0);
+    first.is_some_and(|first| first.kind() == "chevron")
+}
+
 /// What becomes of the nodes of every kind, by its number. Several numbers may have one name.
 fn kinds(language: &Language) -> Vec<Part> {
     let count = u16::try_from(language.node_kind_count()).unwrap_or(u16::MAX);
@@ -165,6 +217,7 @@ fn kinds(language: &Language) -> Vec<Part> {
         _ if !language.node_kind_is_named(id) => Part::Other,
         "import_statement" | "import_from_statement" => Part::Import,
         "string" => Part::Text,
+        "comment" => Part::Comment,
         "identifier" => Part::Name,
         "print_statement" | "exec_statement" => Part::Wrong,
         name if SCOPES.contains(&name) => Part::Scope,

@@ -369,6 +369,12 @@ fn what_python_would_not_read_is_refused_with_its_line() {
         (b"old = 1\nprint 'x'\n", 2),
         (b"x = (old\n", 1),
         (b"import old.\n", 1),
+        (b"import old\nx = 1\nf(1, 2\ny = 3\ndef g(): pass\n", 3),
+        (b"import old\ndef f(a\n      b):\n    pass\n", 3),
+        (
+            b"import old\nclass C:\n    x = 1\n    def f(self):\n        return )\n",
+            5,
+        ),
     ] {
         let error = refused(source);
         assert!(
@@ -394,6 +400,26 @@ fn what_python_would_not_read_is_refused_with_its_line() {
         refused(&vec![b' '; BYTES_MAX + 1]),
         Refused::TooLong(_)
     ));
+}
+
+#[test]
+fn what_only_newer_or_older_pythons_write_is_read() {
+    for (source, expected) in [
+        (
+            "def f[T = old.a.T, *U = *tuple[int]](x: T): ...\nimport old.a\n",
+            "def f[T = new.a.T, *U = *tuple[int]](x: T): ...\nimport new.a\n",
+        ),
+        (
+            "import old\nclass C[T: int = old.T](old.B): ...\ntype X[T = old.T] = old.U[T]\n",
+            "import new\nclass C[T: int = new.T](new.B): ...\ntype X[T = new.T] = new.U[T]\n",
+        ),
+        (
+            "import old\nprint >> old.x, old.y\n",
+            "import new\nprint >> new.x, new.y\n",
+        ),
+    ] {
+        becomes(source, expected);
+    }
 }
 
 #[test]
@@ -458,6 +484,7 @@ fn names_of_modules_are_ascii_and_no_keywords() {
     };
     assert_eq!(of("a/b/__init__.py"), Some(("a.b".to_owned(), true)));
     assert_eq!(of("a/b.py"), Some(("a.b".to_owned(), false)));
+    assert_eq!(of("a/__init__.pyi"), Some(("a".to_owned(), true)));
     for none in ["a/b.txt", "a-b/c.py", "__init__.py/x", "conf.d/x.py"] {
         assert_eq!(of(none), None, "{none}");
     }
