@@ -42,8 +42,46 @@ pub fn rewrite<'t>(
     plain
 }
 
+/// Names that imports give, other than plain ones, to packages that the moved one lies in: how
+/// many of its components each stands for, and in which scope.
+pub fn ancestors(
+    source: &Source,
+    parts: &Parts<'_>,
+    place: Option<&Place>,
+    moved: &Move,
+) -> Vec<(String, usize, ScopeId)> {
+    let from = moved.from.components();
+    let mut found = Vec::new();
+    for node in &parts.imports {
+        let target = match node.child_by_field_name("module_name") {
+            None => Vec::new(),
+            Some(module) if module.kind() == "relative_import" => {
+                let relative = place.and_then(|place| Relative::read(source, module, place));
+                match relative {
+                    Some(relative) => relative.before,
+                    None => continue,
+                }
+            }
+            Some(module) => components(source, module),
+        };
+        let is_plain = node.kind() == "import_statement";
+        let mut cursor = node.walk();
+        for item in node.children_by_field_name("name", &mut cursor) {
+            let alias = item.child_by_field_name("alias");
+            let name = item.child_by_field_name("name").unwrap_or(item);
+            let module = [target.as_slice(), &components(source, name)].concat();
+            let is_ancestor = module.len() < from.len() && from.starts_with(&module);
+            if is_ancestor && (alias.is_some() || !is_plain) {
+                let name = source.text(alias.unwrap_or(name)).to_owned();
+                found.push((name, module.len(), scope_of(item)));
+            }
+        }
+    }
+    found
+}
+
 /// The components of a `dotted_name`, comments and line ends between them aside.
-fn components(source: &Source, name: Node<'_>) -> Vec<String> {
+pub fn components(source: &Source, name: Node<'_>) -> Vec<String> {
     let mut cursor = name.walk();
     name.named_children(&mut cursor)
         .filter(|child| child.kind() == "identifier")
@@ -55,11 +93,8 @@ fn components(source: &Source, name: Node<'_>) -> Vec<String> {
 pub fn modules(source: &Source, parts: &Parts<'_>, place: Option<&Place>) -> Vec<Imported> {
     let mut modules = Vec::new();
     let mut add = |node: Node<'_>, module: Vec<String>| {
-        let ancestors = std::iter::successors(node.parent(), Node::parent);
         modules.push(Imported {
-            is_optional: ancestors
-                .into_iter()
-                .any(|outer| outer.kind() == "try_statement"),
+            is_optional: is_optional(node),
             line: node.start_position().row + 1,
             module,
         });
@@ -83,6 +118,11 @@ pub fn modules(source: &Source, parts: &Parts<'_>, place: Option<&Place>) -> Vec
         }
     }
     modules
+}
+
+/// Whether the source gets by without what is imported at `node`: it stands in a `try`.
+pub fn is_optional(node: Node<'_>) -> bool {
+    std::iter::successors(node.parent(), Node::parent).any(|outer| outer.kind() == "try_statement")
 }
 
 fn import<'t>(
@@ -194,15 +234,16 @@ fn import_from(
 }
 
 /// What a relative import means.
-struct Relative {
+pub struct Relative {
     /// Before the move.
-    before: Vec<String>,
+    pub before: Vec<String>,
     /// What the same text would mean after it; none where it would lead out of every package.
     after: Option<Vec<String>>,
 }
 
 impl Relative {
-    fn read(source: &Source, node: Node<'_>, place: &Place) -> Option<Self> {
+    /// Reads it, where `place` says.
+    pub fn read(source: &Source, node: Node<'_>, place: &Place) -> Option<Self> {
         let mut cursor = node.walk();
         let (mut dots, mut rest) = (0, Vec::new());
         for child in node.named_children(&mut cursor) {

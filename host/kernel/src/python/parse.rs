@@ -154,6 +154,11 @@ impl Source {
         self.text.get(node.byte_range()).unwrap_or_default()
     }
 
+    /// What stands in a range of bytes.
+    pub fn slice(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
+    }
+
     /// The bytes directly before and after a range.
     pub fn beside(&self, range: &Range<usize>) -> (Option<u8>, Option<u8>) {
         let bytes = self.text.as_bytes();

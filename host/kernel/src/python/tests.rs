@@ -1,6 +1,9 @@
 //! The rewriter, form by form: what goes in and, to the byte, what comes out. And what holds of
 //! any source.
 
+mod scopes;
+mod strings;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -27,6 +30,15 @@ fn with(source: &str, place: Option<&Place>, moved: &Move) -> (String, Vec<Quest
         |content| String::from_utf8(content).unwrap(),
     );
     (content, rewritten.questions)
+}
+
+fn answered(answers: &[(&str, Answer)]) -> Dynamic {
+    let mut dynamic = Dynamic::default();
+    for (text, answer) in answers {
+        let text = Some((*text).to_owned());
+        dynamic.answers.enter(text, answer.clone());
+    }
+    dynamic
 }
 
 /// A script, `old` → `new`, nothing to ask.
@@ -201,14 +213,14 @@ fn what_cannot_be_decided_is_asked_and_stays() {
         (questions[0].line, questions[0].text.as_str()),
         (2, "'old.a'")
     );
-    assert_eq!(questions[0].answers, ["new.a", "leave it"]);
+    assert_eq!(questions[0].answers, ["'new.a'", "leave it"]);
 }
 
 #[test]
 fn dynamic_forms_are_rewritten_where_the_configuration_says_so() {
     let named = Dynamic {
         calls: vec!["import_module".to_owned(), "mock.patch".to_owned()],
-        strings: false,
+        ..Dynamic::default()
     };
     let all = Dynamic {
         strings: true,

@@ -188,6 +188,7 @@ impl<'a> Migration<'a> {
         let dynamic = Dynamic {
             calls: self.config.calls.clone(),
             strings: self.config.strings.has(path),
+            ..Dynamic::default()
         };
         let rewritten = python::rewrite(content, place.as_ref(), &self.moved, &dynamic);
         let rewritten = rewritten.map_err(|error| Refused::Source {
