@@ -82,6 +82,9 @@ ruleset_sha256 = "{}"
 from = "old"
 to = "new"
 imports = ["checks/*.py"]
+[[migrate.leave]]
+file = "old/deep/data.txt"
+text = "old.core stays here"
 [tests]
 command = ["sh", "checks/suite.sh"]
 timeout_seconds = 60

@@ -1,6 +1,8 @@
 //! `coo migrate run`: the migration on its own, for whoever wants nothing else. And `coo migrate
 //! plan`, which changes nothing.
 
+use std::fs;
+
 use super::support::{World, shown};
 use super::tree::picture;
 use super::{YES, config, done, repo, text, world};
@@ -86,7 +88,7 @@ fn open_questions_let_nothing_begin() {
     Migrate old to new
       checks/dynamic.py
         2: QUESTION: 'old.core'
-          names the moved package in a call, at run time; new.core, or leave it
+          names the moved package in a call, at run time; 'new.core', or leave it
       checks/test_core.py
         1: old.core -> new.core
       old/__init__.py -> new/__init__.py
@@ -102,7 +104,7 @@ fn open_questions_let_nothing_begin() {
       Questions: 1
       Result: QUESTION
     --- standard error
-    ERROR: migration of old: 1 question open; answer them in coo.toml: [migrate] calls, strings, mentions or leave
+    ERROR: migration of old: 1 question open; answer them in coo.toml: [migrate] imports, calls, strings, annotations, mentions, leave or replace
     --- exit 1
     ");
     let run = world.coo(&["migrate", "run", "repo"]);
@@ -147,4 +149,68 @@ fn what_is_in_the_way_is_named() {
         }
         assert!(picture(&repo(&world)) == before);
     }
+}
+
+#[test]
+fn sources_without_a_part_in_it_are_asked_about_and_entries_that_match_nothing_told() {
+    let world = world(|world| {
+        for (name, content) in [
+            (
+                "setup.py",
+                "from setuptools import setup\n\nfrom old.core import area\n",
+            ),
+            ("examples/square.py", "import os\n\nimport old.shapes\n"),
+            ("examples/other.py", "print 'old.core'\n"),
+            ("tools/gone.py", "import old.shapes\n"),
+        ] {
+            world.file(&format!("repo/{name}"), content);
+        }
+        std::os::unix::fs::symlink("setup.py", repo(world).join("link.py")).unwrap();
+        let config = config()
+            .replace("[\"**/__pycache__\"]", "[\"tools\"]")
+            .replace(
+                "[migrate]",
+                "[migrate]\nstrings = ['checks/*.py', 'check/*.py']\nmentions = ['Makefile']",
+            );
+        world.file("repo/coo.toml", config);
+    });
+    let plan = world.coo(&["migrate", "plan", "repo"]);
+    assert_eq!(plan.code, 1);
+    insta::assert_snapshot!(shown("migrate plan repo", &plan), @r"
+    $ coo migrate plan repo
+    Migrate old to new
+      checks/test_core.py
+        1: old.core -> new.core
+      examples/square.py
+        3: QUESTION: old.shapes
+          uses the moved package, and has no part in the migration; name examples/square.py in [migrate] imports, or leave it
+      old/__init__.py -> new/__init__.py
+      old/core.py -> new/core.py
+        1: old.shapes -> new.shapes
+        5: old -> new
+      old/deep/data.txt -> new/deep/data.txt
+      old/run.sh -> new/run.sh
+      old/shapes.py -> new/shapes.py
+      setup.py
+        3: QUESTION: old.core
+          uses the moved package, and has no part in the migration; name setup.py in [migrate] imports, or leave it
+      Read: 9 files
+      Moved: 5
+      Edits: 3
+      Questions: 2
+      Result: QUESTION
+    --- standard error
+    [coo] [migrate] strings: no file matches check/*.py
+    [coo] [migrate] mentions: no file matches Makefile
+    ERROR: migration of old: 2 questions open; answer them in coo.toml: [migrate] imports, calls, strings, annotations, mentions, leave or replace
+    --- exit 1
+    ");
+    let answered = fs::read_to_string(repo(&world).join("coo.toml")).unwrap();
+    let answered = answered.replace("[\"checks/*.py\"]", "[\"checks/*.py\", \"setup.py\"]");
+    let left = "[[migrate.leave]]\nfile = 'examples/square.py'\ntext = 'old.shapes'\n";
+    world.file("repo/coo.toml", answered + left);
+    let plan = world.json(&["migrate", "plan", "repo"]);
+    let files = plan["files"].as_array().unwrap();
+    let found = files.iter().find(|file| file["path"] == "setup.py");
+    assert_eq!(found.unwrap()["edits"][0]["now"], "new.core");
 }

@@ -49,6 +49,9 @@ pub fn cmd_migrate(root: &Path, options: &Options) -> Result<ExitCode> {
     let repository = Repository::open(repository, config.as_deref(), root)?;
     let plan = migrate::plan(&repository)?;
     let questions = plan.questions();
+    for line in &plan.unmatched {
+        print::note(line);
+    }
     if *json {
         print::json(&plan)?;
     } else {
@@ -56,7 +59,7 @@ pub fn cmd_migrate(root: &Path, options: &Options) -> Result<ExitCode> {
     }
     if questions > 0 {
         print::error_text(&format!(
-            "migration of {}: {} open; answer them in coo.toml: [migrate] calls, strings, mentions or leave",
+            "migration of {}: {} open; answer them in coo.toml: [migrate] imports, calls, strings, annotations, mentions, leave or replace",
             plan.from,
             print::count(questions, "question")
         ));
@@ -73,16 +76,17 @@ fn text(plan: &Plan) -> String {
             None => writeln!(text, "  {}", file.path),
         };
         for edit in &file.edits {
-            let _ = writeln!(text, "    {}: {} -> {}", edit.line, edit.was, edit.now);
+            let (was, now) = (print::one_line(&edit.was), print::one_line(&edit.now));
+            let _ = writeln!(text, "    {}: {was} -> {now}", edit.line);
         }
         for question in &file.questions {
             let _ = writeln!(
                 text,
                 "    {}: QUESTION: {}\n      {}; {}",
                 question.line,
-                question.text,
+                print::one_line(&question.text),
                 question.why,
-                question.answers.join(", or ")
+                print::one_line(&question.answers.join(", or "))
             );
         }
     }

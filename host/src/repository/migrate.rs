@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::baseline::{Manifest, Node, TreePath};
 use coo_kernel::digest::Digest;
+use coo_kernel::python;
 use coo_kernel::repository::config::Migrate;
-use coo_kernel::repository::migrate::{Migration, Planned, deleted, ported};
+use coo_kernel::repository::migrate::{
+    Migration, Planned, ask_about_shared, deleted, ported, unmatched,
+};
 use coo_kernel::repository::scope::Scope;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -16,6 +19,9 @@ use serde::Serialize;
 use super::{FILE_BYTES_MAX, Repository};
 use crate::amu0::{self, Baseline};
 use crate::state_root::StateRoot;
+
+/// What is longer is no source, and is not read where it has no part in a migration.
+const SOURCE_BYTES_MAX: u64 = python::BYTES_MAX as u64;
 
 /// What a migration would do.
 #[derive(Debug, Serialize)]
@@ -30,6 +36,9 @@ pub struct Plan {
     pub read: usize,
     /// Its dotted name afterwards.
     pub to: String,
+    /// A line for each entry of the configuration that matches nothing.
+    #[serde(skip)]
+    pub unmatched: Vec<String>,
 }
 
 impl Plan {
@@ -54,6 +63,7 @@ pub fn plan(repository: &Repository) -> Result<Plan> {
     let found = repository.part(&Scope::new(&["**/*"])?)?.scan()?;
     let found = found.into_iter().map(|found| found.entry);
     let (paths, there) = sorted_out(repository, &migration, found.map(|e| (e.path, e.node)))?;
+    let migration = migration.among(there.iter().map(String::as_str));
     let files = repository.judge(&paths, |path: &TreePath, content| {
         Ok(migration.plan(&path.text(), content)?)
     })?;
@@ -66,6 +76,7 @@ pub fn plan_of(root: &StateRoot, was: &Baseline, repository: &Repository) -> Res
     let entries = was.manifest.entries().iter();
     let entries = entries.map(|entry| (entry.path.clone(), entry.node.clone()));
     let (paths, there) = sorted_out(repository, &migration, entries)?;
+    let migration = migration.among(there.iter().map(String::as_str));
     let files: Result<Vec<Planned>> = paths
         .par_iter()
         .map(|path| {
@@ -80,7 +91,7 @@ pub fn plan_of(root: &StateRoot, was: &Baseline, repository: &Repository) -> Res
     finished(repository, &migration, files?, &there)
 }
 
-/// The files that have a part in it, and all there are.
+/// The files that have a part in it or may import the package, and all there are.
 fn sorted_out(
     repository: &Repository,
     migration: &Migration<'_>,
@@ -92,6 +103,9 @@ fn sorted_out(
         match node {
             Node::Folder { .. } => continue,
             Node::File { .. } if migration.has(&text) => paths.push(path),
+            Node::File { size, .. } if migration.is_outside(&text) && size <= SOURCE_BYTES_MAX => {
+                paths.push(path);
+            }
             Node::Link { .. } | Node::Other(_) if migration.has(&text) => bail!(
                 "{} {}: has a part in the migration and is no file; take it out of [migrate], or make it a file",
                 node.kind(),
@@ -117,6 +131,8 @@ fn finished(
         );
     }
     migration.check(&files, there.iter().map(String::as_str))?;
+    ask_about_shared(migration, &mut files);
+    let unmatched = unmatched(migration, &files, there);
     let read = files.len();
     files.retain(|file| {
         file.becomes.is_some() || file.content.is_some() || !file.questions.is_empty()
@@ -128,6 +144,7 @@ fn finished(
         from: moved.from.to_string(),
         read,
         to: moved.to.to_string(),
+        unmatched,
     })
 }
 

@@ -1,14 +1,19 @@
-//! Modules that are named by strings, and files that are no Python: never guessed. What the
-//! configuration names is rewritten, everything else is a question.
+//! Strings that name modules, or something in one: never guessed. What the configuration names is
+//! rewritten, everything else is a question.
+
+use std::collections::BTreeSet;
 
 use tree_sitter::Node;
 
+use super::Kind;
+use super::answer::Answers;
+use super::context::{Context, context};
 use super::edit::Edits;
-use super::module::{ModulePath, Move};
-use super::parse::Source;
-use super::{Kind, Question};
+use super::module::Move;
+use super::naming::{Named, Naming, Text, has_word, is_word};
+use super::parse::{Parts, Source};
 
-/// What of them is rewritten.
+/// What the configuration says of a source that syntax alone does not decide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dynamic {
     /// Functions whose first argument names a module or something in one, by the end of their
@@ -16,6 +21,14 @@ pub struct Dynamic {
     pub calls: Vec<String>,
     /// Every string that looks like a module of the package.
     pub strings: bool,
+    /// Types in quotes and in type comments that mean the package.
+    pub annotations: bool,
+    /// What a person has answered.
+    pub answers: Answers,
+    /// The package's folder, from the top of the repository.
+    pub folder: String,
+    /// What is in that folder: names of files and folders, with and without their ends.
+    pub known: BTreeSet<String>,
 }
 
 /// Functions that are known to take a module's name: a question about one says so.
@@ -31,42 +44,77 @@ const KNOWN: [&str; 10] = [
     "run_module",
     "resolve_name",
 ];
-/// What a question shows of a line.
-const SHOWN_CHARACTERS: usize = 200;
+
+/// A part of a string between what is put into it.
+struct Piece {
+    /// Where it begins.
+    start: usize,
+    /// The same length as what stands there; of an escape sequence only a line's end is left.
+    text: String,
+    /// The string begins with it.
+    is_first: bool,
+    /// It has no escape sequences.
+    is_plain: bool,
+    /// How it goes on.
+    next: Next,
+}
+
+/// What comes after a part of a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Its end.
+    Nothing,
+    /// Something is put in.
+    Filled,
+    /// Its end, and something that is joined to it.
+    Joined,
+}
 
 /// Rewrites strings, or asks.
-pub fn rewrite(source: &Source, moved: &Move, dynamic: &Dynamic, edits: &mut Edits<'_>) {
-    for node in source.nodes() {
-        if node.kind() != "string" || is_prose(node) {
+pub fn rewrite(
+    source: &Source,
+    parts: &Parts<'_>,
+    moved: &Move,
+    dynamic: &Dynamic,
+    edits: &mut Edits<'_>,
+) {
+    let from = moved.from.to_string();
+    let naming = Naming::new(moved, dynamic);
+    for node in parts.strings.iter().copied() {
+        let is_named = has_word(source.text(node), moved.from.last());
+        if !is_named || context(source, node) != Context::Value {
             continue;
         }
-        let mut cursor = node.walk();
-        let mut parts = node.named_children(&mut cursor);
-        // The first piece decides: what an f-string puts in comes after it.
-        let Some(content) = parts.find(|part| part.kind() == "string_content") else {
-            continue;
-        };
-        let text = source.text(content);
-        let Some(now) = renamed(text, moved) else {
-            continue;
-        };
         let callee = callee(source, node);
-        let is_wanted = dynamic.strings
-            || callee
+        let calls = |name: &str| {
+            callee
                 .as_deref()
-                .is_some_and(|callee| dynamic.calls.iter().any(|wanted| ends_with(callee, wanted)));
-        let has_more = content.named_child_count() > 0
-            || parts
-                .next()
-                .is_some_and(|part| part.kind() == "interpolation");
-        if is_wanted && !has_more {
-            edits.replace(content, &now);
+                .is_some_and(|callee| ends_with(callee, name))
+        };
+        let is_called = dynamic.calls.iter().any(|name| calls(name));
+        let pieces = pieces(source, node);
+        if let [piece] = pieces.as_slice()
+            && piece.is_first
+            && piece.is_plain
+            && let Some(rest) = module(&piece.text, &from)
+            // The name alone may go on as another one.
+            && (piece.next == Next::Nothing
+                || (piece.next == Next::Joined && !rest.is_empty()))
+            && (is_called || (dynamic.strings && !naming.is_end(rest)))
+        {
+            let name = piece.start..piece.start + from.len();
+            edits.replace_in(node, &[name], &moved.to.to_string());
             continue;
         }
-        let is_known = callee
-            .as_deref()
-            .is_some_and(|callee| KNOWN.iter().any(|known| ends_with(callee, known)));
-        let (kind, why) = if is_known {
+        let is_import = is_called || KNOWN.into_iter().any(calls);
+        let places: Vec<Named> = pieces
+            .iter()
+            .flat_map(|piece| places(piece, &naming, &from, is_import))
+            .collect();
+        if places.is_empty() {
+            continue;
+        }
+        let (kind, why) = if is_import {
             (
                 Kind::DynamicImport,
                 "names the moved package in a call, at run time",
@@ -74,8 +122,91 @@ pub fn rewrite(source: &Source, moved: &Move, dynamic: &Dynamic, edits: &mut Edi
         } else {
             (Kind::String, "may name the moved package")
         };
+        let start = node.start_byte();
+        let inner = places.iter().map(|named| Named {
+            range: named.range.start - start..named.range.end - start,
+            is_path: named.is_path,
+        });
+        let now = naming.rewritten(source.text(node), &inner.collect::<Vec<_>>());
         edits.ask(node, kind, why, vec![now, "leave it".to_owned()]);
     }
+}
+
+fn pieces(source: &Source, string: Node<'_>) -> Vec<Piece> {
+    let mut cursor = string.walk();
+    let children: Vec<Node<'_>> = string.named_children(&mut cursor).collect();
+    let (is_begun, is_joined) = around(string);
+    let mut pieces = Vec::new();
+    for (number, child) in children.iter().enumerate() {
+        if child.kind() != "string_content" {
+            continue;
+        }
+        let mut text = source.text(*child).to_owned();
+        let mut cursor = child.walk();
+        for escape in child.named_children(&mut cursor) {
+            let range =
+                escape.start_byte() - child.start_byte()..escape.end_byte() - child.start_byte();
+            let is_end = matches!(source.text(escape), "\\n" | "\\r");
+            let blank = if is_end { "\n" } else { " " };
+            text.replace_range(range.clone(), &blank.repeat(range.len()));
+        }
+        let next = children.get(number + 1).map(Node::kind);
+        pieces.push(Piece {
+            start: child.start_byte(),
+            text,
+            is_first: !is_begun && (number == 0 || children[number - 1].kind() == "string_start"),
+            is_plain: child.named_child_count() == 0,
+            next: match next {
+                Some("interpolation") => Next::Filled,
+                _ if is_joined => Next::Joined,
+                _ => Next::Nothing,
+            },
+        });
+    }
+    pieces
+}
+
+/// Whether a string goes on one that is written directly before it, as the second of `'a' 'b'`
+/// does; and whether something comes after it that goes on it.
+fn around(string: Node<'_>) -> (bool, bool) {
+    let Some(parent) = string.parent() else {
+        return (false, false);
+    };
+    match parent.kind() {
+        "concatenated_string" => {
+            let is_first = parent.named_child(0) == Some(string);
+            (!is_first, is_first)
+        }
+        "binary_operator" => (false, parent.child_by_field_name("left") == Some(string)),
+        _ => (false, false),
+    }
+}
+
+/// Where a piece of a string names the package, in the source.
+fn places(piece: &Piece, naming: &Naming<'_>, from: &str, is_import: bool) -> Vec<Named> {
+    let whole = Named {
+        range: 0..from.len(),
+        is_path: false,
+    };
+    let is_module = piece.is_first
+        && match piece.text.strip_prefix(from) {
+            Some(rest) if is_import => !rest.starts_with(is_word),
+            Some(_) => module(&piece.text, from).is_some(),
+            None => false,
+        };
+    let mut places = naming.certain(
+        &piece.text,
+        Text::String {
+            goes_on: piece.next != Next::Nothing,
+        },
+    );
+    if is_module && places.first() != Some(&whole) {
+        places.insert(0, whole);
+    }
+    for named in &mut places {
+        named.range = named.range.start + piece.start..named.range.end + piece.start;
+    }
+    places
 }
 
 /// Whether a dotted name ends with another, component by component.
@@ -84,32 +215,17 @@ fn ends_with(name: &str, end: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// What a string says after the move, if all of it is a dotted name in the package (`old.x`,
-/// `old.x:f`, or `old.` with more to come).
-fn renamed(text: &str, moved: &Move) -> Option<String> {
-    let from = moved.from.to_string();
-    let rest = text.strip_prefix(&from)?;
+/// What follows the package, if all of a string is a dotted name in it (`old.x`, `old.x:f`, or
+/// `old.` with more to come).
+fn module<'t>(text: &'t str, from: &str) -> Option<&'t str> {
+    let rest = text.strip_prefix(from)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.:".contains(c);
     let is_name = rest.is_empty() || (rest.starts_with(['.', ':']) && rest.chars().all(plain));
-    is_name.then(|| format!("{}{rest}", moved.to))
+    is_name.then_some(rest)
 }
 
-/// Docstrings, and types in quotes.
-fn is_prose(string: Node<'_>) -> bool {
-    let mut child = string;
-    while let Some(parent) = child.parent() {
-        match parent.kind() {
-            "expression_statement" => return parent.named_child_count() == 1,
-            "type" | "return_type" => return true,
-            "concatenated_string"
-            | "binary_operator"
-            | "subscript"
-            | "generic_type"
-            | "union_type" => child = parent,
-            _ => return false,
-        }
-    }
-    false
+fn is_field(node: Node<'_>, name: &str, of: Node<'_>) -> bool {
+    of.child_by_field_name(name) == Some(node)
 }
 
 /// The function whose first argument the string is, or begins.
@@ -118,7 +234,16 @@ fn callee(source: &Source, string: Node<'_>) -> Option<String> {
     loop {
         let parent = child.parent()?;
         match parent.kind() {
-            "binary_operator" | "concatenated_string" | "parenthesized_expression" => {
+            "binary_operator" if !is_field(child, "left", parent) => return None,
+            "binary_operator"
+            | "concatenated_string"
+            | "parenthesized_expression"
+            | "conditional_expression" => {
+                child = parent;
+            }
+            // `'old.{}'.format(x)`
+            "attribute" if is_field(child, "object", parent) => child = parent,
+            "call" if child.kind() == "attribute" && is_field(child, "function", parent) => {
                 child = parent;
             }
             "argument_list" if parent.named_child(0) == Some(child) => {
@@ -129,53 +254,4 @@ fn callee(source: &Source, string: Node<'_>) -> Option<String> {
             _ => return None,
         }
     }
-}
-
-/// Where a line of text that is no Python names the package: not as a part of a longer name.
-fn places<'t>(line: &'t str, package: &'t str) -> impl Iterator<Item = usize> + 't {
-    let is_name = |c: char| c.is_alphanumeric() || c == '_';
-    line.match_indices(package).filter_map(move |(at, _)| {
-        let before = line[..at].chars().next_back();
-        let after = line[at + package.len()..].chars().next();
-        let is_whole =
-            !before.is_some_and(|c| is_name(c) || c == '.') && !after.is_some_and(is_name);
-        is_whole.then_some(at)
-    })
-}
-
-/// A question for every line of a file that names the package.
-pub fn mentions(text: &str, moved: &Move) -> Vec<Question> {
-    let package = moved.from.to_string();
-    let named = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| places(line, &package).next().is_some());
-    named
-        .map(|(number, line)| Question {
-            answers: vec![rewrite_line(line, moved), "leave it".to_owned()],
-            kind: Kind::Mention,
-            line: number + 1,
-            text: line.trim().chars().take(SHOWN_CHARACTERS).collect(),
-            why: "names the moved package",
-        })
-        .collect()
-}
-
-/// The text with every mention rewritten: for files that the configuration names.
-pub fn rewrite_mentions(text: &str, moved: &Move) -> String {
-    text.split_inclusive('\n')
-        .map(|line| rewrite_line(line, moved))
-        .collect()
-}
-
-fn rewrite_line(line: &str, moved: &Move) -> String {
-    let package = moved.from.to_string();
-    let mut now = String::new();
-    let mut end = 0;
-    for at in places(line, &package) {
-        now.push_str(&line[end..at]);
-        now.push_str(&ModulePath::to_string(&moved.to));
-        end = at + package.len();
-    }
-    now + &line[end..]
 }

@@ -5,11 +5,9 @@ use std::ops::Range;
 
 use tree_sitter::Node;
 
+use super::answer::{Answer, Answers, Used, shown};
 use super::parse::Source;
 use super::{Edit, Kind, Question, Rewritten};
-
-/// A question shows so many characters of what it is about.
-const SHOWN_CHARACTERS: usize = 200;
 
 /// See the module.
 pub struct Edits<'a> {
@@ -17,22 +15,64 @@ pub struct Edits<'a> {
     /// By where they begin: end, line, old and new text.
     all: BTreeMap<usize, (usize, usize, String, String)>,
     questions: Vec<Question>,
+    answers: &'a Answers,
+    used: Used,
+}
+
+/// Whether a byte is part of a word. Beside a node what is not ASCII is no letter, but the mark
+/// that a text begins with.
+fn is_word(byte: Option<u8>) -> bool {
+    byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 impl<'a> Edits<'a> {
     /// None yet.
-    pub fn new(source: &'a Source) -> Self {
+    pub fn new(source: &'a Source, answers: &'a Answers) -> Self {
         Self {
             source,
             all: BTreeMap::new(),
             questions: Vec::new(),
+            answers,
+            used: Used::new(),
         }
     }
 
-    /// Puts `now` where `node` is.
+    /// What a person has answered about `node` alone.
+    pub fn answer(&self, node: Node<'_>) -> Option<&'a Answer> {
+        let (text, answer) = self.answers.of(self.source.text(node))?;
+        text.as_ref().map(|_| answer)
+    }
+
+    /// Does what a person has answered about `node`; whether there is such an answer.
+    pub fn obey(&mut self, node: Node<'_>) -> bool {
+        let Some((text, answer)) = self.answers.of(self.source.text(node)) else {
+            return false;
+        };
+        self.used.insert(text.clone());
+        if let Answer::Replace(now) = answer {
+            self.replace(node, now);
+        }
+        true
+    }
+
+    /// Puts `now` where `node` is. Where it would become one word with what stands beside it, as
+    /// in `from.x import y`, a space comes between.
     pub fn replace(&mut self, node: Node<'_>, now: &str) {
         let was = self.source.text(node).to_owned();
-        self.replace_range(node.byte_range(), node.start_position().row + 1, was, now);
+        let range = node.byte_range();
+        let (before, after) = self.source.beside(&range);
+        let space = |is_needed: bool| if is_needed { " " } else { "" };
+        let now = format!(
+            "{}{now}{}",
+            space(is_word(before) && is_word(now.bytes().next())),
+            space(is_word(now.bytes().last()) && is_word(after)),
+        );
+        self.replace_range(range, node.start_position().row + 1, was, &now);
+    }
+
+    /// Whether something else is put where `node` begins.
+    pub fn has(&self, node: Node<'_>) -> bool {
+        self.all.contains_key(&node.start_byte())
     }
 
     /// Puts `now` where `was` is.
@@ -43,14 +83,36 @@ impl<'a> Edits<'a> {
         }
     }
 
-    /// Leaves `node` and asks.
+    /// Puts `now` in these places of `node`, unless a person has answered otherwise.
+    pub fn replace_in(&mut self, node: Node<'_>, places: &[Range<usize>], now: &str) {
+        if self.obey(node) {
+            return;
+        }
+        for place in places {
+            let was = self.source.slice(place).to_owned();
+            // What is in quotes may go over several lines.
+            let start = node.start_byte();
+            let lines = self
+                .source
+                .slice(&(start..place.start))
+                .matches('\n')
+                .count();
+            let line = node.start_position().row + 1 + lines;
+            self.replace_range(place.clone(), line, was, now);
+        }
+    }
+
+    /// Leaves `node` and asks, unless a person has answered.
     pub fn ask(&mut self, node: Node<'_>, kind: Kind, why: &'static str, answers: Vec<String>) {
-        let text = self.source.text(node).chars().take(SHOWN_CHARACTERS);
+        let is_replaced = matches!(self.answer(node), Some(Answer::Replace(_)));
+        if (is_replaced || kind.may_stay()) && self.obey(node) {
+            return;
+        }
         self.questions.push(Question {
             answers,
             kind,
             line: node.start_position().row + 1,
-            text: text.collect(),
+            text: shown(self.source.text(node)),
             why,
         });
     }
@@ -78,6 +140,7 @@ impl<'a> Edits<'a> {
             content: (!edits.is_empty()).then_some(content),
             edits,
             questions: self.questions,
+            used: self.used,
         }
     }
 }

@@ -6,7 +6,7 @@ use tree_sitter::Node;
 
 use super::edit::Edits;
 use super::module::{Move, Place};
-use super::parse::Source;
+use super::parse::{Parts, Source};
 use super::scope::{ScopeId, scope_of};
 use super::{Imported, Kind};
 
@@ -25,24 +25,63 @@ pub struct Plain<'t> {
 
 /// Rewrites what can be, and gives all plain imports.
 pub fn rewrite<'t>(
-    source: &'t Source,
+    source: &Source,
+    parts: &Parts<'t>,
     place: Option<&Place>,
     moved: &Move,
     edits: &mut Edits<'_>,
 ) -> Vec<Plain<'t>> {
     let mut plain = Vec::new();
-    for node in source.nodes() {
-        match node.kind() {
-            "import_statement" => import(source, node, moved, edits, &mut plain),
-            "import_from_statement" => import_from(source, node, place, moved, edits),
-            _ => {}
+    for node in &parts.imports {
+        if node.kind() == "import_statement" {
+            import(source, *node, moved, edits, &mut plain);
+        } else {
+            import_from(source, *node, place, moved, edits);
         }
     }
     plain
 }
 
+/// Names that imports give, other than plain ones, to packages that the moved one lies in: how
+/// many of its components each stands for, and in which scope.
+pub fn ancestors(
+    source: &Source,
+    parts: &Parts<'_>,
+    place: Option<&Place>,
+    moved: &Move,
+) -> Vec<(String, usize, ScopeId)> {
+    let from = moved.from.components();
+    let mut found = Vec::new();
+    for node in &parts.imports {
+        let target = match node.child_by_field_name("module_name") {
+            None => Vec::new(),
+            Some(module) if module.kind() == "relative_import" => {
+                let relative = place.and_then(|place| Relative::read(source, module, place));
+                match relative {
+                    Some(relative) => relative.before,
+                    None => continue,
+                }
+            }
+            Some(module) => components(source, module),
+        };
+        let is_plain = node.kind() == "import_statement";
+        let mut cursor = node.walk();
+        for item in node.children_by_field_name("name", &mut cursor) {
+            let alias = item.child_by_field_name("alias");
+            let name = item.child_by_field_name("name").unwrap_or(item);
+            let module = [target.as_slice(), &components(source, name)].concat();
+            let is_ancestor = module.len() < from.len() && from.starts_with(&module);
+            if is_ancestor && (alias.is_some() || !is_plain) {
+                let name = source.text(alias.unwrap_or(name)).to_owned();
+                found.push((name, module.len(), scope_of(item)));
+            }
+        }
+    }
+    found
+}
+
 /// The components of a `dotted_name`, comments and line ends between them aside.
-fn components(source: &Source, name: Node<'_>) -> Vec<String> {
+pub fn components(source: &Source, name: Node<'_>) -> Vec<String> {
     let mut cursor = name.walk();
     name.named_children(&mut cursor)
         .filter(|child| child.kind() == "identifier")
@@ -51,47 +90,43 @@ fn components(source: &Source, name: Node<'_>) -> Vec<String> {
 }
 
 /// Every module that the source imports, by its whole name.
-pub fn modules(source: &Source, place: Option<&Place>) -> Vec<Imported> {
+pub fn modules(source: &Source, parts: &Parts<'_>, place: Option<&Place>) -> Vec<Imported> {
     let mut modules = Vec::new();
     let mut add = |node: Node<'_>, module: Vec<String>| {
-        let ancestors = std::iter::successors(node.parent(), Node::parent);
         modules.push(Imported {
-            is_optional: ancestors
-                .into_iter()
-                .any(|outer| outer.kind() == "try_statement"),
+            is_optional: is_optional(node),
             line: node.start_position().row + 1,
             module,
         });
     };
-    for node in source.nodes() {
-        match node.kind() {
-            "import_statement" => {
-                let mut cursor = node.walk();
-                for name in node.named_children(&mut cursor) {
-                    let name = name.child_by_field_name("name").unwrap_or(name);
-                    add(name, components(source, name));
-                }
+    for node in &parts.imports {
+        if node.kind() == "import_statement" {
+            let mut cursor = node.walk();
+            for name in node.named_children(&mut cursor) {
+                let name = name.child_by_field_name("name").unwrap_or(name);
+                add(name, components(source, name));
             }
-            "import_from_statement" => {
-                let Some(module) = node.child_by_field_name("module_name") else {
-                    continue;
-                };
-                if module.kind() != "relative_import" {
-                    add(module, components(source, module));
-                } else if let Some(target) =
-                    place.and_then(|place| Relative::read(source, module, place))
-                {
-                    add(module, target.before);
-                }
-            }
-            _ => {}
+            continue;
+        }
+        let Some(module) = node.child_by_field_name("module_name") else {
+            continue;
+        };
+        if module.kind() != "relative_import" {
+            add(module, components(source, module));
+        } else if let Some(target) = place.and_then(|place| Relative::read(source, module, place)) {
+            add(module, target.before);
         }
     }
     modules
 }
 
+/// Whether the source gets by without what is imported at `node`: it stands in a `try`.
+pub fn is_optional(node: Node<'_>) -> bool {
+    std::iter::successors(node.parent(), Node::parent).any(|outer| outer.kind() == "try_statement")
+}
+
 fn import<'t>(
-    source: &'t Source,
+    source: &Source,
     statement: Node<'t>,
     moved: &Move,
     edits: &mut Edits<'_>,
@@ -199,15 +234,16 @@ fn import_from(
 }
 
 /// What a relative import means.
-struct Relative {
+pub struct Relative {
     /// Before the move.
-    before: Vec<String>,
+    pub before: Vec<String>,
     /// What the same text would mean after it; none where it would lead out of every package.
     after: Option<Vec<String>>,
 }
 
 impl Relative {
-    fn read(source: &Source, node: Node<'_>, place: &Place) -> Option<Self> {
+    /// Reads it, where `place` says.
+    pub fn read(source: &Source, node: Node<'_>, place: &Place) -> Option<Self> {
         let mut cursor = node.walk();
         let (mut dots, mut rest) = (0, Vec::new());
         for child in node.named_children(&mut cursor) {

@@ -56,7 +56,9 @@ impl ModulePath {
 
     /// Of a file's path from the folder that its package is in; `None` where it is no module.
     pub fn of_file(path: &str) -> Option<(Self, bool)> {
-        let path = path.strip_suffix(".py")?;
+        let path = path
+            .strip_suffix(".py")
+            .or_else(|| path.strip_suffix(".pyi"))?;
         let (path, is_package) = match path.strip_suffix("/__init__") {
             Some(package) => (package, true),
             None => (path, false),

@@ -4,179 +4,268 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Kind;
+use tree_sitter::Node;
+
+use super::answer::Answer;
+use super::binding::Bindings;
 use super::edit::Edits;
-use super::imports::Plain;
+use super::imports::{Plain, is_optional};
 use super::module::Move;
 use super::parse::Source;
-use super::scope::{MODULE, Occurrence, Role, ScopeId, Scopes, occurrences};
+use super::quoted::Quoted;
+use super::scope::{Occurrence, Role, ScopeId, Scopes, whole};
+use super::{Dynamic, Kind};
 
-/// What binds the name in a scope.
-#[derive(Default)]
-struct Bound<'a, 't> {
-    moved: Vec<&'a Plain<'t>>,
-    /// Imports of what stays where it is.
-    kept: bool,
-    /// Anything else.
-    other: bool,
+/// Why an import keeps the old name.
+const OTHER: &str = "the name that it binds means something else, too";
+const TAKEN: &str = "the name that it would bind means something else here";
+const CLASS: &str = "the name that it binds is an attribute of a class, too";
+const UNSURE: &str = "a class may have given the name another meaning where it is used";
+const ANSWERED: &str = "another import of the name keeps it";
+
+/// What is needed to judge them.
+pub struct Names<'a, 't> {
+    /// The source.
+    pub source: &'a Source,
+    /// What moves.
+    pub moved: &'a Move,
+    /// Its scopes.
+    pub scopes: &'a Scopes<'t>,
+    /// The name that the package begins with.
+    pub old: &'a Bindings<'a, 't>,
+    /// The one that it will begin with; none if it is the same.
+    pub new: Option<&'a Bindings<'a, 't>>,
+    /// Types in quotes.
+    pub quoted: &'a [Quoted<'t>],
 }
 
-/// Rewrites plain imports and the uses of what they bind.
-pub fn rewrite(
-    source: &Source,
-    moved: &Move,
-    scopes: &Scopes,
-    plain: &[Plain<'_>],
-    edits: &mut Edits<'_>,
-) {
-    if plain.iter().all(|plain| plain.moved.is_none()) {
-        return;
-    }
-    let name = moved.from.first();
-    let found = occurrences(source, name);
-    let global = declared(&found, Role::Global);
-    let nonlocal = declared(&found, Role::Nonlocal);
-    let home = |scope: ScopeId| {
-        if global.contains(&scope) {
-            MODULE
-        } else {
-            scope
-        }
-    };
-    let mut bound: BTreeMap<ScopeId, Bound<'_, '_>> = BTreeMap::new();
-    for import in plain.iter().filter(|import| import.module[0] == name) {
-        let scope = bound.entry(home(import.scope)).or_default();
-        if import.moved.is_some() {
-            scope.moved.push(import);
-        } else {
-            scope.kept = true;
-        }
-    }
-    for occurrence in &found {
-        if occurrence.role == Role::Bind {
-            bound.entry(home(occurrence.scope)).or_default().other = true;
-        }
-    }
-    // A name that another scope's statement binds here is followed no further.
-    for scope in &nonlocal {
-        bound.entry(*scope).or_default().other = true;
-    }
-    let is_taken = is_taken(source, moved, plain);
-    let mut renamed = BTreeSet::new();
-    for (scope, bound) in &bound {
-        if bound.moved.is_empty() {
-            continue;
-        }
-        if bound.other || is_taken {
-            keep_name(moved, &bound.moved, edits);
-            continue;
-        }
-        renamed.insert(*scope);
-        for import in &bound.moved {
-            edits.replace(
-                import.node,
-                &import.moved.as_deref().unwrap_or_default().join("."),
-            );
-        }
-    }
-    for occurrence in &found {
-        let scope = home(occurrence.scope);
-        let Some(scope) = scopes.resolve(scope, |scope| bound.contains_key(&scope)) else {
-            continue;
-        };
-        if !renamed.contains(&scope) {
-            continue;
-        }
-        match occurrence.role {
-            Role::Load => rename(source, moved, occurrence, bound[&scope].kept, edits),
-            Role::Global => edits.replace(occurrence.node, moved.to.first()),
-            Role::Bind | Role::Nonlocal | Role::None => {}
-        }
-    }
+/// A place where the name is used, and the scopes it may have its meaning from.
+struct Use {
+    scope: ScopeId,
+    meanings: Vec<ScopeId>,
 }
 
-fn declared(found: &[Occurrence<'_>], role: Role) -> BTreeSet<ScopeId> {
-    let declared = found.iter().filter(|occurrence| occurrence.role == role);
-    declared.map(|occurrence| occurrence.scope).collect()
-}
-
-/// Whether the new name means something else anywhere in the source.
-fn is_taken(source: &Source, moved: &Move, plain: &[Plain<'_>]) -> bool {
-    let name = moved.to.first();
-    if name == moved.from.first() {
-        return false;
+impl<'t> Names<'_, 't> {
+    /// Rewrites plain imports and the uses of what they bind. Gives the scopes in which they got
+    /// a new name.
+    pub fn rewrite(&self, dynamic: &Dynamic, edits: &mut Edits<'_>) -> BTreeSet<ScopeId> {
+        let moved = self.old.bound.iter();
+        let mut renamed: BTreeSet<ScopeId> = moved
+            .filter(|(_, bound)| !bound.moved.is_empty())
+            .map(|(scope, _)| *scope)
+            .collect();
+        if renamed.is_empty() {
+            return renamed;
+        }
+        let uses = self.uses();
+        let mut kept = BTreeMap::new();
+        for scope in &renamed {
+            if let Some(why) = self.why_kept(*scope, &uses, edits) {
+                kept.insert(*scope, why);
+            }
+        }
+        renamed.retain(|scope| !kept.contains_key(scope));
+        keep_unsure(&uses, &mut renamed, &mut kept);
+        for (scope, why) in &kept {
+            self.keep(&self.old.bound[scope].moved, why, edits);
+        }
+        for scope in &renamed {
+            for import in &self.old.bound[scope].moved {
+                let now = import.moved.as_deref().unwrap_or_default().join(".");
+                edits.replace(import.node, &now);
+            }
+        }
+        for occurrence in &self.old.found {
+            self.follow(occurrence, &renamed, edits);
+        }
+        for quoted in self.quoted {
+            let meanings = self.old.meanings(quoted.node, quoted.scope);
+            if meanings.iter().any(|scope| renamed.contains(scope)) {
+                self.follow_quoted(quoted, dynamic, edits);
+            }
+        }
+        renamed
     }
-    let is_import_of_it = plain.iter().any(|import| moved.to.begins(&import.module));
-    occurrences(source, name)
-        .iter()
-        .any(|occurrence| match occurrence.role {
-            Role::Bind | Role::Global | Role::Nonlocal => true,
-            Role::Load => !is_import_of_it,
+
+    fn uses(&self) -> Vec<Use> {
+        let found = self.old.found.iter();
+        let found = found.filter(|found| match found.role {
+            Role::Load | Role::Global | Role::Nonlocal => true,
+            // `name += 1` uses it before it binds it.
+            Role::Bind => found
+                .node
+                .parent()
+                .is_some_and(|parent| parent.kind() == "augmented_assignment"),
             Role::None => false,
-        })
-        || plain
-            .iter()
-            .any(|import| import.module[0] == name && !moved.to.begins(&import.module))
-}
+        });
+        let mut uses: Vec<Use> = found
+            .map(|found| Use {
+                scope: found.scope,
+                meanings: self.old.meanings(found.node, found.scope),
+            })
+            .collect();
+        let imports = self.old.bound.iter();
+        let imports = imports.flat_map(|(home, bound)| {
+            bound.moved.iter().map(|import| Use {
+                scope: import.scope,
+                meanings: vec![*home],
+            })
+        });
+        uses.extend(imports);
+        uses
+    }
 
-/// The uses stay as they are, and the import gives them what they mean.
-fn keep_name(moved: &Move, imports: &[&Plain<'_>], edits: &mut Edits<'_>) {
-    let name = moved.from.first();
-    let can_be = |import: &&&Plain<'_>| {
-        moved.from.components().len() == 1 && import.module == moved.from.components()
-    };
-    let exact = imports.iter().filter(can_be).count();
-    for import in imports {
-        if exact == imports.len() {
-            edits.replace(import.node, &format!("{} as {name}", moved.to));
+    fn why_kept(&self, scope: ScopeId, uses: &[Use], edits: &Edits<'_>) -> Option<&'static str> {
+        let bound = &self.old.bound[&scope];
+        let is_answered =
+            |import: &&Plain<'_>| matches!(edits.answer(import.node), Some(Answer::Replace(_)));
+        if bound.other {
+            Some(OTHER)
+        } else if self.scopes.class(scope).is_some() && self.new.is_some() {
+            Some(CLASS)
+        } else if self.new.is_some_and(|new| self.is_taken(scope, uses, new)) {
+            Some(TAKEN)
         } else {
-            edits.ask(
-                import.node,
-                Kind::AmbiguousName,
-                "the name that it binds means something else, too",
-                vec![
-                    format!(
-                        "import {} as another name",
-                        import.moved.as_deref().unwrap_or_default().join(".")
-                    ),
-                    "rename what else has the name".to_owned(),
-                ],
-            );
+            bound.moved.iter().any(is_answered).then_some(ANSWERED)
         }
+    }
+
+    /// Whether the new name, bound in `scope`, would meet something else of that name.
+    fn is_taken(&self, scope: ScopeId, uses: &[Use], new: &Bindings<'_, '_>) -> bool {
+        // What is imported from there already is the same package.
+        let is_other = |at: ScopeId| new.bound.get(&at).is_some_and(|bound| bound.other);
+        let is_within = |inner: ScopeId| {
+            std::iter::successors(Some(inner), |at| self.scopes.around(*at)).any(|at| at == scope)
+        };
+        let would_mean_another = |at: ScopeId| {
+            let found = new.resolve(at);
+            found.is_some_and(|found| found != scope && is_within(found) && is_other(found))
+        };
+        let would_be_meant = |at: ScopeId| {
+            let before = new.resolve(at);
+            before != Some(scope)
+                && before.is_none_or(is_other)
+                && new.resolve_with(at, Some(scope)) == Some(scope)
+        };
+        let mut uses = uses.iter().filter(|used| used.meanings.contains(&scope));
+        let mut loads = new.found.iter().filter(|found| found.role == Role::Load);
+        is_other(scope)
+            || new.home(scope) != scope
+            || uses.any(|used| would_mean_another(used.scope))
+            || loads.any(|found| would_be_meant(found.scope))
+    }
+
+    /// The uses stay as they are, and the imports give them what they mean.
+    fn keep(&self, imports: &[&Plain<'_>], why: &'static str, edits: &mut Edits<'_>) {
+        let name = self.moved.from.first();
+        let can_be = self.moved.from.components().len() == 1;
+        for import in imports {
+            let now = import.moved.as_deref().unwrap_or_default().join(".");
+            let whole = format!("{} as {name}", self.moved.to);
+            let answer = edits.answer(import.node);
+            if can_be && import.module == self.moved.from.components() {
+                if !matches!(answer, Some(Answer::Replace(_))) || !edits.obey(import.node) {
+                    edits.replace(import.node, &whole);
+                }
+                continue;
+            }
+            if answer == Some(&Answer::Leave) && is_optional(import.node) {
+                // It will find nothing, and the source gets by without it.
+                edits.obey(import.node);
+                continue;
+            }
+            let first = if can_be {
+                format!("{now} as {name}, {whole}")
+            } else {
+                format!("import {now} as another name")
+            };
+            let answers = vec![first, "rename what else has the name".to_owned()];
+            edits.ask(import.node, Kind::AmbiguousName, why, answers);
+        }
+    }
+
+    /// An occurrence of a name that is a new one now.
+    fn follow(
+        &self,
+        occurrence: &Occurrence<'t>,
+        renamed: &BTreeSet<ScopeId>,
+        edits: &mut Edits<'_>,
+    ) {
+        match occurrence.role {
+            Role::Load => {
+                let meanings = self.old.meanings(occurrence.node, occurrence.scope);
+                if let Some(scope) = meanings.iter().find(|scope| renamed.contains(scope)) {
+                    let kept = self.old.bound[scope].kept;
+                    let is_kept = kept.is_some_and(|end| end <= occurrence.node.start_byte());
+                    self.rename(occurrence.node, is_kept, edits);
+                }
+            }
+            Role::Global | Role::Nonlocal => {
+                if renamed.contains(&self.old.home(occurrence.scope)) {
+                    edits.replace(occurrence.node, self.moved.to.first());
+                }
+            }
+            Role::Bind | Role::None => {}
+        }
+    }
+
+    /// A use of the name: as many attributes as the package's name has must follow.
+    fn rename(&self, name: Node<'_>, is_kept: bool, edits: &mut Edits<'_>) {
+        let rest = &self.moved.from.components()[1..];
+        match whole(self.source, name, rest) {
+            Some(whole) => edits.replace(whole, &self.moved.to.to_string()),
+            // Something of the parent, which another import still has.
+            None if is_kept => {}
+            None => edits.ask(
+                name,
+                Kind::AmbiguousName,
+                "uses the parent of the moved package, which only an import of that bound",
+                vec![format!("import {}", self.moved.from.first())],
+            ),
+        }
+    }
+
+    /// A type in quotes that means what has a new name now.
+    fn follow_quoted(&self, quoted: &Quoted<'_>, dynamic: &Dynamic, edits: &mut Edits<'_>) {
+        let to = self.moved.to.to_string();
+        if (dynamic.annotations || dynamic.strings) && !quoted.places.is_empty() {
+            edits.replace_in(quoted.node, &quoted.places, &to);
+            return;
+        }
+        let start = quoted.node.start_byte();
+        let mut now = self.source.text(quoted.node).to_owned();
+        for place in quoted.places.iter().rev() {
+            now.replace_range(place.start - start..place.end - start, &to);
+        }
+        let mut answers = vec!["leave it".to_owned()];
+        if !quoted.places.is_empty() {
+            answers.insert(0, now);
+        }
+        edits.ask(
+            quoted.node,
+            Kind::ForwardReference,
+            "is a type that means the moved package",
+            answers,
+        );
     }
 }
 
-/// A use of the name: as many attributes as the package's name has must follow.
-fn rename(
-    source: &Source,
-    moved: &Move,
-    occurrence: &Occurrence<'_>,
-    is_kept: bool,
-    edits: &mut Edits<'_>,
+/// Where a use may have its meaning from two scopes, both of them or none get a new name.
+fn keep_unsure(
+    uses: &[Use],
+    renamed: &mut BTreeSet<ScopeId>,
+    kept: &mut BTreeMap<ScopeId, &'static str>,
 ) {
-    let mut whole = occurrence.node;
-    for component in &moved.from.components()[1..] {
-        let attribute = whole.parent().filter(|parent| {
-            parent.kind() == "attribute"
-                && parent.child_by_field_name("object") == Some(whole)
-                && parent
-                    .child_by_field_name("attribute")
-                    .is_some_and(|attribute| source.text(attribute) == component)
+    loop {
+        let has_new = |scope: &ScopeId| renamed.contains(scope);
+        let unsure = uses.iter().find(|place| {
+            place.meanings.iter().any(has_new) && !place.meanings.iter().all(has_new)
         });
-        match attribute {
-            Some(attribute) => whole = attribute,
-            // Something of the parent, which another import still has.
-            None if is_kept => return,
-            None => {
-                edits.ask(
-                    occurrence.node,
-                    Kind::AmbiguousName,
-                    "uses the parent of the moved package, which only an import of that bound",
-                    vec![format!("import {}", moved.from.first())],
-                );
-                return;
+        let Some(place) = unsure else { return };
+        for scope in &place.meanings {
+            if renamed.remove(scope) {
+                kept.insert(*scope, UNSURE);
             }
         }
     }
-    edits.replace(whole, &moved.to.to_string());
 }

@@ -2,12 +2,27 @@
 //! byte for byte, whatever its encoding, so that places in one are places in the other. Refuses
 //! what Python 3 would not read; runs nothing.
 
-use tree_sitter::{Node, Parser, Tree, TreeCursor};
+use std::ops::Range;
+
+use tree_sitter::{Language, Node, Parser, Point, Tree, TreeCursor};
+
+use super::faulty::first_fault;
+use super::type_parameters::defaults_as_bounds;
 
 /// Longest source, in bytes.
 pub const BYTES_MAX: usize = 16 << 20;
 /// Deepest nesting; Python itself gives up far earlier.
 const DEPTH_MAX: usize = 1_000;
+/// Nodes that make a scope.
+const SCOPES: [&str; 7] = [
+    "function_definition",
+    "lambda",
+    "class_definition",
+    "list_comprehension",
+    "set_comprehension",
+    "dictionary_comprehension",
+    "generator_expression",
+];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Why a source can't be rewritten.
@@ -16,6 +31,16 @@ pub enum Refused {
     /// It is no Python 3.
     #[error("line {line}, column {column}: is no Python 3; correct it first")]
     Syntax {
+        /// The first is 1.
+        line: usize,
+        /// In bytes; the first is 1.
+        column: usize,
+    },
+    /// It would be none.
+    #[error(
+        "line {line}, column {column}: is no Python 3 with what [[migrate.replace]] puts there; correct that"
+    )]
+    Answer {
         /// The first is 1.
         line: usize,
         /// In bytes; the first is 1.
@@ -56,85 +81,168 @@ pub enum Refused {
     },
 }
 
+impl Refused {
+    /// What it is where an answer made it so.
+    #[must_use]
+    pub fn by_answer(self) -> Self {
+        match self {
+            Self::Syntax { line, column } => Self::Answer { line, column },
+            other => other,
+        }
+    }
+}
+
 /// A source and its tree.
 pub struct Source {
     /// Same length as the source; in it every byte that is not ASCII may be another.
-    text: Vec<u8>,
+    text: String,
     tree: Tree,
 }
 
+/// Nodes of a source that are looked at more closely, each kind in the order it stands there.
+#[derive(Debug, Default)]
+pub struct Parts<'t> {
+    /// `import` and `from` statements.
+    pub imports: Vec<Node<'t>>,
+    /// What makes a scope.
+    pub scopes: Vec<Node<'t>>,
+    /// Strings.
+    pub strings: Vec<Node<'t>>,
+    /// Comments.
+    pub comments: Vec<Node<'t>>,
+    /// Identifiers with one of the names that were asked for.
+    pub names: Vec<Node<'t>>,
+}
+
+/// What a node is collected as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Import,
+    Scope,
+    Text,
+    Comment,
+    Name,
+    /// Only Python 2 has it.
+    Wrong,
+    Other,
+}
+
 impl Source {
-    /// Parses `source`.
-    pub fn read(source: &[u8]) -> Result<Self, Refused> {
-        if source.len() > BYTES_MAX {
-            return Err(Refused::TooLong(source.len()));
-        }
-        if let Some(at) = source.iter().position(|&byte| byte == 0) {
-            return Err(Refused::Nul {
-                line: line_of(source, at),
-            });
-        }
-        let text = same_length_text(source)?;
+    /// Parses `text`, which `text_of` gave.
+    pub fn parse(text: String) -> Result<Self, Refused> {
         let mut parser = Parser::new();
-        let language = tree_sitter_python::LANGUAGE.into();
-        let tree = parser.set_language(&language).ok();
-        let Some(tree) = tree.and_then(|()| parser.parse(&text, None)) else {
-            return Err(Refused::Syntax { line: 1, column: 1 });
+        let language = parser.set_language(&tree_sitter_python::LANGUAGE.into());
+        language.map_err(|_| Refused::Syntax { line: 1, column: 1 })?;
+        let mut parse = |text: String| match parser.parse(&text, None) {
+            Some(tree) => Ok(Self { text, tree }),
+            None => Err(Refused::Syntax { line: 1, column: 1 }),
         };
-        let source = Self { text, tree };
-        source.check()?;
+        let source = parse(text)?;
+        if source.tree.root_node().has_error()
+            && let Some(text) = defaults_as_bounds(&source.text)
+        {
+            let known = parse(text)?;
+            if !known.tree.root_node().has_error() {
+                return Ok(known);
+            }
+        }
         Ok(source)
     }
 
-    /// What a node covers. What is not UTF-8 is no name that matters.
+    /// What a node covers.
     pub fn text(&self, node: Node<'_>) -> &str {
-        str::from_utf8(&self.text[node.byte_range()]).unwrap_or_default()
+        self.text.get(node.byte_range()).unwrap_or_default()
     }
 
-    /// Every node, before what is in it.
-    pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
-        let mut cursor = self.tree.walk();
-        let mut is_first = true;
-        std::iter::from_fn(move || {
-            let is_there = std::mem::take(&mut is_first) || advance(&mut cursor);
-            is_there.then(|| cursor.node())
-        })
+    /// What stands in a range of bytes.
+    pub fn slice(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
     }
 
-    fn check(&self) -> Result<(), Refused> {
+    /// The bytes directly before and after a range.
+    pub fn beside(&self, range: &Range<usize>) -> (Option<u8>, Option<u8>) {
+        let bytes = self.text.as_bytes();
+        let before = range.start.checked_sub(1).map(|at| bytes[at]);
+        (before, bytes.get(range.end).copied())
+    }
+
+    /// Goes through the tree, once for everybody: it is far larger than what is wanted of it.
+    pub fn parts<const N: usize>(&self, names: [&str; N]) -> Result<Parts<'_>, Refused> {
+        let kinds = kinds(&self.tree.language());
+        let has_error = self.tree.root_node().has_error();
+        let mut parts = Parts::default();
         let mut cursor = self.tree.walk();
+        let mut depth = 0;
         loop {
             let node = cursor.node();
-            let at = node.start_position();
-            let is_wrong = node.is_error()
-                || node.is_missing()
-                || matches!(node.kind(), "print_statement" | "exec_statement");
-            if is_wrong {
-                return Err(Refused::Syntax {
-                    line: at.row + 1,
-                    column: at.column + 1,
-                });
+            let part = kinds.get(usize::from(node.kind_id())).copied();
+            if part == Some(Part::Wrong) && !is_expression(node) {
+                return Err(syntax(node.start_position()));
             }
-            if cursor.depth() as usize > DEPTH_MAX {
-                return Err(Refused::TooDeep { line: at.row + 1 });
+            if has_error && (node.is_error() || node.is_missing()) {
+                return Err(syntax(first_fault(node)));
             }
-            if !advance(&mut cursor) {
-                return Ok(());
+            if depth > DEPTH_MAX {
+                let line = node.start_position().row + 1;
+                return Err(Refused::TooDeep { line });
+            }
+            match part {
+                Some(Part::Import) => parts.imports.push(node),
+                Some(Part::Scope) => parts.scopes.push(node),
+                Some(Part::Text) => parts.strings.push(node),
+                Some(Part::Comment) => parts.comments.push(node),
+                Some(Part::Name) if names.contains(&self.text(node)) => parts.names.push(node),
+                _ => {}
+            }
+            if !advance(&mut cursor, &mut depth) {
+                return Ok(parts);
             }
         }
     }
+}
+
+fn syntax(at: Point) -> Refused {
+    Refused::Syntax {
+        line: at.row + 1,
+        column: at.column + 1,
+    }
+}
+
+/// Whether what the grammar takes for a statement of Python 2 is one: `print >> x, y` means
+/// something in both.
+fn is_expression(statement: Node<'_>) -> bool {
+    let first = statement.named_child(0);
+    first.is_some_and(|first| first.kind() == "chevron")
+}
+
+/// What becomes of the nodes of every kind, by its number. Several numbers may have one name.
+fn kinds(language: &Language) -> Vec<Part> {
+    let count = u16::try_from(language.node_kind_count()).unwrap_or(u16::MAX);
+    let part = |id| match language.node_kind_for_id(id).unwrap_or_default() {
+        _ if !language.node_kind_is_named(id) => Part::Other,
+        "import_statement" | "import_from_statement" => Part::Import,
+        "string" => Part::Text,
+        "comment" => Part::Comment,
+        "identifier" => Part::Name,
+        "print_statement" | "exec_statement" => Part::Wrong,
+        name if SCOPES.contains(&name) => Part::Scope,
+        _ => Part::Other,
+    };
+    (0..count).map(part).collect()
 }
 
 /// Goes to the next node: into the present one, or past it. However deep a tree is, this takes
 /// no more of the stack.
-fn advance(cursor: &mut TreeCursor<'_>) -> bool {
+fn advance(cursor: &mut TreeCursor<'_>, depth: &mut usize) -> bool {
     if cursor.goto_first_child() {
+        *depth += 1;
         return true;
     }
     while !cursor.goto_next_sibling() {
         if !cursor.goto_parent() {
             return false;
         }
+        *depth -= 1;
     }
     true
 }
@@ -147,34 +255,45 @@ fn line_of(source: &[u8], at: usize) -> usize {
         .saturating_sub(1)
 }
 
-fn same_length_text(source: &[u8]) -> Result<Vec<u8>, Refused> {
+/// The text of a source, of the same length.
+pub fn text_of(source: &[u8]) -> Result<String, Refused> {
+    if source.len() > BYTES_MAX {
+        return Err(Refused::TooLong(source.len()));
+    }
+    if let Some(at) = source.iter().position(|&byte| byte == 0) {
+        return Err(Refused::Nul {
+            line: line_of(source, at),
+        });
+    }
     let cookie = cookie(source);
     let known = cookie
         .as_ref()
         .map(|(_, name)| name.to_ascii_lowercase().replace('_', "-"));
-    let mut text = source.to_vec();
     match known.as_deref() {
         None | Some("utf-8" | "utf8" | "ascii" | "us-ascii" | "utf-8-sig") => {
-            if let Err(error) = str::from_utf8(source) {
-                return Err(Refused::NotUtf8 {
+            match str::from_utf8(source) {
+                Ok(text) => Ok(text.to_owned()),
+                Err(error) => Err(Refused::NotUtf8 {
                     line: line_of(source, error.valid_up_to()),
-                });
+                }),
             }
         }
         Some(name) if is_single_byte(name) => {
             // Letters, as most of them are; what counts is that they are no ASCII.
-            for byte in &mut text {
-                if !byte.is_ascii() {
-                    *byte = b'_';
+            let letter = |&byte: &u8| {
+                if byte.is_ascii() {
+                    char::from(byte)
+                } else {
+                    '_'
                 }
-            }
+            };
+            Ok(source.iter().map(letter).collect())
         }
         Some(_) => {
             let (line, cookie) = cookie.unwrap_or_default();
-            return Err(Refused::Encoding { line, cookie });
+            Err(Refused::Encoding { line, cookie })
         }
     }
-    Ok(text)
 }
 
 /// Encodings in which an ASCII byte is the ASCII character, wherever it stands.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use tree_sitter::Node;
 
-use super::parse::Source;
+use super::parse::{Parts, Source};
 
 /// Which scope: the node that makes it, or the module.
 pub type ScopeId = usize;
@@ -40,46 +40,44 @@ pub struct Occurrence<'t> {
 }
 
 /// The scopes of a source.
-pub struct Scopes {
-    /// Every scope but the module: the one around it, and whether it is a class.
-    around: BTreeMap<ScopeId, (ScopeId, bool)>,
+pub struct Scopes<'t> {
+    /// Every scope but the module: the one around it, and what makes it.
+    around: BTreeMap<ScopeId, (ScopeId, Node<'t>)>,
 }
 
-impl Scopes {
+impl<'t> Scopes<'t> {
     /// Finds them.
-    pub fn of(source: &Source) -> Self {
-        let mut around = BTreeMap::new();
-        for node in source.nodes() {
-            if is_scope(node) {
-                around.insert(
-                    node.id(),
-                    (scope_of(node), node.kind() == "class_definition"),
-                );
-            }
+    pub fn of(parts: &Parts<'t>) -> Self {
+        let scope = |node: &Node<'t>| (node.id(), (scope_of(*node), *node));
+        Self {
+            around: parts.scopes.iter().map(scope).collect(),
         }
-        Self { around }
     }
 
-    /// In which of the scopes `binds` says yes to an occurrence in `scope` finds its meaning.
-    pub fn resolve(&self, scope: ScopeId, binds: impl Fn(ScopeId) -> bool) -> Option<ScopeId> {
-        let mut at = scope;
-        loop {
-            let is_class = self.around.get(&at).is_some_and(|(_, is_class)| *is_class);
-            // What a class binds is not seen by the functions in it.
-            if (at == scope || !is_class) && binds(at) {
-                return Some(at);
-            }
-            at = self.around.get(&at)?.0;
-        }
+    /// The scope around it; none around the module.
+    pub fn around(&self, scope: ScopeId) -> Option<ScopeId> {
+        self.around.get(&scope).map(|(around, _)| *around)
+    }
+
+    /// The class that makes it, if one does.
+    pub fn class(&self, scope: ScopeId) -> Option<Node<'t>> {
+        let (_, node) = self.around.get(&scope)?;
+        (node.kind() == "class_definition").then_some(*node)
+    }
+
+    /// Whether it is a function's, in which `nonlocal` finds names.
+    pub fn is_function(&self, scope: ScopeId) -> bool {
+        self.around
+            .get(&scope)
+            .is_some_and(|(_, node)| matches!(node.kind(), "function_definition" | "lambda"))
     }
 }
 
-/// Every occurrence of `name`.
-pub fn occurrences<'t>(source: &'t Source, name: &str) -> Vec<Occurrence<'t>> {
-    let named = |node: &Node<'_>| node.kind() == "identifier" && source.text(*node) == name;
-    source
-        .nodes()
-        .filter(named)
+/// Every occurrence of `name`, which is one of those that the parts have.
+pub fn occurrences<'t>(source: &Source, parts: &Parts<'t>, name: &str) -> Vec<Occurrence<'t>> {
+    let names = parts.names.iter().copied();
+    names
+        .filter(|node| source.text(*node) == name)
         .map(|node| {
             let role = role(node);
             Occurrence {
@@ -93,6 +91,23 @@ pub fn occurrences<'t>(source: &'t Source, name: &str) -> Vec<Occurrence<'t>> {
             }
         })
         .collect()
+}
+
+/// What gets the attribute `name` of `object`, if its parent does.
+pub fn attribute<'t>(source: &Source, object: Node<'t>, name: &str) -> Option<Node<'t>> {
+    object.parent().filter(|parent| {
+        parent.kind() == "attribute"
+            && is_field(*parent, "object", object)
+            && parent
+                .child_by_field_name("attribute")
+                .is_some_and(|attribute| source.text(attribute) == name)
+    })
+}
+
+/// The whole of `name.a.b`, whose first name is `name` and whose attributes are `rest`.
+pub fn whole<'t>(source: &Source, name: Node<'t>, rest: &[String]) -> Option<Node<'t>> {
+    rest.iter()
+        .try_fold(name, |object, name| attribute(source, object, name))
 }
 
 /// Where a `:=` binds.
@@ -203,6 +218,10 @@ fn role(node: Node<'_>) -> Role {
         "attribute" => name_or("attribute", Role::None, Role::Load),
         "keyword_argument" => name_or("name", Role::None, Role::Load),
         "aliased_import" | "as_pattern_target" | "case_pattern" | "splat_pattern" => Role::Bind,
+        // Of a class pattern; its value is a pattern.
+        "keyword_pattern" => Role::None,
+        "as_pattern" if is_in_case(parent) && parent.named_child(0) != Some(node) => Role::Bind,
+        "type" | "splat_type" | "generic_type" if is_name_of_a_type(node) => Role::Bind,
         "function_definition" | "class_definition" => name_or("name", Role::Bind, Role::Load),
         "global_statement" => Role::Global,
         "nonlocal_statement" => Role::Nonlocal,
@@ -211,6 +230,32 @@ fn role(node: Node<'_>) -> Role {
         "named_expression" => name_or("name", Role::Bind, Role::Load),
         _ => role_as_target(node),
     }
+}
+
+/// Whether `as` stands in a pattern of `match`, not in a `with` or `except`.
+fn is_in_case(as_pattern: Node<'_>) -> bool {
+    let first = as_pattern.named_child(0);
+    first.is_some_and(|first| first.kind() == "case_pattern")
+}
+
+/// Whether it is what a `type` statement binds, or a type parameter. The scope of that is smaller
+/// than the one it is taken to be in; so nothing is renamed that it could mean.
+fn is_name_of_a_type(node: Node<'_>) -> bool {
+    let mut child = node;
+    while let Some(parent) = child.parent() {
+        match parent.kind() {
+            "type" | "splat_type" | "generic_type" | "type_parameter" => {}
+            // After the colon comes what it is bound by.
+            "constrained_type" if parent.named_child(0) == Some(child) => {}
+            "type_alias_statement" => return is_field(parent, "left", child),
+            "function_definition" | "class_definition" => {
+                return is_field(parent, "type_parameters", child);
+            }
+            _ => return false,
+        }
+        child = parent;
+    }
+    false
 }
 
 fn role_in_dotted_name(name: Node<'_>, node: Node<'_>) -> Role {
@@ -255,7 +300,6 @@ fn role_as_target(node: Node<'_>) -> Role {
                 is_field(parent, "left", child)
             }
             "delete_statement" | "as_pattern_target" => true,
-            "type_alias_statement" => is_field(parent, "left", child),
             _ => false,
         };
         return if is_target { Role::Bind } else { Role::Load };

@@ -1,6 +1,9 @@
 //! The rewriter, form by form: what goes in and, to the byte, what comes out. And what holds of
 //! any source.
 
+mod scopes;
+mod strings;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -27,6 +30,15 @@ fn with(source: &str, place: Option<&Place>, moved: &Move) -> (String, Vec<Quest
         |content| String::from_utf8(content).unwrap(),
     );
     (content, rewritten.questions)
+}
+
+fn answered(answers: &[(&str, Answer)]) -> Dynamic {
+    let mut dynamic = Dynamic::default();
+    for (text, answer) in answers {
+        let text = Some((*text).to_owned());
+        dynamic.answers.enter(text, answer.clone());
+    }
+    dynamic
 }
 
 /// A script, `old` → `new`, nothing to ask.
@@ -201,14 +213,14 @@ fn what_cannot_be_decided_is_asked_and_stays() {
         (questions[0].line, questions[0].text.as_str()),
         (2, "'old.a'")
     );
-    assert_eq!(questions[0].answers, ["new.a", "leave it"]);
+    assert_eq!(questions[0].answers, ["'new.a'", "leave it"]);
 }
 
 #[test]
 fn dynamic_forms_are_rewritten_where_the_configuration_says_so() {
     let named = Dynamic {
         calls: vec!["import_module".to_owned(), "mock.patch".to_owned()],
-        strings: false,
+        ..Dynamic::default()
     };
     let all = Dynamic {
         strings: true,
@@ -326,6 +338,18 @@ fn relative_imports_mean_what_they_meant() {
             vec![]
         )
     );
+    // Where no space was needed beside the dots, one is beside a name.
+    assert_eq!(
+        with(
+            "from..other import x\nfrom ..import y\nfrom.b import z\n",
+            Some(&leaves),
+            &out
+        ),
+        (
+            "from top.other import x\nfrom top import y\nfrom.b import z\n".to_owned(),
+            vec![]
+        )
+    );
     let (found, questions) = with("from top import old, x\n", None, &out);
     assert_eq!(
         (found.as_str(), questions[0].kind),
@@ -354,9 +378,15 @@ fn what_python_would_not_read_is_refused_with_its_line() {
     };
     for (source, line) in [
         (&b"import old\ndef f(:\n    pass\n"[..], 2),
-        (b"x = 1\nprint 'x'\n", 2),
-        (b"x = (\n", 1),
+        (b"old = 1\nprint 'x'\n", 2),
+        (b"x = (old\n", 1),
         (b"import old.\n", 1),
+        (b"import old\nx = 1\nf(1, 2\ny = 3\ndef g(): pass\n", 3),
+        (b"import old\ndef f(a\n      b):\n    pass\n", 3),
+        (
+            b"import old\nclass C:\n    x = 1\n    def f(self):\n        return )\n",
+            5,
+        ),
     ] {
         let error = refused(source);
         assert!(
@@ -373,7 +403,7 @@ fn what_python_would_not_read_is_refused_with_its_line() {
             cookie: "utf-16".to_owned()
         }
     );
-    let deep = "(".repeat(5_000) + &")".repeat(5_000);
+    let deep = "(".repeat(5_000) + "old" + &")".repeat(5_000);
     assert!(matches!(
         refused(deep.as_bytes()),
         Refused::TooDeep { .. } | Refused::Syntax { .. }
@@ -382,6 +412,58 @@ fn what_python_would_not_read_is_refused_with_its_line() {
         refused(&vec![b' '; BYTES_MAX + 1]),
         Refused::TooLong(_)
     ));
+}
+
+#[test]
+fn what_only_newer_or_older_pythons_write_is_read() {
+    for (source, expected) in [
+        (
+            "def f[T = old.a.T, *U = *tuple[int]](x: T): ...\nimport old.a\n",
+            "def f[T = new.a.T, *U = *tuple[int]](x: T): ...\nimport new.a\n",
+        ),
+        (
+            "import old\nclass C[T: int = old.T](old.B): ...\ntype X[T = old.T] = old.U[T]\n",
+            "import new\nclass C[T: int = new.T](new.B): ...\ntype X[T = new.T] = new.U[T]\n",
+        ),
+        (
+            "import old\nprint >> old.x, old.y\n",
+            "import new\nprint >> new.x, new.y\n",
+        ),
+    ] {
+        becomes(source, expected);
+    }
+}
+
+#[test]
+fn what_can_have_no_part_in_the_move_may_be_no_python() {
+    for source in ["x = (\n", "print 'older'; an_old = old2\n", "{{ name }}"] {
+        let place = place("tests.a", "tests.a", false);
+        assert_eq!(
+            with(source, Some(&place), &moved("old", "new")),
+            (source.to_owned(), vec![])
+        );
+    }
+    // What moves and imports from where it was has one, without naming it.
+    let leaves = place("top.old.a", "new.a", false);
+    for (source, expected) in [
+        ("from ..b import x\n", "from top.b import x\n"),
+        ("from \\\n  .. import x\n", "from \\\n  top import x\n"),
+    ] {
+        assert_eq!(
+            with(source, Some(&leaves), &moved("top.old", "new")),
+            (expected.to_owned(), vec![])
+        );
+    }
+    let moved = moved("top.old", "new");
+    assert!(
+        rewrite(
+            b"x = (  # from.\n",
+            Some(&leaves),
+            &moved,
+            &Dynamic::default()
+        )
+        .is_err()
+    );
 }
 
 #[test]
@@ -414,6 +496,7 @@ fn names_of_modules_are_ascii_and_no_keywords() {
     };
     assert_eq!(of("a/b/__init__.py"), Some(("a.b".to_owned(), true)));
     assert_eq!(of("a/b.py"), Some(("a.b".to_owned(), false)));
+    assert_eq!(of("a/__init__.pyi"), Some(("a".to_owned(), true)));
     for none in ["a/b.txt", "a-b/c.py", "__init__.py/x", "conf.d/x.py"] {
         assert_eq!(of(none), None, "{none}");
     }

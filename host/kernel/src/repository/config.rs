@@ -109,6 +109,9 @@ pub struct Migrate {
     /// Python files in which every string that names a module of it is rewritten.
     #[serde(default)]
     pub strings: Scope,
+    /// Python files in which types in quotes that mean something of it are rewritten.
+    #[serde(default)]
+    pub annotations: Scope,
     /// Other files in which every mention of it is rewritten.
     #[serde(default)]
     pub mentions: Scope,
@@ -118,16 +121,31 @@ pub struct Migrate {
     /// Questions that are answered: what they are about stays as it is.
     #[serde(default)]
     pub leave: Vec<Leave>,
+    /// Questions that are answered by what takes the place of what they are about.
+    #[serde(default)]
+    pub replace: Vec<Replace>,
 }
 
-/// An answer.
+/// An answer: it stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Leave {
-    /// The file, from the top of the repository.
+    /// The file, from the top of the repository, before the move.
+    pub file: String,
+    /// What the question is about, as it is shown; left out, every question about the file.
+    pub text: Option<String>,
+}
+
+/// An answer: something else takes its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replace {
+    /// The file, from the top of the repository, before the move.
     pub file: String,
     /// What the question is about, as it is shown.
     pub text: String,
+    /// What takes its place.
+    pub with: String,
 }
 
 /// How the repository's tests are run.

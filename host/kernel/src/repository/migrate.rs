@@ -3,7 +3,10 @@
 //! plans; moves and writes nothing.
 
 mod after;
+mod outside;
+mod shared;
 mod tree;
+mod unmatched;
 
 use std::collections::BTreeSet;
 
@@ -11,17 +14,25 @@ use serde::Serialize;
 
 use super::config::Migrate;
 use crate::python::{
-    self, Dynamic, Edit, Kind, ModulePath, Move, Place, Question, mentions, rewrite_mentions,
+    self, Answer, Answers, Dynamic, Edit, Mentions, ModulePath, Move, Place, Question, Reach,
+    Rewritten, Used, rewrite_text,
 };
 
 pub use after::{After, unresolved};
+pub use shared::ask_about_shared;
 pub use tree::{NoTree, deleted, ported};
+pub use unmatched::unmatched;
+
+/// Longest file of a package, in bytes, that is no source and is read for mentions all the same.
+const DATA_BYTES_MAX: usize = 1 << 20;
 
 /// A migration that may be planned.
 #[derive(Debug)]
 pub struct Migration<'a> {
     config: &'a Migrate,
     moved: Move,
+    /// What is in the package's folder, see `Dynamic`.
+    known: BTreeSet<String>,
 }
 
 /// Why it may not, or a file of it can't be.
@@ -48,13 +59,21 @@ pub enum Refused {
     /// A file that is no Python and no text.
     #[error("file {0}: is not UTF-8; leave it out of [migrate] mentions and questions")]
     Encoding(String),
+    /// A question that is answered in two ways.
+    #[error("[migrate] leave and replace: '{text}' in {file} is answered twice; leave one of them")]
+    Twice {
+        /// The file that it is about.
+        file: String,
+        /// What it is about.
+        text: String,
+    },
     /// Two files would be one.
     #[error("file {0}: is there already, and one of the package would take its place")]
     Taken(String),
 }
 
 /// What becomes of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Planned {
     /// Where it goes, if it moves.
     pub becomes: Option<String>,
@@ -67,6 +86,12 @@ pub struct Planned {
     pub path: String,
     /// What a person has to say first.
     pub questions: Vec<Question>,
+    /// What it shares with other sources, and gets from them.
+    #[serde(skip)]
+    pub reach: Reach,
+    /// Answers that were needed.
+    #[serde(skip)]
+    pub used: Used,
 }
 
 impl<'a> Migration<'a> {
@@ -100,7 +125,45 @@ impl<'a> Migration<'a> {
                 why: "one of the two lies in the other; choose another".to_owned(),
             });
         }
-        Ok(Self { config, moved })
+        let answers = config
+            .leave
+            .iter()
+            .map(|leave| (&leave.file, leave.text.as_ref()));
+        let replaced = config.replace.iter();
+        let mut answered = BTreeSet::new();
+        for answer in answers.chain(replaced.map(|answer| (&answer.file, Some(&answer.text)))) {
+            if !answered.insert(answer) {
+                return Err(Refused::Twice {
+                    file: answer.0.clone(),
+                    text: answer.1.cloned().unwrap_or_default(),
+                });
+            }
+        }
+        Ok(Self {
+            config,
+            moved,
+            known: BTreeSet::new(),
+        })
+    }
+
+    /// As it is where these files are: what is in the package says what may be a name of it.
+    #[must_use]
+    pub fn among<'p>(mut self, there: impl IntoIterator<Item = &'p str>) -> Self {
+        for path in there {
+            let inside = |folder: &str| path.strip_prefix(folder)?.strip_prefix('/');
+            let Some(rest) = inside(&self.config.from).or_else(|| inside(&self.config.to)) else {
+                continue;
+            };
+            let name = rest.split('/').next().unwrap_or_default();
+            let ends = ["py", "pyi", "pyd", "so"];
+            if let Some((stem, _)) = name.split_once('.')
+                && ends.iter().any(|end| name.rsplit('.').next() == Some(end))
+            {
+                self.known.insert(stem.to_owned());
+            }
+            self.known.insert(name.to_owned());
+        }
+        self
     }
 
     /// The package that moves.
@@ -114,30 +177,29 @@ impl<'a> Migration<'a> {
             || self.config.imports.has(path)
             || self.config.mentions.has(path)
             || self.config.questions.has(path)
+            || (self.is_in_new(path) && !is_python(path))
     }
 
-    /// What becomes of the file at `path`, which `has`.
+    /// Whether the file has none, and may import the package all the same.
+    pub fn is_outside(&self, path: &str) -> bool {
+        is_python(path) && !self.has(path)
+    }
+
+    /// What becomes of the file at `path`, which `has` or `is_outside`.
     pub fn plan(&self, path: &str, content: &[u8]) -> Result<Planned, Refused> {
         let becomes = self.becomes(path);
-        let planned = if is_python(path) && (becomes.is_some() || self.config.imports.has(path)) {
+        let planned = if self.is_source(path) {
             self.plan_python(path, becomes.as_deref(), content)?
-        } else if becomes.is_none() || self.config.mentions.has(path) {
-            self.plan_text(path, content)?
+        } else if self.config.mentions.has(path) {
+            self.plan_text(path, content, Mentions::Rewritten)?
+        } else if self.config.questions.has(path) {
+            self.plan_text(path, content, Mentions::Asked)?
+        } else if self.has(path) {
+            self.plan_data(path, content)
         } else {
-            // Data of the package: goes with it as it is.
-            Planned {
-                becomes: None,
-                content: None,
-                edits: Vec::new(),
-                path: path.to_owned(),
-                questions: Vec::new(),
-            }
+            self.plan_outside(path, content)
         };
-        let mut planned = Planned { becomes, ..planned };
-        planned
-            .questions
-            .retain(|question| !self.is_left(path, question));
-        Ok(planned)
+        Ok(Planned { becomes, ..planned })
     }
 
     /// Whether no file would take the place of another; `there` is every file of the repository.
@@ -168,94 +230,156 @@ impl<'a> Migration<'a> {
         ModulePath::of_file(inside)
     }
 
+    /// Where a file was that lies where the package goes.
+    fn before(&self, path: &str) -> Option<String> {
+        let rest = path.strip_prefix(&self.config.to)?;
+        rest.starts_with('/')
+            .then(|| format!("{}{rest}", self.config.from))
+    }
+
+    /// Whether it lies where the package goes.
+    pub fn is_in_new(&self, path: &str) -> bool {
+        self.before(path).is_some()
+    }
+
+    /// Whether it is a source whose imports follow the package.
+    fn is_source(&self, path: &str) -> bool {
+        is_python(path) && (self.becomes(path).is_some() || self.config.imports.has(path))
+    }
+
+    /// Which module a source is, before and after.
+    fn place(&self, path: &str, becomes: Option<&str>) -> Option<Place> {
+        let (before, is_package) = self.module(path)?;
+        let after = match becomes {
+            Some(becomes) => self.module(becomes)?.0,
+            None => before.clone(),
+        };
+        Some(Place {
+            before,
+            after,
+            is_package,
+        })
+    }
+
+    /// Answers about the file at `path`, which may have moved since they were given.
+    fn answers(&self, path: &str) -> Answers {
+        let is_it = |file: &String| file == path || self.becomes(file).as_deref() == Some(path);
+        let mut answers = Answers::default();
+        for leave in self.config.leave.iter().filter(|leave| is_it(&leave.file)) {
+            answers.enter(leave.text.clone(), Answer::Leave);
+        }
+        for replace in self
+            .config
+            .replace
+            .iter()
+            .filter(|replace| is_it(&replace.file))
+        {
+            let with = Answer::Replace(replace.with.clone());
+            answers.enter(Some(replace.text.clone()), with);
+        }
+        answers
+    }
+
+    fn dynamic(&self, answers: Answers) -> Dynamic {
+        Dynamic {
+            answers,
+            folder: self.config.from.clone(),
+            known: self.known.clone(),
+            ..Dynamic::default()
+        }
+    }
+
     fn plan_python(
         &self,
         path: &str,
         becomes: Option<&str>,
         content: &[u8],
     ) -> Result<Planned, Refused> {
-        let place = self.module(path).and_then(|(before, is_package)| {
-            let after = match becomes {
-                Some(becomes) => self.module(becomes)?.0,
-                None => before.clone(),
-            };
+        let place = self.place(path, becomes);
+        // Others can import what the package can't.
+        let home = place.clone().or_else(|| {
+            let (module, is_package) = ModulePath::of_file(path)?;
             Some(Place {
-                before,
-                after,
+                before: module.clone(),
+                after: module,
                 is_package,
             })
         });
         let dynamic = Dynamic {
             calls: self.config.calls.clone(),
             strings: self.config.strings.has(path),
+            annotations: self.config.annotations.has(path),
+            ..self.dynamic(self.answers(path))
         };
-        let rewritten = python::rewrite(content, place.as_ref(), &self.moved, &dynamic);
-        let rewritten = rewritten.map_err(|error| Refused::Source {
+        let rewritten = python::rewrite_and_reach(
+            content,
+            place.as_ref(),
+            home.as_ref(),
+            &self.moved,
+            &dynamic,
+        );
+        let (rewritten, reach) = rewritten.map_err(|error| Refused::Source {
             path: path.to_owned(),
             error,
         })?;
         Ok(Planned {
-            becomes: None,
-            content: rewritten.content,
-            edits: rewritten.edits,
-            path: path.to_owned(),
-            questions: rewritten.questions,
+            reach,
+            ..planned(path, rewritten)
         })
     }
 
-    fn plan_text(&self, path: &str, content: &[u8]) -> Result<Planned, Refused> {
+    fn plan_text(&self, path: &str, content: &[u8], what: Mentions) -> Result<Planned, Refused> {
         let text = str::from_utf8(content).map_err(|_| Refused::Encoding(path.to_owned()))?;
-        let questions = mentions(text, &self.moved);
-        let is_rewritten = self.config.mentions.has(path);
-        let now = is_rewritten.then(|| rewrite_mentions(text, &self.moved));
-        let edits = |question: &Question| {
-            let now = question.answers.first().map_or("", String::as_str);
-            Edit {
-                line: question.line,
-                now: now.trim().to_owned(),
-                was: question.text.clone(),
-            }
-        };
-        Ok(Planned {
-            becomes: None,
-            edits: if is_rewritten {
-                questions.iter().map(edits).collect()
-            } else {
-                Vec::new()
-            },
-            content: now.filter(|now| now != text).map(String::into_bytes),
-            path: path.to_owned(),
-            questions: if is_rewritten { Vec::new() } else { questions },
-        })
+        let dynamic = self.dynamic(self.answers(path));
+        Ok(planned(
+            path,
+            rewrite_text(text, &self.moved, &dynamic, what),
+        ))
     }
 
-    /// Whether the configuration answers a question with: leave it. Never where what stays would
-    /// not work.
-    fn is_left(&self, path: &str, question: &Question) -> bool {
-        let may_be = matches!(
-            question.kind,
-            Kind::DynamicImport | Kind::String | Kind::Mention
-        );
-        // Answers name files as they were; afterwards those of the package are elsewhere.
-        may_be
-            && self.config.leave.iter().any(|leave| {
-                let moved = self.becomes(&leave.file);
-                let is_it = leave.file == path || moved.as_deref() == Some(path);
-                is_it && leave.text == question.text
-            })
+    /// Data of the package goes with it as it is, but for what a person has answered.
+    fn plan_data(&self, path: &str, content: &[u8]) -> Planned {
+        let rewritten = data(content).map(|text| {
+            let dynamic = self.dynamic(self.answers(path));
+            rewrite_text(text, &self.moved, &dynamic, Mentions::CertainAsked)
+        });
+        planned(path, rewritten.unwrap_or_default())
     }
 }
 
+fn planned(path: &str, rewritten: Rewritten) -> Planned {
+    Planned {
+        content: rewritten.content,
+        edits: rewritten.edits,
+        path: path.to_owned(),
+        questions: rewritten.questions,
+        used: rewritten.used,
+        ..Planned::default()
+    }
+}
+
+/// What of a package's data can be read for mentions: text, and no flood of it.
+fn data(content: &[u8]) -> Option<&str> {
+    if content.len() > DATA_BYTES_MAX || content.contains(&0) {
+        return None;
+    }
+    str::from_utf8(content).ok()
+}
+
+/// What the name of a file ends with.
+fn ending(path: &str) -> Option<&str> {
+    path.rsplit_once('.').map(|(_, end)| end)
+}
+
 fn is_python(path: &str) -> bool {
-    path.rsplit_once('.')
-        .is_some_and(|(_, end)| end == "py" || end == "pyi")
+    matches!(ending(path), Some("py" | "pyi"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::scope::Scope;
     use super::*;
-    use crate::repository::config::Leave;
+    use crate::repository::config::{Leave, Replace};
 
     fn config() -> Migrate {
         Migrate {
@@ -265,12 +389,14 @@ mod tests {
             imports: Scope::new(&["tests/**/*.py"]).unwrap(),
             calls: vec!["import_module".to_owned()],
             strings: Scope::new(&["tests/strings.py"]).unwrap(),
+            annotations: Scope::default(),
             mentions: Scope::new(&["pyproject.toml"]).unwrap(),
-            questions: Scope::new(&["Makefile"]).unwrap(),
+            questions: Scope::new(&["Makefile", "project_builder/notes.txt"]).unwrap(),
             leave: vec![Leave {
                 file: "tests/t.py".to_owned(),
-                text: "'project_builder'".to_owned(),
+                text: Some("'project_builder'".to_owned()),
             }],
+            replace: Vec::new(),
         }
     }
 
@@ -303,7 +429,49 @@ mod tests {
             (
                 "project_builder/data.json",
                 "\"project_builder.x\"",
-                (becomes("coo/data.json"), "\"project_builder.x\"", 0),
+                (becomes("coo/data.json"), "\"project_builder.x\"", 1),
+            ),
+            // Its own files are asked about where they mean it, and where the configuration says so.
+            (
+                "project_builder/words.txt",
+                "how project_builder came about\n",
+                (
+                    becomes("coo/words.txt"),
+                    "how project_builder came about\n",
+                    0,
+                ),
+            ),
+            (
+                "project_builder/notes.txt",
+                "how project_builder came about\n",
+                (
+                    becomes("coo/notes.txt"),
+                    "how project_builder came about\n",
+                    1,
+                ),
+            ),
+            (
+                "project_builder/bin/tool",
+                "#!/usr/bin/python3\nimport project_builder.cli\n",
+                (
+                    becomes("coo/bin/tool"),
+                    "#!/usr/bin/python3\nimport project_builder.cli\n",
+                    1,
+                ),
+            ),
+            (
+                "project_builder/image",
+                "\0import project_builder.cli\n",
+                (becomes("coo/image"), "\0import project_builder.cli\n", 0),
+            ),
+            (
+                "project_builder/stub.pyi",
+                "from . import x\nfrom project_builder.y import z\n",
+                (
+                    becomes("coo/stub.pyi"),
+                    "from . import x\nfrom coo.y import z\n",
+                    0,
+                ),
             ),
             (
                 "tests/t.py",
@@ -382,7 +550,9 @@ mod tests {
         }
         let config = config();
         let migration = Migration::of(&config).unwrap();
-        let refused = migration.plan("tests/t.py", b"x = (\n").unwrap_err();
+        let refused = migration
+            .plan("tests/t.py", b"project_builder = (\n")
+            .unwrap_err();
         assert_eq!(
             refused.to_string(),
             "file tests/t.py: line 1, column 1: is no Python 3; correct it first"
@@ -393,5 +563,73 @@ mod tests {
             migration.check(&planned, ["coo/a.py"]),
             Err(Refused::Taken("coo/a.py".to_owned()))
         );
+    }
+
+    #[test]
+    fn answers_win_and_hold_after_the_move() {
+        let leave = |file: &str, text: &str| Leave {
+            file: file.to_owned(),
+            text: Some(text.to_owned()),
+        };
+        let config = Migrate {
+            strings: Scope::new(&["**/*.py"]).unwrap(),
+            mentions: Scope::new(&["README", "project_builder/a.txt"]).unwrap(),
+            leave: vec![
+                leave("tests/t.py", "'project_builder.a'"),
+                leave("README", "once project_builder.a"),
+                leave("project_builder/b.txt", "project_builder.a"),
+                Leave {
+                    file: "project_builder/c.txt".to_owned(),
+                    text: None,
+                },
+            ],
+            replace: vec![Replace {
+                file: "README".to_owned(),
+                text: "project_builder.b".to_owned(),
+                with: "coo.b, once project_builder.b".to_owned(),
+            }],
+            ..config()
+        };
+        let files = ["project_builder/a.py", "project_builder/b/__init__.py"];
+        let migration = Migration::of(&config).unwrap().among(files);
+        for (path, content, expected) in [
+            (
+                "tests/t.py",
+                "x = 'project_builder.a', 'project_builder.b'\n",
+                "x = 'project_builder.a', 'coo.b'\n",
+            ),
+            (
+                "README",
+                "once project_builder.a\nproject_builder.a\nproject_builder.b\n",
+                "once project_builder.a\ncoo.a\ncoo.b, once project_builder.b\n",
+            ),
+            (
+                "project_builder/a.txt",
+                "project_builder/b/x\n",
+                "coo/b/x\n",
+            ),
+            (
+                "project_builder/b.txt",
+                "project_builder.a\n",
+                "project_builder.a\n",
+            ),
+            (
+                "project_builder/c.txt",
+                "project_builder.a\nproject_builder.b\n",
+                "project_builder.a\nproject_builder.b\n",
+            ),
+        ] {
+            let planned = migration.plan(path, content.as_bytes()).unwrap();
+            let now = planned.content.unwrap_or(content.as_bytes().to_vec());
+            assert_eq!(String::from_utf8(now.clone()).unwrap(), expected);
+            assert_eq!(planned.questions, [], "{path}");
+            let path = planned.becomes.unwrap_or(path.to_owned());
+            assert_eq!(migration.after(&path, &now).unwrap().legacy, [""; 0]);
+        }
+        let twice = Migrate {
+            leave: vec![leave("README", "project_builder.b")],
+            ..config.clone()
+        };
+        assert!(matches!(Migration::of(&twice), Err(Refused::Twice { .. })));
     }
 }

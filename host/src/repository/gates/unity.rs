@@ -15,15 +15,15 @@ use super::named;
 pub fn judge(repository: &Repository) -> Result<Evidence> {
     let section = &repository.config.gates;
     let mut findings = Vec::new();
-    let mut files: Vec<TreePath> = Vec::new();
+    let mut files: Vec<(TreePath, bool)> = Vec::new();
     let mut folders: Vec<String> = Vec::new();
     for found in repository.part(&Scope::new(&["**/*"])?)?.scan()? {
         match found.entry.node {
             Node::Folder { .. } => folders.push(found.entry.path.text()),
-            _ => files.push(found.entry.path),
+            node => files.push((found.entry.path, matches!(node, Node::File { .. }))),
         }
     }
-    let paths: Vec<String> = files.iter().map(TreePath::text).collect();
+    let paths: Vec<String> = files.iter().map(|(path, _)| path.text()).collect();
     let mut required = 0;
     for (pattern, scope) in section.required.each() {
         required += 1;
@@ -35,7 +35,7 @@ pub fn judge(repository: &Repository) -> Result<Evidence> {
         "files": paths.len(), "migration": null, "required": required,
     });
     if let Some(config) = &repository.config.migrate {
-        let migration = Migration::of(config)?;
+        let migration = Migration::of(config)?.among(paths.iter().map(String::as_str));
         let legacy = paths.iter().filter(|path| migration.is_legacy(path));
         findings.extend(legacy.map(|path| format!("{path}: is of the old package")));
         if folders.contains(&config.from) {
@@ -47,10 +47,16 @@ pub fn judge(repository: &Repository) -> Result<Evidence> {
         if !paths.iter().any(|path| migration.is_in_new(path)) {
             findings.push(format!("{}: the new package has no file", config.to));
         }
-        let read: Vec<TreePath> = files
-            .iter()
-            .filter(|path| migration.reads_after(&path.text()))
-            .cloned()
+        // What has a part in it must be a file; anything else is read if it is one.
+        let is_read = |path: &TreePath, is_file: bool| {
+            let path = path.text();
+            let has_part = migration.has(&path) || migration.is_in_new(&path);
+            has_part || (is_file && migration.reads_after(&path))
+        };
+        let read = files.iter();
+        let read: Vec<TreePath> = read
+            .filter(|(path, is_file)| is_read(path, *is_file))
+            .map(|(path, _)| path.clone())
             .collect();
         let after = repository.judge(&read, |path, content| {
             Ok(migration.after(&path.text(), content)?)

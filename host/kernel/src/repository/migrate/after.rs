@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Migration, Refused, is_python};
-use crate::python::{self, Dynamic, Place, Question, mentions};
+use super::{Migration, Refused, data, ending, is_python};
+use crate::python::{self, Dynamic, Mentions, Question, rewrite_text};
+use crate::repository::scope::Scope;
 
 /// A finding shows so many characters of what it is about.
 const SHOWN_CHARACTERS: usize = 120;
@@ -20,16 +21,18 @@ pub struct After {
     pub path: String,
 }
 
+impl After {
+    fn tell(&mut self, questions: &[Question]) {
+        let lines = questions.iter();
+        let lines = lines.map(|question| shown(&self.path, question.line, &question.text));
+        self.legacy.extend(lines);
+    }
+}
+
 impl Migration<'_> {
     /// Whether the file at `path` is read for it.
     pub fn reads_after(&self, path: &str) -> bool {
-        self.has(path) || self.is_in_new(path)
-    }
-
-    /// Whether the file at `path` is of the new package.
-    pub fn is_in_new(&self, path: &str) -> bool {
-        path.strip_prefix(&self.config.to)
-            .is_some_and(|rest| rest.starts_with('/'))
+        self.has(path) || self.is_in_new(path) || is_python(path)
     }
 
     /// Whether the file at `path` should have gone.
@@ -43,51 +46,64 @@ impl Migration<'_> {
             path: path.to_owned(),
             ..After::default()
         };
-        let asked = |question: &Question| !self.is_left(path, question);
-        if is_python(path) && (self.is_in_new(path) || self.config.imports.has(path)) {
-            let refused = |error| Refused::Source {
-                path: path.to_owned(),
-                error,
-            };
-            let place = self.module(path).map(|(module, is_package)| Place {
-                before: module.clone(),
-                after: module,
-                is_package,
-            });
-            // Nothing is rewritten where the configuration says so: it is told.
-            let dynamic = Dynamic::default();
-            let rewritten = python::rewrite(content, place.as_ref(), &self.moved, &dynamic);
-            let rewritten = rewritten.map_err(refused)?;
-            let edits = rewritten.edits.iter().map(|edit| (edit.line, &edit.was));
-            let questions = rewritten.questions.iter();
-            let questions = questions
-                .filter(|question| asked(question))
-                .map(|question| (question.line, &question.text));
-            after.legacy = edits
-                .chain(questions)
-                .map(|(line, text)| shown(path, line, text))
-                .collect();
-            for import in python::imported(content, place.as_ref()).map_err(refused)? {
-                if self.moved.to.begins(&import.module) && !import.is_optional {
-                    after.imports.push((import.line, import.module.join(".")));
-                }
-            }
-        } else if self.config.mentions.has(path) || self.config.questions.has(path) {
+        // Nothing is rewritten where the configuration says so: it is told.
+        let dynamic = self.dynamic(self.answers(path).afterwards());
+        let is_source = is_python(path) && (self.is_in_new(path) || self.config.imports.has(path));
+        if is_source {
+            self.source_after(&mut after, content, &dynamic)?;
+        } else if self.means(&self.config.mentions, path)
+            || self.means(&self.config.questions, path)
+        {
             let text = str::from_utf8(content).map_err(|_| Refused::Encoding(path.to_owned()))?;
-            let questions = mentions(text, &self.moved);
-            after.legacy = questions
-                .iter()
-                .filter(|question| asked(question))
-                .map(|question| shown(path, question.line, &question.text))
-                .collect();
+            let asked = rewrite_text(text, &self.moved, &dynamic, Mentions::Asked);
+            after.tell(&asked.questions);
+        } else if self.is_in_new(path) {
+            let asked = data(content)
+                .map(|text| rewrite_text(text, &self.moved, &dynamic, Mentions::CertainAsked));
+            after.tell(&asked.unwrap_or_default().questions);
+        } else if self.is_outside(path) {
+            after.tell(&self.plan_outside(path, content).questions);
         }
         Ok(after)
+    }
+
+    fn source_after(
+        &self,
+        after: &mut After,
+        content: &[u8],
+        dynamic: &Dynamic,
+    ) -> Result<(), Refused> {
+        let path = after.path.clone();
+        let refused = |error| Refused::Source {
+            path: path.clone(),
+            error,
+        };
+        let place = self.place(&path, None);
+        let rewritten = python::rewrite(content, place.as_ref(), &self.moved, dynamic);
+        let rewritten = rewritten.map_err(refused)?;
+        let edits = rewritten.edits.iter();
+        after.legacy = edits
+            .map(|edit| shown(&path, edit.line, &edit.was))
+            .collect();
+        after.tell(&rewritten.questions);
+        for import in python::imported(content, place.as_ref()).map_err(refused)? {
+            if self.moved.to.begins(&import.module) && !import.is_optional {
+                after.imports.push((import.line, import.module.join(".")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a scope has the file at `path`, or where it was before the move.
+    fn means(&self, scope: &Scope, path: &str) -> bool {
+        scope.has(path) || self.before(path).is_some_and(|before| scope.has(&before))
     }
 
     /// Names of the modules that these files are, and of the folders they are in.
     pub fn modules<'p>(&self, there: impl IntoIterator<Item = &'p str>) -> BTreeSet<String> {
         let mut modules = BTreeSet::new();
-        for path in there {
+        // A stub is not what is imported.
+        for path in there.into_iter().filter(|path| ending(path) != Some("pyi")) {
             let Some((module, _)) = self.module(&source_of(path)) else {
                 continue;
             };
@@ -154,12 +170,14 @@ mod tests {
             imports: Scope::new(&["tests/*.py"]).unwrap(),
             calls: vec!["import_module".to_owned()],
             strings: Scope::default(),
+            annotations: Scope::default(),
             mentions: Scope::new(&["setup.cfg"]).unwrap(),
             questions: Scope::default(),
             leave: vec![Leave {
                 file: "src/old/a.py".to_owned(),
-                text: "'old.name'".to_owned(),
+                text: Some("'old.name'".to_owned()),
             }],
+            replace: Vec::new(),
         }
     }
 
@@ -185,6 +203,13 @@ mod tests {
         );
         assert_eq!(legacy("tests/t.py", "import_module('old.x')\n").len(), 1);
         assert_eq!(legacy("setup.cfg", "[x]\np = old.cli:main\n").len(), 1);
+        // Its data, and sources without a part in it.
+        assert_eq!(legacy("src/new/data.json", "\"old.x\"\n").len(), 1);
+        assert_eq!(legacy("setup.py", "from old import x\n").len(), 1);
+        assert_eq!(
+            legacy("setup.py", "from x import old\nprint 'old'\n"),
+            [""; 0]
+        );
         assert!(migration.is_legacy("src/old/a.py") && !migration.is_legacy("src/older.py"));
     }
 

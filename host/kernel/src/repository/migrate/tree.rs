@@ -148,10 +148,8 @@ mod tests {
     fn planned(path: &str, becomes: Option<&str>) -> Planned {
         Planned {
             becomes: becomes.map(str::to_owned),
-            content: None,
-            edits: Vec::new(),
             path: path.to_owned(),
-            questions: Vec::new(),
+            ..Planned::default()
         }
     }
 

@@ -1,0 +1,262 @@
+//! What binds one name, in every scope of a source, and which of that an occurrence of it means:
+//! Python's rules for functions, classes, `global` and `nonlocal`. Decides nothing about modules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tree_sitter::Node;
+
+use super::imports::Plain;
+use super::parse::{Parts, Source};
+use super::scope::{MODULE, Occurrence, Role, ScopeId, Scopes, occurrences};
+
+/// What binds the name in a scope.
+#[derive(Default)]
+pub struct Bound<'a, 't> {
+    /// Plain imports of what moves.
+    pub moved: Vec<&'a Plain<'t>>,
+    /// Where the first plain import of what stays ends that is always made. From there on the
+    /// name has a meaning without those that move, too.
+    pub kept: Option<usize>,
+    /// Anything else.
+    pub other: bool,
+}
+
+/// See the module.
+pub struct Bindings<'a, 't> {
+    /// Every occurrence of the name.
+    pub found: Vec<Occurrence<'t>>,
+    /// The scopes that bind it, and by what.
+    pub bound: BTreeMap<ScopeId, Bound<'a, 't>>,
+    scopes: &'a Scopes<'t>,
+    global: BTreeSet<ScopeId>,
+    /// The scopes that say `nonlocal`, and those they mean.
+    nonlocal: BTreeMap<ScopeId, ScopeId>,
+}
+
+/// When a class binds a name, seen from a place in its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Before,
+    After,
+    Unknown,
+}
+
+impl<'a, 't> Bindings<'a, 't> {
+    /// Of `name`, which is one of those that the parts have.
+    pub fn of(
+        source: &Source,
+        parts: &Parts<'t>,
+        scopes: &'a Scopes<'t>,
+        plain: &'a [Plain<'t>],
+        name: &str,
+    ) -> Self {
+        let found = occurrences(source, parts, name);
+        let declared = |role: Role| {
+            let declared = found
+                .iter()
+                .filter(move |occurrence| occurrence.role == role);
+            declared
+                .map(|occurrence| occurrence.scope)
+                .collect::<BTreeSet<_>>()
+        };
+        let plain = || plain.iter().filter(|import| import.module[0] == name);
+        let mut binding = declared(Role::Bind);
+        binding.extend(plain().map(|import| import.scope));
+        let (global, nonlocal) = (declared(Role::Global), declared(Role::Nonlocal));
+        let target = |scope: &ScopeId| {
+            let outer = std::iter::successors(scopes.around(*scope), |at| scopes.around(*at));
+            let mut functions = outer.into_iter().filter(|at| scopes.is_function(*at));
+            functions.find(|at| binding.contains(at) && !nonlocal.contains(at))
+        };
+        let mut bindings = Self {
+            nonlocal: nonlocal
+                .iter()
+                .filter_map(|scope| Some((*scope, target(scope)?)))
+                .collect(),
+            bound: BTreeMap::new(),
+            scopes,
+            global,
+            found,
+        };
+        for import in plain() {
+            let home = bindings.home(import.scope);
+            let bound = bindings.bound.entry(home).or_default();
+            if import.moved.is_some() {
+                bound.moved.push(import);
+            } else if is_always_made(import.node) && home == import.scope {
+                let end = import.node.end_byte();
+                bound.kept = Some(bound.kept.map_or(end, |kept| kept.min(end)));
+            }
+        }
+        let others = bindings.found.iter();
+        let others: Vec<ScopeId> = others
+            .filter(|occurrence| occurrence.role == Role::Bind)
+            .map(|occurrence| bindings.home(occurrence.scope))
+            .collect();
+        for home in others {
+            bindings.bound.entry(home).or_default().other = true;
+        }
+        bindings
+    }
+
+    /// The scope that a statement in `scope` binds the name in.
+    pub fn home(&self, scope: ScopeId) -> ScopeId {
+        if self.global.contains(&scope) {
+            MODULE
+        } else {
+            *self.nonlocal.get(&scope).unwrap_or(&scope)
+        }
+    }
+
+    /// The scope that has what the name means in `scope`, if one does.
+    pub fn resolve(&self, scope: ScopeId) -> Option<ScopeId> {
+        self.resolve_with(scope, None)
+    }
+
+    /// As `resolve`, if `more` bound the name, too.
+    pub fn resolve_with(&self, scope: ScopeId, more: Option<ScopeId>) -> Option<ScopeId> {
+        let binds = |at: ScopeId| self.bound.contains_key(&at) || more == Some(at);
+        let mut at = scope;
+        loop {
+            // What a class binds is not seen by the functions in it.
+            if at == scope || self.scopes.class(at).is_none() {
+                if self.global.contains(&at) {
+                    return binds(MODULE).then_some(MODULE);
+                }
+                let home = self.home(at);
+                if home != at || binds(at) {
+                    return Some(home);
+                }
+            }
+            at = self.scopes.around(at)?;
+        }
+    }
+
+    /// The scopes that have what the name may mean at `node` in `scope`: more than one where a
+    /// class may have bound it by then, or not.
+    pub fn meanings(&self, node: Node<'_>, scope: ScopeId) -> Vec<ScopeId> {
+        let Some(found) = self.resolve(scope) else {
+            return Vec::new();
+        };
+        let class = self.scopes.class(scope).filter(|_| found == scope);
+        // Before a class has bound it, it is the module's, whatever functions are around.
+        let outer = || self.bound.contains_key(&MODULE).then_some(MODULE);
+        match class.map(|class| self.moment(class, scope, node)) {
+            None | Some(Moment::After) => vec![found],
+            Some(Moment::Before) => outer().into_iter().collect(),
+            Some(Moment::Unknown) => outer().into_iter().chain([found]).collect(),
+        }
+    }
+
+    /// Whether the class at `class` has bound the name when it comes to `node`.
+    fn moment(&self, class: Node<'_>, scope: ScopeId, node: Node<'_>) -> Moment {
+        let Some(body) = class.child_by_field_name("body") else {
+            return Moment::Unknown;
+        };
+        let statement = statement_in(body, node);
+        let occurrences = self.found.iter().filter(|found| found.scope == scope);
+        let mut binding: Vec<Node<'_>> = occurrences
+            .filter(|found| found.role == Role::Bind && !is_only_annotated(found.node))
+            .map(|found| found.node)
+            .collect();
+        let imports = self
+            .bound
+            .get(&scope)
+            .into_iter()
+            .flat_map(|bound| &bound.moved);
+        binding.extend(imports.map(|import| import.node));
+        let is_deleted = binding
+            .iter()
+            .any(|binding| has_ancestor(*binding, body, "delete_statement"));
+        let begins = |node: Option<Node<'_>>| node.map_or(0, |node| node.start_byte());
+        let mut is_before = true;
+        for binding in binding {
+            let place = statement_in(body, binding);
+            if begins(place) < begins(statement) {
+                if !is_deleted && place.is_some_and(|place| binds_always(place, binding)) {
+                    return Moment::After;
+                }
+                is_before = false;
+            } else if place == statement {
+                let comes_first = statement.is_some_and(|whole| comes_first(whole, node, binding));
+                is_before &= comes_first;
+            }
+        }
+        if is_before {
+            Moment::Before
+        } else {
+            Moment::Unknown
+        }
+    }
+}
+
+/// Whether an import stands directly in its scope, not in an `if`, a `try` or the like.
+fn is_always_made(import: Node<'_>) -> bool {
+    let block = import.parent().and_then(|statement| statement.parent());
+    block.is_some_and(|block| {
+        let around = block.parent().map(|around| around.kind());
+        block.kind() == "module" || around == Some("function_definition")
+    })
+}
+
+/// The statement of a body that has `node` in it.
+fn statement_in<'t>(body: Node<'t>, node: Node<'t>) -> Option<Node<'t>> {
+    let mut at = node;
+    loop {
+        let parent = at.parent()?;
+        if parent == body {
+            return Some(at);
+        }
+        at = parent;
+    }
+}
+
+fn has_ancestor(node: Node<'_>, end: Node<'_>, kind: &str) -> bool {
+    std::iter::successors(node.parent(), Node::parent)
+        .take_while(|at| *at != end)
+        .any(|at| at.kind() == kind)
+}
+
+/// `name: T`, which binds nothing.
+fn is_only_annotated(node: Node<'_>) -> bool {
+    node.parent().is_some_and(|parent| {
+        parent.kind() == "assignment" && parent.child_by_field_name("right").is_none()
+    })
+}
+
+/// Whether a statement, once it is over, has bound the name at `binding`.
+fn binds_always(statement: Node<'_>, binding: Node<'_>) -> bool {
+    match statement.kind() {
+        "import_statement"
+        | "import_from_statement"
+        | "function_definition"
+        | "class_definition"
+        | "decorated_definition" => true,
+        "expression_statement" => std::iter::successors(binding.parent(), Node::parent)
+            .take_while(|at| *at != statement)
+            .all(|at| at.kind() == "assignment"),
+        _ => false,
+    }
+}
+
+/// Whether a statement comes to `node` before it binds the name at `binding`.
+fn comes_first(statement: Node<'_>, node: Node<'_>, binding: Node<'_>) -> bool {
+    let is_value = || {
+        // Of `a = name = value` the value is in the innermost one.
+        let mut at = statement.named_child(0);
+        while let Some(assignment) = at.filter(|at| at.kind() == "assignment") {
+            at = assignment.child_by_field_name("right");
+        }
+        at.is_some_and(|value| {
+            let range = value.byte_range();
+            range.contains(&node.start_byte()) && !range.contains(&binding.start_byte())
+        })
+    };
+    match statement.kind() {
+        "function_definition" | "class_definition" | "decorated_definition" => binding
+            .parent()
+            .is_some_and(|parent| parent.child_by_field_name("name") == Some(binding)),
+        "expression_statement" => binds_always(statement, binding) && is_value(),
+        _ => false,
+    }
+}

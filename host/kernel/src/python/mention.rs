@@ -1,0 +1,84 @@
+//! Files that are no Python: never guessed. What the configuration names is rewritten line by
+//! line, everything else is a question.
+
+use super::answer::{Answer, shown};
+use super::dynamic::Dynamic;
+use super::module::Move;
+use super::naming::{Named, Naming, Text};
+use super::{Edit, Kind, Question, Rewritten};
+
+/// What becomes of a file's mentions of the package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mentions {
+    /// Each is rewritten.
+    Rewritten,
+    /// Each is asked about.
+    Asked,
+    /// Those are asked about that can hardly mean anything else.
+    CertainAsked,
+}
+
+/// What becomes of a text.
+pub fn rewrite_text(text: &str, moved: &Move, dynamic: &Dynamic, mentions: Mentions) -> Rewritten {
+    let naming = Naming::new(moved, dynamic);
+    let mut rewritten = Rewritten::default();
+    let mut now = String::new();
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let places: Vec<Named> = match mentions {
+            Mentions::CertainAsked => naming.certain(line, Text::Data),
+            Mentions::Rewritten | Mentions::Asked => naming.mentions(line),
+        };
+        if places.is_empty() {
+            now.push_str(line);
+            continue;
+        }
+        let becomes = naming.rewritten(line, &places);
+        let trimmed = line.trim();
+        let answer = dynamic.answers.of(trimmed).map(|(text, answer)| {
+            rewritten.used.insert(text.clone());
+            answer
+        });
+        let becomes = match answer {
+            Some(Answer::Leave) => line.to_owned(),
+            Some(Answer::Replace(with)) => line.replacen(trimmed, with, 1),
+            None if mentions == Mentions::Rewritten => becomes,
+            None => {
+                rewritten.questions.push(Question {
+                    answers: vec![becomes.trim().to_owned(), "leave it".to_owned()],
+                    kind: Kind::Mention,
+                    line: number + 1,
+                    text: shown(trimmed),
+                    why: "names the moved package",
+                });
+                line.to_owned()
+            }
+        };
+        if becomes != line {
+            rewritten.edits.push(Edit {
+                line: number + 1,
+                now: shown(becomes.trim()),
+                was: shown(trimmed),
+            });
+        }
+        now.push_str(&becomes);
+    }
+    if !rewritten.edits.is_empty() {
+        rewritten.content = Some(now.into_bytes());
+    }
+    rewritten
+}
+
+/// A question for every line of a file that names the package.
+pub fn mentions(text: &str, moved: &Move) -> Vec<Question> {
+    rewrite_text(text, moved, &Dynamic::default(), Mentions::Asked).questions
+}
+
+/// The text with every mention rewritten.
+pub fn rewrite_mentions(text: &str, moved: &Move) -> String {
+    let dynamic = Dynamic::default();
+    let rewritten = rewrite_text(text, moved, &dynamic, Mentions::Rewritten);
+    let content = rewritten
+        .content
+        .and_then(|content| String::from_utf8(content).ok());
+    content.unwrap_or_else(|| text.to_owned())
+}

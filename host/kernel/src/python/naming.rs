@@ -1,0 +1,317 @@
+//! Where a text that is no Python names the package: what is a mention of it, what is the name of
+//! something else, and which mentions can hardly mean anything but the package.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::dynamic::Dynamic;
+use super::module::Move;
+
+/// Ends of names of files and of hosts: `old.py` is no module of `old`.
+const ENDS: [&str; 50] = [
+    "bak",
+    "bat",
+    "c",
+    "cfg",
+    "com",
+    "conf",
+    "css",
+    "csv",
+    "db",
+    "dev",
+    "dist",
+    "dll",
+    "egg",
+    "exe",
+    "git",
+    "gz",
+    "html",
+    "in",
+    "ini",
+    "io",
+    "ipynb",
+    "js",
+    "json",
+    "jsonl",
+    "lock",
+    "log",
+    "md",
+    "net",
+    "org",
+    "orig",
+    "pdf",
+    "png",
+    "py",
+    "pyc",
+    "pyd",
+    "pyi",
+    "readthedocs",
+    "rst",
+    "service",
+    "sh",
+    "so",
+    "sql",
+    "svg",
+    "tar",
+    "toml",
+    "txt",
+    "xml",
+    "yaml",
+    "yml",
+    "zip",
+];
+
+/// A place where the package is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Where.
+    pub range: Range<usize>,
+    /// Its folder is meant.
+    pub is_path: bool,
+}
+
+/// The package, as texts name it.
+#[derive(Debug, Clone)]
+pub struct Naming<'a> {
+    /// What moves.
+    moved: &'a Move,
+    /// What is in its folder, with and without the ends of names.
+    known: &'a BTreeSet<String>,
+    /// That folder, from the top of the repository.
+    folder: &'a str,
+    /// With dots.
+    name: String,
+    /// With slashes.
+    path: String,
+}
+
+/// Which kind of text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Text {
+    /// A string of a program; `goes_on` if something is put in after it.
+    String {
+        /// See above.
+        goes_on: bool,
+    },
+    /// A line of a file that programs read.
+    Data,
+}
+
+/// Whether it can be part of a name.
+pub fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// Whether `text` has `name` as a word.
+pub fn has_word(text: &str, name: &str) -> bool {
+    words(text, name).next().is_some()
+}
+
+fn words<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
+    text.match_indices(name)
+        .map(|(at, _)| at..at + name.len())
+        .filter(|range| {
+            !text[..range.start].ends_with(is_word) && !text[range.end..].starts_with(is_word)
+        })
+}
+
+impl<'a> Naming<'a> {
+    /// Of a package that moves.
+    pub fn new(moved: &'a Move, dynamic: &'a Dynamic) -> Self {
+        Self {
+            moved,
+            known: &dynamic.known,
+            folder: &dynamic.folder,
+            name: moved.from.to_string(),
+            path: moved.from.components().join("/"),
+        }
+    }
+
+    /// Every mention of it.
+    pub fn mentions(&self, text: &str) -> Vec<Named> {
+        let dotted = words(text, &self.name).map(|range| Named {
+            is_path: self.name == self.path
+                && (text[range.end..].starts_with('/') || text[..range.start].ends_with('/')),
+            range,
+        });
+        let paths = words(text, &self.path).map(|range| Named {
+            is_path: true,
+            range,
+        });
+        let paths = paths.filter(|_| self.name != self.path);
+        let mut all: Vec<Named> = dotted
+            .chain(paths)
+            .filter(|named| !self.is_another(text, &named.range))
+            .collect();
+        all.sort_by_key(|named| named.range.start);
+        all
+    }
+
+    /// The mentions that can hardly mean anything else.
+    pub fn certain(&self, text: &str, kind: Text) -> Vec<Named> {
+        let mut all = self.mentions(text);
+        all.retain(|named| self.is_certain(text, named, kind));
+        all
+    }
+
+    /// The text with the new name in these places.
+    pub fn rewritten(&self, text: &str, places: &[Named]) -> String {
+        let (name, path) = (
+            self.moved.to.to_string(),
+            self.moved.to.components().join("/"),
+        );
+        let mut now = text.to_owned();
+        for named in places.iter().rev() {
+            now.replace_range(
+                named.range.clone(),
+                if named.is_path { &path } else { &name },
+            );
+        }
+        now
+    }
+
+    /// Whether `name.end` is something else: a file, or a host.
+    pub fn is_end(&self, after: &str) -> bool {
+        let Some(after) = after.strip_prefix('.') else {
+            return false;
+        };
+        let (end, rest) = after.split_at(after.find(|c| !is_word(c)).unwrap_or(after.len()));
+        let goes_on = rest
+            .strip_prefix('.')
+            .is_some_and(|rest| rest.starts_with(is_word));
+        ENDS.contains(&end)
+            && !self.known.contains(end)
+            && !rest.starts_with('(')
+            && (!goes_on || self.is_end(rest))
+    }
+
+    /// Whether what stands beside the name makes it another one.
+    fn is_another(&self, text: &str, range: &Range<usize>) -> bool {
+        let (before, after) = (&text[..range.start], &text[range.end..]);
+        let is_joined = |mark: char| {
+            after
+                .strip_prefix(mark)
+                .is_some_and(|rest| rest.starts_with(is_word))
+        };
+        // `x.old`, `x-old`, `--old`, `$old`, `x@old`, `old-x`, `old@1`
+        before.ends_with(['.', '-', '$'])
+            || before.ends_with("${")
+            || before
+                .strip_suffix('@')
+                .is_some_and(|before| before.ends_with(is_word))
+            || is_joined('-')
+            || is_joined('@')
+            || self.is_end(after)
+            || is_in_address(before)
+    }
+
+    fn is_certain(&self, text: &str, named: &Named, kind: Text) -> bool {
+        let (before, after) = (&text[..named.range.start], &text[named.range.end..]);
+        if let Some(rest) = after.strip_prefix('/') {
+            let rest = rest.trim_start_matches('/');
+            let end = rest.find(|c: char| !is_word(c) && !".-".contains(c));
+            let inner = rest[..end.unwrap_or(rest.len())].trim_end_matches('.');
+            return self.is_known(inner)
+                || goes_on(rest, kind)
+                || (rest.is_empty() && self.is_folder(before));
+        }
+        if named.is_path {
+            return after.is_empty() && self.is_folder(before);
+        }
+        let run = after.find(|c: char| !is_word(c) && !".:".contains(c));
+        let (run, rest) = after.split_at(run.unwrap_or(after.len()));
+        let inner = run.strip_prefix('.').unwrap_or_default();
+        let first = &inner[..inner.find(|c| !is_word(c)).unwrap_or(inner.len())];
+        if self.is_known(first) {
+            return true;
+        }
+        let is_apart = before.is_empty() || before.ends_with([' ', '\t', '"', '\'', '=', '(']);
+        let is_begun = run.ends_with('.') || (before.is_empty() && run.starts_with('.'));
+        if is_apart && is_begun && goes_on(rest, kind) {
+            return true;
+        }
+        is_imported(before, rest)
+            || is_entry_point(before, run)
+            || is_called(before)
+            || (kind == Text::Data && is_value(before, rest))
+    }
+
+    /// Whether the name after `before` is the package's folder, and nothing else is said.
+    fn is_folder(&self, before: &str) -> bool {
+        let before = before.strip_prefix("./").unwrap_or(before);
+        self.folder.strip_suffix(&self.path) == Some(before)
+    }
+
+    fn is_known(&self, inner: &str) -> bool {
+        !inner.is_empty() && self.known.contains(inner)
+    }
+}
+
+/// Whether the name stands in an address: `https://old.example/old`, `git@example:old`.
+fn is_in_address(before: &str) -> bool {
+    let start = before.rfind(|c: char| c.is_whitespace() || "\"'`<>()[],".contains(c));
+    let token = &before[start.map_or(0, |start| start + 1)..];
+    let is_account = token
+        .split_once('@')
+        .is_some_and(|(user, _)| user.ends_with(is_word));
+    token.contains("://") || is_account
+}
+
+/// Whether the rest is put in later: `old.%s`, `old/{}`, `old/*.py`, `old.` + name.
+fn goes_on(rest: &str, kind: Text) -> bool {
+    let is_end = rest.is_empty() && kind == (Text::String { goes_on: true });
+    is_end || rest.starts_with(['%', '{', '*', '$', '['])
+}
+
+/// `import old`, `from old import`, `-m old`: up to the name and what comes after its module.
+fn is_imported(before: &str, rest: &str) -> bool {
+    let start = before.rfind(|c: char| "\n;:>\"'`({[".contains(c));
+    let statement = before[start.map_or(0, |start| start + 1)..].trim_start();
+    let after = rest.trim_start_matches([' ', '\t']);
+    let ends = |after: &str| {
+        after.is_empty()
+            || after.starts_with([',', ';', '\r', '\n', '#', '"', '\'', '`', ')', '\\'])
+    };
+    if let Some(names) = statement.strip_prefix("import ") {
+        let is_next = names.trim().is_empty() || names.trim_end().ends_with(',');
+        return is_next && (ends(after) || after.starts_with("as "));
+    }
+    if let Some(space) = statement.strip_prefix("from ") {
+        return space.trim().is_empty() && after.starts_with("import");
+    }
+    let option = before.trim_end_matches([' ', '\t']);
+    let is_option = option.len() < before.len()
+        && option
+            .strip_suffix("-m")
+            .is_some_and(|before| before.is_empty() || before.ends_with([' ', '\t', '"', '\'']));
+    is_option && (ends(rest) || rest.starts_with([' ', '\t']))
+}
+
+/// `name = old:main`
+fn is_entry_point(before: &str, run: &str) -> bool {
+    let function = run.strip_prefix(':');
+    before.trim_end().ends_with('=') && function.is_some_and(|rest| rest.starts_with(is_word))
+}
+
+/// `__import__('old')` in a text.
+fn is_called(before: &str) -> bool {
+    let before = before.strip_suffix(['"', '\'']);
+    before.is_some_and(|before| {
+        let calls = ["import_module(", "__import__(", "find_spec("];
+        calls.iter().any(|call| before.ends_with(call))
+    })
+}
+
+/// Whether the name is the whole of a value: in quotes, after `:` or `=`, or on a line alone.
+fn is_value(before: &str, rest: &str) -> bool {
+    let quote = before.chars().next_back().filter(|c| "\"'".contains(*c));
+    if let Some(quote) = quote {
+        return rest.starts_with(quote);
+    }
+    let before = before.trim();
+    let is_begun = before.is_empty() || before == "-" || before.ends_with([':', '=']);
+    is_begun
+        && rest
+            .trim_end_matches([',', ';', '\r', '\n', ' ', '\t'])
+            .is_empty()
+}

@@ -1,0 +1,188 @@
+//! Names in scopes: classes, `global` and `nonlocal`, names that meet, answers about them.
+
+use super::*;
+
+/// A question about a name, and the answer that keeps it.
+#[track_caller]
+fn asks(source: &str, text: &str, answer: &str) {
+    let moved = moved("old", "new");
+    let (found, questions) = with(source, None, &moved);
+    assert_eq!(found, source);
+    let shown: Vec<(Kind, &str)> = questions
+        .iter()
+        .map(|question| (question.kind, question.text.as_str()))
+        .collect();
+    assert_eq!(shown, [(Kind::AmbiguousName, text)], "{source}");
+    // Once it is given, every use stays and the import fits them.
+    assert_eq!(questions[0].answers[0], answer);
+    let dynamic = answered(&[(text, Answer::Replace(answer.to_owned()))]);
+    let rewritten = rewrite(source.as_bytes(), None, &moved, &dynamic).unwrap();
+    assert_eq!(rewritten.questions, [], "{source}");
+    assert_eq!(
+        String::from_utf8(rewritten.content.unwrap()).unwrap(),
+        source.replacen(text, answer, 1)
+    );
+}
+
+#[test]
+fn a_class_that_binds_the_name_means_the_module_s_until_it_does() {
+    for (source, expected) in [
+        (
+            "import old.a\nclass C:\n    old = old.a.v\n",
+            "import new.a\nclass C:\n    old = new.a.v\n",
+        ),
+        (
+            "import old.a\nclass C:\n    old: str = old.a.v\n    x = old\n",
+            "import new.a\nclass C:\n    old: str = new.a.v\n    x = old\n",
+        ),
+        (
+            "import old.a\nclass C:\n    x = old.a\n    @old.a.d\n    def old(self, x=old.a.v):\n        return old.a\n    y = old\n",
+            "import new.a\nclass C:\n    x = new.a\n    @new.a.d\n    def old(self, x=new.a.v):\n        return new.a\n    y = old\n",
+        ),
+        // It does not ask the function around it.
+        (
+            "import old.a\ndef f():\n    old = 1\n    class C:\n        x = old.a\n        old = 2\n",
+            "import new.a\ndef f():\n    old = 1\n    class C:\n        x = new.a\n        old = 2\n",
+        ),
+        (
+            "import old.a\nclass C:\n    x = old = old.a.v\n    y = [old for _ in old]\n",
+            "import new.a\nclass C:\n    x = old = new.a.v\n    y = [new for _ in old]\n",
+        ),
+    ] {
+        becomes(source, expected);
+    }
+    let keeps = "new.a as old, new as old";
+    for source in [
+        "import old.a\nclass C:\n    if x:\n        old = 1\n    y = old.a\n",
+        "import old.a\nclass C:\n    for old in x:\n        pass\n    y = old.a\n",
+        "import old.a\nclass C:\n    while x:\n        y = old.a\n        old = 1\n",
+        "import old.a\nclass C:\n    old = 1\n    del old\n    y = old.a\n",
+        "import old.a\nclass C:\n    old += 1\n",
+        "import old.a\nclass C:\n    old: old.a.T = 1\n",
+    ] {
+        asks(source, "old.a", keeps);
+    }
+    // What a class imports is an attribute of it.
+    becomes(
+        "class C:\n    import old\n    x = old.f()\n",
+        "class C:\n    import new as old\n    x = old.f()\n",
+    );
+    asks("class C:\n    import old.a\n", "old.a", keeps);
+}
+
+#[test]
+fn nonlocal_and_global_names_are_those_of_another_scope() {
+    for (source, expected) in [
+        (
+            "def f():\n    import old.a\n    def g():\n        nonlocal old\n        import old.b\n        return old.b\n    return old.a\n",
+            "def f():\n    import new.a\n    def g():\n        nonlocal new\n        import new.b\n        return new.b\n    return new.a\n",
+        ),
+        (
+            "import old.a\ndef f():\n    old = 1\n    def g():\n        global old\n        def h():\n            return old.a\n    return old\n",
+            "import new.a\ndef f():\n    old = 1\n    def g():\n        global new\n        def h():\n            return new.a\n    return old\n",
+        ),
+    ] {
+        becomes(source, expected);
+    }
+    asks(
+        "def f():\n    import old.a\n    def g():\n        nonlocal old\n        old = 1\n    return old.a\n",
+        "old.a",
+        "new.a as old, new as old",
+    );
+    becomes(
+        "def f():\n    import old\n    def g():\n        nonlocal old\n        old = 1\n    return old.a\n",
+        "def f():\n    import new as old\n    def g():\n        nonlocal old\n        old = 1\n    return old.a\n",
+    );
+}
+
+#[test]
+fn patterns_have_attributes_and_captures() {
+    becomes(
+        "import old.a\nmatch x:\n    case P(old=0, y=old.a.X):\n        pass\n",
+        "import new.a\nmatch x:\n    case P(old=0, y=new.a.X):\n        pass\n",
+    );
+    for pattern in ["P(x=old)", "P() as old", "{'x': old}", "[*old]", "P(old)"] {
+        asks(
+            &format!("import old.a\nmatch x:\n    case {pattern}:\n        pass\n"),
+            "old.a",
+            "new.a as old, new as old",
+        );
+    }
+    asks(
+        "import old.a\ntype old = int\n",
+        "old.a",
+        "new.a as old, new as old",
+    );
+}
+
+#[test]
+fn a_new_name_is_taken_only_where_the_two_would_meet() {
+    for (source, expected) in [
+        (
+            "import old.a\ndef f(new):\n    return new\nx = [new for new in old.a.all()]\n",
+            "import new.a\ndef f(new):\n    return new\nx = [new for new in new.a.all()]\n",
+        ),
+        (
+            "new = 1\ndef f():\n    import old.a\n    return old.a\ndef g():\n    return new\n",
+            "new = 1\ndef f():\n    import new.a\n    return new.a\ndef g():\n    return new\n",
+        ),
+        (
+            "import old.a\ndef f():\n    import new.b\n    return new.b.f(old.a)\n",
+            "import new.a\ndef f():\n    import new.b\n    return new.b.f(new.a)\n",
+        ),
+    ] {
+        becomes(source, expected);
+    }
+    for source in [
+        "import old.a\ndef f(new):\n    return old.a, new\n",
+        "def f(new):\n    import old.a\n    return old.a\n",
+        "import old.a\ndef f():\n    new = 1\n    return lambda: old.a\n",
+        "def f():\n    import old.a\n    return lambda: (old.a, new)\nnew = 3\n",
+        "def f():\n    global new\n    import old.a\n",
+        "import old.a\nfrom x import new\n",
+    ] {
+        asks(source, "old.a", "new.a as old, new as old");
+    }
+}
+
+#[test]
+fn answers_are_obeyed_where_what_stays_can_work() {
+    let moved = moved("old", "new");
+    let optional = "try:\n    import old.a\nexcept ImportError:\n    old = None\n";
+    let must = "import old.a\nold = 1\n";
+    let left = answered(&[("old.a", Answer::Leave)]);
+    let everything = {
+        let mut dynamic = Dynamic::default();
+        dynamic.answers.enter(None, Answer::Leave);
+        dynamic
+    };
+    for (source, dynamic, questions, used) in [
+        (optional, &left, 0, 1),
+        (must, &left, 1, 0),
+        (optional, &everything, 1, 0),
+        ("x = 'old.a'\n", &everything, 0, 1),
+        ("import old\n", &left, 0, 0),
+    ] {
+        let rewritten = rewrite(source.as_bytes(), None, &moved, dynamic).unwrap();
+        assert_eq!(rewritten.questions.len(), questions, "{source}");
+        assert_eq!(rewritten.used.len(), used, "{source}");
+        assert_eq!(rewritten.content.is_some(), source == "import old\n");
+    }
+    // A person may write what is no Python, and is told.
+    let wrong = answered(&[("old.a", Answer::Replace("new.a as".to_owned()))]);
+    assert!(matches!(
+        rewrite(must.as_bytes(), None, &moved, &wrong),
+        Err(Refused::Answer { .. })
+    ));
+    // Of a text that was not shown in whole nobody says what takes its place.
+    let long = format!("x = 'old.{}'\n", "a".repeat(300));
+    let (_, questions) = with(&long, None, &moved);
+    let dynamic = answered(&[(questions[0].text.as_str(), Answer::Replace("1".to_owned()))]);
+    let rewritten = rewrite(long.as_bytes(), None, &moved, &dynamic).unwrap();
+    assert_eq!((rewritten.content, rewritten.questions.len()), (None, 1));
+    // In another encoding an answer in UTF-8 would be other characters.
+    let latin = b"# coding: latin-1\nx = 'old.a %\xe9'\ny = 'old.%s'\n";
+    let dynamic = answered(&[("'old.%s'", Answer::Replace("'é'".to_owned()))]);
+    let rewritten = rewrite(latin, None, &moved, &dynamic).unwrap();
+    assert_eq!(rewritten.content, None);
+}
