@@ -31,7 +31,7 @@ fn only_the_exact_line_confirms_at_the_prompt() {
     for line in lines {
         let ran = rollback(&world, &["clean"], line);
         failed(&ran, "ERROR: RollbackAbortedException: rollback ");
-        assert!(ran.stderr.contains("nothing was changed"), "{ran:?}");
+        assert!(ran.stderr.contains("nothing was rolled back"), "{ran:?}");
         assert!(!ran.stderr.contains('\x1b'), "{ran:?}");
         assert!(state(&world) == before, "{line:?}");
     }
