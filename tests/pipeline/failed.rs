@@ -384,7 +384,7 @@ fn what_changed_nothing_asks_nobody() {
             "migration of old: 1 question open; 'coo migrate plan' lists them",
         ),
         (
-            |world| drop(world.file("repo/old/broken.py", "def f(:\n")),
+            |world| drop(world.file("repo/old/broken.py", "def f(old:\n")),
             "INIT",
             "file old/broken.py: line 1, column ",
         ),

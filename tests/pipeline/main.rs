@@ -82,9 +82,7 @@ ruleset_sha256 = "{}"
 from = "old"
 to = "new"
 imports = ["checks/*.py"]
-[[migrate.leave]]
-file = "old/deep/data.txt"
-text = "old.core stays here"
+leave = [{{ file = "old/deep/data.txt", text = "old.core stays here" }}]
 [tests]
 command = ["sh", "checks/suite.sh"]
 timeout_seconds = 60

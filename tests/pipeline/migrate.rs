@@ -111,9 +111,9 @@ fn open_questions_let_nothing_begin() {
     assert_eq!(run.code, 1);
     assert!(run.stderr.contains("1 question open"), "{run:?}");
     assert!(!world.root().exists());
-    let answered = format!(
-        "{}\n[[migrate.leave]]\nfile = 'checks/dynamic.py'\ntext = \"'old.core'\"\n",
-        config()
+    let answered = config().replace(
+        "leave = [",
+        "leave = [{ file = 'checks/dynamic.py', text = \"'old.core'\" }, ",
     );
     world.file("repo/coo.toml", answered);
     done(&world.coo(&["migrate", "plan", "repo"]));
@@ -206,9 +206,13 @@ fn sources_without_a_part_in_it_are_asked_about_and_entries_that_match_nothing_t
     --- exit 1
     ");
     let answered = fs::read_to_string(repo(&world).join("coo.toml")).unwrap();
-    let answered = answered.replace("[\"checks/*.py\"]", "[\"checks/*.py\", \"setup.py\"]");
-    let left = "[[migrate.leave]]\nfile = 'examples/square.py'\ntext = 'old.shapes'\n";
-    world.file("repo/coo.toml", answered + left);
+    let answered = answered
+        .replace("[\"checks/*.py\"]", "[\"checks/*.py\", \"setup.py\"]")
+        .replace(
+            "leave = [",
+            "leave = [{ file = 'examples/square.py', text = 'old.shapes' }, ",
+        );
+    world.file("repo/coo.toml", answered);
     let plan = world.json(&["migrate", "plan", "repo"]);
     let files = plan["files"].as_array().unwrap();
     let found = files.iter().find(|file| file["path"] == "setup.py");

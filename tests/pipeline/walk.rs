@@ -248,7 +248,7 @@ fn what_is_said_of_a_change_is_the_same_everywhere_it_is_said() {
     PIPELINE-000001
       Repository: <repository>
       Amendments: 1, of 1 document
-      Baseline: 14 files, 2828 bytes, <sha256…>
+      Baseline: 14 files, 2899 bytes, <sha256…>
       Snapshot 1: 4 passed, 0 failed, 0 skipped, exit code 0
       Snapshot 2: 4 passed, 0 failed, 0 skipped, exit code 0
       Gates: PASS
