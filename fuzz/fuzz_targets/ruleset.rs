@@ -1,21 +1,19 @@
-//! Rulesets of the scanner and the lint, from any bytes: they are refused or can be applied, and
-//! nothing panics. The first part is the ruleset, the rest the file it is applied to.
+//! Rulesets of the scanner and the lint from any bytes, and applied where they can be: see
+//! `coo_fuzz::ruleset`. A text is a ruleset and, after a line `%% FILE`, what it is applied to.
 #![no_main]
 
-use coo_kernel::baseline::TreePath;
-use coo_kernel::repository::lint::Linter;
-use coo_kernel::repository::scan::Scanner;
+use coo_fuzz::sections::sections;
+use coo_fuzz::{recipe, ruleset};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: (Vec<u8>, Vec<u8>)| {
-    let (ruleset, content) = input;
-    let Ok(path) = TreePath::from_text("docs/a.md") else {
+fuzz_target!(|input: &[u8]| {
+    if let Some(mut recipe) = recipe(input) {
+        if let Ok((rules, content)) = ruleset::made(&mut recipe) {
+            ruleset::check(&rules, &content);
+        }
         return;
-    };
-    if let Ok(scanner) = Scanner::new(&ruleset) {
-        let _ = scanner.file(&path, &content);
     }
-    if let Ok(linter) = Linter::new(&ruleset) {
-        let _ = linter.file(&path, &content);
-    }
+    let (rules, files) = sections(input);
+    let content = files.first().map_or(&b""[..], |(_, content)| content);
+    ruleset::check(rules, content);
 });

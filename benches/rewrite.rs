@@ -1,0 +1,272 @@
+//! What rewriting the imports of a repository costs after a package has moved, beside LibCST's
+//! `RenameCommand` on the same tree, and a bare search for the package's name: in one run and in
+//! turn, files in the page cache. No network, nothing outside a temporary folder. See
+//! docs/performance.md.
+//!
+//! ```text
+//! cargo bench -p coo --bench rewrite               # 10,000 files
+//! cargo bench -p coo --bench rewrite -- --quick    # a smoke test: 200 files
+//! ```
+//!
+//! LibCST is asked where `COO_BENCH_PYTHON`, or else `python3`, can import it. It takes minutes.
+
+#[allow(dead_code, reason = "the other bench uses the rest")]
+#[path = "runtime/table.rs"]
+mod table;
+#[path = "rewrite/tree.rs"]
+mod tree;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use coo::machine;
+use coo::repository::Repository;
+use coo::repository::migrate;
+use table::{Samples, group, line, line_alone, ms, note};
+use tempfile::TempDir;
+use tree::{FROM, TO};
+
+/// First argument of this program's own children: what they do, and where.
+const CHILD: &str = "--child";
+/// Runs LibCST's command, and tells the peak of memory of it and of the largest process it has
+/// started, in KB.
+const LIBCST: &str = "\
+import resource, sys
+from libcst.tool import main
+code = main('libcst.tool', sys.argv[1:])
+own, others = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+print(own, others)
+sys.exit(code)
+";
+
+/// How long something took, and in how much memory.
+#[derive(Default)]
+struct Measured {
+    ms: Samples,
+    peak_mb: Samples,
+}
+
+impl Measured {
+    fn run(&mut self, command: Command) -> Result<()> {
+        let (printed, elapsed) = table::timed(command)?;
+        let peaks = printed.split_whitespace().map(str::parse::<f64>);
+        let peak = peaks
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .fold(0.0, f64::max);
+        self.ms.add(ms(elapsed));
+        self.peak_mb.add(peak * 1024.0 / 1e6);
+        Ok(())
+    }
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [child, what, folder] = arguments.as_slice()
+        && child == CHILD
+    {
+        return child_of_the_bench(what, Path::new(folder));
+    }
+    let (mut files, mut rounds) = (10_000, 5);
+    for argument in &arguments {
+        match argument.as_str() {
+            // Cargo adds it to every bench.
+            "--bench" => {}
+            "--quick" => (files, rounds) = (200, 1),
+            other => bail!("'{other}': --quick is the only option"),
+        }
+    }
+    if cfg!(debug_assertions) {
+        println!("Not a release build: ratios are off, too.\n");
+    }
+    measure(files, rounds)
+}
+
+fn measure(files: usize, rounds: usize) -> Result<()> {
+    let folder = TempDir::new()?;
+    let original = folder.path().join("original");
+    let made = tree::make(&original, files)?;
+    fs::write(
+        original.join("coo.toml"),
+        format!(
+            "[migrate]\nfrom = '{FROM}'\nto = '{TO}'\nimports = ['**/*.py']\ncalls = ['import_module']\n"
+        ),
+    )?;
+    let before = contents(&original)?;
+    let python = python_with_libcst();
+    let [mut plan, mut rewrite, mut search, mut libcst] =
+        std::array::from_fn(|_| Measured::default());
+    let mut changed = BTreeMap::new();
+    for round in 0..rounds {
+        plan.run(this_program("plan", &original)?)?;
+        search.run(search_for_the_name(&original))?;
+        let ours = folder.path().join("ours");
+        copy(&original, &ours)?;
+        rewrite.run(this_program("rewrite", &ours)?)?;
+        changed.insert("coo", differing(&before, &contents(&ours)?));
+        fs::remove_dir_all(ours)?;
+        // A minute or more; once is enough to see the ratio.
+        if let Some(python) = python.as_ref().filter(|_| round == 0) {
+            let theirs = folder.path().join("theirs");
+            copy(&original, &theirs)?;
+            libcst.run(codemod(python, &theirs))?;
+            changed.insert("LibCST", differing(&before, &contents(&theirs)?));
+            fs::remove_dir_all(theirs)?;
+        }
+    }
+
+    let mb = made.bytes as f64 / 1e6;
+    let seconds = |measured: &Measured| measured.ms.median() / 1e3;
+    println!(
+        "\n{files} Python files, {mb:.1} MB; {} of them know the package",
+        made.referring
+    );
+    group("Reading and planning, beside grep -rlw", "ms");
+    line("coo migrate plan", plan.ms.median(), search.ms.median(), 1);
+    line_alone("files a second", files as f64 / seconds(&plan), 0);
+    line_alone("MB a second", mb / seconds(&plan), 1);
+    line_alone("peak memory, MB", plan.peak_mb.median(), 1);
+    group("Reading, rewriting, writing, beside LibCST", "");
+    if python.is_some() {
+        line("seconds", seconds(&rewrite), seconds(&libcst), 3);
+        line(
+            "files a second",
+            files as f64 / seconds(&rewrite),
+            files as f64 / seconds(&libcst),
+            0,
+        );
+        line(
+            "MB a second",
+            mb / seconds(&rewrite),
+            mb / seconds(&libcst),
+            2,
+        );
+        line(
+            "peak memory of the largest process, MB",
+            rewrite.peak_mb.median(),
+            libcst.peak_mb.median(),
+            1,
+        );
+        line(
+            "files changed",
+            changed["coo"] as f64,
+            changed["LibCST"] as f64,
+            0,
+        );
+        note(
+            "LibCST: its RenameCommand, in as many processes as there are cores, without formatter.",
+        );
+    } else {
+        line_alone("seconds", seconds(&rewrite), 3);
+        line_alone("files a second", files as f64 / seconds(&rewrite), 0);
+        line_alone("MB a second", mb / seconds(&rewrite), 2);
+        line_alone("peak memory, MB", rewrite.peak_mb.median(), 1);
+        line_alone("files changed", changed["coo"] as f64, 0);
+        note("LibCST is not there: name a Python that has it in COO_BENCH_PYTHON.");
+    }
+    Ok(folder.close()?)
+}
+
+/// What a child does: plans as `coo migrate plan --json` does, or makes the changes as well; then
+/// tells the peak of memory, in KB.
+fn child_of_the_bench(what: &str, folder: &Path) -> Result<()> {
+    let repository = Repository::open(folder, None, &folder.join(".coo"))?;
+    let plan = migrate::plan(&repository)?;
+    let questions = plan.count(|file| file.questions.len());
+    ensure!(questions == 0, "{questions} questions");
+    match what {
+        "plan" => drop(std::hint::black_box(serde_json::to_string_pretty(&plan)?)),
+        "rewrite" => {
+            for file in &plan.files {
+                if let Some(content) = &file.content {
+                    fs::write(folder.join(&file.path), content)?;
+                }
+            }
+        }
+        other => bail!("'{other}' is nothing that a child does"),
+    }
+    let status = fs::read_to_string("/proc/self/status")?;
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .and_then(|rest| rest.trim().strip_suffix("kB"))
+        .context("no VmHWM in /proc/self/status")?;
+    println!("{}", peak.trim());
+    Ok(())
+}
+
+fn this_program(what: &str, folder: &Path) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.env_clear().args([CHILD, what]).arg(folder);
+    Ok(command)
+}
+
+/// A search that reads every file, as any rewriter has to.
+fn search_for_the_name(folder: &Path) -> Command {
+    let script = format!("grep -rlw {FROM} . >/dev/null");
+    let mut command = Command::new("sh");
+    command
+        .env_clear()
+        .env("PATH", machine::env_text("PATH").unwrap_or_default())
+        .env("LC_ALL", "C.UTF-8")
+        .current_dir(folder)
+        .args(["-ec", &script]);
+    command
+}
+
+/// A Python that has LibCST.
+fn python_with_libcst() -> Option<String> {
+    let python = machine::env_text("COO_BENCH_PYTHON").unwrap_or_else(|| "python3".to_owned());
+    let mut command = Command::new(&python);
+    command.args(["-c", "import libcst.codemod.commands.rename"]);
+    let is_there = command.output().is_ok_and(|output| output.status.success());
+    is_there.then_some(python)
+}
+
+fn codemod(python: &str, folder: &Path) -> Command {
+    let mut command = Command::new(python);
+    command
+        .current_dir(folder)
+        .args(["-c", LIBCST, "codemod", "--no-format", "--hide-progress"])
+        .args(["-x", "libcst.codemod.commands.rename.RenameCommand"])
+        .arg(format!("--old_name={FROM}"))
+        .arg(format!("--new_name={TO}"))
+        .arg(".");
+    command
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    table::timed({
+        let mut command = Command::new("cp");
+        command.arg("-r").args([from, to]);
+        command
+    })?;
+    Ok(())
+}
+
+/// Every file's content, by its path.
+fn contents(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(at) = folders.pop() {
+        for entry in fs::read_dir(&at)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder)?.display().to_string();
+                found.insert(name, fs::read(&path)?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn differing(a: &BTreeMap<String, Vec<u8>>, b: &BTreeMap<String, Vec<u8>>) -> usize {
+    a.iter()
+        .filter(|(path, content)| b.get(*path) != Some(content))
+        .count()
+}

@@ -1,0 +1,90 @@
+//! Python sources whose imports are rewritten, and what holds of the answer.
+
+pub mod check;
+mod grammar;
+mod remaining;
+
+use arbitrary::{Result, Unstructured};
+use coo_kernel::python::{Dynamic, ModulePath, Move, Place};
+
+pub use grammar::program;
+
+/// A move, and where the source is: `from`, `to`, the module before and after (none is a
+/// script), whether it is a package.
+const CASES: [(&str, &str, &str, &str, bool); 14] = [
+    ("old", "new", "", "", false),
+    ("old", "far.new", "", "", false),
+    ("top.old", "new", "", "", false),
+    ("top.old", "top.new", "top.main", "top.main", false),
+    ("top.old", "new", "top.main", "top.main", false),
+    ("top.old", "far.new", "top", "top", true),
+    ("old", "new", "old.a.b", "new.a.b", false),
+    ("old", "new", "old", "new", true),
+    ("old", "far.new", "old.a", "far.new.a", true),
+    ("top.old", "new", "top.old.a", "new.a", false),
+    ("top.old", "top.new", "top.old.a.b", "top.new.a.b", false),
+    ("top.old", "far.new", "top.old", "far.new", true),
+    ("top.a.old", "top.new", "top.a.main", "top.a.main", false),
+    ("top.a.old", "top.new", "top.a.old.x", "top.new.x", false),
+];
+
+/// What moves, and how the source takes part in it.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// The package.
+    pub moved: Move,
+    /// The source.
+    pub place: Option<Place>,
+    /// What of its strings is rewritten.
+    pub dynamic: Dynamic,
+}
+
+impl Case {
+    /// All that a text is tried with.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..CASES.len()).map(|number| Self::of(number, number % 3))
+    }
+
+    /// The one that a recipe says.
+    pub fn made(recipe: &mut Unstructured<'_>) -> Result<Self> {
+        let number = recipe.choose_index(CASES.len())?;
+        Ok(Self::of(number, recipe.choose_index(3)?))
+    }
+
+    fn of(number: usize, dynamic: usize) -> Self {
+        let (from, to, before, after, is_package) = CASES[number];
+        let module = |text: &str| ModulePath::parse(text).expect("a module");
+        let calls = ["import_module", "mock.patch"].map(str::to_owned);
+        Self {
+            moved: Move {
+                from: module(from),
+                to: module(to),
+            },
+            place: (!before.is_empty()).then(|| Place {
+                before: module(before),
+                after: module(after),
+                is_package,
+            }),
+            dynamic: Dynamic {
+                calls: if dynamic == 1 {
+                    calls.to_vec()
+                } else {
+                    Vec::new()
+                },
+                strings: dynamic == 2,
+                annotations: dynamic == 2,
+                folder: from.replace('.', "/"),
+                ..Dynamic::default()
+            },
+        }
+    }
+
+    /// The same after the move: nothing is left to do then.
+    pub fn after(&self) -> Self {
+        let mut after = self.clone();
+        if let Some(place) = &mut after.place {
+            place.before = place.after.clone();
+        }
+        after
+    }
+}
