@@ -1,4 +1,4 @@
-//! What rewriting the imports of a repository costs after a package has moved, beside LibCST's
+//! What rewriting the imports of a repository costs after a package has moved, beside `LibCST`'s
 //! `RenameCommand` on the same tree, and a bare search for the package's name: in one run and in
 //! turn, files in the page cache. No network, nothing outside a temporary folder. See
 //! docs/performance.md.
@@ -8,7 +8,12 @@
 //! cargo bench -p coo --bench rewrite -- --quick    # a smoke test: 200 files
 //! ```
 //!
-//! LibCST is asked where `COO_BENCH_PYTHON`, or else `python3`, can import it. It takes minutes.
+//! `LibCST` is asked where `COO_BENCH_PYTHON`, or else `python3`, can import it. It takes minutes.
+
+#![allow(
+    clippy::cast_precision_loss,
+    reason = "figures of a bench: no count comes near 2^53"
+)]
 
 #[allow(dead_code, reason = "the other bench uses the rest")]
 #[path = "runtime/table.rs"]
@@ -31,7 +36,7 @@ use tree::{FROM, TO};
 
 /// First argument of this program's own children: what they do, and where.
 const CHILD: &str = "--child";
-/// Runs LibCST's command, and tells the peak of memory of it and of the largest process it has
+/// Runs `LibCST`'s command, and tells the peak of memory of it and of the largest process it has
 /// started, in KB.
 const LIBCST: &str = "\
 import resource, sys
@@ -217,7 +222,7 @@ fn search_for_the_name(folder: &Path) -> Command {
     command
 }
 
-/// A Python that has LibCST.
+/// A Python that has `LibCST`.
 fn python_with_libcst() -> Option<String> {
     let python = machine::env_text("COO_BENCH_PYTHON").unwrap_or_else(|| "python3".to_owned());
     let mut command = Command::new(&python);

@@ -104,11 +104,11 @@ impl Text {
         };
         // Many small files, and few that are large.
         let most = [4, 8, 12, 20, 60][self.random.below(5)];
-        for block in 0..1 + self.random.below(most) {
-            let used = uses[self.random.below(uses.len())].clone();
+        for block in 0..=self.random.below(most) {
+            let told = uses[self.random.below(uses.len())].clone();
             match self.random.below(3) {
-                0 => self.function(block, &used),
-                1 => self.class(block, &used),
+                0 => self.function(block, &told),
+                1 => self.class(block, &told),
                 _ => self.table(block),
             }
         }
@@ -147,7 +147,7 @@ impl Text {
         let begin = self.random.below(9);
         for form in begin..begin + 3 {
             let (module, noun) = (self.module(), self.noun());
-            let (statement, used) = match form % 9 {
+            let (statement, told) = match form % 9 {
                 0 => (format!("import {FROM}\n"), format!("{FROM}.run")),
                 1 => (format!("import {module}\n"), format!("{module}.read")),
                 2 => (
@@ -186,7 +186,7 @@ impl Text {
                 ),
             };
             self.text.push_str(&statement);
-            uses.push(used);
+            uses.push(told);
         }
         self.text.push_str("\n\n");
         uses
@@ -209,7 +209,7 @@ impl Text {
         ]
     }
 
-    fn function(&mut self, block: usize, used: &str) {
+    fn function(&mut self, block: usize, told: &str) {
         let (noun, number) = (self.noun(), self.random.below(1000));
         let _ = write!(
             self.text,
@@ -218,12 +218,12 @@ impl Text {
              found = []\n    for number, item in enumerate(items):\n        \
              if item is None or number > limit:\n            continue\n        \
              # It may have been there before.\n        \
-             found.append({used}(item.value, number * {number} + len(found)))\n    \
+             found.append({told}(item.value, number * {number} + len(found)))\n    \
              return [entry for entry in found if entry is not None and entry != \"{noun}\"]\n\n\n"
         );
     }
 
-    fn class(&mut self, block: usize, used: &str) {
+    fn class(&mut self, block: usize, told: &str) {
         let (noun, other, number) = (self.noun(), self.noun(), self.random.below(1000));
         let _ = write!(
             self.text,
@@ -233,7 +233,7 @@ impl Text {
              super().__init__()\n        self.where = os.path.join(folder, \"{noun}.json\")\n        \
              self.{other} = {other} or {{}}\n\n    \
              def run(self, value: Any) -> dict[str, Any]:\n        try:\n            \
-             result = {used}(value, path=self.where)\n        \
+             result = {told}(value, path=self.where)\n        \
              except (ValueError, KeyError) as error:\n            \
              raise RuntimeError(f\"{{self.where}}: {{error!r}}, {{value:>10}}\") from error\n        \
              return {{\"value\": result, \"kind\": self.kind, \"size\": self.size + {number}}}\n\n\n"
@@ -242,12 +242,12 @@ impl Text {
 
     fn table(&mut self, block: usize) {
         let noun = self.noun().to_uppercase();
-        let _ = write!(self.text, "{noun}_{block} = {{\n");
+        let _ = writeln!(self.text, "{noun}_{block} = {{");
         for row in 0..3 + self.random.below(8) {
             let (a, b) = (self.random.below(10_000), self.noun());
-            let _ = write!(
+            let _ = writeln!(
                 self.text,
-                "    \"{b}_{row}\": ({a}, \"{b}\", [None, {row}, -{a}]),\n"
+                "    \"{b}_{row}\": ({a}, \"{b}\", [None, {row}, -{a}]),"
             );
         }
         self.text.push_str("}\n\n\n");

@@ -78,6 +78,7 @@ pub struct Report {
 
 impl Report {
     /// Every reason not to run it; empty means admitted.
+    #[must_use]
     pub fn reasons(&self) -> Vec<String> {
         let imports = self
             .imports
@@ -87,6 +88,7 @@ impl Report {
     }
 
     /// Whether it imports `interface`.
+    #[must_use]
     pub fn uses(&self, interface: Interface) -> bool {
         self.imports
             .iter()

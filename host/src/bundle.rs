@@ -48,6 +48,7 @@ const FROZEN: [&str; 2] = [
 ];
 
 /// The module of the set with this name (without `.wasm`).
+#[must_use]
 pub fn module(name: &str) -> Option<&'static Module> {
     MODULES
         .iter()
@@ -55,6 +56,7 @@ pub fn module(name: &str) -> Option<&'static Module> {
 }
 
 /// The descriptor of the bundled mission with this name.
+#[must_use]
 pub fn mission(name: &str) -> Option<&'static str> {
     MISSIONS
         .iter()
@@ -63,6 +65,7 @@ pub fn mission(name: &str) -> Option<&'static str> {
 }
 
 /// The set's members, for its digest.
+#[must_use]
 pub fn members() -> Vec<Member> {
     MODULES
         .iter()
@@ -74,6 +77,7 @@ pub fn members() -> Vec<Member> {
 }
 
 /// Frozen answers of the bundled missions.
+#[must_use]
 pub fn frozen() -> &'static [FrozenCall] {
     static CALLS: LazyLock<Vec<FrozenCall>> = LazyLock::new(|| {
         // A test reads each of them; a file that can't be read has no answers to give.

@@ -64,6 +64,7 @@ impl Default for LlmConfig {
 
 impl Config {
     /// What a fresh state root is configured with: the model of the frozen demo answer.
+    #[must_use]
     pub fn fresh() -> Self {
         Self {
             governance: Governance::default(),
@@ -87,6 +88,7 @@ impl Config {
     }
 
     /// As it is written.
+    #[must_use]
     pub fn to_text(&self) -> String {
         serde_json::to_string_pretty(self).map_or_else(|_| String::new(), |text| text + "\n")
     }
@@ -130,6 +132,7 @@ impl Surroundings {
     }
 
     /// A variable: environment first, then `.env`.
+    #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
         machine::env_text(name).or_else(|| self.dot_env(name).map(str::to_owned))
     }

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970, UTC.
+#[must_use]
 pub fn now_unix_ms() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -27,11 +28,13 @@ pub struct Stopwatch(Instant);
 
 impl Stopwatch {
     /// Starts now.
+    #[must_use]
     pub fn start() -> Self {
         Self(Instant::now())
     }
 
     /// Since the start.
+    #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
@@ -43,6 +46,7 @@ pub fn sleep(time: Duration) {
 }
 
 /// A number from 0 up to 1 that nobody can foresee: spreads retries, and nothing else.
+#[must_use]
 pub fn random_fraction() -> f64 {
     // Every `RandomState` has keys of its own, so hashing anything with it gives a fresh
     // number: good enough to spread clients, and no dependency.
@@ -53,6 +57,7 @@ pub fn random_fraction() -> f64 {
 /// Every file and folder that is open in this process, but for standard input, output and error.
 /// Pipes, sockets and devices are not told: nothing that is governed can be changed through
 /// them. `None` where the system does not tell.
+#[must_use]
 pub fn open_files() -> Option<Vec<(u32, String)>> {
     let own = std::fs::read_dir("/proc/self/fd").ok()?;
     let mut found = Vec::new();
@@ -73,6 +78,7 @@ pub fn open_files() -> Option<Vec<(u32, String)>> {
 
 /// Who runs this process: the user's number, and the name the environment gives him, which
 /// nobody has checked.
+#[must_use]
 pub fn user() -> String {
     let uid = rustix::process::getuid().as_raw();
     match env_text("USER").or_else(|| env_text("LOGNAME")) {
@@ -82,16 +88,19 @@ pub fn user() -> String {
 }
 
 /// An environment variable; absent, empty and non-UTF-8 ones count as absent.
+#[must_use]
 pub fn env_text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// An environment variable as the system has it.
+#[must_use]
 pub fn env_os(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// Every environment variable, as the system has it.
+#[must_use]
 pub fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }
@@ -107,12 +116,14 @@ pub fn working_directory() -> std::io::Result<PathBuf> {
 }
 
 /// This process.
+#[must_use]
 pub fn process_id() -> u32 {
     std::process::id()
 }
 
 /// What identifies this machine's operating system and processor, one `name=value` a line,
 /// sorted; absent things are left out, never guessed.
+#[must_use]
 pub fn environment_facts() -> String {
     let mut facts = vec![
         format!("arch={}", std::env::consts::ARCH),
@@ -134,6 +145,7 @@ pub fn environment_facts() -> String {
 const LAST_MS: u64 = 253_402_300_799_999;
 
 /// `2025-01-31T12:34:56.789Z` for milliseconds since 1970.
+#[must_use]
 pub fn rfc3339(unix_ms: i64) -> String {
     // Later than the year 9999 there is no such form; only a forged file says so.
     let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0).min(LAST_MS));

@@ -128,6 +128,7 @@ impl Source {
     }
 
     /// Whether `path` is the name of a WebAssembly file.
+    #[must_use]
     pub fn is_program(path: &Path) -> bool {
         path.extension()
             .is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"))
@@ -278,6 +279,7 @@ fn entry_of<'a>(exports: impl Iterator<Item = &'a str>) -> Option<Entry> {
 }
 
 /// Where the state root keeps a module.
+#[must_use]
 pub fn module_file(module: &Digest) -> String {
     format!("modules/{module}.wasm")
 }

@@ -44,6 +44,7 @@ pub struct Replayed {
 
 impl Replayed {
     /// Everything that was compared agrees.
+    #[must_use]
     pub fn is_identical(&self) -> bool {
         self.divergence.is_none()
             && (self.other_engine

@@ -246,6 +246,7 @@ pub fn load(path: &Path) -> Result<(TempDir, StateRoot, Store, MissionRow)> {
 }
 
 /// Whether the file at `path` says that it is a run, in any format.
+#[must_use]
 pub fn is_one(path: &Path) -> bool {
     if !path.is_file() {
         return false;

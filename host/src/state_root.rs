@@ -70,16 +70,19 @@ impl StateRoot {
     }
 
     /// Whether it is more than a folder.
+    #[must_use]
     pub fn has_store(&self) -> bool {
         self.dir.symlink_metadata(crate::store::FILE).is_ok()
     }
 
     /// Where it lies, for `SQLite` (which opens by path) and for messages.
+    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// The handle everything else goes through.
+    #[must_use]
     pub fn dir(&self) -> &Dir {
         &self.dir
     }
@@ -146,12 +149,14 @@ impl StateRoot {
     }
 
     /// Takes the root for writing if nobody has it.
+    #[must_use]
     pub fn try_lock(&self) -> Option<WriteLock> {
         self.try_lock_on(LOCK_FILE)
     }
 
     /// Takes the lock on a file of its own if nobody has it: for a part of the root that one
     /// process is at work on.
+    #[must_use]
     pub fn try_lock_on(&self, name: &str) -> Option<WriteLock> {
         let file = self.open_lock(name).ok()?;
         file.try_lock().ok()?;
@@ -192,6 +197,7 @@ impl StateRoot {
     }
 
     /// Whether a process is at work on the root; found out without writing to it.
+    #[must_use]
     pub fn is_in_use(&self) -> bool {
         let Ok(file) = self.open_plain(LOCK_FILE) else {
             return false;

@@ -47,6 +47,7 @@ struct Open {
 
 impl World {
     /// The world below `root`, not opened yet.
+    #[must_use]
     pub fn new(root: &Path) -> Self {
         Self {
             path: root.join(FILE),

@@ -81,6 +81,7 @@ pub struct Record {
 
 impl Record {
     /// Name and id.
+    #[must_use]
     pub fn link(&self) -> Link {
         Link {
             baseline: self.baseline,
@@ -220,6 +221,7 @@ pub fn list(root: &StateRoot) -> Result<Vec<Record>> {
 }
 
 /// What is said where there is none.
+#[must_use]
 pub fn not_found(asked: &str) -> String {
     format!(
         "Baseline '{}' not found; 'coo amu0 list' names all.",

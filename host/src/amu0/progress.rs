@@ -21,6 +21,7 @@ pub struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     /// Tells `watcher`, if there is one.
+    #[must_use]
     pub fn new(watcher: Option<&'a (dyn Fn(&str) + Sync)>) -> Self {
         Self {
             watcher,

@@ -39,6 +39,7 @@ pub struct Restored {
 
 impl Restored {
     /// What `steps` come to; `written` is what was written for them.
+    #[must_use]
     pub fn of(steps: &[Step], written: usize) -> Self {
         let count = |is: fn(&Step) -> bool| steps.iter().filter(|step| is(step)).count();
         Self {
@@ -153,6 +154,7 @@ fn forget(root: &StateRoot) -> Result<()> {
 }
 
 /// Whether an earlier process left a restore to be finished or cleared up.
+#[must_use]
 pub fn is_pending(root: &StateRoot) -> bool {
     root.dir().exists(pointer_file())
 }

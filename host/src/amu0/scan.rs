@@ -110,6 +110,7 @@ impl Tree {
     }
 
     /// For messages.
+    #[must_use]
     pub fn shown(&self, path: &TreePath) -> String {
         self.path
             .join(disk::name(path.bytes()))

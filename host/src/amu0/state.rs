@@ -141,6 +141,7 @@ fn unlock(store: &Store, entries: &mut [Entry]) -> Result<()> {
 }
 
 /// The governed manifests that are not there.
+#[must_use]
 pub fn missing_manifests(root: &StateRoot) -> Vec<&'static str> {
     let path = |name: &str| format!("{}/{name}", governed::MANIFESTS_FOLDER);
     let mut names = governed::MANIFESTS.to_vec();

@@ -139,6 +139,7 @@ enum Command {
 }
 
 /// Parses the command line and runs it.
+#[must_use]
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -50,6 +50,7 @@ pub struct Answered {
 
 impl Model {
     /// Settles model, server and key, without touching the network.
+    #[must_use]
     pub fn new(
         name: Option<String>,
         freshness: Freshness,
@@ -197,6 +198,7 @@ impl From<http::Unanswered> for Failed {
 
 impl Answered {
     /// An answer out of this mission's own journal.
+    #[must_use]
     pub fn recorded(answer: Answer) -> Self {
         Self {
             answer,

@@ -100,6 +100,7 @@ pub fn manifest(surroundings: &Surroundings, python: Option<String>) -> Manifest
 }
 
 /// Values that may stand in nothing that is written down.
+#[must_use]
 pub fn secrets(surroundings: &Surroundings) -> Vec<String> {
     Variables::read(surroundings).secrets
 }

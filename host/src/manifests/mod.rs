@@ -112,6 +112,7 @@ pub fn files() -> impl Iterator<Item = String> {
 }
 
 /// Whether all of them are there. Says nothing of what is in them.
+#[must_use]
 pub fn are_present(root: &StateRoot) -> bool {
     files().all(|file| root.dir().is_file(file))
 }

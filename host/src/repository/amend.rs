@@ -54,6 +54,7 @@ pub struct Log {
 
 impl Log {
     /// Of no amendment at all.
+    #[must_use]
     pub fn empty(amendments_sha256: Digest, config_sha256: Digest) -> Self {
         Self {
             amendments: Vec::new(),
@@ -183,6 +184,7 @@ impl Given {
     }
 
     /// The log where nothing is to be done: the documents are what they should be.
+    #[must_use]
     pub fn log_of_nothing(&self) -> Log {
         let documents = self.documents.iter().map(|(path, text)| Touched {
             after_sha256: Digest::of(text),

@@ -435,6 +435,7 @@ fn count(number: usize, noun: &str) -> String {
 }
 
 /// The folder of a change's evidence, in the state root.
+#[must_use]
 pub fn folder(id: ChangeId) -> String {
     format!("{}/{:06}", amend::CHANGES, id.number)
 }

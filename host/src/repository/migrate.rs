@@ -48,6 +48,7 @@ impl Plan {
     }
 
     /// How many questions are open.
+    #[must_use]
     pub fn questions(&self) -> usize {
         self.count(|file| file.questions.len())
     }

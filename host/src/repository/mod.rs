@@ -173,6 +173,7 @@ impl Repository {
     }
 
     /// A message as it is everywhere: without where the repository lies.
+    #[must_use]
     pub fn portable(&self, message: &str) -> String {
         message.replace(&self.tree.path.display().to_string(), "<repository>")
     }

@@ -223,6 +223,7 @@ fn shown_status(status: ExitStatus) -> String {
 }
 
 /// The end of what was printed.
+#[must_use]
 pub fn last_lines(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let lines: Vec<&str> = text.lines().collect();

@@ -36,11 +36,13 @@ const UNANSWERED: &str = "unanswered";
 
 impl EventFacts {
     /// Beside an intent: its request is about to leave.
+    #[must_use]
     pub fn sent(at_ms: i64) -> Self {
         Self::intent(at_ms, SENT)
     }
 
     /// Beside an intent: the server refused it, or was never reached.
+    #[must_use]
     pub fn unanswered(at_ms: i64) -> Self {
         Self::intent(at_ms, UNANSWERED)
     }
@@ -55,6 +57,7 @@ impl EventFacts {
 
     /// Whether this says of an intent that its call may be sent again without a second
     /// thought.
+    #[must_use]
     pub fn is_unanswered(&self) -> bool {
         self.source.as_deref() == Some(UNANSWERED)
     }
