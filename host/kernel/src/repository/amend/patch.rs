@@ -26,14 +26,19 @@ pub fn patch(documents: &BTreeMap<String, Amended>) -> String {
         let diff = TextDiff::configure()
             .newline_terminated(true)
             .diff_slices(&before, &after);
-        let (old, new) = (header(&old), header(&new));
-        let _ = write!(
-            patch,
-            "{}",
-            diff.unified_diff()
-                .context_radius(CONTEXT_LINES)
-                .header(&old, &new)
-        );
+        let _ = writeln!(patch, "--- {}\n+++ {}", header(&old), header(&new));
+        let mut hunks = diff.unified_diff();
+        for hunk in hunks.context_radius(CONTEXT_LINES).iter_hunks() {
+            let _ = writeln!(patch, "{}", hunk.header());
+            for change in hunk.iter_changes() {
+                let line = change.value();
+                let _ = write!(patch, "{}{line}", change.tag());
+                // A carriage return ends no line for git.
+                if !line.ends_with('\n') {
+                    patch.push_str("\n\\ No newline at end of file\n");
+                }
+            }
+        }
     }
     patch
 }

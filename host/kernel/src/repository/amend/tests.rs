@@ -302,6 +302,14 @@ fn a_patch_says_what_git_would() {
                 after: "a".into(),
             },
         ),
+        // A carriage return at the end ends no line.
+        (
+            "cr.md".to_owned(),
+            Amended {
+                before: "a\r".into(),
+                after: "a\rb\n".into(),
+            },
+        ),
         (
             "two words.md".to_owned(),
             Amended {
@@ -319,7 +327,9 @@ fn a_patch_says_what_git_would() {
     ]);
     assert_eq!(
         patch(&documents),
-        "diff --git a/two words.md b/two words.md\n--- a/two words.md\t\n+++ b/two words.md\t\n\
+        "diff --git a/cr.md b/cr.md\n--- a/cr.md\n+++ b/cr.md\n\
+         @@ -1 +1 @@\n-a\r\n\\ No newline at end of file\n+a\rb\n\
+         diff --git a/two words.md b/two words.md\n--- a/two words.md\t\n+++ b/two words.md\t\n\
          @@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n\
          diff --git \"a/\\303\\251.md\" \"b/\\303\\251.md\"\n--- \"a/\\303\\251.md\"\n+++ \"b/\\303\\251.md\"\n\
          @@ -1 +1 @@\n-a\r\n+b\r\n"
