@@ -14,9 +14,13 @@ use super::scope::{MODULE, Occurrence, Role, ScopeId, Scopes, occurrences};
 pub struct Bound<'a, 't> {
     /// Plain imports of what moves.
     pub moved: Vec<&'a Plain<'t>>,
-    /// Where the first plain import of what stays ends that is always made. From there on the
-    /// name has a meaning without those that move, too.
-    pub kept: Option<usize>,
+    /// Where the first of them ends that is always made.
+    pub moved_from: Option<usize>,
+    /// There are plain imports of what stays where it is.
+    pub has_kept: bool,
+    /// Where the first of those ends that is always made. From there on the name has a meaning
+    /// without the others, too.
+    pub kept_from: Option<usize>,
     /// Anything else.
     pub other: bool,
 }
@@ -31,6 +35,8 @@ pub struct Bindings<'a, 't> {
     global: BTreeSet<ScopeId>,
     /// The scopes that say `nonlocal`, and those they mean.
     nonlocal: BTreeMap<ScopeId, ScopeId>,
+    /// The classes that bind it.
+    classes: BTreeMap<ScopeId, Body<'t>>,
 }
 
 /// When a class binds a name, seen from a place in its body.
@@ -74,6 +80,7 @@ impl<'a, 't> Bindings<'a, 't> {
                 .filter_map(|scope| Some((*scope, target(scope)?)))
                 .collect(),
             bound: BTreeMap::new(),
+            classes: BTreeMap::new(),
             scopes,
             global,
             found,
@@ -81,11 +88,16 @@ impl<'a, 't> Bindings<'a, 't> {
         for import in plain() {
             let home = bindings.home(import.scope);
             let bound = bindings.bound.entry(home).or_default();
-            if import.moved.is_some() {
+            let first = if import.moved.is_some() {
                 bound.moved.push(import);
-            } else if is_always_made(import.node) && home == import.scope {
+                &mut bound.moved_from
+            } else {
+                bound.has_kept = true;
+                &mut bound.kept_from
+            };
+            if is_always_made(import.node) && home == import.scope {
                 let end = import.node.end_byte();
-                bound.kept = Some(bound.kept.map_or(end, |kept| kept.min(end)));
+                *first = Some(first.map_or(end, |first| first.min(end)));
             }
         }
         let others = bindings.found.iter();
@@ -96,6 +108,10 @@ impl<'a, 't> Bindings<'a, 't> {
         for home in others {
             bindings.bound.entry(home).or_default().other = true;
         }
+        let classes = bindings.bound.keys();
+        bindings.classes = classes
+            .filter_map(|scope| Some((*scope, bindings.body(*scope)?)))
+            .collect();
         bindings
     }
 
@@ -138,48 +154,72 @@ impl<'a, 't> Bindings<'a, 't> {
         let Some(found) = self.resolve(scope) else {
             return Vec::new();
         };
-        let class = self.scopes.class(scope).filter(|_| found == scope);
+        let class = self.classes.get(&scope).filter(|_| found == scope);
         // Before a class has bound it, it is the module's, whatever functions are around.
         let outer = || self.bound.contains_key(&MODULE).then_some(MODULE);
-        match class.map(|class| self.moment(class, scope, node)) {
+        match class.map(|class| class.moment(node)) {
             None | Some(Moment::After) => vec![found],
             Some(Moment::Before) => outer().into_iter().collect(),
             Some(Moment::Unknown) => outer().into_iter().chain([found]).collect(),
         }
     }
 
-    /// Whether the class at `class` has bound the name when it comes to `node`.
-    fn moment(&self, class: Node<'_>, scope: ScopeId, node: Node<'_>) -> Moment {
-        let Some(body) = class.child_by_field_name("body") else {
+    fn body(&self, scope: ScopeId) -> Option<Body<'t>> {
+        let block = self.scopes.class(scope)?.child_by_field_name("body")?;
+        let occurrences = self.found.iter().filter(|found| found.scope == scope);
+        let names = occurrences
+            .filter(|found| found.role == Role::Bind && !is_only_annotated(found.node))
+            .map(|found| found.node);
+        let imports = self.bound.get(&scope).into_iter();
+        let imports = imports.flat_map(|bound| bound.moved.iter().map(|import| import.node));
+        let steps = names.chain(imports).filter_map(|binding| {
+            let statement = statement_in(block, binding)?;
+            Some(Step {
+                statement,
+                binding,
+                is_sure: binds_always(statement, binding),
+                is_end: has_ancestor(binding, block, "delete_statement"),
+            })
+        });
+        Some(Body {
+            block,
+            steps: steps.collect(),
+        })
+    }
+}
+
+/// The body of a class that binds the name.
+struct Body<'t> {
+    block: Node<'t>,
+    steps: Vec<Step<'t>>,
+}
+
+/// A statement of it, and where in that the name is bound.
+struct Step<'t> {
+    statement: Node<'t>,
+    binding: Node<'t>,
+    /// Once it is over, the name is bound.
+    is_sure: bool,
+    /// It is a `del`.
+    is_end: bool,
+}
+
+impl Body<'_> {
+    /// Whether the class has bound the name when it comes to `node`.
+    fn moment(&self, node: Node<'_>) -> Moment {
+        let Some(statement) = statement_in(self.block, node) else {
             return Moment::Unknown;
         };
-        let statement = statement_in(body, node);
-        let occurrences = self.found.iter().filter(|found| found.scope == scope);
-        let mut binding: Vec<Node<'_>> = occurrences
-            .filter(|found| found.role == Role::Bind && !is_only_annotated(found.node))
-            .map(|found| found.node)
-            .collect();
-        let imports = self
-            .bound
-            .get(&scope)
-            .into_iter()
-            .flat_map(|bound| &bound.moved);
-        binding.extend(imports.map(|import| import.node));
-        let is_deleted = binding
-            .iter()
-            .any(|binding| has_ancestor(*binding, body, "delete_statement"));
-        let begins = |node: Option<Node<'_>>| node.map_or(0, |node| node.start_byte());
+        let is_kept = !self.steps.iter().any(|step| step.is_end);
         let mut is_before = true;
-        for binding in binding {
-            let place = statement_in(body, binding);
-            if begins(place) < begins(statement) {
-                if !is_deleted && place.is_some_and(|place| binds_always(place, binding)) {
+        for step in &self.steps {
+            if step.statement.start_byte() < statement.start_byte() {
+                if is_kept && step.is_sure {
                     return Moment::After;
                 }
                 is_before = false;
-            } else if place == statement {
-                let comes_first = statement.is_some_and(|whole| comes_first(whole, node, binding));
-                is_before &= comes_first;
+            } else if step.statement == statement {
+                is_before &= comes_first(statement, node, step.binding);
             }
         }
         if is_before {

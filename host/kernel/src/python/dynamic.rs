@@ -2,6 +2,7 @@
 //! rewritten, everything else is a question.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tree_sitter::Node;
 
@@ -28,7 +29,7 @@ pub struct Dynamic {
     /// The package's folder, from the top of the repository.
     pub folder: String,
     /// What is in that folder: names of files and folders, with and without their ends.
-    pub known: BTreeSet<String>,
+    pub known: Arc<BTreeSet<String>>,
 }
 
 /// Functions that are known to take a module's name: a question about one says so.

@@ -45,12 +45,16 @@ impl<'a> Edits<'a> {
 
     /// Does what a person has answered about `node`; whether there is such an answer.
     pub fn obey(&mut self, node: Node<'_>) -> bool {
-        let Some((text, answer)) = self.answers.of(self.source.text(node)) else {
+        self.obey_at(node.byte_range(), node.start_position().row + 1)
+    }
+
+    fn obey_at(&mut self, range: Range<usize>, line: usize) -> bool {
+        let Some((text, answer)) = self.answers.of(self.source.at(range.clone())) else {
             return false;
         };
         self.used.insert(text.clone());
         if let Answer::Replace(now) = answer {
-            self.replace(node, now);
+            self.replace_range(range, line, now);
         }
         true
     }
@@ -58,8 +62,12 @@ impl<'a> Edits<'a> {
     /// Puts `now` where `node` is. Where it would become one word with what stands beside it, as
     /// in `from.x import y`, a space comes between.
     pub fn replace(&mut self, node: Node<'_>, now: &str) {
-        let was = self.source.text(node).to_owned();
-        let range = node.byte_range();
+        self.replace_range(node.byte_range(), node.start_position().row + 1, now);
+    }
+
+    /// The same for all that stands at `range`, which begins on `line`.
+    pub fn replace_range(&mut self, range: Range<usize>, line: usize, now: &str) {
+        let was = self.source.at(range.clone()).to_owned();
         let (before, after) = self.source.beside(&range);
         let space = |is_needed: bool| if is_needed { " " } else { "" };
         let now = format!(
@@ -67,20 +75,14 @@ impl<'a> Edits<'a> {
             space(is_word(before) && is_word(now.bytes().next())),
             space(is_word(now.bytes().last()) && is_word(after)),
         );
-        self.replace_range(range, node.start_position().row + 1, was, &now);
+        if was != now {
+            self.all.insert(range.start, (range.end, line, was, now));
+        }
     }
 
     /// Whether something else is put where `node` begins.
     pub fn has(&self, node: Node<'_>) -> bool {
         self.all.contains_key(&node.start_byte())
-    }
-
-    /// Puts `now` where `was` is.
-    pub fn replace_range(&mut self, range: Range<usize>, line: usize, was: String, now: &str) {
-        if was != now {
-            self.all
-                .insert(range.start, (range.end, line, was, now.to_owned()));
-        }
     }
 
     /// Puts `now` in these places of `node`, unless a person has answered otherwise.
@@ -89,30 +91,39 @@ impl<'a> Edits<'a> {
             return;
         }
         for place in places {
-            let was = self.source.slice(place).to_owned();
             // What is in quotes may go over several lines.
-            let start = node.start_byte();
-            let lines = self
-                .source
-                .slice(&(start..place.start))
-                .matches('\n')
-                .count();
-            let line = node.start_position().row + 1 + lines;
-            self.replace_range(place.clone(), line, was, now);
+            let before = self.source.at(node.start_byte()..place.start);
+            let line = node.start_position().row + 1 + before.matches('\n').count();
+            self.replace_range(place.clone(), line, now);
         }
     }
 
     /// Leaves `node` and asks, unless a person has answered.
     pub fn ask(&mut self, node: Node<'_>, kind: Kind, why: &'static str, answers: Vec<String>) {
-        let is_replaced = matches!(self.answer(node), Some(Answer::Replace(_)));
-        if (is_replaced || kind.may_stay()) && self.obey(node) {
+        let line = node.start_position().row + 1;
+        self.ask_about(node.byte_range(), line, kind, why, answers);
+    }
+
+    /// The same for all that stands at `range`, which begins on `line`.
+    pub fn ask_about(
+        &mut self,
+        range: Range<usize>,
+        line: usize,
+        kind: Kind,
+        why: &'static str,
+        answers: Vec<String>,
+    ) {
+        let text = self.source.at(range.clone());
+        let answer = self.answers.of(text);
+        let is_replaced = answer.is_some_and(|(_, answer)| *answer != Answer::Leave);
+        if (is_replaced || kind.may_stay()) && self.obey_at(range, line) {
             return;
         }
         self.questions.push(Question {
             answers,
             kind,
-            line: node.start_position().row + 1,
-            text: shown(self.source.text(node)),
+            line,
+            text: shown(text),
             why,
         });
     }

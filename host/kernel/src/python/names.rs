@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use tree_sitter::Node;
 
 use super::answer::Answer;
-use super::binding::Bindings;
+use super::binding::{Bindings, Bound};
 use super::edit::Edits;
 use super::imports::{Plain, is_optional};
 use super::module::Move;
 use super::parse::Source;
 use super::quoted::Quoted;
-use super::scope::{Occurrence, Role, ScopeId, Scopes, whole};
+use super::scope::{Occurrence, Role, ScopeId, Scopes, with_attributes};
 use super::{Dynamic, Kind};
 
 /// Why an import keeps the old name.
@@ -141,11 +141,9 @@ impl<'t> Names<'_, 't> {
             let found = new.resolve(at);
             found.is_some_and(|found| found != scope && is_within(found) && is_other(found))
         };
+        // Even the same package would be hidden from what comes before the import.
         let would_be_meant = |at: ScopeId| {
-            let before = new.resolve(at);
-            before != Some(scope)
-                && before.is_none_or(is_other)
-                && new.resolve_with(at, Some(scope)) == Some(scope)
+            new.resolve(at) != Some(scope) && new.resolve_with(at, Some(scope)) == Some(scope)
         };
         let mut uses = uses.iter().filter(|used| used.meanings.contains(&scope));
         let mut loads = new.found.iter().filter(|found| found.role == Role::Load);
@@ -195,9 +193,7 @@ impl<'t> Names<'_, 't> {
             Role::Load => {
                 let meanings = self.old.meanings(occurrence.node, occurrence.scope);
                 if let Some(scope) = meanings.iter().find(|scope| renamed.contains(scope)) {
-                    let kept = self.old.bound[scope].kept;
-                    let is_kept = kept.is_some_and(|end| end <= occurrence.node.start_byte());
-                    self.rename(occurrence.node, is_kept, edits);
+                    self.rename(occurrence.node, &self.old.bound[scope], edits);
                 }
             }
             Role::Global | Role::Nonlocal => {
@@ -210,12 +206,17 @@ impl<'t> Names<'_, 't> {
     }
 
     /// A use of the name: as many attributes as the package's name has must follow.
-    fn rename(&self, name: Node<'_>, is_kept: bool, edits: &mut Edits<'_>) {
-        let rest = &self.moved.from.components()[1..];
-        match whole(self.source, name, rest) {
-            Some(whole) => edits.replace(whole, &self.moved.to.to_string()),
+    fn rename(&self, name: Node<'_>, bound: &Bound<'_, '_>, edits: &mut Edits<'_>) {
+        let is_after = |end: Option<usize>| end.is_some_and(|end| end <= name.start_byte());
+        match with_attributes(self.source, name, &self.moved.from.components()[1..]) {
+            // It may have come by an import of the parent; then it is asked about as such.
+            Some(_) if bound.has_kept && !is_after(bound.moved_from) => {}
+            Some(whole) => {
+                let line = name.start_position().row + 1;
+                edits.replace_range(whole, line, &self.moved.to.to_string());
+            }
             // Something of the parent, which another import still has.
-            None if is_kept => {}
+            None if is_after(bound.kept_from) => {}
             None => edits.ask(
                 name,
                 Kind::AmbiguousName,

@@ -10,7 +10,7 @@ use super::edit::Edits;
 use super::imports::{Plain, ancestors};
 use super::module::{Move, Place};
 use super::parse::{Parts, Source};
-use super::scope::{Role, ScopeId, Scopes, whole};
+use super::scope::{Role, ScopeId, Scopes, with_attributes};
 
 /// Asks about every one that nothing else was done about.
 pub fn ask(
@@ -48,11 +48,12 @@ pub fn ask(
             if !meanings.iter().any(|scope| given.contains(scope)) {
                 continue;
             }
-            if let Some(whole) = whole(source, one.node, &from[*known..])
-                && !edits.has(whole)
+            if let Some(whole) = with_attributes(source, one.node, &from[*known..])
+                && !edits.has(one.node)
             {
-                edits.ask(
+                edits.ask_about(
                     whole,
+                    one.node.start_position().row + 1,
                     Kind::AmbiguousName,
                     "uses the moved package by an import of one that it lies in",
                     vec![format!("import {}", moved.to)],

@@ -154,9 +154,9 @@ impl Source {
         self.text.get(node.byte_range()).unwrap_or_default()
     }
 
-    /// What stands in a range of bytes.
-    pub fn slice(&self, range: &Range<usize>) -> &str {
-        self.text.get(range.clone()).unwrap_or_default()
+    /// What stands at a range.
+    pub fn at(&self, range: Range<usize>) -> &str {
+        self.text.get(range).unwrap_or_default()
     }
 
     /// The bytes directly before and after a range.

@@ -9,7 +9,7 @@ use super::context::{Context, context, is_argument};
 use super::module::Move;
 use super::naming::{has_word, is_word};
 use super::parse::{Parts, Source};
-use super::scope::{Role, ScopeId, occurrences, scope_of, whole};
+use super::scope::{Role, ScopeId, occurrences, scope_of, with_attributes};
 
 /// See the module.
 pub struct Quoted<'t> {
@@ -40,7 +40,7 @@ pub fn quoted<'t>(source: &Source, parts: &Parts<'t>, moved: &Move) -> Vec<Quote
         let is_read = types.is_some_and(|types| {
             types
                 .iter()
-                .all(|range| read(source.slice(range), range.start, moved, 0, &mut places))
+                .all(|range| read(source.at(range.clone()), range.start, moved, 0, &mut places))
         });
         if !is_read {
             places.clear();
@@ -77,8 +77,8 @@ fn read(
         if found.role != Role::Load {
             continue;
         }
-        match whole(&inner, found.node, &moved.from.components()[1..]) {
-            Some(whole) => places.push(start + whole.start_byte()..start + whole.end_byte()),
+        match with_attributes(&inner, found.node, &moved.from.components()[1..]) {
+            Some(whole) => places.push(start + whole.start..start + whole.end),
             // Something else of the package's parent.
             None => return false,
         }
@@ -90,7 +90,7 @@ fn read(
             let content = plain_content(string).filter(|_| depth < DEPTH_MAX);
             content.is_some_and(|content| {
                 let start = start + content.start;
-                read(inner.slice(&content), start, moved, depth + 1, places)
+                read(inner.at(content), start, moved, depth + 1, places)
             })
         })
 }

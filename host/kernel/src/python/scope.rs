@@ -3,6 +3,7 @@
 //! looked at. Decides nothing about modules.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use tree_sitter::Node;
 
@@ -93,21 +94,26 @@ pub fn occurrences<'t>(source: &Source, parts: &Parts<'t>, name: &str) -> Vec<Oc
         .collect()
 }
 
-/// What gets the attribute `name` of `object`, if its parent does.
-pub fn attribute<'t>(source: &Source, object: Node<'t>, name: &str) -> Option<Node<'t>> {
-    object.parent().filter(|parent| {
-        parent.kind() == "attribute"
-            && is_field(*parent, "object", object)
-            && parent
-                .child_by_field_name("attribute")
-                .is_some_and(|attribute| source.text(attribute) == name)
-    })
-}
-
-/// The whole of `name.a.b`, whose first name is `name` and whose attributes are `rest`.
-pub fn whole<'t>(source: &Source, name: Node<'t>, rest: &[String]) -> Option<Node<'t>> {
-    rest.iter()
-        .try_fold(name, |object, name| attribute(source, object, name))
+/// Where `name` is with these attributes of it, if they follow.
+pub fn with_attributes(source: &Source, name: Node<'_>, rest: &[String]) -> Option<Range<usize>> {
+    let is_pattern = name.parent()?.kind() == "dotted_name";
+    let mut last = name;
+    for component in rest {
+        let text = if is_pattern {
+            last = last.next_named_sibling()?;
+            source.text(last)
+        } else {
+            let object = last;
+            last = object.parent().filter(|parent| {
+                parent.kind() == "attribute" && is_field(*parent, "object", object)
+            })?;
+            source.text(last.child_by_field_name("attribute")?)
+        };
+        if text != component {
+            return None;
+        }
+    }
+    Some(name.start_byte()..last.end_byte())
 }
 
 /// Where a `:=` binds.

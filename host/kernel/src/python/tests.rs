@@ -1,6 +1,7 @@
 //! The rewriter, form by form: what goes in and, to the byte, what comes out. And what holds of
 //! any source.
 
+mod relative;
 mod scopes;
 mod strings;
 
@@ -160,6 +161,32 @@ fn uses_of_what_a_plain_import_binds_go_with_it() {
             "import old\nnew = 1\nold.f(new)\n",
             "import new as old\nnew = 1\nold.f(new)\n",
         ),
+        (
+            "class C:\n    import old\nC.old.f()\n",
+            "class C:\n    import new as old\nC.old.f()\n",
+        ),
+        // A keyword of a class pattern is no name.
+        (
+            "import old\nmatch x:\n    case old.C(old=1):\n        pass\n",
+            "import new\nmatch x:\n    case new.C(old=1):\n        pass\n",
+        ),
+        (
+            "import old.a\nx: list[old.a.T]\ndef f[T: old.a.T](x: T) -> dict[str, old.a.U]: pass\ntype X[T] = old.a.T[T]\n",
+            "import new.a\nx: list[new.a.T]\ndef f[T: new.a.T](x: T) -> dict[str, new.a.U]: pass\ntype X[T] = new.a.T[T]\n",
+        ),
+        // A class finds what it has not bound yet outside of it.
+        (
+            "import old\nclass C:\n    old = old.a\n",
+            "import new\nclass C:\n    old = new.a\n",
+        ),
+        (
+            "import old\nclass C:\n    class old(old.B):\n        x = old\n    y = old\n",
+            "import new\nclass C:\n    class old(new.B):\n        x = new\n    y = old\n",
+        ),
+        (
+            "import new\ndef f():\n    new.g()\n    import old\n    old.g()\n",
+            "import new\ndef f():\n    new.g()\n    import new as old\n    old.g()\n",
+        ),
         // What is imported from there already is the same package.
         (
             "import old.a\nimport new.b\nnew.b.f(old.a)\n",
@@ -190,6 +217,23 @@ fn what_cannot_be_decided_is_asked_and_stays() {
             "import old.a\nmatch x:\n    case [old]:\n        pass\n",
             Kind::AmbiguousName,
         ),
+        (
+            "import old.a\nclass C:\n    if x:\n        old = 1\n    y = old.a\n",
+            Kind::AmbiguousName,
+        ),
+        (
+            "import old.a\nmatch x:\n    case f() as old:\n        pass\n",
+            Kind::AmbiguousName,
+        ),
+        ("import old.a\ntype old = int\n", Kind::AmbiguousName),
+        ("import old.a\ntype old[T] = int\n", Kind::AmbiguousName),
+        ("import old.a\ntype X[old] = int\n", Kind::AmbiguousName),
+        (
+            "import old.a\ndef f[old: int](): pass\n",
+            Kind::AmbiguousName,
+        ),
+        ("import old.a\nclass C[*old]: pass\n", Kind::AmbiguousName),
+        ("class C:\n    import old.a\n", Kind::AmbiguousName),
         ("import old.a\nnew = 1\n", Kind::AmbiguousName),
         ("import old.a\nprint(new)\n", Kind::AmbiguousName),
         ("x = \"old.a\"\n", Kind::String),
@@ -198,6 +242,9 @@ fn what_cannot_be_decided_is_asked_and_stays() {
         ("import_module('old.a.' + name)\n", Kind::DynamicImport),
         ("mock.patch(f'old.{x}')\n", Kind::DynamicImport),
         ("@patch('old.a.f')\ndef t(m): pass\n", Kind::DynamicImport),
+        ("import_module('old.{}'.format(x))\n", Kind::DynamicImport),
+        ("import_module('old.%s' % x)\n", Kind::DynamicImport),
+        ("x = 'old.*'\n", Kind::String),
     ] {
         let (found, questions) = with(source, None, &moved("old", "new"));
         assert_eq!(found, source);
@@ -250,10 +297,28 @@ fn dynamic_forms_are_rewritten_where_the_configuration_says_so() {
         ),
         (&named, "import_module(x, 'old')", "import_module(x, 'old')"),
         (
+            &named,
+            "import_module(x + 'old.a')",
+            "import_module(x + 'old.a')",
+        ),
+        // What goes on may make another name of it.
+        (
+            &named,
+            "import_module('old' + x)",
+            "import_module('old' + x)",
+        ),
+        (
+            &named,
+            "import_module('old.%s' % x)",
+            "import_module('old.%s' % x)",
+        ),
+        (
             &all,
             "x = ['-m', 'old', 'old.a:main', 'older', 'old a']",
             "x = ['-m', 'new', 'new.a:main', 'older', 'old a']",
         ),
+        (&all, "x = 'old.' 'old'", "x = 'new.' 'old'"),
+        (&all, "x = 'old' '_x'", "x = 'old' '_x'"),
     ] {
         let rewritten = rewrite(source.as_bytes(), None, &moved("old", "new"), dynamic).unwrap();
         let found = rewritten.content.map_or_else(
@@ -263,98 +328,6 @@ fn dynamic_forms_are_rewritten_where_the_configuration_says_so() {
         assert_eq!(found, expected);
         assert_eq!(rewritten.questions.is_empty(), found != source, "{source}");
     }
-}
-
-#[test]
-fn relative_imports_mean_what_they_meant() {
-    let inside = place("old.a.b", "new.a.b", false);
-    let package = place("old.a", "new.a", true);
-    let deep = moved("old", "far.new");
-    for (place, source, expected) in [
-        // Within the package nothing has to change.
-        (
-            &inside,
-            "from . import x\nfrom .c import y\nfrom .. import z\nfrom ..d import w\n",
-            "from . import x\nfrom .c import y\nfrom .. import z\nfrom ..d import w\n",
-        ),
-        (
-            &package,
-            "from .b import x\nfrom ..c import y\n",
-            "from .b import x\nfrom ..c import y\n",
-        ),
-        // Out of every package: an error before and after.
-        (&inside, "from ... import x\n", "from ... import x\n"),
-    ] {
-        assert_eq!(
-            with(source, Some(place), &moved("old", "new")),
-            (expected.to_owned(), vec![])
-        );
-    }
-    // A package that leaves another one, and what it imports from there.
-    let out = moved("top.old", "new");
-    let leaves = place("top.old.a", "new.a", false);
-    assert_eq!(
-        with(
-            "from . import b\nfrom ..other import x\nfrom .. import y\nfrom top.old.b import z\n",
-            Some(&leaves),
-            &out
-        ),
-        (
-            "from . import b\nfrom top.other import x\nfrom top import y\nfrom new.b import z\n"
-                .to_owned(),
-            vec![]
-        )
-    );
-    // What stays, and imports from what has left.
-    let stays = place("top.main", "top.main", false);
-    assert_eq!(
-        with(
-            "from .old.a import x\nfrom . import old\nfrom .other import y\nfrom . import old as o\n",
-            Some(&stays),
-            &out
-        ),
-        (
-            "from new.a import x\nimport new as old\nfrom .other import y\nimport new as o\n"
-                .to_owned(),
-            vec![]
-        )
-    );
-    // One that moves within its parent stays relative.
-    let renamed = moved("top.old", "top.new");
-    assert_eq!(
-        with("from .old.a import x\nfrom . import old\nfrom top import old as z\nimport top.old.b\nimport top.c\ntop.old.b.f(top.c)\n", Some(&stays), &renamed),
-        ("from .new.a import x\nfrom top import new as old\nfrom top import new as z\nimport top.new.b\nimport top.c\ntop.new.b.f(top.c)\n".to_owned(), vec![])
-    );
-    // Deeper than before.
-    let deeper = place("old.a", "far.new.a", false);
-    assert_eq!(
-        with(
-            "from . import b\nimport old.b\nold.b.f()\n",
-            Some(&deeper),
-            &deep
-        ),
-        (
-            "from . import b\nimport far.new.b\nfar.new.b.f()\n".to_owned(),
-            vec![]
-        )
-    );
-    // Where no space was needed beside the dots, one is beside a name.
-    assert_eq!(
-        with(
-            "from..other import x\nfrom ..import y\nfrom.b import z\n",
-            Some(&leaves),
-            &out
-        ),
-        (
-            "from top.other import x\nfrom top import y\nfrom.b import z\n".to_owned(),
-            vec![]
-        )
-    );
-    let (found, questions) = with("from top import old, x\n", None, &out);
-    assert_eq!(
-        (found.as_str(), questions[0].kind),
-        ("from top import old, x\n", Kind::SplitImport)
-    );
 }
 
 #[test]

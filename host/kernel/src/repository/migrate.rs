@@ -9,6 +9,7 @@ mod tree;
 mod unmatched;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -32,7 +33,7 @@ pub struct Migration<'a> {
     config: &'a Migrate,
     moved: Move,
     /// What is in the package's folder, see `Dynamic`.
-    known: BTreeSet<String>,
+    known: Arc<BTreeSet<String>>,
 }
 
 /// Why it may not, or a file of it can't be.
@@ -142,13 +143,14 @@ impl<'a> Migration<'a> {
         Ok(Self {
             config,
             moved,
-            known: BTreeSet::new(),
+            known: Arc::default(),
         })
     }
 
     /// As it is where these files are: what is in the package says what may be a name of it.
     #[must_use]
     pub fn among<'p>(mut self, there: impl IntoIterator<Item = &'p str>) -> Self {
+        let mut known = BTreeSet::new();
         for path in there {
             let inside = |folder: &str| path.strip_prefix(folder)?.strip_prefix('/');
             let Some(rest) = inside(&self.config.from).or_else(|| inside(&self.config.to)) else {
@@ -159,10 +161,11 @@ impl<'a> Migration<'a> {
             if let Some((stem, _)) = name.split_once('.')
                 && ends.iter().any(|end| name.rsplit('.').next() == Some(end))
             {
-                self.known.insert(stem.to_owned());
+                known.insert(stem.to_owned());
             }
-            self.known.insert(name.to_owned());
+            known.insert(name.to_owned());
         }
+        self.known = Arc::new(known);
         self
     }
 

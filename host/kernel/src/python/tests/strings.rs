@@ -7,9 +7,11 @@ use super::*;
 fn knowing() -> Dynamic {
     Dynamic {
         folder: "src/old".to_owned(),
-        known: ["cli", "core", "data", "json_tools"]
-            .map(str::to_owned)
-            .into(),
+        known: std::sync::Arc::new(
+            ["cli", "core", "data", "json_tools"]
+                .map(str::to_owned)
+                .into(),
+        ),
         ..Dynamic::default()
     }
 }
