@@ -159,8 +159,8 @@ fn the_help_names_every_command() {
                    that was
       amu0         Keep the state root or a directory tree, compare it, restore a
                    tree byte for byte
-      rollback     Make the state root what a baseline of it was, once a person
-                   confirms
+      rollback     Make the state root what a baseline of it was, once a person has
+                   confirmed
       freeze       Let nobody change the state root until the freeze is lifted
       artefacts    List what missions wrote, or check it against the record
       manifests    Write down tools, environment, hardware and module set, or check
@@ -168,6 +168,10 @@ fn the_help_names_every_command() {
       amend        Apply amendments to documents of a repository, all or none
       scan         Look for governance leaks in the text of a repository
       lint         Hold a repository to its pinned constitutional rules
+      migrate      Move a Python package and all that imports it, or plan that
+      gates        Pass a repository through gates A to F
+      pipeline     Take a repository through a governed change, from amendments to
+                   the last review
       audit        List every import of a module, what it permits, and the verdict
       validate     Check a descriptor without running it
       digest       Print the SHA-256 of the module set
