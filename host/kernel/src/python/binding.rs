@@ -103,6 +103,7 @@ impl<'a, 't> Bindings<'a, 't> {
         let others = bindings.found.iter();
         let others: Vec<ScopeId> = others
             .filter(|occurrence| occurrence.role == Role::Bind)
+            .filter(|occurrence| !plain().any(|import| is_within(occurrence.node, import.node)))
             .map(|occurrence| bindings.home(occurrence.scope))
             .collect();
         for home in others {
@@ -228,6 +229,11 @@ impl Body<'_> {
             Moment::Unknown
         }
     }
+}
+
+fn is_within(inner: Node<'_>, outer: Node<'_>) -> bool {
+    let (inner, outer) = (inner.byte_range(), outer.byte_range());
+    outer.start <= inner.start && inner.end <= outer.end
 }
 
 /// Whether an import stands directly in its scope, not in an `if`, a `try` or the like.

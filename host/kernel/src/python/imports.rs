@@ -10,10 +10,10 @@ use super::parse::{Parts, Source};
 use super::scope::{ScopeId, scope_of};
 use super::{Imported, Kind};
 
-/// `import a.b`, without `as`.
+/// `import a.b`, without `as`; also what is rewritten to one.
 #[derive(Debug, Clone)]
 pub struct Plain<'t> {
-    /// The module's name.
+    /// The module's name; of what becomes a plain import, the name that it imported.
     pub node: Node<'t>,
     /// Its components.
     pub module: Vec<String>,
@@ -36,7 +36,7 @@ pub fn rewrite<'t>(
         if node.kind() == "import_statement" {
             import(source, *node, moved, edits, &mut plain);
         } else {
-            import_from(source, *node, place, moved, edits);
+            plain.extend(import_from(source, *node, place, moved, edits));
         }
     }
     plain
@@ -156,21 +156,19 @@ fn import<'t>(
     }
 }
 
-fn import_from(
+/// Gives the plain import that it becomes, if it becomes one that binds another name than the
+/// package had.
+fn import_from<'t>(
     source: &Source,
-    statement: Node<'_>,
+    statement: Node<'t>,
     place: Option<&Place>,
     moved: &Move,
     edits: &mut Edits<'_>,
-) {
-    let Some(module) = statement.child_by_field_name("module_name") else {
-        return;
-    };
+) -> Option<Plain<'t>> {
+    let module = statement.child_by_field_name("module_name")?;
     let (target, now) = if module.kind() == "relative_import" {
-        let Some(place) = place else { return };
-        let Some(relative) = Relative::read(source, module, place) else {
-            return;
-        };
+        let place = place?;
+        let relative = Relative::read(source, module, place)?;
         let target = relative.before.clone();
         let after = moved.apply(&target).unwrap_or_else(|| target.clone());
         let now = (relative.after.as_ref() != Some(&after))
@@ -188,11 +186,11 @@ fn import_from(
             if let Some(now) = now {
                 edits.replace(module, &now);
             }
-            return;
+            return None;
         }
     };
     let mut cursor = statement.walk();
-    let names: Vec<Node<'_>> = statement
+    let names: Vec<Node<'t>> = statement
         .children_by_field_name("name", &mut cursor)
         .collect();
     let name_of = |name: &Node<'_>| match name.child_by_field_name("name") {
@@ -203,7 +201,7 @@ fn import_from(
         if let Some(now) = now {
             edits.replace(module, &now);
         }
-        return;
+        return None;
     }
     let [name] = names.as_slice() else {
         let to = moved.to.to_string();
@@ -213,7 +211,7 @@ fn import_from(
             "imports the moved package together with others",
             vec![format!("import {to} in a statement of its own")],
         );
-        return;
+        return None;
     };
     let alias = name
         .child_by_field_name("alias")
@@ -228,9 +226,18 @@ fn import_from(
                 edits.replace(*name, &format!("{last} as {alias}"));
             }
         }
-        _ if moved.to.first() == alias => edits.replace(statement, &format!("import {alias}")),
+        _ if moved.to.first() == alias => {
+            edits.replace(statement, &format!("import {alias}"));
+            return (alias != moved.from.first()).then(|| Plain {
+                node: *name,
+                module: vec![alias.to_owned()],
+                moved: None,
+                scope: scope_of(*name),
+            });
+        }
         _ => edits.replace(statement, &format!("import {} as {alias}", moved.to)),
     }
+    None
 }
 
 /// What a relative import means.

@@ -186,3 +186,29 @@ fn answers_are_obeyed_where_what_stays_can_work() {
     let rewritten = rewrite(latin, None, &moved, &dynamic).unwrap();
     assert_eq!(rewritten.content, None);
 }
+
+/// It becomes `import new`, and is no other thing of that name: found by fuzzing, where the second
+/// pass saw what the first did not.
+#[test]
+fn an_import_of_the_package_under_its_new_name_is_in_nobody_s_way() {
+    let moved = moved("top.old", "new");
+    for (source, expected) in [
+        (
+            "def f():\n    import top.old\n    from top import old as new\n    top.old.x(new.y)\n",
+            "def f():\n    import new\n    import new\n    new.x(new.y)\n",
+        ),
+        (
+            "import top.old.a\nif x:\n    from top import (old as new)\ntop.old.a.f()\n",
+            "import new.a\nif x:\n    import new\nnew.a.f()\n",
+        ),
+    ] {
+        let (found, questions) = with(source, None, &moved);
+        assert_eq!(found, expected);
+        assert_eq!(questions, [], "{source}");
+        assert_eq!(with(&found, None, &moved).0, found, "a second time");
+    }
+    // Anything else of that name is, as before.
+    let source = "import top.old\nfrom top import x as new\ntop.old.f()\n";
+    let (found, questions) = with(source, None, &moved);
+    assert_eq!((found.as_str(), questions.len()), (source, 1));
+}
