@@ -16,7 +16,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
-use cap_std::fs::{Dir, FileType, MetadataExt as _, OpenOptions};
+use cap_std::fs::{Dir, FileType, FileTypeExt as _, MetadataExt as _, OpenOptions};
 use coo_kernel::artefact::{Artefact, WritePermit};
 use coo_kernel::baseline::{TreePath, text_of};
 use coo_kernel::digest::Digest;
@@ -194,8 +194,12 @@ fn in_the_way(kind: FileType) -> &'static str {
         "a symbolic link"
     } else if kind.is_file() {
         "a file where a folder should be"
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
     } else {
-        "a device, pipe or socket"
+        "a device"
     }
 }
 
@@ -219,7 +223,7 @@ fn examine(folder: &Dir, name: &str) -> Result<Option<Found>> {
     let file = folder.open_with(name, &options)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Ok(Some(Found::Else("a device, pipe or socket")));
+        return Ok(Some(Found::Else(in_the_way(metadata.file_type()))));
     }
     // Whoever has its other name can change it, and its permissions are changed there too. The
     // name in `tmp/` that a killed process left is gone before anybody looks.
@@ -269,14 +273,14 @@ fn make(
         Look::Found(Found::Else(what)) | Look::Blocked(what) => return Err(in_the_way(what)),
     }
     let content = store.blob(sha256)?;
-    let (folder, name) = match descend(folder, path, true)? {
-        Descent::Arrived(folder, name) => (folder, name),
+    let folder = match descend(folder, path, true)? {
+        Descent::Arrived(folder, _) => folder,
         Descent::Missing => {
             bail!("artefact {path}: its folder went away; run any coo command again")
         }
         Descent::Blocked(what) => return Err(in_the_way(what)),
     };
-    match root.write_first(&folder, name, &content) {
+    match root.write_first(permit, &folder, &content) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             Err(in_the_way("something that was not there a moment ago"))

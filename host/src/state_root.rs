@@ -16,6 +16,7 @@ use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOpt
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
+use coo_kernel::artefact::WritePermit;
 use coo_kernel::layout;
 
 use crate::config::Config;
@@ -329,9 +330,15 @@ impl StateRoot {
         written.with_context(shown)
     }
 
-    /// As `write_new`, to `name` in a folder that is open already, and only if nothing is
-    /// there: that is one step, and nobody gets in between.
-    pub fn write_first(&self, folder: &Dir, name: &str, content: &[u8]) -> std::io::Result<()> {
+    /// As `write_new`, the artefact that `permit` names, in its folder, which is open already,
+    /// and only if nothing is there: that is one step, and nobody gets in between.
+    pub fn write_first(
+        &self,
+        permit: &WritePermit,
+        folder: &Dir,
+        content: &[u8],
+    ) -> std::io::Result<()> {
+        let name = last(permit.path());
         self.through_temporary(content, |waiting, temporary| {
             fault::point("file.rename")?;
             match waiting.hard_link(temporary, folder, name) {

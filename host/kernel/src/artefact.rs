@@ -2,8 +2,11 @@
 //! accepts, and only `permit` can mint one; so a path that was not judged can't be written.
 //! Judges names alone: what lies on the disk already is the host's to look at.
 
+mod character;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::character::Character;
 use crate::digest::Digest;
 
 /// Longest path, in bytes; file systems stop at 255 a name and 4,096 a path.
@@ -61,25 +64,40 @@ pub enum Refused {
         /// Its depth.
         found: usize,
     },
-    /// From the root or a drive.
+    /// From the root.
     #[error("path '{0}' is absolute; artefacts are named relative to artefacts/")]
     Absolute(String),
-    /// `.`, `..` or nothing between two slashes.
-    #[error("path '{0}' has an empty, '.' or '..' component; name each folder")]
-    Dots(String),
-    /// A character that some file system treats in its own way.
+    /// From a drive, on Windows.
+    #[error("path '{0}' begins with a drive letter; artefacts are named relative to artefacts/")]
+    Drive(String),
+    /// `..`
+    #[error("path '{0}' has a '..' component, which leads out of its folder; name each folder")]
+    Out(String),
+    /// `.`
+    #[error("path '{0}' has a '.' component; name each folder once")]
+    Here(String),
+    /// Nothing between two slashes, or after the last.
+    #[error("path '{0}' has an empty component; put one '/' between names and none at the end")]
+    Nameless(String),
+    /// A character that some system treats in its own way.
     #[error(
-        "path '{path}' has the character {found:?}; permitted are A-Z a-z 0-9 _ - . and / between folders"
+        "path '{path}' has {} (U+{:04X}), {}; permitted are A-Z a-z 0-9 _ - . and / between folders",
+        .kind.name(), u32::from(*.found), .kind.why()
     )]
     Character {
-        /// The path, control characters escaped.
+        /// The path, what can't be seen escaped.
         path: String,
         /// The first such character.
         found: char,
+        /// What is wrong with it.
+        kind: Character,
     },
-    /// Hidden, or ends in a dot.
-    #[error("component '{0}' starts or ends with a dot; begin with a letter or digit")]
-    Edge(String),
+    /// Hidden where dots hide.
+    #[error("component '{0}' starts with a dot, which hides it; begin it otherwise")]
+    Hidden(String),
+    /// The same without its dot on Windows.
+    #[error("component '{0}' ends with a dot, which Windows takes away; end it otherwise")]
+    TrailingDot(String),
     /// A device name on Windows.
     #[error("component '{0}' is a reserved device name; choose another")]
     Reserved(String),
@@ -105,9 +123,11 @@ pub fn permit(path: &str) -> Result<WritePermit, Refused> {
     if path.len() > PATH_BYTES_MAX {
         return Err(Refused::TooLong { found: path.len() });
     }
-    let drive = path.as_bytes().get(1) == Some(&b':');
-    if path.starts_with(['/', '\\']) || drive {
+    if path.starts_with('/') {
         return Err(Refused::Absolute(shown()));
+    }
+    if path.as_bytes()[0].is_ascii_alphabetic() && path.as_bytes().get(1) == Some(&b':') {
+        return Err(Refused::Drive(shown()));
     }
     if let Some(found) = path
         .chars()
@@ -116,6 +136,7 @@ pub fn permit(path: &str) -> Result<WritePermit, Refused> {
         return Err(Refused::Character {
             path: shown(),
             found,
+            kind: Character::of(found),
         });
     }
     let components: Vec<&str> = path.split('/').collect();
@@ -126,11 +147,16 @@ pub fn permit(path: &str) -> Result<WritePermit, Refused> {
         });
     }
     for component in &components {
-        if matches!(*component, "" | "." | "..") {
-            return Err(Refused::Dots(shown()));
-        }
-        if component.starts_with('.') || component.ends_with('.') {
-            return Err(Refused::Edge((*component).to_owned()));
+        let refused: Option<fn(String) -> Refused> = match *component {
+            "" => return Err(Refused::Nameless(shown())),
+            "." => return Err(Refused::Here(shown())),
+            ".." => return Err(Refused::Out(shown())),
+            hidden if hidden.starts_with('.') => Some(Refused::Hidden),
+            dotted if dotted.ends_with('.') => Some(Refused::TrailingDot),
+            _ => None,
+        };
+        if let Some(refused) = refused {
+            return Err(refused((*component).to_owned()));
         }
         let stem = component
             .split('.')
@@ -196,19 +222,25 @@ mod tests {
             (long.as_str(), "limit 240"),
             (deep.as_str(), "9 deep, limit 8"),
             ("/etc/A_v1.0.md", "absolute"),
-            ("C:A_v1.0.md", "absolute"),
-            ("\\\\host\\A_v1.0.md", "absolute"),
-            ("a\\A_v1.0.md", "character '\\\\'"),
+            ("C:A_v1.0.md", "drive letter"),
+            ("\\\\host\\A_v1.0.md", "a backslash (U+005C)"),
+            ("a\\A_v1.0.md", "a backslash (U+005C)"),
             ("../A_v1.0.md", "'..' component"),
             ("a/../A_v1.0.md", "'..' component"),
             ("a//A_v1.0.md", "empty"),
             ("a/./A_v1.0.md", "'.'"),
             ("A_v1.0.md/", "empty"),
-            (".hidden/A_v1.0.md", "starts or ends with a dot"),
-            ("a./A_v1.0.md", "starts or ends with a dot"),
-            ("A_v1.0.md ", "character ' '"),
-            ("A\0_v1.0.md", "character '\\0'"),
-            ("Ä_v1.0.md", "character 'Ä'"),
+            (".hidden/A_v1.0.md", "starts with a dot"),
+            ("a./A_v1.0.md", "ends with a dot"),
+            ("A_v1.0.md ", "a space (U+0020)"),
+            ("A\0_v1.0.md", "a NUL (U+0000)"),
+            ("A\t_v1.0.md", "a control character (U+0009)"),
+            ("A:b_v1.0.md", "a drive letter"),
+            ("AB:b_v1.0.md", "a colon (U+003A)"),
+            ("A*_v1.0.md", "a special character (U+002A)"),
+            ("Ä_v1.0.md", "a character beyond ASCII (U+00C4)"),
+            ("A\u{308}_v1.0.md", "a combining mark (U+0308)"),
+            ("A\u{202e}_v1.0.md", "an invisible character (U+202E)"),
             ("con/A_v1.0.md", "reserved"),
             ("LPT1.x/A_v1.0.md", "reserved"),
             ("A.md", "not of the form"),

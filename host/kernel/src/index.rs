@@ -97,7 +97,7 @@ pub fn markdown(entries: &[Entry]) -> String {
 pub enum Found {
     /// A file with this content.
     File(Digest),
-    /// Something that is no file: "a symbolic link", "a device, pipe or socket".
+    /// Something that is no file: "a symbolic link", "a pipe".
     Else(&'static str),
 }
 
