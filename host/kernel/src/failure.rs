@@ -16,6 +16,8 @@ pub enum Bound {
     Artefacts,
     /// `limits.db_rows`
     DbRows,
+    /// `limits.db_rows_total`
+    DbRowsTotal,
     /// `limits.db_statements`
     DbStatements,
     /// `limits.db_steps`
@@ -40,10 +42,11 @@ pub enum Bound {
 
 impl Bound {
     /// Every bound that a descriptor can set, by name.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ArtefactBytes,
         Self::Artefacts,
         Self::DbRows,
+        Self::DbRowsTotal,
         Self::DbStatements,
         Self::DbSteps,
         Self::Fuel,
@@ -61,6 +64,7 @@ impl Bound {
             Self::ArtefactBytes => "artefact_bytes",
             Self::Artefacts => "artefacts",
             Self::DbRows => "db_rows",
+            Self::DbRowsTotal => "db_rows_total",
             Self::DbStatements => "db_statements",
             Self::DbSteps => "db_steps",
             Self::Fuel => "fuel",

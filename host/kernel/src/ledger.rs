@@ -23,7 +23,8 @@ pub struct Used {
     /// Gateway writes.
     pub artefacts: u64,
     /// Rows of all queries.
-    pub db_rows: u64,
+    #[serde(alias = "db_rows")]
+    pub db_rows_total: u64,
     /// Database statements.
     pub db_statements: u64,
     /// Fuel of all steps.
@@ -44,16 +45,18 @@ impl Used {
         Some(match bound {
             Bound::ArtefactBytes => self.artefact_bytes,
             Bound::Artefacts => self.artefacts,
-            Bound::DbRows => self.db_rows,
+            Bound::DbRowsTotal => self.db_rows_total,
             Bound::DbStatements => self.db_statements,
             Bound::Fuel => self.fuel,
             Bound::HostBytes => self.host_bytes,
             Bound::LlmCalls => self.llm_calls,
             Bound::LlmTokens => self.llm_tokens,
             Bound::MemoryBytes => self.memory_bytes,
-            Bound::DbSteps | Bound::OutputBytes | Bound::TableElements | Bound::Resources => {
-                return None;
-            }
+            Bound::DbRows
+            | Bound::DbSteps
+            | Bound::OutputBytes
+            | Bound::TableElements
+            | Bound::Resources => return None,
         })
     }
 }
@@ -66,7 +69,7 @@ impl Ledger {
             used: Used {
                 artefact_bytes: 0,
                 artefacts: 0,
-                db_rows: 0,
+                db_rows_total: 0,
                 db_statements: 0,
                 fuel: 0,
                 host_bytes: 0,
@@ -92,11 +95,6 @@ impl Ledger {
         self.limits.fuel.saturating_sub(self.used.fuel)
     }
 
-    /// Counts rows that a query gave; how many one may give is judged where it runs.
-    pub const fn count_rows(&mut self, rows: u64) {
-        self.used.db_rows = self.used.db_rows.saturating_add(rows);
-    }
-
     /// Counts a step that has ended: the fuel it used, and its linear memories, in bytes. The
     /// engine has held it to both.
     pub fn count_step(&mut self, fuel: u64, memory_bytes: u64) {
@@ -109,6 +107,7 @@ impl Ledger {
         let (used, limit) = match bound {
             Bound::ArtefactBytes => (&mut self.used.artefact_bytes, self.limits.artefact_bytes),
             Bound::Artefacts => (&mut self.used.artefacts, self.limits.artefacts),
+            Bound::DbRowsTotal => (&mut self.used.db_rows_total, self.limits.db_rows_total),
             Bound::DbStatements => (&mut self.used.db_statements, self.limits.db_statements),
             Bound::HostBytes => (&mut self.used.host_bytes, self.limits.host_bytes),
             Bound::LlmCalls => (&mut self.used.llm_calls, self.limits.llm_calls),

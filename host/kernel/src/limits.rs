@@ -13,6 +13,8 @@ pub const WASM_PAGE_BYTES: u64 = 65_536;
 
 /// Where nothing is said about tokens; far beyond `llm_calls` calls of usual length.
 const LLM_TOKENS: u64 = 100_000_000;
+/// Where nothing is said about the rows of a whole run; more than `host_bytes` lets through.
+const DB_ROWS_TOTAL: u64 = 1_000_000_000;
 
 /// What one run may use. Left out in a descriptor, a bound has the default below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,9 @@ pub struct Limits {
     pub artefacts: u64,
     /// Rows that one query may return.
     pub db_rows: u64,
+    /// Rows of all queries of the run. Not written where it is the default, as `llm_tokens`.
+    #[serde(skip_serializing_if = "is_default_rows")]
+    pub db_rows_total: u64,
     /// Database statements of the whole run.
     pub db_statements: u64,
     /// Work of one statement, in `SQLite` virtual-machine steps (counted by the thousand).
@@ -53,6 +58,7 @@ impl Default for Limits {
             artefact_bytes: 64 << 20,
             artefacts: 1_000,
             db_rows: 100_000,
+            db_rows_total: DB_ROWS_TOTAL,
             db_statements: 1_000_000,
             // About a second of SQLite on a slow core.
             db_steps: 50_000_000,
@@ -74,6 +80,14 @@ impl Default for Limits {
 )]
 const fn is_default_tokens(tokens: &u64) -> bool {
     *tokens == LLM_TOKENS
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+const fn is_default_rows(rows: &u64) -> bool {
+    *rows == DB_ROWS_TOTAL
 }
 
 impl Limits {
@@ -99,6 +113,7 @@ impl Limits {
             Bound::ArtefactBytes => &mut self.artefact_bytes,
             Bound::Artefacts => &mut self.artefacts,
             Bound::DbRows => &mut self.db_rows,
+            Bound::DbRowsTotal => &mut self.db_rows_total,
             Bound::DbStatements => &mut self.db_statements,
             Bound::DbSteps => &mut self.db_steps,
             Bound::Fuel => &mut self.fuel,
@@ -120,6 +135,7 @@ mod tests {
     #[test]
     fn every_bound_but_the_fixed_one_is_a_limit_by_the_same_name() {
         let limits = serde_json::to_value(Limits {
+            db_rows_total: 1,
             llm_tokens: 1,
             ..Limits::default()
         })

@@ -129,7 +129,8 @@ impl db::Host for Guest {
         Ok(match answer {
             data::Answer::Ok(rows) => {
                 self.charge_bytes(rows.weight())?;
-                self.ledger.count_rows(rows.rows.len() as u64);
+                self.ledger
+                    .charge(Bound::DbRowsTotal, rows.rows.len() as u64)?;
                 Ok(rows_to_guest(rows))
             }
             data::Answer::Error(refusal) => Err(refusal_to_guest(refusal)),
