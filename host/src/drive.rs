@@ -95,7 +95,7 @@ pub fn drive(
 }
 
 fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
-    let descriptor = program.plan.descriptor();
+    let (descriptor, authority) = (program.plan.descriptor(), program.plan.authority());
     let kept = tape.keep(program.canonical.as_bytes())?;
     tape.begin(&MissionBody {
         descriptor: kept.sha256,
@@ -110,10 +110,11 @@ fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
             arguments: descriptor.arguments.clone(),
             engine: descriptor.engine,
             environment: descriptor.environment.clone(),
-            governance: program.plan.authority().governance().clone(),
-            limits: *program.plan.authority().limits(),
+            governance: authority.policy().governance.clone(),
+            limits: *authority.limits(),
             llm: descriptor.llm,
             rng_seed: RNG_SEED,
+            rules: authority.policy().rules,
             wall_clock_start_s: WALL_CLOCK_START_S,
         },
     )?;

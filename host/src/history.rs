@@ -2,7 +2,7 @@
 //! folded, before anybody sees it. Writes nothing.
 
 use anyhow::{Context as _, Result};
-use coo_kernel::authority::Governance;
+use coo_kernel::authority::Policy;
 use coo_kernel::journal::{Chain, EnvironmentBody, Kind, Progress, Record, StepStartedBody};
 use coo_kernel::mission::MissionId;
 use coo_kernel::state::State;
@@ -65,17 +65,20 @@ pub fn question(store: &Store, mission: MissionId) -> Result<Option<Question>> {
     }))
 }
 
-/// What the operator had decided about missions when `mission` began. It stands at the
-/// journal's beginning; whoever goes over the whole of it verifies it.
-pub fn governance(store: &Store, mission: MissionId) -> Result<Governance> {
+/// Under what `mission` stood when it began. It stands at the journal's beginning; whoever goes
+/// over the whole of it verifies it.
+pub fn policy(store: &Store, mission: MissionId) -> Result<Policy> {
     let page = store.page(mission.number(), 0)?;
     let environment = page.iter().find(|record| record.kind == Kind::Environment);
     environment.map_or_else(
-        || Ok(Governance::default()),
+        || Ok(Policy::default()),
         |record| {
             let body: EnvironmentBody = serde_json::from_str(&record.body)
                 .with_context(|| format!("mission {mission}: event {}", record.seq))?;
-            Ok(body.governance)
+            Ok(Policy {
+                governance: body.governance,
+                rules: body.rules,
+            })
         },
     )
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::authority::Governance;
+use coo_kernel::authority::Policy;
 use coo_kernel::descriptor::{DESCRIPTOR_BYTES_MAX, Descriptor, FORMAT, ModuleRef, Step};
 use coo_kernel::digest::Digest;
 use coo_kernel::plan::Plan;
@@ -194,15 +194,15 @@ impl Source {
         })
     }
 
-    /// Judges, compiles and links. `governance` is what the operator decided about missions;
-    /// `digest_memory`: the digest of memories can be taken.
+    /// Judges, compiles and links. `policy` is what the mission stands under; `digest_memory`: the
+    /// digest of memories can be taken.
     pub fn prepare(
         &self,
-        governance: &Governance,
+        policy: &Policy,
         cache: Option<Cache<'_>>,
         digest_memory: bool,
     ) -> Result<Program> {
-        let plan = self.plan(governance)?;
+        let plan = self.plan(policy)?;
         let sandbox = engine::build_tuned(self.descriptor.engine, |config| {
             config.coredump_on_trap(digest_memory);
         })?;
@@ -232,8 +232,8 @@ impl Source {
     }
 
     /// Judges the workflow.
-    pub fn plan(&self, governance: &Governance) -> Result<Plan> {
-        Plan::of(&self.descriptor, governance).with_context(|| format!("mission {}", self.name))
+    pub fn plan(&self, policy: &Policy) -> Result<Plan> {
+        Plan::of(&self.descriptor, policy).with_context(|| format!("mission {}", self.name))
     }
 
     /// Code that this root compiled after admitting it, or compiled now.

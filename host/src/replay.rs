@@ -82,7 +82,7 @@ pub fn replay(
             mission.id
         );
     }
-    let governance = history::governance(&store, mission.id)?;
+    let policy = history::policy(&store, mission.id)?;
     let program = {
         let source = Source::recorded(&root, &store, mission)?;
         let cache = Cache {
@@ -90,7 +90,7 @@ pub fn replay(
             store: &mut store,
             keep: false,
         };
-        source.prepare(&governance, Some(cache), false)?
+        source.prepare(&policy, Some(cache), false)?
     };
     let other_engine = mission.facts.engine_sha256 != Some(program.sandbox.identity_sha256);
     let model = mission.facts.model.as_deref();

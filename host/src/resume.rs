@@ -87,7 +87,7 @@ pub fn resume(
     let earlier = &mission.facts;
     let settled = Settled {
         model: earlier.model.clone(),
-        governance: Some(progress.governance),
+        policy: Some(progress.policy),
         decisions: Vec::new(),
     };
     let mut stage = Stage::set(session, &source, options, settled)?;

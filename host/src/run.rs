@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::authority::Governance;
+use coo_kernel::authority::Policy;
 use coo_kernel::digest::Digest;
 use coo_kernel::failure::Failure;
 use coo_kernel::journal::{DecisionBody, WorldBody};
@@ -85,8 +85,8 @@ pub struct Ended {
 pub struct Settled {
     /// The model.
     pub model: Option<String>,
-    /// What the operator had decided about missions.
-    pub governance: Option<Governance>,
+    /// What it stood under.
+    pub policy: Option<Policy>,
     /// What people answered to human steps.
     pub decisions: Vec<DecisionBody>,
 }
@@ -145,8 +145,10 @@ impl Stage {
             store: &mut store,
             keep: true,
         });
-        let governance = settled.governance.as_ref().unwrap_or(&config.governance);
-        let program = source.prepare(governance, cache, options.digest_memory)?;
+        let policy = settled
+            .policy
+            .unwrap_or_else(|| Policy::current(config.governance.clone()));
+        let program = source.prepare(&policy, cache, options.digest_memory)?;
         // Found out before anything is on record: without a model this mission can't go on.
         let model_name = match settled.model {
             None if program.asks_model => Some(surroundings.model(&config)?),

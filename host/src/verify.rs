@@ -177,7 +177,7 @@ impl Subject {
             source,
             settled: Settled {
                 model: mission.facts.model.clone(),
-                governance: Some(progress.governance),
+                policy: Some(progress.policy),
                 decisions,
             },
             answers,

@@ -22,7 +22,7 @@ use coo::store::{Facts, NewMission};
 use coo::tape::{Recorder, Tape};
 use coo::world::World;
 use coo::{admission, bundle, code_cache, history};
-use coo_kernel::authority::Governance;
+use coo_kernel::authority::{Governance, Policy};
 use coo_kernel::descriptor::{Descriptor, EngineSettings};
 use coo_kernel::digest::Digest;
 use coo_kernel::failure::Failure;
@@ -174,7 +174,7 @@ pub fn verified(source: &Source) -> anyhow::Result<Outcome> {
             sandbox: sandbox.clone(),
             instance: linker.instantiate_pre(&compiled)?,
             entry: entry.clone().context("no entry")?,
-            plan: source.plan(&Governance::default())?,
+            plan: source.plan(&Policy::current(Governance::default()))?,
             canonical: source.descriptor.canonical()?,
             module: source.module,
             asks_model,

@@ -43,7 +43,7 @@ fn a_protected_artefact_is_written_by_nobody_and_explained() {
         failure,
         json!({
             "class": "governance",
-            "limit": "specs/**",
+            "limit": "**/specs/**",
             "rule": "protected",
             "set_by": "registry",
             "wanted": "gateway.write to 'Specs/Plan_v1.0.md'",
@@ -57,7 +57,7 @@ fn a_protected_artefact_is_written_by_nobody_and_explained() {
 
     Refused (event #0007, step 'only')
       Asked:   gateway.write to 'Specs/Plan_v1.0.md'
-      Allowed: nothing below 'specs/**'
+      Allowed: nothing below '**/specs/**'
       Set by:  the built-in registry of protected artefacts
 
     May            scope         ceiling
@@ -67,17 +67,21 @@ fn a_protected_artefact_is_written_by_nobody_and_explained() {
     May never write
       **/01_governance/**          governance documents
       **/02_protocols/**           protocols
-      constitution/**              constitutional documents
-      specs/**                     specifications
+      **/constitution/**           constitutional documents
+      **/spec/**                   specifications
+      **/specs/**                  specifications
       **/*constitution*            constitutional documents
-      **/*governance_protocol*     the governance protocol
-      **/*runtime_spec*            the runtime's specification
       **/*governance_leak_ruleset* the pinned ruleset
+      **/*governance_protocol*     the governance protocol
+      **/*hardening_plan*          the hardening plan
+      **/*implementation_packet*   the implementation packet
+      **/*runtime_spec*            the runtime's specification
 
     Budget                     used          asked       in force  set by
       artefact_bytes              0       67108864       67108864  default
       artefacts                   0           1000           1000  default
-      db_rows                     0         100000         100000  default
+      db_rows                     -         100000         100000  default
+      db_rows_total               0     1000000000     1000000000  default
       db_statements               0        1000000        1000000  default
       db_steps                    -       50000000       50000000  default
       fuel                       20    20000000000    20000000000  default
@@ -314,6 +318,45 @@ fn model_tokens_are_counted_and_bounded() {
     assert_eq!(failure["wanted"], format!("llm_tokens {tokens}"));
     assert_eq!(failure["set_by"], "ceiling");
     assert_eq!(world.coo(&["replay", ID]).code, 0);
+}
+
+/// Each query may return many rows, and all of them together only so many: the ledger ends the
+/// run where they are read, in the replay too.
+#[test]
+fn rows_of_all_queries_are_one_budget() {
+    let world = World::new();
+    let run = |most: u64| {
+        configure(
+            &world,
+            &json!({"ceiling": {"limits": {"db_rows_total": most}}}),
+        );
+        world.coo(&["run", "triage", "--frozen"])
+    };
+    let ran = run(1_000);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let explained = world.json(&["explain", ID]);
+    let budgets = explained["budgets"].as_array().unwrap();
+    let of = |name: &str| {
+        let found = budgets.iter().find(|budget| budget["bound"] == name);
+        found.unwrap().clone()
+    };
+    let rows = of("db_rows_total")["used"].as_u64().unwrap();
+    assert!(rows > 0);
+    assert_eq!(of("db_rows")["used"], Value::Null);
+    let ran = run(rows - 1);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let failure = end(&world, "MISSION-000002")["failure"].clone();
+    assert_eq!(
+        failure,
+        json!({
+            "class": "governance",
+            "limit": format!("db_rows_total {}", rows - 1),
+            "rule": "limit",
+            "set_by": "ceiling",
+            "wanted": format!("db_rows_total {rows}"),
+        })
+    );
+    assert_eq!(world.coo(&["replay", "MISSION-000002"]).code, 0);
 }
 
 #[test]

@@ -33,6 +33,8 @@ fn every_violation_is_named_with_a_way_out_and_nothing_runs() {
 
     let ran = world.coo(&["validate", "mission.json", "--json"]);
     assert_eq!(ran.code, 1, "{ran:?}");
+    let refused = world.coo(&["run", "mission.json", "--json"]);
+    assert_eq!((refused.code, &refused.stdout), (1, &ran.stdout));
     let violations: Value = serde_json::from_str(&ran.stdout).unwrap();
     let rules: Vec<(&str, &str)> = violations
         .as_array()

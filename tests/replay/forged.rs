@@ -5,7 +5,7 @@ use std::fs;
 use coo_kernel::journal::Kind;
 use serde_json::{Value, json};
 
-use super::support::events;
+use super::support::{World, events};
 use super::{TRIAGE, assert_identical, demo, forge, triaged};
 
 #[test]
@@ -304,3 +304,48 @@ fn a_changed_descriptor_is_refused() {
 }
 
 // The world.
+
+/// One that recorded none had the first edition's, which protected such folders at the top alone.
+#[test]
+fn a_run_is_judged_by_the_edition_of_the_rules_that_it_recorded() {
+    let world = World::new();
+    world.wasm("writer.wasm", include_str!("../fixtures/writer.wat"));
+    let more = json!({"steps": [{"id": "write", "input": "a/specs/A_v1.0.md"}]});
+    world.descriptor("write.json", &json!({"file": "writer.wasm"}), &more);
+    let ran = world.coo(&["run", "write.json"]);
+    assert!(ran.stderr.contains("protected as '**/specs/**'"), "{ran:?}");
+    assert_identical(&world, TRIAGE);
+
+    let journal = world.unguarded_journal();
+    let with = |rules: Option<u64>| {
+        forge(&journal, |_, kind, mut body| {
+            if kind == Kind::Environment {
+                let fields = body.as_object_mut().unwrap();
+                fields.remove("rules");
+                fields.extend(rules.map(|rules| ("rules".to_owned(), json!(rules))));
+            }
+            body
+        });
+        let ran = world.coo(&["replay", TRIAGE]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        ran
+    };
+    let ran = with(None);
+    assert!(
+        ran.stdout.contains("Replay:  RUN gateway.write"),
+        "permitted then: {ran:?}"
+    );
+    let ran = with(Some(3));
+    assert!(
+        ran.stderr
+            .contains("edition 3 of the rules; 1 to 2 are known here"),
+        "{ran:?}"
+    );
+    forge(&journal, |_, kind, mut body| {
+        if kind == Kind::Environment {
+            body["rules"] = json!(2);
+        }
+        body
+    });
+    assert_identical(&world, TRIAGE);
+}

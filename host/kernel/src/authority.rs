@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::descriptor::Descriptor;
+use crate::edition::Edition;
 use crate::failure::{Bound, Failure, Rule, SetBy};
 use crate::limits::Limits;
 use crate::protected;
@@ -88,6 +89,36 @@ pub struct Governance {
     pub protected: Vec<String>,
 }
 
+/// Under what a run stands, beside its descriptor. Recorded with it: a replay is judged by what
+/// was in force then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// The operator's word.
+    pub governance: Governance,
+    /// coo's own rules.
+    pub rules: Edition,
+}
+
+impl Policy {
+    /// Of a run that begins now.
+    pub const fn current(governance: Governance) -> Self {
+        Self {
+            governance,
+            rules: Edition::CURRENT,
+        }
+    }
+}
+
+/// Of a run whose journal says nothing.
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            governance: Governance::default(),
+            rules: Edition::FIRST,
+        }
+    }
+}
+
 /// A field whose value can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
@@ -157,7 +188,7 @@ pub struct Authority {
     asked: Limits,
     in_force: Limits,
     scope: Scope,
-    governance: Governance,
+    policy: Policy,
 }
 
 /// Whose word, the paths and the highest tier it permits.
@@ -177,13 +208,14 @@ pub struct Budget {
 }
 
 impl Authority {
-    /// The authority of a mission with this descriptor under this governance.
-    pub fn of(descriptor: &Descriptor, governance: &Governance) -> Self {
+    /// The authority of a mission with this descriptor under this policy.
+    pub fn of(descriptor: &Descriptor, policy: &Policy) -> Self {
+        let ceiling = &policy.governance.ceiling;
         Self {
             asked: descriptor.limits,
-            in_force: descriptor.limits.capped(&governance.ceiling.limits),
+            in_force: descriptor.limits.capped(&ceiling.limits),
             scope: descriptor.scope.clone().unwrap_or_default(),
-            governance: governance.clone(),
+            policy: policy.clone(),
         }
     }
 
@@ -192,9 +224,9 @@ impl Authority {
         &self.in_force
     }
 
-    /// What the operator decided.
-    pub const fn governance(&self) -> &Governance {
-        &self.governance
+    /// What it stands under.
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// What the descriptor asks.
@@ -208,7 +240,7 @@ impl Authority {
             Some(Budget {
                 bound,
                 asked: self.asked.get(bound)?,
-                ceiling: self.governance.ceiling.limits.get(&bound).copied(),
+                ceiling: self.policy.governance.ceiling.limits.get(&bound).copied(),
                 in_force: self.in_force.get(bound)?,
             })
         };
@@ -217,7 +249,7 @@ impl Authority {
 
     /// The two who can narrow what a mission may do.
     fn narrowing(&self) -> [Narrowing<'_>; 2] {
-        let (scope, ceiling) = (&self.scope, &self.governance.ceiling);
+        let (scope, ceiling) = (&self.scope, &self.policy.governance.ceiling);
         [
             (SetBy::Scope, scope.paths.as_ref(), scope.tier),
             (SetBy::Ceiling, ceiling.paths.as_ref(), ceiling.tier),
@@ -248,10 +280,9 @@ impl Authority {
             set_by,
             wanted: format!("gateway.write to '{path}'"),
         };
-        let built_in = protected::REGISTRY
-            .iter()
-            .map(|(pattern, _)| (*pattern, SetBy::Registry));
-        let configured = self.governance.protected.iter();
+        let built_in = protected::entries(self.policy.rules).iter();
+        let built_in = built_in.map(|(pattern, _)| (*pattern, SetBy::Registry));
+        let configured = self.policy.governance.protected.iter();
         let configured = configured.map(|pattern| (pattern.as_str(), SetBy::Configuration));
         if let Some((pattern, set_by)) = built_in
             .chain(configured)
@@ -313,7 +344,7 @@ mod tests {
         let descriptor = Descriptor::parse(descriptor.to_string().as_bytes()).unwrap();
         let governance: Governance = serde_json::from_value(governance.clone()).unwrap();
         governance.check().unwrap();
-        Authority::of(&descriptor, &governance)
+        Authority::of(&descriptor, &Policy::current(governance))
     }
 
     #[test]

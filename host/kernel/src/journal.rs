@@ -12,7 +12,7 @@ mod divergence;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::authority::Governance;
+use crate::authority::Policy;
 use crate::digest::{Digest, ZERO};
 use crate::failure::Failure;
 use crate::state::{self, Event, State};
@@ -297,7 +297,7 @@ pub struct Progress {
     /// What it runs, from the first event.
     pub mission: Option<MissionBody>,
     /// What it was told it may do, from the second.
-    pub governance: Governance,
+    pub policy: Policy,
     /// What a person has decided and no transition has followed yet.
     pub decided: Option<bool>,
 }
@@ -355,7 +355,10 @@ impl Progress {
                     Kind::Environment => {
                         let body: EnvironmentBody =
                             serde_json::from_str(&record.body).map_err(body_error)?;
-                        self.governance = body.governance;
+                        self.policy = Policy {
+                            governance: body.governance,
+                            rules: body.rules,
+                        };
                     }
                     Kind::HumanDecision => {
                         if current != State::Paused || self.decided.is_some() {

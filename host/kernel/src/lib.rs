@@ -15,6 +15,7 @@ pub mod change;
 pub mod db;
 pub mod descriptor;
 pub mod digest;
+pub mod edition;
 pub mod failure;
 pub mod freeze;
 pub mod governed;

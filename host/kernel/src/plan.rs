@@ -1,7 +1,7 @@
 //! A plan: a descriptor whose workflow was judged, with what its mission may do. Nothing runs
 //! without one (design, "One run"), and `Plan::of` is the only way to make one.
 
-use crate::authority::{Authority, Governance};
+use crate::authority::{Authority, Policy};
 use crate::descriptor::Descriptor;
 use crate::workflow;
 
@@ -13,11 +13,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Judges the workflow of `descriptor`; `governance` is the operator's word.
-    pub fn of(descriptor: &Descriptor, governance: &Governance) -> Result<Self, workflow::Refused> {
-        workflow::validate(&descriptor.steps)?;
+    /// Judges the workflow of `descriptor`; `policy` is what it will stand under.
+    pub fn of(descriptor: &Descriptor, policy: &Policy) -> Result<Self, workflow::Refused> {
+        workflow::validate(&descriptor.steps, policy.rules)?;
         Ok(Self {
-            authority: Authority::of(descriptor, governance),
+            authority: Authority::of(descriptor, policy),
             descriptor: descriptor.clone(),
         })
     }

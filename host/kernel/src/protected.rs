@@ -5,9 +5,14 @@
 
 use glob::{MatchOptions, Pattern};
 
-/// What is protected, and why. Part of what makes a replay agree with its run: a release that
-/// changes it has to record the registry in force with every run.
-pub const REGISTRY: [(&str, &str); 8] = [
+use crate::edition::Edition;
+
+/// A pattern, and why it is protected.
+pub type Entry = (&'static str, &'static str);
+
+/// Of the first edition of the rules. Its folders of specifications and of constitutional documents are those at
+/// the top alone.
+const FIRST: [Entry; 8] = [
     ("**/01_governance/**", "governance documents"),
     ("**/02_protocols/**", "protocols"),
     ("constitution/**", "constitutional documents"),
@@ -17,6 +22,29 @@ pub const REGISTRY: [(&str, &str); 8] = [
     ("**/*runtime_spec*", "the runtime's specification"),
     ("**/*governance_leak_ruleset*", "the pinned ruleset"),
 ];
+
+/// Of the second.
+const SECOND: [Entry; 11] = [
+    ("**/01_governance/**", "governance documents"),
+    ("**/02_protocols/**", "protocols"),
+    ("**/constitution/**", "constitutional documents"),
+    ("**/spec/**", "specifications"),
+    ("**/specs/**", "specifications"),
+    ("**/*constitution*", "constitutional documents"),
+    ("**/*governance_leak_ruleset*", "the pinned ruleset"),
+    ("**/*governance_protocol*", "the governance protocol"),
+    ("**/*hardening_plan*", "the hardening plan"),
+    ("**/*implementation_packet*", "the implementation packet"),
+    ("**/*runtime_spec*", "the runtime's specification"),
+];
+
+/// What nobody can write, by the rules of `edition`.
+pub const fn entries(edition: Edition) -> &'static [Entry] {
+    match edition {
+        Edition::FIRST => &FIRST,
+        _ => &SECOND,
+    }
+}
 
 /// Case does not count: where it does not count on disk, another case is the same file.
 const OPTIONS: MatchOptions = MatchOptions {
@@ -49,34 +77,64 @@ mod tests {
 
     use super::*;
 
-    fn protecting(path: &str) -> Option<&'static str> {
-        let found = REGISTRY.iter().find(|(pattern, _)| matches(pattern, path));
-        found.map(|(pattern, _)| *pattern)
+    const EDITIONS: [Edition; 2] = [Edition::FIRST, Edition::CURRENT];
+
+    fn protecting(edition: Edition, path: &str) -> Option<&'static str> {
+        let mut known = entries(edition).iter();
+        known
+            .find(|(pattern, _)| matches(pattern, path))
+            .map(|(pattern, _)| *pattern)
     }
 
     #[test]
     fn the_registry_names_what_it_protects_in_any_case() {
-        for (pattern, why) in REGISTRY {
+        for (pattern, why) in EDITIONS.into_iter().flat_map(entries) {
             assert_eq!(check(pattern), Ok(()));
             assert!(!why.is_empty());
         }
-        for (path, pattern) in [
-            ("01_governance/A_v1.0.md", "**/01_governance/**"),
-            ("docs/01_GOVERNANCE/deep/A_v1.0.md", "**/01_governance/**"),
-            ("docs/02_protocols/A_v1.0.md", "**/02_protocols/**"),
-            ("Specs/Plan_v1.0.md", "specs/**"),
-            ("LifeOS_Constitution_v2.0.md", "**/*constitution*"),
-            ("a/COO_Runtime_Spec_v1.0.md", "**/*runtime_spec*"),
-            ("Governance_Protocol_v1.0.md", "**/*governance_protocol*"),
+        for (path, first, second) in [
+            ("01_governance/A_v1.0.md", "**/01_governance/**", None),
+            (
+                "docs/01_GOVERNANCE/deep/A_v1.0.md",
+                "**/01_governance/**",
+                None,
+            ),
+            ("docs/02_protocols/A_v1.0.md", "**/02_protocols/**", None),
+            ("Specs/Plan_v1.0.md", "specs/**", Some("**/specs/**")),
+            ("LifeOS_Constitution_v2.0.md", "**/*constitution*", None),
+            ("a/COO_Runtime_Spec_v1.0.md", "**/*runtime_spec*", None),
+            (
+                "Governance_Protocol_v1.0.md",
+                "**/*governance_protocol*",
+                None,
+            ),
         ] {
-            assert_eq!(protecting(path), Some(pattern), "{path}");
+            assert_eq!(protecting(Edition::FIRST, path), Some(first), "{path}");
+            let second = second.unwrap_or(first);
+            assert_eq!(protecting(Edition::CURRENT, path), Some(second), "{path}");
+        }
+        for (path, pattern) in [
+            ("a/b/specs/A_v1.0.md", "**/specs/**"),
+            ("docs/Spec/A_v1.0.md", "**/spec/**"),
+            ("a/constitution/A_v1.0.md", "**/constitution/**"),
+            (
+                "Implementation_Packet_v1.0.txt",
+                "**/*implementation_packet*",
+            ),
+            ("a/Tier1_Hardening_Plan_v0.1.txt", "**/*hardening_plan*"),
+        ] {
+            assert_eq!(protecting(Edition::FIRST, path), None, "{path}");
+            assert_eq!(protecting(Edition::CURRENT, path), Some(pattern), "{path}");
         }
         for path in [
             "triage/Triage_Report_v1.0.md",
             "a/specs_of_mine/A_v1.0.md",
+            "inspection/Spec_Summary_v1.0.md",
             "Governance_v1.0.md",
         ] {
-            assert_eq!(protecting(path), None, "{path}");
+            for edition in EDITIONS {
+                assert_eq!(protecting(edition, path), None, "{path}");
+            }
         }
         assert!(check("a[").unwrap_err().starts_with("'a[' is no pattern"));
         assert!(!matches("a[", "a["));
@@ -88,7 +146,16 @@ mod tests {
             above in "([a-z]{1,4}/){0,2}", below in "([a-z]{1,4}/){0,2}", name in "[A-Za-z]{1,8}_v1\\.0\\.md",
         ) {
             let path = format!("{above}01_governance/{below}{name}");
-            prop_assert!(protecting(&path).is_some(), "{}", path);
+            for edition in EDITIONS {
+                prop_assert!(protecting(edition, &path).is_some(), "{}", path);
+            }
+        }
+
+        #[test]
+        fn no_edition_protects_less_than_the_one_before(path in "((Specs|spec|a|constitution|01_governance)/){0,3}[a-zA-Z_]{0,12}(Constitution|Runtime_Spec)?_v1\\.0\\.md") {
+            if protecting(Edition::FIRST, &path).is_some() {
+                prop_assert!(protecting(Edition::CURRENT, &path).is_some(), "{}", path);
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::descriptor::Step;
+use crate::edition::Edition;
 
 /// Steps of one workflow (Tier-1 plan FP-3.7).
 pub const STEPS_MAX: usize = 5;
@@ -79,8 +80,8 @@ fn summary(violations: &[Violation]) -> String {
     text
 }
 
-/// Judges the steps of a mission.
-pub fn validate(steps: &[Step]) -> Result<(), Refused> {
+/// Judges the steps of a mission by the rules of `edition`.
+pub fn validate(steps: &[Step], edition: Edition) -> Result<(), Refused> {
     let mut violations = Vec::new();
     let mut violated = |rule, step: Option<&Step>, explanation: String, instead: &str| {
         violations.push(Violation {
@@ -117,7 +118,7 @@ pub fn validate(steps: &[Step]) -> Result<(), Refused> {
     }
     for step in steps {
         let Some(human) = &step.human else { continue };
-        for order in routine::orders(&human.ask) {
+        for order in routine::orders(&human.ask, edition) {
             violated(
                 Rule::RoutineHumanOperation,
                 Some(step),
@@ -169,7 +170,9 @@ mod tests {
     }
 
     fn rules(steps: &[Step]) -> Vec<Rule> {
-        let violations = validate(steps).err().map(|refused| refused.0);
+        let violations = validate(steps, Edition::CURRENT)
+            .err()
+            .map(|refused| refused.0);
         violations.map_or(Vec::new(), |violations| {
             violations.iter().map(|violation| violation.rule).collect()
         })
@@ -201,6 +204,9 @@ mod tests {
             "Is the tone right?",
             "The copy is below. Shall it be published?",
             "May it run tonight?",
+            "Can we delete the old rows?",
+            "Could the list be sorted better?",
+            "You have read it: do you need to copy anything?",
         ] {
             assert_eq!(with(fine), [], "{fine}");
         }
@@ -210,11 +216,22 @@ mod tests {
             "Is it good? If so:\n  2. upload it",
             "- RENAME the file?",
             "Now please manually check the totals?",
+            "Could you copy the totals into the sheet?",
+            "Would you please just run the tests?",
+            "Is it right? You need to upload it first.",
+            "We need you to sort the rows. Done?",
+            "Don\u{2019}t forget to send it. Did you?",
+            "Make sure that you delete the draft; is it gone?",
+            "Please go ahead and rename it?",
         ] {
             assert_eq!(with(routine), [Rule::RoutineHumanOperation], "{routine}");
         }
         assert_eq!(with("Approve."), [Rule::NoQuestion]);
-        let refused = validate(&[machine("work"), human("Send it.")]).unwrap_err();
+        // What the first edition let pass, its replays let pass.
+        let asked = [machine("work"), human("Could you copy the totals?")];
+        assert!(validate(&asked, Edition::FIRST).is_ok());
+        assert!(validate(&asked, Edition::CURRENT).is_err());
+        let refused = validate(&[machine("work"), human("Send it.")], Edition::FIRST).unwrap_err();
         let text = refused.to_string();
         assert!(
             text.contains("routine_human_operation in step 'sign-off': 'Send it' orders"),
@@ -235,7 +252,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_it_panic(ask in ".{0,60}") {
-            let _ = validate(&[machine("work"), human(&ask)]);
+            let _ = validate(&[machine("work"), human(&ask)], Edition::CURRENT);
         }
     }
 }

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use coo_kernel::authority::{Authority, Budget, TIER_MAX};
+use coo_kernel::authority::{Authority, Budget, Policy, TIER_MAX};
 use coo_kernel::descriptor::Descriptor;
 use coo_kernel::failure::{Bound, Failure, Rule, SetBy};
 use coo_kernel::journal::{Kind, StepStartedBody};
 use coo_kernel::ledger::Used;
 use coo_kernel::limits::Limits;
 use coo_kernel::mission::Status;
-use coo_kernel::protected::REGISTRY;
+use coo_kernel::protected;
 use serde::Serialize;
 
 use super::{events, print};
@@ -105,7 +105,7 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
         Ok(())
     })?;
     let descriptor = Descriptor::parse(&session.store.blob(&mission.descriptor)?)?;
-    let authority = Authority::of(&descriptor, &progress.governance);
+    let authority = Authority::of(&descriptor, &progress.policy);
     let refusal = progress.failure.as_ref().and_then(|failure| {
         let (asked, allowed, set_by) = told(failure, &authority, decided_by)?;
         Some(Refusal {
@@ -116,7 +116,7 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
             set_by,
         })
     });
-    let ceiling = &progress.governance.ceiling;
+    let ceiling = &progress.policy.governance.ceiling;
     let status = events::status(session, mission, &progress);
     Ok(View {
         id: mission.id.to_string(),
@@ -131,7 +131,7 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
             scope: authority.scope().paths.clone(),
             ceiling: ceiling.paths.clone(),
         },
-        protected: protected(&progress.governance.protected),
+        protected: never(&progress.policy),
         budgets: budgets(&authority, mission.facts.used),
     })
 }
@@ -190,13 +190,16 @@ fn told(
     })
 }
 
-fn protected(configured: &[String]) -> Vec<Protected> {
-    let built_in = REGISTRY.iter().map(|(pattern, why)| Protected {
-        pattern: (*pattern).to_owned(),
-        why: Some(why),
-        set_by: SetBy::Registry,
-    });
-    let configured = configured.iter().map(|pattern| Protected {
+fn never(policy: &Policy) -> Vec<Protected> {
+    let built_in = protected::entries(policy.rules)
+        .iter()
+        .map(|(pattern, why)| Protected {
+            pattern: (*pattern).to_owned(),
+            why: Some(why),
+            set_by: SetBy::Registry,
+        });
+    let configured = policy.governance.protected.iter();
+    let configured = configured.map(|pattern| Protected {
         pattern: pattern.clone(),
         why: None,
         set_by: SetBy::Configuration,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::failure::Failure;
 use coo_kernel::mission::{MissionId, Status};
+use coo_kernel::workflow;
 use serde::Serialize;
 
 use super::print;
@@ -30,7 +31,7 @@ pub struct Options {
     input: Option<PathBuf>,
     #[command(flatten)]
     answering: Answering,
-    /// Print a JSON receipt in place of the output
+    /// Print a JSON receipt in place of the output; of a refused workflow, its violations
     #[arg(long)]
     json: bool,
     /// Arguments of a .wasm program
@@ -69,7 +70,14 @@ impl Answering {
 pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
     let source = source(options)?;
     let session = Session::for_writing(root, print::note)?;
-    let ended = run::run(session, &source, options.answering.options())?;
+    let ended = run::run(session, &source, options.answering.options()).inspect_err(|error| {
+        if let Some(refused) = error.downcast_ref::<workflow::Refused>()
+            && options.json
+        {
+            // Whatever becomes of it, the refusal itself is what is told.
+            let _ = print::json(&refused.0);
+        }
+    })?;
     report(ended, options.json)
 }
 

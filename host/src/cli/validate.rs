@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use coo_kernel::edition::Edition;
 use coo_kernel::workflow;
 
 use super::print;
@@ -21,7 +22,7 @@ pub struct Options {
 pub fn cmd_validate(options: &Options) -> Result<ExitCode> {
     let source = Source::named(&options.descriptor)?;
     // The configuration of some state root can only permit less; what is judged here holds in any.
-    if let Err(refused) = workflow::validate(&source.descriptor.steps) {
+    if let Err(refused) = workflow::validate(&source.descriptor.steps, Edition::CURRENT) {
         if options.json {
             print::json(&refused.0)?;
         }

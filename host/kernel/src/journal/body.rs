@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::authority::Governance;
 use crate::descriptor::EngineSettings;
 use crate::digest::Digest;
+use crate::edition::Edition;
 use crate::failure::Failure;
 use crate::limits::Limits;
 use crate::llm::Sampling;
@@ -141,6 +142,12 @@ pub struct EnvironmentBody {
     pub llm: Sampling,
     /// Of the one random stream.
     pub rng_seed: u64,
+    /// The edition of coo's own rules.
+    #[serde(
+        default = "Edition::unsaid",
+        skip_serializing_if = "Edition::is_unsaid"
+    )]
+    pub rules: Edition,
     /// Seconds since 1970.
     pub wall_clock_start_s: u64,
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::authority::Governance;
 
 fn mission() -> String {
     serde_json::to_string(&MissionBody {
@@ -22,6 +23,7 @@ fn body_of(kind: Kind) -> String {
             engine: crate::descriptor::EngineSettings::default(),
             environment: std::collections::BTreeMap::new(),
             governance: Governance::default(),
+            rules: crate::edition::Edition::CURRENT,
             limits: crate::limits::Limits::default(),
             llm: crate::llm::Sampling::default(),
             rng_seed: 1,

@@ -1,6 +1,8 @@
 //! Which orders to a person are routine work: one table of verbs, by kind of work, with what to
 //! do instead. A sentence is an order if it begins with one of them, so "the copy" is none.
 
+use crate::edition::Edition;
+
 /// A sentence that orders routine work.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Order<'a> {
@@ -91,16 +93,42 @@ const LEADS: [&str; 12] = [
     "manually", "you",
 ];
 
-/// Every sentence of `text` that orders routine work.
-pub fn orders(text: &str) -> impl Iterator<Item = Order<'_>> {
+/// Phrases that make an order of what follows, however polite; known from the second edition on.
+/// "Can we" is none: it asks whether something may be done.
+const PHRASES: [&[&str]; 20] = [
+    &["can", "you"],
+    &["could", "you"],
+    &["will", "you"],
+    &["would", "you"],
+    &["you", "have", "to"],
+    &["you", "must"],
+    &["you", "need", "to"],
+    &["you", "should"],
+    &["i", "need", "you", "to"],
+    &["we", "need", "you", "to"],
+    &["your", "job", "is", "to"],
+    &["your", "task", "is", "to"],
+    &["be", "sure", "to"],
+    &["make", "sure", "to"],
+    &["make", "sure", "you"],
+    &["make", "sure", "that", "you"],
+    &["remember", "to"],
+    &["don", "t", "forget", "to"],
+    &["go", "and"],
+    &["go", "ahead", "and"],
+];
+
+/// Every sentence of `text` that orders routine work, by the rules of `edition`.
+pub fn orders(text: &str, edition: Edition) -> impl Iterator<Item = Order<'_>> {
     text.split(['.', '!', '?', ';', ':', '\n', '\r'])
-        .filter_map(|sentence| {
+        .filter_map(move |sentence| {
             let sentence = sentence.trim();
-            let verb = sentence
+            let words: Vec<String> = sentence
                 .split(|c: char| !c.is_alphabetic())
                 .filter(|word| !word.is_empty())
                 .map(str::to_ascii_lowercase)
-                .find(|word| !LEADS.contains(&word.as_str()))?;
+                .collect();
+            let verb = begin(&words, edition).first()?;
             let work = WORKS
                 .iter()
                 .find(|work| work.verbs.contains(&verb.as_str()))?;
@@ -110,4 +138,29 @@ pub fn orders(text: &str) -> impl Iterator<Item = Order<'_>> {
                 instead: work.instead,
             })
         })
+}
+
+/// `words` without what may stand before an order.
+fn begin(mut words: &[String], edition: Edition) -> &[String] {
+    let phrases: &[&[&str]] = if edition == Edition::FIRST {
+        &[]
+    } else {
+        &PHRASES
+    };
+    loop {
+        let phrase = phrases.iter().filter(|phrase| {
+            let said = words.iter().map(String::as_str);
+            said.take(phrase.len()).eq(phrase.iter().copied())
+        });
+        // The longest, or "make sure that you" would end at "you".
+        let phrase = phrase.map(|phrase| phrase.len()).max();
+        let lead = words
+            .first()
+            .filter(|word| LEADS.contains(&word.as_str()))
+            .map(|_| 1);
+        let Some(length) = phrase.or(lead) else {
+            return words;
+        };
+        words = &words[length..];
+    }
 }

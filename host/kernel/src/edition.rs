@@ -1,0 +1,70 @@
+//! Editions of coo's own rules about missions: the registry of protected artefacts and the words
+//! by which the workflow validator knows an order. Says which there are and what they are called;
+//! the rules stand where they are applied.
+//!
+//! Invariant: an edition never changes once a release had it. A run records its own, and a replay
+//! judges by the recorded one, or it could not agree with its run.
+
+use serde::{Deserialize, Serialize};
+
+/// One edition, as a journal names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Edition(u32);
+
+impl Edition {
+    /// Of runs that were recorded before there were several: their journals say nothing of it.
+    pub const FIRST: Self = Self(1);
+    /// Of runs that begin now.
+    pub const CURRENT: Self = Self(2);
+
+    /// What a journal that says nothing means.
+    pub(crate) const fn unsaid() -> Self {
+        Self::FIRST
+    }
+
+    /// Whether a journal says nothing of it.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde calls it with a reference"
+    )]
+    pub(crate) fn is_unsaid(&self) -> bool {
+        *self == Self::FIRST
+    }
+}
+
+impl TryFrom<u32> for Edition {
+    type Error = String;
+
+    fn try_from(number: u32) -> Result<Self, String> {
+        let known = Self::FIRST.0..=Self::CURRENT.0;
+        if known.contains(&number) {
+            return Ok(Self(number));
+        }
+        Err(format!(
+            "edition {number} of the rules; {} to {} are known here: a later coo recorded it",
+            known.start(),
+            known.end()
+        ))
+    }
+}
+
+impl From<Edition> for u32 {
+    fn from(edition: Edition) -> Self {
+        edition.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edition_that_is_not_known_is_refused() {
+        for (text, known) in [("1", true), ("2", true), ("0", false), ("3", false)] {
+            let read = serde_json::from_str::<Edition>(text);
+            assert_eq!(read.is_ok(), known, "{text}");
+        }
+        assert_eq!(serde_json::to_string(&Edition::CURRENT).unwrap(), "2");
+    }
+}
