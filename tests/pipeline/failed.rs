@@ -532,7 +532,7 @@ fn nobodys_work_is_lost_in_a_rollback() {
     world.file("repo/new/core.py", "my edit");
     let ran = world.coo_with_input(&["pipeline", "reject", ID], YES);
     done(&ran);
-    assert!(ran.stderr.contains("other than there now: "), "{ran:?}");
+    assert!(ran.stderr.contains("what differs from it now: "), "{ran:?}");
     ended(&world, "CEO_FINAL_REVIEW", &amended);
     let kept = "before-PIPELINE-000001";
     assert!(ran.stderr.contains(kept), "{ran:?}");

@@ -111,7 +111,7 @@ impl Change<'_> {
         }
         (self.says)(&changed_by(
             &format!(
-                "{}: the repository{} goes back to its baseline; other than there now",
+                "{}: the repository{} goes back to its baseline; what differs from it now",
                 self.id,
                 state.map_or("", |_| " (and the state root)")
             ),
