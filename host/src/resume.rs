@@ -87,7 +87,8 @@ pub fn resume(
     let earlier = &mission.facts;
     let settled = Settled {
         model: earlier.model.clone(),
-        policy: Some(progress.policy),
+        // One that was interrupted before it said what it stands under begins under what holds now.
+        policy: progress.policy,
         decisions: Vec::new(),
     };
     let mut stage = Stage::set(session, &source, options, settled)?;

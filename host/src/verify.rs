@@ -177,7 +177,7 @@ impl Subject {
             source,
             settled: Settled {
                 model: mission.facts.model.clone(),
-                policy: Some(progress.policy),
+                policy: progress.policy,
                 decisions,
             },
             answers,

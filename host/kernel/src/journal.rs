@@ -296,8 +296,8 @@ pub struct Progress {
     pub in_doubt: Option<u64>,
     /// What it runs, from the first event.
     pub mission: Option<MissionBody>,
-    /// What it was told it may do, from the second.
-    pub policy: Policy,
+    /// What it stands under; none before it has said so.
+    pub policy: Option<Policy>,
     /// What a person has decided and no transition has followed yet.
     pub decided: Option<bool>,
 }
@@ -355,10 +355,10 @@ impl Progress {
                     Kind::Environment => {
                         let body: EnvironmentBody =
                             serde_json::from_str(&record.body).map_err(body_error)?;
-                        self.policy = Policy {
+                        self.policy = Some(Policy {
                             governance: body.governance,
                             rules: body.rules,
-                        };
+                        });
                     }
                     Kind::HumanDecision => {
                         if current != State::Paused || self.decided.is_some() {

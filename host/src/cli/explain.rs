@@ -105,7 +105,10 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
         Ok(())
     })?;
     let descriptor = Descriptor::parse(&session.store.blob(&mission.descriptor)?)?;
-    let authority = Authority::of(&descriptor, &progress.policy);
+    // One that was interrupted before it said so begins under what holds now.
+    let policy = progress.policy.clone();
+    let policy = policy.unwrap_or_else(|| Policy::current(session.config.governance.clone()));
+    let authority = Authority::of(&descriptor, &policy);
     let refusal = progress.failure.as_ref().and_then(|failure| {
         let (asked, allowed, set_by) = told(failure, &authority, decided_by)?;
         Some(Refusal {
@@ -116,7 +119,7 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
             set_by,
         })
     });
-    let ceiling = &progress.policy.governance.ceiling;
+    let ceiling = &policy.governance.ceiling;
     let status = events::status(session, mission, &progress);
     Ok(View {
         id: mission.id.to_string(),
@@ -131,7 +134,7 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
             scope: authority.scope().paths.clone(),
             ceiling: ceiling.paths.clone(),
         },
-        protected: never(&progress.policy),
+        protected: never(&policy),
         budgets: budgets(&authority, mission.facts.used),
     })
 }
