@@ -2,12 +2,22 @@
 //! opens the root, and lifted. Every step after the promise can be done again, and the next
 //! command does those that are left. Decides nothing about the state: the kernel compares.
 
+mod seen;
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::baseline::{self, Entry, NOT_READ, Node, TreePath};
-use coo_kernel::freeze::{Difference, FILE, MANIFEST, MANIFEST_MODE, Manifest, Phase, TEXT, lock};
+use cap_std::fs::MetadataExt as _;
+use coo_kernel::baseline::{self, Entry, Mode, NOT_READ, Node, TreePath};
+use coo_kernel::freeze::covered::Stamp;
+use coo_kernel::freeze::{
+    Covered, Difference, FILE, MANIFEST, MANIFEST_MODE, Manifest, Phase, TEXT, lock,
+};
 use coo_kernel::governed;
 
-use crate::amu0::{self, Progress};
+use crate::amu0::{self, Progress, Tree};
+use crate::hashing;
 use crate::machine::{self, rfc3339};
 use crate::manifests::{self, Drift};
 use crate::session::Session;
@@ -15,10 +25,14 @@ use crate::state_root::StateRoot;
 use crate::store::{Durability, FreezeRow, Store};
 use crate::world::{self, dump};
 
+use seen::Seen;
+
 /// Of the two small files; the manifest names every artefact.
 const BYTES_MAX: u64 = 1 << 30;
 /// So many differences are named in an error; `coo freeze status` names all.
 const NAMED_MAX: usize = 3;
+/// The executable, among what can be different.
+const COO: &str = "coo";
 
 /// What a command is about to do with a root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +54,54 @@ pub struct Standing {
     pub row: FreezeRow,
     /// In which way the state is not what was frozen.
     pub differences: Vec<Difference>,
+    /// The store's files, where they were read.
+    fresh: Option<Seen>,
+}
+
+impl Standing {
+    /// One of which nothing has changed yet.
+    #[must_use]
+    pub fn new(row: FreezeRow) -> Self {
+        Self {
+            row,
+            differences: Vec::new(),
+            fresh: None,
+        }
+    }
+
+    /// What to say where the state is not what was frozen.
+    fn changes(&self) -> String {
+        let number = self.row.number;
+        let is_of_coo = |difference: &Difference| {
+            difference.what == COO
+                || TreePath::from_text(&difference.what)
+                    .is_ok_and(|path| governed::is_of_the_binary(&path))
+        };
+        let (coo, mut others): (Vec<_>, Vec<_>) = self
+            .differences
+            .iter()
+            .partition(|difference| is_of_coo(difference));
+        if others.is_empty() {
+            return format!(
+                "was frozen by another coo (version {}; this one has version {} and another executable, freeze {number}); use that one, or, if the change is meant, end the freeze with 'coo freeze lift' and then 'coo manifests write', 'coo freeze'",
+                self.row.manifest.version,
+                env!("CARGO_PKG_VERSION"),
+            );
+        }
+        others.extend(coo);
+        let (named, more) = others.split_at(others.len().min(NAMED_MAX));
+        let mut named: Vec<String> = named
+            .iter()
+            .map(|difference| format!("{} ({})", difference.what, difference.change))
+            .collect();
+        if !more.is_empty() {
+            named.push(format!("{} more", more.len()));
+        }
+        format!(
+            "was changed since freeze {number}: {}; 'coo freeze status' names all",
+            named.join(", ")
+        )
+    }
 }
 
 /// Why a root can't be frozen yet.
@@ -77,30 +139,24 @@ pub fn recover(root: &StateRoot, store: &mut Store) -> Result<Option<String>> {
 
 /// Whether a command with this purpose may go on. Every command asks.
 pub fn guard(root: &StateRoot, store: &Store, purpose: Purpose) -> Result<()> {
-    let Some(standing) = examine(root, store)? else {
+    let Some(standing) = look(root, store, true)? else {
         return Ok(());
     };
+    let Standing { row, .. } = &standing;
+    if purpose == Purpose::Read
+        && let Some(seen) = standing
+            .fresh
+            .as_ref()
+            .filter(|_| standing.differences.is_empty())
+    {
+        seen.note(root, &row.manifest);
+    }
     if purpose == Purpose::Freeze {
         return Ok(());
     }
     let shown = root.path().display();
-    let row = &standing.row;
     if !standing.differences.is_empty() {
-        let (named, more) = standing
-            .differences
-            .split_at(standing.differences.len().min(NAMED_MAX));
-        let mut named: Vec<String> = named
-            .iter()
-            .map(|difference| format!("{} ({})", difference.what, difference.change))
-            .collect();
-        if !more.is_empty() {
-            named.push(format!("{} more", more.len()));
-        }
-        bail!(
-            "state root {shown}: was changed since freeze {}: {}; 'coo freeze status' names all",
-            row.number,
-            named.join(", ")
-        );
+        bail!("state root {shown}: {}", standing.changes());
     }
     if purpose == Purpose::Change {
         bail!(
@@ -112,8 +168,13 @@ pub fn guard(root: &StateRoot, store: &Store, purpose: Purpose) -> Result<()> {
     Ok(())
 }
 
-/// How the freeze in force stands, if there is one. Reads everything that is governed.
+/// How the freeze in force stands, if there is one. Reads everything that it covers.
 pub fn examine(root: &StateRoot, store: &Store) -> Result<Option<Standing>> {
+    look(root, store, false)
+}
+
+/// As `examine`; `trust` says whether what an earlier command has seen of the store counts.
+fn look(root: &StateRoot, store: &Store, trust: bool) -> Result<Option<Standing>> {
     let row = store
         .open_freeze()?
         .filter(|row| row.phase == Phase::Frozen);
@@ -138,9 +199,115 @@ pub fn examine(root: &StateRoot, store: &Store) -> Result<Option<Standing>> {
             what: file.to_owned(),
         });
     }
+    for (file, mode) in locked_files(&row.manifest) {
+        let change = match root.dir().symlink_metadata(&file) {
+            Ok(found) if Mode::of(found.mode()) == lock(mode) => continue,
+            Ok(_) => "other mode",
+            Err(_) => "missing",
+        };
+        let is_named = |difference: &Difference| difference.what == file;
+        if !differences.iter().any(is_named) {
+            differences.push(Difference { change, what: file });
+        }
+    }
     let found = found(root, store)?;
-    differences.extend(row.manifest.differences(&found, &store.journal_digests()?));
-    Ok(Some(Standing { row, differences }))
+    let seen = Seen::now(root, &row.manifest);
+    let is_known = trust && seen.is_known(root);
+    let journal = if is_known {
+        row.manifest.journal.clone()
+    } else {
+        store.journal_digests()?
+    };
+    differences.extend(row.manifest.differences(&found, &journal));
+    if let Some(covered) = &row.manifest.covered {
+        differences.extend(covered.differences_of_modules(&modules(root)?));
+        if !is_known {
+            differences.extend(store.differences_of_tables(&covered.store)?);
+        }
+    }
+    differences.extend(difference_of_coo(root, &row.manifest));
+    Ok(Some(Standing {
+        row,
+        differences,
+        fresh: (!is_known).then_some(seen),
+    }))
+}
+
+/// What is locked and no part of the governed state, with the permissions that it has otherwise.
+/// Earlier versions locked the manifest alone.
+fn locked_files(manifest: &Manifest) -> Vec<(String, Mode)> {
+    let mut files = vec![(MANIFEST.to_owned(), MANIFEST_MODE)];
+    if let Some(covered) = &manifest.covered {
+        files.push((FILE.to_owned(), MANIFEST_MODE));
+        let locked = covered.locked.iter();
+        files.extend(locked.map(|(file, mode)| (file.clone(), *mode)));
+    }
+    files
+}
+
+/// The same, as entries of a tree.
+fn locked_entries(manifest: &Manifest) -> Result<Vec<Entry>> {
+    let files = locked_files(manifest).into_iter();
+    let entries = files.map(|(file, mode)| {
+        Ok(Entry {
+            path: TreePath::from_text(&file)?,
+            node: Node::File {
+                mode,
+                sha256: NOT_READ,
+                size: 0,
+            },
+        })
+    });
+    entries.collect()
+}
+
+/// Permissions of the missions' database, where there is one.
+fn mode_of_world(root: &StateRoot) -> Result<BTreeMap<String, Mode>> {
+    let file = world::FILE;
+    match root.dir().symlink_metadata(file) {
+        Ok(found) => Ok([(file.to_owned(), Mode::of(found.mode()))].into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(error).with_context(|| {
+            format!(
+                "database {}: can't be examined",
+                root.path().join(file).display()
+            )
+        }),
+    }
+}
+
+/// Whether this is another `coo` than the one that froze `root`.
+fn difference_of_coo(root: &StateRoot, manifest: &Manifest) -> Option<Difference> {
+    // Manifests of earlier versions have this, too.
+    let recorded = manifests::recorded_coo(root)?;
+    let stamp = manifest
+        .covered
+        .as_ref()
+        .and_then(|covered| covered.coo_stamp);
+    let change = match machine::executable_file() {
+        Err(_) => "can't be read",
+        Ok(file) if stamp.is_some() && hashing::stamp_of(&file).ok() == stamp => return None,
+        Ok(file) => match hashing::digest_of(file) {
+            Ok(found) if found == recorded => return None,
+            Ok(_) => "another executable",
+            Err(_) => "can't be read",
+        },
+    };
+    Some(Difference {
+        change,
+        what: COO.to_owned(),
+    })
+}
+
+/// The executable's stamp, if it tells of any change from now on.
+fn coo_stamp() -> Option<Stamp> {
+    let stamp = hashing::stamp_of(&machine::executable_file().ok()?).ok()?;
+    seen::is_settled(&stamp).then_some(stamp)
+}
+
+/// Every module, as a tree.
+fn modules(root: &StateRoot) -> Result<Vec<Entry>> {
+    Tree::of_modules(root)?.entries(|_, _| true, &Progress::new(None))
 }
 
 /// The state, without what a freeze itself writes.
@@ -169,13 +336,24 @@ pub fn activate(session: &mut Session, by: &str) -> Result<Result<FreezeRow, Unr
     }
     let state = baseline::Manifest::new(found(root, store)?)?;
     governed::State::of(&state).context("the present state")?;
+    let covered = Covered {
+        coo_stamp: coo_stamp(),
+        locked: mode_of_world(root)?,
+        modules: baseline::Manifest::new(modules(root)?)?,
+        store: store.covered()?,
+    };
     let manifest = Manifest {
+        covered: Some(covered),
         journal: store.journal_digests()?,
         state,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     // What could not be locked is told now, while there is nothing to finish.
     amu0::check_modes(root, manifest.locked())?;
+    let mut others = locked_entries(&manifest)?;
+    // The two that a freeze writes itself are not there yet.
+    others.retain(|entry| ![FILE, MANIFEST].contains(&entry.path.text().as_str()));
+    amu0::check_modes(root, others.iter())?;
     store.promise_freeze(&manifest, by, machine::now_unix_ms())?;
     store.commit(Durability::Power)?;
     let row = store
@@ -201,21 +379,9 @@ fn put_in_place(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<
     }
     // The innermost first: a locked folder does not forbid to change what is in it, only names.
     amu0::set_modes(root, row.manifest.locked().rev(), lock)?;
-    amu0::set_modes(root, [own()?].iter(), lock)?;
+    amu0::set_modes(root, locked_entries(&row.manifest)?.iter(), lock)?;
     store.freeze_holds(row.number)?;
     store.commit(Durability::Power)
-}
-
-/// The manifest's own file.
-fn own() -> Result<Entry> {
-    Ok(Entry {
-        path: TreePath::from_text(MANIFEST)?,
-        node: Node::File {
-            mode: MANIFEST_MODE,
-            sha256: NOT_READ,
-            size: 0,
-        },
-    })
 }
 
 /// Lifts a freeze that is in force. The caller alone writes to `root`.
@@ -233,7 +399,8 @@ pub fn lift(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<()> 
 fn take_away(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<()> {
     amu0::set_modes(root, row.manifest.locked(), |mode| mode)?;
     // The manifest stays: baselines that were made meanwhile have it.
-    amu0::set_modes(root, [own()?].iter(), |mode| mode)?;
+    let locked = locked_entries(&row.manifest)?;
+    amu0::set_modes(root, locked.iter(), |mode| mode)?;
     root.remove(FILE)?;
     store.freeze_is_over(row.number)?;
     store.commit(Durability::Power)

@@ -5,6 +5,7 @@
 //! are synced exactly where somebody outside may already know of them (`Durability`).
 
 mod changes;
+mod covered;
 mod events;
 mod freezes;
 mod frozen;
