@@ -2,22 +2,16 @@
 //! opens the root, and lifted. Every step after the promise can be done again, and the next
 //! command does those that are left. Decides nothing about the state: the kernel compares.
 
+mod covered;
+mod locked;
 mod seen;
 
-use std::collections::BTreeMap;
-use std::io::ErrorKind;
-
 use anyhow::{Context as _, Result, bail};
-use cap_std::fs::MetadataExt as _;
-use coo_kernel::baseline::{self, Entry, Mode, NOT_READ, Node, TreePath};
-use coo_kernel::freeze::covered::Stamp;
-use coo_kernel::freeze::{
-    Covered, Difference, FILE, MANIFEST, MANIFEST_MODE, Manifest, Phase, TEXT, lock,
-};
+use coo_kernel::baseline::{self, Entry, TreePath};
+use coo_kernel::freeze::{Covered, Difference, FILE, MANIFEST, Manifest, Phase, TEXT, lock};
 use coo_kernel::governed;
 
 use crate::amu0::{self, Progress, Tree};
-use crate::hashing;
 use crate::machine::{self, rfc3339};
 use crate::manifests::{self, Drift};
 use crate::session::Session;
@@ -31,8 +25,6 @@ use seen::Seen;
 const BYTES_MAX: u64 = 1 << 30;
 /// So many differences are named in an error; `coo freeze status` names all.
 const NAMED_MAX: usize = 3;
-/// The executable, among what can be different.
-const COO: &str = "coo";
 
 /// What a command is about to do with a root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +65,7 @@ impl Standing {
     fn changes(&self) -> String {
         let number = self.row.number;
         let is_of_coo = |difference: &Difference| {
-            difference.what == COO
+            difference.what == covered::COO
                 || TreePath::from_text(&difference.what)
                     .is_ok_and(|path| governed::is_of_the_binary(&path))
         };
@@ -199,17 +191,7 @@ fn look(root: &StateRoot, store: &Store, trust: bool) -> Result<Option<Standing>
             what: file.to_owned(),
         });
     }
-    for (file, mode) in locked_files(&row.manifest) {
-        let change = match root.dir().symlink_metadata(&file) {
-            Ok(found) if Mode::of(found.mode()) == lock(mode) => continue,
-            Ok(_) => "other mode",
-            Err(_) => "missing",
-        };
-        let is_named = |difference: &Difference| difference.what == file;
-        if !differences.iter().any(is_named) {
-            differences.push(Difference { change, what: file });
-        }
-    }
+    differences.extend(locked::differences(root, &row.manifest, &differences));
     let found = found(root, store)?;
     let seen = Seen::now(root, &row.manifest);
     let is_known = trust && seen.is_known(root);
@@ -225,84 +207,13 @@ fn look(root: &StateRoot, store: &Store, trust: bool) -> Result<Option<Standing>
             differences.extend(store.differences_of_tables(&covered.store)?);
         }
     }
-    differences.extend(difference_of_coo(root, &row.manifest));
+    differences.extend(covered::reports(root, store, &row.manifest)?);
+    differences.extend(covered::coo(root, &row.manifest));
     Ok(Some(Standing {
         row,
         differences,
         fresh: (!is_known).then_some(seen),
     }))
-}
-
-/// What is locked and no part of the governed state, with the permissions that it has otherwise.
-/// Earlier versions locked the manifest alone.
-fn locked_files(manifest: &Manifest) -> Vec<(String, Mode)> {
-    let mut files = vec![(MANIFEST.to_owned(), MANIFEST_MODE)];
-    if let Some(covered) = &manifest.covered {
-        files.push((FILE.to_owned(), MANIFEST_MODE));
-        let locked = covered.locked.iter();
-        files.extend(locked.map(|(file, mode)| (file.clone(), *mode)));
-    }
-    files
-}
-
-/// The same, as entries of a tree.
-fn locked_entries(manifest: &Manifest) -> Result<Vec<Entry>> {
-    let files = locked_files(manifest).into_iter();
-    let entries = files.map(|(file, mode)| {
-        Ok(Entry {
-            path: TreePath::from_text(&file)?,
-            node: Node::File {
-                mode,
-                sha256: NOT_READ,
-                size: 0,
-            },
-        })
-    });
-    entries.collect()
-}
-
-/// Permissions of the missions' database, where there is one.
-fn mode_of_world(root: &StateRoot) -> Result<BTreeMap<String, Mode>> {
-    let file = world::FILE;
-    match root.dir().symlink_metadata(file) {
-        Ok(found) => Ok([(file.to_owned(), Mode::of(found.mode()))].into()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(error).with_context(|| {
-            format!(
-                "database {}: can't be examined",
-                root.path().join(file).display()
-            )
-        }),
-    }
-}
-
-/// Whether this is another `coo` than the one that froze `root`.
-fn difference_of_coo(root: &StateRoot, manifest: &Manifest) -> Option<Difference> {
-    // Manifests of earlier versions have this, too.
-    let recorded = manifests::recorded_coo(root)?;
-    let stamp = manifest
-        .covered
-        .as_ref()
-        .and_then(|covered| covered.coo_stamp);
-    let change = match machine::executable_file() {
-        Err(_) => "can't be read",
-        Ok(file) if stamp.is_some() && hashing::stamp_of(&file).ok() == stamp => return None,
-        Ok(file) => match hashing::digest_of(file) {
-            Ok(found) if found == recorded => return None,
-            Ok(_) => "another executable",
-            Err(_) => "can't be read",
-        },
-    };
-    Some(Difference {
-        change,
-        what: COO.to_owned(),
-    })
-}
-
-/// The executable's stamp, if it tells of any change from now on.
-fn coo_stamp() -> Option<Stamp> {
-    let stamp = hashing::stamp_of(&machine::executable_file().ok()?).ok()?;
-    seen::is_settled(&stamp).then_some(stamp)
 }
 
 /// Every module, as a tree.
@@ -337,8 +248,8 @@ pub fn activate(session: &mut Session, by: &str) -> Result<Result<FreezeRow, Unr
     let state = baseline::Manifest::new(found(root, store)?)?;
     governed::State::of(&state).context("the present state")?;
     let covered = Covered {
-        coo_stamp: coo_stamp(),
-        locked: mode_of_world(root)?,
+        coo_stamp: covered::coo_stamp(),
+        locked: locked::mode_of_world(root)?,
         modules: baseline::Manifest::new(modules(root)?)?,
         store: store.covered()?,
     };
@@ -350,7 +261,7 @@ pub fn activate(session: &mut Session, by: &str) -> Result<Result<FreezeRow, Unr
     };
     // What could not be locked is told now, while there is nothing to finish.
     amu0::check_modes(root, manifest.locked())?;
-    let mut others = locked_entries(&manifest)?;
+    let mut others = locked::entries(&manifest)?;
     // The two that a freeze writes itself are not there yet.
     others.retain(|entry| ![FILE, MANIFEST].contains(&entry.path.text().as_str()));
     amu0::check_modes(root, others.iter())?;
@@ -379,7 +290,7 @@ fn put_in_place(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<
     }
     // The innermost first: a locked folder does not forbid to change what is in it, only names.
     amu0::set_modes(root, row.manifest.locked().rev(), lock)?;
-    amu0::set_modes(root, locked_entries(&row.manifest)?.iter(), lock)?;
+    amu0::set_modes(root, locked::entries(&row.manifest)?.iter(), lock)?;
     store.freeze_holds(row.number)?;
     store.commit(Durability::Power)
 }
@@ -399,7 +310,7 @@ pub fn lift(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<()> 
 fn take_away(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<()> {
     amu0::set_modes(root, row.manifest.locked(), |mode| mode)?;
     // The manifest stays: baselines that were made meanwhile have it.
-    let locked = locked_entries(&row.manifest)?;
+    let locked = locked::entries(&row.manifest)?;
     amu0::set_modes(root, locked.iter(), |mode| mode)?;
     root.remove(FILE)?;
     store.freeze_is_over(row.number)?;

@@ -2,10 +2,11 @@
 //! `coo` that froze; and what is left of that where an earlier version froze.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::support::{Ran, World, ran};
 use super::{failed, frozen, lift, ready, set_mode};
@@ -41,6 +42,106 @@ fn trigger(world: &World, name: &str) -> String {
     store.query_row(sql, [name], |row| row.get(0)).unwrap()
 }
 
+/// Changes of tables that no trigger guards, and how they are named.
+const CHANGES: [(&str, &str); 21] = [
+    ("table blobs of coo.db", "UPDATE blobs SET bytes = x'00'"),
+    (
+        "table blobs of coo.db",
+        "INSERT INTO blobs VALUES(x'00', x'00')",
+    ),
+    ("table blobs of coo.db", "DELETE FROM blobs WHERE rowid = 1"),
+    (
+        "table event_facts of coo.db",
+        "UPDATE event_facts SET at_ms = 0 WHERE id = (SELECT min(id) FROM event_facts)",
+    ),
+    (
+        "table event_facts of coo.db",
+        "UPDATE event_facts SET source = 'x'",
+    ),
+    ("table event_facts of coo.db", "DELETE FROM event_facts"),
+    (
+        "table missions of coo.db",
+        "UPDATE missions SET facts = replace(facts, ':', ': ')",
+    ),
+    (
+        "table missions of coo.db",
+        "UPDATE missions SET finished_ms = finished_ms + 1",
+    ),
+    (
+        "table missions of coo.db",
+        "UPDATE missions SET created_ms = 0",
+    ),
+    (
+        "table missions of coo.db",
+        "UPDATE missions SET interrupted = 'x'",
+    ),
+    (
+        "table world_commits of coo.db",
+        "UPDATE world_commits SET number = 7",
+    ),
+    ("table world_commits of coo.db", "DELETE FROM world_commits"),
+    (
+        "table compiled_code of coo.db",
+        "UPDATE compiled_code SET code_sha256 = x'00'",
+    ),
+    (
+        "table changes of coo.db",
+        "INSERT INTO changes VALUES(1, 'migration', 'x', NULL, x'00', 0, 1)",
+    ),
+    (
+        "table change_events of coo.db",
+        "INSERT INTO change_events VALUES(1 << 32, 'INIT', 'begun', '{}', x'00', x'00')",
+    ),
+    (
+        "table change_facts of coo.db",
+        "INSERT INTO change_facts VALUES(1 << 32, 0, 'x')",
+    ),
+    (
+        "table sqlite_sequence of coo.db",
+        "UPDATE sqlite_sequence SET seq = 9 WHERE name = 'missions'",
+    ),
+    (
+        "table sqlite_schema of coo.db",
+        "DROP TRIGGER rollbacks_never_vanish",
+    ),
+    ("table sqlite_schema of coo.db", "CREATE TABLE more(x)"),
+    ("databases/artefacts.json", "UPDATE artefacts SET bytes = 1"),
+    (
+        "frozen answers in coo.db",
+        "INSERT INTO frozen_calls VALUES(x'00', 1, '{}', '{}')",
+    ),
+];
+
+/// Changes of tables that a trigger guards. With it back, nobody sees from the schema that it was
+/// gone.
+const GUARDED: [(&str, &str, &str); 5] = [
+    (
+        "table events of coo.db",
+        "events_never_change",
+        "UPDATE events SET body = body || ' ' WHERE id = (SELECT min(id) FROM events)",
+    ),
+    (
+        "table rollbacks of coo.db",
+        "rollbacks_end_once",
+        "UPDATE rollbacks SET requested_ms = 0",
+    ),
+    (
+        "table rollbacks of coo.db",
+        "rollbacks_never_vanish",
+        "DELETE FROM rollbacks",
+    ),
+    (
+        "table freezes of coo.db",
+        "freezes_go_one_way",
+        "UPDATE freezes SET by_whom = 'x' WHERE number = 1",
+    ),
+    (
+        "table freezes of coo.db",
+        "freezes_never_vanish",
+        "DELETE FROM freezes WHERE number = 1",
+    ),
+];
+
 #[test]
 fn a_change_of_any_table_is_told_by_the_next_command() {
     let world = ready();
@@ -56,106 +157,9 @@ fn a_change_of_any_table_is_told_by_the_next_command() {
         let sql = trigger(&world, name);
         format!("DROP TRIGGER {name}; {change}; {sql};")
     };
-    let mut cases: Vec<(&str, String)> = [
-        ("table blobs of coo.db", "UPDATE blobs SET bytes = x'00'"),
-        (
-            "table blobs of coo.db",
-            "INSERT INTO blobs VALUES(x'00', x'00')",
-        ),
-        ("table blobs of coo.db", "DELETE FROM blobs WHERE rowid = 1"),
-        (
-            "table event_facts of coo.db",
-            "UPDATE event_facts SET at_ms = 0 WHERE id = (SELECT min(id) FROM event_facts)",
-        ),
-        (
-            "table event_facts of coo.db",
-            "UPDATE event_facts SET source = 'x'",
-        ),
-        ("table event_facts of coo.db", "DELETE FROM event_facts"),
-        (
-            "table missions of coo.db",
-            "UPDATE missions SET facts = replace(facts, ':', ': ')",
-        ),
-        (
-            "table missions of coo.db",
-            "UPDATE missions SET finished_ms = finished_ms + 1",
-        ),
-        (
-            "table missions of coo.db",
-            "UPDATE missions SET created_ms = 0",
-        ),
-        (
-            "table missions of coo.db",
-            "UPDATE missions SET interrupted = 'x'",
-        ),
-        (
-            "table world_commits of coo.db",
-            "UPDATE world_commits SET number = 7",
-        ),
-        ("table world_commits of coo.db", "DELETE FROM world_commits"),
-        (
-            "table compiled_code of coo.db",
-            "UPDATE compiled_code SET code_sha256 = x'00'",
-        ),
-        (
-            "table changes of coo.db",
-            "INSERT INTO changes VALUES(1, 'migration', 'x', NULL, x'00', 0, 1)",
-        ),
-        (
-            "table change_events of coo.db",
-            "INSERT INTO change_events VALUES(1 << 32, 'INIT', 'begun', '{}', x'00', x'00')",
-        ),
-        (
-            "table change_facts of coo.db",
-            "INSERT INTO change_facts VALUES(1 << 32, 0, 'x')",
-        ),
-        (
-            "table sqlite_sequence of coo.db",
-            "UPDATE sqlite_sequence SET seq = 9 WHERE name = 'missions'",
-        ),
-        (
-            "table sqlite_schema of coo.db",
-            "DROP TRIGGER rollbacks_never_vanish",
-        ),
-        ("table sqlite_schema of coo.db", "CREATE TABLE more(x)"),
-        ("databases/artefacts.json", "UPDATE artefacts SET bytes = 1"),
-        (
-            "frozen answers in coo.db",
-            "INSERT INTO frozen_calls VALUES(x'00', 1, '{}', '{}')",
-        ),
-    ]
-    .map(|(what, change)| (what, change.to_owned()))
-    .into();
-    // With the triggers back, nobody sees from the schema that they were gone.
-    for (what, name, change) in [
-        (
-            "table events of coo.db",
-            "events_never_change",
-            "UPDATE events SET body = body || ' ' WHERE id = (SELECT min(id) FROM events)",
-        ),
-        (
-            "table rollbacks of coo.db",
-            "rollbacks_end_once",
-            "UPDATE rollbacks SET requested_ms = 0",
-        ),
-        (
-            "table rollbacks of coo.db",
-            "rollbacks_never_vanish",
-            "DELETE FROM rollbacks",
-        ),
-        (
-            "table freezes of coo.db",
-            "freezes_go_one_way",
-            "UPDATE freezes SET by_whom = 'x' WHERE number = 1",
-        ),
-        (
-            "table freezes of coo.db",
-            "freezes_never_vanish",
-            "DELETE FROM freezes WHERE number = 1",
-        ),
-    ] {
-        cases.push((what, without(name, change)));
-    }
+    let plain = CHANGES.map(|(what, change)| (what, change.to_owned()));
+    let guarded = GUARDED.map(|(what, name, change)| (what, without(name, change)));
+    let cases: Vec<(&str, String)> = plain.into_iter().chain(guarded).collect();
     kept.put_back();
     for (what, change) in &cases {
         world.database("coo.db").execute_batch(change).unwrap();
@@ -298,4 +302,53 @@ fn a_freeze_of_an_earlier_version_is_checked_as_far_as_it_goes_and_lifted() {
     assert_eq!(world.coo(&["freeze", "status"]).code, 0);
     assert_eq!(lift(&world).code, 0);
     assert_eq!(world.coo(&["run-demo"]).code, 0);
+}
+
+/// What changes when somebody changes the file.
+fn stamp(path: &Path) -> Value {
+    let Ok(found) = path.metadata() else {
+        return Value::Null;
+    };
+    json!([
+        found.dev(),
+        found.ino(),
+        found.size(),
+        found.mtime(),
+        found.mtime_nsec(),
+        found.ctime(),
+        found.ctime_nsec(),
+    ])
+}
+
+/// Notes, as a reading command does, that the store as it is now was found in order.
+fn note(world: &World) {
+    let status: Value = {
+        let ran = world.coo(&["freeze", "status", "--json"]);
+        serde_json::from_str(&ran.stdout).unwrap()
+    };
+    let seen = json!({
+        "files": [stamp(&world.root().join("coo.db")), stamp(&world.root().join("coo.db-wal"))],
+        "manifest_sha256": status["manifest_sha256"],
+    });
+    let file = world.root().join("cache/freeze_check.json");
+    fs::write(file, seen.to_string()).unwrap();
+}
+
+#[test]
+fn a_store_that_was_in_order_is_read_again_only_where_its_files_were_changed() {
+    let world = frozen();
+    note(&world);
+    assert_eq!(world.coo(&["missions"]).code, 0);
+    let tampered = "UPDATE missions SET finished_ms = 0";
+    world.database("coo.db").execute_batch(tampered).unwrap();
+    failed(&world.coo(&["missions"]), "table missions of coo.db");
+    // Whoever forges the note, too, is not told by a command that only looks. The status trusts
+    // no note.
+    note(&world);
+    assert_eq!(world.coo(&["missions"]).code, 0);
+    failed(
+        &world.coo(&["freeze", "status"]),
+        "was changed since freeze 1",
+    );
+    failed(&lift(&world), "LIFT_CHANGED_FREEZE does");
 }

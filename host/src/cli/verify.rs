@@ -13,10 +13,11 @@ use tempfile::TempDir;
 
 use super::print;
 use crate::config::Config;
+use crate::freeze::Purpose;
+use crate::reports;
 use crate::run;
 use crate::run_file;
-use crate::session::{Session, WAITING, find_mission};
-use crate::state_root::StateRoot;
+use crate::session::{Held, Session, find_mission};
 use crate::verify::{Report, Subject, verify};
 
 #[derive(Debug, clap::Args)]
@@ -71,12 +72,11 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     let text = text(&report);
     let json = serde_json::to_string_pretty(&report)? + "\n";
     if let Place::Root(root) = place {
-        let state_root = StateRoot::open_or_create(root)?;
-        let lock = state_root.lock(|| print::note(WAITING))?;
+        let mut held = Held::take(root, Purpose::Change, print::note)?;
         for (name, content) in [("report.json", &json), ("report.txt", &text)] {
-            state_root.write_new(&format!("{}/{name}", report.folder), content.as_bytes())?;
+            let path = format!("{}/{name}", report.folder);
+            reports::write(&held.root, &mut held.store, &path, content.as_bytes())?;
         }
-        drop(lock);
     }
     if options.json {
         print::bytes(json.as_bytes())?;
@@ -113,6 +113,10 @@ enum Place<'a> {
 }
 
 impl<'a> Place<'a> {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a temporary folder, for state roots that are frozen"
+    )]
     fn of(root: &'a Path) -> Result<Self> {
         let session = Session::for_reading(root, print::note)?;
         match session {

@@ -7,6 +7,7 @@ use anyhow::Result;
 use coo_kernel::digest::Digest;
 use coo_kernel::freeze::Difference;
 use coo_kernel::freeze::covered::{Bounds, SCHEMA, Tables};
+use coo_kernel::reports::change_of;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use sha2::{Digest as _, Sha256};
@@ -18,7 +19,7 @@ use super::{FORMAT, Store};
 /// `sqlite_sequence` that follow from a table that may grow.
 ///
 /// A column that may change for a row that is under way comes last, behind the row's number.
-const TABLES: [(&str, &str, Part); 13] = [
+const TABLES: [(&str, &str, Part); 14] = [
     (
         "blobs",
         "SELECT sha256, bytes FROM blobs ORDER BY sha256",
@@ -68,6 +69,11 @@ const TABLES: [(&str, &str, Part); 13] = [
         Part::All,
     ),
     (
+        "reports",
+        "SELECT path, sha256, content, made FROM reports ORDER BY path",
+        Part::Reports,
+    ),
+    (
         "rollbacks",
         "SELECT number, requested_ms, ended_ms, baseline, name, before_baseline, before_name, \
              attempt, outcome, lineage, world_commit, last_mission \
@@ -100,6 +106,8 @@ enum Part {
     /// All, but of a change under way not when it ends.
     Changes,
     Freezes,
+    /// Not the evidence of changes under way.
+    Reports,
     Rollbacks,
 }
 
@@ -107,13 +115,19 @@ enum Part {
 fn columns(part: Part, row: &Row<'_>, bounds: &Bounds, all: usize) -> rusqlite::Result<usize> {
     let key = match part {
         Part::All => return Ok(all),
+        Part::Reports => {
+            let path: String = row.get(0)?;
+            let change = change_of(&path);
+            let is_open = change.is_some_and(|change| bounds.open_changes.contains_key(&change));
+            return Ok(if is_open { 0 } else { all });
+        }
         _ => row.get::<_, i64>(0)?,
     };
     let number = |key: i64| u32::try_from(key).unwrap_or(u32::MAX);
     let is_covered = match part {
         Part::ChangeEvents => bounds.has_event(number(key >> 32), number(key & 0xffff_ffff)),
         Part::Changes if bounds.open_changes.contains_key(&number(key)) => return Ok(all - 1),
-        Part::All | Part::Changes => true,
+        Part::All | Part::Changes | Part::Reports => true,
         Part::Freezes => number(key) <= bounds.last_freeze,
         Part::Rollbacks => number(key) <= bounds.last_rollback,
     };
