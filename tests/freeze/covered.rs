@@ -173,7 +173,7 @@ fn a_change_of_any_table_is_told_by_the_next_command() {
     // A content that is not what its digest says is named by that.
     world
         .database("coo.db")
-        .execute_batch("UPDATE blobs SET bytes = bytes || x'00' WHERE rowid = 1")
+        .execute_batch("UPDATE blobs SET bytes = x'00' WHERE rowid = 1")
         .unwrap();
     let status = world.coo(&["freeze", "status"]);
     let named = status.stdout.matches("  content ").count();
@@ -306,7 +306,7 @@ fn a_freeze_of_an_earlier_version_is_checked_as_far_as_it_goes_and_lifted() {
 
 /// What changes when somebody changes the file.
 fn stamp(path: &Path) -> Value {
-    let Ok(found) = path.metadata() else {
+    let Some(found) = path.metadata().ok().filter(|found| found.len() > 0) else {
         return Value::Null;
     };
     json!([
