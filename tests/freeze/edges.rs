@@ -93,3 +93,31 @@ fn a_frozen_root_is_verified_without_being_written_to() {
     assert!(ran.stderr.contains("report written to"), "{ran:?}");
     assert!(world.root().join("verify/000001/report.json").exists());
 }
+
+#[test]
+fn a_frozen_world_is_read_wherever_it_lies_and_with_whatever_log() {
+    let world = frozen();
+    let odd = world.path().join("a ?#%25 é");
+    fs::create_dir(&odd).unwrap();
+    fs::rename(world.root(), odd.join(".coo")).unwrap();
+    let root = odd.join(".coo");
+    let root = root.to_str().unwrap();
+    let check = world.coo(&["--root", root, "missions"]);
+    assert_eq!(check.code, 0, "{check:?}");
+    // No log and no index came beside it.
+    for suffix in ["-wal", "-shm"] {
+        assert!(
+            !odd.join(".coo/world.db")
+                .with_extension(format!("db{suffix}"))
+                .exists()
+        );
+    }
+    // What somebody else left in a log is seen, too.
+    let database = rusqlite::Connection::open(odd.join(".coo/world.db")).unwrap();
+    database
+        .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE more(x);")
+        .unwrap();
+    let told = world.coo(&["--root", root, "missions"]);
+    failed(&told, "databases/world.jsonl (other content)");
+    drop(database);
+}
