@@ -461,7 +461,7 @@ fn a_root_of_format_1_gets_its_record_from_what_was_promised() {
     let record = world.json(&["artefacts"]);
     world
         .database("coo.db")
-        .execute_batch("DROP TABLE artefacts; DROP TABLE rollbacks; DROP TABLE freezes; DROP TABLE changes; DROP TABLE change_events; DROP TABLE change_facts; PRAGMA user_version = 1;")
+        .execute_batch("DROP TABLE artefacts; DROP TABLE rollbacks; DROP TABLE freezes; DROP TABLE changes; DROP TABLE change_events; DROP TABLE change_facts; DROP TABLE reports; PRAGMA user_version = 1;")
         .unwrap();
     fs::remove_file(world.root().join("artefacts/INDEX.json")).unwrap();
     assert_eq!(world.json(&["artefacts"]), record);

@@ -2,18 +2,24 @@
 //! opens the root, and lifted. Every step after the promise can be done again, and the next
 //! command does those that are left. Decides nothing about the state: the kernel compares.
 
+mod covered;
+mod locked;
+mod seen;
+
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::baseline::{self, Entry, NOT_READ, Node, TreePath};
-use coo_kernel::freeze::{Difference, FILE, MANIFEST, MANIFEST_MODE, Manifest, Phase, TEXT, lock};
+use coo_kernel::baseline::{self, Entry, TreePath};
+use coo_kernel::freeze::{Covered, Difference, FILE, MANIFEST, Manifest, Phase, TEXT, lock};
 use coo_kernel::governed;
 
-use crate::amu0::{self, Progress};
+use crate::amu0::{self, Progress, Tree};
 use crate::machine::{self, rfc3339};
 use crate::manifests::{self, Drift};
 use crate::session::Session;
 use crate::state_root::StateRoot;
 use crate::store::{Durability, FreezeRow, Store};
 use crate::world::{self, dump};
+
+use seen::Seen;
 
 /// Of the two small files; the manifest names every artefact.
 const BYTES_MAX: u64 = 1 << 30;
@@ -40,6 +46,54 @@ pub struct Standing {
     pub row: FreezeRow,
     /// In which way the state is not what was frozen.
     pub differences: Vec<Difference>,
+    /// The store's files, where they were read.
+    fresh: Option<Seen>,
+}
+
+impl Standing {
+    /// One of which nothing has changed yet.
+    #[must_use]
+    pub fn new(row: FreezeRow) -> Self {
+        Self {
+            row,
+            differences: Vec::new(),
+            fresh: None,
+        }
+    }
+
+    /// What to say where the state is not what was frozen.
+    fn changes(&self) -> String {
+        let number = self.row.number;
+        let is_of_coo = |difference: &Difference| {
+            difference.what == covered::COO
+                || TreePath::from_text(&difference.what)
+                    .is_ok_and(|path| governed::is_of_the_binary(&path))
+        };
+        let (coo, mut others): (Vec<_>, Vec<_>) = self
+            .differences
+            .iter()
+            .partition(|difference| is_of_coo(difference));
+        if others.is_empty() {
+            return format!(
+                "was frozen by another coo (version {}; this one has version {} and another executable, freeze {number}); use that one, or, if the change is meant, end the freeze with 'coo freeze lift' and then 'coo manifests write', 'coo freeze'",
+                self.row.manifest.version,
+                env!("CARGO_PKG_VERSION"),
+            );
+        }
+        others.extend(coo);
+        let (named, more) = others.split_at(others.len().min(NAMED_MAX));
+        let mut named: Vec<String> = named
+            .iter()
+            .map(|difference| format!("{} ({})", difference.what, difference.change))
+            .collect();
+        if !more.is_empty() {
+            named.push(format!("{} more", more.len()));
+        }
+        format!(
+            "was changed since freeze {number}: {}; 'coo freeze status' names all",
+            named.join(", ")
+        )
+    }
 }
 
 /// Why a root can't be frozen yet.
@@ -77,30 +131,24 @@ pub fn recover(root: &StateRoot, store: &mut Store) -> Result<Option<String>> {
 
 /// Whether a command with this purpose may go on. Every command asks.
 pub fn guard(root: &StateRoot, store: &Store, purpose: Purpose) -> Result<()> {
-    let Some(standing) = examine(root, store)? else {
+    let Some(standing) = look(root, store, true)? else {
         return Ok(());
     };
+    let Standing { row, .. } = &standing;
+    if purpose == Purpose::Read
+        && let Some(seen) = standing
+            .fresh
+            .as_ref()
+            .filter(|_| standing.differences.is_empty())
+    {
+        seen.note(root, &row.manifest);
+    }
     if purpose == Purpose::Freeze {
         return Ok(());
     }
     let shown = root.path().display();
-    let row = &standing.row;
     if !standing.differences.is_empty() {
-        let (named, more) = standing
-            .differences
-            .split_at(standing.differences.len().min(NAMED_MAX));
-        let mut named: Vec<String> = named
-            .iter()
-            .map(|difference| format!("{} ({})", difference.what, difference.change))
-            .collect();
-        if !more.is_empty() {
-            named.push(format!("{} more", more.len()));
-        }
-        bail!(
-            "state root {shown}: was changed since freeze {}: {}; 'coo freeze status' names all",
-            row.number,
-            named.join(", ")
-        );
+        bail!("state root {shown}: {}", standing.changes());
     }
     if purpose == Purpose::Change {
         bail!(
@@ -112,8 +160,13 @@ pub fn guard(root: &StateRoot, store: &Store, purpose: Purpose) -> Result<()> {
     Ok(())
 }
 
-/// How the freeze in force stands, if there is one. Reads everything that is governed.
+/// How the freeze in force stands, if there is one. Reads everything that it covers.
 pub fn examine(root: &StateRoot, store: &Store) -> Result<Option<Standing>> {
+    look(root, store, false)
+}
+
+/// As `examine`; `trust` says whether what an earlier command has seen of the store counts.
+fn look(root: &StateRoot, store: &Store, trust: bool) -> Result<Option<Standing>> {
     let row = store
         .open_freeze()?
         .filter(|row| row.phase == Phase::Frozen);
@@ -138,9 +191,34 @@ pub fn examine(root: &StateRoot, store: &Store) -> Result<Option<Standing>> {
             what: file.to_owned(),
         });
     }
+    differences.extend(locked::differences(root, &row.manifest, &differences));
     let found = found(root, store)?;
-    differences.extend(row.manifest.differences(&found, &store.journal_digests()?));
-    Ok(Some(Standing { row, differences }))
+    let seen = Seen::now(root, &row.manifest);
+    let is_known = trust && seen.is_known(root);
+    let journal = if is_known {
+        row.manifest.journal.clone()
+    } else {
+        store.journal_digests()?
+    };
+    differences.extend(row.manifest.differences(&found, &journal));
+    if let Some(covered) = &row.manifest.covered {
+        differences.extend(covered.differences_of_modules(&modules(root)?));
+        if !is_known {
+            differences.extend(store.differences_of_tables(&covered.store)?);
+        }
+    }
+    differences.extend(covered::reports(root, store, &row.manifest)?);
+    differences.extend(covered::coo(root, &row.manifest));
+    Ok(Some(Standing {
+        row,
+        differences,
+        fresh: (!is_known).then_some(seen),
+    }))
+}
+
+/// Every module, as a tree.
+fn modules(root: &StateRoot) -> Result<Vec<Entry>> {
+    Tree::of_modules(root)?.entries(|_, _| true, &Progress::new(None))
 }
 
 /// The state, without what a freeze itself writes.
@@ -169,13 +247,24 @@ pub fn activate(session: &mut Session, by: &str) -> Result<Result<FreezeRow, Unr
     }
     let state = baseline::Manifest::new(found(root, store)?)?;
     governed::State::of(&state).context("the present state")?;
+    let covered = Covered {
+        coo_stamp: covered::coo_stamp(),
+        locked: locked::mode_of_world(root)?,
+        modules: baseline::Manifest::new(modules(root)?)?,
+        store: store.covered()?,
+    };
     let manifest = Manifest {
+        covered: Some(covered),
         journal: store.journal_digests()?,
         state,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     // What could not be locked is told now, while there is nothing to finish.
     amu0::check_modes(root, manifest.locked())?;
+    let mut others = locked::entries(&manifest)?;
+    // The two that a freeze writes itself are not there yet.
+    others.retain(|entry| ![FILE, MANIFEST].contains(&entry.path.text().as_str()));
+    amu0::check_modes(root, others.iter())?;
     store.promise_freeze(&manifest, by, machine::now_unix_ms())?;
     store.commit(Durability::Power)?;
     let row = store
@@ -201,21 +290,9 @@ fn put_in_place(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<
     }
     // The innermost first: a locked folder does not forbid to change what is in it, only names.
     amu0::set_modes(root, row.manifest.locked().rev(), lock)?;
-    amu0::set_modes(root, [own()?].iter(), lock)?;
+    amu0::set_modes(root, locked::entries(&row.manifest)?.iter(), lock)?;
     store.freeze_holds(row.number)?;
     store.commit(Durability::Power)
-}
-
-/// The manifest's own file.
-fn own() -> Result<Entry> {
-    Ok(Entry {
-        path: TreePath::from_text(MANIFEST)?,
-        node: Node::File {
-            mode: MANIFEST_MODE,
-            sha256: NOT_READ,
-            size: 0,
-        },
-    })
 }
 
 /// Lifts a freeze that is in force. The caller alone writes to `root`.
@@ -233,7 +310,8 @@ pub fn lift(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<()> 
 fn take_away(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<()> {
     amu0::set_modes(root, row.manifest.locked(), |mode| mode)?;
     // The manifest stays: baselines that were made meanwhile have it.
-    amu0::set_modes(root, [own()?].iter(), |mode| mode)?;
+    let locked = locked::entries(&row.manifest)?;
+    amu0::set_modes(root, locked.iter(), |mode| mode)?;
     root.remove(FILE)?;
     store.freeze_is_over(row.number)?;
     store.commit(Durability::Power)

@@ -205,7 +205,7 @@ fn in_the_way(kind: FileType) -> &'static str {
 
 /// What `name` in `folder` is. A file is opened without following links and without waiting,
 /// and judged by its handle.
-fn examine(folder: &Dir, name: &str) -> Result<Option<Found>> {
+pub fn examine(folder: &Dir, name: &str) -> Result<Option<Found>> {
     let metadata = match folder.symlink_metadata(name) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -323,7 +323,7 @@ pub fn check(root: &StateRoot, store: &Store) -> Result<Vec<Drift>> {
 /// Everything below `folder` that is no folder, links as links; folders too where a file is
 /// expected. Only files that are expected are read. Paths are in the text form that baselines
 /// have, too: a byte that is no UTF-8 as `%FF`, and `%` as `%25`.
-fn walk(
+pub fn walk(
     folder: &Dir,
     prefix: &str,
     expected: &BTreeSet<&str>,
@@ -356,7 +356,7 @@ fn walk(
 pub fn repair(root: &StateRoot, store: &Store, drifts: &[Drift]) -> Result<()> {
     for drift in drifts {
         if !matches!(drift, Drift::Missing { .. }) {
-            set_aside(root, drift.path())?;
+            set_aside(root, &below(drift.path()))?;
         }
     }
     let folder = folder_of(root)?;
@@ -373,9 +373,10 @@ fn below(path: &str) -> String {
     format!("{FOLDER}/{path}")
 }
 
-/// Moves what lies at `path`, in its text form, to a folder of its own, if it is there.
-fn set_aside(root: &StateRoot, path: &str) -> Result<()> {
-    let from = TreePath::from_text(&below(path))?;
+/// Moves what lies at `path` in the state root, in its text form, to a folder of its own, if it is
+/// there.
+pub fn set_aside(root: &StateRoot, path: &str) -> Result<()> {
+    let from = TreePath::from_text(path)?;
     let (name, from) = (
         OsStr::from_bytes(from.name()),
         OsStr::from_bytes(from.bytes()),
@@ -384,7 +385,7 @@ fn set_aside(root: &StateRoot, path: &str) -> Result<()> {
         return Ok(());
     }
     let place = root.new_folder(ASIDE)?;
-    let shown = || format!("artefact {path}: can't be moved to {place}/");
+    let shown = || format!("{path}: can't be moved to {place}/");
     root.dir()
         .rename(from, root.dir(), Path::new(&place).join(name))
         .with_context(shown)

@@ -1,8 +1,11 @@
 //! SHA-256 of what passes through a reader or writer, in bounded memory. Keeps nothing of it.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt as _;
 
 use coo_kernel::digest::Digest;
+use coo_kernel::freeze::covered::Stamp;
 use sha2::{Digest as _, Sha256};
 
 /// So much is in memory at a time.
@@ -11,6 +14,20 @@ const BUFFER_BYTES: usize = 128 << 10;
 /// Of everything that is left to read.
 pub fn digest_of(mut read: impl Read) -> io::Result<Digest> {
     Ok(copy(&mut read, &mut io::sink())?.0)
+}
+
+/// What changes when somebody changes the file, as the kernel's `Stamp` has it.
+pub fn stamp_of(file: &File) -> io::Result<Stamp> {
+    let metadata = file.metadata()?;
+    Ok([
+        metadata.dev().cast_signed(),
+        metadata.ino().cast_signed(),
+        metadata.size().cast_signed(),
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+        metadata.ctime(),
+        metadata.ctime_nsec(),
+    ])
 }
 
 /// Reads `from` to its end into `to` and gives digest and size of what went through.

@@ -25,6 +25,7 @@ pub mod machine;
 pub mod manifests;
 pub mod prepare;
 pub mod replay;
+pub mod reports;
 pub mod repository;
 pub mod resume;
 pub mod run;

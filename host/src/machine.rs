@@ -9,7 +9,9 @@
 )]
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -54,11 +56,12 @@ pub fn random_fraction() -> f64 {
     f64::from(u32::from_le_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// Every file and folder that is open in this process, but for standard input, output and error.
-/// Pipes, sockets and devices are not told: nothing that is governed can be changed through
-/// them. `None` where the system does not tell.
+/// Every file, folder and block device that is open in this process, standard input, output and
+/// error among them: number and path. Pipes, sockets and character devices (terminals, `/dev/null`)
+/// are not told: nothing that is governed can be changed through them. `None` where the system does
+/// not tell.
 #[must_use]
-pub fn open_files() -> Option<Vec<(u32, String)>> {
+pub fn open_files() -> Option<Vec<(u32, PathBuf)>> {
     let own = std::fs::read_dir("/proc/self/fd").ok()?;
     let mut found = Vec::new();
     for entry in own {
@@ -67,9 +70,13 @@ pub fn open_files() -> Option<Vec<(u32, String)>> {
         let target = std::fs::read_link(entry.path()).unwrap_or_default();
         // The folder that is being read is open, too, and in no other process.
         let is_this = target == std::path::Path::new(&format!("/proc/{}/fd", process_id()));
-        let is_file = target.is_absolute() && !target.starts_with("/dev");
-        if number > 2 && is_file && !is_this {
-            found.push((number, target.display().to_string()));
+        // Of the open file itself, wherever its name leads by now.
+        let is_file = match std::fs::metadata(entry.path()).map(|metadata| metadata.file_type()) {
+            Ok(kind) => kind.is_file() || kind.is_dir() || kind.is_block_device(),
+            Err(_) => target.is_absolute(),
+        };
+        if is_file && !is_this {
+            found.push((number, target));
         }
     }
     found.sort();
@@ -108,6 +115,12 @@ pub fn environment() -> Vec<(OsString, OsString)> {
 /// The file that this process was started from.
 pub fn executable() -> std::io::Result<PathBuf> {
     std::env::current_exe()
+}
+
+/// The file that this process was started from, open: also where its name is another file's by
+/// now.
+pub fn executable_file() -> std::io::Result<File> {
+    File::open("/proc/self/exe").or_else(|_| File::open(executable()?))
 }
 
 /// The working directory.

@@ -15,7 +15,7 @@ use crate::freeze::Purpose;
 use crate::state_root::{DEFAULT_NAME, StateRoot, WriteLock};
 use crate::store::{Durability, MissionRow, Store};
 use crate::world::{self, World};
-use crate::{amu0, freeze, gateway, history, machine, run_file};
+use crate::{amu0, freeze, gateway, history, machine, reports, run_file};
 
 /// What is said where another process has the lock.
 pub const WAITING: &str = "waiting for another coo process to finish with this state root";
@@ -203,7 +203,8 @@ impl Read {
         let is_pending = !store.promised_worlds()?.is_empty()
             || amu0::rollback::is_pending(&store)?
             || freeze::is_pending(&store)?
-            || amu0::is_pending(&root);
+            || amu0::is_pending(&root)
+            || !store.unmade_reports()?.is_empty();
         if is_pending && let Some(_lock) = root.try_lock() {
             let finished = root
                 .settle()
@@ -271,6 +272,9 @@ fn recover(root: &StateRoot, store: &mut Store, mut say: impl FnMut(&str)) -> Re
     }
     recover_state(root, store, &mut say)?;
     if let Some(line) = amu0::recover(root)? {
+        say(&line);
+    }
+    if let Some(line) = reports::recover(root, store)? {
         say(&line);
     }
     Ok(())

@@ -58,6 +58,8 @@ fn killed(stride: usize, prepare: fn() -> World, arguments: &[&str], stage: &str
             "{n} {point}"
         );
         assert!(!repo(&world).join(".coo-restore").exists(), "{n} {point}");
+        let check = world.json(&["artefacts", "check"]);
+        assert_eq!(check["report_drifts"], serde_json::json!([]), "{n} {point}");
         if stage == "COMPLETE" {
             let results = evidence(&world, "gate_results.json");
             assert!(results.contains(r#""status":"PASS"}"#), "{n} {point}");

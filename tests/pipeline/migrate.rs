@@ -37,6 +37,10 @@ fn a_package_moves_with_all_that_imports_it() {
     assert!(!after.keys().any(|path| path.starts_with("old")));
     // Missions go on meanwhile: nothing was frozen.
     assert_eq!(world.json(&["freeze", "status"])["is_frozen"], false);
+    // Its evidence is on record, and all of it lies there.
+    let check = world.json(&["artefacts", "check"]);
+    assert_eq!(check["in_order"], true, "{check}");
+    assert_eq!(check["reports"], 5, "{check}");
     let again = world.coo(&["migrate", "run", "repo"]);
     assert_eq!(again.code, 1);
     assert!(

@@ -250,7 +250,7 @@ fn a_root_of_format_2_has_an_empty_log_and_can_be_rolled_back() {
     let world = changed();
     world
         .database("coo.db")
-        .execute_batch("DROP TABLE rollbacks; DROP TABLE freezes; DROP TABLE changes; DROP TABLE change_events; DROP TABLE change_facts; PRAGMA user_version = 2;")
+        .execute_batch("DROP TABLE rollbacks; DROP TABLE freezes; DROP TABLE changes; DROP TABLE change_events; DROP TABLE change_facts; DROP TABLE reports; PRAGMA user_version = 2;")
         .unwrap();
     assert_eq!(rollback(&world, &["clean"], YES).code, 0);
     assert!(state(&world) == state(&clean()));

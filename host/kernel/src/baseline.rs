@@ -52,7 +52,7 @@ impl Mode {
         format!("{:04o}", self.0)
     }
 
-    fn from_text(text: &str) -> Result<Self, Refused> {
+    pub(crate) fn from_text(text: &str) -> Result<Self, Refused> {
         let mode = u32::from_str_radix(text, 8).ok().map(Self);
         mode.filter(|mode| mode.0 <= 0o777 && mode.text() == text)
             .ok_or_else(|| Refused::Mode(text.escape_debug().take(40).collect()))

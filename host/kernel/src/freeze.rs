@@ -8,10 +8,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub mod covered;
+
 use crate::baseline::{self, Change, Entry, Mode, Node, differences};
 use crate::canonical;
 use crate::digest::Digest;
 use crate::governed;
+
+pub use covered::Covered;
 
 /// The file that says that a state root is frozen, at its top.
 pub const FILE: &str = "FREEZE";
@@ -19,14 +23,18 @@ pub const FILE: &str = "FREEZE";
 pub const TEXT: &str = "FREEZE=TRUE\n";
 /// What was written down, in the state root (packet §3.5).
 pub const MANIFEST: &str = "manifests/freeze_manifest.json";
-/// Its permissions, but while it is locked.
+/// Its permissions, and those of `FILE`, but while they are locked.
 pub const MANIFEST_MODE: Mode = Mode::of(0o644);
 /// What a person types to lift a freeze.
 pub const LIFT: &str = "LIFT_FREEZE";
 /// The same, where the state was changed meanwhile.
 pub const LIFT_CHANGED: &str = "LIFT_CHANGED_FREEZE";
-const FORMAT: &str = "coo-freeze-manifest/1";
+/// What a manifest says it is that covers what `covered` has.
+const FORMAT: &str = "coo-freeze-manifest/2";
+/// What earlier versions wrote: without it.
+const FORMAT_1: &str = "coo-freeze-manifest/1";
 const WRITE: u32 = 0o222;
+const OTHER_CONTENT: &str = "other content";
 
 /// Where a freeze stands. Every step to the next can be done again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -86,6 +94,8 @@ pub struct Journal {
 /// `freeze_manifest.json`. Nothing of it depends on when it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
+    /// Everything else that must not change; earlier versions wrote none of it down.
+    pub covered: Option<Covered>,
     /// The journals.
     pub journal: Journal,
     /// The governed state, with the permissions that it gets back.
@@ -100,6 +110,8 @@ pub struct Manifest {
 #[serde(deny_unknown_fields)]
 struct Form {
     coo_version: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    covered: Option<covered::Form>,
     format: String,
     journal: Journal,
     manifests: BTreeMap<String, Digest>,
@@ -133,7 +145,12 @@ impl Manifest {
         let state = self.state.to_text();
         let form = Form {
             coo_version: self.version.clone(),
-            format: FORMAT.to_owned(),
+            covered: self.covered.as_ref().map(Covered::form),
+            format: match self.covered {
+                Some(_) => FORMAT,
+                None => FORMAT_1,
+            }
+            .to_owned(),
             journal: self.journal.clone(),
             manifests: self.manifests(),
             state_sha256: Digest::of(&state),
@@ -149,6 +166,7 @@ impl Manifest {
         let state =
             canonical::to_string(&form.state).map_err(|error| Refused::Form(error.to_string()))?;
         let manifest = Self {
+            covered: form.covered.map(Covered::of).transpose()?,
             journal: form.journal,
             state: baseline::Manifest::parse(state.as_bytes())?,
             version: form.coo_version,
@@ -197,20 +215,7 @@ impl Manifest {
             // Permissions decide about no manifest.
             Err(_) => differences(&self.state, found),
         };
-        let named = named.into_iter();
-        let mut all: Vec<Difference> = named
-            .map(|difference| Difference {
-                change: match difference.change {
-                    Change::Missing => "missing",
-                    Change::Extra => "extra",
-                    Change::Content => "other content",
-                    Change::Mode => "other mode",
-                    Change::Kind => "other kind",
-                    Change::Target => "other target",
-                },
-                what: difference.path.text(),
-            })
-            .collect();
+        let mut all: Vec<Difference> = named.into_iter().map(Difference::from).collect();
         for (differs, what) in [
             (
                 journal.missions != self.journal.missions,
@@ -227,12 +232,28 @@ impl Manifest {
         ] {
             if differs {
                 all.push(Difference {
-                    change: "other content",
+                    change: OTHER_CONTENT,
                     what: what.to_owned(),
                 });
             }
         }
         all
+    }
+}
+
+impl From<baseline::Difference> for Difference {
+    fn from(difference: baseline::Difference) -> Self {
+        Self {
+            change: match difference.change {
+                Change::Missing => "missing",
+                Change::Extra => "extra",
+                Change::Content => OTHER_CONTENT,
+                Change::Mode => "other mode",
+                Change::Kind => "other kind",
+                Change::Target => "other target",
+            },
+            what: difference.path.text(),
+        }
     }
 }
 
@@ -303,6 +324,7 @@ mod tests {
 
     fn manifest() -> Manifest {
         Manifest {
+            covered: Some(covered::tests::covered()),
             journal: Journal {
                 frozen_calls_sha256: Digest::of("calls"),
                 heads_sha256: Digest::of("heads"),
@@ -339,6 +361,25 @@ mod tests {
             assert_ne!(changed, text);
             let read = Manifest::parse(&changed);
             assert!(read.is_err() || read.unwrap() != manifest, "{from}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_of_an_earlier_version_is_read_and_says_so() {
+        let now = manifest();
+        let earlier = Manifest {
+            covered: None,
+            ..now.clone()
+        };
+        let text = earlier.to_text();
+        assert!(text.contains("\"format\":\"coo-freeze-manifest/1\""));
+        assert!(!text.contains("covered"));
+        assert_eq!(Manifest::parse(&text).unwrap(), earlier);
+        for (text, from, to) in [
+            (now.to_text(), "manifest/2", "manifest/1"),
+            (text, "manifest/1", "manifest/2"),
+        ] {
+            assert!(Manifest::parse(&text.replace(from, to)).is_err());
         }
     }
 

@@ -157,36 +157,53 @@ pub fn compare(
     entries: &[Entry],
     found: &BTreeMap<String, Found>,
 ) -> Result<Vec<Drift>, NotCanonical> {
+    let recorded = entries
+        .iter()
+        .map(|entry| (entry.path.as_str(), entry.sha256));
+    let forms = [(JSON, json(entries)?), (MARKDOWN, markdown(entries))];
+    Ok(drifts(recorded, &forms, found))
+}
+
+/// Every way in which `found` is not what is `recorded`, sorted by path; `forms` are the files of
+/// the INDEX itself.
+pub(crate) fn drifts<'a>(
+    recorded: impl Iterator<Item = (&'a str, Digest)>,
+    forms: &[(&str, String); 2],
+    found: &BTreeMap<String, Found>,
+) -> Vec<Drift> {
+    let recorded: BTreeMap<&str, Digest> = recorded.collect();
     let mut drifts = Vec::new();
-    for entry in entries {
-        let path = entry.path.clone();
-        match found.get(&entry.path) {
-            None => drifts.push(Drift::Missing { path }),
-            Some(Found::File(digest)) if *digest == entry.sha256 => {}
+    for (&path, &wanted) in &recorded {
+        let at = path.to_owned();
+        match found.get(path) {
+            None => drifts.push(Drift::Missing { path: at }),
+            Some(Found::File(digest)) if *digest == wanted => {}
             Some(&Found::File(found)) => drifts.push(Drift::Changed {
-                path,
-                recorded: entry.sha256,
+                path: at,
+                recorded: wanted,
                 found,
             }),
-            Some(&Found::Else(found)) => drifts.push(Drift::Replaced { path, found }),
+            Some(&Found::Else(found)) => drifts.push(Drift::Replaced { path: at, found }),
         }
     }
-    for (name, text) in [(JSON, json(entries)?), (MARKDOWN, markdown(entries))] {
+    for (name, text) in forms {
         let expected = Found::File(Digest::of(text));
-        let found = found.get(name);
-        // Before the first artefact there is none.
-        if found != Some(&expected) && !(entries.is_empty() && found.is_none()) {
-            drifts.push(Drift::Index { path: name.into() });
+        let found = found.get(*name);
+        // Before the first entry there is none.
+        if found != Some(&expected) && !(recorded.is_empty() && found.is_none()) {
+            drifts.push(Drift::Index {
+                path: (*name).into(),
+            });
         }
     }
     for path in found.keys() {
-        let recorded = entries.binary_search_by(|entry| entry.path.cmp(path));
-        if recorded.is_err() && path != JSON && path != MARKDOWN {
+        let is_form = forms.iter().any(|(name, _)| name == path);
+        if !recorded.contains_key(path.as_str()) && !is_form {
             drifts.push(Drift::Extra { path: path.clone() });
         }
     }
     drifts.sort_by(|a, b| a.path().cmp(b.path()));
-    Ok(drifts)
+    drifts
 }
 
 #[cfg(test)]

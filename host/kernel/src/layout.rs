@@ -8,8 +8,10 @@ use crate::mission::MissionId;
 
 /// Every file, by pattern: between slashes a plain name, or one with a variable part. Databases
 /// (`coo.db`, `world.db`), `lock` files and what is on its way in `tmp/` are not written by name.
-pub const FILES: [&str; 36] = [
+pub const FILES: [&str; 39] = [
     "FREEZE",
+    "REPORTS.json",
+    "REPORTS.md",
     "amu0/baselines/<sha256>.json",
     "amu0/names/<name>.json",
     "amu0/objects/<two>/<rest>",
@@ -17,6 +19,7 @@ pub const FILES: [&str; 36] = [
     "artefacts/INDEX.json",
     "artefacts/INDEX.md",
     "cache/<module>-<engine>.cwasm",
+    "cache/freeze_check.json",
     "changes/<number>/amendment_diff.patch",
     "changes/<number>/amendment_log.json",
     "changes/<number>/db_transactions.jsonl",

@@ -33,6 +33,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod protected;
 pub mod python;
+pub mod reports;
 pub mod repository;
 pub mod rollback;
 pub mod state;

@@ -8,6 +8,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, FileType, FileTypeExt as _, Metadata, MetadataExt as _};
 use coo_kernel::baseline::{Entry, Mode, NOT_READ, Node, TreePath};
 use coo_kernel::digest::Digest;
+use coo_kernel::freeze::covered::MODULES;
 use coo_kernel::governed;
 use coo_kernel::repository::config::Repository;
 use coo_kernel::repository::scope::Scope;
@@ -34,6 +35,8 @@ enum Part {
     All,
     /// What is governed of a state root.
     State,
+    /// The modules of a state root.
+    Modules,
     /// What these have and those do not leave out, with the folders on the way.
     Scope(Scope, Repository),
 }
@@ -97,11 +100,20 @@ impl Tree {
         })
     }
 
+    /// The modules of the state root.
+    pub fn of_modules(root: &StateRoot) -> Result<Self> {
+        Ok(Self {
+            part: Part::Modules,
+            ..Self::of_state(root)?
+        })
+    }
+
     fn has(&self, path: &TreePath) -> bool {
         self.left_out.as_ref() != Some(path)
             && match &self.part {
                 Part::All => true,
                 Part::State => governed::is_on_disk(path),
+                Part::Modules => path.components().next() == Some(MODULES.as_bytes()),
                 Part::Scope(scope, repository) => {
                     let path = path.text();
                     !repository.leaves_out(&path) && (scope.has(&path) || scope.reaches(&path))

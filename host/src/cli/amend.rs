@@ -55,10 +55,16 @@ pub fn cmd_amend(root: &Path, options: &Options) -> Result<ExitCode> {
     if options.check {
         return show(&prepared, None, options.json);
     }
-    let session = Session::for_writing(root, print::note)?;
+    let mut session = Session::for_writing(root, print::note)?;
     let watched = std::io::stderr().is_terminal();
     let progress = Progress::new(watched.then_some(&print::note));
-    let folder = amend::apply(&session.root, &repository, &prepared, &progress)?;
+    let folder = amend::apply(
+        &session.root,
+        &mut session.store,
+        &repository,
+        &prepared,
+        &progress,
+    )?;
     let folder = session.root.path().join(folder).display().to_string();
     show(&prepared, Some(&folder), options.json)
 }
@@ -88,8 +94,8 @@ fn halt(root: &Path, check: bool, escalation: &Escalation) -> Result<ExitCode> {
     let written = if check {
         "--check writes no escalation".to_owned()
     } else {
-        let session = Session::for_writing(root, print::note)?;
-        let file = amend::escalate(&session.root, escalation)?;
+        let mut session = Session::for_writing(root, print::note)?;
+        let file = amend::escalate(&session.root, &mut session.store, escalation)?;
         format!("see {}", session.root.path().join(file).display())
     };
     bail!(

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::print;
 use crate::freeze::Purpose;
 use crate::gateway;
+use crate::reports;
 use crate::session::Session;
 use crate::state_root::StateRoot;
 
@@ -74,6 +75,8 @@ struct View<'a> {
     repaired: bool,
     artefacts: usize,
     drifts: &'a [Drift],
+    reports: usize,
+    report_drifts: &'a [Drift],
 }
 
 fn check(root: &Path, repair: bool, json: bool) -> Result<ExitCode> {
@@ -88,37 +91,54 @@ fn check(root: &Path, repair: bool, json: bool) -> Result<ExitCode> {
     };
     let mut session = Session::for_repair(root, purpose, print::note)?;
     let drifts = gateway::check(&session.root, &session.store)?;
+    let report_drifts = reports::check(&session.root, &session.store)?;
     if repair {
         gateway::repair(&session.root, &session.store, &drifts)?;
+        reports::repair(&session.root, &mut session.store, &report_drifts)?;
         session.recover(print::note)?;
     }
     let count = session.store.artefacts()?.len();
+    let reports = session.store.reports()?.len();
+    let is_in_order = drifts.is_empty() && report_drifts.is_empty();
     if json {
         print::json(&View {
-            in_order: drifts.is_empty(),
-            repaired: repair && !drifts.is_empty(),
+            in_order: is_in_order,
+            repaired: repair && !is_in_order,
             artefacts: count,
             drifts: &drifts,
+            reports,
+            report_drifts: &report_drifts,
         })?;
     } else {
-        let mut text: String = drifts.iter().map(line).collect();
-        let _ = writeln!(
-            text,
-            "{count} artefacts on record, {}",
-            match (drifts.len(), repair) {
-                (0, _) => "all in order".to_owned(),
-                (found, true) => format!("{found} differences repaired"),
-                (found, false) => format!("{found} differences"),
-            }
-        );
+        let mut text = String::new();
+        summarise(&mut text, &drifts, repair, "artefacts", count);
+        if reports > 0 || !report_drifts.is_empty() {
+            summarise(&mut text, &report_drifts, repair, "reports", reports);
+        }
         print::out(&text)?;
     }
-    if !drifts.is_empty() && !repair {
-        print::error_text(
-            "artefacts/ is not what the record says; 'coo artefacts check --repair' makes it so and keeps what it takes away",
-        );
+    if !is_in_order && !repair {
+        let what = match (drifts.is_empty(), report_drifts.is_empty()) {
+            (false, true) => "artefacts/ is",
+            (true, false) => "what coo wrote is",
+            _ => "artefacts/ and what coo wrote are",
+        };
+        print::error_text(&format!(
+            "{what} not what the record says; 'coo artefacts check --repair' makes it so and keeps what it takes away"
+        ));
     }
-    Ok(print::code(drifts.is_empty() || repair))
+    Ok(print::code(is_in_order || repair))
+}
+
+fn summarise(text: &mut String, drifts: &[Drift], repair: bool, what: &str, count: usize) {
+    text.extend(drifts.iter().map(line));
+    let found = match (drifts.len(), repair) {
+        (0, _) => "all in order".to_owned(),
+        (found, true) => format!("{found} differences repaired"),
+        (found, false) => format!("{found} differences"),
+    };
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{count} {what} on record, {found}");
 }
 
 fn line(drift: &Drift) -> String {

@@ -59,30 +59,36 @@ pub fn cmd_freeze(root: &Path, options: &Options) -> Result<ExitCode> {
 
 fn activate(path: &Path, json: bool) -> Result<ExitCode> {
     // Before anything of our own is open.
-    refuse_strangers("freeze")?;
+    refuse_strangers("freeze", path)?;
     let no_root = || format!("no state root at {}; 'coo init' makes one", path.display());
     let mut session = Session::for_freezing(path, print::note)?.with_context(no_root)?;
     let row = match freeze::activate(&mut session, &machine::user())? {
         Ok(row) => row,
         Err(unready) => return refuse(path, &unready),
     };
-    let standing = Standing {
-        row,
-        differences: Vec::new(),
-    };
-    show(&standing, json, "FROZEN")?;
+    show(&Standing::new(row), json, "FROZEN")?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Refuses to freeze anything while files are open that somebody else has opened (packet §7). To
-/// be asked before any of coo's own are.
-pub fn refuse_strangers(command: &str) -> Result<()> {
-    let strangers = machine::open_files();
-    if let Some((number, target)) = strangers.iter().flatten().next() {
-        bail!(
-            "descriptor {number} ({}): was handed to this process and is neither stdio nor coo's; close it with 'coo {command} {number}>&-', or start coo elsewhere",
-            print::one_line(target)
-        );
+/// Refuses to freeze anything while files are open that somebody else has opened, or while standard
+/// input, output or error is a file of the state root (packet §7). To be asked before any of coo's
+/// own are.
+pub fn refuse_strangers(command: &str, root: &Path) -> Result<()> {
+    let root = root.canonicalize().ok();
+    let is_of_root = |target: &Path| root.as_ref().is_some_and(|root| target.starts_with(root));
+    for (number, target) in machine::open_files().into_iter().flatten() {
+        let shown = print::one_line(&target.display().to_string());
+        if number > 2 {
+            bail!(
+                "descriptor {number} ({shown}): was handed to this process and is neither stdio nor coo's; close it with 'coo {command} {number}>&-', or start coo elsewhere"
+            );
+        }
+        if is_of_root(&target) {
+            let stream = ["input", "output", "error"][number as usize];
+            bail!(
+                "descriptor {number} ({shown}): standard {stream} is a file of the state root that is to be frozen; redirect it to a file elsewhere"
+            );
+        }
     }
     Ok(())
 }

@@ -118,7 +118,7 @@ struct Failure<'a> {
 pub fn cmd_pipeline(root: &Path, options: &Options) -> Result<ExitCode> {
     if let Command::Approve { .. } | Command::Resume(_) = options.command {
         // What it goes on to may be the freeze.
-        refuse_strangers("pipeline …")?;
+        refuse_strangers("pipeline …", root)?;
     }
     match &options.command {
         Command::Start(begin) => cmd_begin(root, Route::Pipeline, begin),

@@ -13,6 +13,7 @@ use super::{events, print};
 use crate::history;
 use crate::machine::rfc3339;
 use crate::prepare::Source;
+use crate::reports;
 use crate::run::{self, Options};
 use crate::session::Session;
 
@@ -24,7 +25,7 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
     let session = Session::for_writing(root, print::note)?;
     let ended = run::run(session, &Source::bundled("demo")?, Options::default())?;
 
-    let session =
+    let mut session =
         Session::for_reading(root, print::note)?.context("state root: gone after the run")?;
     let mission = session
         .store
@@ -46,10 +47,8 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
     }
     .text();
     // Under the lock, which `ended` still holds.
-    session.root.write_new(
-        &format!("demo/{}/demo_report.txt", mission.id),
-        text.as_bytes(),
-    )?;
+    let path = format!("demo/{}/demo_report.txt", mission.id);
+    reports::write(&session.root, &mut session.store, &path, text.as_bytes())?;
     drop(ended.lock);
     // The prefix line is on the screen since before the run.
     print::out(

@@ -7,14 +7,17 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use coo_kernel::mission::MissionId;
+use tempfile::TempDir;
 
 use super::print;
+use crate::config::Config;
+use crate::freeze::Purpose;
+use crate::reports;
 use crate::run;
 use crate::run_file;
-use crate::session::{Session, WAITING, find_mission};
-use crate::state_root::StateRoot;
+use crate::session::{Held, Session, find_mission};
 use crate::verify::{Report, Subject, verify};
 
 #[derive(Debug, clap::Args)]
@@ -44,9 +47,13 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
         let session = Session::for_reading(root, print::note)?;
         Subject::described(target, session.as_ref().map(|session| &session.store))?
     };
+    let place = Place::of(root)?;
+    let mut session = Session::for_writing(place.path(), print::note)?;
     // The lock is held for as long as it takes to make a root that is not there yet.
-    let mut session = Session::for_writing(root, print::note)?;
     session.lock = None;
+    if let Place::Elsewhere(_, config) = &place {
+        session.config = config.clone();
+    }
     let watched = std::io::stderr().is_terminal();
     let report = verify(
         session,
@@ -63,28 +70,78 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
         },
     )?;
     let text = text(&report);
-    let place = root.join(&report.folder);
     let json = serde_json::to_string_pretty(&report)? + "\n";
-    let state_root = StateRoot::open_or_create(root)?;
-    let lock = state_root.lock(|| print::note(WAITING))?;
-    for (name, content) in [("report.json", &json), ("report.txt", &text)] {
-        state_root.write_new(&format!("{}/{name}", report.folder), content.as_bytes())?;
+    if let Place::Root(root) = place {
+        let mut held = Held::take(root, Purpose::Change, print::note)?;
+        for (name, content) in [("report.json", &json), ("report.txt", &text)] {
+            let path = format!("{}/{name}", report.folder);
+            reports::write(&held.root, &mut held.store, &path, content.as_bytes())?;
+        }
     }
-    drop(lock);
     if options.json {
         print::bytes(json.as_bytes())?;
     } else {
         print::out(&text)?;
     }
-    print::note(&format!("report written to {}", place.display()));
+    let folder = place.path().join(&report.folder);
+    if let Place::Root(_) = place {
+        print::note(&format!("report written to {}", folder.display()));
+    } else {
+        print::note(&format!(
+            "state root {} is frozen, so no report was written to it; --json prints the whole one",
+            root.display()
+        ));
+    }
     if !report.identical {
+        place.keep();
         print::error_text(&format!(
             "verify {}: the runs or their replays differ; their state roots are in {}",
             report.subject,
-            place.display()
+            folder.display()
         ));
     }
     Ok(print::code(report.identical))
+}
+
+/// Where the runs have their state roots.
+enum Place<'a> {
+    /// In the user's own, which gets the report, too.
+    Root(&'a Path),
+    /// In a temporary folder, for a state root that is frozen: it is only read, and this is its
+    /// configuration.
+    Elsewhere(TempDir, Config),
+}
+
+impl<'a> Place<'a> {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a temporary folder, for state roots that are frozen"
+    )]
+    fn of(root: &'a Path) -> Result<Self> {
+        let session = Session::for_reading(root, print::note)?;
+        match session {
+            Some(session) if session.store.open_freeze()?.is_some() => {
+                let folder = TempDir::with_prefix("coo-verify-")
+                    .context("temporary folder (TMPDIR, or the system's): can't be made")?;
+                Ok(Self::Elsewhere(folder, session.config))
+            }
+            _ => Ok(Self::Root(root)),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Root(root) => root,
+            Self::Elsewhere(folder, _) => folder.path(),
+        }
+    }
+
+    /// Leaves what is there to whoever wants to look at it.
+    fn keep(self) {
+        if let Self::Elsewhere(folder, _) = self {
+            let _ = folder.keep();
+        }
+    }
 }
 
 fn text(report: &Report) -> String {

@@ -31,8 +31,9 @@ const HARDWARE_FORMAT: &str = "coo-hardware-manifest/1";
 const JSON: [(&str, &str); 3] = [
     ("environment_manifest.json", ENVIRONMENT_FORMAT),
     ("hardware_manifest.json", HARDWARE_FORMAT),
-    ("tools_manifest.json", TOOLS_FORMAT),
+    (TOOLS, TOOLS_FORMAT),
 ];
+const TOOLS: &str = "tools_manifest.json";
 const SANDBOX: &str = "sandbox_digest.txt";
 const BYTES_MAX: u64 = 4 << 20;
 /// Of a file of `/proc` or `/sys`.
@@ -115,6 +116,14 @@ pub fn files() -> impl Iterator<Item = String> {
 #[must_use]
 pub fn are_present(root: &StateRoot) -> bool {
     files().all(|file| root.dir().is_file(file))
+}
+
+/// Digest of the `coo` that the tools manifest names, if there is one that does.
+#[must_use]
+pub fn recorded_coo(root: &StateRoot) -> Option<Digest> {
+    let recorded = root.read_bounded(&file(TOOLS), BYTES_MAX).ok()?;
+    let recorded = manifest::parse(&recorded, TOOLS_FORMAT).ok()?;
+    recorded["coo"]["sha256"].as_str()?.parse().ok()
 }
 
 /// Makes all manifests anew. The caller alone writes to `root`.

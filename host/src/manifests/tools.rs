@@ -1,6 +1,7 @@
 //! The tools manifest: `coo` itself, what it was built with, and the tools that a governed
 //! change of a repository calls, each with path, digest and version. A tool is asked for its
-//! version in an environment of its own; one that is not there is null.
+//! version, and where it can tell for the executable behind it, in an environment of its own; one
+//! that is not there is null. Never guesses what a script or proxy would start.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,8 +25,8 @@ use crate::{engine, hashing, machine};
 /// Called by a governed change of a repository, whatever the configuration says.
 const TOOLS: [&str; 2] = ["git", PYTHON];
 pub const PYTHON: &str = "python3";
-/// So long may a tool take to say its version, before it is ended.
-const VERSION_TIME_MAX: Duration = Duration::from_secs(20);
+/// So long may a tool take to answer, before it is ended.
+const TIME_MAX: Duration = Duration::from_secs(20);
 /// So much of what it prints is read.
 const VERSION_BYTES_MAX: u64 = 4 << 10;
 const NAME_BYTES_MAX: usize = 64;
@@ -59,11 +60,24 @@ struct Coo {
 
 #[derive(Serialize)]
 struct Tool {
+    /// What it says runs in the end, where it can tell.
+    executable: Option<Executable>,
+    /// `script` where it begins with `#!`: what it starts may be anything; else `binary`.
+    kind: &'static str,
     path: String,
     /// Where links lead from there.
     resolved: String,
     sha256: Digest,
     version: Option<String>,
+}
+
+/// What a tool says it is.
+#[derive(Serialize)]
+struct Executable {
+    path: String,
+    /// Where links lead from there.
+    resolved: String,
+    sha256: Digest,
 }
 
 impl Manifest {
@@ -129,11 +143,56 @@ fn tool(name: &str) -> Result<Option<Tool>> {
         .canonicalize()
         .with_context(|| format!("{}: can't be followed", path.display()))?;
     Ok(Some(Tool {
+        executable: executable(name, &path)?,
+        kind: kind(&resolved)?,
         sha256: digest_of(&resolved)?,
-        version: version(&path, VERSION_TIME_MAX)?,
+        version: first_line_of(&path, &["--version"], TIME_MAX)?,
         path: shown(&path),
         resolved: shown(&resolved),
     }))
+}
+
+fn kind(path: &Path) -> Result<&'static str> {
+    let shown = || format!("executable {}: can't be read", path.display());
+    let mut start = Vec::new();
+    let file = File::open(path).with_context(shown)?;
+    file.take(2).read_to_end(&mut start).with_context(shown)?;
+    Ok(if start == b"#!" { "script" } else { "binary" })
+}
+
+/// What `path`, the tool called `name`, says of the executable behind it; none where it can't be
+/// asked, or says nothing that is a file.
+fn executable(name: &str, path: &Path) -> Result<Option<Executable>> {
+    let (question, below): (&[&str], _) = if name == "rustc" {
+        // A proxy of rustup, most often.
+        (&["--print", "sysroot"], "bin/rustc")
+    } else if is_python(name) {
+        // -E and -s: nothing of the user's own changes the answer.
+        (&["-E", "-s", "-c", "import sys; print(sys.executable)"], "")
+    } else {
+        return Ok(None);
+    };
+    let Some(said) = first_line_of(path, question, TIME_MAX)? else {
+        return Ok(None);
+    };
+    let told = match below {
+        "" => PathBuf::from(said),
+        below => Path::new(&said).join(below),
+    };
+    match told.canonicalize() {
+        Ok(resolved) if told.is_absolute() && resolved.is_file() => Ok(Some(Executable {
+            sha256: digest_of(&resolved)?,
+            path: shown(&told),
+            resolved: shown(&resolved),
+        })),
+        _ => Ok(None),
+    }
+}
+
+/// `python`, `python3`, `python3.12`.
+fn is_python(name: &str) -> bool {
+    name.strip_prefix("python")
+        .is_some_and(|version| version.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
 }
 
 fn shown(path: &Path) -> String {
@@ -147,11 +206,12 @@ fn digest_of(path: &PathBuf) -> Result<Digest> {
         .with_context(|| format!("executable {}: can't be read", path.display()))
 }
 
-/// The first line of what `path --version` prints; none where it fails or prints nothing.
-fn version(path: &Path, time_max: Duration) -> Result<Option<String>> {
+/// The first line of what the tool prints when it is asked so; none where it fails or prints
+/// nothing.
+fn first_line_of(path: &Path, question: &[&str], time_max: Duration) -> Result<Option<String>> {
     let mut command = Command::new(path);
     command
-        .arg("--version")
+        .args(question)
         .env_clear()
         .env("LC_ALL", "C")
         .current_dir("/")
@@ -160,8 +220,11 @@ fn version(path: &Path, time_max: Duration) -> Result<Option<String>> {
         .stderr(Stdio::null())
         // A group of its own, to be ended with whatever it starts.
         .process_group(0);
-    if let Some(path) = machine::env_os("PATH") {
-        command.env("PATH", path);
+    // Shims and proxies look for what they start in either.
+    for name in ["HOME", "PATH"] {
+        if let Some(value) = machine::env_os(name) {
+            command.env(name, value);
+        }
     }
     // A script whose interpreter is not there is a tool that can't say its version.
     let Ok(child) = command.spawn() else {
@@ -177,8 +240,9 @@ fn version(path: &Path, time_max: Duration) -> Result<Option<String>> {
         // It may have ended this moment: then there is nobody to end.
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         bail!(
-            "{}: '--version' took more than {} seconds; put a working one into PATH",
+            "{}: '{}' took more than {} seconds; put a working one into PATH",
             path.display(),
+            question.join(" "),
             time_max.as_secs()
         )
     }
@@ -208,15 +272,15 @@ mod tests {
         let path = folder.path().join("tool");
         std::fs::write(&path, script).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        version(&path, time_max)
+        first_line_of(&path, &["--version"], time_max)
     }
 
     #[test]
     fn a_version_is_the_first_line_of_a_tool_that_succeeds() {
-        let said = |script: &str| said(script, VERSION_TIME_MAX).unwrap();
+        let said = |script: &str| said(script, TIME_MAX).unwrap();
         let two = "#!/bin/sh\necho ' tool 1.2 '; echo more; pwd";
         assert_eq!(said(two).as_deref(), Some("tool 1.2"));
-        let surroundings = "#!/bin/sh\necho \"$1 $(pwd) $LC_ALL ${HOME-none}\"; cat";
+        let surroundings = "#!/bin/sh\necho \"$1 $(pwd) $LC_ALL ${USER-none}\"; cat";
         assert_eq!(said(surroundings).as_deref(), Some("--version / C none"));
         for nothing in [
             "#!/bin/sh\necho 1; exit 3",
@@ -226,6 +290,42 @@ mod tests {
             "",
         ] {
             assert_eq!(said(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_tool_that_can_tell_is_asked_what_runs_in_the_end() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let made = |name: &str, content: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, content).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            path
+        };
+        let real = made("bin/rustc", "\x7fELF");
+        let top = folder.path().display();
+        let python = made(
+            "shim",
+            &format!("#!/bin/sh\n[ \"$3\" = -c ] && echo {top}/bin/rustc"),
+        );
+        let rustc = made(
+            "proxy",
+            &format!("#!/bin/sh\n[ \"$2\" = sysroot ] && echo {top}"),
+        );
+        for (name, tool) in [("python3", &python), ("rustc", &rustc)] {
+            assert_eq!(kind(tool).unwrap(), "script");
+            let told = executable(name, tool).unwrap().unwrap();
+            assert_eq!(told.sha256, digest_of(&real).unwrap());
+            assert_eq!(told.path, shown(&real));
+            assert_ne!(told.sha256, digest_of(tool).unwrap());
+            // Others are not asked, whatever they would say.
+            assert!(executable("git", tool).unwrap().is_none());
+        }
+        assert_eq!(kind(&real).unwrap(), "binary");
+        for silent in ["exit 1", "echo bin/rustc", "echo /no/such/file", "echo /"] {
+            let tool = made("silent", &format!("#!/bin/sh\n{silent}"));
+            assert!(executable("python3", &tool).unwrap().is_none(), "{silent}");
         }
     }
 

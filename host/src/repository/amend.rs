@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{FILE_BYTES_MAX, Repository};
 use crate::amu0::{self, Baseline, Contents, Progress};
+use crate::reports;
 use crate::state_root::StateRoot;
+use crate::store::Store;
 
 /// Below the state root: what an engine leaves, a folder a run.
 pub const FOLDER: &str = "evidence";
@@ -223,15 +225,18 @@ impl Given {
 /// the documents. Gives the folder.
 pub fn apply(
     root: &StateRoot,
+    store: &mut Store,
     repository: &Repository,
     prepared: &Prepared,
     progress: &Progress<'_>,
 ) -> Result<String> {
     let folder = root.new_folder(FOLDER)?;
-    let written = apply_in(root, repository, prepared, &folder, progress);
+    let written = apply_in(root, store, repository, prepared, &folder, progress);
     if written.is_err() && !amu0::is_pending(root) {
         // Best effort: the error that counts is the one above.
-        let _ = root.discard(&folder, None);
+        let _ = root
+            .discard(&folder, None)
+            .and_then(|()| reports::forget(root, store, &folder));
     }
     written.map(|()| folder)
 }
@@ -239,6 +244,7 @@ pub fn apply(
 /// As `apply`, with the evidence in a folder that is there.
 pub fn apply_in(
     root: &StateRoot,
+    store: &mut Store,
     repository: &Repository,
     prepared: &Prepared,
     folder: &str,
@@ -255,18 +261,20 @@ pub fn apply_in(
     let named = Scope::exactly(prepared.outcome.documents.keys().map(String::as_str))?;
     let tree = repository.part(&named)?;
     let log = canonical::to_string(&prepared.log)?;
-    root.write_new(&format!("{folder}/{PATCH}"), prepared.patch.as_bytes())?;
+    let patch = prepared.patch.as_bytes();
+    reports::write(root, store, &format!("{folder}/{PATCH}"), patch)?;
     // Before the documents: nothing is ever amended without a log. Whether what it promises
     // was done is told by its digests.
-    root.write_new(&format!("{folder}/{LOG}"), log.as_bytes())?;
+    reports::write(root, store, &format!("{folder}/{LOG}"), log.as_bytes())?;
     amu0::change(root, &tree, &contents, progress).map(drop)
 }
 
 /// Writes the escalation, and gives its path in the state root.
-pub fn escalate(root: &StateRoot, escalation: &Escalation) -> Result<String> {
+pub fn escalate(root: &StateRoot, store: &mut Store, escalation: &Escalation) -> Result<String> {
     let folder = root.new_folder(FOLDER)?;
     let file = format!("{folder}/{}", escalation.file());
-    root.write_new(&file, canonical::to_string(escalation)?.as_bytes())?;
+    let text = canonical::to_string(escalation)?;
+    reports::write(root, store, &file, text.as_bytes())?;
     Ok(file)
 }
 

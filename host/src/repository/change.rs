@@ -29,6 +29,7 @@ use super::{Repository, amend, migrate, test_run};
 use crate::amu0::{self, Baseline, Progress, Tree};
 use crate::machine;
 use crate::manifests;
+use crate::reports;
 use crate::session::Session;
 use crate::store::{ChangeFacts, ChangeRow, Durability};
 
@@ -336,9 +337,9 @@ impl<'a> Change<'a> {
     /// Writes a file of evidence and notes its digest.
     fn evidence(&mut self, name: &str, text: &str) -> Result<Digest> {
         let sha256 = Digest::of(text);
-        self.session
-            .root
-            .write_new(&format!("{}/{name}", self.folder()), text.as_bytes())?;
+        let path = format!("{}/{name}", self.folder());
+        let session = &mut self.session;
+        reports::write(&session.root, &mut session.store, &path, text.as_bytes())?;
         if self.log.progress.evidence.get(name) != Some(&sha256) {
             let file = name.to_owned();
             self.record(Kind::Evidence, &EvidenceBody { file, sha256 })?;

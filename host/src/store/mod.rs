@@ -5,10 +5,12 @@
 //! are synced exactly where somebody outside may already know of them (`Durability`).
 
 mod changes;
+mod covered;
 mod events;
 mod freezes;
 mod frozen;
 mod missions;
+mod reports;
 mod rollbacks;
 
 use std::fs::File;
@@ -34,7 +36,7 @@ pub use rollbacks::NewRollback;
 /// The file's name in the state root.
 pub const FILE: &str = "coo.db";
 /// Version of everything this module stores. Another one is refused, never guessed at.
-const FORMAT: i32 = 4;
+const FORMAT: i32 = 5;
 /// Readers and the one writer hardly ever meet; when they do, it is for moments.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -336,6 +338,12 @@ impl Store {
         }
         if from < 4 {
             self.connection.execute_batch(CHANGES)?;
+        }
+        if from < 5 {
+            self.connection.execute_batch(reports::REPORTS)?;
+            if let Some(root) = self.path.parent() {
+                self.take_reports_over(root)?;
+            }
         }
         Ok(self
             .connection

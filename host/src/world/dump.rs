@@ -9,7 +9,9 @@
 
 mod load;
 
+use std::fmt::Write as _;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -104,14 +106,44 @@ pub fn write(path: &Path, out: &mut Out<'_>) -> Result<()> {
 
 #[allow(clippy::disallowed_methods, reason = "SQLite writes its own file")]
 fn open(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     // SQLite follows no link, not even one on the way; only the file's own name matters.
     let folder = path.parent().unwrap_or(path).canonicalize()?;
     check_plain(path)?;
-    let name = path.file_name().unwrap_or_default();
-    Ok(Connection::open_with_flags(folder.join(name), flags)?)
+    let path = folder.join(path.file_name().unwrap_or_default());
+    let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    if is_at_rest(&path)? {
+        let flags = flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        return Ok(Connection::open_with_flags(immutable(&path), flags)?);
+    }
+    let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE;
+    Ok(Connection::open_with_flags(path, flags)?)
+}
+
+/// Whether nobody may write to the database, as in a frozen state root, and all of it is in its
+/// file. Then it is read without making a log and an index beside it: those would have its
+/// permissions, and the next who is to write to it could not.
+fn is_at_rest(path: &Path) -> io::Result<bool> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let is_empty = match Path::new(&log).symlink_metadata() {
+        Ok(log) => log.len() == 0,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    Ok(is_empty && path.symlink_metadata()?.permissions().readonly())
+}
+
+/// Address of a database that does not change while it is read.
+fn immutable(path: &Path) -> String {
+    let mut address = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(byte) {
+            address.push(char::from(*byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(address, "%{byte:02X}");
+        }
+    }
+    address + "?immutable=1"
 }
 
 fn line(out: &mut Out<'_>, line: &Line) -> Result<()> {

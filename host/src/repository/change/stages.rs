@@ -22,6 +22,7 @@ use crate::fault;
 use crate::freeze::{self, Unready};
 use crate::machine;
 use crate::manifests;
+use crate::reports;
 
 /// So many findings of a gate are said at once; its results name all.
 const FINDINGS_SHOWN: usize = 3;
@@ -103,10 +104,12 @@ impl Change<'_> {
 
     fn amend(&mut self) -> Result<Event> {
         let folder = self.folder();
-        let root = &self.session.root;
+        let given = self.given()?;
+        let session = &mut self.session;
+        let root = &session.root;
         // Written before the documents are: an earlier process may have come so far.
         let is_ours = |given: &Given| given.is_applied_by(root, &folder);
-        let text = match self.given()? {
+        let text = match given {
             None => self.log_of_none()?,
             Some(given) if is_ours(&given)? => self.read_own(LOG)?,
             Some(given) if given.is_applied(root)?.is_some() => {
@@ -114,7 +117,14 @@ impl Change<'_> {
             }
             Some(given) => match given.prepare() {
                 Ok(prepared) => {
-                    amend::apply_in(root, &self.repository, &prepared, &folder, &self.progress)?;
+                    amend::apply_in(
+                        &session.root,
+                        &mut session.store,
+                        &self.repository,
+                        &prepared,
+                        &folder,
+                        &self.progress,
+                    )?;
                     canonical::to_string(&prepared.log)?
                 }
                 Err(escalation) => bail!(
@@ -123,7 +133,7 @@ impl Change<'_> {
                 ),
             },
         };
-        let patch = if root.dir().exists(format!("{folder}/{PATCH}")) {
+        let patch = if self.session.root.dir().exists(format!("{folder}/{PATCH}")) {
             self.read_own(PATCH)?
         } else {
             String::new()
@@ -415,10 +425,11 @@ impl Change<'_> {
     }
 
     /// What tests printed: it has times in it, so it is no evidence.
-    pub(super) fn write_output(&self, of: &str, output: &[u8]) -> Result<String> {
+    pub(super) fn write_output(&mut self, of: &str, output: &[u8]) -> Result<String> {
         let file = format!("{}/tests_{of}.txt", self.folder());
         let text = manifest::without(&String::from_utf8_lossy(output), &self.secrets);
-        self.session.root.write_new(&file, text.as_bytes())?;
+        let session = &mut self.session;
+        reports::write(&session.root, &mut session.store, &file, text.as_bytes())?;
         Ok(file)
     }
 

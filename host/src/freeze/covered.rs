@@ -1,0 +1,75 @@
+//! In what a frozen state root is another than it was, besides the governed state and the store:
+//! its reports, and the `coo` that looks at it.
+
+use anyhow::Result;
+use coo_kernel::freeze::covered::Stamp;
+use coo_kernel::freeze::{Difference, Manifest};
+use coo_kernel::index::Drift;
+use coo_kernel::reports::change_of;
+
+use super::seen;
+use crate::hashing;
+use crate::machine;
+use crate::manifests;
+use crate::state_root::StateRoot;
+use crate::store::Store;
+
+/// The executable, among what can be different.
+pub const COO: &str = "coo";
+
+/// What of the reports is not what their record says, but for the evidence of changes under way and
+/// the index, which has that.
+pub fn reports(root: &StateRoot, store: &Store, manifest: &Manifest) -> Result<Vec<Difference>> {
+    let Some(covered) = &manifest.covered else {
+        return Ok(Vec::new());
+    };
+    let open = &covered.store.bounds.open_changes;
+    let mut drifts = crate::reports::check(root, store)?;
+    drifts.retain(|drift| {
+        let change = change_of(drift.path());
+        let is_index = matches!(drift, Drift::Index { .. });
+        let is_under_way = change.is_some_and(|change| open.contains_key(&change));
+        !is_under_way && (open.is_empty() || !is_index)
+    });
+    let drifts = drifts.into_iter();
+    Ok(drifts
+        .map(|drift| Difference {
+            change: match drift {
+                Drift::Missing { .. } => "missing",
+                Drift::Changed { .. } | Drift::Index { .. } => "other content",
+                Drift::Replaced { .. } => "other kind",
+                Drift::Extra { .. } => "extra",
+            },
+            what: drift.path().to_owned(),
+        })
+        .collect())
+}
+
+/// Whether this is another `coo` than the one that froze `root`.
+pub fn coo(root: &StateRoot, manifest: &Manifest) -> Option<Difference> {
+    // Manifests of earlier versions have this, too.
+    let recorded = manifests::recorded_coo(root)?;
+    let stamp = manifest
+        .covered
+        .as_ref()
+        .and_then(|covered| covered.coo_stamp);
+    let change = match machine::executable_file() {
+        Err(_) => "can't be read",
+        Ok(file) if stamp.is_some() && hashing::stamp_of(&file).ok() == stamp => return None,
+        Ok(file) => match hashing::digest_of(file) {
+            Ok(found) if found == recorded => return None,
+            Ok(_) => "another executable",
+            Err(_) => "can't be read",
+        },
+    };
+    Some(Difference {
+        change,
+        what: COO.to_owned(),
+    })
+}
+
+/// The executable's stamp, if it tells of any change from now on.
+pub fn coo_stamp() -> Option<Stamp> {
+    let stamp = hashing::stamp_of(&machine::executable_file().ok()?).ok()?;
+    seen::is_settled(&stamp).then_some(stamp)
+}

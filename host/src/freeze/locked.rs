@@ -1,0 +1,72 @@
+//! Files of a frozen state root that are locked and no part of the governed state: what a freeze
+//! writes itself, and the missions' database. Decides nothing; sets no permissions.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+
+use anyhow::{Context as _, Result};
+use cap_std::fs::MetadataExt as _;
+use coo_kernel::baseline::{Entry, Mode, NOT_READ, Node, TreePath};
+use coo_kernel::freeze::{Difference, FILE, MANIFEST, MANIFEST_MODE, Manifest, lock};
+
+use crate::state_root::StateRoot;
+use crate::world;
+
+/// What is locked and no part of the governed state, with the permissions that it has otherwise.
+/// Earlier versions locked the manifest alone.
+pub fn files(manifest: &Manifest) -> Vec<(String, Mode)> {
+    let mut files = vec![(MANIFEST.to_owned(), MANIFEST_MODE)];
+    if let Some(covered) = &manifest.covered {
+        files.push((FILE.to_owned(), MANIFEST_MODE));
+        let locked = covered.locked.iter();
+        files.extend(locked.map(|(file, mode)| (file.clone(), *mode)));
+    }
+    files
+}
+
+/// The same, as entries of a tree.
+pub fn entries(manifest: &Manifest) -> Result<Vec<Entry>> {
+    let files = files(manifest).into_iter();
+    let entries = files.map(|(file, mode)| {
+        Ok(Entry {
+            path: TreePath::from_text(&file)?,
+            node: Node::File {
+                mode,
+                sha256: NOT_READ,
+                size: 0,
+            },
+        })
+    });
+    entries.collect()
+}
+
+/// Permissions of the missions' database, where there is one.
+pub fn mode_of_world(root: &StateRoot) -> Result<BTreeMap<String, Mode>> {
+    let file = world::FILE;
+    match root.dir().symlink_metadata(file) {
+        Ok(found) => Ok([(file.to_owned(), Mode::of(found.mode()))].into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(error).with_context(|| {
+            format!(
+                "database {}: can't be examined",
+                root.path().join(file).display()
+            )
+        }),
+    }
+}
+
+/// Those that are not locked, but for what is `named` already.
+pub fn differences(root: &StateRoot, manifest: &Manifest, named: &[Difference]) -> Vec<Difference> {
+    let mut found = Vec::new();
+    for (file, mode) in files(manifest) {
+        let change = match root.dir().symlink_metadata(&file) {
+            Ok(found) if Mode::of(found.mode()) == lock(mode) => continue,
+            Ok(_) => "other mode",
+            Err(_) => "missing",
+        };
+        if !named.iter().any(|difference| difference.what == file) {
+            found.push(Difference { change, what: file });
+        }
+    }
+    found
+}

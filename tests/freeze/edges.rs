@@ -1,0 +1,123 @@
+//! Freezes at their edges: what may be open when one begins, and what of a frozen root goes on
+//! without being written to.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::support::{Ran, World, ran};
+use super::{failed, frozen, lift, ready};
+
+/// Runs `coo ARGS` as a shell would with these redirections.
+fn redirected(world: &World, arguments: &str, redirections: &str) -> Ran {
+    let mut command = Command::new("sh");
+    let script = format!("exec \"$0\" {arguments} {redirections}");
+    let of_this = world.command(&[]);
+    command
+        .args(["-c", &script, env!("CARGO_BIN_EXE_coo")])
+        .env_clear()
+        .current_dir(world.path());
+    for (name, value) in of_this.get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    ran(command.output().unwrap())
+}
+
+#[test]
+fn no_stream_of_a_freeze_may_be_a_file_of_the_root() {
+    let world = ready();
+    for (redirection, stream) in [
+        (">>.coo/artefacts/out.txt", "standard output is a file"),
+        (">.coo/out.txt", "standard output is a file"),
+        ("<.coo/config.json", "standard input is a file"),
+    ] {
+        let told = redirected(&world, "freeze", redirection);
+        failed(&told, stream);
+        failed(&told, "redirect it to a file elsewhere");
+    }
+    let status = redirected(&world, "freeze", "2>.coo/err.txt");
+    assert_eq!(status.code, 1);
+    let told = fs::read_to_string(world.root().join("err.txt")).unwrap();
+    assert!(told.contains("standard error is a file"), "{told}");
+    assert!(!world.root().join("FREEZE").exists());
+    fs::remove_file(world.root().join("artefacts/out.txt")).unwrap();
+    let elsewhere = redirected(&world, "freeze", ">out.txt");
+    assert_eq!(elsewhere.code, 0, "{elsewhere:?}");
+    assert_eq!(world.coo(&["missions"]).code, 0);
+}
+
+#[test]
+fn of_what_lies_in_dev_only_character_devices_may_be_open() {
+    let world = ready();
+    let shared = Path::new("/dev/shm");
+    if shared.is_dir() {
+        let folder = tempfile::TempDir::with_prefix_in("coo-test-", shared);
+        if let Ok(folder) = folder {
+            let file = folder.path().join("file");
+            let told = redirected(&world, "freeze", &format!("7<>{}", file.display()));
+            failed(&told, "descriptor 7 (/dev/shm/");
+        }
+    }
+    let passed = redirected(&world, "freeze", "7</dev/null 8</dev/urandom 9>/dev/zero");
+    assert_eq!(passed.code, 0, "{passed:?}");
+}
+
+#[test]
+fn a_frozen_root_is_verified_without_being_written_to() {
+    let world = frozen();
+    let before = world.root_files();
+    for target in ["demo", "triage", "MISSION-000001"] {
+        let ran = world.coo(&["verify", target, "--runs", "2"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.stdout.contains("Result: IDENTICAL"), "{ran:?}");
+        assert!(
+            ran.stderr
+                .contains("is frozen, so no report was written to it"),
+            "{ran:?}"
+        );
+    }
+    let report = world.json(&["verify", "triage", "--runs", "2"]);
+    assert_eq!(report["identical"], true);
+    let mut after = world.root_files();
+    // SQLite's index of its own log is no content.
+    after.retain(|path, _| before.contains_key(path) && !path.ends_with("coo.db-shm"));
+    let mut before = before;
+    before.retain(|path, _| !path.ends_with("coo.db-shm"));
+    assert_eq!(after, before);
+    assert!(!world.root().join("verify").exists());
+    // Not frozen, it is as ever.
+    assert_eq!(lift(&world).code, 0);
+    let ran = world.coo(&["verify", "triage", "--runs", "2"]);
+    assert!(ran.stderr.contains("report written to"), "{ran:?}");
+    assert!(world.root().join("verify/000001/report.json").exists());
+}
+
+#[test]
+fn a_frozen_world_is_read_wherever_it_lies_and_with_whatever_log() {
+    let world = frozen();
+    let odd = world.path().join("a ?#%25 é");
+    fs::create_dir(&odd).unwrap();
+    fs::rename(world.root(), odd.join(".coo")).unwrap();
+    let root = odd.join(".coo");
+    let root = root.to_str().unwrap();
+    let check = world.coo(&["--root", root, "missions"]);
+    assert_eq!(check.code, 0, "{check:?}");
+    // No log and no index came beside it.
+    for suffix in ["-wal", "-shm"] {
+        assert!(
+            !odd.join(".coo/world.db")
+                .with_extension(format!("db{suffix}"))
+                .exists()
+        );
+    }
+    // What somebody else left in a log is seen, too.
+    let database = rusqlite::Connection::open(odd.join(".coo/world.db")).unwrap();
+    database
+        .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE more(x);")
+        .unwrap();
+    let told = world.coo(&["--root", root, "missions"]);
+    failed(&told, "databases/world.jsonl (other content)");
+    drop(database);
+}
