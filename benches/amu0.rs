@@ -228,7 +228,7 @@ impl Bench {
             self.settle()?;
             if repair == "repair" {
                 self.coo(name, &["create", "--tree", "tree", "--name", "changed"])?;
-                self.coo(repair, &["restore", "base", "--tree", "tree"])?;
+                self.coo(repair, &["restore", "base", "--tree", "tree", "--yes"])?;
             } else {
                 table::timed(self.command("cp", &["-r", "git", "git-before"]))?;
                 self.git(name, "git", &["add", "-A"])?;

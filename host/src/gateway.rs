@@ -20,6 +20,7 @@ use cap_std::fs::{Dir, FileType, FileTypeExt as _, MetadataExt as _, OpenOptions
 use coo_kernel::artefact::{Artefact, WritePermit};
 use coo_kernel::baseline::{TreePath, text_of};
 use coo_kernel::digest::Digest;
+use coo_kernel::governed::SET_ASIDE;
 use coo_kernel::index::{self, Drift, Found};
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +30,6 @@ use crate::store::Store;
 
 /// The folder in the state root.
 pub const FOLDER: &str = "artefacts";
-/// Where a repair puts what should not be in it.
-pub const ASIDE: &str = "set-aside";
 
 /// What the guest asked, as the journal keeps it: the content by digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -384,7 +383,7 @@ pub fn set_aside(root: &StateRoot, path: &str) -> Result<()> {
     if root.dir().symlink_metadata(from).is_err() {
         return Ok(());
     }
-    let place = root.new_folder(ASIDE)?;
+    let place = root.new_folder(SET_ASIDE)?;
     let shown = || format!("{path}: can't be moved to {place}/");
     root.dir()
         .rename(from, root.dir(), Path::new(&place).join(name))

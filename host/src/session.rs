@@ -201,7 +201,7 @@ impl Read {
         // What was promised is finished before anybody looks, unless somebody is at it. Where
         // it can't be, that is no reason to show nothing.
         let is_pending = !store.promised_worlds()?.is_empty()
-            || amu0::rollback::is_pending(&store)?
+            || amu0::rollback::is_pending(&root, &store)?
             || freeze::is_pending(&store)?
             || amu0::is_pending(&root)
             || !store.unmade_reports()?.is_empty();

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::db::{self, Action, Refusal, Rows, Statement, Value};
+use coo_kernel::digest::Digest;
 use coo_kernel::failure::{Bound, Failure};
 use coo_kernel::limits::Limits;
 use rusqlite::config::DbConfig;
@@ -147,6 +148,19 @@ impl World {
             .context("world database: commit failed")?;
         fault::point("world.committed")?;
         Ok(())
+    }
+
+    /// Digest of the dump of the world as the run has left it, its changes not committed yet;
+    /// none where no statement was run. No statement can be run after it.
+    pub fn digest(&mut self) -> Result<Option<Digest>> {
+        let Some(open) = &mut self.open else {
+            return Ok(None);
+        };
+        // It is not the guest who asks.
+        open.connection
+            .authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+        open.connection.progress_handler(0, None::<fn() -> bool>)?;
+        dump::digest_within(&open.connection).map(Some)
     }
 
     /// Number of the last world commit that is in the file.

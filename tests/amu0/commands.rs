@@ -54,13 +54,13 @@ fn a_tree_comes_back_byte_for_byte() {
     ] {
         assert!(ran.stdout.contains(line), "{line}: {ran:?}");
     }
-    let done = world.json(&["amu0", "restore", "base", "--tree", "tree"]);
+    let done = world.json(&["amu0", "restore", "base", "--tree", "tree", "--yes"]);
     assert_eq!(picture(&tree), before);
     assert_eq!(done["removed"], 2, "{done}");
     let ran = world.coo(&["amu0", "verify", "base", "--tree", "tree"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stdout.ends_with("Result: IDENTICAL\n"), "{ran:?}");
-    let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree"]);
+    let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree", "--yes"]);
     assert!(ran.stdout.ends_with("Result: UNCHANGED\n"), "{ran:?}");
     // Elsewhere, by the first digits of its id, from nothing.
     fs::create_dir(world.path().join("copy")).unwrap();
@@ -125,7 +125,7 @@ fn the_state_root_is_left_out_and_stays() {
     );
     remove(&world.path().join("work/empty"));
     world.file("work/sub/more", "x");
-    let ran = coo(&["amu0", "restore", "base", "--tree", "work"]);
+    let ran = coo(&["amu0", "restore", "base", "--tree", "work", "--yes"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(
         ran.stdout
@@ -220,50 +220,77 @@ fn wrong_names_and_trees_are_errors() {
     assert_eq!(fs::read_dir(empty.path()).unwrap().count(), 0);
 }
 
+/// What is there is not kept, so nothing of it goes before a person has said so.
 #[test]
-fn a_user_who_is_not_root_restores_locked_folders_too() {
+fn what_is_there_is_replaced_only_once_a_person_has_confirmed() {
     let world = captured();
     let tree = world.path().join("tree");
+    let restored = picture(&tree);
+    change(&tree);
     let before = picture(&tree);
-    super::tree::set_mode(&tree.join("empty"), 0o500);
-    fs::create_dir_all(tree.join("extra/in")).unwrap();
-    super::tree::set_mode(&tree.join("extra/in"), 0o500);
-    super::tree::set_mode(&tree.join("extra"), 0o500);
-    super::tree::set_mode(&tree.join("locked"), 0o700);
-    fs::write(tree.join("locked/in"), "other").unwrap();
-    super::tree::set_mode(&tree.join("locked"), 0o500);
-    let everybody = std::process::Command::new("chown")
-        .args(["-R", "65534"])
-        .arg(world.path())
-        .status();
-    if !everybody.is_ok_and(|status| status.success()) {
-        eprintln!("only root can become another user: tested as the user who is here");
+    let restore = ["amu0", "restore", "base", "--tree", "tree"];
+    for answer in ["", "\n", "yes\n", "confirm_restore\n", "CONFIRM_ROLLBACK\n"] {
+        let ran = world.coo_with_input(&restore, answer.as_bytes());
+        let words = ", and only CONFIRM_RESTORE counts; nothing was restored";
+        assert!(ran.code == 1 && ran.stderr.contains(words), "{ran:?}");
+        assert!(ran.stderr.contains("Type 'CONFIRM_RESTORE' to proceed\n"));
+        assert_eq!(picture(&tree), before, "{answer:?}");
+        assert!(!world.root().join("amu0/restore.json").exists());
     }
-    let mut command = std::process::Command::new("setpriv");
-    command.args([
-        "--reuid=65534",
-        "--clear-groups",
-        env!("CARGO_BIN_EXE_coo"),
-        "amu0",
-        "restore",
-        "base",
-        "--tree",
-        "tree",
-    ]);
-    command.current_dir(world.path()).env_clear();
-    match command.output() {
-        Ok(output) if output.status.success() => {}
-        other => {
-            eprintln!(
-                "another user can't run coo here ({other:?}): tested as the user who is here"
-            );
-            assert_eq!(
-                world
-                    .coo(&["amu0", "restore", "base", "--tree", "tree"])
-                    .code,
-                0
-            );
-        }
+    let ran = world.coo_with_input(&restore, b"CONFIRM_RESTORE\n");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let told = "has: 7 entries replaced, 7 removed, 6 made, 2 folders get another mode;";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+    assert_eq!(picture(&tree), restored);
+    // Nothing to ask about: the baseline already, or an empty folder.
+    fs::create_dir(world.path().join("empty")).unwrap();
+    for tree in ["tree", "empty"] {
+        let ran = world.coo(&["amu0", "restore", "base", "--tree", tree]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
     }
+    // Whoever adds something to what is there is asked, too.
+    remove(&world.path().join("empty/gone"));
+    let ran = world.coo(&["amu0", "restore", "base", "--tree", "empty"]);
+    let words = "nothing was typed, and only CONFIRM_RESTORE counts";
+    assert!(ran.code == 1 && ran.stderr.contains(words), "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("0 entries replaced, 0 removed, 4 made;")
+    );
+}
+
+/// The answer is to what was shown: what changes while it is waited for is not touched.
+#[test]
+fn a_tree_that_changes_while_it_is_asked_about_stays() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::process::Stdio;
+    let world = captured();
+    let tree = world.path().join("tree");
+    change(&tree);
+    let mut child = world
+        .command(&["amu0", "restore", "base", "--tree", "tree"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("Type '") {
+        line.clear();
+        assert!(stderr.read_line(&mut line).unwrap() > 0);
+    }
+    world.file("tree/since", "x");
+    let before = picture(&tree);
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"CONFIRM_RESTORE\n").unwrap();
+    drop(stdin);
+    line.clear();
+    stderr.read_line(&mut line).unwrap();
+    assert!(
+        line.contains("was changed meanwhile, so nothing was done"),
+        "{line}"
+    );
+    assert!(!child.wait().unwrap().success());
     assert_eq!(picture(&tree), before);
 }

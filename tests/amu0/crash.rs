@@ -8,7 +8,7 @@ use super::support::World;
 use super::tree::{Picture, change, make, picture};
 
 const CREATE: [&str; 6] = ["amu0", "create", "--tree", "tree", "--name", "base"];
-const RESTORE: [&str; 5] = ["amu0", "restore", "base", "--tree", "tree"];
+const RESTORE: [&str; 6] = ["amu0", "restore", "base", "--tree", "tree", "--yes"];
 
 /// A world with a tree, and a state root unless `cold`.
 fn made(cold: bool) -> World {

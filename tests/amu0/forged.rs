@@ -26,7 +26,7 @@ fn object(world: &World, content: &str) -> PathBuf {
 }
 
 fn refused(world: &World, before: &Picture, words: &str) -> Ran {
-    let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree"]);
+    let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree", "--yes"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(
         ran.stderr.contains(words) && !ran.stderr.contains("panicked"),
@@ -110,7 +110,7 @@ fn a_link_in_the_way_is_replaced_and_not_followed() {
     world.file("outside/one", "precious");
     remove(&tree.join("a"));
     symlink(world.path().join("outside"), tree.join("a")).unwrap();
-    let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree"]);
+    let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree", "--yes"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(picture(&tree), before);
     assert_eq!(

@@ -8,6 +8,7 @@ mod support;
 mod commands;
 mod crash;
 mod forged;
+mod modes;
 mod mutated;
 mod state;
 mod tree;

@@ -1,4 +1,5 @@
-//! Any tree, changed in any way, comes back: in this process, through the library.
+//! Any tree, changed in any way, comes back: in this process, through the library; and by a user
+//! who is not root.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,7 +10,8 @@ use coo::amu0::{self, Progress, Tree};
 use coo::state_root::StateRoot;
 use proptest::prelude::*;
 
-use super::tree::{picture, pipe, remove, set_mode};
+use super::support::{World, ran};
+use super::tree::{by_nobody, give_away, is_root, picture, pipe, remove, set_mode};
 
 /// One change, to a tree that may have none of what it names.
 #[derive(Debug, Clone)]
@@ -28,9 +30,10 @@ fn any_path() -> impl Strategy<Value = PathBuf> {
     prop::collection::vec(name, 1..5).prop_map(|names| names.iter().collect())
 }
 
-/// Permissions under which everybody's tests can still look at what there is.
+/// Any mode; where the tests are not root's, one under which they can still look at what there is.
 fn any_mode() -> impl Strategy<Value = u32> {
-    (0..0o100_u32).prop_map(|mode| 0o700 | mode)
+    let least = if is_root() { 0 } else { 0o700 };
+    (0..0o10000_u32).prop_map(move |mode| least | mode)
 }
 
 fn any_change() -> impl Strategy<Value = Change> {
@@ -135,6 +138,34 @@ proptest! {
         let again = amu0::create(&root, &open(), None, &progress).unwrap();
         prop_assert_eq!(again.record.baseline, baseline.id);
         prop_assert_eq!(again.added.objects, 0);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_tree_comes_back_by_a_user_who_is_not_root(
+        tree in prop::collection::vec(any_change(), 0..16),
+        mutations in prop::collection::vec(any_mutation(), 0..16),
+    ) {
+        let world = World::new();
+        let top = world.path().canonicalize().unwrap().join("tree");
+        fs::create_dir(&top).unwrap();
+        for change in &tree {
+            apply(&top, change);
+        }
+        let before = picture(&top);
+        let create = world.coo(&["amu0", "create", "--tree", "tree", "--name", "base"]);
+        prop_assert_eq!(create.code, 0, "{:?}", create);
+        for change in &mutations {
+            apply(&top, change);
+        }
+        give_away(world.path());
+        let restore = world.command(&["amu0", "restore", "base", "--tree", "tree", "--yes"]);
+        let restore = ran(by_nobody(restore).output().unwrap());
+        prop_assert_eq!(restore.code, 0, "{:?}", restore);
+        prop_assert_eq!(picture(&top), before);
     }
 }
 

@@ -258,6 +258,100 @@ fn a_run_is_promoted_while_the_state_is_what_it_left() {
     assert!(text.stdout.lines().all(|line| line.chars().count() <= 80));
 }
 
+/// What the run left is on record: its configuration, and a digest of the world.
+#[test]
+fn a_state_that_was_edited_since_the_run_is_promoted_only_if_that_is_said() {
+    let world = ran();
+    let promote = |id: &str, more: &[&str]| world.coo(&[&["amu0", "promote", id], more].concat());
+    let run = |place: usize| {
+        let view = world.json(&["amu0", "lineage"]);
+        view["baselines"][place]["lineage"]["run"]["compared"].clone()
+    };
+    assert_eq!(promote("MISSION-000001", &[]).code, 0);
+    assert_eq!(run(0), json!({"edited": [], "unknown": []}));
+    let edit = |sql: &str| world.database("world.db").execute_batch(sql).unwrap();
+    edit("UPDATE ticket SET label = label || 'x' WHERE id = 1");
+    failed(
+        &promote("MISSION-000001", &[]),
+        "mission MISSION-000001: the state is not what it left, edited since: world.db; undo that, or promote it with --edited",
+    );
+    let config = fs::read_to_string(world.root().join("config.json")).unwrap();
+    world.file(".coo/config.json", "{\"llm\":{\"attempts\":2}}");
+    world.file(".coo/artefacts/notes.txt", "by hand");
+    failed(
+        &promote("MISSION-000001", &[]),
+        "1 differences in artefacts/",
+    );
+    let made = promote("MISSION-000001", &["--edited", "--name", "edited"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let line = "    edited since the run: artefacts, config.json, world.db\n";
+    assert!(made.stdout.contains(line), "{made:?}");
+    assert!(world.coo(&["amu0", "lineage"]).stdout.contains(line));
+    // Undone by hand, and nothing more is to be said.
+    remove(&world.root().join("artefacts/notes.txt"));
+    world.file(".coo/config.json", &config);
+    edit("UPDATE ticket SET label = rtrim(label, 'x') WHERE id = 1");
+    assert_eq!(promote("MISSION-000001", &["--edited"]).code, 0);
+    assert_eq!(run(2), json!({"edited": [], "unknown": []}));
+    // A run that changes nothing leaves what the last one left.
+    assert_eq!(world.coo(&["run-demo"]).code, 0);
+    assert_eq!(promote("DEMO-000002", &[]).code, 0);
+    edit("CREATE TABLE more(x)");
+    failed(&promote("DEMO-000002", &[]), "edited since: world.db;");
+    // A rollback leaves what its baseline has.
+    let back = world.coo_with_input(&["rollback", "edited"], b"CONFIRM_ROLLBACK\n");
+    assert_eq!(back.code, 0, "{back:?}");
+    world.file(".coo/config.json", &config);
+    assert_eq!(world.coo(&["artefacts", "check", "--repair"]).code, 0);
+    assert_eq!(world.coo(&["run-demo"]).code, 0);
+    assert_eq!(promote("DEMO-000003", &[]).code, 0);
+    edit("CREATE TABLE more(x)");
+    failed(&promote("DEMO-000003", &[]), "edited since: world.db;");
+}
+
+#[test]
+fn an_empty_world_was_not_edited() {
+    let world = World::new();
+    assert_eq!(world.coo(&["run-demo"]).code, 0);
+    let made = world.json(&["amu0", "promote", "DEMO-000001"]);
+    let compared = &made["lineage"]["run"]["compared"];
+    assert_eq!(compared, &json!({"edited": [], "unknown": []}));
+    world
+        .database("world.db")
+        .execute_batch("CREATE TABLE more(x)")
+        .unwrap();
+    failed(
+        &world.coo(&["amu0", "promote", "DEMO-000001"]),
+        "edited since: world.db;",
+    );
+}
+
+/// Runs of earlier releases wrote down nothing of the world they left.
+#[test]
+fn what_an_older_run_did_not_record_is_said_and_not_guessed() {
+    let world = ran();
+    world
+        .database("coo.db")
+        .execute_batch("UPDATE missions SET facts = json_remove(facts, '$.world_sha256')")
+        .unwrap();
+    let made = world.coo(&["amu0", "promote", "MISSION-000001"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let line = "    not compared, the run recorded nothing: world.db\n";
+    assert!(made.stdout.contains(line), "{made:?}");
+    let lineage = world.coo(&["amu0", "lineage"]).stdout;
+    assert!(lineage.contains(line), "{lineage}");
+    assert!(lineage.lines().all(|line| line.chars().count() <= 80));
+    // A record of before there were comparisons.
+    let file = world.root().join("amu0/names/AMU0-000001.json");
+    let mut record: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let run = record["lineage"]["run"].as_object_mut().unwrap();
+    assert!(run.remove("compared").is_some());
+    fs::write(&file, record.to_string()).unwrap();
+    let lineage = world.coo(&["amu0", "lineage"]).stdout;
+    let line = "    not compared with what the run left\n";
+    assert!(lineage.contains(line), "{lineage}");
+}
+
 #[test]
 fn what_is_no_end_of_a_run_is_not_promoted() {
     let world = World::new();

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +31,7 @@ pub fn picture(top: &Path) -> Picture {
                 continue;
             }
             let metadata = path.symlink_metadata().unwrap();
-            let mode = metadata.permissions().mode() & 0o777;
+            let mode = metadata.permissions().mode() & 0o7777;
             let node = if metadata.is_symlink() {
                 Node::Link(fs::read_link(&path).unwrap())
             } else if metadata.is_dir() {
@@ -60,8 +62,42 @@ pub fn remove(path: &Path) {
 }
 
 pub fn pipe(path: &Path) {
-    let made = std::process::Command::new("mkfifo").arg(path).status();
+    let made = Command::new("mkfifo").arg(path).status();
     assert!(made.unwrap().success());
+}
+
+/// A user who is not root and owns nothing else.
+const NOBODY: u32 = 65_534;
+
+/// Whether the tests run as root.
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+/// Gives everything at `top` to a user who is not root, where only root could. Modes stay.
+pub fn give_away(top: &Path) {
+    if !is_root() {
+        return;
+    }
+    let metadata = top.symlink_metadata().unwrap();
+    lchown(top, Some(NOBODY), Some(NOBODY)).unwrap();
+    if metadata.is_symlink() {
+        return;
+    }
+    if metadata.is_dir() {
+        for entry in fs::read_dir(top).unwrap() {
+            give_away(&entry.unwrap().path());
+        }
+    }
+    set_mode(top, metadata.permissions().mode() & 0o7777);
+}
+
+/// `command`, to be run by that user where the tests run as root.
+pub fn by_nobody(mut command: Command) -> Command {
+    if is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
 }
 
 /// A little of everything.
@@ -88,6 +124,12 @@ pub fn make(top: &Path) {
     set_mode(&top.join("a/b/two"), 0o755);
     set_mode(&top.join("a/one"), 0o600);
     set_mode(&top.join("locked"), 0o500);
+    // Setuid and setgid of files, sticky and setgid of folders, one of them to be made anew.
+    set_mode(&top.join("a/b/same"), 0o4711);
+    set_mode(&top.join("gone/deep/er/file"), 0o2750);
+    set_mode(&top.join("gone/deep"), 0o2775);
+    set_mode(&top.join("empty"), 0o1777);
+    set_mode(&top.join("a"), 0o2755);
 }
 
 /// Every kind of change to what `make` made.

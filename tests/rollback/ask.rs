@@ -64,7 +64,7 @@ fn what_is_asked_and_said() {
       Before: before-rollback-000002 (<sha256…>)
       Written: 8 entries
       Removed: 2 entries
-      Folders with other permissions: 0
+      Folders with another mode: 0
       World: made anew
       Artefacts on record: 1
       Result: RESTORED

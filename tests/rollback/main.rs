@@ -5,7 +5,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod aside;
 mod ask;
+mod closed;
 mod crash;
 mod mutated;
 mod refused;

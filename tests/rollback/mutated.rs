@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use super::support::World;
-use super::tree::{remove, set_mode};
+use super::tree::{is_root, remove, set_mode};
 use super::{YES, assert_at, clean, rollback, state};
 
 const SEED: u64 = 0x5eed_0012;
@@ -90,8 +90,9 @@ fn mutate(world: &World, random: &mut Random) {
                 _ => fs::write(&path, random.below(3).to_string()).unwrap(),
             }
             if kind != 8 {
-                let modes = [0o700, 0o755, 0o777];
-                set_mode(&path, modes[usize::try_from(random.below(3)).unwrap()]);
+                // Under which everybody's tests can still look at what there is.
+                let mode = u32::try_from(random.below(0o10000)).unwrap();
+                set_mode(&path, if is_root() { mode } else { mode | 0o700 });
             }
         }
     }

@@ -97,6 +97,7 @@ fn the_answer_and_the_log_as_json() {
       },
       "number": 1,
       "outcome": "restored",
+      "set_aside": null,
       "to": {
         "baseline": "<sha256>",
         "name": "clean"

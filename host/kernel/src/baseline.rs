@@ -14,10 +14,13 @@ use crate::digest::{Digest, ZERO};
 
 pub use difference::{Change, Difference, differences};
 pub use path::{TARGET_BYTES_MAX, TreePath, bytes_of, text_of};
-pub use step::{Step, parse_steps, print_steps, steps};
+pub use step::{Effect, Step, effect, parse_steps, print_steps, steps};
 
-/// What every manifest says it is.
-pub const FORMAT: &str = "coo-amu0/1";
+/// What a manifest says it is.
+pub const FORMAT: &str = "coo-amu0/2";
+/// What a manifest says that knows of no mode more than the nine permission bits: those of
+/// earlier releases.
+const FORMAT_OF_NINE_BITS: &str = "coo-amu0/1";
 /// Largest manifest that is read: some millions of entries.
 pub const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 /// The folder at the top of a tree in which a restore prepares itself. Never part of a baseline.
@@ -26,35 +29,93 @@ pub const STAGE: &str = ".coo-restore";
 /// Nothing has this digest.
 pub const NOT_READ: Digest = ZERO;
 
-/// The nine permission bits. Owners, and the bits that mean something only with them (setuid,
-/// setgid, sticky), are not part of a baseline.
+/// Setuid, setgid and sticky.
+const SPECIAL: u32 = 0o7000;
+/// Read, write and execute, for owner, group and others.
+const PERMISSIONS: u32 = 0o777;
+
+/// What a file system calls a mode: twelve bits. Earlier releases kept the nine permission bits
+/// alone; of such a mode setuid, setgid and sticky are not known, so any will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mode(u32);
+pub struct Mode {
+    bits: u32,
+    is_whole: bool,
+}
 
 impl Mode {
-    /// The permission bits of what a file system calls a mode.
+    /// All twelve bits of what a file system calls a mode.
     pub const fn of(bits: u32) -> Self {
-        Self(bits & 0o777)
+        Self {
+            bits: bits & (SPECIAL | PERMISSIONS),
+            is_whole: true,
+        }
     }
 
-    /// As a file system wants it.
+    /// Its nine permission bits; the others may be whatever they are.
+    pub const fn permissions(bits: u32) -> Self {
+        Self {
+            bits: bits & PERMISSIONS,
+            is_whole: false,
+        }
+    }
+
+    /// The bits that are known.
     pub const fn bits(self) -> u32 {
-        self.0
+        self.bits
+    }
+
+    /// What something that has the bits `found` is to have.
+    pub const fn over(self, found: u32) -> u32 {
+        if self.is_whole {
+            self.bits
+        } else {
+            self.bits | found & SPECIAL
+        }
+    }
+
+    /// Whether something with the mode `found` has what this one says.
+    pub const fn is_met_by(self, found: Self) -> bool {
+        let known = if self.is_whole && found.is_whole {
+            SPECIAL | PERMISSIONS
+        } else {
+            PERMISSIONS
+        };
+        self.bits & known == found.bits & known
+    }
+
+    /// With these bits too.
+    #[must_use]
+    pub const fn with(self, more: u32) -> Self {
+        let bits = self.bits | more & PERMISSIONS;
+        Self { bits, ..self }
+    }
+
+    /// Without these bits.
+    #[must_use]
+    pub const fn without(self, fewer: u32) -> Self {
+        let bits = self.bits & !fewer;
+        Self { bits, ..self }
     }
 
     /// Whether the owner of a folder with this mode can change what is in it.
     pub const fn is_open(self) -> bool {
-        self.0 & 0o700 == 0o700
+        self.bits & 0o700 == 0o700
     }
 
-    /// `0644`.
+    /// `04755`; of nine bits `0755`.
     pub fn text(self) -> String {
-        format!("{:04o}", self.0)
+        let width = if self.is_whole { 5 } else { 4 };
+        format!("{:0width$o}", self.bits)
     }
 
     pub(crate) fn from_text(text: &str) -> Result<Self, Refused> {
-        let mode = u32::from_str_radix(text, 8).ok().map(Self);
-        mode.filter(|mode| mode.0 <= 0o777 && mode.text() == text)
+        let bits = u32::from_str_radix(text, 8).ok();
+        let mode = bits.map(|bits| match text.len() {
+            4 => Self::permissions(bits),
+            _ => Self::of(bits),
+        });
+        // What has other bits, or is written otherwise, does not come out as it went in.
+        mode.filter(|mode| mode.text() == text)
             .ok_or_else(|| Refused::Mode(text.escape_debug().take(40).collect()))
     }
 }
@@ -64,7 +125,7 @@ impl Mode {
 pub enum Node {
     /// A file. Hard links are as many files.
     File {
-        /// Its permissions.
+        /// Its mode.
         mode: Mode,
         /// Of its content.
         sha256: Digest,
@@ -73,13 +134,18 @@ pub enum Node {
     },
     /// A folder; what is in it has entries of its own.
     Folder {
-        /// Its permissions.
+        /// Its mode.
         mode: Mode,
     },
     /// A symbolic link, itself and not what it leads to.
     Link {
         /// What it says, as it says it.
         target: Vec<u8>,
+    },
+    /// A folder into which whoever found it may not look: can be found, never kept.
+    Closed {
+        /// Its mode.
+        mode: Mode,
     },
     /// A socket, pipe or device: can be found, never kept.
     Other(&'static str),
@@ -92,7 +158,16 @@ impl Node {
             Self::File { .. } => "file",
             Self::Folder { .. } => "folder",
             Self::Link { .. } => "link",
+            Self::Closed { .. } => "folder that can't be looked into",
             Self::Other(kind) => kind,
+        }
+    }
+
+    /// The mode of what can be kept and has one.
+    pub const fn mode(&self) -> Option<Mode> {
+        match self {
+            Self::File { mode, .. } | Self::Folder { mode } => Some(*mode),
+            Self::Link { .. } | Self::Closed { .. } | Self::Other(_) => None,
         }
     }
 }
@@ -120,8 +195,8 @@ pub enum Refused {
     /// Text that no bytes have.
     #[error("'{0}' is not how a path is written here: % and bytes that are not UTF-8 as %XX")]
     Text(String),
-    /// No permission bits.
-    #[error("mode '{0}' is not four octal digits up to 0777")]
+    /// No mode.
+    #[error("mode '{0}' is neither five octal digits up to 07777 nor four up to 0777")]
     Mode(String),
     /// A link to nothing, or with a target that no file system takes.
     #[error(
@@ -220,10 +295,10 @@ impl Manifest {
             }
             match &entry.node {
                 Node::Link { target } => path::check_target(target, &entry.path)?,
-                Node::Other(kind) => {
+                Node::Closed { .. } | Node::Other(_) => {
                     return Err(Refused::Kind {
                         path: shown(),
-                        kind,
+                        kind: entry.node.kind(),
                     });
                 }
                 Node::File { .. } | Node::Folder { .. } => {}
@@ -244,7 +319,7 @@ impl Manifest {
     pub fn parse(bytes: &[u8]) -> Result<Self, Refused> {
         let text = std::str::from_utf8(bytes).map_err(|e| Refused::Form(e.to_string()))?;
         let form: Form = serde_json::from_str(text).map_err(|e| Refused::Form(e.to_string()))?;
-        if form.format != FORMAT {
+        if ![FORMAT, FORMAT_OF_NINE_BITS].contains(&form.format.as_str()) {
             return Err(Refused::Format(
                 form.format.escape_debug().take(40).collect(),
             ));
@@ -258,11 +333,21 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The canonical text, of which the SHA-256 is the id.
+    /// The canonical text, of which the SHA-256 is the id. What an earlier release has written
+    /// keeps its format with its id.
     pub fn to_text(&self) -> String {
+        let is_of_nine_bits = self.entries.iter().all(|entry| {
+            let mode = entry.node.mode();
+            mode.is_none_or(|mode| !mode.is_whole)
+        });
+        let format = if is_of_nine_bits {
+            FORMAT_OF_NINE_BITS
+        } else {
+            FORMAT
+        };
         let form = Form {
             entries: self.entries.iter().filter_map(Entry::row).collect(),
-            format: FORMAT.to_owned(),
+            format: format.to_owned(),
         };
         canonical::to_string_sorted(&form).unwrap_or_default()
     }
@@ -288,7 +373,7 @@ impl Manifest {
                 }
                 Node::Folder { .. } => summary.folders += 1,
                 Node::Link { .. } => summary.links += 1,
-                Node::Other(_) => {}
+                Node::Closed { .. } | Node::Other(_) => {}
             }
         }
         summary
@@ -319,7 +404,7 @@ impl Entry {
                 target: text_of(target),
             },
             // `Manifest::new` lets none in.
-            Node::Other(_) => return None,
+            Node::Closed { .. } | Node::Other(_) => return None,
         })
     }
 }

@@ -11,6 +11,16 @@ use crate::digest::Digest;
 pub const ON_DISK: [&str; 3] = ["artefacts", CONFIG, "manifests"];
 /// The configuration, one of them.
 pub const CONFIG: &str = "config.json";
+/// The missions' database in the state root, then the logs that belong to it.
+pub const WORLD_ON_DISK: [&str; 4] = [
+    "world.db",
+    "world.db-wal",
+    "world.db-shm",
+    "world.db-journal",
+];
+/// The folder of the state root with what was moved out of the way, as it was: no copy of it is
+/// anywhere else, and nothing in it is governed.
+pub const SET_ASIDE: &str = "set-aside";
 /// The folder of a baseline that has the databases, as text.
 pub const DATABASES: &str = "databases";
 /// The record of artefacts: the text of its INDEX.

@@ -23,8 +23,21 @@ pub struct Link {
 pub struct Run {
     /// Digest of its last event.
     pub chain_head: Digest,
+    /// What a comparison with what it left has shown; none where an earlier release made none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Compared>,
     /// Its id.
     pub mission: MissionId,
+}
+
+/// A state compared with what a run left: what is in neither list is what it left.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compared {
+    /// Files and folders of the state root that were edited since.
+    pub edited: Vec<String>,
+    /// Those of which nothing was recorded to compare them with.
+    pub unknown: Vec<String>,
 }
 
 /// What is noted beside a baseline of a state root.
@@ -83,6 +96,67 @@ pub struct Ended {
     pub commit: Option<u32>,
 }
 
+/// A part of the state: what it is and what it was when the run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// A file or folder of the state root.
+    pub name: &'a str,
+    /// As it is now; none where that can't be read.
+    pub now: Option<Digest>,
+    /// As it was; none where nobody wrote that down.
+    pub left: Option<Digest>,
+}
+
+/// Compares the parts of a state with what `run` left. Edited ones are refused unless
+/// `may_be_edited`.
+pub fn compare(
+    run: MissionId,
+    parts: &[Part<'_>],
+    may_be_edited: bool,
+) -> Result<Compared, NotItsEnd> {
+    let mut compared = Compared::default();
+    for part in parts {
+        match part.left {
+            None => compared.unknown.push(part.name.to_owned()),
+            left if left != part.now => compared.edited.push(part.name.to_owned()),
+            Some(_) => {}
+        }
+    }
+    if may_be_edited || compared.edited.is_empty() {
+        return Ok(compared);
+    }
+    Err(NotItsEnd::Edited {
+        run,
+        what: compared.edited.join(", "),
+    })
+}
+
+/// Where the world has its content from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorldFrom<'a> {
+    /// No mission has run a statement yet.
+    Nothing,
+    /// The mission that changed it last.
+    Mission,
+    /// The rollback that came since.
+    Rollback(&'a Request),
+}
+
+/// Where the world has its content from, if nobody edits it; `changed` is the number of the last
+/// world commit with statements in it.
+pub fn world_from(changed: Option<u32>, log: &[Request]) -> WorldFrom<'_> {
+    let rolled_back = log
+        .iter()
+        .filter(|request| request.outcome.changed_the_state())
+        .max_by_key(|request| request.number);
+    match (changed, rolled_back) {
+        (None, None) => WorldFrom::Nothing,
+        (Some(changed), Some(request)) if request.world_commit < changed => WorldFrom::Mission,
+        (_, Some(request)) => WorldFrom::Rollback(request),
+        (Some(_), None) => WorldFrom::Mission,
+    }
+}
+
 /// Why a run can't be promoted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotItsEnd {
@@ -110,6 +184,16 @@ pub enum NotItsEnd {
         rollback: u32,
         /// Where it went.
         name: String,
+    },
+    /// Somebody edited the state.
+    #[error(
+        "mission {run}: the state is not what it left, edited since: {what}; undo that, or promote it with --edited, which its lineage then says, or keep the state as it is with 'coo amu0 create'"
+    )]
+    Edited {
+        /// Asked for.
+        run: MissionId,
+        /// Files and folders of the state root.
+        what: String,
     },
 }
 
@@ -261,6 +345,52 @@ mod tests {
                 Err(NotItsEnd::Rollback { rollback: 7, .. })
             ));
         }
+    }
+
+    #[test]
+    fn what_differs_is_edited_and_what_nobody_wrote_down_is_unknown() {
+        let run = MissionId::new(1, "TEST");
+        let (a, b) = (Digest::of("a"), Digest::of("b"));
+        let part = |name, now, left| Part { name, now, left };
+        let same = [part("x", Some(a), Some(a)), part("y", Some(a), None)];
+        let compared = compare(run, &same, false).unwrap();
+        assert_eq!(compared.edited, [""; 0]);
+        assert_eq!(compared.unknown, ["y"]);
+        let edited = [
+            part("x", Some(a), Some(b)),
+            part("y", None, Some(a)),
+            part("z", None, None),
+        ];
+        let refused = compare(run, &edited, false).unwrap_err().to_string();
+        assert!(refused.contains("edited since: x, y; undo"), "{refused}");
+        let compared = compare(run, &edited, true).unwrap();
+        assert_eq!(compared.edited, ["x", "y"]);
+        assert_eq!(compared.unknown, ["z"]);
+    }
+
+    #[test]
+    fn the_world_is_from_whatever_came_last() {
+        // Asked for after world commit 3.
+        let log = |outcome| [request(1, "a", outcome, 0)];
+        let none = log(Outcome::Unchanged);
+        assert_eq!(world_from(None, &none), WorldFrom::Nothing);
+        assert_eq!(world_from(Some(3), &none), WorldFrom::Mission);
+        let done = log(Outcome::Restored);
+        for changed in [None, Some(1), Some(3)] {
+            assert_eq!(world_from(changed, &done), WorldFrom::Rollback(&done[0]));
+        }
+        assert_eq!(world_from(Some(4), &done), WorldFrom::Mission);
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_release_has_no_comparison() {
+        let text = format!(
+            r#"{{"chain_head":"{}","mission":"MISSION-000001"}}"#,
+            Digest::of("x")
+        );
+        let run: Run = serde_json::from_str(&text).unwrap();
+        assert_eq!(run.compared, None);
+        assert_eq!(crate::canonical::to_string(&run).unwrap(), text);
     }
 
     #[test]

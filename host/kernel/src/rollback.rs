@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use crate::governed::SET_ASIDE;
 use crate::lineage::Link;
 
 /// What a person types, and the name of the file that says the same (packet §12.1).
@@ -162,7 +163,7 @@ impl FromStr for Outcome {
 pub struct Request {
     /// The migration attempt whose one automatic request it was.
     pub attempt: Option<String>,
-    /// The state before it, as a baseline.
+    /// The state before it, as a baseline; none where that was set aside.
     pub before: Option<Link>,
     /// When it came to its outcome, in milliseconds since 1970.
     pub ended_ms: Option<i64>,
@@ -180,6 +181,15 @@ pub struct Request {
     pub to: Link,
     /// Number of the last world commit before it.
     pub world_commit: u32,
+}
+
+impl Request {
+    /// The folder of the state root in which the state before it is, as it was, where that could
+    /// not be kept as a baseline.
+    pub fn set_aside(&self) -> Option<String> {
+        let is_set_aside = self.outcome.changed_the_state() && self.before.is_none();
+        is_set_aside.then(|| aside_folder(self.number))
+    }
 }
 
 /// Why a request is refused, or a log can't be read.
@@ -230,6 +240,11 @@ pub fn permit(log: &[Request], attempt: &str) -> Result<(), Refused> {
 /// What the state before rollback `number` is called.
 pub fn before_name(number: u32) -> String {
     format!("{BEFORE_PREFIX}{number:06}")
+}
+
+/// The folder of the state root to which the state before rollback `number` is set aside.
+pub fn aside_folder(number: u32) -> String {
+    format!("{SET_ASIDE}/{}", before_name(number))
 }
 
 /// How no other baseline is called.
@@ -316,25 +331,44 @@ mod tests {
         assert!("undone".parse::<Outcome>().is_err());
     }
 
-    #[test]
-    fn an_attempt_asks_once() {
-        let to = Link {
+    fn request(outcome: Outcome) -> Request {
+        Request {
+            attempt: Some("M-1".to_owned()),
+            before: None,
+            ended_ms: None,
+            last_mission: 0,
+            lineage: 1,
+            number: 9,
+            outcome,
+            requested_ms: 0,
+            to: link(),
+            world_commit: 0,
+        }
+    }
+
+    fn link() -> Link {
+        Link {
             baseline: Digest::of("x"),
             name: "x".to_owned(),
-        };
+        }
+    }
+
+    #[test]
+    fn what_has_no_baseline_before_it_was_set_aside() {
         for outcome in Outcome::ALL {
-            let log = [Request {
-                attempt: Some("M-1".to_owned()),
-                before: None,
-                ended_ms: None,
-                last_mission: 0,
-                lineage: 1,
-                number: 9,
-                outcome,
-                requested_ms: 0,
-                to: to.clone(),
-                world_commit: 0,
-            }];
+            let mut request = request(outcome);
+            let folder = matches!(outcome, Outcome::Promised | Outcome::Restored)
+                .then(|| "set-aside/before-rollback-000009".to_owned());
+            assert_eq!(request.set_aside(), folder);
+            request.before = Some(link());
+            assert_eq!(request.set_aside(), None);
+        }
+    }
+
+    #[test]
+    fn an_attempt_asks_once() {
+        for outcome in Outcome::ALL {
+            let log = [request(outcome)];
             let refused = permit(&log, "M-1").unwrap_err();
             assert!(refused.to_string().contains("number 9"), "{refused}");
             assert_eq!(permit(&log, "M-2"), Ok(()));

@@ -2,22 +2,18 @@
 //! below the state root alone; a capture that fails or is cut short leaves at most objects,
 //! which the next one uses.
 
-use std::fmt::Write as _;
-
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::baseline::{Entry, Manifest, Node, TreePath};
 use coo_kernel::digest::Digest;
 use rayon::prelude::*;
 
+use super::look::{Scanned, files_of, listed};
 use super::objects::{Added, Batch};
 use super::progress::Progress;
-use super::scan::{Folders, Scanned, Tree};
+use super::scan::{Folders, Tree};
 use super::{Record, check_name, disk, manifest_file, names_in, record, write_record};
 use crate::machine;
 use crate::state_root::StateRoot;
-
-/// So many offending entries are named; more are counted.
-const NAMED_MAX: usize = 20;
 
 /// A baseline that was made.
 #[derive(Debug)]
@@ -37,7 +33,7 @@ pub fn create(
     progress: &Progress<'_>,
 ) -> Result<Captured> {
     let name = chosen_name(root, name)?;
-    let (entries, added) = kept(root, |batch| keep_tree(batch, tree, progress))?;
+    let (entries, added) = kept(root, progress, |batch| keep_tree(batch, tree, progress))?;
     let manifest = Manifest::new(entries)?;
     let record = Record {
         baseline: publish(root, &manifest)?,
@@ -68,11 +64,12 @@ pub(super) fn chosen_name(root: &StateRoot, name: Option<&str>) -> Result<String
 /// Keeps what `keep` adds to a batch: all of it, or nothing where it fails.
 pub(super) fn kept(
     root: &StateRoot,
+    progress: &Progress<'_>,
     keep: impl FnOnce(&Batch<'_>) -> Result<Vec<Entry>>,
 ) -> Result<(Vec<Entry>, Added)> {
     let batch = Batch::new(root)?;
     match keep(&batch) {
-        Ok(entries) => Ok((entries, batch.finish()?)),
+        Ok(entries) => Ok((entries, batch.finish(progress)?)),
         Err(error) => {
             batch.discard();
             Err(error)
@@ -135,15 +132,6 @@ fn refuse_special(found: &[Scanned]) -> Result<()> {
     Ok(())
 }
 
-fn listed(lines: &[String]) -> String {
-    let mut text = lines[..lines.len().min(NAMED_MAX)].join(", ");
-    if lines.len() > NAMED_MAX {
-        // Writing to a string does not fail.
-        let _ = write!(text, " and {} more", lines.len() - NAMED_MAX);
-    }
-    text
-}
-
 /// Keeps the content of every file.
 fn keep(
     batch: &Batch<'_>,
@@ -151,10 +139,7 @@ fn keep(
     found: &[Scanned],
     progress: &Progress<'_>,
 ) -> Result<Vec<Entry>> {
-    let files = found
-        .iter()
-        .filter(|found| matches!(found.entry.node, Node::File { .. }));
-    progress.begin("files captured", files.count());
+    progress.begin("files captured", files_of(found, |_, _| true));
     found
         .par_iter()
         .map_init(Folders::default, |folders, found| {
@@ -165,7 +150,7 @@ fn keep(
                 let folder = folders.of(&tree.dir, path).with_context(shown)?;
                 let mut file =
                     disk::open_file(folder, disk::name(path.name())).with_context(shown)?;
-                (*sha256, *size) = batch.add(&mut file).with_context(shown)?;
+                (*sha256, *size) = batch.add(&mut file, progress).with_context(shown)?;
                 progress.step();
             }
             Ok(entry)

@@ -24,7 +24,7 @@ pub fn change(
     contents: &Contents,
     progress: &Progress<'_>,
 ) -> Result<Restored> {
-    let (entries, _) = kept(root, |batch| {
+    let (entries, _) = kept(root, progress, |batch| {
         let mut entries = keep_tree(batch, tree, progress)?;
         for (path, (known, content)) in contents {
             let place = entries.binary_search_by(|entry| entry.path.cmp(path));

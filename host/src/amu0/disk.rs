@@ -5,15 +5,17 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use coo_kernel::baseline::{Mode, TreePath, text_of};
 use rayon::prelude::*;
-use rustix::fs::{Mode as Bits, OFlags, openat};
+use rustix::fs::{Mode as Bits, OFlags, RawMode, chmod, fchmod, openat};
+use rustix::io::Errno;
+use rustix::process::{getegid, geteuid, getgroups};
 
 use crate::fault;
 
@@ -67,9 +69,18 @@ pub fn open_folder(folder: &Dir, name: &OsStr) -> io::Result<Dir> {
 /// Opens the folder at `path` below `top`; `top` itself where there is none. Follows no link
 /// on the way.
 pub fn descend(top: &Dir, path: Option<&TreePath>) -> io::Result<Dir> {
+    descend_with(top, path, open_folder)
+}
+
+/// As `descend`, with `open` to open each folder on the way.
+pub fn descend_with(
+    top: &Dir,
+    path: Option<&TreePath>,
+    open: impl Fn(&Dir, &OsStr) -> io::Result<Dir>,
+) -> io::Result<Dir> {
     let mut folder = top.try_clone()?;
     for component in path.into_iter().flat_map(TreePath::components) {
-        folder = open_folder(&folder, name(component))?;
+        folder = open(&folder, name(component))?;
     }
     Ok(folder)
 }
@@ -85,24 +96,100 @@ pub fn create_file(folder: &Dir, name: &OsStr) -> io::Result<File> {
     Ok(folder.open_with(name, &options)?.into_std())
 }
 
-/// Sets the permissions of an open file.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "of a file that the caller has just made"
-)]
+/// Sets the mode of an open file, all of it or an error. Nobody may write to it afterwards: that
+/// takes setuid and setgid away again.
 pub fn set_mode(file: &File, mode: Mode) -> io::Result<()> {
-    file.set_permissions(std::fs::Permissions::from_mode(mode.bits()))
+    let found = bits(file)?;
+    let wanted = mode.over(found);
+    if wanted == found {
+        return Ok(());
+    }
+    change_mode(file, wanted)?;
+    // A system takes setgid away without a word where the group is not one of the user's.
+    let got = bits(file)?;
+    if got != wanted {
+        return Err(io::Error::other(format!(
+            "was to get mode {wanted:04o} and has {got:04o}: this file system does not keep it, or its group is none of the user's"
+        )));
+    }
+    Ok(())
 }
 
-/// Sets the permissions of a folder; its setgid and sticky bits stay.
+fn bits(file: &File) -> io::Result<u32> {
+    Ok(file.metadata()?.mode() & 0o7777)
+}
+
 #[allow(
     clippy::disallowed_methods,
-    reason = "of a folder of a tree that is restored"
+    reason = "of a file or folder that is open, and that the caller answers for"
 )]
-pub fn set_folder_mode(folder: &Dir, mode: Mode) -> io::Result<()> {
-    let file = File::from(open_itself(folder)?);
-    let special = file.metadata()?.permissions().mode() & 0o7000;
-    file.set_permissions(std::fs::Permissions::from_mode(mode.bits() | special))
+fn change_mode(file: &File, bits: u32) -> io::Result<()> {
+    let mode = Bits::from_raw_mode(RawMode::try_from(bits).map_err(io::Error::other)?);
+    match fchmod(file, mode) {
+        // Opened for the way through it alone; this is the file itself, whatever has its name.
+        Err(Errno::BADF) => Ok(chmod(format!("/proc/self/fd/{}", file.as_raw_fd()), mode)?),
+        changed => Ok(changed?),
+    }
+}
+
+/// Sets the mode of the folder `name` in `folder`, which nobody needs to be able to read. A link
+/// is an error.
+pub fn set_folder_mode(folder: &Dir, name: &OsStr, mode: Mode) -> io::Result<()> {
+    set_mode(&open_for_mode(folder, name)?, mode)
+}
+
+/// Lets the owner look into the folder `name` in `folder`, and change what is in it.
+pub fn open_up(folder: &Dir, name: &OsStr) -> io::Result<()> {
+    let inner = open_for_mode(folder, name)?;
+    change_mode(&inner, bits(&inner)? | 0o700)
+}
+
+/// As `open_up`, of an open folder.
+pub fn open_up_itself(folder: &Dir) -> io::Result<()> {
+    let file = folder.try_clone()?.into_std_file();
+    change_mode(&file, bits(&file)? | 0o700)
+}
+
+/// Whether this user can give the folder `name` in `folder` what `mode` says; changes nothing.
+pub fn can_set_folder_mode(folder: &Dir, name: &OsStr, mode: Mode) -> io::Result<bool> {
+    let found = open_for_mode(folder, name)?.metadata()?;
+    let wanted = mode.over(found.mode() & 0o7777);
+    let user = geteuid().as_raw();
+    let is_own = found.uid() == user;
+    if user == 0 || !is_own && wanted == found.mode() & 0o7777 {
+        return Ok(true);
+    }
+    let is_own_group = || -> io::Result<bool> {
+        let own = found.gid();
+        let mut groups = getgroups()?.into_iter().chain([getegid()]);
+        Ok(groups.any(|group| group.as_raw() == own))
+    };
+    Ok(is_own && (wanted & 0o2000 == 0 || is_own_group()?))
+}
+
+/// A handle that takes no permission to get, only one to the folder around it.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "opens a folder, and makes nothing"
+)]
+fn open_for_mode(folder: &Dir, name: &OsStr) -> io::Result<File> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let how = OFlags::PATH;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let how = OFlags::RDONLY;
+    let flags = how | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(openat(folder.as_fd(), name, flags, Bits::empty())?.into())
+}
+
+/// Makes a folder for its owner alone, whatever the user's mask says, and opens it.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "makes a new folder in one that the caller answers for"
+)]
+pub fn create_folder(folder: &Dir, name: &OsStr) -> io::Result<Dir> {
+    folder.create_dir(name)?;
+    set_folder_mode(folder, name, Mode::of(0o700))?;
+    open_folder(folder, name)
 }
 
 /// Makes sure that the content of `files`, below `folder`, is on the disk; `point` is its name
@@ -139,7 +226,7 @@ pub fn sync_folder(folder: &Dir) -> io::Result<()> {
     File::from(open_itself(folder)?).sync_all()
 }
 
-/// `cap-std` opens folders for the way through them alone; syncing and permissions take more.
+/// `cap-std` opens folders for the way through them alone; syncing takes more.
 fn open_itself(folder: &Dir) -> io::Result<OwnedFd> {
     open(folder, OsStr::new("."), OFlags::DIRECTORY)
 }

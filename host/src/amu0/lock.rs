@@ -9,7 +9,6 @@ use std::os::unix::fs::MetadataExt as _;
 use anyhow::{Context as _, Result};
 use cap_std::fs::Dir;
 use coo_kernel::baseline::{Entry, Mode, Node};
-use coo_kernel::freeze::mode_of;
 
 use super::disk;
 use crate::fault;
@@ -52,7 +51,7 @@ pub fn set_modes<'a>(
     mode: impl Fn(Mode) -> Mode,
 ) -> Result<()> {
     for entry in entries {
-        let Some(own) = mode_of(&entry.node) else {
+        let Some(own) = entry.node.mode() else {
             continue;
         };
         let set = || -> io::Result<()> {
@@ -60,10 +59,8 @@ pub fn set_modes<'a>(
             let name = disk::name(entry.path.name());
             fault::point("lock.mode")?;
             match entry.node {
-                Node::Folder { .. } => {
-                    disk::set_folder_mode(&disk::open_folder(&folder, name)?, mode(*own))
-                }
-                _ => disk::set_mode(&open_single(&folder, name)?, mode(*own)),
+                Node::Folder { .. } => disk::set_folder_mode(&folder, name, mode(own)),
+                _ => disk::set_mode(&open_single(&folder, name)?, mode(own)),
             }
         };
         match set() {

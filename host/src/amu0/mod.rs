@@ -9,8 +9,10 @@
 
 mod capture;
 mod change;
+mod confirm;
 mod disk;
 mod lock;
+mod look;
 mod objects;
 pub mod part;
 mod perform;
@@ -20,6 +22,7 @@ mod restore;
 pub mod rollback;
 mod scan;
 mod stage;
+mod staged;
 mod state;
 mod target;
 
@@ -41,7 +44,7 @@ pub use lock::{check_modes, set_modes};
 pub use objects::Added;
 pub use progress::Progress;
 pub use promote::promote;
-pub use restore::{Restored, is_pending, recover, restore};
+pub use restore::{Plan, Restored, is_pending, plan, recover, restore, restore_as_planned};
 pub use scan::{Folders, Tree};
 pub use state::{
     Reason, compare as compare_state, create as create_of_state, found as found_state,
@@ -198,7 +201,7 @@ pub fn refuse_partial(root: &StateRoot, baseline: &Baseline, tree: &Tree) -> Res
     let records = list(root)?;
     let of_a_part = |record: &&Record| record.partial && record.baseline == baseline.id;
     if let Some(record) = records.iter().find(of_a_part)
-        && !tree.scan()?.is_empty()
+        && !tree.look()?.is_empty()
     {
         bail!(
             "baseline {}: has a part of {} alone, and restoring would remove all else from {}; name an empty folder",
@@ -280,12 +283,15 @@ pub fn verify(root: &StateRoot, baseline: &Baseline, progress: &Progress<'_>) ->
         .collect();
     wanted.sort_unstable();
     wanted.dedup();
-    progress.begin("objects verified", wanted.len());
+    let bytes = wanted
+        .iter()
+        .fold(0, |sum: u64, (_, size)| sum.saturating_add(*size));
+    progress.begin("objects verified", (wanted.len(), bytes));
     let objects = objects::Objects::new(root);
     let mut damage: Vec<String> = wanted
         .par_iter()
         .filter_map(|(sha256, size)| {
-            let checked = objects.check(sha256, *size);
+            let checked = objects.check(sha256, *size, progress);
             progress.step();
             checked.err().map(|error| format!("{error:#}"))
         })
@@ -293,9 +299,7 @@ pub fn verify(root: &StateRoot, baseline: &Baseline, progress: &Progress<'_>) ->
     damage.sort();
     Ok(Kept {
         objects: wanted.len(),
-        bytes: wanted
-            .iter()
-            .fold(0, |sum, (_, size)| sum.saturating_add(*size)),
+        bytes,
         damage,
     })
 }
@@ -306,7 +310,7 @@ pub fn compare(
     tree: &Tree,
     progress: &Progress<'_>,
 ) -> Result<Vec<Difference>> {
-    let found = restore::found(&baseline.manifest, tree, progress)?;
+    let found = tree.entries(restore::can_be(&baseline.manifest), progress)?;
     Ok(differences(&baseline.manifest, &found))
 }
 

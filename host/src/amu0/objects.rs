@@ -12,7 +12,7 @@ use cap_std::fs::Dir;
 use coo_kernel::digest::Digest;
 use coo_kernel::layout;
 
-use super::{FOLDER, disk};
+use super::{FOLDER, Progress, disk};
 use crate::fault;
 use crate::hashing;
 use crate::state_root::{StateRoot, TEMPORARY};
@@ -72,8 +72,8 @@ impl<'a> Objects<'a> {
     }
 
     /// Reads an object and says whether it is what its name says.
-    pub fn check(&self, sha256: &Digest, size: u64) -> Result<()> {
-        let mut file = self.open(sha256)?;
+    pub fn check(&self, sha256: &Digest, size: u64, progress: &Progress<'_>) -> Result<()> {
+        let mut file = progress.reading(self.open(sha256)?);
         let found =
             hashing::copy(&mut file, &mut io::sink()).with_context(|| self.shown(sha256))?;
         if found != (*sha256, size) {
@@ -106,10 +106,10 @@ impl<'a> Batch<'a> {
     }
 
     /// Keeps the content of `file` and gives its digest and size.
-    pub fn add(&self, file: &mut File) -> Result<(Digest, u64)> {
+    pub fn add(&self, file: &mut File, progress: &Progress<'_>) -> Result<(Digest, u64)> {
         let length = file.metadata()?.len();
         if length > WHOLE_BYTES_MAX {
-            let known = hashing::copy(file, &mut io::sink())?;
+            let known = hashing::copy(&mut progress.reading(&*file), &mut io::sink())?;
             if self.is_new(known)? {
                 file.rewind()?;
                 self.write(known, file)?;
@@ -117,7 +117,10 @@ impl<'a> Batch<'a> {
             return Ok(known);
         }
         let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
-        file.take(WHOLE_BYTES_MAX + 1).read_to_end(&mut content)?;
+        let reading = progress.reading(file);
+        reading
+            .take(WHOLE_BYTES_MAX + 1)
+            .read_to_end(&mut content)?;
         if content.len() as u64 > WHOLE_BYTES_MAX {
             bail!("grew while it was read; let nobody write to the tree meanwhile");
         }
@@ -153,7 +156,7 @@ impl<'a> Batch<'a> {
             return Ok(true);
         }
         self.objects
-            .check(&sha256, size)
+            .check(&sha256, size, &Progress::new(None))
             .context("move it away and create the baseline again")?;
         Ok(false)
     }
@@ -192,7 +195,7 @@ impl<'a> Batch<'a> {
         clippy::disallowed_methods,
         reason = "objects are renamed from tmp/, each with the kernel's permit"
     )]
-    pub fn finish(self) -> Result<Added> {
+    pub fn finish(self, progress: &Progress<'_>) -> Result<Added> {
         let root = self.objects.root;
         let mut written = self
             .written
@@ -203,6 +206,8 @@ impl<'a> Batch<'a> {
             .iter()
             .map(|(sha256, _)| temporary(sha256))
             .collect();
+        let bytes = written.iter().map(|(_, size)| size).sum();
+        progress.syncing(bytes);
         let done = (|| -> io::Result<()> {
             disk::sync_files(
                 "object.sync",
@@ -241,7 +246,7 @@ impl<'a> Batch<'a> {
         })?;
         Ok(Added {
             objects: written.len(),
-            bytes: written.iter().map(|(_, size)| size).sum(),
+            bytes,
         })
     }
 }

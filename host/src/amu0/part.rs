@@ -17,7 +17,7 @@ use crate::state_root::{StateRoot, read_bounded};
 /// Keeps `tree`, and reads it once more to see that it is what was kept (packet §8). The caller
 /// alone writes to `root`.
 pub fn keep(root: &StateRoot, tree: &Tree, progress: &Progress<'_>) -> Result<Baseline> {
-    let (entries, _) = kept(root, |batch| keep_tree(batch, tree, progress))?;
+    let (entries, _) = kept(root, progress, |batch| keep_tree(batch, tree, progress))?;
     let baseline = keep_manifest(root, Manifest::new(entries)?)?;
     let damage = super::verify(root, &baseline, progress)?.damage;
     if let Some(first) = damage.first() {
@@ -71,7 +71,7 @@ pub fn keep_contents<'c>(
     contents: impl IntoIterator<Item = &'c [u8]>,
 ) -> Result<Vec<(Digest, u64)>> {
     let mut known = Vec::new();
-    kept(root, |batch| {
+    kept(root, &Progress::new(None), |batch| {
         for content in contents {
             known.push(batch.add_text(content)?);
         }

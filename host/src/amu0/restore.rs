@@ -13,10 +13,13 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use coo_kernel::baseline::{Entry, Manifest, Node, STAGE, Step, TreePath, bytes_of, steps};
+use coo_kernel::baseline::{
+    Effect, Entry, Manifest, Node, STAGE, Step, TreePath, bytes_of, effect, steps,
+};
 use coo_kernel::digest::Digest;
 use serde::{Deserialize, Serialize};
 
+use super::look::Scanned;
 use super::objects::Objects;
 use super::perform::perform;
 use super::progress::Progress;
@@ -33,7 +36,7 @@ pub struct Restored {
     pub written: usize,
     /// Topmost entries that the baseline does not have, or has otherwise.
     pub removed: usize,
-    /// Folders that got other permissions.
+    /// Folders that got another mode.
     pub modes: usize,
 }
 
@@ -62,10 +65,96 @@ fn pointer_file() -> String {
     format!("{FOLDER}/restore.json")
 }
 
-/// What is in `tree`, its files read where they can be the wanted ones.
+/// Whether a file of this size at this path can be the wanted one.
+pub fn can_be(wanted: &Manifest) -> impl Fn(&TreePath, u64) -> bool + Sync {
+    |path, found| matches!(wanted.get(path), Some(Node::File { size, .. }) if *size == found)
+}
+
+/// What is in `tree`, its files read where they can be the wanted ones. What nobody may look
+/// into has to go as a whole.
 pub fn found(wanted: &Manifest, tree: &Tree, progress: &Progress<'_>) -> Result<Vec<Entry>> {
-    let can_be = |path: &TreePath, found: u64| matches!(wanted.get(path), Some(Node::File { size, .. }) if *size == found);
-    tree.entries(can_be, progress)
+    tree.entries_as_found(can_be(wanted), progress)
+}
+
+/// Refuses, while nothing is promised, what would be found impossible at the very last step.
+pub fn refuse_impossible(tree: &Tree, steps: &[Step]) -> Result<()> {
+    for step in steps {
+        let Step::Mode(path, mode) = step else {
+            continue;
+        };
+        let looked = disk::descend(&tree.dir, path.parent().as_ref())
+            .and_then(|folder| disk::can_set_folder_mode(&folder, disk::name(path.name()), *mode));
+        match looked {
+            // It is to come.
+            Err(error) if is_absent(&error) => {}
+            Ok(true) => {}
+            looked => {
+                let shown = tree.shown(path);
+                looked.with_context(|| format!("folder {shown}: can't be examined"))?;
+                bail!(
+                    "folder {shown}: this user can't give it mode {}; restore as its owner, in its group, or as root",
+                    mode.text()
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A way from a tree to a baseline.
+#[derive(Debug)]
+pub struct Plan {
+    /// What it comes to.
+    pub effect: Effect,
+    /// From what.
+    seen: Vec<Scanned>,
+    steps: Vec<Step>,
+}
+
+impl Plan {
+    /// Whether something that is there goes, or gets company.
+    #[must_use]
+    pub fn touches_something(&self) -> bool {
+        !self.seen.is_empty() && !self.steps.is_empty()
+    }
+}
+
+/// The way from what is in `tree` now to `baseline`. Changes nothing.
+pub fn plan(baseline: &Baseline, tree: &Tree, progress: &Progress<'_>) -> Result<Plan> {
+    let shown = || format!("tree {}", tree.path.display());
+    if tree.dir.symlink_metadata(STAGE).is_ok() {
+        bail!(
+            "{}: has {STAGE}/ in it, which another restore left; run any coo command with that restore's state root, or remove it",
+            shown()
+        );
+    }
+    let seen = tree.look()?;
+    let found = tree.read(seen.clone(), can_be(&baseline.manifest), progress)?;
+    let steps = steps(&baseline.manifest, &found, tree.left_out.as_ref()).with_context(shown)?;
+    refuse_impossible(tree, &steps)?;
+    Ok(Plan {
+        effect: effect(&baseline.manifest, &found, &steps),
+        seen,
+        steps,
+    })
+}
+
+/// As `restore`, after a person has said yes to `plan`, which is of `baseline` and `tree`: if
+/// that is not the way any more, nothing is done.
+pub fn restore_as_planned(
+    root: &StateRoot,
+    baseline: &Baseline,
+    tree: &Tree,
+    plan: &Plan,
+    progress: &Progress<'_>,
+) -> Result<Restored> {
+    if tree.look()? != plan.seen {
+        bail!(
+            "tree {}: was changed meanwhile, so nothing was done; let nobody write to it and ask again",
+            tree.path.display()
+        );
+    }
+    carry_out(root, baseline, tree, &plan.steps, progress)
 }
 
 /// Makes `tree` what `baseline` says. The caller alone writes to `root`, and has recovered it.
@@ -75,15 +164,18 @@ pub fn restore(
     tree: &Tree,
     progress: &Progress<'_>,
 ) -> Result<Restored> {
+    let plan = plan(baseline, tree, progress)?;
+    carry_out(root, baseline, tree, &plan.steps, progress)
+}
+
+fn carry_out(
+    root: &StateRoot,
+    baseline: &Baseline,
+    tree: &Tree,
+    steps: &[Step],
+    progress: &Progress<'_>,
+) -> Result<Restored> {
     let shown = || format!("tree {}", tree.path.display());
-    if tree.dir.symlink_metadata(STAGE).is_ok() {
-        bail!(
-            "{}: has {STAGE}/ in it, which another restore left; run any coo command with that restore's state root, or remove it",
-            shown()
-        );
-    }
-    let found = found(&baseline.manifest, tree, progress)?;
-    let steps = steps(&baseline.manifest, &found, tree.left_out.as_ref()).with_context(shown)?;
     if steps.is_empty() {
         return Ok(Restored::default());
     }
@@ -92,7 +184,7 @@ pub fn restore(
         tree: disk::text(tree.path.clone()),
     };
     root.write_new(&pointer_file(), canonical_text(&pointer)?.as_bytes())?;
-    let staged = stage(root, baseline, tree, &steps, progress);
+    let staged = stage(root, baseline, tree, steps, progress);
     let (stage, written) = match staged {
         Ok(staged) => staged,
         Err(error) => {
@@ -101,11 +193,11 @@ pub fn restore(
             return Err(error);
         }
     };
-    let kept = perform(&tree.dir, &stage, &steps)
+    let kept = perform(&tree.dir, &stage, steps, progress)
         .and_then(|()| clear(root, &tree.dir))
         .with_context(shown);
     kept.with_context(|| unfinished(root))?;
-    Ok(Restored::of(&steps, written))
+    Ok(Restored::of(steps, written))
 }
 
 fn unfinished(root: &StateRoot) -> String {
@@ -125,9 +217,9 @@ fn stage(
 ) -> Result<(Stage, usize)> {
     let shown = || format!("folder {}", tree.path.join(STAGE).display());
     let stage = Stage::create(&tree.dir).with_context(|| format!("{}: can't be made", shown()))?;
-    let written = stage.fill(&Objects::new(root), &baseline.manifest, steps, progress)?;
+    let (written, bytes) = stage.fill(&Objects::new(root), &baseline.manifest, steps, progress)?;
     stage
-        .seal(steps)
+        .seal(steps, bytes, progress)
         .with_context(|| format!("{}: can't be written", shown()))?;
     Ok((stage, written))
 }
@@ -193,7 +285,7 @@ fn recover_tree(root: &StateRoot, path: &std::path::Path) -> Result<&'static str
     let did = match stage.steps().context(STAGE)? {
         None => "cleared up",
         Some(steps) => {
-            perform(&tree, &stage, &steps)?;
+            perform(&tree, &stage, &steps, &Progress::new(None))?;
             "finished"
         }
     };

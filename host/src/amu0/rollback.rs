@@ -4,22 +4,23 @@
 //! dies before has changed nothing; after it, the next one that opens the root does what is
 //! left, before anything else is read. Missions, journals and frozen answers are never touched.
 
-use std::io::{self, Read as _};
+use std::io;
 
-use anyhow::{Context as _, Result};
-use coo_kernel::baseline::{Entry, STAGE, steps};
-use coo_kernel::digest::Digest;
-use coo_kernel::governed::State;
+use anyhow::{Context as _, Result, anyhow};
+use coo_kernel::baseline::{STAGE, differences};
+use coo_kernel::governed::{self, State};
 use coo_kernel::lineage::Link;
-use coo_kernel::rollback::{self, Aborted, CONFIRMATION, Outcome, Request, SAID_BYTES_MAX, Said};
+use coo_kernel::rollback::{self, Outcome, Request};
 use serde::Serialize;
 
-use super::objects::Objects;
+pub use super::confirm::{abort, answer, confirm};
+
 use super::perform::perform;
 use super::progress::Progress;
 use super::restore::Restored;
 use super::scan::Tree;
-use super::stage::Stage;
+use super::stage::{ASIDE, Stage};
+use super::staged::{open_closed, prepare, prepare_aside};
 pub use super::target::{Target, target};
 use super::{disk, manifest, restore, state};
 use crate::fault;
@@ -33,7 +34,7 @@ use crate::world::{self, dump};
 pub struct RolledBack {
     /// How many artefacts are on record now.
     pub artefacts: usize,
-    /// The state before it; none where that was the baseline already.
+    /// The state before it; none where that was the baseline already, or was set aside.
     pub before: Option<Link>,
     /// What it did to files and folders.
     pub files: Restored,
@@ -41,10 +42,21 @@ pub struct RolledBack {
     pub number: u32,
     /// What became of it.
     pub outcome: Outcome,
+    /// Where the state before it is, where that could not be kept.
+    pub set_aside: Option<SetAside>,
     /// Where the state is now.
     pub to: Link,
     /// Whether the world was made anew.
     pub world_rebuilt: bool,
+}
+
+/// A state that could not be kept as a baseline, and was moved away as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SetAside {
+    /// The folder of the state root.
+    pub folder: String,
+    /// Why it could not be kept.
+    pub why: String,
 }
 
 /// Enters a request to go back to `target`, on the disk before anybody is asked, and gives it
@@ -68,87 +80,30 @@ pub fn request(
     Ok(number)
 }
 
-/// Whether request `number` is confirmed: by the file in the state root, which is taken away
-/// whatever it says, or else by the line that `ask` gets. Without a yes the request is over.
-pub fn confirm(
-    root: &StateRoot,
-    store: &mut Store,
-    number: u32,
-    target: &Target,
-    ask: impl FnOnce() -> Vec<u8>,
-) -> Result<()> {
-    let name = &target.record.name;
-    let what = format!("rollback {number} to {name}");
-    let answer = answer(root, &what, &format!("coo rollback {name}"), ask)?;
-    if answer.is_err() {
-        abort(store, number)?;
-    }
-    Ok(answer?)
-}
-
-/// Notes that request `number` was not confirmed.
-pub fn abort(store: &mut Store, number: u32) -> Result<()> {
-    let became = (Outcome::Requested, Outcome::Aborted);
-    store.end_rollback(number, became, machine::now_unix_ms())?;
-    store.commit(Durability::Power)
-}
-
-/// A person's answer to the rollback called `what`, which the command `again` asks for once
-/// more: the file in the state root, which is taken away whatever it says, or else the line that
-/// `ask` gets.
-pub fn answer(
-    root: &StateRoot,
-    what: &str,
-    again: &str,
-    ask: impl FnOnce() -> Vec<u8>,
-) -> Result<Result<(), Aborted>> {
-    Ok(match take_file(root)? {
-        Some(Ok(content)) => rollback::confirm(what, again, Said::File(&content)),
-        Some(Err(found)) => rollback::confirm(what, again, Said::NoFile(found)),
-        None => rollback::confirm(what, again, Said::Line(&ask())),
-    })
-}
-
-/// What the file says, or what is in its place. It counts once: it is gone before anything
-/// is done.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "removes the file that confirmed, by its one name"
-)]
-fn take_file(root: &StateRoot) -> Result<Option<Result<Vec<u8>, &'static str>>> {
-    let dir = root.dir();
-    let shown = || format!("file {}", root.path().join(CONFIRMATION).display());
-    let metadata = match dir.symlink_metadata(CONFIRMATION) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        metadata => metadata.with_context(|| format!("{}: can't be examined", shown()))?,
-    };
-    if metadata.is_dir() {
-        return Ok(Some(Err("a folder; remove it")));
-    }
-    let said = if metadata.is_symlink() {
-        Err("a link")
-    } else {
-        disk::open_file(dir, CONFIRMATION.as_ref())
-            .and_then(|file| {
-                let mut content = Vec::new();
-                file.take(SAID_BYTES_MAX).read_to_end(&mut content)?;
-                Ok(content)
-            })
-            .map_err(|_| "no plain file that can be read")
-    };
-    fault::point("confirmation.remove")
-        .and_then(|()| dir.remove_file(CONFIRMATION))
-        .and_then(|()| disk::sync_folder(dir))
-        .with_context(|| format!("{}: can't be removed", shown()))?;
-    Ok(Some(said))
-}
-
-/// Carries out request `number`, which was confirmed.
+/// Carries out request `number`, which was confirmed. A state that can't be kept as a baseline is
+/// set aside as it is where `set_aside` says so, and else stops the rollback.
 pub fn carry_out(
     root: &StateRoot,
     store: &mut Store,
     number: u32,
     target: &Target,
+    set_aside: bool,
+    progress: &Progress<'_>,
+) -> Result<RolledBack> {
+    let done = begun(root, store, number, target, set_aside, progress);
+    if done.is_err() && !is_promised(store).unwrap_or(true) {
+        // Nothing was promised. What can't be cleared up now is by the next command.
+        let _ = Stage::give_up(root.dir());
+    }
+    done
+}
+
+fn begun(
+    root: &StateRoot,
+    store: &mut Store,
+    number: u32,
+    target: &Target,
+    set_aside: bool,
     progress: &Progress<'_>,
 ) -> Result<RolledBack> {
     let mut done = RolledBack {
@@ -157,35 +112,55 @@ pub fn carry_out(
         files: Restored::default(),
         number,
         outcome: Outcome::Unchanged,
+        set_aside: None,
         to: target.record.link(),
         world_rebuilt: false,
     };
-    let unchanged = || format!("rollback {number} to {}: nothing was changed", done.to.name);
-    let now = state::capture(root, store, progress).with_context(unchanged)?;
-    if now.id == target.baseline.id {
-        let became = (Outcome::Requested, Outcome::Unchanged);
-        store.end_rollback(number, became, machine::now_unix_ms())?;
-        store.commit(Durability::Power)?;
-        return Ok(done);
-    }
-    let before = state::keep_before(root, store, number, &now).with_context(unchanged)?;
-    let found = State::of(&now.manifest)?;
+    let name = &target.record.name;
+    let unchanged = || format!("rollback {number} to {name}: nothing was changed");
     let commit = store.rollback(number)?.world_commit;
-    let found = (found.files.entries(), found.world);
-    let staged = prepare(root, &target.state, found, commit, progress);
-    if staged.is_err() {
-        // Nothing was promised. What can't be cleared up now is by the next command.
-        let _ = Stage::clear(root.dir());
-    }
+    let now = open_closed(root).and_then(|opened| state::capture(root, store, &opened, progress));
+    let staged = match now {
+        Ok(now)
+            // By what they say: one state has two ids where an earlier release kept fewer bits
+            // of a mode.
+            if differences(&target.baseline.manifest, now.manifest.entries()).is_empty() =>
+        {
+            Stage::give_up(root.dir())?;
+            let became = (Outcome::Requested, Outcome::Unchanged);
+            store.end_rollback(number, became, machine::now_unix_ms())?;
+            store.commit(Durability::Power)?;
+            return Ok(done);
+        }
+        Ok(now) => {
+            let before = state::keep_before(root, store, number, &now).with_context(unchanged)?;
+            done.before = Some(before.link());
+            let found = State::of(&now.manifest)?;
+            let found = (found.files.entries(), found.world);
+            prepare(root, &target.state, found, commit, progress)
+        }
+        Err(error) if set_aside => {
+            // As it was, folders that were opened to be read, too.
+            Stage::give_up(root.dir()).with_context(unchanged)?;
+            done.set_aside = Some(SetAside {
+                folder: rollback::aside_folder(number),
+                why: format!("{error:#}"),
+            });
+            prepare_aside(root, store, &target.state, commit, progress).map(Some)
+        }
+        Err(error) => Err(anyhow!(
+            "{error:#}; or 'coo rollback {name} --set-aside' moves the present state to a folder of its own, as it is, and goes on"
+        )),
+    };
     let staged = staged.with_context(unchanged)?;
     (done.files, done.world_rebuilt) = staged.unwrap_or_default();
     let lineage = state::last_number(root)?;
     store
-        .promise_rollback(number, &before.link(), lineage, &target.artefacts)
+        .promise_rollback(number, done.before.as_ref(), lineage, &target.artefacts)
         .and_then(|()| store.commit(Durability::Power))
         .with_context(|| unfinished(number, &done.to))?;
     finish(root, store, &store.rollback(number)?)?;
-    (done.before, done.outcome) = (Some(before.link()), Outcome::Restored);
+    done.outcome = Outcome::Restored;
     Ok(done)
 }
 
@@ -196,49 +171,28 @@ fn unfinished(number: u32, to: &Link) -> String {
     )
 }
 
-/// Stages the way to `wanted` from what is found, files and world, unless that is it. A new
-/// world has `commit` as the number of its last commit, so that no older one is made again.
-fn prepare(
-    root: &StateRoot,
-    wanted: &State,
-    (files, world): (&[Entry], (Digest, u64)),
-    commit: u32,
-    progress: &Progress<'_>,
-) -> Result<Option<(Restored, bool)>> {
-    let steps = steps(&wanted.files, files, None)?;
-    let is_rebuilt = world != wanted.world;
-    if steps.is_empty() && !is_rebuilt {
-        return Ok(None);
-    }
-    let folder = root.path().canonicalize()?.join(STAGE);
-    let shown = || format!("folder {}", folder.display());
-    let stage = Stage::create(root.dir()).with_context(|| format!("{}: can't be made", shown()))?;
-    let objects = Objects::new(root);
-    let written = stage.fill(&objects, &wanted.files, &steps, progress)?;
-    if is_rebuilt {
-        let dump = objects.open(&wanted.world.0)?;
-        dump::rebuild(dump, wanted.world, &folder.join(world::FILE), commit)
-            .with_context(|| objects.shown(&wanted.world.0))?;
-    }
-    stage
-        .seal(&steps)
-        .with_context(|| format!("{}: can't be written", shown()))?;
-    Ok(Some((Restored::of(&steps, written), is_rebuilt)))
-}
-
 /// Does what is promised and not done yet. Again, from the beginning: no harm.
 fn finish(root: &StateRoot, store: &mut Store, request: &Request) -> Result<()> {
     let done = (|| -> Result<()> {
-        perform_staged(root)?;
-        // Nothing differs now, unless somebody took the stage away or wrote meanwhile.
+        let aside = request.set_aside();
+        perform_staged(root, aside.as_deref())?;
         let manifest = manifest(root, &request.to.baseline)?;
         let wanted = State::of(&manifest)?;
         let quiet = Progress::new(None);
+        if let Some(aside) = &aside
+            && root.dir().symlink_metadata(aside).is_err()
+        {
+            // Somebody took the stage away before anything was set aside.
+            prepare_aside(root, store, &wanted, request.world_commit, &quiet)?;
+            perform_staged(root, Some(aside))?;
+        }
+        // Nothing differs now, unless somebody took the stage away or wrote meanwhile; or folders
+        // that were opened to be read are to be closed again.
         let files = restore::found(&wanted.files, &Tree::of_state(root)?, &quiet)?;
         let world = dump::digest_and_size(&root.path().join(world::FILE))?;
         let found = (files.as_slice(), world);
         if prepare(root, &wanted, found, request.world_commit, &quiet)?.is_some() {
-            perform_staged(root)?;
+            perform_staged(root, None)?;
         }
         let became = (Outcome::Promised, Outcome::Restored);
         store.end_rollback(request.number, became, machine::now_unix_ms())?;
@@ -247,18 +201,46 @@ fn finish(root: &StateRoot, store: &mut Store, request: &Request) -> Result<()> 
     done.with_context(|| unfinished(request.number, &request.to))
 }
 
-/// Does what is staged, if that was sealed, and removes the stage.
-fn perform_staged(root: &StateRoot) -> Result<()> {
+/// Does what is staged, if that was sealed, and removes the stage; what was set aside goes to the
+/// folder `aside` of the root first.
+fn perform_staged(root: &StateRoot, aside: Option<&str>) -> Result<()> {
     if let Some(stage) = Stage::open(root.dir()).context(STAGE)?
         && let Some(steps) = stage.steps().context(STAGE)?
     {
-        perform(root.dir(), &stage, &steps)?;
+        perform(root.dir(), &stage, &steps, &Progress::new(None))?;
         put_world(root, &stage).with_context(|| {
             let path = root.path().join(world::FILE);
             format!("database {}: can't be replaced", path.display())
         })?;
+        if let Some(aside) = aside {
+            keep_aside(root, &stage, aside).with_context(|| {
+                format!(
+                    "folder {}: can't be made",
+                    root.path().join(aside).display()
+                )
+            })?;
+        }
     }
     Stage::clear(root.dir())
+}
+
+/// Gives what was set aside its name in the root, where nothing is removed.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "moves a folder of the stage to a name that nothing else has"
+)]
+fn keep_aside(root: &StateRoot, stage: &Stage, aside: &str) -> io::Result<()> {
+    if stage.aside()?.is_none() {
+        // It has its name.
+        return Ok(());
+    }
+    let (folder, name) = aside.rsplit_once('/').unwrap_or(("", aside));
+    fault::point("aside.folder")?;
+    let folder = root.folder(folder, true)?;
+    fault::point("aside.put")?;
+    stage.dir().rename(ASIDE, &folder, name)?;
+    disk::sync_folder(&folder)?;
+    disk::sync_folder(root.dir())
 }
 
 /// Gives a world that was made anew its name. The log of the old one would be taken for its
@@ -273,9 +255,9 @@ fn put_world(root: &StateRoot, stage: &Stage) -> io::Result<()> {
         // It has its name.
         return Ok(());
     }
-    for end in ["-wal", "-shm", "-journal"] {
+    for name in &governed::WORLD_ON_DISK[1..] {
         fault::point("world.log")?;
-        match dir.remove_file(format!("{}{end}", world::FILE)) {
+        match dir.remove_file(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             removed => removed?,
         }
@@ -286,8 +268,13 @@ fn put_world(root: &StateRoot, stage: &Stage) -> io::Result<()> {
     disk::sync_folder(dir)
 }
 
-/// Whether an earlier process promised a rollback that is not done.
-pub fn is_pending(store: &Store) -> Result<bool> {
+/// Whether an earlier process promised a rollback that is not done, or left what it had prepared
+/// for one.
+pub fn is_pending(root: &StateRoot, store: &Store) -> Result<bool> {
+    Ok(root.dir().symlink_metadata(STAGE).is_ok() || is_promised(store)?)
+}
+
+fn is_promised(store: &Store) -> Result<bool> {
     Ok(store.promised_rollback()?.is_some())
 }
 
@@ -295,7 +282,7 @@ pub fn is_pending(store: &Store) -> Result<bool> {
 /// not. The caller alone writes to `root`. Gives a line to say, if there was one.
 pub fn recover(root: &StateRoot, store: &mut Store) -> Result<Option<String>> {
     let Some(request) = store.promised_rollback()? else {
-        Stage::clear(root.dir())?;
+        Stage::give_up(root.dir())?;
         return Ok(None);
     };
     finish(root, store, &request)?;

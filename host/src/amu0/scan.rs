@@ -1,12 +1,13 @@
-//! Reads a tree: what is in it, and the digests of its files. Follows no link, reads nothing
-//! below another mount point, and changes nothing.
+//! A tree: which part of which directory it is, and the digests of its files. Follows no link, and
+//! changes nothing.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, FileType, FileTypeExt as _, Metadata, MetadataExt as _};
-use coo_kernel::baseline::{Entry, Mode, NOT_READ, Node, TreePath};
+use cap_std::fs::Dir;
+use coo_kernel::baseline::{Entry, NOT_READ, Node, TreePath};
 use coo_kernel::digest::Digest;
 use coo_kernel::freeze::covered::MODULES;
 use coo_kernel::governed;
@@ -15,6 +16,7 @@ use coo_kernel::repository::scope::Scope;
 use rayon::prelude::*;
 
 use super::disk;
+use super::look::{Scanned, files_of};
 use super::progress::Progress;
 use crate::hashing;
 use crate::state_root::StateRoot;
@@ -39,14 +41,6 @@ enum Part {
     Modules,
     /// What these have and those do not leave out, with the folders on the way.
     Scope(Scope, Repository),
-}
-
-/// An entry, its files not read yet, and what changes when somebody changes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scanned {
-    /// A file has the digest `NOT_READ`.
-    pub entry: Entry,
-    stamp: [i64; 5],
 }
 
 impl Tree {
@@ -108,7 +102,7 @@ impl Tree {
         })
     }
 
-    fn has(&self, path: &TreePath) -> bool {
+    pub(super) fn has(&self, path: &TreePath) -> bool {
         self.left_out.as_ref() != Some(path)
             && match &self.part {
                 Part::All => true,
@@ -130,57 +124,6 @@ impl Tree {
             .to_string()
     }
 
-    /// Everything in it, sorted by the bytes of the paths; no file is read.
-    pub fn scan(&self) -> Result<Vec<Scanned>> {
-        let device = self
-            .dir
-            .dir_metadata()
-            .with_context(|| format!("tree {}: can't be examined", self.path.display()))?
-            .dev();
-        let mut found = Vec::new();
-        let mut folders = vec![None];
-        while let Some(folder) = folders.pop() {
-            let shown = || match &folder {
-                Some(path) => format!("folder {}", self.shown(path)),
-                None => format!("tree {}", self.path.display()),
-            };
-            let dir = disk::descend(&self.dir, folder.as_ref())
-                .with_context(|| format!("{}: can't be opened", shown()))?;
-            let unreadable = || format!("{}: can't be read", shown());
-            for entry in dir.entries().with_context(unreadable)? {
-                let entry = entry.with_context(unreadable)?;
-                let name = disk::bytes(entry.file_name());
-                let path = match &folder {
-                    Some(folder) => [folder.bytes(), &name].join(&b'/'),
-                    None => name,
-                };
-                let path = TreePath::new(path)?;
-                if !self.has(&path) {
-                    continue;
-                }
-                let metadata = entry
-                    .metadata()
-                    .with_context(|| format!("{}: can't be examined", self.shown(&path)))?;
-                if metadata.dev() != device {
-                    bail!(
-                        "folder {}: another file system is mounted there; unmount it, or choose a tree without it",
-                        self.shown(&path)
-                    );
-                }
-                let node = node(&dir, &metadata, &path)
-                    .with_context(|| format!("link {}: can't be read", self.shown(&path)))?;
-                if matches!(node, Node::Folder { .. }) {
-                    folders.push(Some(path.clone()));
-                }
-                let stamp = stamp(&metadata);
-                let entry = Entry { path, node };
-                found.push(Scanned { entry, stamp });
-            }
-        }
-        found.par_sort_unstable_by(|a, b| a.entry.path.cmp(&b.entry.path));
-        Ok(found)
-    }
-
     /// What is in the tree, in the form a baseline is compared with. A file is read where
     /// `is_read` says so of its path and size.
     pub fn entries(
@@ -188,11 +131,26 @@ impl Tree {
         is_read: impl Fn(&TreePath, u64) -> bool + Sync,
         progress: &Progress<'_>,
     ) -> Result<Vec<Entry>> {
-        let found = self.scan()?;
-        let files = found
-            .iter()
-            .filter(|found| matches!(found.entry.node, Node::File { .. }));
-        progress.begin("files compared", files.count());
+        self.read(self.scan()?, is_read, progress)
+    }
+
+    /// As `entries`, but a folder that this user may not look into is an entry that says so.
+    pub fn entries_as_found(
+        &self,
+        is_read: impl Fn(&TreePath, u64) -> bool + Sync,
+        progress: &Progress<'_>,
+    ) -> Result<Vec<Entry>> {
+        self.read(self.look()?, is_read, progress)
+    }
+
+    /// What `look` has found, in that form.
+    pub(super) fn read(
+        &self,
+        found: Vec<Scanned>,
+        is_read: impl Fn(&TreePath, u64) -> bool + Sync,
+        progress: &Progress<'_>,
+    ) -> Result<Vec<Entry>> {
+        progress.begin("files compared", files_of(&found, &is_read));
         found
             .into_par_iter()
             .map_init(Folders::default, |folders, found| {
@@ -200,7 +158,7 @@ impl Tree {
                 if let Node::File { sha256, size, .. } = &mut entry.node {
                     if is_read(&entry.path, *size) {
                         *sha256 = self
-                            .digest(folders, &entry.path)
+                            .digest(folders, &entry.path, progress)
                             .with_context(|| format!("file {}", self.shown(&entry.path)))?;
                     }
                     progress.step();
@@ -210,10 +168,15 @@ impl Tree {
             .collect()
     }
 
-    fn digest(&self, folders: &mut Folders, path: &TreePath) -> std::io::Result<Digest> {
+    fn digest(
+        &self,
+        folders: &mut Folders,
+        path: &TreePath,
+        progress: &Progress<'_>,
+    ) -> std::io::Result<Digest> {
         let folder = folders.of(&self.dir, path)?;
         match disk::open_file(folder, disk::name(path.name())) {
-            Ok(file) => hashing::digest_of(file),
+            Ok(file) => hashing::digest_of(progress.reading(file)),
             // A file that its owner can't read is not the one that was once read.
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(NOT_READ),
             Err(error) => Err(error),
@@ -242,55 +205,24 @@ pub struct Folders {
 impl Folders {
     /// The folder below `top` that `path` is in.
     pub fn of(&mut self, top: &Dir, path: &TreePath) -> std::io::Result<&Dir> {
+        self.of_with(top, path, disk::open_folder)
+    }
+
+    /// As `of`, with `open` to open each folder on the way.
+    pub fn of_with(
+        &mut self,
+        top: &Dir,
+        path: &TreePath,
+        open: impl Fn(&Dir, &OsStr) -> std::io::Result<Dir>,
+    ) -> std::io::Result<&Dir> {
         let parent = path.parent();
         let last = self.last.take().filter(|(last, _)| *last == parent);
         let last = if let Some(last) = last {
             last
         } else {
-            let dir = disk::descend(top, parent.as_ref())?;
+            let dir = disk::descend_with(top, parent.as_ref(), open)?;
             (parent, dir)
         };
         Ok(&self.last.insert(last).1)
     }
-}
-
-fn node(folder: &Dir, metadata: &Metadata, path: &TreePath) -> std::io::Result<Node> {
-    let mode = Mode::of(metadata.mode());
-    let kind = metadata.file_type();
-    Ok(if kind.is_file() {
-        Node::File {
-            mode,
-            sha256: NOT_READ,
-            size: metadata.len(),
-        }
-    } else if kind.is_dir() {
-        Node::Folder { mode }
-    } else if kind.is_symlink() {
-        let target = folder.read_link_contents(disk::name(path.name()))?;
-        Node::Link {
-            target: disk::bytes(target),
-        }
-    } else {
-        Node::Other(special(kind))
-    })
-}
-
-fn special(kind: FileType) -> &'static str {
-    if kind.is_socket() {
-        "socket"
-    } else if kind.is_fifo() {
-        "pipe"
-    } else {
-        "device"
-    }
-}
-
-fn stamp(metadata: &Metadata) -> [i64; 5] {
-    [
-        metadata.ino().cast_signed(),
-        metadata.mtime(),
-        metadata.mtime_nsec(),
-        metadata.ctime(),
-        metadata.ctime_nsec(),
-    ]
 }

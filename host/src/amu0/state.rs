@@ -66,7 +66,7 @@ pub fn create(
         bail!("name '{name}': {BEFORE_PREFIX}… is what rollbacks call theirs; choose another");
     }
     let name = chosen_name(root, name)?;
-    let kept = capture(root, store, progress)?;
+    let kept = capture(root, store, &[], progress)?;
     Ok(Captured {
         record: enter(root, store, &name, &kept, reason)?,
         added: kept.added,
@@ -84,11 +84,23 @@ pub fn keep_before(
     enter(root, store, &name, kept, Reason::Rollback(number))
 }
 
-/// Keeps the state and its manifest; it has no name yet.
-pub fn capture(root: &StateRoot, store: &Store, progress: &Progress<'_>) -> Result<KeptState> {
+/// Keeps the state and its manifest; it has no name yet. Folders that were `opened` only to be
+/// read have the mode that they had.
+pub fn capture(
+    root: &StateRoot,
+    store: &Store,
+    opened: &[(TreePath, Mode)],
+    progress: &Progress<'_>,
+) -> Result<KeptState> {
     let tree = Tree::of_state(root)?;
-    let (entries, added) = kept(root, |batch| {
+    let (entries, added) = kept(root, progress, |batch| {
         let mut entries = keep_tree(batch, &tree, progress)?;
+        for (path, mode) in opened {
+            let place = entries.binary_search_by(|entry| entry.path.cmp(path));
+            if let Ok(place) = place {
+                entries[place].node = Node::Folder { mode: *mode };
+            }
+        }
         unlock(store, &mut entries)?;
         for (path, text) in texts(store)? {
             let known = batch.add_text(text.as_bytes())?;
@@ -262,7 +274,7 @@ fn keep_world(root: &StateRoot, batch: &Batch<'_>) -> Result<(Digest, u64)> {
     let path = root.path().join(world::FILE);
     let kept = (|| -> Result<_> {
         let mut file = dumped(root, &waiting)?;
-        let known = batch.add(&mut file)?;
+        let known = batch.add(&mut file, &Progress::new(None))?;
         file.rewind()?;
         let rebuilt = root.path().join(TEMPORARY).canonicalize()?.join(REBUILT);
         dump::rebuild(file, known, &rebuilt, 0)?;

@@ -2,6 +2,7 @@
 //! the state root. Words only; what is done is in `crate::amu0`.
 
 mod list;
+mod restore;
 mod verify;
 
 use std::fmt::Write as _;
@@ -10,8 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::baseline::{Summary, TreePath};
-use coo_kernel::digest::Digest;
+use coo_kernel::baseline::Summary;
 use serde::Serialize;
 
 use super::print;
@@ -48,6 +48,9 @@ enum Command {
         /// What to call the baseline; left out, AMU0-000001 and so on
         #[arg(long)]
         name: Option<String>,
+        /// Also if somebody edited the state since, which its lineage then says
+        #[arg(long)]
+        edited: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -87,6 +90,9 @@ enum Command {
         /// Directory to restore; whatever is not in the baseline is removed from it
         #[arg(long, value_name = "DIR")]
         tree: PathBuf,
+        /// Do not ask before anything in the directory is replaced or removed
+        #[arg(long)]
+        yes: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -101,15 +107,6 @@ struct Made<'a> {
     new_objects: usize,
 }
 
-#[derive(Serialize)]
-struct Done {
-    baseline: Digest,
-    left_out: Option<String>,
-    #[serde(flatten)]
-    restored: amu0::Restored,
-    tree: String,
-}
-
 pub fn cmd_amu0(root: &Path, options: &Options) -> Result<ExitCode> {
     let watched = std::io::stderr().is_terminal();
     let progress = Progress::new(watched.then_some(&print::note));
@@ -118,7 +115,12 @@ pub fn cmd_amu0(root: &Path, options: &Options) -> Result<ExitCode> {
             Some(tree) => create(root, tree, name.as_deref(), *json, &progress),
             None => create_of_state(root, name.as_deref(), *json, &progress),
         },
-        Command::Promote { id, name, json } => promote(root, id, name.as_deref(), *json, &progress),
+        Command::Promote {
+            id,
+            name,
+            edited,
+            json,
+        } => promote(root, id, name.as_deref(), *edited, *json, &progress),
         Command::List { json } => list::list(root, *json),
         Command::Lineage { json } => list::lineage(root, *json),
         Command::Verify {
@@ -130,8 +132,9 @@ pub fn cmd_amu0(root: &Path, options: &Options) -> Result<ExitCode> {
         Command::Restore {
             baseline,
             tree,
+            yes,
             json,
-        } => restore(root, baseline, tree, *json, &progress),
+        } => restore::restore(root, baseline, tree, *yes, *json, &progress),
     }
 }
 
@@ -176,6 +179,7 @@ fn promote(
     root: &Path,
     id: &str,
     name: Option<&str>,
+    edited: bool,
     json: bool,
     progress: &Progress<'_>,
 ) -> Result<ExitCode> {
@@ -186,7 +190,8 @@ fn promote(
         .mission(id.parse().ok().with_context(not_found)?)?;
     let mission = mission.with_context(not_found)?;
     say_what_lacks(&session);
-    let made = amu0::promote(&session.root, &session.store, &mission, name, progress)?;
+    let (root, store) = (&session.root, &session.store);
+    let made = amu0::promote(root, store, &mission, name, edited, progress)?;
     show(&made, json)
 }
 
@@ -239,6 +244,9 @@ fn show(made: &Captured, json: bool) -> Result<ExitCode> {
                 run.mission,
                 run.chain_head.short()
             );
+            for line in list::compared(run) {
+                let _ = writeln!(text, "    {line}");
+            }
         }
         if let Some(after) = &lineage.after {
             let _ = writeln!(text, "  After: {} ({})", after.name, after.baseline.short());
@@ -271,47 +279,4 @@ fn left_out(path: Option<&str>) -> String {
 
 fn find(root: Option<&StateRoot>, asked: &str) -> Result<Baseline> {
     amu0::find(root.with_context(|| amu0::not_found(asked))?, asked)
-}
-
-fn restore(
-    root: &Path,
-    asked: &str,
-    tree: &Path,
-    json: bool,
-    progress: &Progress<'_>,
-) -> Result<ExitCode> {
-    existing(tree)?;
-    let session = Session::for_keeping_in(root, print::note)?;
-    let baseline = find(session.as_ref().map(|session| &session.root), asked)?;
-    let Some(session) = session else {
-        return Ok(ExitCode::FAILURE);
-    };
-    let tree = Tree::open(tree, session.root.path())?;
-    amu0::refuse_partial(&session.root, &baseline, &tree)?;
-    let restored = amu0::restore(&session.root, &baseline, &tree, progress)?;
-    let done = Done {
-        baseline: baseline.id,
-        left_out: tree.left_out.as_ref().map(TreePath::text),
-        restored,
-        tree: tree.path.display().to_string(),
-    };
-    if json {
-        print::json(&done)?;
-    } else {
-        print::out(&format!(
-            "Restore {asked}\n  Id: {}\n  Tree: {}\n{}  Written: {} entries\n  Removed: {} entries\n  Folders with other permissions: {}\n  Result: {}\n",
-            done.baseline,
-            print::one_line(&done.tree),
-            left_out(done.left_out.as_deref()),
-            restored.written,
-            restored.removed,
-            restored.modes,
-            if restored == amu0::Restored::default() {
-                "UNCHANGED"
-            } else {
-                "RESTORED"
-            }
-        ))?;
-    }
-    Ok(ExitCode::SUCCESS)
 }

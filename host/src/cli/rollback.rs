@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::rollback::{Outcome, PROMPT, Request, before_name};
+use coo_kernel::rollback::{Outcome, PROMPT, Request, aside_folder, before_name};
 
 use super::print;
-use crate::amu0::rollback::{self, RolledBack};
+use crate::amu0::rollback::{self, RolledBack, SetAside};
 use crate::amu0::{self, Progress};
 use crate::freeze::Purpose;
 use crate::machine::rfc3339;
@@ -25,8 +25,11 @@ pub struct Options {
     /// Ask on behalf of this migration attempt, which may ask once
     #[arg(long, value_name = "ID")]
     attempt: Option<String>,
+    /// Move a state that can't be read, and so not be kept, to a folder of its own, and go on
+    #[arg(long)]
+    set_aside: bool,
     /// List every rollback that was asked for, and what became of it
-    #[arg(long, conflicts_with_all = ["baseline", "attempt"])]
+    #[arg(long, conflicts_with_all = ["baseline", "attempt", "set_aside"])]
     log: bool,
     /// Print JSON
     #[arg(long)]
@@ -53,8 +56,16 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
     let target = rollback::target(&held.root, &held.store, asked, &progress)?;
     let attempt = options.attempt.as_deref();
     let number = rollback::request(&held.root, &mut held.store, &target, attempt)?;
+    let aside = if options.set_aside {
+        format!(
+            ",\n      or where it can't be, moved as it is to {}",
+            aside_folder(number)
+        )
+    } else {
+        String::new()
+    };
     print::note(&format!(
-        "rollback {number}: artefacts/, manifests/, config.json and the databases of\n      {} become what baseline {} ({}) has;\n      if that changes anything, the state now is kept as {}",
+        "rollback {number}: artefacts/, manifests/, config.json and the databases of\n      {} become what baseline {} ({}) has;\n      if that changes anything, the state now is kept as {}{aside}",
         root.display(),
         target.record.name,
         target.record.baseline.short(),
@@ -63,7 +74,14 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
     rollback::confirm(&held.root, &mut held.store, number, &target, || {
         print::ask(PROMPT)
     })?;
-    let done = rollback::carry_out(&held.root, &mut held.store, number, &target, &progress)?;
+    let done = rollback::carry_out(
+        &held.root,
+        &mut held.store,
+        number,
+        &target,
+        options.set_aside,
+        &progress,
+    )?;
     if options.json {
         print::json(&done)?;
     } else {
@@ -80,9 +98,22 @@ fn text(done: &RolledBack) -> String {
     if let Some(before) = &done.before {
         let _ = writeln!(
             text,
-            "  Before: {} ({})\n  Written: {} entries\n  Removed: {} entries\n  Folders with other permissions: {}\n  World: {}\n  Artefacts on record: {}",
+            "  Before: {} ({})",
             before.name,
-            before.baseline.short(),
+            before.baseline.short()
+        );
+    }
+    if let Some(SetAside { folder, why }) = &done.set_aside {
+        let _ = writeln!(
+            text,
+            "  Set aside: {folder}/ in the state root\n  Why: {}",
+            print::one_line(why)
+        );
+    }
+    if done.outcome == Outcome::Restored {
+        let _ = writeln!(
+            text,
+            "  Written: {} entries\n  Removed: {} entries\n  Folders with another mode: {}\n  World: {}\n  Artefacts on record: {}",
             done.files.written,
             done.files.removed,
             done.files.modes,
@@ -135,6 +166,9 @@ fn line(request: &Request) -> String {
     }
     if let Some(before) = &request.before {
         more("the state before it is", &before.name);
+    }
+    if let Some(folder) = request.set_aside() {
+        more("the state before it was set aside to", &folder);
     }
     text
 }

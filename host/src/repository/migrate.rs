@@ -107,11 +107,13 @@ fn sorted_out(
             Node::File { size, .. } if migration.is_outside(&text) && size <= SOURCE_BYTES_MAX => {
                 paths.push(path);
             }
-            Node::Link { .. } | Node::Other(_) if migration.has(&text) => bail!(
-                "{} {}: has a part in the migration and is no file; take it out of [migrate], or make it a file",
-                node.kind(),
-                repository.tree.shown(&path)
-            ),
+            Node::Link { .. } | Node::Closed { .. } | Node::Other(_) if migration.has(&text) => {
+                bail!(
+                    "{} {}: has a part in the migration and is no file; take it out of [migrate], or make it a file",
+                    node.kind(),
+                    repository.tree.shown(&path)
+                )
+            }
             _ => {}
         }
         there.push(text);

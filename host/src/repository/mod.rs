@@ -147,7 +147,7 @@ impl Repository {
             match entry.node {
                 Node::File { .. } => files.push(entry.path),
                 Node::Folder { .. } => {}
-                Node::Link { .. } | Node::Other(_) => bail!(
+                Node::Link { .. } | Node::Closed { .. } | Node::Other(_) => bail!(
                     "{} {}: is in scope and is no file; exclude it in {}",
                     entry.node.kind(),
                     self.tree.shown(&entry.path),

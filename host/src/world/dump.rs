@@ -70,9 +70,24 @@ pub fn digest(root: &Path) -> Result<Option<Digest>> {
 
 /// Digest and size of the dump of the world in the file `path`.
 pub fn digest_and_size(path: &Path) -> Result<(Digest, u64)> {
+    digested(|out| write(path, out))
+}
+
+/// Digest of the dump of what `connection` sees, in the transaction that it is in.
+pub fn digest_within(connection: &Connection) -> Result<Digest> {
+    Ok(digested(|out| dump(connection, out))?.0)
+}
+
+/// Digest of the dump of a world in which no statement was ever run.
+#[allow(clippy::disallowed_methods, reason = "in memory")]
+pub fn digest_of_nothing() -> Result<Digest> {
+    digest_within(&Connection::open_in_memory()?)
+}
+
+fn digested(dump: impl FnOnce(&mut Out<'_>) -> Result<()>) -> Result<(Digest, u64)> {
     let mut hashing = Hashing::new(io::sink());
     let mut size = 0;
-    write(path, &mut |bytes| {
+    dump(&mut |bytes| {
         size += bytes.len() as u64;
         hashing.write_all(bytes)
     })?;
@@ -100,7 +115,7 @@ pub fn write(path: &Path, out: &mut Out<'_>) -> Result<()> {
         Connection::open_in_memory().map_err(Into::into)
     };
     connection
-        .and_then(|connection| dump(&connection, out))
+        .and_then(|connection| dump(&*connection.unchecked_transaction()?, out))
         .with_context(|| format!("database {}", path.display()))
 }
 
@@ -152,7 +167,6 @@ fn line(out: &mut Out<'_>, line: &Line) -> Result<()> {
 }
 
 fn dump(connection: &Connection, out: &mut Out<'_>) -> Result<()> {
-    let connection = connection.unchecked_transaction()?;
     let format = FORMAT.to_owned();
     line(out, &Line::World { format })?;
     let mut schema = connection.prepare(
@@ -163,8 +177,8 @@ fn dump(connection: &Connection, out: &mut Out<'_>) -> Result<()> {
         let (kind, name, sql) = (row.get(0)?, row.get(1)?, row.get(2)?);
         line(out, &Line::Schema { kind, name, sql })?;
     }
-    for table in tables(&connection)? {
-        dump_table(&connection, &table, out)?;
+    for table in tables(connection)? {
+        dump_table(connection, &table, out)?;
     }
     Ok(())
 }

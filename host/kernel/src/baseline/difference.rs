@@ -14,7 +14,7 @@ pub enum Change {
     Extra,
     /// A file with another content.
     Content,
-    /// Other permissions.
+    /// Another mode.
     Mode,
     /// A folder where a file should be, and so on.
     Kind,
@@ -71,10 +71,10 @@ pub(super) fn changes(wanted: &Node, found: &Node) -> Vec<Change> {
                 (sha256, size) != (found_sha256, found_size),
                 Change::Content,
             );
-            note(mode != found_mode, Change::Mode);
+            note(!mode.is_met_by(*found_mode), Change::Mode);
         }
         (Node::Folder { mode }, Node::Folder { mode: found }) => {
-            note(mode != found, Change::Mode);
+            note(!mode.is_met_by(*found), Change::Mode);
         }
         (Node::Link { target }, Node::Link { target: found }) => {
             note(target != found, Change::Target);

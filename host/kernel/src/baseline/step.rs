@@ -17,8 +17,10 @@ pub enum Step {
     Remove(TreePath),
     /// What the baseline has there comes, with all that is in it; what stands there goes.
     Put(TreePath),
-    /// The folder there gets these permissions.
+    /// The folder there gets this mode.
     Mode(TreePath, Mode),
+    /// What stands there goes as it is to where nothing is removed.
+    SetAside(TreePath),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -27,6 +29,7 @@ enum Row {
     Mode { mode: String, path: String },
     Put { path: String },
     Remove { path: String },
+    SetAside { path: String },
 }
 
 /// The steps from `found`, which is sorted, to `wanted`. `kept` is not looked at and must not
@@ -85,6 +88,47 @@ pub fn steps(
     Ok(steps)
 }
 
+/// What steps come to, by entries of the tree.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// There now and not afterwards.
+    pub removed: usize,
+    /// There now, and something else afterwards.
+    pub replaced: usize,
+    /// Not there now.
+    pub made: usize,
+    /// Folders of which only the mode becomes another.
+    pub modes: usize,
+    /// Folders that can't be looked into, and go with all that is in them.
+    pub closed: usize,
+}
+
+/// What `steps` from `found`, which is sorted, to `wanted` come to.
+pub fn effect(wanted: &Manifest, found: &[Entry], steps: &[Step]) -> Effect {
+    let mut effect = Effect::default();
+    let mut moved = BTreeSet::new();
+    let mut modes = BTreeSet::new();
+    for step in steps {
+        match step {
+            Step::Mode(path, _) => modes.insert(path),
+            Step::Remove(path) | Step::Put(path) | Step::SetAside(path) => moved.insert(path),
+        };
+    }
+    for (path, wanted, found) in side_by_side(wanted.entries(), found) {
+        if path.ancestry().any(|folder| moved.contains(&folder)) {
+            match (wanted, found) {
+                (None, _) => effect.removed += 1,
+                (_, None) => effect.made += 1,
+                _ => effect.replaced += 1,
+            }
+            effect.closed += usize::from(matches!(found, Some(Node::Closed { .. })));
+        } else if modes.contains(path) && wanted != found {
+            effect.modes += 1;
+        }
+    }
+    effect
+}
+
 /// Steps as text.
 pub fn print_steps(steps: &[Step]) -> String {
     let rows: Vec<Row> = steps
@@ -92,6 +136,7 @@ pub fn print_steps(steps: &[Step]) -> String {
         .map(|step| match step {
             Step::Remove(path) => Row::Remove { path: path.text() },
             Step::Put(path) => Row::Put { path: path.text() },
+            Step::SetAside(path) => Row::SetAside { path: path.text() },
             Step::Mode(path, mode) => Row::Mode {
                 mode: mode.text(),
                 path: path.text(),
@@ -110,6 +155,7 @@ pub fn parse_steps(bytes: &[u8]) -> Result<Vec<Step>, Refused> {
             Ok(match row {
                 Row::Remove { path } => Step::Remove(TreePath::from_text(&path)?),
                 Row::Put { path } => Step::Put(TreePath::from_text(&path)?),
+                Row::SetAside { path } => Step::SetAside(TreePath::from_text(&path)?),
                 Row::Mode { mode, path } => {
                     Step::Mode(TreePath::from_text(&path)?, Mode::from_text(&mode)?)
                 }

@@ -61,7 +61,7 @@ impl Snapshot {
                     sha256: *sha256,
                 }),
                 Node::Folder { .. } => {}
-                Node::Link { .. } | Node::Other(_) => {
+                Node::Link { .. } | Node::Closed { .. } | Node::Other(_) => {
                     let kind = entry.node.kind();
                     return Err(Refused { path, kind });
                 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use coo_kernel::lineage::Link;
+use coo_kernel::lineage::{Link, Run};
 use coo_kernel::rollback::Request;
 use serde::Serialize;
 
@@ -81,6 +81,23 @@ pub fn lineage(root: &Path, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// In which way a state is not known to be what the run left.
+pub fn compared(run: &Run) -> Vec<String> {
+    let Some(compared) = &run.compared else {
+        return vec!["not compared with what the run left".to_owned()];
+    };
+    let mut lines = Vec::new();
+    for (names, what) in [
+        (&compared.edited, "edited since the run"),
+        (&compared.unknown, "not compared, the run recorded nothing"),
+    ] {
+        if !names.is_empty() {
+            lines.push(format!("{what}: {}", names.join(", ")));
+        }
+    }
+    lines
+}
+
 fn text(view: &View) -> String {
     let mut text = String::new();
     for record in &view.baselines {
@@ -115,6 +132,9 @@ fn text(view: &View) -> String {
         );
         if !from.is_empty() {
             let _ = writeln!(text, "    {}", from.join(", "));
+        }
+        for line in lineage.run.iter().flat_map(compared) {
+            let _ = writeln!(text, "    {line}");
         }
         let then = |request: &&Request| {
             request.outcome.is_at_baseline() && request.lineage == lineage.number

@@ -152,6 +152,7 @@ impl Change<'_> {
             &mut session.store,
             number,
             &target,
+            false,
             &self.progress,
         )?;
         Ok(())

@@ -7,8 +7,8 @@ use super::Planned;
 use crate::baseline::{Entry, Manifest, Mode, Node, Refused, TreePath};
 use crate::digest::Digest;
 
-/// Of folders that nothing is copied from.
-const FOLDER_MODE: Mode = Mode::of(0o755);
+/// Of folders that nothing is copied from: what is inherited from the folder they are in stays.
+const FOLDER_MODE: Mode = Mode::permissions(0o755);
 
 /// Why there is no such tree.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -189,15 +189,15 @@ mod tests {
             shown,
             [
                 "far/ 0755".to_owned(),
-                "far/new/ 0750".to_owned(),
-                format!("far/new/a.py 0644 {}", short("A")),
-                "far/new/empty/ 0750".to_owned(),
-                format!("far/new/run 0755 {}", short("r")),
-                "old/ 0750".to_owned(),
-                format!("old/a.py 0644 {}", short("a")),
-                "old/empty/ 0750".to_owned(),
-                format!("old/run 0755 {}", short("r")),
-                format!("t.py 0644 {}", short("T")),
+                "far/new/ 00750".to_owned(),
+                format!("far/new/a.py 00644 {}", short("A")),
+                "far/new/empty/ 00750".to_owned(),
+                format!("far/new/run 00755 {}", short("r")),
+                "old/ 00750".to_owned(),
+                format!("old/a.py 00644 {}", short("a")),
+                "old/empty/ 00750".to_owned(),
+                format!("old/run 00755 {}", short("r")),
+                format!("t.py 00644 {}", short("T")),
             ]
         );
         let after = deleted(&between, &from).unwrap();

@@ -1,0 +1,207 @@
+//! Looks at what is in a tree, and reads no file. Follows no link, looks at nothing below another
+//! mount point, and changes nothing.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result, bail};
+use cap_std::fs::{Dir, FileType, FileTypeExt as _, Metadata, MetadataExt as _};
+use coo_kernel::baseline::{Entry, Mode, NOT_READ, Node, TreePath};
+use rayon::prelude::*;
+
+use super::disk;
+use super::scan::Tree;
+
+/// An entry, its files not read yet, and what changes when somebody changes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scanned {
+    /// A file has the digest `NOT_READ`.
+    pub entry: Entry,
+    stamp: [i64; 5],
+}
+
+impl Scanned {
+    /// Path and mode of a folder that this user may not look into.
+    pub fn closed(&self) -> Option<(TreePath, Mode)> {
+        match self.entry.node {
+            Node::Closed { mode } => Some((self.entry.path.clone(), mode)),
+            _ => None,
+        }
+    }
+}
+
+impl Tree {
+    /// Everything in it, sorted by the bytes of the paths; no file is read. A folder that this
+    /// user may not look into is an error.
+    pub fn scan(&self) -> Result<Vec<Scanned>> {
+        let found = self.look()?;
+        let closed: Vec<String> = found
+            .iter()
+            .filter_map(Scanned::closed)
+            .map(|(path, mode)| format!("'{}' (mode {:04o})", path.text(), mode.bits()))
+            .collect();
+        if !closed.is_empty() {
+            bail!(
+                "tree {}: its folders {} can't be read by this user; 'chmod u+rwx' opens them, if they are this user's",
+                self.path.display(),
+                listed(&closed)
+            );
+        }
+        Ok(found)
+    }
+
+    /// As `scan`, but a folder that this user may not look into is an entry that says so.
+    pub fn look(&self) -> Result<Vec<Scanned>> {
+        let device = self
+            .dir
+            .dir_metadata()
+            .with_context(|| format!("tree {}: can't be examined", self.path.display()))?
+            .dev();
+        let mut found = Vec::new();
+        let mut folders = vec![None];
+        while let Some(folder) = folders.pop() {
+            let inside = self.look_into(folder.as_ref(), device)?;
+            let (inside, folder) = match (inside, folder) {
+                (Ok(inside), folder) => (inside, folder),
+                (Err(_), Some(mut folder)) => {
+                    if let Node::Folder { mode } = folder.entry.node {
+                        folder.entry.node = Node::Closed { mode };
+                    }
+                    (Vec::new(), Some(folder))
+                }
+                (Err(error), None) => {
+                    return Err(error)
+                        .with_context(|| format!("tree {}: can't be read", self.path.display()));
+                }
+            };
+            found.extend(folder);
+            for inside in inside {
+                if matches!(inside.entry.node, Node::Folder { .. }) {
+                    folders.push(Some(inside));
+                } else {
+                    found.push(inside);
+                }
+            }
+        }
+        found.par_sort_unstable_by(|a, b| a.entry.path.cmp(&b.entry.path));
+        Ok(found)
+    }
+
+    /// What is in `folder`, or in the tree's top where there is none; an inner error where this
+    /// user may not know.
+    fn look_into(
+        &self,
+        folder: Option<&Scanned>,
+        device: u64,
+    ) -> Result<std::io::Result<Vec<Scanned>>> {
+        let folder = folder.map(|folder| &folder.entry.path);
+        let shown = || match folder {
+            Some(path) => format!("folder {}: can't be read", self.shown(path)),
+            None => format!("tree {}: can't be read", self.path.display()),
+        };
+        let read = || -> std::io::Result<_> {
+            let dir = disk::descend(&self.dir, folder)?;
+            let mut inside = Vec::new();
+            for entry in dir.entries()? {
+                let entry = entry?;
+                let name = disk::bytes(entry.file_name());
+                let path = match folder {
+                    Some(folder) => [folder.bytes(), &name].join(&b'/'),
+                    None => name,
+                };
+                let path = TreePath::new(path).map_err(std::io::Error::other)?;
+                if self.has(&path) {
+                    let metadata = entry.metadata()?;
+                    let node = node(&dir, &metadata, &path)?;
+                    let stamp = stamp(&metadata);
+                    let entry = Entry { path, node };
+                    inside.push((Scanned { entry, stamp }, metadata.dev()));
+                }
+            }
+            Ok(inside)
+        };
+        let inside = match read() {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Ok(Err(error));
+            }
+            inside => inside.with_context(shown)?,
+        };
+        if let Some((other, _)) = inside.iter().find(|(_, own)| *own != device) {
+            bail!(
+                "folder {}: another file system is mounted there; unmount it, or choose a tree without it",
+                self.shown(&other.entry.path)
+            );
+        }
+        Ok(Ok(inside.into_iter().map(|(found, _)| found).collect()))
+    }
+}
+
+/// How many files there are, and how many bytes in those of them that are read.
+pub(super) fn files_of(
+    found: &[Scanned],
+    is_read: impl Fn(&TreePath, u64) -> bool,
+) -> (usize, u64) {
+    let (mut files, mut bytes) = (0, 0_u64);
+    for Scanned { entry, .. } in found {
+        if let Node::File { size, .. } = entry.node {
+            files += 1;
+            if is_read(&entry.path, size) {
+                bytes = bytes.saturating_add(size);
+            }
+        }
+    }
+    (files, bytes)
+}
+
+/// So many offending entries are named; more are counted.
+const NAMED_MAX: usize = 20;
+
+/// Some of `lines`, and how many there are besides.
+pub(super) fn listed(lines: &[String]) -> String {
+    let mut text = lines[..lines.len().min(NAMED_MAX)].join(", ");
+    if lines.len() > NAMED_MAX {
+        // Writing to a string does not fail.
+        let _ = write!(text, " and {} more", lines.len() - NAMED_MAX);
+    }
+    text
+}
+
+fn node(folder: &Dir, metadata: &Metadata, path: &TreePath) -> std::io::Result<Node> {
+    let mode = Mode::of(metadata.mode());
+    let kind = metadata.file_type();
+    Ok(if kind.is_file() {
+        Node::File {
+            mode,
+            sha256: NOT_READ,
+            size: metadata.len(),
+        }
+    } else if kind.is_dir() {
+        Node::Folder { mode }
+    } else if kind.is_symlink() {
+        let target = folder.read_link_contents(disk::name(path.name()))?;
+        Node::Link {
+            target: disk::bytes(target),
+        }
+    } else {
+        Node::Other(special(kind))
+    })
+}
+
+fn special(kind: FileType) -> &'static str {
+    if kind.is_socket() {
+        "socket"
+    } else if kind.is_fifo() {
+        "pipe"
+    } else {
+        "device"
+    }
+}
+
+fn stamp(metadata: &Metadata) -> [i64; 5] {
+    [
+        metadata.ino().cast_signed(),
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+        metadata.ctime(),
+        metadata.ctime_nsec(),
+    ]
+}

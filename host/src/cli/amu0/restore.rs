@@ -1,0 +1,118 @@
+//! `coo amu0 restore`: a directory becomes what a baseline of it was. Tells what will become of
+//! what is there, and asks before any of it goes; what is done is in `crate::amu0`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use coo_kernel::baseline::{Effect, TreePath};
+use coo_kernel::digest::Digest;
+use coo_kernel::rollback::Said;
+use serde::Serialize;
+
+use super::{existing, find, left_out};
+use crate::amu0::{self, Baseline, Plan, Progress, Tree};
+use crate::cli::print;
+use crate::session::Session;
+
+/// What a person types.
+const CONFIRMATION: &str = "CONFIRM_RESTORE";
+
+#[derive(Serialize)]
+struct Done {
+    baseline: Digest,
+    left_out: Option<String>,
+    #[serde(flatten)]
+    restored: amu0::Restored,
+    tree: String,
+}
+
+pub fn restore(
+    root: &Path,
+    asked: &str,
+    tree: &Path,
+    yes: bool,
+    json: bool,
+    progress: &Progress<'_>,
+) -> Result<ExitCode> {
+    existing(tree)?;
+    let session = Session::for_keeping_in(root, print::note)?;
+    let baseline = find(session.as_ref().map(|session| &session.root), asked)?;
+    let Some(session) = session else {
+        return Ok(ExitCode::FAILURE);
+    };
+    let root = &session.root;
+    let tree = Tree::open(tree, root.path())?;
+    amu0::refuse_partial(root, &baseline, &tree)?;
+    let restored = if yes {
+        amu0::restore(root, &baseline, &tree, progress)?
+    } else {
+        let plan = amu0::plan(&baseline, &tree, progress)?;
+        if plan.touches_something() {
+            confirm(&baseline, &tree, &plan)?;
+        }
+        amu0::restore_as_planned(root, &baseline, &tree, &plan, progress)?
+    };
+    let done = Done {
+        baseline: baseline.id,
+        left_out: tree.left_out.as_ref().map(TreePath::text),
+        restored,
+        tree: tree.path.display().to_string(),
+    };
+    if json {
+        print::json(&done)?;
+    } else {
+        print::out(&format!(
+            "Restore {asked}\n  Id: {}\n  Tree: {}\n{}  Written: {} entries\n  Removed: {} entries\n  Folders with another mode: {}\n  Result: {}\n",
+            done.baseline,
+            print::one_line(&done.tree),
+            left_out(done.left_out.as_deref()),
+            restored.written,
+            restored.removed,
+            restored.modes,
+            if restored == amu0::Restored::default() {
+                "UNCHANGED"
+            } else {
+                "RESTORED"
+            }
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Nothing of what is there is kept, so a person says yes first.
+fn confirm(baseline: &Baseline, tree: &Tree, plan: &Plan) -> Result<()> {
+    let tree = print::one_line(&tree.path.display().to_string());
+    let asked = &baseline.asked;
+    print::note(&format!(
+        "{tree}\n      becomes what baseline {asked} ({}) has: {};\n      what goes is not kept; 'coo amu0 verify {asked} --tree DIR' names it",
+        baseline.id.short(),
+        shown(&plan.effect)
+    ));
+    let said = print::ask(&format!("Type '{CONFIRMATION}' to proceed"));
+    if said.strip_suffix(b"\n").unwrap_or(&said) == CONFIRMATION.as_bytes() {
+        return Ok(());
+    }
+    bail!(
+        "tree {tree}: {}, and only {CONFIRMATION} counts; nothing was restored; ask again and type exactly that, or say --yes",
+        Said::Line(&said)
+    );
+}
+
+fn shown(effect: &Effect) -> String {
+    let mut text = format!(
+        "{} entries replaced, {} removed, {} made",
+        effect.replaced, effect.removed, effect.made
+    );
+    for (count, what) in [
+        (effect.modes, "folders get another mode"),
+        (effect.closed, "folders that can't be looked into go whole"),
+    ] {
+        if count > 0 {
+            // Writing to a string does not fail.
+            let _ = write!(text, ", {count} {what}");
+        }
+    }
+    text
+}
