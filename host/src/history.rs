@@ -3,12 +3,16 @@
 
 use anyhow::{Context as _, Result};
 use coo_kernel::authority::Policy;
-use coo_kernel::journal::{Chain, EnvironmentBody, Kind, Progress, Record, StepStartedBody};
+use coo_kernel::db::Answer;
+use coo_kernel::journal::{
+    CallBody, Chain, EnvironmentBody, Kind, Progress, Record, StepStartedBody, WorldBody,
+};
 use coo_kernel::mission::MissionId;
 use coo_kernel::state::State;
 use serde::Serialize;
 
 use crate::store::Store;
+use crate::world::Applied;
 
 /// Passes each event of `mission` to `visit`, in order, verified; gives the fold and the
 /// chain's end.
@@ -81,4 +85,30 @@ pub fn policy(store: &Store, mission: MissionId) -> Result<Policy> {
             })
         },
     )
+}
+
+/// What the journal of a mission promises, read with its chain verified.
+pub fn promised(store: &Store, mission: MissionId) -> Result<(WorldBody, Vec<Applied>)> {
+    let mut statements = Vec::new();
+    let mut world = None;
+    walk(store, mission, |record| {
+        match record.kind {
+            Kind::DbExecute => {
+                let body: CallBody<'_> = serde_json::from_str(&record.body)?;
+                statements.push((
+                    serde_json::from_str(body.request.get())?,
+                    serde_json::from_str::<Answer<u64>>(body.answer.get())?.into(),
+                ));
+            }
+            Kind::World => world = Some(serde_json::from_str(&record.body)?),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let world = world.with_context(|| {
+        format!(
+            "mission {mission}: its world changes were promised, but its journal does not hold them"
+        )
+    })?;
+    Ok((world, statements))
 }

@@ -250,7 +250,7 @@ impl Performed {
             lock,
             id,
             driven,
-            mut facts,
+            facts,
         } = self;
         let Driven {
             tape,
@@ -295,10 +295,6 @@ impl Performed {
             (None, None) if is_paused => Status::Paused,
             (None, None) => Status::Success,
         };
-        if complete && changes.db_executes > 0 {
-            // A world that can't be told is no reason to lose the run.
-            facts.world_sha256 = live.world.digest().ok().flatten();
-        }
         let finished_ms = (!is_paused).then(machine::now_unix_ms);
         store.finish_mission(id, finished_ms, interrupted.as_deref(), &facts)?;
         let in_doubt = match in_doubt {

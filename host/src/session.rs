@@ -5,8 +5,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use coo_kernel::db::{Answer, Refusal, Statement};
-use coo_kernel::journal::{CallBody, Kind, WorldBody};
 use coo_kernel::mission::MissionId;
 use tempfile::TempDir;
 
@@ -295,7 +293,7 @@ fn recover_state(root: &StateRoot, store: &mut Store, mut say: impl FnMut(&str))
 fn recover_worlds(root: &StateRoot, store: &mut Store) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for (number, mission) in store.promised_worlds()? {
-        let (world, statements) = promised(store, mission)?;
+        let (world, statements) = history::promised(store, mission)?;
         if !statements.is_empty() && World::new(root.path()).last_commit()? < number {
             world::redo(root.path(), number, &statements)?;
         }
@@ -309,32 +307,4 @@ fn recover_worlds(root: &StateRoot, store: &mut Store) -> Result<Vec<String>> {
         ));
     }
     Ok(lines)
-}
-
-type Applied = (Statement, Result<u64, Refusal>);
-
-/// What the journal of a mission promises, read with its chain verified.
-fn promised(store: &Store, mission: MissionId) -> Result<(WorldBody, Vec<Applied>)> {
-    let mut statements = Vec::new();
-    let mut world = None;
-    history::walk(store, mission, |record| {
-        match record.kind {
-            Kind::DbExecute => {
-                let body: CallBody<'_> = serde_json::from_str(&record.body)?;
-                statements.push((
-                    serde_json::from_str(body.request.get())?,
-                    serde_json::from_str::<Answer<u64>>(body.answer.get())?.into(),
-                ));
-            }
-            Kind::World => world = Some(serde_json::from_str(&record.body)?),
-            _ => {}
-        }
-        Ok(())
-    })?;
-    let world = world.with_context(|| {
-        format!(
-            "mission {mission}: its world changes were promised, but its journal does not hold them"
-        )
-    })?;
-    Ok((world, statements))
 }

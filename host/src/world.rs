@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::db::{self, Action, Refusal, Rows, Statement, Value};
-use coo_kernel::digest::Digest;
 use coo_kernel::failure::{Bound, Failure};
 use coo_kernel::limits::Limits;
 use rusqlite::config::DbConfig;
@@ -148,19 +147,6 @@ impl World {
             .context("world database: commit failed")?;
         fault::point("world.committed")?;
         Ok(())
-    }
-
-    /// Digest of the dump of the world as the run has left it, its changes not committed yet;
-    /// none where no statement was run. No statement can be run after it.
-    pub fn digest(&mut self) -> Result<Option<Digest>> {
-        let Some(open) = &mut self.open else {
-            return Ok(None);
-        };
-        // It is not the guest who asks.
-        open.connection
-            .authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
-        open.connection.progress_handler(0, None::<fn() -> bool>)?;
-        dump::digest_within(&open.connection).map(Some)
     }
 
     /// Number of the last world commit that is in the file.
@@ -422,11 +408,21 @@ impl From<rusqlite::Error> for Trouble {
 /// Applies promised statements again, after a crash between promise and commit. Their order
 /// and their world are those of the first time, so their results are too; if they are not,
 /// the world file was changed from outside, and nothing is applied.
-pub fn redo(
-    root: &Path,
-    number: u32,
-    statements: &[(Statement, Result<u64, Refusal>)],
-) -> Result<()> {
+pub fn redo(root: &Path, number: u32, statements: &[Applied]) -> Result<()> {
+    if !again(root, number, statements)? {
+        bail!(
+            "world database: applying a promised change gave another result; the file was changed from outside; restore it and run any coo command again"
+        );
+    }
+    Ok(())
+}
+
+/// A statement that changed something, and what the guest was told.
+pub type Applied = (Statement, Result<u64, Refusal>);
+
+/// Runs statements of a mission once more, on the world below `root`. False where one has
+/// another result than it had: then none of them is kept.
+pub fn again(root: &Path, number: u32, statements: &[Applied]) -> Result<bool> {
     let mut world = World::new(root);
     // The bound on work was kept the first time; the same statements keep it again.
     let limits = Limits {
@@ -442,12 +438,11 @@ pub fn redo(
             .execute(statement, &limits)
             .map_err(|stop| anyhow::anyhow!("{stop}"))?;
         if &again != recorded {
-            bail!(
-                "world database: applying a promised change gave another result; the file was changed from outside; restore it and run any coo command again"
-            );
+            return Ok(false);
         }
     }
-    world.commit(number)
+    world.commit(number)?;
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -103,8 +103,19 @@ pub struct Part<'a> {
     pub name: &'a str,
     /// As it is now; none where that can't be read.
     pub now: Option<Digest>,
-    /// As it was; none where nobody wrote that down.
-    pub left: Option<Digest>,
+    /// As it was.
+    pub left: Left,
+}
+
+/// What a run left of a part of the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Nobody wrote it down.
+    Unknown,
+    /// What has this digest.
+    Known(Digest),
+    /// What it left can't be had from what is on record: it was edited before the run already.
+    Edited,
 }
 
 /// Compares the parts of a state with what `run` left. Edited ones are refused unless
@@ -117,9 +128,9 @@ pub fn compare(
     let mut compared = Compared::default();
     for part in parts {
         match part.left {
-            None => compared.unknown.push(part.name.to_owned()),
-            left if left != part.now => compared.edited.push(part.name.to_owned()),
-            Some(_) => {}
+            Left::Unknown => compared.unknown.push(part.name.to_owned()),
+            Left::Known(digest) if part.now == Some(digest) => {}
+            Left::Known(_) | Left::Edited => compared.edited.push(part.name.to_owned()),
         }
     }
     if may_be_edited || compared.edited.is_empty() {
@@ -131,30 +142,12 @@ pub fn compare(
     })
 }
 
-/// Where the world has its content from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WorldFrom<'a> {
-    /// No mission has run a statement yet.
-    Nothing,
-    /// The mission that changed it last.
-    Mission,
-    /// The rollback that came since.
-    Rollback(&'a Request),
-}
-
-/// Where the world has its content from, if nobody edits it; `changed` is the number of the last
-/// world commit with statements in it.
-pub fn world_from(changed: Option<u32>, log: &[Request]) -> WorldFrom<'_> {
-    let rolled_back = log
-        .iter()
+/// The rollback that the world has its content from, but for what missions have done since: those
+/// with a world commit after its own.
+pub fn last_rollback(log: &[Request]) -> Option<&Request> {
+    log.iter()
         .filter(|request| request.outcome.changed_the_state())
-        .max_by_key(|request| request.number);
-    match (changed, rolled_back) {
-        (None, None) => WorldFrom::Nothing,
-        (Some(changed), Some(request)) if request.world_commit < changed => WorldFrom::Mission,
-        (_, Some(request)) => WorldFrom::Rollback(request),
-        (Some(_), None) => WorldFrom::Mission,
-    }
+        .max_by_key(|request| request.number)
 }
 
 /// Why a run can't be promoted.
@@ -352,34 +345,37 @@ mod tests {
         let run = MissionId::new(1, "TEST");
         let (a, b) = (Digest::of("a"), Digest::of("b"));
         let part = |name, now, left| Part { name, now, left };
-        let same = [part("x", Some(a), Some(a)), part("y", Some(a), None)];
+        let same = [
+            part("x", Some(a), Left::Known(a)),
+            part("y", Some(a), Left::Unknown),
+        ];
         let compared = compare(run, &same, false).unwrap();
         assert_eq!(compared.edited, [""; 0]);
         assert_eq!(compared.unknown, ["y"]);
         let edited = [
-            part("x", Some(a), Some(b)),
-            part("y", None, Some(a)),
-            part("z", None, None),
+            part("w", Some(a), Left::Edited),
+            part("x", Some(a), Left::Known(b)),
+            part("y", None, Left::Known(a)),
+            part("z", None, Left::Unknown),
         ];
         let refused = compare(run, &edited, false).unwrap_err().to_string();
-        assert!(refused.contains("edited since: x, y; undo"), "{refused}");
+        assert!(refused.contains("edited since: w, x, y; undo"), "{refused}");
         let compared = compare(run, &edited, true).unwrap();
-        assert_eq!(compared.edited, ["x", "y"]);
+        assert_eq!(compared.edited, ["w", "x", "y"]);
         assert_eq!(compared.unknown, ["z"]);
     }
 
     #[test]
-    fn the_world_is_from_whatever_came_last() {
-        // Asked for after world commit 3.
-        let log = |outcome| [request(1, "a", outcome, 0)];
-        let none = log(Outcome::Unchanged);
-        assert_eq!(world_from(None, &none), WorldFrom::Nothing);
-        assert_eq!(world_from(Some(3), &none), WorldFrom::Mission);
-        let done = log(Outcome::Restored);
-        for changed in [None, Some(1), Some(3)] {
-            assert_eq!(world_from(changed, &done), WorldFrom::Rollback(&done[0]));
-        }
-        assert_eq!(world_from(Some(4), &done), WorldFrom::Mission);
+    fn the_last_rollback_that_changed_something_counts() {
+        let log = |outcomes: [Outcome; 2]| {
+            let [a, b] = outcomes;
+            [request(1, "a", a, 0), request(2, "b", b, 0)]
+        };
+        let last = |log: &[Request]| last_rollback(log).map(|request| request.number);
+        assert_eq!(last(&[]), None);
+        assert_eq!(last(&log([Outcome::Unchanged, Outcome::Unchanged])), None);
+        assert_eq!(last(&log([Outcome::Restored, Outcome::Unchanged])), Some(1));
+        assert_eq!(last(&log([Outcome::Restored, Outcome::Restored])), Some(2));
     }
 
     #[test]

@@ -1,19 +1,23 @@
 //! A run's end state becomes a baseline. Which run that can be is the kernel's to say
 //! (`lineage`); this reads what decides it.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::digest::Digest;
 use coo_kernel::governed;
-use coo_kernel::lineage::{self, Ended, Part, Run, WorldFrom};
+use coo_kernel::lineage::{self, Ended, Left, Part, Run};
 use coo_kernel::state::State;
+use tempfile::TempDir;
 
 use super::capture::Captured;
 use super::manifest;
+use super::objects::Objects;
 use super::progress::Progress;
 use super::state::{self, Reason};
 use crate::gateway;
 use crate::history;
-use crate::state_root::StateRoot;
+use crate::state_root::{StateRoot, TEMPORARY};
 use crate::store::{MissionRow, Store};
 use crate::world::{self, dump};
 
@@ -30,7 +34,8 @@ pub fn promote(
 ) -> Result<Captured> {
     let id = mission.id;
     let (events, chain) = history::walk(store, id, |_| Ok(()))?;
-    let mut committed = store.committed()?;
+    let all = store.committed()?;
+    let mut committed = all.clone();
     let own = committed.iter().position(|other| other.id == id);
     let commit = own.and_then(|own| committed.remove(own).commit);
     let run = Ended {
@@ -56,12 +61,15 @@ pub fn promote(
             Part {
                 name: governed::CONFIG,
                 now: Some(Digest::of(root.config()?.to_text())),
-                left: mission.facts.config_sha256,
+                left: mission
+                    .facts
+                    .config_sha256
+                    .map_or(Left::Unknown, Left::Known),
             },
             Part {
                 name: world::FILE,
                 now: Some(dump::digest_and_size(&root.path().join(world::FILE))?.0),
-                left: world_left(root, store)?,
+                left: world_left(root, store, &all)?,
             },
         ],
         may_be_edited,
@@ -78,16 +86,44 @@ pub fn promote(
         .with_context(|| format!("mission {id}"))
 }
 
-/// Digest of the world that the last mission or rollback has left, if it was written down.
-fn world_left(root: &StateRoot, store: &Store) -> Result<Option<Digest>> {
+/// The world as rollbacks and missions have left it: what the last rollback restored, or an empty
+/// one, and every statement on record since. Nothing of it has to be written down when a mission
+/// ends, when it would cost every mission the reading of the whole world.
+fn world_left(root: &StateRoot, store: &Store, committed: &[Ended]) -> Result<Left> {
+    let folder = root.path().canonicalize()?.join(TEMPORARY);
+    let folder = again_in(&folder)?;
     let log = store.rollbacks()?;
-    let changed = store.last_world_change()?;
-    match lineage::world_from(changed.map(|(commit, _)| commit), &log) {
-        WorldFrom::Nothing => dump::digest_of_nothing().map(Some),
-        WorldFrom::Mission => Ok(changed.and_then(|(_, digest)| digest)),
-        WorldFrom::Rollback(request) => {
-            let manifest = manifest(root, &request.to.baseline)?;
-            Ok(Some(governed::State::of(&manifest)?.world.0))
+    let rollback = lineage::last_rollback(&log);
+    if let Some(request) = rollback {
+        let wanted = governed::State::of(&manifest(root, &request.to.baseline)?)?.world;
+        let objects = Objects::new(root);
+        let path = folder.path().join(world::FILE);
+        dump::rebuild(
+            objects.open(&wanted.0)?,
+            wanted,
+            &path,
+            request.world_commit,
+        )
+        .with_context(|| objects.shown(&wanted.0))?;
+    }
+    let since = rollback.map_or(0, |request| request.world_commit);
+    for mission in committed {
+        let Some(commit) = mission.commit.filter(|commit| *commit > since) else {
+            continue;
+        };
+        let (_, statements) = history::promised(store, mission.id)?;
+        if !statements.is_empty() && !world::again(folder.path(), commit, &statements)? {
+            return Ok(Left::Edited);
         }
     }
+    let left = dump::digest_and_size(&folder.path().join(world::FILE))?.0;
+    Ok(Left::Known(left))
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "in tmp/, and gone once the digest is known"
+)]
+fn again_in(folder: &Path) -> Result<TempDir> {
+    TempDir::new_in(folder).with_context(|| format!("folder {}", folder.display()))
 }

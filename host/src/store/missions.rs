@@ -59,10 +59,6 @@ pub struct Facts {
     pub resumed: u64,
     /// What was counted; none of a run of an earlier release.
     pub used: Option<Used>,
-    /// SHA-256 of the dump of the world that its changes left; none of a run that made none in
-    /// it, and of one of an earlier release.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub world_sha256: Option<Digest>,
 }
 
 /// A mission as stored.

@@ -9,7 +9,7 @@ use coo_kernel::lineage::{Ended, Link};
 use coo_kernel::mission::MissionId;
 use coo_kernel::rollback::{Outcome, Request};
 use rusqlite::types::Type;
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Row, params};
 
 use super::Store;
 
@@ -162,28 +162,6 @@ impl Store {
             )?;
         }
         Ok(())
-    }
-
-    /// The number of the last world commit that has statements in it, and the digest of what it
-    /// left, if that was written down.
-    pub fn last_world_change(&self) -> Result<Option<(u32, Option<Digest>)>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT world_commits.number, facts ->> '$.world_sha256' FROM world_commits \
-             JOIN missions ON missions.number = world_commits.mission \
-             JOIN events ON events.id BETWEEN world_commits.mission << 32 \
-                 AND (world_commits.mission << 32) + 4294967295 \
-                 AND kind = 'world' AND body ->> '$.db_executes' > 0 \
-             ORDER BY 1 DESC LIMIT 1",
-        )?;
-        let row = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
-        let Some((commit, digest)) = row.optional()? else {
-            return Ok(None);
-        };
-        let digest: Option<String> = digest;
-        Ok(Some((
-            commit,
-            digest.and_then(|digest| digest.parse().ok()),
-        )))
     }
 
     /// Every mission with a world commit (it completed, then), in the order of those.

@@ -73,17 +73,6 @@ pub fn digest_and_size(path: &Path) -> Result<(Digest, u64)> {
     digested(|out| write(path, out))
 }
 
-/// Digest of the dump of what `connection` sees, in the transaction that it is in.
-pub fn digest_within(connection: &Connection) -> Result<Digest> {
-    Ok(digested(|out| dump(connection, out))?.0)
-}
-
-/// Digest of the dump of a world in which no statement was ever run.
-#[allow(clippy::disallowed_methods, reason = "in memory")]
-pub fn digest_of_nothing() -> Result<Digest> {
-    digest_within(&Connection::open_in_memory()?)
-}
-
 fn digested(dump: impl FnOnce(&mut Out<'_>) -> Result<()>) -> Result<(Digest, u64)> {
     let mut hashing = Hashing::new(io::sink());
     let mut size = 0;
