@@ -70,13 +70,9 @@ pub fn digest(root: &Path) -> Result<Option<Digest>> {
 
 /// Digest and size of the dump of the world in the file `path`.
 pub fn digest_and_size(path: &Path) -> Result<(Digest, u64)> {
-    digested(|out| write(path, out))
-}
-
-fn digested(dump: impl FnOnce(&mut Out<'_>) -> Result<()>) -> Result<(Digest, u64)> {
     let mut hashing = Hashing::new(io::sink());
     let mut size = 0;
-    dump(&mut |bytes| {
+    write(path, &mut |bytes| {
         size += bytes.len() as u64;
         hashing.write_all(bytes)
     })?;
