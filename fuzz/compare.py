@@ -258,7 +258,7 @@ def named(source):
             names.append((kind, node.kwd_attrs))
         elif isinstance(node, ast.MatchMapping):
             names.append((kind, node.rest))
-        elif hasattr(node, "name") and not isinstance(node, (ast.alias, ast.TypeAlias)):
+        elif hasattr(node, "name") and kind not in ("alias", "TypeAlias"):
             names.append((kind, node.name))
     return names
 
@@ -380,7 +380,11 @@ def compare(lines):
 
 def apart(lines, pipe):
     resource.setrlimit(resource.RLIMIT_AS, (BYTES_MAX, BYTES_MAX))
-    pipe.send(compare(lines))
+    try:
+        counts = compare(lines)
+    except MemoryError:
+        counts = collections.Counter({"given up": len(lines)})
+    pipe.send(counts)
 
 
 def main():
@@ -397,6 +401,9 @@ def main():
         except EOFError:
             counts["given up"] += len(lines)
         process.join()
+        if process.exitcode > 0:
+            # A defect of this program, not of one that it runs.
+            return True
     print(", ".join(f"{count} {what}" for what, count in counts.items()))
     return counts["different"] > 0
 
