@@ -145,11 +145,19 @@ impl<'t> Names<'_, 't> {
         let would_be_meant = |at: ScopeId| {
             new.resolve(at) != Some(scope) && new.resolve_with(at, Some(scope)) == Some(scope)
         };
+        // Python reads no `global` of a name that stands before it in the same scope.
+        let is_declared = |at: ScopeId| {
+            let mut found = new.found.iter();
+            found.any(|found| {
+                matches!(found.role, Role::Global | Role::Nonlocal) && found.scope == at
+            })
+        };
         let mut uses = uses.iter().filter(|used| used.meanings.contains(&scope));
         let mut loads = new.found.iter().filter(|found| found.role == Role::Load);
         is_other(scope)
             || new.home(scope) != scope
-            || uses.any(|used| would_mean_another(used.scope))
+            || is_declared(scope)
+            || uses.any(|used| would_mean_another(used.scope) || is_declared(used.scope))
             || loads.any(|found| would_be_meant(found.scope))
     }
 

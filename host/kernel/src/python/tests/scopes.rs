@@ -212,3 +212,19 @@ fn an_import_of_the_package_under_its_new_name_is_in_nobody_s_way() {
     let (found, questions) = with(source, None, &moved);
     assert_eq!((found.as_str(), questions.len()), (source, 1));
 }
+
+/// Found by comparing programs with what Python makes of them: no Python afterwards.
+#[test]
+fn a_declaration_of_the_new_name_is_not_put_after_a_use_of_it() {
+    let keeps = "new.a as old, new as old";
+    for source in [
+        "import old.a\nold.a.f()\nglobal new\n",
+        "import old.a\ndef f():\n    old.a.f()\n    global new\n",
+    ] {
+        asks(source, "old.a", keeps);
+    }
+    becomes(
+        "import old.a\ndef f():\n    global new\ndef g():\n    old.a.f()\n",
+        "import new.a\ndef f():\n    global new\ndef g():\n    new.a.f()\n",
+    );
+}
