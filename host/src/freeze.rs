@@ -299,6 +299,11 @@ fn put_in_place(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<
 pub fn lift(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<()> {
     store.give_freeze_up(row.number, machine::now_unix_ms())?;
     store.commit(Durability::Power)?;
+    finish_lifting(root, store, row)
+}
+
+/// Does what is left once the store says that the freeze is being lifted.
+pub fn finish_lifting(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<()> {
     take_away(root, store, row).with_context(|| {
         format!(
             "freeze {}: is being lifted, which the next coo command will finish",

@@ -450,13 +450,18 @@ impl Change<'_> {
         let Some(number) = self.log.progress.freeze else {
             return Ok(());
         };
-        let session = &mut self.session;
-        if let Some(row) = session.store.open_freeze()?
-            && row.number == number
-        {
-            freeze::lift(&session.root, &mut session.store, &row)?;
+        let store = &mut self.session.store;
+        let row = store.open_freeze()?.filter(|row| row.number == number);
+        if row.is_some() {
+            // On the disk together with the event that follows, or whoever goes on from a killed
+            // process would find a freeze that somebody else has lifted.
+            store.give_freeze_up(number, machine::now_unix_ms())?;
         }
-        self.record(Kind::Lifted, &FreezeBody { number })
+        self.record(Kind::Lifted, &FreezeBody { number })?;
+        let session = &mut self.session;
+        row.map_or(Ok(()), |row| {
+            freeze::finish_lifting(&session.root, &mut session.store, &row)
+        })
     }
 
     /// What was compared is kept no longer (packet §11.3, retention).
