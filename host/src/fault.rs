@@ -4,6 +4,7 @@
 //!
 //! - `kill:N`: at the N-th point the process dies on the spot, flushing nothing;
 //! - `fail:N`: the N-th point fails as a full disk does;
+//! - `fail_at:NAME`: the first point of that name does;
 //! - `list:FILE`: the name of each point that is reached is appended to FILE, a line each.
 //!
 //! Never changes anything else itself.
@@ -40,6 +41,7 @@ mod injection {
         Nothing,
         Kill(u64),
         Fail(u64),
+        FailAt(String),
         List(String),
     }
 
@@ -51,8 +53,9 @@ mod injection {
         match text.split_once(':') {
             Some(("kill", at)) => Plan::Kill(number(at)),
             Some(("fail", at)) => Plan::Fail(number(at)),
+            Some(("fail_at", name)) => Plan::FailAt(name.to_owned()),
             Some(("list", file)) => Plan::List(file.to_owned()),
-            _ => panic!("COO_FAULT: kill:N, fail:N or list:FILE"),
+            _ => panic!("COO_FAULT: kill:N, fail:N, fail_at:NAME or list:FILE"),
         }
     });
     static REACHED: AtomicU64 = AtomicU64::new(0);
@@ -66,7 +69,11 @@ mod injection {
                 ErrorKind::StorageFull,
                 format!("no space left on device (injected at {name})"),
             )),
-            Plan::Nothing | Plan::Kill(_) | Plan::Fail(_) => Ok(()),
+            Plan::FailAt(at) if at == name && reached() == 1 => Err(Error::new(
+                ErrorKind::StorageFull,
+                format!("no space left on device (injected at {name})"),
+            )),
+            Plan::Nothing | Plan::Kill(_) | Plan::Fail(_) | Plan::FailAt(_) => Ok(()),
             Plan::List(file) => {
                 let mut file = OpenOptions::new().create(true).append(true).open(file)?;
                 // In one piece: threads reach points side by side.
