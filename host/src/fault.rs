@@ -60,19 +60,20 @@ mod injection {
     });
     static REACHED: AtomicU64 = AtomicU64::new(0);
 
+    fn full(name: &str) -> Error {
+        Error::new(
+            ErrorKind::StorageFull,
+            format!("no space left on device (injected at {name})"),
+        )
+    }
+
     /// See the module.
     pub fn point(name: &'static str) -> Result<()> {
         let reached = || REACHED.fetch_add(1, Ordering::Relaxed) + 1;
         match &*PLAN {
             Plan::Kill(at) if reached() == *at => std::process::abort(),
-            Plan::Fail(at) if reached() == *at => Err(Error::new(
-                ErrorKind::StorageFull,
-                format!("no space left on device (injected at {name})"),
-            )),
-            Plan::FailAt(at) if at == name && reached() == 1 => Err(Error::new(
-                ErrorKind::StorageFull,
-                format!("no space left on device (injected at {name})"),
-            )),
+            Plan::Fail(at) if reached() == *at => Err(full(name)),
+            Plan::FailAt(at) if at == name && reached() == 1 => Err(full(name)),
             Plan::Nothing | Plan::Kill(_) | Plan::Fail(_) | Plan::FailAt(_) => Ok(()),
             Plan::List(file) => {
                 let mut file = OpenOptions::new().create(true).append(true).open(file)?;

@@ -4,7 +4,6 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -217,18 +216,7 @@ fn files_that_are_locked_stay_locked() {
 
 /// Runs another `coo`.
 fn other(world: &World, coo: &PathBuf, arguments: &[&str]) -> Ran {
-    let of_this = world.command(arguments);
-    let mut command = Command::new(coo);
-    command
-        .args(arguments)
-        .env_clear()
-        .current_dir(world.path());
-    for (name, value) in of_this.get_envs() {
-        if let Some(value) = value {
-            command.env(name, value);
-        }
-    }
-    ran(command.output().unwrap())
+    ran(world.program(coo, arguments).output().unwrap())
 }
 
 #[test]

@@ -3,26 +3,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use super::support::{Ran, World, ran};
 use super::{failed, frozen, lift, ready};
 
 /// Runs `coo ARGS` as a shell would with these redirections.
 fn redirected(world: &World, arguments: &str, redirections: &str) -> Ran {
-    let mut command = Command::new("sh");
     let script = format!("exec \"$0\" {arguments} {redirections}");
-    let of_this = world.command(&[]);
-    command
-        .args(["-c", &script, env!("CARGO_BIN_EXE_coo")])
-        .env_clear()
-        .current_dir(world.path());
-    for (name, value) in of_this.get_envs() {
-        if let Some(value) = value {
-            command.env(name, value);
-        }
-    }
-    ran(command.output().unwrap())
+    let shell = ["-c", &script, env!("CARGO_BIN_EXE_coo")];
+    ran(world.program("sh", &shell).output().unwrap())
 }
 
 #[test]

@@ -7,6 +7,7 @@
 pub mod model_server;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -150,7 +151,12 @@ impl World {
 
     /// The command `coo ARGS`, ready to be started in this world.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_coo"));
+        self.program(env!("CARGO_BIN_EXE_coo"), arguments)
+    }
+
+    /// Another program, in the same surroundings.
+    pub fn program(&self, program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()

@@ -147,16 +147,13 @@ pub fn permit(path: &str) -> Result<WritePermit, Refused> {
         });
     }
     for component in &components {
-        let refused: Option<fn(String) -> Refused> = match *component {
+        match *component {
             "" => return Err(Refused::Nameless(shown())),
             "." => return Err(Refused::Here(shown())),
             ".." => return Err(Refused::Out(shown())),
-            hidden if hidden.starts_with('.') => Some(Refused::Hidden),
-            dotted if dotted.ends_with('.') => Some(Refused::TrailingDot),
-            _ => None,
-        };
-        if let Some(refused) = refused {
-            return Err(refused((*component).to_owned()));
+            hidden if hidden.starts_with('.') => return Err(Refused::Hidden(hidden.to_owned())),
+            dotted if dotted.ends_with('.') => return Err(Refused::TrailingDot(dotted.to_owned())),
+            _ => {}
         }
         let stem = component
             .split('.')

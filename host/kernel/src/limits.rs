@@ -27,7 +27,7 @@ pub struct Limits {
     /// Rows that one query may return.
     pub db_rows: u64,
     /// Rows of all queries of the run. Not written where it is the default, as `llm_tokens`.
-    #[serde(skip_serializing_if = "is_default_rows")]
+    #[serde(skip_serializing_if = "is::<DB_ROWS_TOTAL>")]
     pub db_rows_total: u64,
     /// Database statements of the whole run.
     pub db_statements: u64,
@@ -42,7 +42,7 @@ pub struct Limits {
     /// Tokens of all model calls, of questions and answers, as the providers count them. Not
     /// written where it is the default: runs recorded before there was such a bound stay what
     /// they are.
-    #[serde(skip_serializing_if = "is_default_tokens")]
+    #[serde(skip_serializing_if = "is::<LLM_TOKENS>")]
     pub llm_tokens: u64,
     /// Linear memory, in bytes, all memories of the run together.
     pub memory_bytes: u64,
@@ -78,16 +78,8 @@ impl Default for Limits {
     clippy::trivially_copy_pass_by_ref,
     reason = "serde calls it with a reference"
 )]
-const fn is_default_tokens(tokens: &u64) -> bool {
-    *tokens == LLM_TOKENS
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde calls it with a reference"
-)]
-const fn is_default_rows(rows: &u64) -> bool {
-    *rows == DB_ROWS_TOTAL
+const fn is<const VALUE: u64>(limit: &u64) -> bool {
+    *limit == VALUE
 }
 
 impl Limits {

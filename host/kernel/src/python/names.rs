@@ -146,18 +146,17 @@ impl<'t> Names<'_, 't> {
             new.resolve(at) != Some(scope) && new.resolve_with(at, Some(scope)) == Some(scope)
         };
         // Python reads no `global` of a name that stands before it in the same scope.
-        let is_declared = |at: ScopeId| {
-            let mut found = new.found.iter();
-            found.any(|found| {
-                matches!(found.role, Role::Global | Role::Nonlocal) && found.scope == at
-            })
-        };
+        let found = new.found.iter();
+        let declared: BTreeSet<ScopeId> = found
+            .filter(|found| matches!(found.role, Role::Global | Role::Nonlocal))
+            .map(|found| found.scope)
+            .collect();
         let mut uses = uses.iter().filter(|used| used.meanings.contains(&scope));
         let mut loads = new.found.iter().filter(|found| found.role == Role::Load);
         is_other(scope)
             || new.home(scope) != scope
-            || is_declared(scope)
-            || uses.any(|used| would_mean_another(used.scope) || is_declared(used.scope))
+            || declared.contains(&scope)
+            || uses.any(|used| would_mean_another(used.scope) || declared.contains(&used.scope))
             || loads.any(|found| would_be_meant(found.scope))
     }
 
