@@ -1,0 +1,194 @@
+//! The record of artefacts and its INDEX: written with them, and agreeing with the disk or saying
+//! where it does not.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use serde_json::Value;
+
+use super::{listing, refusal, world, write};
+
+#[test]
+fn the_index_is_written_with_the_artefacts_and_names_who_wrote_them_first() {
+    let world = world();
+    assert_eq!(
+        write(&world, "named.wasm", &["b/B_v1.0.md", "A_v1.0.md"]).code,
+        0
+    );
+    assert_eq!(
+        write(&world, "named.wasm", &["A_v1.0.md", "A_v1.1.md"]).code,
+        0
+    );
+    let index = fs::read(world.root().join("artefacts/INDEX.json")).unwrap();
+    let index: Value = serde_json::from_slice(&index).unwrap();
+    assert_eq!(index["artefacts"], world.json(&["artefacts"]));
+    let entries: Vec<(&str, &str)> = index["artefacts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            (
+                entry["path"].as_str().unwrap(),
+                entry["mission"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        entries,
+        [
+            ("A_v1.0.md", "MISSION-000001"),
+            ("A_v1.1.md", "MISSION-000002"),
+            ("b/B_v1.0.md", "MISSION-000001"),
+        ]
+    );
+    let text = fs::read_to_string(world.root().join("artefacts/INDEX.md")).unwrap();
+    assert!(
+        text.contains("| b/B_v1.0.md | 11 | MISSION-000001 | "),
+        "{text}"
+    );
+    assert_eq!(world.coo(&["artefacts", "check"]).code, 0);
+    // A mission that fails promises nothing.
+    refusal(&write(&world, "empty.wasm", &["C_v1.0.md", "bad"]));
+    assert_eq!(world.json(&["artefacts"]), index["artefacts"]);
+}
+
+#[test]
+fn a_version_is_taken_even_if_its_file_is_gone() {
+    let world = world();
+    assert_eq!(write(&world, "named.wasm", &["A_v1.0.md"]).code, 0);
+    let file = world.root().join("artefacts/A_v1.0.md");
+    fs::remove_file(&file).unwrap();
+    let words = refusal(&write(&world, "empty.wasm", &["A_v1.0.md"]));
+    assert!(
+        words.contains("exists with other content; raise its version"),
+        "{words}"
+    );
+    // The same content is no new version: it is made again.
+    assert_eq!(write(&world, "named.wasm", &["A_v1.0.md"]).code, 0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "A_v1.0.md");
+}
+
+#[test]
+fn every_drift_is_named_and_repaired_and_nothing_is_lost() {
+    let world = world();
+    let paths = ["a/A_v1.0.md", "a/B_v1.0.md", "C_v1.0.md", "D_v1.0.md"];
+    assert_eq!(write(&world, "named.wasm", &paths).code, 0);
+    let artefacts = world.root().join("artefacts");
+    let in_order = listing(&artefacts);
+    fs::write(artefacts.join("a/A_v1.0.md"), "changed by hand").unwrap();
+    fs::remove_file(artefacts.join("a/B_v1.0.md")).unwrap();
+    fs::remove_file(artefacts.join("C_v1.0.md")).unwrap();
+    symlink("D_v1.0.md", artefacts.join("C_v1.0.md")).unwrap();
+    fs::write(artefacts.join("notes.txt"), "mine").unwrap();
+    fs::write(artefacts.join("INDEX.md"), "mine too").unwrap();
+
+    let check = world.coo(&["artefacts", "check"]);
+    assert_eq!(check.code, 1, "{check:?}");
+    let lines: Vec<&str> = check.stdout.lines().collect();
+    assert_eq!(
+        [lines[0], lines[1], lines[3], lines[4], lines[5]],
+        [
+            "replaced  C_v1.0.md (a symbolic link is there)",
+            "stale     INDEX.md",
+            "missing   a/B_v1.0.md",
+            "extra     notes.txt",
+            "4 artefacts on record, 5 differences",
+        ]
+    );
+    assert!(
+        lines[2].starts_with("changed   a/A_v1.0.md (recorded "),
+        "{check:?}"
+    );
+
+    let repair = world.coo(&["artefacts", "check", "--repair"]);
+    assert_eq!((repair.code, repair.stderr.as_str()), (0, ""), "{repair:?}");
+    assert_eq!(listing(&artefacts), in_order);
+    for path in paths {
+        assert_eq!(fs::read_to_string(artefacts.join(path)).unwrap(), path);
+    }
+    assert_eq!(world.coo(&["artefacts", "check"]).code, 0);
+    let aside = world.root().join("set-aside");
+    assert_eq!(
+        listing(&aside)
+            .into_iter()
+            .filter(|name| !name.ends_with('/'))
+            .map(|name| name.split_once('/').unwrap().1.to_owned())
+            .collect::<Vec<_>>(),
+        ["C_v1.0.md", "INDEX.md", "A_v1.0.md", "notes.txt"]
+    );
+    let kept = |name: &str| fs::read_to_string(aside.join(name)).unwrap();
+    assert_eq!(kept("000002/INDEX.md"), "mine too");
+    assert_eq!(kept("000003/A_v1.0.md"), "changed by hand");
+}
+
+#[test]
+fn a_root_of_format_1_gets_its_record_from_what_was_promised() {
+    let world = world();
+    assert_eq!(
+        write(&world, "named.wasm", &["a/A_v1.0.md", "B_v1.0.md"]).code,
+        0
+    );
+    let record = world.json(&["artefacts"]);
+    world
+        .database("coo.db")
+        .execute_batch("DROP TABLE artefacts; DROP TABLE rollbacks; DROP TABLE freezes; DROP TABLE changes; DROP TABLE change_events; DROP TABLE change_facts; DROP TABLE reports; PRAGMA user_version = 1;")
+        .unwrap();
+    fs::remove_file(world.root().join("artefacts/INDEX.json")).unwrap();
+    assert_eq!(world.json(&["artefacts"]), record);
+    assert_eq!(write(&world, "named.wasm", &["C_v1.0.md"]).code, 0);
+    assert_eq!(world.coo(&["artefacts", "check"]).code, 0);
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_file_is_moved_away_with_all_that_is_in_it() {
+    let world = world();
+    assert_eq!(write(&world, "named.wasm", &["A_v1.0.md"]).code, 0);
+    let artefacts = world.root().join("artefacts");
+    for name in ["A_v1.0.md", "INDEX.json"] {
+        fs::remove_file(artefacts.join(name)).unwrap();
+        fs::create_dir(artefacts.join(name)).unwrap();
+        fs::write(artefacts.join(name).join("inner"), "kept").unwrap();
+    }
+    let repair = world.coo(&["artefacts", "check", "--repair"]);
+    assert_eq!(repair.code, 0, "{repair:?}");
+    assert_eq!(world.coo(&["artefacts", "check"]).code, 0);
+    let aside = world.root().join("set-aside");
+    assert_eq!(
+        fs::read_to_string(aside.join("000001/A_v1.0.md/inner")).unwrap(),
+        "kept"
+    );
+}
+
+#[test]
+fn a_name_that_is_not_utf_8_is_one_more_extra() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let world = world();
+    assert_eq!(write(&world, "named.wasm", &["a/A_v1.0.md"]).code, 0);
+    let artefacts = world.root().join("artefacts");
+    let in_order = listing(&artefacts);
+    let (file, folder) = (OsStr::from_bytes(b"a\xff"), OsStr::from_bytes(b"\xfe%"));
+    fs::write(artefacts.join("a").join(file), "mine").unwrap();
+    fs::create_dir(artefacts.join(folder)).unwrap();
+    fs::write(artefacts.join(folder).join("100%"), "mine too").unwrap();
+    fs::remove_file(artefacts.join("a/A_v1.0.md")).unwrap();
+
+    let check = world.coo(&["artefacts", "check"]);
+    print!("{}", check.stdout);
+    assert_eq!(check.code, 1, "{check:?}");
+    assert_eq!(
+        check.stdout,
+        "extra     %FE%25/100%25\nmissing   a/A_v1.0.md\nextra     a/a%FF\n1 artefacts on record, 3 differences\n"
+    );
+    let repair = world.coo(&["artefacts", "check", "--repair"]);
+    assert_eq!((repair.code, repair.stderr.as_str()), (0, ""), "{repair:?}");
+    let aside = world.root().join("set-aside");
+    let kept =
+        |place: &str, name: &OsStr| fs::read_to_string(aside.join(place).join(name)).unwrap();
+    assert_eq!(kept("000001", OsStr::new("100%")), "mine too");
+    assert_eq!(kept("000002", file), "mine");
+    assert_eq!(world.coo(&["artefacts", "check"]).code, 0);
+    fs::remove_dir(artefacts.join(folder)).unwrap();
+    assert_eq!(listing(&artefacts), in_order);
+}
