@@ -42,6 +42,42 @@ impl Stopwatch {
     }
 }
 
+/// A moment of real time after which a run is stopped from outside its record.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    started: Stopwatch,
+    allowed: Duration,
+}
+
+impl Deadline {
+    /// The moment `allowed` from now.
+    #[must_use]
+    pub fn after(allowed: Duration) -> Self {
+        Self {
+            started: Stopwatch::start(),
+            allowed,
+        }
+    }
+
+    /// Whether the moment is over.
+    #[must_use]
+    pub fn has_passed(&self) -> bool {
+        self.started.elapsed() > self.allowed
+    }
+
+    /// Real time that is left, zero after the moment.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.allowed.saturating_sub(self.started.elapsed())
+    }
+
+    /// Real time that the run was given.
+    #[must_use]
+    pub const fn allowed(&self) -> Duration {
+        self.allowed
+    }
+}
+
 /// Lets real time pass: between two attempts of a model call, never for a guest.
 pub fn sleep(time: Duration) {
     std::thread::sleep(time);

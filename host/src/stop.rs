@@ -5,6 +5,8 @@
 use coo_kernel::failure::Failure;
 use coo_kernel::journal::Divergence;
 
+use crate::machine::Deadline;
+
 /// Ends a run.
 #[derive(Debug, thiserror::Error)]
 pub enum Stop {
@@ -23,6 +25,17 @@ pub enum Stop {
     /// From outside the record: network, disk, wall clock.
     #[error("{0:#}")]
     Interrupted(anyhow::Error),
+}
+
+impl Stop {
+    /// The run was given `deadline`, and it has passed.
+    #[must_use]
+    pub fn timed_out(deadline: &Deadline) -> Self {
+        Self::Interrupted(anyhow::anyhow!(
+            "guest: still running after {} s of real time, which is the limit; give --timeout SECONDS if it needs more",
+            deadline.allowed().as_secs()
+        ))
+    }
 }
 
 impl From<anyhow::Error> for Stop {

@@ -22,6 +22,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use wasmtime::component::ResourceTable;
 
+use crate::machine::Deadline;
 use crate::stop::Stop;
 use crate::tape::Tape;
 use clock::VirtualClock;
@@ -43,6 +44,8 @@ pub struct Guest {
     model: Option<String>,
     sampling: coo_kernel::llm::Sampling,
     meter: Meter,
+    /// Real time the step may take.
+    deadline: Deadline,
     clock: VirtualClock,
     rng: ChaCha20Rng,
     table: ResourceTable,
@@ -68,6 +71,7 @@ impl Guest {
             model: run.model.map(str::to_owned),
             sampling: descriptor.llm,
             meter: Meter::new(&limits),
+            deadline: Deadline::after(run.wall_clock_max),
             clock: VirtualClock::default(),
             rng: ChaCha20Rng::seed_from_u64(RNG_SEED),
             table,

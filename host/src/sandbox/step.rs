@@ -15,7 +15,6 @@ use wasmtime::{Engine, Store, Trap, WasmBacktrace, WasmCoreDump};
 use super::Guest;
 use crate::admission::Entry;
 use crate::engine::FUEL_SLICE;
-use crate::machine::Stopwatch;
 use crate::stop::Stop;
 use crate::tape::Tape;
 
@@ -63,13 +62,13 @@ pub fn run_step(
     entry: &Entry,
     run: StepRun<'_>,
 ) -> StepEnd {
-    let (input, wall_clock_max) = (run.input, run.wall_clock_max);
+    let input = run.input;
     let fuel = run.ledger.fuel_left();
     let fuel_limit = run.ledger.limits().fuel;
     let digest_memory = run.digest_memory;
     let mut store = Store::new(engine, Guest::new(run));
     store.limiter(|guest| &mut guest.meter);
-    let called = guarded(&mut store, instance, entry, input, fuel, wall_clock_max);
+    let called = guarded(&mut store, instance, entry, input, fuel);
     let fuel_left = store.get_fuel().unwrap_or(0);
     let memory_sha256 = digest_memory
         .then(|| memory_digest(&mut store, instance.component(), entry, &called))
@@ -133,23 +132,18 @@ fn guarded(
     entry: &Entry,
     input: &str,
     fuel: u64,
-    wall_clock_max: Duration,
 ) -> wasmtime::Result<(Instance, Returned)> {
     store.set_fuel(fuel)?;
     store.fuel_async_yield_interval(Some(FUEL_SLICE))?;
-    let stopwatch = Stopwatch::start();
+    let deadline = store.data().deadline;
     let mut call = pin!(call(store, instance, entry, input));
     let mut context = Context::from_waker(Waker::noop());
     loop {
         if let Poll::Ready(result) = call.as_mut().poll(&mut context) {
             return result;
         }
-        if stopwatch.elapsed() > wall_clock_max {
-            return Err(Stop::Interrupted(anyhow::anyhow!(
-                "guest: still running after {} s of real time, which is the limit; give --timeout SECONDS if it needs more",
-                wall_clock_max.as_secs()
-            ))
-            .into());
+        if deadline.has_passed() {
+            return Err(Stop::timed_out(&deadline).into());
         }
     }
 }
