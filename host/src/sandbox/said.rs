@@ -130,6 +130,12 @@ fn said(error: &wasmtime::Error, fuel_limit: u64) -> Said {
             reason: "it calls WASI preview 1 and exports no memory named 'memory'".to_owned(),
         };
     }
+    // Where a function of preview 1 was given what it can't take, this names function and place.
+    if let Some(misuse) = error.downcast_ref::<GuestError>() {
+        return Said::Misuse {
+            reason: misuse.to_string(),
+        };
+    }
     let is_misuse = error.chain().any(is_misuse_by_type)
         || MISUSES
             .iter()
