@@ -7,7 +7,6 @@ mod support;
 
 mod adapted;
 mod exits;
-mod foreign;
 mod memory;
 mod plain;
 mod polls;
