@@ -26,6 +26,7 @@ impl llm::Host for Guest {
 
 impl Guest {
     fn complete(&mut self, request: llm::Request) -> Result<model::Answer, Stop> {
+        self.look_at_next_call();
         self.authority.may(Call::Complete)?;
         let asked = asked(request);
         let bytes: usize = asked
@@ -61,6 +62,7 @@ impl Guest {
     }
 
     fn statement(&mut self, sql: String, params: Vec<db::Value>) -> Result<data::Statement, Stop> {
+        self.look_at_next_call();
         let params = params
             .into_iter()
             .map(|value| match value {
@@ -80,6 +82,7 @@ impl Guest {
     }
 
     fn write(&mut self, path: String, content: &[u8]) -> Result<WriteAnswer, Stop> {
+        self.look_at_next_call();
         self.authority.may(Call::Write)?;
         // Where it is no path that could be written, the guest is told so below.
         if let Ok(permit) = artefact::permit(&path) {

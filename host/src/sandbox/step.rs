@@ -67,7 +67,7 @@ pub fn run_step(engine: &Engine, linked: &Linked, run: StepRun<'_>) -> StepEnd {
     store.limiter(|guest| &mut guest.meter);
     store.call_hook(|mut store, hook| {
         match hook {
-            CallHook::CallingHost => store.data().host_call_begins()?,
+            CallHook::CallingHost => store.data_mut().host_call_begins()?,
             CallHook::ReturningFromHost => store.data_mut().host_call_ends()?,
             CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
         }

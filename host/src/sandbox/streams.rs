@@ -5,6 +5,7 @@
 
 use std::mem::take;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -23,7 +24,14 @@ const WRITE_BYTES_MAX: usize = 1 << 20;
 
 /// The three streams of one step. A clone is the same streams.
 #[derive(Debug, Clone)]
-pub struct Streams(Arc<Mutex<State>>);
+pub struct Streams(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// Asked for after every host call, and most often 0: not worth a lock.
+    crossed_bytes: AtomicU64,
+}
 
 #[derive(Debug)]
 struct State {
@@ -32,7 +40,6 @@ struct State {
     stderr: Vec<u8>,
     /// Of each output.
     bytes_max: u64,
-    crossed_bytes: u64,
 }
 
 /// Standard input.
@@ -51,13 +58,15 @@ enum Which {
 
 impl Streams {
     pub fn new(input: &str, output_bytes_max: u64) -> Self {
-        Self(Arc::new(Mutex::new(State {
-            input: Bytes::copy_from_slice(input.as_bytes()),
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-            bytes_max: output_bytes_max,
-            crossed_bytes: 0,
-        })))
+        Self(Arc::new(Shared {
+            state: Mutex::new(State {
+                input: Bytes::copy_from_slice(input.as_bytes()),
+                stdout: Vec::new(),
+                stderr: Vec::new(),
+                bytes_max: output_bytes_max,
+            }),
+            crossed_bytes: AtomicU64::new(0),
+        }))
     }
 
     pub fn stdin(&self) -> Input {
@@ -74,7 +83,10 @@ impl Streams {
 
     /// Bytes that have crossed since this was asked last.
     pub fn take_crossed_bytes(&self) -> u64 {
-        take(&mut self.state().crossed_bytes)
+        match self.0.crossed_bytes.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.0.crossed_bytes.swap(0, Ordering::Relaxed),
+        }
     }
 
     /// What was written to standard output and to standard error.
@@ -84,25 +96,31 @@ impl Streams {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn read(&mut self, bytes_max: usize) -> Bytes {
-        let length = bytes_max.min(self.input.len());
-        self.crossed_bytes = self.crossed_bytes.saturating_add(length as u64);
-        self.input.split_to(length)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&mut self, which: Which, bytes: &[u8]) -> Result<(), Failure> {
-        self.crossed_bytes = self.crossed_bytes.saturating_add(bytes.len() as u64);
+    fn count(&self, bytes: usize) {
+        let counter = &self.0.crossed_bytes;
+        counter.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn read(&self, bytes_max: usize) -> Bytes {
+        let mut state = self.state();
+        let length = bytes_max.min(state.input.len());
+        self.count(length);
+        state.input.split_to(length)
+    }
+
+    fn write(&self, which: Which, bytes: &[u8]) -> Result<(), Failure> {
+        self.count(bytes.len());
+        let mut state = self.state();
+        let bytes_max = state.bytes_max;
         let written = match which {
-            Which::Stdout => &mut self.stdout,
-            Which::Stderr => &mut self.stderr,
+            Which::Stdout => &mut state.stdout,
+            Which::Stderr => &mut state.stderr,
         };
         let wanted = written.len() as u64 + bytes.len() as u64;
-        ledger::check(Bound::OutputBytes, wanted, self.bytes_max)?;
+        ledger::check(Bound::OutputBytes, wanted, bytes_max)?;
         written.extend_from_slice(bytes);
         Ok(())
     }
@@ -116,11 +134,10 @@ impl Pollable for Input {
 #[async_trait]
 impl InputStream for Input {
     fn read(&mut self, size: usize) -> StreamResult<Bytes> {
-        let mut state = self.0.state();
-        if state.input.is_empty() {
+        if self.0.state().input.is_empty() {
             return Err(StreamError::Closed);
         }
-        Ok(state.read(size))
+        Ok(self.0.read(size))
     }
 }
 
@@ -147,7 +164,7 @@ impl AsyncRead for Input {
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
-        let bytes = self.0.state().read(buffer.remaining());
+        let bytes = self.0.read(buffer.remaining());
         buffer.put_slice(&bytes);
         Poll::Ready(Ok(()))
     }
@@ -162,7 +179,7 @@ impl Pollable for Output {
 impl OutputStream for Output {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         let Self(streams, which) = self;
-        let written = streams.state().write(*which, &bytes);
+        let written = streams.write(*which, &bytes);
         written.map_err(|failure| StreamError::Trap(Stop::from(failure).into()))
     }
 
@@ -199,7 +216,7 @@ impl AsyncWrite for Output {
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
         let Self(streams, which) = &*self;
-        let written = streams.state().write(*which, bytes);
+        let written = streams.write(*which, bytes);
         Poll::Ready(written.map_err(std::io::Error::other).map(|()| bytes.len()))
     }
 
