@@ -1,37 +1,41 @@
 //! Admission: whether a module may run at all, decided before any of its instructions does.
 //!
 //! Reads a core module or component, names every import and export, judges each against the
-//! kernel's surface, and turns a core module into a component. `coo audit` prints exactly
-//! what this decides; there is no second opinion anywhere. Never compiles, never runs.
+//! kernel's surface, and says how it runs. `coo audit` prints exactly what this decides; there
+//! is no second opinion anywhere. Never compiles, never runs. What is particular to core modules
+//! is in `core`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod core;
+
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::surface::{self, Interface, Reach};
 use serde::Serialize;
-use wasi_preview1_component_adapter_provider as adapter;
-use wasmparser::{Encoding, ExternalKind, Parser, Payload, Validator};
-use wit_component::{ComponentEncoder, DecodedWasm};
+use wasmparser::{Encoding, Parser, Payload, Validator};
+use wit_component::DecodedWasm;
 use wit_parser::{
     Function, Handle, InterfaceId, Resolve, Type, TypeDefKind, WorldId, WorldItem, WorldKey,
 };
 
+#[cfg(test)]
+pub use self::core::preview1_functions;
 use crate::engine::FEATURES;
 
 /// Largest module, in bytes. `CPython` compiled to WebAssembly has 26 MB.
 pub const MODULE_BYTES_MAX: u64 = 256 << 20;
-/// The WASI preview-1 module name.
-const PREVIEW1: &str = adapter::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
-/// Preview-1 functions that the adapter knows but that reach for the network.
-const PREVIEW1_REFUSED_PREFIX: &str = "sock_";
 
-/// What kind of WebAssembly it is.
+/// How a module runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoded {
-    /// A core module for WASI preview 1, to be adapted.
+    /// A core module, as it is: a program that imports WASI preview 1 or nothing.
     CoreModule,
-    /// A component.
+    /// A core module, turned into a component, and its preview 1 adapted to the surface.
+    AdaptedModule,
+    /// A core module, turned into a component; it needs no adapter.
+    LiftedModule,
+    /// A component, as it is.
     Component,
 }
 
@@ -43,6 +47,20 @@ pub enum Entry {
     Mission,
     /// `wasi:cli/run`: an ordinary program; the name of the exported interface.
     Command(String),
+    /// A core module's own; the names of the functions that are called, in order.
+    Program(Vec<&'static str>),
+}
+
+impl Entry {
+    /// In a listing.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Mission => "coo:mission run(input)".to_owned(),
+            Self::Command(interface) => interface.clone(),
+            Self::Program(names) => names.join(", then "),
+        }
+    }
 }
 
 /// One imported interface and the verdict on it.
@@ -63,7 +81,7 @@ pub struct Import {
 /// Everything there is to say about a module before it runs.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Core module or component.
+    /// How it would be run.
     pub encoded: Encoded,
     /// How it would be started.
     pub entry: Option<Entry>,
@@ -71,9 +89,18 @@ pub struct Report {
     pub imports: Vec<Import>,
     /// Reasons that have nothing to do with imports.
     pub problems: Vec<String>,
-    /// The component to compile; for a core module the adapted one.
+    /// What a core module was turned into.
     #[serde(skip)]
     component: Option<Vec<u8>>,
+}
+
+/// What may be compiled.
+#[derive(Debug)]
+pub enum Admitted<'a> {
+    /// A core module.
+    Module(&'a [u8]),
+    /// A component.
+    Component(std::borrow::Cow<'a, [u8]>),
 }
 
 impl Report {
@@ -95,172 +122,43 @@ impl Report {
             .any(|import| surface::judge(&import.interface) == Ok(interface))
     }
 
-    /// The component to compile, proven, or every reason in one error.
-    pub fn admit(self) -> Result<Vec<u8>> {
+    /// What of `wasm`, which this is the report on, may be compiled, or every reason against it
+    /// in one error.
+    pub fn admit(self, wasm: &[u8]) -> Result<Admitted<'_>> {
         let reasons = self.reasons();
-        match self.component {
-            Some(component) if reasons.is_empty() => Ok(component),
-            _ => Err(anyhow!(
+        if !reasons.is_empty() {
+            return Err(anyhow!(
                 "refused: {}; 'coo audit' lists every import",
                 reasons.join("; ")
-            )),
+            ));
         }
+        Ok(match (self.encoded, self.component) {
+            (Encoded::CoreModule, _) => Admitted::Module(wasm),
+            (_, Some(component)) => Admitted::Component(component.into()),
+            (_, None) => Admitted::Component(wasm.into()),
+        })
     }
 }
 
 /// Examines `wasm`. An error means that it can't even be read as WebAssembly.
 pub fn examine(wasm: &[u8]) -> Result<Report> {
-    let encoded = match Parser::new(0).parse(wasm, true) {
+    let encoding = match Parser::new(0).parse(wasm, true) {
         Ok(wasmparser::Chunk::Parsed {
             payload: Payload::Version { encoding, .. },
             ..
-        }) => match encoding {
-            Encoding::Module => Encoded::CoreModule,
-            Encoding::Component => Encoded::Component,
-        },
+        }) => encoding,
         _ => {
             anyhow::bail!("not a WebAssembly binary; compile for wasm32-wasip1 or give a component")
         }
     };
-    if let Err(error) = Validator::new_with_features(FEATURES).validate_all(wasm) {
-        anyhow::bail!("not valid WebAssembly for this engine: {error}");
-    }
-    match encoded {
-        Encoded::CoreModule => examine_core(wasm),
-        Encoded::Component => examine_component(wasm, Encoded::Component),
-    }
-}
-
-/// A core module's imports are judged by name first, since the encoder would only say that
-/// it can't find an adapter; what passes is adapted and judged again as a component.
-fn examine_core(wasm: &[u8]) -> Result<Report> {
-    let (imports, exports) = core_imports_and_exports(wasm)?;
-    let adapted_functions = preview1_functions()?;
-    let mut report = Report {
-        encoded: Encoded::CoreModule,
-        entry: None,
-        imports: imports
-            .iter()
-            .map(|(module, functions)| judge_core(module, functions, &adapted_functions))
-            .collect(),
-        problems: Vec::new(),
-        component: None,
+    let types = match Validator::new_with_features(FEATURES).validate_all(wasm) {
+        Ok(types) => types,
+        Err(error) => anyhow::bail!("not valid WebAssembly for this engine: {error}"),
     };
-    let is_command = exports.contains("_start");
-    if !report.reasons().is_empty() {
-        return Ok(report);
+    match encoding {
+        Encoding::Module => core::examine(wasm, &types),
+        Encoding::Component => examine_component(wasm, Encoded::Component),
     }
-    let adapter_bytes = if is_command {
-        adapter::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER
-    } else {
-        adapter::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER
-    };
-    let encoded = ComponentEncoder::default()
-        .validate(true)
-        .module(wasm)
-        .and_then(|encoder| encoder.adapter(PREVIEW1, adapter_bytes))
-        .and_then(|mut encoder| encoder.encode());
-    match encoded {
-        Ok(component) => examine_component(&component, Encoded::CoreModule),
-        Err(error) => {
-            let hint = if is_command || exports.contains("run") {
-                String::new()
-            } else {
-                " (it exports neither '_start' nor 'run')".to_owned()
-            };
-            report
-                .problems
-                .push(format!("can't be turned into a component{hint}: {error:#}"));
-            Ok(report)
-        }
-    }
-}
-
-/// What a core module takes from one import module. The verdict on what passes here is the
-/// component's, into which it is turned.
-fn judge_core(module: &str, functions: &BTreeSet<String>, adapted: &BTreeSet<String>) -> Import {
-    let refused = if module == PREVIEW1 {
-        let reasons: Vec<String> = functions
-            .iter()
-            .filter_map(|function| {
-                if function.starts_with(PREVIEW1_REFUSED_PREFIX) {
-                    Some(format!("import '{PREVIEW1}.{function}' reaches for the network, which is not part of the surface"))
-                } else if adapted.contains(function) {
-                    None
-                } else {
-                    Some(format!("import '{PREVIEW1}.{function}' is not a WASI preview 1 function"))
-                }
-            })
-            .collect();
-        (!reasons.is_empty()).then(|| reasons.join("; "))
-    } else {
-        let verdict = surface::judge(module).err();
-        verdict.map(|refused| format!("{refused} (functions: {})", join(functions)))
-    };
-    let interface = surface::judge(module).ok();
-    Import {
-        interface: module.to_owned(),
-        functions: functions.iter().cloned().collect(),
-        permits: match interface {
-            Some(interface) => Some(interface.permits()),
-            None => refused
-                .is_none()
-                .then_some("WASI preview 1, adapted to the surface"),
-        },
-        reach: interface.map(Interface::reach),
-        refused,
-    }
-}
-
-fn join(names: &BTreeSet<String>) -> String {
-    names
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-type Names = BTreeMap<String, BTreeSet<String>>;
-
-fn core_imports_and_exports(wasm: &[u8]) -> Result<(Names, BTreeSet<String>)> {
-    let mut imports = Names::new();
-    let mut exports = BTreeSet::new();
-    for payload in Parser::new(0).parse_all(wasm) {
-        match payload? {
-            Payload::ImportSection(section) => {
-                for import in section.into_imports() {
-                    let import = import?;
-                    imports
-                        .entry(import.module.to_owned())
-                        .or_default()
-                        .insert(import.name.to_owned());
-                }
-            }
-            Payload::ExportSection(section) => {
-                for export in section {
-                    exports.insert(export?.name.to_owned());
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok((imports, exports))
-}
-
-/// What the adapter offers: read from the adapter itself, so that there is no second list.
-fn preview1_functions() -> Result<BTreeSet<String>> {
-    let mut functions = BTreeSet::new();
-    for payload in Parser::new(0).parse_all(adapter::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER) {
-        if let Payload::ExportSection(section) = payload? {
-            for export in section {
-                let export = export?;
-                if export.kind == ExternalKind::Func {
-                    functions.insert(export.name.to_owned());
-                }
-            }
-        }
-    }
-    Ok(functions)
 }
 
 fn examine_component(component: &[u8], encoded: Encoded) -> Result<Report> {
@@ -294,7 +192,7 @@ fn examine_component(component: &[u8], encoded: Encoded) -> Result<Report> {
         entry,
         imports,
         problems,
-        component: Some(component.to_owned()),
+        component: (encoded != Encoded::Component).then(|| component.to_owned()),
     })
 }
 

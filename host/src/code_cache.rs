@@ -14,8 +14,11 @@
 use anyhow::{Context as _, Result};
 use coo_kernel::digest::Digest;
 use wasmtime::component::Component;
+use wasmtime::{Engine, Module, Precompiled};
 
+use crate::admission::Admitted;
 use crate::engine::Sandbox;
+use crate::sandbox::Code;
 use crate::state_root::StateRoot;
 use crate::store::Store;
 
@@ -36,7 +39,7 @@ pub fn load(
     store: &Store,
     sandbox: &Sandbox,
     module: &Digest,
-) -> Result<Option<Component>> {
+) -> Result<Option<Code>> {
     let Some(vouched) = store.compiled_code(module, &sandbox.code_key)? else {
         return Ok(None);
     };
@@ -46,19 +49,34 @@ pub fn load(
     if Digest::of(&code) != vouched {
         return Ok(None);
     }
-    // SAFETY: `deserialize` trusts its input to be what `Component::serialize` wrote. These
+    // SAFETY: `deserialize` trusts its input to be what `serialize` of the same kind wrote. These
     // bytes, in memory and no longer in reach of anybody else, have the digest that `save`
     // computed over exactly that.
-    let component = unsafe { Component::deserialize(&sandbox.engine, &code) };
+    let code = unsafe {
+        match Engine::detect_precompiled(&code) {
+            Some(Precompiled::Component) => {
+                Component::deserialize(&sandbox.engine, &code).map(Code::Component)
+            }
+            Some(Precompiled::Module) => {
+                Module::deserialize(&sandbox.engine, &code).map(Code::Module)
+            }
+            None => return Ok(None),
+        }
+    };
     // Another build of the engine under the same key would be refused here, not run.
-    Ok(component.ok())
+    Ok(code.ok())
 }
 
-/// Compiles `component` (the adapted form of `module`) and keeps the code.
-pub fn compile(sandbox: &Sandbox, component: &[u8]) -> Result<Component> {
-    Component::from_binary(&sandbox.engine, component)
-        .map_err(anyhow::Error::from)
-        .context("module: can't be compiled")
+/// Compiles what was admitted.
+pub fn compile(sandbox: &Sandbox, admitted: &Admitted<'_>) -> Result<Code> {
+    match admitted {
+        Admitted::Component(component) => {
+            Component::from_binary(&sandbox.engine, component).map(Code::Component)
+        }
+        Admitted::Module(module) => Module::from_binary(&sandbox.engine, module).map(Code::Module),
+    }
+    .map_err(anyhow::Error::from)
+    .context("module: can't be compiled")
 }
 
 /// Keeps compiled code for the next run. The caller holds the root's write lock.
@@ -67,9 +85,13 @@ pub fn save(
     store: &mut Store,
     sandbox: &Sandbox,
     module: &Digest,
-    compiled: &Component,
+    compiled: &Code,
 ) -> Result<()> {
-    let code = compiled.serialize().map_err(anyhow::Error::from)?;
+    let code = match compiled {
+        Code::Component(component) => component.serialize(),
+        Code::Module(module) => module.serialize(),
+    }
+    .map_err(anyhow::Error::from)?;
     root.write_new(&file_name(module, sandbox), &code)?;
     store.vouch(module, &sandbox.code_key, &Digest::of(&code))
 }

@@ -137,8 +137,7 @@ fn one_step(
     };
     let end = run_step(
         &program.sandbox.engine,
-        &program.instance,
-        &program.entry,
+        &program.linked,
         StepRun {
             tape: drive.tape,
             ledger,

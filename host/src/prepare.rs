@@ -10,12 +10,10 @@ use coo_kernel::authority::Policy;
 use coo_kernel::descriptor::{DESCRIPTOR_BYTES_MAX, Descriptor, FORMAT, ModuleRef, Step};
 use coo_kernel::digest::Digest;
 use coo_kernel::plan::Plan;
-use coo_kernel::surface::Interface;
-use wasmtime::component::{Component, InstancePre};
 
-use crate::admission::{self, Entry, MODULE_BYTES_MAX};
+use crate::admission::{self, MODULE_BYTES_MAX};
 use crate::engine::{self, Sandbox};
-use crate::sandbox::{Guest, linker};
+use crate::sandbox::{Code, Linked};
 use crate::state_root::{StateRoot, read_bounded};
 use crate::store::Store;
 use crate::{bundle, code_cache, run_file};
@@ -48,9 +46,7 @@ pub struct Program {
     /// The engine and its identity.
     pub sandbox: Sandbox,
     /// Linked, its imports' types checked.
-    pub instance: InstancePre<Guest>,
-    /// How it is started.
-    pub entry: Entry,
+    pub linked: Linked,
     /// The mission, judged, and what it may do.
     pub plan: Plan,
     /// The canonical form of its descriptor.
@@ -207,22 +203,12 @@ impl Source {
             config.coredump_on_trap(digest_memory);
         })?;
         let shown = || format!("module {}", self.name);
-        let component = self.component(cache, &sandbox).with_context(shown)?;
-        let ty = component.component_type();
-        let exports = ty.exports(&sandbox.engine).map(|(name, _)| name);
-        let entry = entry_of(exports).with_context(|| format!("{}: no entry", shown()))?;
-        let asks_model = ty
-            .imports(&sandbox.engine)
-            .any(|(name, _)| coo_kernel::surface::judge(name) == Ok(Interface::Llm));
-        // Type-checks every import against the linker before anything of the guest runs.
-        let instance = linker(&sandbox.engine)?
-            .instantiate_pre(&component)
-            .map_err(anyhow::Error::from)
-            .with_context(|| format!("{}: refused", shown()))?;
+        let code = self.code(cache, &sandbox).with_context(shown)?;
+        let linked = Linked::new(&sandbox.engine, &code).with_context(shown)?;
+        let asks_model = linked.asks_model(&sandbox.engine);
         Ok(Program {
             sandbox,
-            instance,
-            entry,
+            linked,
             canonical: self.descriptor.canonical()?,
             plan,
             module: self.module,
@@ -237,19 +223,20 @@ impl Source {
     }
 
     /// Code that this root compiled after admitting it, or compiled now.
-    fn component(&self, cache: Option<Cache<'_>>, sandbox: &Sandbox) -> Result<Component> {
+    fn code(&self, cache: Option<Cache<'_>>, sandbox: &Sandbox) -> Result<Code> {
         if let Some(Cache { root, store, .. }) = &cache
-            && let Some(component) = code_cache::load(root, store, sandbox, &self.module)?
+            && let Some(code) = code_cache::load(root, store, sandbox, &self.module)?
         {
-            return Ok(component);
+            return Ok(code);
         }
-        let component = code_cache::compile(sandbox, &admission::examine(&self.wasm)?.admit()?)?;
+        let code =
+            code_cache::compile(sandbox, &admission::examine(&self.wasm)?.admit(&self.wasm)?)?;
         if let Some(Cache { root, store, keep }) = cache
             && keep
         {
-            code_cache::save(root, store, sandbox, &self.module, &component)?;
+            code_cache::save(root, store, sandbox, &self.module, &code)?;
         }
-        Ok(component)
+        Ok(code)
     }
 
     /// Keeps the module, so that the run stays replayable whatever becomes of its file.
@@ -261,21 +248,6 @@ impl Source {
         }
         Ok(())
     }
-}
-
-/// How a component with these exports is started. `admission` has judged their types and
-/// refused a component without any.
-fn entry_of<'a>(exports: impl Iterator<Item = &'a str>) -> Option<Entry> {
-    let mut command = None;
-    for name in exports {
-        if name == "run" {
-            return Some(Entry::Mission);
-        }
-        if command.is_none() && name.starts_with("wasi:cli/run@0.2.") {
-            command = Some(Entry::Command(name.to_owned()));
-        }
-    }
-    command
 }
 
 /// Where the state root keeps a module.

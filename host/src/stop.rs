@@ -15,7 +15,7 @@ pub enum Stop {
     Failed(#[from] Failure),
     /// The guest asked to exit.
     #[error("exit with status {0}")]
-    Exit(u8),
+    Exit(u32),
     /// A replay does not agree with its journal.
     #[error("{0}")]
     Diverged(#[from] Box<Divergence>),

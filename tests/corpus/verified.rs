@@ -9,14 +9,13 @@ use std::collections::VecDeque;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use coo::drive::{Driven, drive};
 use coo::engine::{Sandbox, build_tuned};
 use coo::gateway::Gateway;
 use coo::live::Live;
 use coo::llm::{Freshness, Model};
 use coo::prepare::{Program, Source};
-use coo::sandbox::{Guest, linker};
+use coo::sandbox::Linked;
 use coo::session::Session;
 use coo::store::{Facts, NewMission};
 use coo::tape::{Recorder, Tape};
@@ -27,10 +26,8 @@ use coo_kernel::descriptor::{Descriptor, EngineSettings};
 use coo_kernel::digest::Digest;
 use coo_kernel::failure::Failure;
 use coo_kernel::state::State;
-use coo_kernel::surface::Interface;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wasmtime::component::Linker;
 use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 /// The model of the bundled answers; no other is ever asked here.
@@ -117,15 +114,9 @@ pub fn source(name: &str, wasm: Vec<u8>, more: &Value) -> Source {
     }
 }
 
-/// An engine and what its programs are linked with.
-struct Ready {
-    sandbox: Sandbox,
-    linker: Linker<Guest>,
-}
-
 /// The engine, and two whose differences no guest may notice: how code is optimised, how
 /// memory is laid out and given out.
-static ENGINES: LazyLock<[Ready; 3]> = LazyLock::new(|| {
+static ENGINES: LazyLock<[Sandbox; 3]> = LazyLock::new(|| {
     let unoptimised = |config: &mut Config| {
         config
             .cranelift_opt_level(OptLevel::None)
@@ -147,10 +138,7 @@ static ENGINES: LazyLock<[Ready; 3]> = LazyLock::new(|| {
             .linear_memory_keep_resident(1 << 16);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     };
-    [tuned(|_| {}), tuned(unoptimised), tuned(pooled)].map(|sandbox| Ready {
-        linker: linker(&sandbox.engine).unwrap(),
-        sandbox,
-    })
+    [tuned(|_| {}), tuned(unoptimised), tuned(pooled)]
 });
 
 fn tuned(tune: impl FnOnce(&mut Config)) -> Sandbox {
@@ -164,27 +152,23 @@ fn tuned(tune: impl FnOnce(&mut Config)) -> Sandbox {
 /// Runs `source` three times, each in a fresh world and one of them on another engine, and
 /// gives what all three came to. `Err` where the module is refused.
 pub fn verified(source: &Source) -> anyhow::Result<Outcome> {
-    let report = admission::examine(&source.wasm)?;
-    let entry = report.entry.clone();
-    let asks_model = report.uses(Interface::Llm);
-    let component = report.admit()?;
-    let program = |Ready { sandbox, linker }: &Ready| -> anyhow::Result<Program> {
-        let compiled = code_cache::compile(sandbox, &component)?;
+    let admitted = admission::examine(&source.wasm)?.admit(&source.wasm)?;
+    let program = |sandbox: &Sandbox| -> anyhow::Result<Program> {
+        let linked = Linked::new(&sandbox.engine, &code_cache::compile(sandbox, &admitted)?)?;
         Ok(Program {
             sandbox: sandbox.clone(),
-            instance: linker.instantiate_pre(&compiled)?,
-            entry: entry.clone().context("no entry")?,
+            asks_model: linked.asks_model(&sandbox.engine),
+            linked,
             plan: source.plan(&Policy::current(Governance::default()))?,
             canonical: source.descriptor.canonical()?,
             module: source.module,
-            asks_model,
             digest_memory: true,
         })
     };
     let [engine, others @ ..] = &*ENGINES;
     // As good as by lot, but the same one every time.
     let other = &others[usize::from(source.module.as_bytes()[0]) % others.len()];
-    assert_eq!(other.sandbox.identity, engine.sandbox.identity);
+    assert_eq!(other.identity, engine.identity);
     let here = program(engine)?;
     let first = run(source, &here);
     assert_eq!(run(source, &here), first, "{}: run 2 differs", source.name);

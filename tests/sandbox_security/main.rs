@@ -9,6 +9,7 @@ mod support;
 mod admission;
 mod ends;
 mod inside;
+mod misuse;
 mod secrets;
 mod tampering;
 

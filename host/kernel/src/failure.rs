@@ -2,6 +2,10 @@
 //! every machine. Failures of the outside (network, disk, wall clock) are not here: they
 //! interrupt a run and never enter its record.
 
+mod whose;
+
+pub use whose::{Said, Whose, classify};
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -131,8 +135,9 @@ pub enum Failure {
     },
     /// A WASI program ended with a status other than 0.
     Exit {
-        /// The status; a program that only said "error" has 1.
-        status: u8,
+        /// The status as the program gave it, 0 to 255 by custom; one that only said "error"
+        /// has 1.
+        status: u32,
     },
     /// A WebAssembly trap.
     Trap {
@@ -192,6 +197,14 @@ impl fmt::Display for Failure {
                     "fuel exhausted: all {limit} units used; raise limits.fuel if the mission needs more"
                 )
             }
+            Self::Limit {
+                bound: Bound::Resources,
+                wanted,
+                limit,
+            } => write!(
+                f,
+                "limit hit: {wanted} open streams and pollables wanted, limit {limit}, which is the same for every mission; drop those no longer needed"
+            ),
             Self::Limit {
                 bound,
                 wanted,

@@ -161,6 +161,35 @@ impl Interface {
     }
 }
 
+/// The import module of WASI preview 1, by which core modules name what the interfaces of
+/// `wasi:` above are for components.
+pub const PREVIEW1: &str = "wasi_snapshot_preview1";
+
+/// What importing it permits, in plain words.
+pub const PREVIEW1_PERMITS: &str = "read its arguments, variables and input, write to two buffers, end itself; clocks and random numbers that are the same in every run; no files, no network";
+
+/// The functions of preview 1 that reach for the network begin with this.
+const PREVIEW1_NETWORK: &str = "sock_";
+
+/// Judges a function that a core module imports from `PREVIEW1`. `is_known`: it is one of
+/// preview 1's; `is_typed`: and has the type that preview 1 gives it.
+pub fn judge_preview1(function: &str, is_known: bool, is_typed: bool) -> Result<(), Refused> {
+    let shown = || function.escape_debug().take(200).collect();
+    if function.starts_with(PREVIEW1_NETWORK) {
+        return Err(Refused::Network(shown()));
+    }
+    if !is_known {
+        return Err(Refused::Preview1(shown()));
+    }
+    if !is_typed {
+        return Err(Refused::Type {
+            interface: PREVIEW1.to_owned(),
+            function: shown(),
+        });
+    }
+    Ok(())
+}
+
 /// One text for the whole surface, the same wherever the surface is the same.
 pub fn listing() -> String {
     Interface::ALL
@@ -200,6 +229,12 @@ pub enum Refused {
         /// The function that does not exist.
         function: String,
     },
+    /// A function of WASI preview 1 that reaches for the network.
+    #[error("import '{module}.{0}' reaches for the network, which is not part of the surface", module = PREVIEW1)]
+    Network(String),
+    /// Not a function of WASI preview 1.
+    #[error("import '{module}.{0}' is not a WASI preview 1 function", module = PREVIEW1)]
+    Preview1(String),
     /// The function exists, with other parameters or another result.
     #[error("import '{interface}' has a function '{function}', but of another type")]
     Type {
@@ -233,6 +268,24 @@ pub fn judge(import: &str) -> Result<Interface, Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn preview_1_is_judged_function_by_function() {
+        assert_eq!(judge_preview1("fd_write", true, true), Ok(()));
+        for (function, is_known, is_typed, said) in [
+            ("sock_send", true, true, "reaches for the network"),
+            (
+                "fd_teleport",
+                false,
+                false,
+                "is not a WASI preview 1 function",
+            ),
+            ("fd_write", true, false, "but of another type"),
+        ] {
+            let refused = judge_preview1(function, is_known, is_typed).unwrap_err();
+            assert!(refused.to_string().contains(said), "{refused}");
+        }
+    }
 
     #[test]
     fn the_surface_and_nothing_else_is_admitted() {

@@ -61,14 +61,13 @@ pub fn cmd_audit(options: &Options) -> Result<ExitCode> {
 
 fn text(view: &View<'_>) -> String {
     let kind = match view.report.encoded {
-        Encoded::CoreModule => "core module (WASI preview 1), adapted to a component",
+        Encoded::CoreModule => "core module, run as it is",
+        Encoded::AdaptedModule => "core module (WASI preview 1), adapted to a component",
+        Encoded::LiftedModule => "core module, turned into a component",
         Encoded::Component => "component",
     };
-    let entry = match &view.report.entry {
-        Some(Entry::Mission) => "coo:mission run(input)",
-        Some(Entry::Command(interface)) => interface,
-        None => "none",
-    };
+    let entry = view.report.entry.as_ref().map(Entry::shown);
+    let entry = entry.as_deref().unwrap_or("none");
     let mut text = format!(
         "Module {}\n  SHA-256: {}\n  Size: {} bytes\n  Kind: {kind}\n  Entry: {entry}\n\nImports\n",
         print::one_line(&view.module),

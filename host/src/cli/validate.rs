@@ -29,7 +29,7 @@ pub fn cmd_validate(options: &Options) -> Result<ExitCode> {
         return Err(refused).with_context(|| format!("mission {}", source.name));
     }
     admission::examine(&source.wasm)?
-        .admit()
+        .admit(&source.wasm)
         .with_context(|| format!("module {}", source.module))?;
     if options.json {
         print::out(&(source.descriptor.canonical()? + "\n"))?;

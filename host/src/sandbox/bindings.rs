@@ -1,31 +1,27 @@
-//! Host bindings, generated from the WIT that guests are generated from, and the linker made
-//! of them: one `match` over the kernel's surface, so that an interface can't be linked
-//! without being listed or listed without being linked.
+//! The linker of components: one `match` over the kernel's surface, so that an interface can't
+//! be linked without being listed or listed without being linked. WASI is wasmtime-wasi's,
+//! interface by interface; which ones are our own, and why, stands in `clock` and `wasi`. The
+//! bindings of `coo:mission` are generated from the WIT that guests are generated from.
 
 use anyhow::Result;
 use coo_kernel::surface::Interface;
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
+use wasmtime_wasi::WasiView as _;
+use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
+use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random};
 
 use super::Guest;
+use super::wasi::Io;
 
 wasmtime::component::bindgen!({
     path: ["../guest-sdk/wit", "wit"],
-    world: "coo:host/surface",
+    world: "coo:host/missions",
     imports: { default: trappable },
-    with: {
-        "wasi:io/error.error": super::streams::StreamFault,
-        "wasi:io/poll.pollable": super::clock::Pollable,
-        "wasi:io/streams.input-stream": super::streams::Input,
-        "wasi:io/streams.output-stream": super::streams::Output,
-        "wasi:filesystem/types.descriptor": super::wasi::NoFile,
-        "wasi:filesystem/types.directory-entry-stream": super::wasi::NoFile,
-        "wasi:cli/terminal-input.terminal-input": super::wasi::NoTerminal,
-        "wasi:cli/terminal-output.terminal-output": super::wasi::NoTerminal,
-    },
 });
 
-/// The texts that the bindings are made from, for whoever needs to read the surface.
+/// The texts of the whole surface, for whoever needs to read it.
 pub const WIT: [(&str, &str); 6] = [
     (
         "coo:mission",
@@ -51,10 +47,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<Guest>> {
 }
 
 fn link(linker: &mut Linker<Guest>, interface: Interface) -> wasmtime::Result<()> {
-    use {
-        self::coo::mission as ours, wasi::cli, wasi::clocks, wasi::filesystem, wasi::io,
-        wasi::random,
-    };
+    use self::coo::mission as ours;
     type Own = HasSelf<Guest>;
     fn guest(guest: &mut Guest) -> &mut Guest {
         guest
@@ -64,32 +57,38 @@ fn link(linker: &mut Linker<Guest>, interface: Interface) -> wasmtime::Result<()
         Interface::Db => ours::db::add_to_linker::<_, Own>(linker, guest),
         Interface::Gateway => ours::gateway::add_to_linker::<_, Own>(linker, guest),
         Interface::CliEnvironment => cli::environment::add_to_linker::<_, Own>(linker, guest),
-        Interface::CliExit => cli::exit::add_to_linker::<_, Own>(linker, guest),
-        Interface::CliStderr => cli::stderr::add_to_linker::<_, Own>(linker, guest),
-        Interface::CliStdin => cli::stdin::add_to_linker::<_, Own>(linker, guest),
-        Interface::CliStdout => cli::stdout::add_to_linker::<_, Own>(linker, guest),
-        Interface::CliTerminalInput => cli::terminal_input::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliExit => cli::exit::add_to_linker::<_, WasiCli>(linker, Guest::cli),
+        Interface::CliStderr => cli::stderr::add_to_linker::<_, WasiCli>(linker, Guest::cli),
+        Interface::CliStdin => cli::stdin::add_to_linker::<_, WasiCli>(linker, Guest::cli),
+        Interface::CliStdout => cli::stdout::add_to_linker::<_, WasiCli>(linker, Guest::cli),
+        Interface::CliTerminalInput => {
+            cli::terminal_input::add_to_linker::<_, WasiCli>(linker, Guest::cli)
+        }
         Interface::CliTerminalOutput => {
-            cli::terminal_output::add_to_linker::<_, Own>(linker, guest)
+            cli::terminal_output::add_to_linker::<_, WasiCli>(linker, Guest::cli)
         }
         Interface::CliTerminalStderr => {
-            cli::terminal_stderr::add_to_linker::<_, Own>(linker, guest)
+            cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, Guest::cli)
         }
-        Interface::CliTerminalStdin => cli::terminal_stdin::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliTerminalStdin => {
+            cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, Guest::cli)
+        }
         Interface::CliTerminalStdout => {
-            cli::terminal_stdout::add_to_linker::<_, Own>(linker, guest)
+            cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, Guest::cli)
         }
         Interface::ClocksMonotonic => {
             clocks::monotonic_clock::add_to_linker::<_, Own>(linker, guest)
         }
         Interface::ClocksWall => clocks::wall_clock::add_to_linker::<_, Own>(linker, guest),
         Interface::FilesystemPreopens => {
-            filesystem::preopens::add_to_linker::<_, Own>(linker, guest)
+            filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, Guest::filesystem)
         }
-        Interface::FilesystemTypes => filesystem::types::add_to_linker::<_, Own>(linker, guest),
-        Interface::IoError => io::error::add_to_linker::<_, Own>(linker, guest),
-        Interface::IoPoll => io::poll::add_to_linker::<_, Own>(linker, guest),
-        Interface::IoStreams => io::streams::add_to_linker::<_, Own>(linker, guest),
+        Interface::FilesystemTypes => {
+            filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, Guest::filesystem)
+        }
+        Interface::IoError => io::error::add_to_linker::<_, Io>(linker, |g| g.ctx().table),
+        Interface::IoPoll => io::poll::add_to_linker::<_, Io>(linker, |g| g.ctx().table),
+        Interface::IoStreams => io::streams::add_to_linker::<_, Io>(linker, |g| g.ctx().table),
         Interface::RandomInsecure => random::insecure::add_to_linker::<_, Own>(linker, guest),
         Interface::RandomInsecureSeed => {
             random::insecure_seed::add_to_linker::<_, Own>(linker, guest)

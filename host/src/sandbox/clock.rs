@@ -1,75 +1,161 @@
 //! Virtual time: both clocks stand still until the guest sleeps, and then move by exactly
 //! what it asked. A sleep takes no real time. Never looks at a clock of the machine.
+//!
+//! These are our own, under wasmtime-wasi's interfaces: its clocks can be replaced, its sleeps
+//! can't. They wait on tokio's timer, which is exact to the millisecond only, so that a sleep
+//! of a nanosecond would move a paused clock by a million of them.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
 
 use wasmtime::component::Resource;
+use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
+use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiView as _, async_trait};
 
-use super::bindings::wasi::clocks::{monotonic_clock, wall_clock};
-use super::bindings::wasi::io::poll;
 use super::{Guest, WALL_CLOCK_START_S};
-use crate::stop::Stop;
-use coo_kernel::failure::Failure;
-
-const NANOSECONDS: u64 = 1_000_000_000;
 
 /// What the monotonic clock shows first. Not 0, which some runtimes (Go's) take for a clock
 /// that does not work.
 const START_NS: u64 = 1;
 
-/// The monotonic clock, in nanoseconds; the wall clock moves with it.
+/// The clocks of one step. A clone is the same clocks.
+#[derive(Debug, Clone)]
+pub struct VirtualClock(Arc<Mutex<State>>);
+
 #[derive(Debug)]
-pub struct VirtualClock {
+struct State {
+    /// The monotonic clock; the wall clock moves with it.
     now_ns: u64,
+    /// The earliest instant that anything waits for.
+    awaited_ns: Option<u64>,
 }
 
-impl Default for VirtualClock {
-    fn default() -> Self {
-        Self { now_ns: START_NS }
+impl VirtualClock {
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            now_ns: START_NS,
+            awaited_ns: None,
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The monotonic clock, in nanoseconds.
+    pub fn now_ns(&self) -> u64 {
+        self.state().now_ns
+    }
+
+    /// The wall clock, since 1970.
+    pub fn wall(&self) -> Duration {
+        let elapsed_ns = self.now_ns() - START_NS;
+        Duration::from_secs(WALL_CLOCK_START_S) + Duration::from_nanos(elapsed_ns)
+    }
+
+    /// Time moves to `instant_ns`, unless that has passed.
+    pub fn advance_to(&self, instant_ns: u64) {
+        let mut state = self.state();
+        state.now_ns = state.now_ns.max(instant_ns);
+    }
+
+    /// Nothing waits: the guest is about to compute.
+    pub fn forget_awaited(&self) {
+        self.state().awaited_ns = None;
+    }
+
+    /// The guest does nothing but wait: time moves to the earliest instant that it waits for.
+    /// `false`: there is none.
+    pub fn advance_to_awaited(&self) -> bool {
+        let awaited = self.state().awaited_ns;
+        awaited.map(|instant| self.advance_to(instant)).is_some()
+    }
+
+    /// Whether `instant_ns` has come; if not, it is waited for.
+    fn has_come(&self, instant_ns: u64) -> bool {
+        let mut state = self.state();
+        let has_come = state.now_ns >= instant_ns;
+        if !has_come {
+            let earliest = state.awaited_ns.unwrap_or(u64::MAX).min(instant_ns);
+            state.awaited_ns = Some(earliest);
+        }
+        has_come
     }
 }
 
-/// What a guest can wait for.
-#[derive(Debug, Clone, Copy)]
-pub enum Pollable {
-    /// Streams over memory never make anybody wait.
-    Ready,
-    /// The instant of the monotonic clock, in nanoseconds, at which it becomes ready.
-    At(u64),
+impl HostMonotonicClock for VirtualClock {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        self.now_ns()
+    }
 }
 
-impl Pollable {
-    fn ready_ns(self) -> u64 {
-        match self {
-            Self::Ready => 0,
-            Self::At(ns) => ns,
-        }
+impl HostWallClock for VirtualClock {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+
+    fn now(&self) -> Duration {
+        self.wall()
+    }
+}
+
+/// Ready from an instant of the monotonic clock on.
+struct Sleep {
+    clock: VirtualClock,
+    until_ns: u64,
+}
+
+#[async_trait]
+impl Pollable for Sleep {
+    async fn ready(&mut self) {
+        poll_fn(|_| match self.clock.has_come(self.until_ns) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+    }
+}
+
+impl Guest {
+    fn sleep(&mut self, until_ns: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        let clock = self.clock.clone();
+        let table = self.ctx().table;
+        let sleep = table.push(Sleep { clock, until_ns })?;
+        subscribe(table, sleep)
     }
 }
 
 impl monotonic_clock::Host for Guest {
     fn now(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.clock.now_ns)
+        Ok(self.clock.now_ns())
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {
         Ok(1)
     }
 
-    fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<Pollable>> {
-        Ok(self.table.push(Pollable::At(when))?)
+    fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        self.sleep(when)
     }
 
-    fn subscribe_duration(&mut self, duration: u64) -> wasmtime::Result<Resource<Pollable>> {
-        let when = self.clock.now_ns.saturating_add(duration);
-        Ok(self.table.push(Pollable::At(when))?)
+    fn subscribe_duration(&mut self, duration: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        self.sleep(self.clock.now_ns().saturating_add(duration))
     }
 }
 
 impl wall_clock::Host for Guest {
     fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
-        let elapsed_ns = self.clock.now_ns - START_NS;
+        let now = self.clock.wall();
         Ok(wall_clock::Datetime {
-            seconds: WALL_CLOCK_START_S + elapsed_ns / NANOSECONDS,
-            nanoseconds: u32::try_from(elapsed_ns % NANOSECONDS)?,
+            seconds: now.as_secs(),
+            nanoseconds: now.subsec_nanos(),
         })
     }
 
@@ -81,40 +167,28 @@ impl wall_clock::Host for Guest {
     }
 }
 
-impl poll::Host for Guest {
-    /// Everything that is ready now; if nothing is, time moves to the earliest instant.
-    fn poll(&mut self, list: Vec<Resource<Pollable>>) -> wasmtime::Result<Vec<u32>> {
-        let instants = list
-            .iter()
-            .map(|pollable| Ok(self.table.get(pollable)?.ready_ns()))
-            .collect::<wasmtime::Result<Vec<u64>>>()?;
-        let Some(&earliest) = instants.iter().min() else {
-            let reason = "poll of an empty list would wait for ever".to_owned();
-            return Err(Stop::from(Failure::Contract { reason }).into());
-        };
-        self.clock.now_ns = self.clock.now_ns.max(earliest);
-        let now_ns = self.clock.now_ns;
-        (0u32..)
-            .zip(instants)
-            .filter(|(_, instant)| *instant <= now_ns)
-            .map(|(index, _)| Ok(index))
-            .collect()
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl poll::HostPollable for Guest {
-    fn ready(&mut self, this: Resource<Pollable>) -> wasmtime::Result<bool> {
-        Ok(self.table.get(&this)?.ready_ns() <= self.clock.now_ns)
-    }
-
-    fn block(&mut self, this: Resource<Pollable>) -> wasmtime::Result<()> {
-        let ready_ns = self.table.get(&this)?.ready_ns();
-        self.clock.now_ns = self.clock.now_ns.max(ready_ns);
-        Ok(())
-    }
-
-    fn drop(&mut self, this: Resource<Pollable>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
-        Ok(())
+    #[test]
+    fn time_moves_to_the_earliest_instant_that_is_waited_for() {
+        let clock = VirtualClock::new();
+        assert!(!clock.advance_to_awaited(), "nothing waits");
+        assert!(!clock.has_come(70) && !clock.has_come(50));
+        assert!(clock.advance_to_awaited());
+        assert_eq!(clock.now_ns(), 50);
+        assert!(clock.has_come(50));
+        clock.forget_awaited();
+        assert!(!clock.advance_to_awaited());
+        clock.advance_to(7);
+        assert_eq!(clock.now_ns(), 50, "never back");
+        assert!(!clock.has_come(u64::MAX));
+        assert!(clock.advance_to_awaited());
+        assert_eq!(
+            clock.now_ns(),
+            u64::MAX,
+            "the end of time is an instant like others"
+        );
     }
 }

@@ -1,6 +1,9 @@
 //! The sandbox: what a guest sees from inside. Runs one step of a mission in a fresh
 //! instance, with every import answered here or through the tape, and says how it ended.
 //!
+//! Two kinds of guests: components, which may import the whole surface, and core modules, which
+//! may import WASI preview 1 and run as they are.
+//!
 //! Invariants: nothing of the machine (clock, entropy, environment, files, terminal) is
 //! reachable from any import; host functions never block but on the tape; every end is one
 //! of the types below, and none is a panic.
@@ -8,26 +11,30 @@
 mod bindings;
 mod clock;
 mod limiter;
+mod linked;
 mod mission;
+mod preview1;
+mod said;
 mod step;
 mod streams;
 mod wasi;
 
-pub use bindings::{WIT, linker};
+pub use bindings::WIT;
+pub use linked::{Code, Linked};
 pub use step::{StepEnd, StepRun, run_step};
 
 use coo_kernel::authority::Authority;
 use coo_kernel::ledger::Ledger;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
-use wasmtime::component::ResourceTable;
+use wasmtime_wasi::p1::WasiP1Ctx;
 
 use crate::machine::Deadline;
 use crate::stop::Stop;
 use crate::tape::Tape;
 use clock::VirtualClock;
 use limiter::Meter;
-use streams::Capture;
+use streams::Streams;
 
 /// Seed of the one random stream (implementation packet §11.1).
 pub const RNG_SEED: u64 = 0xDEAD_BEEF;
@@ -48,22 +55,29 @@ pub struct Guest {
     deadline: Deadline,
     clock: VirtualClock,
     rng: ChaCha20Rng,
-    table: ResourceTable,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
-    stdin: Vec<u8>,
-    stdin_read: usize,
-    stdout: Capture,
-    stderr: Capture,
+    streams: Streams,
+    /// wasmtime-wasi's part, with the streams and the clock above.
+    wasi: WasiP1Ctx,
 }
 
 impl Guest {
     fn new(run: StepRun<'_>) -> Self {
         let limits = *run.ledger.limits();
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES_MAX);
         let descriptor = run.plan.descriptor();
         let program = std::iter::once("mission.wasm".to_owned());
+        let arguments: Vec<String> = program
+            .chain(descriptor.arguments.iter().cloned())
+            .collect();
+        let environment: Vec<(String, String)> = descriptor
+            .environment
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let clock = VirtualClock::new();
+        let streams = Streams::new(run.input, limits.output_bytes);
+        let wasi = wasi::context(&arguments, &environment, &streams, &clock);
         Self {
             tape: run.tape,
             ledger: run.ledger,
@@ -72,21 +86,12 @@ impl Guest {
             sampling: descriptor.llm,
             meter: Meter::new(&limits),
             deadline: Deadline::after(run.wall_clock_max),
-            clock: VirtualClock::default(),
+            clock,
             rng: ChaCha20Rng::seed_from_u64(RNG_SEED),
-            table,
-            arguments: program
-                .chain(descriptor.arguments.iter().cloned())
-                .collect(),
-            environment: descriptor
-                .environment
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-            stdin: run.input.as_bytes().to_vec(),
-            stdin_read: 0,
-            stdout: Capture::new(limits.output_bytes),
-            stderr: Capture::new(limits.output_bytes),
+            arguments,
+            environment,
+            streams,
+            wasi,
         }
     }
 
@@ -95,5 +100,22 @@ impl Guest {
         Ok(self
             .ledger
             .charge(coo_kernel::failure::Bound::HostBytes, bytes)?)
+    }
+
+    /// Looks at the wall clock before every host call: a loop over cheap ones burns hardly any
+    /// fuel.
+    fn host_call_begins(&self) -> Result<(), Stop> {
+        if self.deadline.has_passed() {
+            return Err(Stop::timed_out(&self.deadline));
+        }
+        Ok(())
+    }
+
+    /// Charges what went through a stream during a host call.
+    fn host_call_ends(&mut self) -> Result<(), Stop> {
+        match self.streams.take_crossed_bytes() {
+            0 => Ok(()),
+            bytes => self.charge_bytes(bytes),
+        }
     }
 }

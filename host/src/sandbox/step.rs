@@ -1,19 +1,21 @@
-//! Runs one step: a fresh store and instance, fuel, the wall-clock guard, and the one place
-//! where an engine's error becomes one of our ends.
+//! Runs one step: a fresh store and instance, fuel, the wall-clock guard, and what the guest
+//! leaves. What an engine's error means is `said`'s to say.
 
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use coo_kernel::digest::Digest;
 use coo_kernel::failure::{Bound, Failure};
 use coo_kernel::ledger::{self, Ledger};
 use coo_kernel::plan::Plan;
-use wasmtime::component::{Component, Instance, InstancePre, ResourceTableError, TypedFunc};
-use wasmtime::{Engine, Store, Trap, WasmBacktrace, WasmCoreDump};
+use wasmtime::{CallHook, Engine, Store, Trap, WasmBacktrace, WasmCoreDump};
 
 use super::Guest;
-use crate::admission::Entry;
+use super::linked::{Instance, Linked, Returned};
+use super::said::stop;
 use crate::engine::FUEL_SLICE;
 use crate::stop::Stop;
 use crate::tape::Tape;
@@ -56,22 +58,25 @@ pub struct StepEnd {
 }
 
 /// Runs one step to its end.
-pub fn run_step(
-    engine: &Engine,
-    instance: &InstancePre<Guest>,
-    entry: &Entry,
-    run: StepRun<'_>,
-) -> StepEnd {
+pub fn run_step(engine: &Engine, linked: &Linked, run: StepRun<'_>) -> StepEnd {
     let input = run.input;
     let fuel = run.ledger.fuel_left();
     let fuel_limit = run.ledger.limits().fuel;
     let digest_memory = run.digest_memory;
     let mut store = Store::new(engine, Guest::new(run));
     store.limiter(|guest| &mut guest.meter);
-    let called = guarded(&mut store, instance, entry, input, fuel);
+    store.call_hook(|mut store, hook| {
+        match hook {
+            CallHook::CallingHost => store.data().host_call_begins()?,
+            CallHook::ReturningFromHost => store.data_mut().host_call_ends()?,
+            CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
+        }
+        Ok(())
+    });
+    let called = guarded(&mut store, linked, input, fuel);
     let fuel_left = store.get_fuel().unwrap_or(0);
     let memory_sha256 = digest_memory
-        .then(|| memory_digest(&mut store, instance.component(), entry, &called))
+        .then(|| memory_digest(&mut store, linked, &called))
         .flatten();
     let called = called.map(|(_, returned)| returned);
     let mut guest = store.into_data();
@@ -80,12 +85,13 @@ pub fn run_step(
         .count_step(fuel - fuel_left, guest.meter.memory_bytes());
     let backtrace = called.as_ref().err().map(backtrace).unwrap_or_default();
     let returned = called.map_err(|error| stop(error, fuel_limit));
-    let stdout = guest.stdout.into_bytes();
-    let result = settle(entry, returned, &stdout, guest.ledger.limits().output_bytes);
+    let (stdout, stderr) = guest.streams.take_outputs();
+    let output_max = guest.ledger.limits().output_bytes;
+    let result = settle(linked.is_program(), returned, &stdout, output_max);
     StepEnd {
         result,
         stdout,
-        stderr: guest.stderr.into_bytes(),
+        stderr,
         tape: guest.tape,
         ledger: guest.ledger,
         memory_sha256,
@@ -93,14 +99,8 @@ pub fn run_step(
     }
 }
 
-/// What a guest said by returning.
-enum Returned {
-    Mission(Result<String, String>),
-    Command(Result<(), ()>),
-}
-
 fn settle(
-    entry: &Entry,
+    is_program: bool,
     returned: Result<Returned, Stop>,
     stdout: &[u8],
     output_max: u64,
@@ -115,58 +115,57 @@ fn settle(
             message: bounded(message)?,
         }
         .into()),
-        Ok(Returned::Command(Ok(()))) => Ok(stdout.to_vec()),
+        Ok(Returned::Command(Ok(())) | Returned::Program) => Ok(stdout.to_vec()),
         Ok(Returned::Command(Err(()))) => Err(Failure::Exit { status: 1 }.into()),
-        Err(Stop::Exit(0)) if matches!(entry, Entry::Command(_)) => Ok(stdout.to_vec()),
+        Err(Stop::Exit(0)) if is_program => Ok(stdout.to_vec()),
         Err(Stop::Exit(status)) => Err(Failure::Exit { status }.into()),
         Err(stop) => Err(stop),
+    }
+}
+
+/// Notes whether it was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
 /// Polls the guest from fuel slice to fuel slice and looks at the wall clock in between.
 /// That costs the guest nothing: the engine counts fuel anyway, and a slice that is used up
 /// is refilled without a trace in what the guest or the count can see.
+///
+/// At the end of a slice the engine wakes at once. A guest that is not woken sleeps, and time
+/// moves to the earliest instant that it waits for.
 fn guarded(
     store: &mut Store<Guest>,
-    instance: &InstancePre<Guest>,
-    entry: &Entry,
+    linked: &Linked,
     input: &str,
     fuel: u64,
 ) -> wasmtime::Result<(Instance, Returned)> {
     store.set_fuel(fuel)?;
     store.fuel_async_yield_interval(Some(FUEL_SLICE))?;
     let deadline = store.data().deadline;
-    let mut call = pin!(call(store, instance, entry, input));
-    let mut context = Context::from_waker(Waker::noop());
+    let clock = store.data().clock.clone();
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut context = Context::from_waker(&waker);
+    let mut call = pin!(linked.call(store, input));
     loop {
+        clock.forget_awaited();
         if let Poll::Ready(result) = call.as_mut().poll(&mut context) {
             return result;
         }
         if deadline.has_passed() {
             return Err(Stop::timed_out(&deadline).into());
         }
+        if !woken.0.swap(false, Ordering::Relaxed) && !clock.advance_to_awaited() {
+            let reason = "it waits for what never comes".to_owned();
+            return Err(Stop::from(Failure::Contract { reason }).into());
+        }
     }
-}
-
-async fn call(
-    store: &mut Store<Guest>,
-    instance: &InstancePre<Guest>,
-    entry: &Entry,
-    input: &str,
-) -> wasmtime::Result<(Instance, Returned)> {
-    let component = instance.component().clone();
-    let instance = instance.instantiate_async(&mut *store).await?;
-    let returned = match entry {
-        Entry::Mission => {
-            let run = mission_entry(store, &instance)?;
-            Returned::Mission(run.call_async(store, (input,)).await?.0)
-        }
-        Entry::Command(interface) => {
-            let run = command_entry(store, &component, &instance, interface)?;
-            Returned::Command(run.call_async(store, ()).await?.0)
-        }
-    };
-    Ok((instance, returned))
 }
 
 /// Digest of all linear memories of a step that has ended: of each, its size in bytes and its
@@ -177,8 +176,7 @@ async fn call(
 /// all: it traps before its first instruction.
 fn memory_digest(
     store: &mut Store<Guest>,
-    component: &Component,
-    entry: &Entry,
+    linked: &Linked,
     called: &wasmtime::Result<(Instance, Returned)>,
 ) -> Option<Digest> {
     let trap;
@@ -186,7 +184,7 @@ fn memory_digest(
         Err(error) => error,
         Ok((instance, _)) => {
             store.set_fuel(0).ok()?;
-            let mut call = pin!(again(store, component, instance, entry));
+            let mut call = pin!(linked.call_again(store, instance));
             let mut context = Context::from_waker(Waker::noop());
             let Poll::Ready(Err(error)) = call.as_mut().poll(&mut context) else {
                 return None;
@@ -205,95 +203,6 @@ fn memory_digest(
     Some(Digest::of_parts(
         contents.iter().flat_map(|(data, size)| [size, *data]),
     ))
-}
-
-/// Calls the guest's entry once more.
-async fn again(
-    store: &mut Store<Guest>,
-    component: &Component,
-    instance: &Instance,
-    entry: &Entry,
-) -> wasmtime::Result<()> {
-    match entry {
-        Entry::Mission => {
-            let run = mission_entry(store, instance)?;
-            let _ = run.call_async(store, ("",)).await?;
-        }
-        Entry::Command(interface) => {
-            let run = command_entry(store, component, instance, interface)?;
-            let _ = run.call_async(store, ()).await?;
-        }
-    }
-    Ok(())
-}
-
-type MissionEntry<'a> = TypedFunc<(&'a str,), (Result<String, String>,)>;
-type CommandEntry = TypedFunc<(), (Result<(), ()>,)>;
-
-fn mission_entry<'a>(
-    store: &mut Store<Guest>,
-    instance: &Instance,
-) -> wasmtime::Result<MissionEntry<'a>> {
-    instance.get_typed_func(store, "run")
-}
-
-fn command_entry(
-    store: &mut Store<Guest>,
-    component: &Component,
-    instance: &Instance,
-    interface: &str,
-) -> wasmtime::Result<CommandEntry> {
-    let run = component
-        .get_export_index(None, interface)
-        .and_then(|interface| component.get_export_index(Some(&interface), "run"))
-        .ok_or_else(|| wasmtime::Error::msg("no wasi:cli/run in the component"))?;
-    instance.get_typed_func(store, run)
-}
-
-/// An engine's error as one of our ends.
-fn stop(error: wasmtime::Error, fuel_limit: u64) -> Stop {
-    let error = match error.downcast::<Stop>() {
-        Ok(stop) => return stop,
-        Err(error) => error,
-    };
-    // One that a host function raised as it is.
-    let error = match error.downcast::<Failure>() {
-        Ok(failure) => return Stop::Failed(failure),
-        Err(error) => error,
-    };
-    if let Some(trap) = error.downcast_ref::<Trap>() {
-        return Stop::Failed(match trap {
-            Trap::OutOfFuel => Failure::Fuel { limit: fuel_limit },
-            trap => {
-                let reason = trap.to_string();
-                let reason = reason
-                    .strip_prefix("wasm trap: ")
-                    .unwrap_or(&reason)
-                    .to_owned();
-                Failure::Trap { reason }
-            }
-        });
-    }
-    if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
-        let limit = super::RESOURCES_MAX as u64;
-        return Stop::Failed(Failure::Limit {
-            bound: Bound::Resources,
-            wanted: limit + 1,
-            limit,
-        });
-    }
-    let of_the_machine = error.downcast_ref::<std::io::Error>().is_some()
-        || error.downcast_ref::<wasmtime::OutOfMemory>().is_some();
-    if of_the_machine {
-        return Stop::Interrupted(
-            anyhow::Error::from(error).context("machine: can't run the guest"),
-        );
-    }
-    // What is left is the guest misusing an interface: a handle it does not hold, text that
-    // is not UTF-8, a pointer outside its memory.
-    Stop::Failed(Failure::Contract {
-        reason: error.root_cause().to_string(),
-    })
 }
 
 /// Where the guest trapped. A call that was stopped from the host's side has no such place.

@@ -1,213 +1,213 @@
-//! Standard streams over memory: input from the descriptor, output into bounded buffers.
-//! They are always ready and never touch a descriptor of the host.
+//! Standard streams over memory, in the form that wasmtime-wasi asks for: input from the
+//! descriptor, output into bounded buffers. They are always ready and never touch a descriptor
+//! of the machine. Every byte that crosses is counted here; the ledger is charged for it when
+//! the host call ends.
 
-use coo_kernel::failure::Bound;
+use std::mem::take;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use coo_kernel::failure::{Bound, Failure};
 use coo_kernel::ledger;
-use wasmtime::component::Resource;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use wasmtime_wasi::async_trait;
+use wasmtime_wasi::cli::{IsTerminal, StdinStream, StdoutStream};
+use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
-use super::Guest;
-use super::bindings::wasi::io::{error, streams};
-use super::clock::Pollable;
 use crate::stop::Stop;
 
 /// Bytes a guest may write at once, as `check-write` tells it.
-const WRITE_BYTES_MAX: u64 = 1 << 20;
+const WRITE_BYTES_MAX: usize = 1 << 20;
 
-/// Standard input; the position is the guest's, since all handles read one stream.
+/// The three streams of one step. A clone is the same streams.
+#[derive(Debug, Clone)]
+pub struct Streams(Arc<Mutex<State>>);
+
 #[derive(Debug)]
-pub struct Input;
+struct State {
+    input: Bytes,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    /// Of each output.
+    bytes_max: u64,
+    crossed_bytes: u64,
+}
 
-/// An output stream.
+/// Standard input.
+#[derive(Debug, Clone)]
+pub struct Input(Streams);
+
+/// One of the outputs.
+#[derive(Debug, Clone)]
+pub struct Output(Streams, Which);
+
 #[derive(Debug, Clone, Copy)]
-pub enum Output {
-    /// Standard output.
+enum Which {
     Stdout,
-    /// Standard error.
     Stderr,
 }
 
-/// An error of a stream. These streams have none; the type exists to be named.
-#[derive(Debug)]
-pub enum StreamFault {}
+impl Streams {
+    pub fn new(input: &str, output_bytes_max: u64) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            input: Bytes::copy_from_slice(input.as_bytes()),
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            bytes_max: output_bytes_max,
+            crossed_bytes: 0,
+        })))
+    }
 
-/// What a guest has written.
-#[derive(Debug)]
-pub struct Capture {
-    bytes: Vec<u8>,
-    limit: u64,
+    pub fn stdin(&self) -> Input {
+        Input(self.clone())
+    }
+
+    pub fn stdout(&self) -> Output {
+        Output(self.clone(), Which::Stdout)
+    }
+
+    pub fn stderr(&self) -> Output {
+        Output(self.clone(), Which::Stderr)
+    }
+
+    /// Bytes that have crossed since this was asked last.
+    pub fn take_crossed_bytes(&self) -> u64 {
+        take(&mut self.state().crossed_bytes)
+    }
+
+    /// What was written to standard output and to standard error.
+    pub fn take_outputs(&self) -> (Vec<u8>, Vec<u8>) {
+        let mut state = self.state();
+        (take(&mut state.stdout), take(&mut state.stderr))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Capture {
-    pub fn new(limit: u64) -> Self {
-        Self {
-            bytes: Vec::new(),
-            limit,
+impl State {
+    fn read(&mut self, bytes_max: usize) -> Bytes {
+        let length = bytes_max.min(self.input.len());
+        self.crossed_bytes = self.crossed_bytes.saturating_add(length as u64);
+        self.input.split_to(length)
+    }
+
+    fn write(&mut self, which: Which, bytes: &[u8]) -> Result<(), Failure> {
+        self.crossed_bytes = self.crossed_bytes.saturating_add(bytes.len() as u64);
+        let written = match which {
+            Which::Stdout => &mut self.stdout,
+            Which::Stderr => &mut self.stderr,
+        };
+        let wanted = written.len() as u64 + bytes.len() as u64;
+        ledger::check(Bound::OutputBytes, wanted, self.bytes_max)?;
+        written.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Pollable for Input {
+    async fn ready(&mut self) {}
+}
+
+#[async_trait]
+impl InputStream for Input {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        let mut state = self.0.state();
+        if state.input.is_empty() {
+            return Err(StreamError::Closed);
         }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        let wanted = self.bytes.len() as u64 + bytes.len() as u64;
-        ledger::check(Bound::OutputBytes, wanted, self.limit)?;
-        self.bytes.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+        Ok(state.read(size))
     }
 }
 
-type Outcome<T> = wasmtime::Result<Result<T, streams::StreamError>>;
-
-impl Guest {
-    fn read_stdin(&mut self, length: u64) -> Outcome<Vec<u8>> {
-        let rest = &self.stdin[self.stdin_read..];
-        if rest.is_empty() {
-            return Ok(Err(streams::StreamError::Closed));
-        }
-        let length = usize::try_from(length)
-            .unwrap_or(usize::MAX)
-            .min(rest.len());
-        let bytes = rest[..length].to_vec();
-        self.stdin_read += length;
-        self.charge_bytes(length as u64)?;
-        Ok(Ok(bytes))
-    }
-
-    fn write_out(&mut self, stream: &Resource<Output>, bytes: &[u8]) -> Outcome<()> {
-        self.charge_bytes(bytes.len() as u64)?;
-        match *self.table.get(stream)? {
-            Output::Stdout => self.stdout.write(bytes)?,
-            Output::Stderr => self.stderr.write(bytes)?,
-        }
-        Ok(Ok(()))
-    }
-
-    fn write_zeroes_out(&mut self, stream: &Resource<Output>, length: u64) -> Outcome<()> {
-        ledger::check(Bound::OutputBytes, length, self.stdout.limit).map_err(Stop::from)?;
-        let zeroes = vec![0; usize::try_from(length)?];
-        self.write_out(stream, &zeroes)
-    }
-
-    fn splice_in(&mut self, stream: &Resource<Output>, length: u64) -> Outcome<u64> {
-        Ok(match self.read_stdin(length)? {
-            Ok(bytes) => self.write_out(stream, &bytes)?.map(|()| bytes.len() as u64),
-            Err(closed) => Err(closed),
-        })
+impl IsTerminal for Input {
+    fn is_terminal(&self) -> bool {
+        false
     }
 }
 
-impl error::Host for Guest {}
-
-impl error::HostError for Guest {
-    fn to_debug_string(&mut self, this: Resource<StreamFault>) -> wasmtime::Result<String> {
-        match *self.table.get(&this)? {}
+impl StdinStream for Input {
+    fn async_stream(&self) -> Box<dyn AsyncRead + Send + Sync> {
+        Box::new(self.clone())
     }
 
-    fn drop(&mut self, this: Resource<StreamFault>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
-        Ok(())
+    fn p2_stream(&self) -> Box<dyn InputStream> {
+        Box::new(self.clone())
     }
 }
 
-impl streams::Host for Guest {}
-
-impl streams::HostInputStream for Guest {
-    fn read(&mut self, this: Resource<Input>, length: u64) -> Outcome<Vec<u8>> {
-        self.table.get(&this)?;
-        self.read_stdin(length)
-    }
-
-    fn blocking_read(&mut self, this: Resource<Input>, length: u64) -> Outcome<Vec<u8>> {
-        self.table.get(&this)?;
-        self.read_stdin(length)
-    }
-
-    fn skip(&mut self, this: Resource<Input>, length: u64) -> Outcome<u64> {
-        self.table.get(&this)?;
-        Ok(self.read_stdin(length)?.map(|bytes| bytes.len() as u64))
-    }
-
-    fn blocking_skip(&mut self, this: Resource<Input>, length: u64) -> Outcome<u64> {
-        streams::HostInputStream::skip(self, this, length)
-    }
-
-    fn subscribe(&mut self, this: Resource<Input>) -> wasmtime::Result<Resource<Pollable>> {
-        Ok(self.table.push_child(Pollable::Ready, &this)?)
-    }
-
-    fn drop(&mut self, this: Resource<Input>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
-        Ok(())
+/// Asked for by the trait, for WASI 0.3, which is not linked.
+impl AsyncRead for Input {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let bytes = self.0.state().read(buffer.remaining());
+        buffer.put_slice(&bytes);
+        Poll::Ready(Ok(()))
     }
 }
 
-impl streams::HostOutputStream for Guest {
-    fn check_write(&mut self, this: Resource<Output>) -> Outcome<u64> {
-        self.table.get(&this)?;
-        Ok(Ok(WRITE_BYTES_MAX))
+#[async_trait]
+impl Pollable for Output {
+    async fn ready(&mut self) {}
+}
+
+#[async_trait]
+impl OutputStream for Output {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let Self(streams, which) = self;
+        let written = streams.state().write(*which, &bytes);
+        written.map_err(|failure| StreamError::Trap(Stop::from(failure).into()))
     }
 
-    fn write(&mut self, this: Resource<Output>, contents: Vec<u8>) -> Outcome<()> {
-        self.write_out(&this, &contents)
-    }
-
-    fn blocking_write_and_flush(
-        &mut self,
-        this: Resource<Output>,
-        contents: Vec<u8>,
-    ) -> Outcome<()> {
-        self.write_out(&this, &contents)
-    }
-
-    fn flush(&mut self, this: Resource<Output>) -> Outcome<()> {
-        self.table.get(&this)?;
-        Ok(Ok(()))
-    }
-
-    fn blocking_flush(&mut self, this: Resource<Output>) -> Outcome<()> {
-        self.table.get(&this)?;
-        Ok(Ok(()))
-    }
-
-    fn subscribe(&mut self, this: Resource<Output>) -> wasmtime::Result<Resource<Pollable>> {
-        Ok(self.table.push_child(Pollable::Ready, &this)?)
-    }
-
-    fn write_zeroes(&mut self, this: Resource<Output>, length: u64) -> Outcome<()> {
-        self.write_zeroes_out(&this, length)
-    }
-
-    fn blocking_write_zeroes_and_flush(
-        &mut self,
-        this: Resource<Output>,
-        length: u64,
-    ) -> Outcome<()> {
-        self.write_zeroes_out(&this, length)
-    }
-
-    fn splice(
-        &mut self,
-        this: Resource<Output>,
-        source: Resource<Input>,
-        length: u64,
-    ) -> Outcome<u64> {
-        self.table.get(&source)?;
-        self.splice_in(&this, length)
-    }
-
-    fn blocking_splice(
-        &mut self,
-        this: Resource<Output>,
-        source: Resource<Input>,
-        length: u64,
-    ) -> Outcome<u64> {
-        self.table.get(&source)?;
-        self.splice_in(&this, length)
-    }
-
-    fn drop(&mut self, this: Resource<Output>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
+    fn flush(&mut self) -> StreamResult<()> {
         Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_BYTES_MAX)
+    }
+}
+
+impl IsTerminal for Output {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Output {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+/// Asked for by the trait, for WASI 0.3, which is not linked.
+impl AsyncWrite for Output {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        let Self(streams, which) = &*self;
+        let written = streams.state().write(*which, bytes);
+        Poll::Ready(written.map_err(std::io::Error::other).map(|()| bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }

@@ -1,101 +1,81 @@
-//! The rest of WASI: environment, exit, random, and the places where a terminal or a file
-//! would be and nothing is. No folder is ever opened to a guest, so no file descriptor can
-//! exist; every file operation is written against a type without values.
+//! WASI for both kinds of guests: wasmtime-wasi's, with our streams, clocks and random numbers
+//! put in, no folder and no network. What its context can't be given is implemented here:
+//!
+//! - `wasi:random`: wasmtime-wasi allocates what is asked for before anybody can refuse it, and
+//!   has separate streams for secure and insecure numbers and a fixed seed besides. Here it is
+//!   one stream, and bytes are charged before they are made.
+//! - `wasi:cli/environment`: the same, but what is handed over is charged.
 
 use rand_chacha::rand_core::Rng as _;
-use wasmtime::component::Resource;
+use wasmtime::component::{HasData, ResourceTable};
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p2::bindings::cli::environment;
+use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::Guest;
-use super::bindings::wasi::cli::{
-    environment, exit, stderr, stdin, stdout, terminal_input, terminal_output, terminal_stderr,
-    terminal_stdin, terminal_stdout,
-};
-use super::bindings::wasi::filesystem::{preopens, types};
-use super::bindings::wasi::random::{insecure, insecure_seed, random};
-use super::streams::{Input, Output, StreamFault};
-use crate::stop::Stop;
+use super::clock::VirtualClock;
+use super::streams::Streams;
+use super::{Guest, RESOURCES_MAX};
 
-/// A file descriptor: there is none.
-#[derive(Debug)]
-pub enum NoFile {}
+/// Where `wasi:io` finds its resources.
+pub struct Io;
 
-/// A terminal: there is none.
-#[derive(Debug)]
-pub enum NoTerminal {}
+impl HasData for Io {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+/// The context of one step.
+pub fn context(
+    arguments: &[String],
+    environment: &[(String, String)],
+    streams: &Streams,
+    clock: &VirtualClock,
+) -> WasiP1Ctx {
+    let mut context = WasiCtx::builder()
+        .args(arguments)
+        .envs(environment)
+        .stdin(streams.stdin())
+        .stdout(streams.stdout())
+        .stderr(streams.stderr())
+        .wall_clock(clock.clone())
+        .monotonic_clock(clock.clone())
+        .build_p1();
+    context.ctx().table.set_max_capacity(RESOURCES_MAX);
+    context
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.wasi.ctx()
+    }
+}
+
+/// Bytes of arguments as they are handed over, each with its end.
+pub fn arguments_bytes(arguments: &[String]) -> u64 {
+    arguments.iter().map(|text| text.len() as u64 + 1).sum()
+}
+
+/// Bytes of variables as they are handed over, each with its `=` and its end.
+pub fn environment_bytes(environment: &[(String, String)]) -> u64 {
+    let lengths = environment
+        .iter()
+        .map(|(name, value)| name.len() as u64 + value.len() as u64 + 2);
+    lengths.sum()
+}
 
 impl environment::Host for Guest {
     fn get_environment(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
+        self.charge_bytes(environment_bytes(&self.environment))?;
         Ok(self.environment.clone())
     }
 
     fn get_arguments(&mut self) -> wasmtime::Result<Vec<String>> {
+        self.charge_bytes(arguments_bytes(&self.arguments))?;
         Ok(self.arguments.clone())
     }
 
     fn initial_cwd(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(None)
-    }
-}
-
-impl exit::Host for Guest {
-    fn exit(&mut self, status: Result<(), ()>) -> wasmtime::Result<()> {
-        Err(Stop::Exit(u8::from(status.is_err())).into())
-    }
-
-    fn exit_with_code(&mut self, status: u8) -> wasmtime::Result<()> {
-        Err(Stop::Exit(status).into())
-    }
-}
-
-impl stdin::Host for Guest {
-    fn get_stdin(&mut self) -> wasmtime::Result<Resource<Input>> {
-        Ok(self.table.push(Input)?)
-    }
-}
-
-impl stdout::Host for Guest {
-    fn get_stdout(&mut self) -> wasmtime::Result<Resource<Output>> {
-        Ok(self.table.push(Output::Stdout)?)
-    }
-}
-
-impl stderr::Host for Guest {
-    fn get_stderr(&mut self) -> wasmtime::Result<Resource<Output>> {
-        Ok(self.table.push(Output::Stderr)?)
-    }
-}
-
-impl terminal_stdin::Host for Guest {
-    fn get_terminal_stdin(&mut self) -> wasmtime::Result<Option<Resource<NoTerminal>>> {
-        Ok(None)
-    }
-}
-
-impl terminal_stdout::Host for Guest {
-    fn get_terminal_stdout(&mut self) -> wasmtime::Result<Option<Resource<NoTerminal>>> {
-        Ok(None)
-    }
-}
-
-impl terminal_stderr::Host for Guest {
-    fn get_terminal_stderr(&mut self) -> wasmtime::Result<Option<Resource<NoTerminal>>> {
-        Ok(None)
-    }
-}
-
-impl terminal_input::Host for Guest {}
-
-impl terminal_input::HostTerminalInput for Guest {
-    fn drop(&mut self, this: Resource<NoTerminal>) -> wasmtime::Result<()> {
-        match self.table.delete(this)? {}
-    }
-}
-
-impl terminal_output::Host for Guest {}
-
-impl terminal_output::HostTerminalOutput for Guest {
-    fn drop(&mut self, this: Resource<NoTerminal>) -> wasmtime::Result<()> {
-        match self.table.delete(this)? {}
     }
 }
 
@@ -131,80 +111,5 @@ impl insecure::Host for Guest {
 impl insecure_seed::Host for Guest {
     fn insecure_seed(&mut self) -> wasmtime::Result<(u64, u64)> {
         Ok((self.rng.next_u64(), self.rng.next_u64()))
-    }
-}
-
-impl preopens::Host for Guest {
-    fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<NoFile>, String)>> {
-        Ok(Vec::new())
-    }
-}
-
-impl types::Host for Guest {
-    fn filesystem_error_code(
-        &mut self,
-        error: Resource<StreamFault>,
-    ) -> wasmtime::Result<Option<types::ErrorCode>> {
-        match *self.table.get(&error)? {}
-    }
-}
-
-type Outcome<T> = wasmtime::Result<Result<T, types::ErrorCode>>;
-type File = Resource<NoFile>;
-
-/// Methods of a resource without values: looking the handle up fails, since none was ever
-/// given out, and there is nothing to go on with.
-macro_rules! without_files {
-    ($($name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)*) => {$(
-        fn $name(&mut self, this: File, $($arg: $ty),*) -> $ret {
-            $(let _ = $arg;)*
-            match *self.table.get(&this)? {}
-        }
-    )*};
-}
-
-impl types::HostDescriptor for Guest {
-    without_files! {
-        read_via_stream(offset: u64) -> Outcome<Resource<Input>>;
-        write_via_stream(offset: u64) -> Outcome<Resource<Output>>;
-        append_via_stream() -> Outcome<Resource<Output>>;
-        advise(offset: u64, length: u64, advice: types::Advice) -> Outcome<()>;
-        sync_data() -> Outcome<()>;
-        get_flags() -> Outcome<types::DescriptorFlags>;
-        get_type() -> Outcome<types::DescriptorType>;
-        set_size(size: u64) -> Outcome<()>;
-        set_times(accessed: types::NewTimestamp, modified: types::NewTimestamp) -> Outcome<()>;
-        read(length: u64, offset: u64) -> Outcome<(Vec<u8>, bool)>;
-        write(bytes: Vec<u8>, offset: u64) -> Outcome<u64>;
-        read_directory() -> Outcome<Resource<NoFile>>;
-        sync() -> Outcome<()>;
-        create_directory_at(path: String) -> Outcome<()>;
-        stat() -> Outcome<types::DescriptorStat>;
-        stat_at(flags: types::PathFlags, path: String) -> Outcome<types::DescriptorStat>;
-        set_times_at(flags: types::PathFlags, path: String, accessed: types::NewTimestamp, modified: types::NewTimestamp) -> Outcome<()>;
-        link_at(flags: types::PathFlags, path: String, to: File, to_path: String) -> Outcome<()>;
-        open_at(flags: types::PathFlags, path: String, how: types::OpenFlags, access: types::DescriptorFlags) -> Outcome<File>;
-        readlink_at(path: String) -> Outcome<String>;
-        remove_directory_at(path: String) -> Outcome<()>;
-        rename_at(path: String, to: File, to_path: String) -> Outcome<()>;
-        symlink_at(path: String, to_path: String) -> Outcome<()>;
-        unlink_file_at(path: String) -> Outcome<()>;
-        is_same_object(other: File) -> wasmtime::Result<bool>;
-        metadata_hash() -> Outcome<types::MetadataHashValue>;
-        metadata_hash_at(flags: types::PathFlags, path: String) -> Outcome<types::MetadataHashValue>;
-    }
-
-    fn drop(&mut self, this: File) -> wasmtime::Result<()> {
-        match self.table.delete(this)? {}
-    }
-}
-
-impl types::HostDirectoryEntryStream for Guest {
-    without_files! {
-        read_directory_entry() -> Outcome<Option<types::DirectoryEntry>>;
-    }
-
-    fn drop(&mut self, this: File) -> wasmtime::Result<()> {
-        match self.table.delete(this)? {}
     }
 }

@@ -50,7 +50,7 @@ pub fn judge(repository: &Repository) -> Result<Evidence> {
             Ok(report) => {
                 let entry = match &report.entry {
                     Some(Entry::Mission) => "coo:mission run".into(),
-                    Some(Entry::Command(interface)) => Value::from(interface.as_str()),
+                    Some(entry) => Value::from(entry.shown()),
                     None => Value::Null,
                 };
                 let mut reasons = report.reasons();

@@ -1,0 +1,83 @@
+//! Ordinary WASI programs: core modules over preview 1 run as what they are. Each is run by the
+//! binary and, in the test itself, by plain wasmtime-wasi; both must print the same bytes and
+//! exit alike, and the run must replay. Says nothing about missions.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod adapted;
+mod exits;
+mod memory;
+mod plain;
+mod polls;
+mod timeouts;
+
+use serde_json::{Value, json};
+use support::{Ran, World, mission_id};
+
+use plain::{End, Plain};
+
+/// What a program is given.
+#[derive(Debug, Clone, Default)]
+struct Given {
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    input: String,
+}
+
+/// Runs `wasm` by `coo` and by plain wasmtime and holds both to be the same; gives what `coo` did.
+fn same_as_plain(name: &str, wasm: &[u8], given: &Given) -> Ran {
+    let world = World::new();
+    same_as_plain_in(&world, name, wasm, given)
+}
+
+fn same_as_plain_in(world: &World, name: &str, wasm: &[u8], given: &Given) -> Ran {
+    world.file("program.wasm", wasm);
+    let environment: serde_json::Map<String, Value> = given
+        .environment
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)))
+        .collect();
+    let more = json!({
+        "arguments": given.arguments,
+        "environment": environment,
+        "steps": [{"id": "only", "input": given.input}],
+    });
+    world.descriptor("program.json", &json!({"file": "program.wasm"}), &more);
+    let ran = world.coo(&["run", "program.json"]);
+    let Plain {
+        end,
+        stdout,
+        stderr,
+    } = plain::run(wasm, given);
+    assert_eq!(
+        ran.stdout,
+        String::from_utf8(stdout).unwrap(),
+        "{name}: {ran:?}"
+    );
+    for line in String::from_utf8(stderr).unwrap().lines() {
+        assert!(ran.stderr.contains(line), "{name}: {line:?} not in {ran:?}");
+    }
+    let id = mission_id(&ran);
+    let mission = world.json(&["mission", &id]);
+    match end {
+        End::Exit(0) => assert_eq!(ran.code, 0, "{name}: {ran:?}"),
+        End::Exit(status) => assert_eq!(
+            mission["reason"],
+            format!("guest exited with status {status}"),
+            "{name}: {ran:?}"
+        ),
+        End::Stopped(reason) => assert_eq!(
+            mission["status"], "FAILED",
+            "{name}: plain: {reason}; {ran:?}"
+        ),
+    }
+    let replay = world.coo(&["replay", &id]);
+    assert_eq!(replay.code, 0, "{name}: {replay:?}");
+    ran
+}
+
+/// The same for WebAssembly text.
+fn text_same_as_plain(text: &str, given: &Given) -> Ran {
+    same_as_plain(text, &wat::parse_str(text).unwrap(), given)
+}
