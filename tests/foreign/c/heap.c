@@ -36,7 +36,7 @@ int main(void) {
   }
   for (size_t i = 1; i < (64u << 20); i += 4097) damaged += grown[i] != 0x5a;
   printf("allocated %lu, damaged %lu, dirty %lu\n", allocated, damaged, dirty);
-  void *too_much = malloc((size_t)3900 << 20);
-  printf("3900 MiB more: %s\n", too_much ? "given" : "refused");
+  void *too_much = malloc((size_t)4095 << 20);
+  printf("4095 MiB more: %s\n", too_much ? "given" : "refused");
   return 0;
 }

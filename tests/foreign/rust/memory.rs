@@ -23,6 +23,5 @@ fn main() {
     }
     println!("{} {}", bytes.len(), bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>());
     let mut huge: Vec<u8> = Vec::new();
-    println!("{}", huge.try_reserve_exact(2 << 30).is_err() || huge.capacity() > 0);
     println!("{}", huge.try_reserve_exact(usize::MAX).is_err());
 }

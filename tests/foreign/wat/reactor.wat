@@ -1,4 +1,4 @@
-;; _initialize beside _start: a command is started by _start alone.
+;; _initialize beside _start: the wasmtime command calls both, in this order.
 (module
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)
