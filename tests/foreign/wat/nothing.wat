@@ -1,0 +1,2 @@
+;; A program that imports nothing at all.
+(module (func (export "_start")))

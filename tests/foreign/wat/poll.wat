@@ -1,0 +1,32 @@
+;; poll_oneoff: a relative and an absolute timer and standard output; then the answers' shape.
+(module
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $time (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func $byte (param $at i32) (param $value i32)
+    (i32.store8 (local.get $at) (i32.add (i32.const 48) (local.get $value))))
+  (func (export "_start")
+    ;; one clock subscription: userdata 7, monotonic, 20 ms, relative
+    (i64.store (i32.const 1024) (i64.const 7))
+    (i32.store8 (i32.const 1032) (i32.const 0))
+    (i32.store (i32.const 1040) (i32.const 1))
+    (i64.store (i32.const 1048) (i64.const 20000000))
+    (call $byte (i32.const 512) (call $poll (i32.const 1024) (i32.const 2048) (i32.const 1) (i32.const 4096)))
+    (call $byte (i32.const 513) (i32.load (i32.const 4096)))
+    (call $byte (i32.const 514) (i32.wrap_i64 (i64.load (i32.const 2048))))
+    (call $byte (i32.const 515) (i32.load16_u (i32.const 2056)))
+    (call $byte (i32.const 516) (i32.load8_u (i32.const 2058)))
+    ;; an absolute instant that has passed
+    (call $byte (i32.const 517) (call $time (i32.const 1) (i64.const 1) (i32.const 3000)))
+    (i64.store (i32.const 1048) (i64.load (i32.const 3000)))
+    (i32.store16 (i32.const 1064) (i32.const 1))
+    (call $byte (i32.const 518) (call $poll (i32.const 1024) (i32.const 2048) (i32.const 1) (i32.const 4096)))
+    (call $byte (i32.const 519) (i32.load (i32.const 4096)))
+    ;; nothing to wait for
+    (call $byte (i32.const 520) (i32.ne (i32.const 0)
+      (call $poll (i32.const 1024) (i32.const 2048) (i32.const 0) (i32.const 4096))))
+    (i32.store8 (i32.const 521) (i32.const 10))
+    (i32.store (i32.const 0) (i32.const 512))
+    (i32.store (i32.const 4) (i32.const 10))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))))

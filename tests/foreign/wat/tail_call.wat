@@ -1,0 +1,15 @@
+;; A million tail calls and a call through a table: the stack does not grow.
+(module
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (type $step (func (param i32 i32) (result i32)))
+  (table 2 2 funcref)
+  (elem (i32.const 0) $odd $even)
+  (func $even (type $step)
+    (if (i32.eqz (local.get 0)) (then (return (local.get 1))))
+    (return_call $odd (i32.sub (local.get 0) (i32.const 1)) (i32.add (local.get 1) (i32.const 3))))
+  (func $odd (type $step)
+    (if (i32.eqz (local.get 0)) (then (return (i32.const 1))))
+    (return_call_indirect (type $step)
+      (i32.sub (local.get 0) (i32.const 1)) (i32.xor (local.get 1) (i32.const 5)) (i32.const 1)))
+  (func (export "_start")
+    (call $proc_exit (i32.and (call $even (i32.const 1000000) (i32.const 0)) (i32.const 127)))))
