@@ -67,7 +67,7 @@ pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
         };
         let line = line + "\n";
         if options.json {
-            print::bytes(line.as_bytes())
+            print::json_text(&line)
         } else {
             print::out(&line)
         }
