@@ -231,10 +231,14 @@ impl Tape {
                 }
             },
         };
-        let answer_text = canonical::to_string_sorted(&answer)?;
         // A `CallBody`, put together from canonical texts: parsing them again, only to print
-        // them again, would cost more than the rest of the call.
-        let body = format!(r#"{{"answer":{answer_text},"request":{request_text}}}"#);
+        // them again, would cost more than the rest of the call. One of them is held at a time.
+        let mut body = canonical::to_string_sorted(&answer)?;
+        body.insert_str(0, r#"{"answer":"#);
+        body.push_str(r#","request":"#);
+        body.push_str(&request_text);
+        body.push('}');
+        drop(request_text);
         self.append(self.state()?, kind, body, Beside::Nothing)?;
         Ok(answer)
     }
