@@ -70,7 +70,7 @@ fn a_log_that_nobody_committed_is_cut_short_by_the_next_command_that_writes() {
     let failed = world.coo_with(
         &["run", "query.json"],
         "COO_FAULT",
-        "fail_at:journal.commit",
+        "fail_at:journal.finish",
     );
     assert_eq!(failed.code, 1, "{failed:?}");
     let log = world.root().join("coo.db-wal");

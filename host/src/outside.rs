@@ -203,7 +203,7 @@ impl Running {
         while !self.has_ended()? && !grace.has_passed() {
             read_on(self)?;
         }
-        while self.adopting.kill() && !grace.has_passed() {
+        while self.adopting.kill(self.leader) && !grace.has_passed() {
             read_on(self)?;
         }
         while self.pipe.is_some() && !grace.has_passed() {
@@ -231,9 +231,9 @@ impl Adopting {
         Self { _turn: turn, own }
     }
 
-    /// Kills what was adopted, and reaps what of it is dead. Whether there was any: then there
-    /// may be more, which it has left behind.
-    fn kill(&self) -> bool {
+    /// Kills what was adopted beside `leader`, and reaps what of it is dead. Whether there was any:
+    /// then there may be more, which it has left behind.
+    fn kill(&self, leader: Pid) -> bool {
         let own_group = rustix::process::getpgrp().as_raw_nonzero().get();
         let mut any = false;
         for child in children() {
@@ -241,7 +241,7 @@ impl Adopting {
             if self.own.contains(&child.number) || child.group == own_group {
                 continue;
             }
-            let Some(pid) = Pid::from_raw(child.number) else {
+            let Some(pid) = Pid::from_raw(child.number).filter(|pid| *pid != leader) else {
                 continue;
             };
             // It is a child that nobody else reaps: the number is its own until then.

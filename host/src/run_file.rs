@@ -90,7 +90,11 @@ pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> 
     let written = write(file.as_file_mut())?;
     file.as_file().sync_all().with_context(shown)?;
     match file.persist_noclobber(path) {
-        Ok(_) => Ok(written),
+        Ok(_) => {
+            // The name, too. A folder that this user may not read can't be synced by him.
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+            Ok(written)
+        }
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => bail!(
             "file {}: is there already; remove it or choose another name with --output",
             path.display()

@@ -72,12 +72,12 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     )?;
     let text = text(&report);
     let json = serde_json::to_string_pretty(&report)? + "\n";
-    // Whatever becomes of the file: it may have taken hours to get here.
-    if options.json {
-        print::json_text(&json)?;
+    // Whatever becomes of the one, the other is done: it may have taken hours to get here.
+    let printed = if options.json {
+        print::json_text(&json)
     } else {
-        print::out(&text)?;
-    }
+        print::out(&text)
+    };
     let folder = place.path().join(&report.folder);
     let is_kept = match &place {
         Place::Root(root) => keep(root, &report, &json, &text)?,
@@ -99,6 +99,7 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
             folder.display()
         ));
     }
+    printed?;
     Ok(print::code(report.identical))
 }
 

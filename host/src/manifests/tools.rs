@@ -271,6 +271,11 @@ mod tests {
         let said = |script: &str| said(script, TIME_MAX).unwrap();
         let two = "#!/bin/sh\necho ' tool 1.2 '; echo more; pwd";
         assert_eq!(said(two).as_deref(), Some("tool 1.2"));
+        // Nobody waits for what it leaves behind, whose output this is, too.
+        let daemon = "#!/bin/sh\nsetsid sleep 1000 &\necho tool 3";
+        assert_eq!(said(daemon).as_deref(), Some("tool 3"));
+        let long = "#!/bin/sh\ni=0; while [ $i -lt 900 ]; do echo tool 4; i=$((i+1)); done";
+        assert_eq!(said(long).as_deref(), Some("tool 4"));
         let surroundings = "#!/bin/sh\necho \"$1 $(pwd) $LC_ALL ${USER-none}\"; cat";
         assert_eq!(said(surroundings).as_deref(), Some("--version / C none"));
         for nothing in [
