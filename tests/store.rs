@@ -11,7 +11,7 @@ use std::process::Stdio;
 use rusqlite::Connection;
 use serde_json::json;
 use support::model_server::{ModelServer, Response};
-use support::{Ran, World, events, ran};
+use support::{Ran, World, events, mission_id, ran};
 
 /// Twenty-four answers of eight megabytes each.
 const LARGE: &str =
@@ -80,7 +80,7 @@ fn a_log_that_nobody_committed_is_cut_short_by_the_next_command_that_writes() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let small = log.metadata().unwrap().len();
     assert!(small <= 16 << 20, "{small}");
-    assert_eq!(world.coo(&["replay", "DEMO-000001"]).code, 0);
+    assert_eq!(world.coo(&["replay", &mission_id(&ran)]).code, 0);
 }
 
 /// Other programs that look at the database of a root while a command reads it can't take it over:
