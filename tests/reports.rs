@@ -121,30 +121,6 @@ fn every_drift_of_a_report_is_named_and_put_right() {
 }
 
 #[test]
-fn a_root_of_an_earlier_format_gets_the_record_of_what_lies_there() {
-    let world = ready();
-    let index = fs::read(world.root().join("REPORTS.json")).unwrap();
-    world
-        .database("coo.db")
-        .execute_batch("DROP TABLE reports; PRAGMA user_version = 4;")
-        .unwrap();
-    for file in ["REPORTS.json", "REPORTS.md"] {
-        fs::remove_file(world.root().join(file)).unwrap();
-    }
-    // The index comes with the next report or a repair, as that of the artefacts does.
-    let check = world.coo(&["artefacts", "check"]);
-    assert_eq!(check.code, 1);
-    assert!(
-        check.stdout.contains("stale     REPORTS.json")
-            && check.stdout.contains("3 reports on record, 2 differences"),
-        "{check:?}"
-    );
-    done(&world.coo(&["artefacts", "check", "--repair"]));
-    assert_eq!(fs::read(world.root().join("REPORTS.json")).unwrap(), index);
-    in_order(&world);
-}
-
-#[test]
 fn a_frozen_root_tells_of_a_report_that_was_changed() {
     let world = ready();
     done(&world.coo(&["manifests", "write"]));

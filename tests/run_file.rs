@@ -175,6 +175,49 @@ fn a_forged_file_is_refused_or_diverges() {
 }
 
 #[test]
+fn a_file_that_lists_a_content_or_an_event_twice_is_refused() {
+    let (world, path, bytes) = exported();
+    let text = rest(&bytes);
+    let end = text.iter().position(|&byte| byte == b'\n').unwrap();
+    let mut header: Value = serde_json::from_slice(&text[..end]).unwrap();
+    let first = header["contents"][0].clone();
+    let length = usize::try_from(first["bytes"].as_u64().unwrap()).unwrap();
+    // The contents begin behind the lines of the events.
+    let events = usize::try_from(header["events"].as_u64().unwrap()).unwrap();
+    let mut contents = end + 1;
+    for _ in 0..events {
+        contents += text[contents..]
+            .iter()
+            .position(|&byte| byte == b'\n')
+            .unwrap()
+            + 1;
+    }
+    header["contents"].as_array_mut().unwrap().insert(0, first);
+    let doubled = [
+        header.to_string().as_bytes(),
+        &text[end..contents],
+        &text[contents..contents + length],
+        &text[contents..],
+    ]
+    .concat();
+    std::fs::write(&path, sealed(&doubled)).unwrap();
+    for command in ["replay", "logs"] {
+        let ran = world.coo(&[command, "MISSION-000001.coorun"]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(
+            ran.stderr
+                .contains("its header lists a content twice or out of order"),
+            "{ran:?}"
+        );
+    }
+    let twice = forged(&bytes, r#""seq":2"#, r#""seq":1"#);
+    std::fs::write(&path, twice).unwrap();
+    let ran = world.coo(&["logs", "MISSION-000001.coorun"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("event 2: has number 1"), "{ran:?}");
+}
+
+#[test]
 fn other_formats_and_other_files_are_named() {
     let world = World::new();
     world.file("newer", format!("coo-run/2 {}\n", "0".repeat(64)));

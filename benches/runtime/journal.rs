@@ -99,7 +99,7 @@ impl Raw {
 
 pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     let mut journal = Journal {
-        store: Store::open(folder)?,
+        store: Store::open_or_create(folder)?,
         mission: 0,
         chain: Chain::default(),
     };

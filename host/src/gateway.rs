@@ -25,7 +25,7 @@ use coo_kernel::index::{self, Drift, Found};
 use serde::{Deserialize, Serialize};
 
 use crate::hashing::digest_of;
-use crate::state_root::StateRoot;
+use crate::state_root::{StateRoot, make_folder, sync_names};
 use crate::store::Store;
 
 /// The folder in the state root.
@@ -161,11 +161,7 @@ fn descend<'a>(folder: &Dir, path: &'a str, make: bool) -> io::Result<Descent<'a
         here = match next {
             Ok(next) => next,
             Err(error) if error.kind() == ErrorKind::NotFound && make => {
-                match here.create_dir(name) {
-                    Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-                    _ => {}
-                }
-                here.open(".")?.into_std().sync_all()?;
+                make_folder(&here, name)?;
                 match here.open_dir_nofollow(name) {
                     Ok(next) => next,
                     // Somebody put something else there in this very moment.
@@ -385,7 +381,12 @@ pub fn set_aside(root: &StateRoot, path: &str) -> Result<()> {
     }
     let place = root.new_folder(SET_ASIDE)?;
     let shown = || format!("{path}: can't be moved to {place}/");
-    root.dir()
-        .rename(from, root.dir(), Path::new(&place).join(name))
-        .with_context(shown)
+    let moved = || -> io::Result<()> {
+        root.dir()
+            .rename(from, root.dir(), Path::new(&place).join(name))?;
+        sync_names(&root.folder(&place, false)?)?;
+        let folder = Path::new(from).parent().and_then(Path::to_str);
+        sync_names(&root.folder(folder.unwrap_or_default(), false)?)
+    };
+    moved().with_context(shown)
 }

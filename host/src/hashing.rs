@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt as _;
 
+use cap_std::fs::Dir;
 use coo_kernel::digest::Digest;
 use coo_kernel::freeze::covered::Stamp;
 use sha2::{Digest as _, Sha256};
@@ -19,6 +20,29 @@ pub fn digest_of(mut read: impl Read) -> io::Result<Digest> {
 /// What changes when somebody changes the file, as the kernel's `Stamp` has it.
 pub fn stamp_of(file: &File) -> io::Result<Stamp> {
     let metadata = file.metadata()?;
+    Ok([
+        metadata.dev().cast_signed(),
+        metadata.ino().cast_signed(),
+        metadata.size().cast_signed(),
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+        metadata.ctime(),
+        metadata.ctime_nsec(),
+    ])
+}
+
+/// As `stamp_of`, of the file `name` in `folder`, which is not opened: closing a database would
+/// take away the locks that this process has on it. A link is an error.
+pub fn stamp_at(folder: &Dir, name: &str) -> io::Result<Stamp> {
+    use cap_std::fs::MetadataExt as _;
+
+    let metadata = folder.symlink_metadata(name)?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "is no plain file",
+        ));
+    }
     Ok([
         metadata.dev().cast_signed(),
         metadata.ino().cast_signed(),

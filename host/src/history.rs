@@ -14,6 +14,47 @@ use serde::Serialize;
 use crate::store::Store;
 use crate::world::Applied;
 
+/// Goes over the events of a mission, in order, each verified and folded before it is given. Holds
+/// one page of them.
+pub struct Walk<'a> {
+    store: &'a Store,
+    mission: MissionId,
+    page: std::vec::IntoIter<Record>,
+    chain: Chain,
+    progress: Progress,
+}
+
+impl<'a> Walk<'a> {
+    /// At the first event of `mission`.
+    #[must_use]
+    pub fn new(store: &'a Store, mission: MissionId) -> Self {
+        Self {
+            store,
+            mission,
+            page: Vec::new().into_iter(),
+            chain: Chain::default(),
+            progress: Progress::default(),
+        }
+    }
+
+    /// The next event; none at the end.
+    pub fn advance(&mut self) -> Result<Option<Record>> {
+        if self.page.as_slice().is_empty() {
+            // The old one goes first: two pages are not held at once.
+            self.page = Vec::new().into_iter();
+            let page = self.store.page(self.mission.number(), self.chain.seq())?;
+            self.page = page.into_iter();
+        }
+        let Some(record) = self.page.next() else {
+            return Ok(None);
+        };
+        let shown = || format!("mission {}", self.mission);
+        self.chain.verify(&record).with_context(shown)?;
+        self.progress.apply(&record).with_context(shown)?;
+        Ok(Some(record))
+    }
+}
+
 /// Passes each event of `mission` to `visit`, in order, verified; gives the fold and the
 /// chain's end.
 pub fn walk(
@@ -21,23 +62,11 @@ pub fn walk(
     mission: MissionId,
     mut visit: impl FnMut(&Record) -> Result<()>,
 ) -> Result<(Progress, Chain)> {
-    let mut chain = Chain::default();
-    let mut progress = Progress::default();
-    loop {
-        let page = store.page(mission.number(), chain.seq())?;
-        if page.is_empty() {
-            return Ok((progress, chain));
-        }
-        for record in page {
-            chain
-                .verify(&record)
-                .with_context(|| format!("mission {mission}"))?;
-            progress
-                .apply(&record)
-                .with_context(|| format!("mission {mission}"))?;
-            visit(&record)?;
-        }
+    let mut walk = Walk::new(store, mission);
+    while let Some(record) = walk.advance()? {
+        visit(&record)?;
     }
+    Ok((walk.progress, walk.chain))
 }
 
 /// What a mission waits for a person to decide.

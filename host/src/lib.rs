@@ -4,6 +4,8 @@
 //! and environment are asked in `machine` alone, files are reached through `state_root`.
 
 #![deny(unsafe_code)]
+// They panic where nobody reads any more; `cli::print` has what doesn't.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod admission;
 pub mod amu0;
@@ -23,6 +25,7 @@ pub mod live;
 pub mod llm;
 pub mod machine;
 pub mod manifests;
+pub mod outside;
 pub mod prepare;
 pub mod replay;
 pub mod reports;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use coo_kernel::digest::Digest;
 use coo_kernel::journal::{Divergence, Record};
+use coo_kernel::mission::MissionId;
 use coo_kernel::state::State;
 
 use crate::drive::drive;
@@ -13,7 +14,7 @@ use crate::history;
 use crate::prepare::{Cache, Source};
 use crate::session::Session;
 use crate::stop::Stop;
-use crate::store::MissionRow;
+use crate::store::{MissionRow, Store};
 use crate::tape::Tape;
 
 /// Events that are given before a divergence.
@@ -92,7 +93,7 @@ pub fn replay(
         };
         source.prepare(&policy, Some(cache), false)?
     };
-    let other_engine = mission.facts.engine_sha256 != Some(program.sandbox.identity_sha256);
+    let other_engine = mission.facts.engine(mission.id)? != program.sandbox.identity_sha256;
     let model = mission.facts.model.as_deref();
     let driven = drive(
         &program,
@@ -115,9 +116,7 @@ pub fn replay(
         None => Vec::new(),
         Some(divergence) => {
             let first = divergence.seq.saturating_sub(EVENTS_BEFORE + 1);
-            let mut page = driven.tape.into_store().page(mission.id.number(), first)?;
-            page.retain(|record| record.seq < divergence.seq);
-            page
+            recorded_between(&driven.tape.into_store(), mission.id, first, divergence.seq)?
         }
     };
     Ok(Replayed {
@@ -133,4 +132,18 @@ pub fn replay(
         divergence,
         before,
     })
+}
+
+/// The events after `first` and before `end`.
+fn recorded_between(store: &Store, id: MissionId, first: u64, end: u64) -> Result<Vec<Record>> {
+    let mut found: Vec<Record> = Vec::new();
+    loop {
+        let last = found.last().map_or(first, |record| record.seq);
+        let mut page = store.page(id.number(), last)?;
+        page.retain(|record| record.seq < end);
+        if page.is_empty() {
+            return Ok(found);
+        }
+        found.extend(page);
+    }
 }

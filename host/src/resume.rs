@@ -92,7 +92,7 @@ pub fn resume(
         decisions: Vec::new(),
     };
     let mut stage = Stage::set(session, &source, options, settled)?;
-    if earlier.engine_sha256 != stage.facts.engine_sha256 {
+    if Some(earlier.engine(id)?) != stage.facts.engine_sha256 {
         bail!(
             "mission {id}: was begun under another engine ({}); its fuel is counted by that one: resume it with the coo that began it, or run it anew",
             earlier.engine.lines().next().unwrap_or("unknown")

@@ -90,7 +90,11 @@ pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> 
     let written = write(file.as_file_mut())?;
     file.as_file().sync_all().with_context(shown)?;
     match file.persist_noclobber(path) {
-        Ok(_) => Ok(written),
+        Ok(_) => {
+            // The name, too. A folder that this user may not read can't be synced by him.
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+            Ok(written)
+        }
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => bail!(
             "file {}: is there already; remove it or choose another name with --output",
             path.display()
@@ -233,7 +237,7 @@ pub fn load(path: &Path) -> Result<(TempDir, StateRoot, Store, MissionRow)> {
         .context("temporary folder (TMPDIR, or the system's): can't be made")?;
     let root = StateRoot::open_or_create(folder.path())?;
     root.settle()?;
-    let mut store = Store::open(root.path())?;
+    let mut store = Store::open_or_create(root.path())?;
     let mut input = BufReader::new(Hashing::new(file));
     let mission = read(&mut input, &root, &mut store).with_context(shown)?;
     // Once more, over what was really read: somebody might have written to it meanwhile.
@@ -300,13 +304,20 @@ fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Re
             prev: event.prev,
             sha256: event.sha256,
         };
-        if record.seq == 1 {
+        if record.seq != seq {
+            bail!("event {seq}: has number {}; get the file anew", record.seq);
+        }
+        if seq == 1 {
             agree(&mission, &record)?;
         }
         store.append(mission.id.number(), &record)?;
         if let Some(facts) = &event.facts {
             store.put_facts(mission.id.number(), record.seq, facts)?;
         }
+    }
+    let digests = header.contents.iter().map(|blob| blob.sha256);
+    if !digests.clone().is_sorted_by(|a, b| a < b) {
+        bail!("its header lists a content twice or out of order; get it anew");
     }
     for blob in &header.contents {
         let content = exactly(input, blob, CONTENT_BYTES_MAX)?;

@@ -184,7 +184,9 @@ impl Read {
             return Ok(None);
         };
         if root.is_read_only() {
-            let (folder, store) = Store::open_copy(root.path())?;
+            let Some((folder, store)) = Store::open_copy(root.path())? else {
+                return Ok(None);
+            };
             freeze::guard(&root, &store, purpose)?;
             let temporary = Some(folder);
             return Ok(Some(Self {
@@ -193,7 +195,9 @@ impl Read {
                 temporary,
             }));
         }
-        let mut store = Store::open(path)?;
+        let Some(mut store) = Store::open(path)? else {
+            return Ok(None);
+        };
         // Before anything is put right that somebody may have changed.
         freeze::guard(&root, &store, purpose)?;
         // What was promised is finished before anybody looks, unless somebody is at it. Where
@@ -209,7 +213,7 @@ impl Read {
                 .and_then(|()| recover(&root, &mut store, &mut say));
             if let Err(error) = finished {
                 say(&format!("not finished yet: {error:#}"));
-                store = Store::open(path)?;
+                store = Store::open(path)?.context("database: gone while it was read")?;
             }
         }
         Ok(Some(Self {
@@ -248,8 +252,12 @@ impl Held {
     fn settle(root: StateRoot, lock: WriteLock, purpose: Purpose) -> Result<Self> {
         // Settling could put right what somebody changed of a frozen root.
         let store = if root.has_store() {
-            let store = Store::open(root.path())?;
+            let store = Store::open_or_create(root.path())?;
             freeze::guard(&root, &store, purpose)?;
+            if purpose == Purpose::Change {
+                // What a process left that was killed, or could not commit.
+                store.shrink_log();
+            }
             Some(store)
         } else {
             None
@@ -257,7 +265,7 @@ impl Held {
         root.settle()?;
         let store = match store {
             Some(store) => store,
-            None => Store::open(root.path())?,
+            None => Store::open_or_create(root.path())?,
         };
         Ok(Self { root, store, lock })
     }

@@ -15,6 +15,8 @@ use anyhow::{Context as _, Result, bail};
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
+use rustix::fs::{Access, AtFlags, accessat};
+use rustix::io::Errno;
 
 use coo_kernel::artefact::WritePermit;
 use coo_kernel::layout;
@@ -28,6 +30,8 @@ pub const DEFAULT_NAME: &str = ".coo";
 const CONFIG_FILE: &str = "config.json";
 const LOCK_FILE: &str = "lock";
 const FOLDERS: [&str; 5] = ["artefacts", "cache", "demo", "modules", TEMPORARY];
+/// Files that only `SQLite` may open.
+const DATABASES: [&str; 2] = [crate::store::FILE, crate::world::FILE];
 /// Files on their way to their names. Whatever a writer finds here, a killed process left.
 pub const TEMPORARY: &str = "tmp";
 
@@ -47,7 +51,7 @@ pub struct WriteLock {
 impl StateRoot {
     /// Opens the root at `path`, creating its folder if need be.
     pub fn open_or_create(path: &Path) -> Result<Self> {
-        std::fs::create_dir_all(path)
+        make_path(path)
             .with_context(|| format!("state root {}: can't be created", path.display()))?;
         Self::open_dir(path)
     }
@@ -115,11 +119,9 @@ impl StateRoot {
         loop {
             number += 1;
             let name = format!("{number:06}");
-            match folder.create_dir(&name) {
-                Ok(()) => return Ok(format!("{parent}/{name}")),
-                // Another process was faster.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error).with_context(shown),
+            // Where another process was faster, the next number is free.
+            if make_folder(&folder, &name).with_context(shown)? {
+                return Ok(format!("{parent}/{name}"));
             }
         }
     }
@@ -188,6 +190,12 @@ impl StateRoot {
         {
             return Err(refused());
         }
+        if DATABASES.contains(&name) {
+            // On POSIX, closing it would take away the locks that SQLite has on it.
+            return Err(std::io::Error::other(
+                "is a database, which SQLite alone opens",
+            ));
+        }
         options.follow(FollowSymlinks::No).nonblock(true);
         let file = self.dir.open_with(name, options)?.into_std();
         if file.metadata()?.is_file() {
@@ -212,42 +220,55 @@ impl StateRoot {
     /// Whether this process can't write to the store's files: another user's root, or a file
     /// system that is mounted for reading only.
     pub fn is_read_only(&self) -> bool {
-        let mut options = OpenOptions::new();
-        options.write(true).nonblock(true);
-        let refused = |result: std::io::Result<_>| {
-            result.is_err_and(|error: std::io::Error| {
-                matches!(
-                    error.kind(),
-                    std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
-                )
+        // Asked, not tried: to open a database and close it again takes this process's locks on it
+        // away.
+        let refused =
+            |name: &str, how: Access| match accessat(&self.dir, name, how, AtFlags::EACCESS) {
+                Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => true,
+                Ok(()) | Err(_) => false,
+            };
+        let is_there = |name: &str| self.dir.symlink_metadata(name).is_ok();
+        refused(crate::store::FILE, Access::WRITE_OK)
+            || ["-wal", "-shm"].iter().any(|suffix| {
+                let name = format!("{}{suffix}", crate::store::FILE);
+                if is_there(&name) {
+                    refused(&name, Access::WRITE_OK)
+                } else {
+                    // Readers share an index beside the database, and one of them has to make it.
+                    refused(".", Access::WRITE_OK | Access::EXEC_OK)
+                }
             })
-        };
-        refused(self.dir.open_with(crate::store::FILE, &options).map(drop)) || {
-            // Readers share an index beside the database, and one of them has to make it.
-            options.create(true);
-            let index = format!("{}-shm", crate::store::FILE);
-            refused(self.dir.open_with(index, &options).map(drop))
-        }
     }
 
     /// Opens the folder at `path` in the root, `""` for the root itself, by handles, following no
     /// link: what is written or removed through it can't end up in another folder. Folders that
     /// are missing are made if `make` says so.
     pub fn folder(&self, path: &str, make: bool) -> std::io::Result<Dir> {
+        self.descend(path, make.then_some(true))
+    }
+
+    /// As `folder`, whatever is missing made, for a caller that makes many and syncs the folders
+    /// around them once.
+    pub fn folder_unsynced(&self, path: &str) -> std::io::Result<Dir> {
+        self.descend(path, Some(false))
+    }
+
+    /// `make`: whether folders that are missing are made, and if so, whether each is synced.
+    fn descend(&self, path: &str, make: Option<bool>) -> std::io::Result<Dir> {
         let mut here = self.dir.try_clone()?;
         let mut way = self.path.clone();
         for name in path.split('/').filter(|name| !name.is_empty()) {
             way.push(name);
-            let opened = match here.open_dir_nofollow(name) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound && make => {
-                    match here.create_dir(name) {
-                        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                            return Err(error);
-                        }
-                        _ => here.open_dir_nofollow(name),
+            let opened = match (here.open_dir_nofollow(name), make) {
+                (Err(error), Some(synced)) if error.kind() == std::io::ErrorKind::NotFound => {
+                    if synced {
+                        make_folder(&here, name)?;
+                    } else {
+                        make_folder_unsynced(&here, name)?;
                     }
+                    here.open_dir_nofollow(name)
                 }
-                opened => opened,
+                (opened, _) => opened,
             };
             here = opened.map_err(|error| in_place_of_a_folder(&here, name, &way, error))?;
         }
@@ -260,30 +281,22 @@ impl StateRoot {
     pub fn settle(&self) -> Result<()> {
         let mut is_new = false;
         for folder in FOLDERS {
-            fault::point("folder.create")?;
-            match self.dir.create_dir(folder) {
-                Ok(()) => is_new = true,
-                // What stands where artefacts should be may be what a rollback is to put right.
-                Err(error)
-                    if error.kind() == std::io::ErrorKind::AlreadyExists
-                        && folder == crate::gateway::FOLDER => {}
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                    self.folder(folder, false)
-                        .with_context(|| format!("state root {}", self.path.display()))?;
-                }
-                Err(error) => {
-                    return Err(error).with_context(|| {
-                        format!(
-                            "state root {}: can't create {folder}/; is it writable?",
-                            self.path.display()
-                        )
-                    });
-                }
+            let made = make_folder_unsynced(&self.dir, folder).with_context(|| {
+                format!(
+                    "state root {}: can't create {folder}/; is it writable?",
+                    self.path.display()
+                )
+            })?;
+            is_new |= made;
+            // What stands where artefacts should be may be what a rollback is to put right.
+            if !made && folder != crate::gateway::FOLDER {
+                self.folder(folder, false)
+                    .with_context(|| format!("state root {}", self.path.display()))?;
             }
         }
         if is_new {
-            // So that they survive a loss of power, as the files in them do.
-            self.dir.open(".")?.into_std().sync_all()?;
+            sync_names(&self.dir)
+                .with_context(|| format!("state root {}: can't be synced", self.path.display()))?;
         }
         let shown = || format!("state root {}: {TEMPORARY}/", self.path.display());
         let waiting = self.folder(TEMPORARY, false).with_context(shown)?;
@@ -325,7 +338,7 @@ impl StateRoot {
             fault::point("file.rename")?;
             waiting.rename(temporary, &folder, last(permit.path()))?;
             fault::point("folder.sync")?;
-            folder.open(".")?.into_std().sync_all()
+            sync_names(&folder)
         });
         written.with_context(shown)
     }
@@ -356,7 +369,7 @@ impl StateRoot {
                 Err(error) => return Err(error),
             }
             fault::point("folder.sync")?;
-            folder.open(".")?.into_std().sync_all()
+            sync_names(folder)
         })
     }
 
@@ -368,7 +381,7 @@ impl StateRoot {
             let folder = self.folder(permit.folder(), false)?;
             folder.remove_file(last(permit.path()))?;
             fault::point("folder.sync")?;
-            folder.open(".")?.into_std().sync_all()
+            sync_names(&folder)
         };
         match removed() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -438,6 +451,56 @@ impl StateRoot {
         let file = file.with_context(|| format!("file {}: can't be opened", path.display()))?;
         read_bounded(file, &path, bytes_max)
     }
+}
+
+/// Makes the folder `name` in `parent`, and makes sure that a loss of power does not take it away
+/// with what will be in it. False where it is there already, or anything else of that name.
+pub fn make_folder(parent: &Dir, name: &str) -> std::io::Result<bool> {
+    let is_new = make_folder_unsynced(parent, name)?;
+    // Also where another process made it: nobody knows how far that one got.
+    fault::point("folder.made")?;
+    sync_names(parent)?;
+    Ok(is_new)
+}
+
+fn make_folder_unsynced(parent: &Dir, name: &str) -> std::io::Result<bool> {
+    fault::point("folder.create")?;
+    match parent.create_dir(name) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes sure that the names in `folder` are on the disk.
+pub fn sync_names(folder: &Dir) -> std::io::Result<()> {
+    // The handle is for the way through it alone; syncing takes one to the folder itself.
+    folder.open(".")?.into_std().sync_all()
+}
+
+/// Makes the folder at `path` with all that is missing above it, each of them synced.
+fn make_path(path: &Path) -> std::io::Result<()> {
+    let mut missing = Vec::new();
+    let mut here = Some(path);
+    while let Some(folder) = here.filter(|folder| !folder.as_os_str().is_empty())
+        && !folder.exists()
+    {
+        missing.push(folder);
+        here = folder.parent();
+    }
+    std::fs::create_dir_all(path)?;
+    for folder in missing {
+        let parent = folder
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        match File::open(parent.unwrap_or(Path::new("."))) {
+            Ok(parent) => parent.sync_all()?,
+            // A folder that this user may change and not read can't be synced by him.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// The last component of a path.

@@ -10,7 +10,7 @@ use coo_kernel::digest::Digest;
 use coo_kernel::journal::{Blob, IntentBody, Kind, OutcomeBody, Record, WorldBody};
 use coo_kernel::layout;
 use coo_kernel::llm::Provenance;
-use coo_kernel::mission::Status;
+use coo_kernel::mission::{MissionId, Status};
 use coo_kernel::state::State;
 use serde::Serialize;
 
@@ -383,29 +383,34 @@ fn differences(number: u32, first: &Run, this: &Run) -> Result<Vec<Difference>> 
 
 /// The first event that is not the same in run 1 and run `number`.
 fn first_event(number: u32, place: &std::path::Path) -> Result<Difference> {
-    let events = |run: u32| -> Result<Vec<Record>> {
+    let opened = |run: u32| -> Result<(Session, MissionId)> {
         let session = Session::for_reading(&place.join(format!("run-{run}")), |_| {})?
             .context("state root: gone after the run")?;
         let mission = session.store.latest_mission()?.context("no mission")?;
-        let mut records = Vec::new();
-        history::walk(&session.store, mission.id, |record| {
-            records.push(record.clone());
-            Ok(())
-        })?;
-        Ok(records)
+        Ok((session, mission.id))
     };
-    let (first, this) = (events(1)?, events(number)?);
-    let equal = first.iter().zip(&this).take_while(|(a, b)| a == b).count();
-    let shown = |record: Option<&Record>| {
-        record.map_or("nothing: it has ended there".to_owned(), |record| {
-            format!("{} {} {}", record.state, record.kind, record.body)
-        })
-    };
-    Ok(Difference {
-        run: number,
-        what: format!("event {}", equal + 1),
-        first: shown(first.get(equal)),
-        this: shown(this.get(equal)),
+    let (first, this) = (opened(1)?, opened(number)?);
+    // Side by side: a journal need not fit into memory.
+    let mut first = history::Walk::new(&first.0.store, first.1);
+    let mut this = history::Walk::new(&this.0.store, this.1);
+    let mut seq = 1;
+    loop {
+        let (one, other) = (first.advance()?, this.advance()?);
+        if one != other || one.is_none() {
+            return Ok(Difference {
+                run: number,
+                what: format!("event {seq}"),
+                first: shown(one.as_ref()),
+                this: shown(other.as_ref()),
+            });
+        }
+        seq += 1;
+    }
+}
+
+fn shown(record: Option<&Record>) -> String {
+    record.map_or("nothing: it has ended there".to_owned(), |record| {
+        format!("{} {} {}", record.state, record.kind, record.body)
     })
 }
 

@@ -2,10 +2,17 @@
 //! without being written to.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
 
 use super::support::{Ran, World, ran};
 use super::{failed, frozen, lift, ready};
+
+/// What a pipe holds before somebody reads from it (Linux).
+const PIPE_BYTES: usize = 64 << 10;
 
 /// Runs `coo ARGS` as a shell would with these redirections.
 fn redirected(world: &World, arguments: &str, redirections: &str) -> Ran {
@@ -81,6 +88,44 @@ fn a_frozen_root_is_verified_without_being_written_to() {
     let ran = world.coo(&["verify", "triage", "--runs", "2"]);
     assert!(ran.stderr.contains("report written to"), "{ran:?}");
     assert!(world.root().join("verify/000001/report.json").exists());
+}
+
+/// A verification gives the lock up while its runs go on: who freezes the root meanwhile takes its
+/// report's place, not the report.
+#[test]
+fn a_verification_that_a_freeze_overtakes_still_gives_its_report() {
+    let world = ready();
+    // A pipe that is full: the report stands in front of it until somebody reads.
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&[b' '; PIPE_BYTES]).unwrap();
+    let mut verifying = world
+        .command(&["verify", "demo", "--runs", "2", "--json"])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Its folder is made once the lock is given up.
+    while !world.root().join("verify/000001").exists() {
+        assert_eq!(verifying.try_wait().unwrap(), None, "it ended too early");
+        std::thread::yield_now();
+    }
+    let freeze = world.coo(&["freeze"]);
+    assert_eq!(freeze.code, 0, "{freeze:?}");
+    let mut told = String::new();
+    reader.read_to_string(&mut told).unwrap();
+    let ended = ran(verifying.wait_with_output().unwrap());
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let report: Value = serde_json::from_str(told.trim_start()).unwrap();
+    assert_eq!(report["identical"], true);
+    assert!(
+        ended
+            .stderr
+            .contains("is frozen, so no report was written to it"),
+        "{ended:?}"
+    );
+    let status = world.coo(&["freeze", "status"]);
+    assert_eq!(status.code, 0, "{status:?}");
+    assert!(!world.root().join("verify/000001").exists());
 }
 
 #[test]

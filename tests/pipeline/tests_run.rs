@@ -142,3 +142,44 @@ fn results_that_are_not_clear_are_refused() {
     let nobody = gate_d("", "", "['no-such-runner']");
     assert!(nobody.stdout.contains("there is no program 'no-such-runner' in /usr/local/bin:/usr/bin:/bin; correct [tests], or have PATH inherited"), "{nobody:?}");
 }
+
+/// Whether a process with this in its command line lives.
+fn lives(mark: &str) -> bool {
+    std::fs::read_dir("/proc").unwrap().any(|entry| {
+        let words = std::fs::read(entry.unwrap().path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&words).contains(mark)
+    })
+}
+
+/// A server that a suite starts and forgets holds its output, has left its process group, and
+/// hears no signal that can be ignored.
+#[test]
+fn what_a_suite_leaves_running_neither_holds_anybody_up_nor_stays() {
+    for (script, mark) in [
+        ("setsid sleep 105711 &\necho '1 passed'\n", "105711"),
+        (
+            "(setsid sh -c 'trap \"\" TERM HUP INT; sleep 105712; sleep 105712' &)\nsleep 0.2\necho '1 passed'\n",
+            "105712",
+        ),
+        (
+            "setsid sh -c 'setsid sleep 105713 >/dev/null 2>&1 </dev/null & exit' &\nwait\necho '1 passed'\n",
+            "105713",
+        ),
+    ] {
+        let watch = std::time::Instant::now();
+        let ran = gate_d(script, "timeout_seconds = 60", "['sh', 'suite.sh']");
+        assert!(ran.stdout.contains("1 passed"), "{script}: {ran:?}");
+        assert!(watch.elapsed().as_secs() < 40, "{script}");
+        assert!(!lives(mark), "{script}");
+    }
+    let watch = std::time::Instant::now();
+    let script =
+        "trap '' TERM INT HUP\nsetsid sleep 105714 &\necho begun\nwhile :; do sleep 105715; done\n";
+    let text = said(script, "timeout_seconds = 1");
+    assert!(
+        text.contains("was ended after 1 s") && text.contains("begun"),
+        "{text}"
+    );
+    assert!(watch.elapsed().as_secs() < 40);
+    assert!(!lives("105714") && !lives("105715"));
+}

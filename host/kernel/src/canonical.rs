@@ -32,6 +32,61 @@ pub fn to_string_sorted<T: Serialize + ?Sized>(value: &T) -> Result<String, NotC
     Ok(text)
 }
 
+/// Holds canonical forms, one after the other, to a text that is there already, and makes none of
+/// them: an answer of many megabytes is not held once more only to be compared.
+#[derive(Debug)]
+pub struct Comparison<'a> {
+    rest: &'a [u8],
+    differs: bool,
+}
+
+impl<'a> Comparison<'a> {
+    /// With nothing of `text` compared yet.
+    #[must_use]
+    pub fn with(text: &'a str) -> Self {
+        Self {
+            rest: text.as_bytes(),
+            differs: false,
+        }
+    }
+
+    /// `text` comes next.
+    pub fn text(&mut self, text: &str) {
+        match self.rest.strip_prefix(text.as_bytes()) {
+            Some(rest) if !self.differs => self.rest = rest,
+            _ => self.differs = true,
+        }
+    }
+
+    /// `value`, as `to_string_sorted` has it, comes next.
+    pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) {
+        if serde_json::to_writer(&mut *self, value).is_err() {
+            self.differs = true;
+        }
+    }
+
+    /// Whether all of the text came, and nothing else.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        !self.differs && self.rest.is_empty()
+    }
+}
+
+impl std::io::Write for Comparison<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self.rest.strip_prefix(bytes) {
+            Some(rest) if !self.differs => self.rest = rest,
+            // The rest of it need not be made.
+            _ => return Err(std::io::ErrorKind::InvalidData.into()),
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 fn write(value: &Value, out: &mut String) {
     match value {
         Value::Array(items) => {
@@ -70,6 +125,33 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_comparison_finds_equal_what_is_made_and_nothing_else() {
+        let value = json!({"a": [1, "é\n", null], "b": 2.5});
+        let text = to_string(&value).unwrap();
+        let compared = |text: &str, value: &Value, end: &str| {
+            let mut comparison = Comparison::with(text);
+            comparison.text("<");
+            comparison.value(value);
+            comparison.text(end);
+            comparison.is_equal()
+        };
+        let whole = format!("<{text}>");
+        assert!(compared(&whole, &value, ">"));
+        for length in 0..whole.len() {
+            if let Some(cut) = whole.get(..length) {
+                assert!(!compared(cut, &value, ">"), "{cut}");
+            }
+        }
+        assert!(!compared(&format!("{whole}>"), &value, ">"));
+        assert!(!compared(
+            &whole,
+            &json!({"a": [1, "é", null], "b": 2.5}),
+            ">"
+        ));
+        assert!(!compared(&whole, &value, ""));
+    }
 
     #[test]
     fn keys_are_sorted_at_every_depth_and_integers_stay_exact() {

@@ -209,12 +209,16 @@ impl fmt::Display for Failure {
                 bound,
                 wanted,
                 limit,
-            } => write!(
-                f,
-                "limit hit: {} {wanted} wanted, limit {limit}; raise limits.{} if the mission needs more",
-                bound.name(),
-                bound.name()
-            ),
+            } => {
+                let name = bound.name();
+                write!(f, "limit hit: {name} {wanted} wanted, limit {limit}; ")?;
+                if Bound::ALL.contains(bound) {
+                    write!(f, "raise limits.{name} if the mission needs more")
+                } else {
+                    // No descriptor has such a field.
+                    f.write_str("this limit is fixed; have the mission hold fewer at a time")
+                }
+            }
             Self::Governance {
                 limit,
                 rule: Rule::Protected,
@@ -250,6 +254,26 @@ impl fmt::Display for Failure {
 mod tests {
     use super::*;
     use crate::canonical;
+
+    #[test]
+    fn only_a_limit_that_a_descriptor_can_set_is_said_to_be_raised() {
+        let told = |bound: Bound| {
+            Failure::Limit {
+                limit: 1,
+                bound,
+                wanted: 2,
+            }
+            .to_string()
+        };
+        for bound in Bound::ALL {
+            let field = format!("raise limits.{} if", bound.name());
+            assert!(told(bound).contains(&field), "{bound:?}");
+        }
+        assert_eq!(
+            told(Bound::Resources),
+            "limit hit: resources 2 wanted, limit 1; this limit is fixed; have the mission hold fewer at a time"
+        );
+    }
 
     #[test]
     fn every_failure_has_one_canonical_form() {

@@ -30,6 +30,7 @@ pub mod manifest;
 pub mod mission;
 pub mod module_set;
 pub mod pipeline;
+pub mod plain;
 pub mod plan;
 pub mod protected;
 pub mod python;

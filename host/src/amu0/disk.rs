@@ -167,17 +167,35 @@ pub fn can_set_folder_mode(folder: &Dir, name: &OsStr, mode: Mode) -> io::Result
     Ok(is_own && (wanted & 0o2000 == 0 || is_own_group()?))
 }
 
-/// A handle that takes no permission to get, only one to the folder around it.
+/// A handle to a folder that takes no permission to get, only one to the folder around it.
+fn open_for_mode(folder: &Dir, name: &OsStr) -> io::Result<File> {
+    open_unread(folder, name, OFlags::DIRECTORY)
+}
+
+/// A handle to a file that serves for its permissions alone: of a database, unlike one for reading,
+/// it can be closed without taking away the locks that this process has on it. A link is an error,
+/// and so is anything that is no file.
+pub fn open_file_for_mode(folder: &Dir, name: &OsStr) -> io::Result<File> {
+    let file = open_unread(folder, name, OFlags::NONBLOCK)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "is no file any more",
+        ));
+    }
+    Ok(file)
+}
+
 #[allow(
     clippy::disallowed_methods,
-    reason = "opens a folder, and makes nothing"
+    reason = "opens what is there, and makes nothing"
 )]
-fn open_for_mode(folder: &Dir, name: &OsStr) -> io::Result<File> {
+fn open_unread(folder: &Dir, name: &OsStr, more: OFlags) -> io::Result<File> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let how = OFlags::PATH;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let how = OFlags::RDONLY;
-    let flags = how | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = how | more | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(openat(folder.as_fd(), name, flags, Bits::empty())?.into())
 }
 

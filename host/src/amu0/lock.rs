@@ -17,7 +17,7 @@ use crate::state_root::StateRoot;
 /// Opens a file that has this one name: permissions belong to a file, not to its name, and the
 /// other one may be anywhere.
 fn open_single(folder: &Dir, name: &OsStr) -> io::Result<File> {
-    let file = disk::open_file(folder, name)?;
+    let file = disk::open_file_for_mode(folder, name)?;
     if file.metadata()?.nlink() > 1 {
         return Err(io::Error::other(
             "is a hard link, so they are another file's too; put a copy in its place",

@@ -220,7 +220,7 @@ impl<'a> Batch<'a> {
                 let folder = permit.folder();
                 if folders.insert(folder.to_owned()) {
                     fault::point("object.folder")?;
-                    root.folder(folder, true)?;
+                    root.folder_unsynced(folder)?;
                 }
                 fault::point("object.rename")?;
                 let name = disk::name(&permit.path().as_bytes()[folder.len() + 1..]);
@@ -231,9 +231,9 @@ impl<'a> Batch<'a> {
             for folder in &folders {
                 disk::sync_folder(&root.folder(folder, false)?)?;
             }
-            for folder in [FOLDER.to_owned() + "/objects", FOLDER.to_owned()] {
+            for folder in [&(FOLDER.to_owned() + "/objects"), FOLDER, ""] {
                 if !folders.is_empty() {
-                    disk::sync_folder(&root.folder(&folder, false)?)?;
+                    disk::sync_folder(&root.folder(folder, false)?)?;
                 }
             }
             Ok(())

@@ -67,7 +67,7 @@ pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
         };
         let line = line + "\n";
         if options.json {
-            print::bytes(line.as_bytes())
+            print::json_text(&line)
         } else {
             print::out(&line)
         }
@@ -228,7 +228,9 @@ fn refused(refusal: &Refusal) -> String {
 }
 
 fn excerpt(text: &str) -> String {
-    let text = print::one_line(text);
+    // Each character of it shows as one at least; the rest may be megabytes.
+    let start: String = text.chars().take(TEXT_MAX + 1).collect();
+    let text = print::one_line(&start);
     if text.chars().count() <= TEXT_MAX {
         return text;
     }

@@ -186,12 +186,10 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Digest(options) => digest::cmd_digest(&options),
         Command::Init => init::cmd_init(&root),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "coo",
-                &mut std::io::stdout(),
-            );
+            // In memory first: it panics where it can't write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "coo", &mut script);
+            print::bytes(&script)?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -200,12 +198,16 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
 /// Help and version go to standard output with 0; a wrong command line is an error with 2.
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        // Nothing can be said if standard output is gone.
-        let _ = error.print();
-        return ExitCode::SUCCESS;
+        return match print::written(error.print()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                print::error(&error);
+                ExitCode::FAILURE
+            }
+        };
     }
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    print::error_text(text.trim_end());
+    print::usage(text.trim_end());
     ExitCode::from(2)
 }

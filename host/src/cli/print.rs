@@ -1,11 +1,15 @@
-//! How commands speak: one form for errors, one for notes, JSON for machines. Control
-//! characters of outside text never reach a terminal as such.
+//! How commands speak: one form for errors, one for notes, JSON for machines. Nothing in outside
+//! text can steer a terminal or look like a line of `coo`'s own. The one place that writes to
+//! standard output and standard error: where nobody reads any more, nothing panics.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use coo_kernel::plain;
 use serde::Serialize;
+
+pub use coo_kernel::plain::{one_line, plain};
 
 /// Of an answer: more than any word that is asked for.
 const ANSWER_BYTES_MAX: u64 = 4_096;
@@ -17,18 +21,42 @@ pub fn error(error: &anyhow::Error) {
 
 /// As `error`, for text.
 pub fn error_text(text: &str) {
-    // Where standard error is closed there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "ERROR: {}", plain(text));
+    aside(&format!("ERROR: {}\n", plain::error(text)));
+}
+
+/// What is wrong with the command line, in as many lines as it takes: the user's own words.
+pub fn usage(text: &str) {
+    aside(&format!("ERROR: {}\n", plain(text)));
 }
 
 /// A line for people on standard error.
 pub fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "[coo] {}", plain(text));
+    aside(&format!("[coo] {}\n", one_line(text)));
+}
+
+/// What a guest wrote to its standard error, as it stands, but for a line that would pass for one
+/// of `coo`'s own: that says whose it is. What follows begins on a line of its own.
+pub fn guest_stderr(content: &[u8]) {
+    let text = plain(&String::from_utf8_lossy(content));
+    let mut shown = String::with_capacity(text.len());
+    for line in text.lines() {
+        if line.starts_with("[coo]") || line.starts_with("ERROR:") {
+            shown.push_str("guest: ");
+        }
+        shown.push_str(line);
+        shown.push('\n');
+    }
+    aside(&shown);
+}
+
+/// To standard error. Where it is closed or full there is nobody to tell.
+fn aside(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Asks on standard error, and gives one line of standard input. What can't be read is no answer.
 pub fn ask(text: &str) -> Vec<u8> {
-    let _ = writeln!(std::io::stderr(), "{}", plain(text));
+    aside(&format!("{}\n", plain(text)));
     let mut line = Vec::new();
     let mut input = std::io::stdin().lock().take(ANSWER_BYTES_MAX);
     match input.read_until(b'\n', &mut line) {
@@ -44,8 +72,13 @@ pub fn out(text: &str) -> Result<()> {
 
 /// Bytes on standard output, as they stand. A reader that has gone away is not an error.
 pub fn bytes(content: &[u8]) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(content).and_then(|()| stdout.flush()) {
+    written(std::io::stdout().lock().write_all(content))
+}
+
+/// What became of writing to standard output, once all of it has left this process. A reader that
+/// has gone away is not an error.
+pub fn written(result: std::io::Result<()>) -> Result<()> {
+    match result.and_then(|()| std::io::stdout().flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(error).context("standard output: can't be written")
         }
@@ -70,7 +103,16 @@ pub fn content(content: &[u8]) -> Result<()> {
 
 /// A value as indented JSON on standard output.
 pub fn json(value: &impl Serialize) -> Result<()> {
-    bytes((serde_json::to_string_pretty(value)? + "\n").as_bytes())
+    json_text(&(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// JSON on standard output. A pipe gets it as it is; a screen gets the same values, written so
+/// that they can't steer it.
+pub fn json_text(text: &str) -> Result<()> {
+    if std::io::stdout().is_terminal() {
+        return bytes(plain::json(text).as_bytes());
+    }
+    bytes(text.as_bytes())
 }
 
 /// 0 or 1.
@@ -86,20 +128,4 @@ pub fn code(done: bool) -> ExitCode {
 pub fn count(number: usize, noun: &str) -> String {
     let end = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{end}")
-}
-
-/// `text` with control characters made visible; line breaks stay.
-pub fn plain(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let keep = c == '\n' || !c.is_control();
-            let escaped = (!keep).then(|| c.escape_debug().collect::<Vec<char>>());
-            escaped.unwrap_or_else(|| vec![c])
-        })
-        .collect()
-}
-
-/// As `plain`, on one line.
-pub fn one_line(text: &str) -> String {
-    plain(text).replace('\n', "\\n")
 }

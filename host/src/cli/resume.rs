@@ -55,7 +55,7 @@ pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
                 "{id} {status}: it has ended; nothing to resume; 'coo inspect {id} --output' prints what it gave"
             ));
             if let Some(reason) = events::reason(&mission, &progress, status) {
-                print::error_text(&format!("mission {id}: {reason}"));
+                print::error_text(&format!("mission {id}: {}", print::one_line(&reason)));
             }
             Ok(print::code(succeeded))
         }

@@ -89,9 +89,7 @@ pub fn report(mut ended: Ended, json: bool) -> Result<ExitCode> {
         print::json(&receipt(&ended))?;
     } else {
         print::content(&ended.output)?;
-        if !ended.stderr.is_empty() {
-            eprint!("{}", print::plain(&String::from_utf8_lossy(&ended.stderr)));
-        }
+        print::guest_stderr(&ended.stderr);
     }
     print::note(&format!(
         "{} {}: {} events, {} fuel, {}.{:03} ms, chain {}",
@@ -120,7 +118,10 @@ pub fn report(mut ended: Ended, json: bool) -> Result<ExitCode> {
             }
             _ => format!("'coo logs {id}' shows how it got there"),
         };
-        print::error_text(&format!("mission {id}: {reason}; {next}"));
+        print::error_text(&format!(
+            "mission {id}: {}; {next}",
+            print::one_line(&reason)
+        ));
     }
     Ok(print::code(ended.status == Status::Success))
 }

@@ -57,7 +57,11 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
             .unwrap_or(&text),
     )?;
     if let Some(reason) = events::reason(&mission, &progress, ended.status) {
-        print::error_text(&format!("mission {}: {reason}", mission.id));
+        print::error_text(&format!(
+            "mission {}: {}",
+            mission.id,
+            print::one_line(&reason)
+        ));
     }
     Ok(print::code(ended.status == Status::Success))
 }

@@ -17,7 +17,8 @@ use crate::freeze::Purpose;
 use crate::reports;
 use crate::run;
 use crate::run_file;
-use crate::session::{Held, Session, find_mission};
+use crate::session::{Held, Read, Session, find_mission};
+use crate::state_root::StateRoot;
 use crate::verify::{Report, Subject, verify};
 
 #[derive(Debug, clap::Args)]
@@ -71,20 +72,18 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     )?;
     let text = text(&report);
     let json = serde_json::to_string_pretty(&report)? + "\n";
-    if let Place::Root(root) = place {
-        let mut held = Held::take(root, Purpose::Change, print::note)?;
-        for (name, content) in [("report.json", &json), ("report.txt", &text)] {
-            let path = format!("{}/{name}", report.folder);
-            reports::write(&held.root, &mut held.store, &path, content.as_bytes())?;
-        }
-    }
-    if options.json {
-        print::bytes(json.as_bytes())?;
+    // Whatever becomes of the one, the other is done: it may have taken hours to get here.
+    let printed = if options.json {
+        print::json_text(&json)
     } else {
-        print::out(&text)?;
-    }
+        print::out(&text)
+    };
     let folder = place.path().join(&report.folder);
-    if let Place::Root(_) = place {
+    let is_kept = match &place {
+        Place::Root(root) => keep(root, &report, &json, &text)?,
+        Place::Elsewhere(..) => false,
+    };
+    if is_kept {
         print::note(&format!("report written to {}", folder.display()));
     } else {
         print::note(&format!(
@@ -100,7 +99,35 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
             folder.display()
         ));
     }
+    printed?;
     Ok(print::code(report.identical))
+}
+
+/// Writes the report to `root`. False where somebody has frozen it since the runs began: then only
+/// the folder that the runs had is cleared.
+fn keep(root: &Path, report: &Report, json: &str, text: &str) -> Result<bool> {
+    let mut held = match Held::take(root, Purpose::Change, print::note) {
+        Ok(held) => held,
+        Err(error) => {
+            let frozen = Read::for_freeze(root, print::note)?
+                .map(|read| read.store.open_freeze())
+                .transpose()?;
+            if frozen.flatten().is_none() {
+                return Err(error);
+            }
+            if report.identical
+                && let Some(root) = StateRoot::open_existing(root)?
+            {
+                root.discard(&report.folder, None)?;
+            }
+            return Ok(false);
+        }
+    };
+    for (name, content) in [("report.json", json), ("report.txt", text)] {
+        let path = format!("{}/{name}", report.folder);
+        reports::write(&held.root, &mut held.store, &path, content.as_bytes())?;
+    }
+    Ok(true)
 }
 
 /// Where the runs have their state roots.

@@ -6,10 +6,8 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -20,6 +18,7 @@ use serde::Serialize;
 
 use super::TOOLS_FORMAT;
 use crate::config::Config;
+use crate::outside::{self, Bounds, End, Failed, Outputs};
 use crate::{engine, hashing, machine};
 
 /// Called by a governed change of a repository, whatever the configuration says.
@@ -27,8 +26,10 @@ const TOOLS: [&str; 2] = ["git", PYTHON];
 pub const PYTHON: &str = "python3";
 /// So long may a tool take to answer, before it is ended.
 const TIME_MAX: Duration = Duration::from_secs(20);
-/// So much of what it prints is read.
-const VERSION_BYTES_MAX: u64 = 4 << 10;
+/// So much of what it prints is looked at.
+const VERSION_BYTES_MAX: usize = 4 << 10;
+/// Whoever prints more when asked for a version is no tool that tells one.
+const PRINTED_BYTES_MAX: u64 = 64 << 10;
 const NAME_BYTES_MAX: usize = 64;
 
 /// `tools_manifest.json`.
@@ -214,50 +215,40 @@ fn first_line_of(path: &Path, question: &[&str], time_max: Duration) -> Result<O
         .args(question)
         .env_clear()
         .env("LC_ALL", "C")
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        // A group of its own, to be ended with whatever it starts.
-        .process_group(0);
+        .current_dir("/");
     // Shims and proxies look for what they start in either.
     for name in ["HOME", "PATH"] {
         if let Some(value) = machine::env_os(name) {
             command.env(name, value);
         }
     }
-    // A script whose interpreter is not there is a tool that can't say its version.
-    let Ok(child) = command.spawn() else {
-        return Ok(None);
+    let bounds = Bounds {
+        time: time_max,
+        kept_bytes: VERSION_BYTES_MAX,
+        printed_bytes_max: PRINTED_BYTES_MAX,
     };
-    let group = rustix::process::Pid::from_child(&child);
-    let (sender, receiver) = mpsc::channel();
-    // Waits in the place of this thread, which can thus stop waiting.
-    std::thread::spawn(move || sender.send(first_line(child)));
-    if let Ok(line) = receiver.recv_timeout(time_max) {
-        Ok(line)
-    } else {
-        // It may have ended this moment: then there is nobody to end.
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        bail!(
+    let ended = match outside::run(&mut command, Outputs::Standard, &bounds) {
+        Ok(ended) => ended,
+        // A script whose interpreter is not there is a tool that can't say its version.
+        Err(Failed::Start(_)) => return Ok(None),
+        Err(failed) => return Err(failed).with_context(|| path.display().to_string()),
+    };
+    match ended.end {
+        End::Exited(status) if status.success() => Ok(first_line(&ended.printed)),
+        End::Exited(_) | End::OutOfBytes => Ok(None),
+        End::OutOfTime => bail!(
             "{}: '{}' took more than {} seconds; put a working one into PATH",
             path.display(),
             question.join(" "),
             time_max.as_secs()
-        )
+        ),
     }
 }
 
-fn first_line(mut child: Child) -> Option<String> {
-    let mut printed = Vec::new();
-    let pipe = child.stdout.take()?;
-    let read = pipe.take(VERSION_BYTES_MAX).read_to_end(&mut printed);
-    // The pipe is closed by now: whoever prints on and on is ended by that.
-    let status = child.wait().ok()?;
-    read.ok()?;
-    let text = String::from_utf8_lossy(&printed).into_owned();
+fn first_line(printed: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(printed);
     let line = text.lines().next()?.trim();
-    (status.success() && !line.is_empty()).then(|| line.to_owned())
+    (!line.is_empty()).then(|| line.to_owned())
 }
 
 #[cfg(test)]
@@ -280,6 +271,11 @@ mod tests {
         let said = |script: &str| said(script, TIME_MAX).unwrap();
         let two = "#!/bin/sh\necho ' tool 1.2 '; echo more; pwd";
         assert_eq!(said(two).as_deref(), Some("tool 1.2"));
+        // Nobody waits for what it leaves behind, whose output this is, too.
+        let daemon = "#!/bin/sh\nsetsid sleep 1000 &\necho tool 3";
+        assert_eq!(said(daemon).as_deref(), Some("tool 3"));
+        let long = "#!/bin/sh\ni=0; while [ $i -lt 900 ]; do echo tool 4; i=$((i+1)); done";
+        assert_eq!(said(long).as_deref(), Some("tool 4"));
         let surroundings = "#!/bin/sh\necho \"$1 $(pwd) $LC_ALL ${USER-none}\"; cat";
         assert_eq!(said(surroundings).as_deref(), Some("--version / C none"));
         for nothing in [

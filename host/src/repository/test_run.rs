@@ -5,12 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -21,11 +19,11 @@ use coo_kernel::repository::config::Tests;
 use coo_kernel::repository::test_results::{
     BYTES_MAX as REPORT_BYTES_MAX, Counts, TestResults, closing_lines, junit,
 };
-use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
 use super::Repository;
 use crate::machine;
+use crate::outside::{self, Bounds, End, Outputs};
 use crate::state_root::read_bounded;
 
 /// What every test command gets, unless `[tests]` says otherwise.
@@ -41,7 +39,7 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// In an argument: the file for `JUnit` XML.
 const REPORT: &str = "{report}";
 /// So much of what tests print is kept: a suite that prints more is asked to print less.
-const OUTPUT_BYTES_MAX: u64 = 64 << 20;
+const OUTPUT_BYTES_MAX: usize = 64 << 20;
 /// So many of its last lines are shown where nothing can be made of them.
 const LINES_SHOWN: usize = 20;
 
@@ -155,58 +153,29 @@ fn ended(
             path.map_or("no PATH".into(), |path| path.to_string_lossy())
         );
     };
-    let (reader, writer) = std::io::pipe()?;
     let mut command = Command::new(program);
     command
         .args(arguments)
         .env_clear()
         .envs(variables)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(writer.try_clone()?)
-        .stderr(writer)
-        // A group of its own, to be ended with whatever it starts.
-        .process_group(0);
-    let mut child = command.spawn().context("can't be started")?;
-    // It holds our ends of the pipe.
-    drop(command);
-    let group = Pid::from_child(&child);
-    // A process that has ended this moment has nobody left to end.
-    let end = move || {
-        let _ = kill_process_group(group, Signal::KILL);
+        .current_dir(folder);
+    let bounds = Bounds {
+        time: time_max,
+        kept_bytes: OUTPUT_BYTES_MAX,
+        printed_bytes_max: OUTPUT_BYTES_MAX as u64,
     };
-    let reading = std::thread::spawn(move || {
-        let mut output = Vec::new();
-        let read = reader.take(OUTPUT_BYTES_MAX + 1).read_to_end(&mut output);
-        if output.len() as u64 > OUTPUT_BYTES_MAX {
-            // Nobody reads on: it would wait for that for ever.
-            end();
-        }
-        read.map(|_| output)
-    });
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || sender.send(child.wait()));
-    let (status, in_time) = match receiver.recv_timeout(time_max) {
-        Err(RecvTimeoutError::Timeout) => {
-            end();
-            (receiver.recv()?, false)
-        }
-        status => (status?, true),
-    };
-    // Whatever it left running would hold the pipe.
-    end();
-    let output = reading.join().ok().context("its output can't be read")??;
-    if !in_time {
-        bail!(
+    let ended = outside::run(&mut command, Outputs::Both, &bounds)?;
+    match ended.end {
+        End::Exited(status) => Ok((status, ended.printed)),
+        End::OutOfTime => bail!(
             "was ended after {} s; give it more by timeout_seconds in [tests]; it printed last:\n{}",
             time_max.as_secs(),
-            last_lines(&output)
-        );
+            last_lines(&ended.printed)
+        ),
+        End::OutOfBytes => {
+            bail!("printed more than {OUTPUT_BYTES_MAX} bytes and was ended; have it print less")
+        }
     }
-    if output.len() as u64 > OUTPUT_BYTES_MAX {
-        bail!("printed more than {OUTPUT_BYTES_MAX} bytes and was ended; have it print less");
-    }
-    Ok((status?, output))
 }
 
 fn exit_code(status: ExitStatus) -> i32 {

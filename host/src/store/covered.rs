@@ -12,7 +12,8 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use sha2::{Digest as _, Sha256};
 
-use super::{FORMAT, Store};
+use super::Store;
+use super::schema::FORMAT;
 
 /// Every table with what of it is covered. Not here: `artefacts`, which the governed state has as
 /// text (`databases/artefacts.json`); `frozen_calls`, of which `Journal` has the digest; rows of
@@ -236,7 +237,7 @@ mod tests {
     #[test]
     fn every_table_is_covered() {
         let folder = tempfile::TempDir::new().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open_or_create(folder.path()).unwrap();
         let mut statement = store
             .connection
             .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1")

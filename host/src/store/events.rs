@@ -13,6 +13,9 @@ use super::Store;
 /// Events read at once: large enough that the query costs nothing per event, small enough
 /// that a journal of any length replays in a few megabytes.
 const PAGE_EVENTS: u32 = 256;
+/// And of their bodies so many bytes, or one event where that has more: an event may have hundreds
+/// of megabytes, and so might each of 256.
+const PAGE_BYTES: usize = 4 << 20;
 
 /// A run of events, in order.
 pub type Page = Vec<Record>;
@@ -102,19 +105,22 @@ impl Store {
         )
     }
 
-    /// The events of a mission after `seq`; empty at the end.
+    /// Some of the events of a mission after `seq`, in order; empty only at the end.
     pub fn page(&self, mission: u32, seq: u64) -> Result<Page> {
         let mut statement = self.connection.prepare_cached(
             "SELECT seq, state, kind, body, prev_sha256, sha256 FROM events \
-             WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3",
+             WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
         )?;
         let mut rows = statement.query(params![
             id(mission, seq)?,
-            (i64::from(mission) + 1) << 32,
+            id(mission, u64::from(u32::MAX))?,
             PAGE_EVENTS
         ])?;
         let mut page = Page::new();
-        while let Some(row) = rows.next()? {
+        let mut bytes = 0;
+        while bytes < PAGE_BYTES
+            && let Some(row) = rows.next()?
+        {
             page.push(Record {
                 seq: row.get(0)?,
                 state: row.get_ref(1)?.as_str()?.parse()?,
@@ -123,6 +129,7 @@ impl Store {
                 prev: Digest::from_bytes(row.get(4)?),
                 sha256: Digest::from_bytes(row.get(5)?),
             });
+            bytes += page.last().map_or(0, |record| record.body.len());
         }
         Ok(page)
     }

@@ -32,7 +32,7 @@ pub struct NewMission<'a> {
 
 /// Facts of this machine and this execution: beside the record, never in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Facts {
     /// SHA-256 of the configuration in force.
     pub config_sha256: Option<Digest>,
@@ -59,6 +59,22 @@ pub struct Facts {
     pub resumed: u64,
     /// What was counted; none of a run of an earlier release.
     pub used: Option<Used>,
+}
+
+impl Facts {
+    /// The engine that mission `id` ran under. Whether fuel can be compared depends on it, so its
+    /// two parts must agree: its text, and the digest of that.
+    pub fn engine(&self, id: MissionId) -> Result<Digest> {
+        let found = Digest::of(&self.engine);
+        ensure!(
+            self.engine_sha256 == Some(found),
+            "mission {id}: what is recorded of its engine was changed after the run (it has SHA-256 {}, recorded is {}), so its fuel can't be compared; take the state root or the file from a copy",
+            found.short(),
+            self.engine_sha256
+                .map_or("none".to_owned(), |digest| digest.short())
+        );
+        Ok(found)
+    }
 }
 
 /// A mission as stored.

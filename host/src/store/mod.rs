@@ -12,8 +12,10 @@ mod frozen;
 mod missions;
 mod reports;
 mod rollbacks;
+mod schema;
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, Transactio
 use tempfile::TempDir;
 
 use crate::fault;
+use schema::{FORMAT, SCHEMA};
 
 pub use changes::{ChangeFacts, ChangeRow};
 pub use events::{EventFacts, Page};
@@ -35,157 +38,14 @@ pub use rollbacks::NewRollback;
 
 /// The file's name in the state root.
 pub const FILE: &str = "coo.db";
-/// Version of everything this module stores. Another one is refused, never guessed at.
-const FORMAT: i32 = 5;
 /// Readers and the one writer hardly ever meet; when they do, it is for moments.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often a store that changes meanwhile is copied anew.
 const COPY_ATTEMPTS: usize = 10;
-
-const SCHEMA: &str = "
-CREATE TABLE missions(
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    mission_type TEXT NOT NULL,
-    name TEXT NOT NULL,
-    descriptor_sha256 BLOB NOT NULL,
-    module_sha256 BLOB NOT NULL,
-    created_ms INTEGER NOT NULL,
-    finished_ms INTEGER,
-    interrupted TEXT,
-    facts TEXT NOT NULL
-) STRICT;
--- id = mission << 32 | seq: events of a mission lie together, in order, in one b-tree.
-CREATE TABLE events(
-    id INTEGER PRIMARY KEY,
-    mission INTEGER GENERATED ALWAYS AS (id >> 32) VIRTUAL,
-    seq INTEGER GENERATED ALWAYS AS (id & 4294967295) VIRTUAL,
-    state TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    body TEXT NOT NULL,
-    prev_sha256 BLOB NOT NULL,
-    sha256 BLOB NOT NULL
-) STRICT;
-CREATE TRIGGER events_never_change BEFORE UPDATE ON events
-    BEGIN SELECT RAISE(ABORT, 'events are immutable'); END;
-CREATE TRIGGER events_never_vanish BEFORE DELETE ON events
-    BEGIN SELECT RAISE(ABORT, 'events are immutable'); END;
-CREATE TABLE event_facts(
-    id INTEGER PRIMARY KEY,
-    at_ms INTEGER NOT NULL,
-    source TEXT,
-    provenance TEXT
-) STRICT;
-CREATE TABLE blobs(sha256 BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL) STRICT;
-CREATE TABLE frozen_calls(
-    request_sha256 BLOB NOT NULL,
-    nth INTEGER NOT NULL,
-    answer TEXT NOT NULL,
-    provenance TEXT NOT NULL,
-    PRIMARY KEY(request_sha256, nth)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE compiled_code(
-    module_sha256 BLOB NOT NULL,
-    engine_sha256 BLOB NOT NULL,
-    code_sha256 BLOB NOT NULL,
-    PRIMARY KEY(module_sha256, engine_sha256)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE world_commits(
-    number INTEGER PRIMARY KEY,
-    mission INTEGER NOT NULL UNIQUE,
-    applied INTEGER NOT NULL
-) STRICT;
-";
-
-/// What format 2 has more than format 1: the record of artefacts, which is told from the
-/// promises that were made so far.
-const ARTEFACTS: &str = "
-CREATE TABLE artefacts(
-    path TEXT PRIMARY KEY,
-    bytes INTEGER NOT NULL,
-    sha256 BLOB NOT NULL,
-    mission TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX artefacts_by_any_case ON artefacts(path COLLATE NOCASE);
-INSERT OR REPLACE INTO artefacts
-    SELECT made.value ->> 'path', made.value ->> 'bytes', unhex(made.value ->> 'sha256'),
-        printf(iif(mission_type = 'DEMO_V1_1', 'DEMO-%06d', 'MISSION-%06d'), missions.number)
-    FROM world_commits
-    JOIN missions ON missions.number = world_commits.mission
-    JOIN events ON events.id BETWEEN missions.number << 32 AND (missions.number << 32) + 4294967295
-        AND kind = 'world'
-    JOIN json_each(body, '$.artefacts') AS made
-    ORDER BY world_commits.number;
-";
-
-/// What format 3 has more than format 2: the log of rollbacks, which is their promise, too.
-const ROLLBACKS: &str = "
-CREATE TABLE rollbacks(
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    requested_ms INTEGER NOT NULL,
-    ended_ms INTEGER,
-    baseline BLOB NOT NULL,
-    name TEXT NOT NULL,
-    before_baseline BLOB,
-    before_name TEXT,
-    attempt TEXT UNIQUE,
-    outcome TEXT NOT NULL,
-    lineage INTEGER NOT NULL,
-    world_commit INTEGER NOT NULL,
-    last_mission INTEGER NOT NULL
-) STRICT;
-CREATE TRIGGER rollbacks_end_once BEFORE UPDATE ON rollbacks
-    WHEN old.outcome NOT IN ('requested', 'promised')
-    BEGIN SELECT RAISE(ABORT, 'a rollback ends once'); END;
-CREATE TRIGGER rollbacks_never_vanish BEFORE DELETE ON rollbacks
-    BEGIN SELECT RAISE(ABORT, 'the rollback log is immutable'); END;
-";
-
-/// And the log of freezes, which is their promise, too.
-const FREEZES: &str = "
-CREATE TABLE freezes(
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    phase TEXT NOT NULL,
-    frozen_ms INTEGER NOT NULL,
-    lifted_ms INTEGER,
-    by_whom TEXT NOT NULL,
-    manifest TEXT NOT NULL
-) STRICT;
-CREATE TRIGGER freezes_go_one_way BEFORE UPDATE ON freezes
-    WHEN (old.phase, new.phase) NOT IN
-        (VALUES ('freezing', 'frozen'), ('frozen', 'lifting'), ('lifting', 'lifted'))
-        OR new.manifest <> old.manifest OR new.frozen_ms <> old.frozen_ms
-    BEGIN SELECT RAISE(ABORT, 'a freeze goes one way'); END;
-CREATE TRIGGER freezes_never_vanish BEFORE DELETE ON freezes
-    BEGIN SELECT RAISE(ABORT, 'the freeze log is immutable'); END;
-";
-
-/// What format 4 has more than format 3: governed changes of repositories.
-const CHANGES: &str = "
-CREATE TABLE changes(
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    route TEXT NOT NULL,
-    repository TEXT NOT NULL,
-    config TEXT,
-    environment_sha256 BLOB NOT NULL,
-    created_ms INTEGER NOT NULL,
-    ended_ms INTEGER
-) STRICT;
--- id = change << 32 | seq, as in events.
-CREATE TABLE change_events(
-    id INTEGER PRIMARY KEY,
-    stage TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    body TEXT NOT NULL,
-    prev_sha256 BLOB NOT NULL,
-    sha256 BLOB NOT NULL
-) STRICT;
-CREATE TRIGGER change_events_never_change BEFORE UPDATE ON change_events
-    BEGIN SELECT RAISE(ABORT, 'events are immutable'); END;
-CREATE TRIGGER change_events_never_vanish BEFORE DELETE ON change_events
-    BEGIN SELECT RAISE(ABORT, 'events are immutable'); END;
-CREATE TABLE change_facts(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, by_whom TEXT NOT NULL) STRICT;
-";
+/// A log that one mission made larger than this is emptied and cut short after the commit: many
+/// times the megabyte at which `SQLite` empties it, so that an ordinary run never gets there.
+const LOG_BYTES_KEPT: u64 = 16 << 20;
 
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,51 +62,107 @@ pub struct Store {
     connection: Connection,
     in_transaction: bool,
     path: PathBuf,
-    /// The write-ahead log.
-    log: PathBuf,
+    /// The write-ahead log, from the first transaction on: the file that `SQLite` writes to,
+    /// whatever has its name by the time it is synced.
+    log: Option<File>,
 }
 
-/// Refuses a database one of whose files is a pipe or the like: `SQLite` would wait for it.
-/// (A link it refuses itself.)
+/// Refuses a database one of whose files is a pipe or the like: `SQLite` would wait for it. And one
+/// that has a second name, through which what is written here would appear elsewhere. (A link in
+/// the place of the database it refuses itself.)
 pub fn check_plain(database: &Path) -> Result<()> {
-    for suffix in ["", "-wal", "-shm"] {
-        let mut path = database.as_os_str().to_owned();
-        path.push(suffix);
-        let path = PathBuf::from(path);
-        if let Ok(metadata) = path.symlink_metadata()
-            && !metadata.is_file()
-            && !metadata.is_symlink()
-        {
+    check_files(database)?;
+    for path in files(database) {
+        if path.symlink_metadata().is_ok_and(|file| file.nlink() > 1) {
+            bail!(
+                "{}: is a hard link, so what is written to it is written to another file, too; put a copy in its place",
+                path.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// As `check_plain`, of one that is only read.
+fn check_files(database: &Path) -> Result<()> {
+    for path in files(database) {
+        let Ok(metadata) = path.symlink_metadata() else {
+            continue;
+        };
+        if metadata.is_symlink() && path != database {
+            bail!("{}: is a symbolic link; remove it", path.display());
+        }
+        if !metadata.is_file() && !metadata.is_symlink() {
             bail!("{}: is no plain file; move it away", path.display());
         }
     }
     Ok(())
 }
 
+/// A database, its write-ahead log and the index of that.
+fn files(database: &Path) -> [PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|suffix| beside(database, suffix))
+}
+
+/// The file whose name is that of `database` and `suffix`.
+fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}
+
 impl Store {
-    /// Opens the store below `root`, creating it if need be.
+    /// Opens the store below `root`, making it if need be. The caller alone writes to `root`.
+    pub fn open_or_create(root: &Path) -> Result<Self> {
+        let store = Self::connect(root, OpenFlags::SQLITE_OPEN_CREATE)?;
+        let prepared = (|| {
+            if store.is_empty()? {
+                store.create()?;
+            }
+            store.prepare()
+        })();
+        prepared.with_context(|| store.shown())?;
+        Ok(store)
+    }
+
+    /// Opens the store below `root` as it is: `None` where nobody has made it yet, or a process
+    /// was killed while it did.
+    pub fn open(root: &Path) -> Result<Option<Self>> {
+        let store = Self::connect(root, OpenFlags::empty())?;
+        let prepared = (|| {
+            if store.is_empty()? {
+                return Ok(false);
+            }
+            store.prepare().map(|()| true)
+        })();
+        let is_there = prepared.with_context(|| store.shown())?;
+        Ok(is_there.then_some(store))
+    }
+
     #[allow(clippy::disallowed_methods, reason = "SQLite writes its own file")]
-    pub fn open(root: &Path) -> Result<Self> {
+    fn connect(root: &Path, more: OpenFlags) -> Result<Self> {
         let path = root.join(FILE);
         let shown = || format!("database {}", path.display());
         // SQLite follows no link, not even one on the way; only the file's own name matters.
         let resolved = root.canonicalize().with_context(shown)?.join(FILE);
         check_plain(&path).with_context(shown)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
+        let flags = more
+            | OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let connection = Connection::open_with_flags(&resolved, flags)
             .with_context(|| format!("{}: can't be opened", shown()))?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        let mut store = Self {
+        Ok(Self {
             connection,
             in_transaction: false,
-            path: path.clone(),
-            log: root.join(format!("{FILE}-wal")),
-        };
-        store.prepare().with_context(shown)?;
-        Ok(store)
+            path,
+            log: None,
+        })
+    }
+
+    fn shown(&self) -> String {
+        format!("database {}", self.path.display())
     }
 
     /// Opens a copy of the store below `root`, for reading, where `root` can't be written to:
@@ -255,10 +171,10 @@ impl Store {
         clippy::disallowed_methods,
         reason = "a copy in a temporary folder, for roots that can only be read"
     )]
-    pub fn open_copy(root: &Path) -> Result<(TempDir, Self)> {
+    pub fn open_copy(root: &Path) -> Result<Option<(TempDir, Self)>> {
         let folder = TempDir::with_prefix("coo-read-")
             .context("temporary folder (TMPDIR, or the system's): can't be made")?;
-        check_plain(&root.join(FILE))
+        check_files(&root.join(FILE))
             .with_context(|| format!("database {}", root.join(FILE).display()))?;
         let files = [FILE.to_owned(), format!("{FILE}-wal")];
         let state = || {
@@ -287,7 +203,7 @@ impl Store {
             // Somebody who may write to it might be at work.
             if state() == before {
                 let store = Self::open(folder.path())?;
-                return Ok((folder, store));
+                return Ok(store.map(|store| (folder, store)));
             }
         }
         bail!(
@@ -296,25 +212,36 @@ impl Store {
         );
     }
 
-    fn prepare(&mut self) -> Result<()> {
+    /// Whether nobody has made a table in it.
+    fn is_empty(&self) -> Result<bool> {
+        if self.format()? != 0 {
+            return Ok(false);
+        }
+        let tables: i64 =
+            self.connection
+                .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if tables > 0 {
+            bail!("is not one that coo made; move it away");
+        }
+        Ok(true)
+    }
+
+    fn create(&self) -> Result<()> {
+        self.connection.execute_batch(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE;",
+        )?;
+        self.connection.execute_batch(SCHEMA)?;
+        self.connection
+            .pragma_update(None, "user_version", FORMAT)?;
+        Ok(self.connection.execute_batch("COMMIT")?)
+    }
+
+    fn prepare(&self) -> Result<()> {
         let found = self.format()?;
-        if found == 0 {
-            // The one writer holds the root's lock; a reader that gets here first waits on it.
-            self.connection.execute_batch(
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; BEGIN IMMEDIATE;",
-            )?;
-            if self.format()? == 0 {
-                self.connection.execute_batch(SCHEMA)?;
-                self.upgrade(1)?;
-            }
-            self.connection.execute_batch("COMMIT")?;
-        } else if (1..FORMAT).contains(&found) {
-            self.connection.execute_batch("BEGIN IMMEDIATE")?;
-            // Another process may have done it while this one waited.
-            self.upgrade(self.format()?)?;
-            self.connection.execute_batch("COMMIT")?;
-        } else if found != FORMAT {
-            bail!("has format {found}, this build reads {FORMAT}; use the coo that wrote it");
+        if found != FORMAT {
+            bail!(
+                "has format {found}, this build reads {FORMAT}; use the coo that wrote it, or another state root (--root)"
+            );
         }
         // The log is kept and reused. SQLite checkpoints it past 256 pages, a megabyte: whoever
         // opens the store next reads and checks every page that is still in the log.
@@ -325,29 +252,6 @@ impl Store {
              PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=256;",
         )?;
         Ok(())
-    }
-
-    /// From format `from` to this one.
-    fn upgrade(&self, from: i32) -> Result<()> {
-        if from < 2 {
-            self.connection.execute_batch(ARTEFACTS)?;
-        }
-        if from < 3 {
-            self.connection.execute_batch(ROLLBACKS)?;
-            self.connection.execute_batch(FREEZES)?;
-        }
-        if from < 4 {
-            self.connection.execute_batch(CHANGES)?;
-        }
-        if from < 5 {
-            self.connection.execute_batch(reports::REPORTS)?;
-            if let Some(root) = self.path.parent() {
-                self.take_reports_over(root)?;
-            }
-        }
-        Ok(self
-            .connection
-            .pragma_update(None, "user_version", FORMAT)?)
     }
 
     fn format(&self) -> Result<i32> {
@@ -371,6 +275,7 @@ impl Store {
         if !self.in_transaction {
             self.perform("BEGIN IMMEDIATE", [])?;
             self.in_transaction = true;
+            self.open_log().map(drop).with_context(|| self.unsynced())?;
         }
         Ok(())
     }
@@ -398,6 +303,8 @@ impl Store {
     /// Commits what is open.
     pub fn commit(&mut self, durability: Durability) -> Result<()> {
         if self.in_transaction {
+            // Before anything is said to be committed: from a log that nobody finds, nothing is.
+            self.check_log()?;
             fault::point("journal.commit").with_context(|| self.unwritable())?;
             self.perform("COMMIT", [])?;
             self.in_transaction = false;
@@ -405,11 +312,67 @@ impl Store {
         // What `synchronous=FULL` does on every commit; it can't be switched commit by commit.
         if durability == Durability::Power {
             fault::point("journal.sync")
-                .and_then(|()| File::open(&self.log))
+                .and_then(|()| self.open_log())
                 .and_then(|log| log.sync_data())
-                .with_context(|| format!("database log {}: can't be synced", self.log.display()))?;
+                .with_context(|| self.unsynced())?;
+        }
+        self.shrink_log();
+        Ok(())
+    }
+
+    fn log_path(&self) -> PathBuf {
+        beside(&self.path, "-wal")
+    }
+
+    fn unsynced(&self) -> String {
+        format!(
+            "database log {}: can't be synced",
+            self.log_path().display()
+        )
+    }
+
+    /// The write-ahead log, which `SQLite` has opened by now.
+    fn open_log(&mut self) -> std::io::Result<&File> {
+        let log = match self.log.take() {
+            Some(log) => log,
+            // Closing it takes no lock away: the log itself has none.
+            None => File::open(self.log_path())?,
+        };
+        Ok(self.log.insert(log))
+    }
+
+    /// Refuses a log whose name is another file's by now, or nobody's.
+    fn check_log(&mut self) -> Result<()> {
+        let path = self.log_path();
+        let own = self
+            .open_log()
+            .and_then(|log| log.metadata())
+            .with_context(|| self.unsynced())?;
+        let is_in_place = path
+            .symlink_metadata()
+            .is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()));
+        if !is_in_place {
+            bail!(
+                "database log {}: was removed or replaced while it was written to, so nothing more can be kept; let no other program change it, and run the command once more",
+                path.display()
+            );
         }
         Ok(())
+    }
+
+    /// Empties a large log into the database and cuts it short, unless somebody reads from it:
+    /// then a later commit does. What is committed stays so, whether this succeeds or not.
+    pub fn shrink_log(&self) {
+        let bytes = self
+            .log_path()
+            .symlink_metadata()
+            .map_or(0, |log| log.len());
+        if bytes > LOG_BYTES_KEPT && fault::point("journal.shrink").is_ok() {
+            // Nobody is waited for.
+            let _ = self.connection.busy_timeout(Duration::ZERO);
+            let _ = checkpoint(&self.connection);
+            let _ = self.connection.busy_timeout(BUSY_TIMEOUT);
+        }
     }
 
     /// Until the returned value is dropped, everything read is of one moment, whoever writes.

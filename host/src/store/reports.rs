@@ -1,29 +1,12 @@
 //! The record of reports: what `coo` itself left for people to read, with its content, so that a
 //! file that is lost can be made again. A report is entered before its file gets its name.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 use coo_kernel::digest::Digest;
-use coo_kernel::reports::{Entry, FOLDERS, is_report};
+use coo_kernel::reports::Entry;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::Store;
-use crate::state_root::read_bounded;
-
-/// What format 5 has more than format 4.
-pub(super) const REPORTS: &str = "
-CREATE TABLE reports(
-    path TEXT PRIMARY KEY,
-    sha256 BLOB NOT NULL,
-    content BLOB NOT NULL,
-    made INTEGER NOT NULL
-) STRICT;
-";
-/// Largest report of an older root that is taken over: output of tests is the largest there is.
-const BYTES_MAX: u64 = 64 << 20;
-/// A report lies in a folder of its folder.
-const DEPTH_MAX: usize = 3;
 
 impl Store {
     /// Enters a report, in place of an earlier one of this path. Its file is not made yet.
@@ -99,50 +82,5 @@ impl Store {
             "report {path}: its content in coo.db was changed after it was written; take it from a copy of the state root"
         );
         Ok(content)
-    }
-
-    /// Enters what lies in a root of a format without the record, in the order of the paths. What
-    /// is no plain file, or has no place there, is left for a check to name.
-    pub(super) fn take_reports_over(&self, root: &Path) -> Result<()> {
-        let mut found = Vec::new();
-        for folder in FOLDERS {
-            list(&root.join(folder), folder, DEPTH_MAX, &mut found);
-        }
-        found.sort();
-        for path in found {
-            let file = root.join(&path);
-            let Ok(opened) = std::fs::File::open(&file) else {
-                continue;
-            };
-            if let Ok(content) = read_bounded(opened, &file, BYTES_MAX) {
-                self.connection.execute(
-                    "INSERT INTO reports(path, sha256, content, made) VALUES(?1, ?2, ?3, 1)",
-                    params![path, Digest::of(&content).as_bytes(), content],
-                )?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The reports below `folder`, which is `path` in the state root. Follows no link.
-fn list(folder: &Path, path: &str, depth_left: usize, found: &mut Vec<String>) {
-    let is_folder = folder.symlink_metadata().is_ok_and(|it| it.is_dir());
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return;
-    };
-    if depth_left == 0 || !is_folder {
-        return;
-    }
-    for entry in entries.flatten() {
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        let path = format!("{path}/{name}");
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => list(&entry.path(), &path, depth_left - 1, found),
-            Ok(kind) if kind.is_file() && is_report(&path) => found.push(path),
-            _ => {}
-        }
     }
 }

@@ -1,0 +1,120 @@
+//! Text of others (a guest, a model, a file, a person) made fit for a line that people read: it
+//! can't steer a terminal, turn the direction of reading, or begin a line of its own. For words
+//! only: what a mission gives as its output is never changed.
+
+/// Whether `c` changes how what stands around it is shown: control characters, marks that turn
+/// the direction of reading, separators of lines and paragraphs, and characters without a width.
+#[must_use]
+pub fn misleads(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+/// `text` with what misleads made visible, as `\u{202e}`; line breaks stay.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => shown.push(c),
+            '\0' | '\t' | '\r' => shown.extend(c.escape_debug()),
+            c if misleads(c) => shown.extend(c.escape_unicode()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// As `plain`, on one line: a line break is `\n`.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    plain(text).replace('\n', "\\n")
+}
+
+/// An error's text: lines of ours, which begin with two spaces after the first, stay lines; every
+/// other line break is visible.
+#[must_use]
+pub fn error(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for (number, line) in plain(text).split('\n').enumerate() {
+        if number > 0 {
+            shown.push_str(if line.starts_with("  ") { "\n" } else { "\\n" });
+        }
+        shown.push_str(line);
+    }
+    shown
+}
+
+/// `text`, which is JSON, with what misleads written as an escape: the same value. Between its
+/// values only line breaks and spaces stand, and those stay.
+#[must_use]
+pub fn json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' || !misleads(c) {
+            shown.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                shown.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_misleads_is_visible_and_all_else_stays() {
+        for (text, shown) in [
+            ("plain é 漢 🦀", "plain é 漢 🦀"),
+            ("a\tb\r\0", "a\\tb\\r\\0"),
+            ("\u{1b}[31m\u{9b}1m\u{7f}", "\\u{1b}[31m\\u{9b}1m\\u{7f}"),
+            (
+                "\u{202e}txt.exe\u{2066}\u{2069}",
+                "\\u{202e}txt.exe\\u{2066}\\u{2069}",
+            ),
+            (
+                "a\u{2028}b\u{200b}c\u{feff}",
+                "a\\u{2028}b\\u{200b}c\\u{feff}",
+            ),
+        ] {
+            assert_eq!(plain(text), shown);
+        }
+        assert_eq!(plain("a\nb"), "a\nb");
+        assert_eq!(one_line("a\n[coo] b"), "a\\n[coo] b");
+    }
+
+    #[test]
+    fn only_lines_of_ours_stay_lines_of_an_error() {
+        assert_eq!(
+            error("it printed last:\n  one\n  two\n[coo] X SUCCESS\nERROR: no"),
+            "it printed last:\n  one\n  two\\n[coo] X SUCCESS\\nERROR: no"
+        );
+    }
+
+    #[test]
+    fn json_is_the_same_value_in_other_letters() {
+        let value = serde_json::json!({"a\u{9b}": ["\u{202e}b", "\u{e0001}", "é\n"]});
+        for text in [
+            value.to_string(),
+            serde_json::to_string_pretty(&value).unwrap(),
+        ] {
+            let shown = json(&text);
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(&shown).unwrap(),
+                value
+            );
+            assert!(!shown.chars().any(|c| misleads(c) && c != '\n'), "{shown}");
+        }
+    }
+}

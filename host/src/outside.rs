@@ -1,0 +1,417 @@
+//! Programs of others, run to their end: a test command, a tool that is asked for its version.
+//! Each has a process group, a time and a bound for what it prints. However it ends, nothing that
+//! it started is left: its group is killed before it is reaped, so the group's number can't belong
+//! to somebody else by then, and processes that left the group are adopted and killed. A pipe
+//! that somebody keeps open is given up after a grace. Knows nothing of what is printed.
+
+use std::collections::BTreeSet;
+use std::io::{self, PipeReader, Read as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group};
+
+use crate::machine::{self, Deadline};
+
+/// How long one look at the pipe lasts before the process itself is looked at: short enough that
+/// nobody notices, long enough that waiting costs nothing.
+const TICK: Duration = Duration::from_millis(10);
+/// So long killed processes may take to be gone, and what they printed to arrive. Longer takes
+/// only what hangs in the kernel, or what this user may not kill.
+const GRACE: Duration = Duration::from_secs(3);
+/// Read at once.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// One at a time: whatever this process adopts meanwhile comes from the one that runs.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Which outputs are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outputs {
+    /// Standard output; nobody sees standard error.
+    Standard,
+    /// Both, as one text in the order of printing.
+    Both,
+}
+
+/// What a program gets.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Real time until it is ended.
+    pub time: Duration,
+    /// Of what it prints, in bytes: more is read and dropped.
+    pub kept_bytes: usize,
+    /// In bytes: whoever prints more is ended.
+    pub printed_bytes_max: u64,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// By itself, or by somebody else's signal.
+    Exited(ExitStatus),
+    /// Its time was over.
+    OutOfTime,
+    /// It printed more than `printed_bytes_max`.
+    OutOfBytes,
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// How.
+    pub end: End,
+    /// The first `kept_bytes` of what it printed.
+    pub printed: Vec<u8>,
+}
+
+/// Why there is no end to tell of.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// No process was made.
+    #[error("can't be started: {0}")]
+    Start(io::Error),
+    /// There was one, which is ended.
+    #[error("can't be watched: {0}")]
+    Watch(io::Error),
+}
+
+/// Runs `command`, whose arguments, folder and environment are set, without any input.
+pub fn run(command: &mut Command, outputs: Outputs, bounds: &Bounds) -> Result<Ended, Failed> {
+    let adopting = Adopting::begin();
+    let (reader, writer) = io::pipe().map_err(Failed::Start)?;
+    let stderr = match outputs {
+        Outputs::Standard => Stdio::null(),
+        Outputs::Both => writer.try_clone().map_err(Failed::Start)?.into(),
+    };
+    command
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .stderr(stderr)
+        .process_group(0);
+    let child = command.spawn();
+    // It holds our ends of the pipe.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let child = child.map_err(Failed::Start)?;
+    let mut running = Running {
+        leader: Pid::from_child(&child),
+        child,
+        pipe: Some(reader),
+        printed: Vec::new(),
+        printed_bytes: 0,
+        adopting,
+    };
+    let watched = running.watch(bounds);
+    let drained = running.end(bounds);
+    let end = watched.map_err(Failed::Watch)?;
+    drained.map_err(Failed::Watch)?;
+    let end = match end {
+        // The rest of what it had printed was read only now.
+        None if running.printed_bytes > bounds.printed_bytes_max => End::OutOfBytes,
+        None => End::Exited(running.child.wait().map_err(Failed::Watch)?),
+        Some(end) => end,
+    };
+    Ok(Ended {
+        end,
+        printed: running.printed,
+    })
+}
+
+/// A program that has not been reaped yet.
+struct Running {
+    leader: Pid,
+    child: Child,
+    /// None once every writer is gone.
+    pipe: Option<PipeReader>,
+    printed: Vec<u8>,
+    printed_bytes: u64,
+    adopting: Adopting,
+}
+
+impl Running {
+    /// Reads until the program ends by itself (`None`) or has to be ended.
+    fn watch(&mut self, bounds: &Bounds) -> io::Result<Option<End>> {
+        let deadline = Deadline::after(bounds.time);
+        loop {
+            self.read(deadline.left().min(TICK), bounds)?;
+            if self.printed_bytes > bounds.printed_bytes_max {
+                return Ok(Some(End::OutOfBytes));
+            }
+            if self.has_ended()? {
+                return Ok(None);
+            }
+            if deadline.has_passed() {
+                return Ok(Some(End::OutOfTime));
+            }
+        }
+    }
+
+    /// Reads what is there, or waits for it so long.
+    fn read(&mut self, wait: Duration, bounds: &Bounds) -> io::Result<()> {
+        let Some(pipe) = &mut self.pipe else {
+            machine::sleep(wait);
+            return Ok(());
+        };
+        let wait = Timespec::try_from(wait).map_err(io::Error::other)?;
+        let mut looked_at = [PollFd::new(pipe, PollFlags::IN)];
+        match poll(&mut looked_at, Some(&wait)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(()),
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let read = match pipe.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            read => read?,
+        };
+        if read == 0 {
+            self.pipe = None;
+        }
+        let room = bounds.kept_bytes.saturating_sub(self.printed.len());
+        self.printed.extend_from_slice(&buffer[..read.min(room)]);
+        self.printed_bytes += read as u64;
+        Ok(())
+    }
+
+    /// Whether the program itself has; it stays unreaped, and its number its own.
+    fn has_ended(&self) -> io::Result<bool> {
+        let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match rustix::process::waitid(WaitId::Pid(self.leader), how) {
+            Ok(ended) => Ok(ended.is_some()),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ends what is left of it, reads what it had printed, and reaps it.
+    fn end(&mut self, bounds: &Bounds) -> io::Result<()> {
+        let grace = Deadline::after(GRACE);
+        // Of the two, one can be gone already: the program can have left its own group.
+        let _ = kill_process_group(self.leader, Signal::KILL);
+        let _ = kill_process(self.leader, Signal::KILL);
+        let read_on = |this: &mut Self| {
+            // Who prints faster than he can be killed is not read to the end.
+            let full = this.printed_bytes > bounds.printed_bytes_max;
+            if full {
+                this.pipe = None;
+            }
+            this.read(TICK, bounds)
+        };
+        while !self.has_ended()? && !grace.has_passed() {
+            read_on(self)?;
+        }
+        while self.adopting.kill(self.leader) && !grace.has_passed() {
+            read_on(self)?;
+        }
+        while self.pipe.is_some() && !grace.has_passed() {
+            read_on(self)?;
+        }
+        // Never waits: what is in the hands of the kernel can't be reaped.
+        self.child.try_wait().map(drop)
+    }
+}
+
+/// As long as it lasts, descendants of this process that lose their parents become its children
+/// (Linux), so that they can be found.
+struct Adopting {
+    _turn: MutexGuard<'static, ()>,
+    /// Children that were there before.
+    own: BTreeSet<i32>,
+}
+
+impl Adopting {
+    fn begin() -> Self {
+        // Nothing is kept under it that a panic could leave half done.
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        adopt(true);
+        let own = children().into_iter().map(|child| child.number).collect();
+        Self { _turn: turn, own }
+    }
+
+    /// Kills what was adopted beside `leader`, and reaps what of it is dead. Whether there was any:
+    /// then there may be more, which it has left behind.
+    fn kill(&self, leader: Pid) -> bool {
+        let own_group = rustix::process::getpgrp().as_raw_nonzero().get();
+        let mut any = false;
+        for child in children() {
+            // What this process starts for itself stays in its own group.
+            if self.own.contains(&child.number) || child.group == own_group {
+                continue;
+            }
+            let Some(pid) = Pid::from_raw(child.number).filter(|pid| *pid != leader) else {
+                continue;
+            };
+            // It is a child that nobody else reaps: the number is its own until then.
+            let _ = kill_process(pid, Signal::KILL);
+            let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG);
+            any = true;
+        }
+        any
+    }
+}
+
+impl Drop for Adopting {
+    fn drop(&mut self) {
+        adopt(false);
+    }
+}
+
+/// Where the system can't, only the process group is ended.
+#[cfg(target_os = "linux")]
+fn adopt(whether: bool) {
+    let _ = rustix::process::set_child_subreaper(whether.then(rustix::process::getpid));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn adopt(_whether: bool) {}
+
+/// A child of this process.
+struct Kin {
+    number: i32,
+    group: i32,
+}
+
+/// Every child of this process, dead ones that are not reaped among them; none where the system
+/// has no `/proc`.
+fn children() -> Vec<Kin> {
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| {
+            let number: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read(format!("/proc/{number}/stat")).ok()?;
+            let (parent, group) = parent_and_group(&stat)?;
+            (parent == own).then_some(Kin { number, group })
+        })
+        .collect()
+}
+
+/// The fourth and fifth field; the second is a name that may hold anything, in brackets.
+fn parent_and_group(stat: &[u8]) -> Option<(i32, i32)> {
+    let end_of_name = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(end_of_name + 1..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace().skip(1);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Stopwatch;
+
+    const BOUNDS: Bounds = Bounds {
+        time: Duration::from_secs(20),
+        kept_bytes: 1 << 20,
+        printed_bytes_max: 4 << 20,
+    };
+
+    fn shell(script: &str, bounds: &Bounds) -> Ended {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        run(&mut command, Outputs::Both, bounds).unwrap()
+    }
+
+    /// Whether a process with this in its command line lives.
+    fn lives(mark: &str) -> bool {
+        std::fs::read_dir("/proc").unwrap().any(|entry| {
+            let path = entry.unwrap().path().join("cmdline");
+            let words = std::fs::read(path).unwrap_or_default();
+            String::from_utf8_lossy(&words).contains(mark)
+        })
+    }
+
+    #[test]
+    fn what_a_program_prints_and_how_it_ends_is_told() {
+        let ended = shell("echo out; echo err >&2; exit 3", &BOUNDS);
+        assert_eq!(ended.printed, b"out\nerr\n");
+        let End::Exited(status) = ended.end else {
+            panic!("{ended:?}");
+        };
+        assert_eq!(status.code(), Some(3));
+        let mut none = Command::new("/no/such/program");
+        let failed = run(&mut none, Outputs::Both, &BOUNDS).unwrap_err();
+        assert!(matches!(failed, Failed::Start(_)), "{failed:?}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn nothing_that_it_started_is_left_and_nobody_waits_for_it() {
+        // Numbers that no other process sleeps for.
+        for (script, mark) in [
+            ("setsid sleep 104711 & echo done", "104711"),
+            (
+                "(setsid sh -c 'sleep 104712 & sleep 104712' &) ; echo done",
+                "104712",
+            ),
+            (
+                "env -i setsid setsid sh -c 'trap \"\" TERM HUP; sleep 104713; :' & sleep 0.2; echo done",
+                "104713",
+            ),
+            (
+                "(sleep 104714 >/dev/null 2>&1 </dev/null &); echo done",
+                "104714",
+            ),
+            (
+                "(setsid sh -c '(setsid sh -c \"setsid sleep 104715 & exit\" & exit)' &); sleep 0.2; echo done",
+                "104715",
+            ),
+        ] {
+            let watch = Stopwatch::start();
+            let ended = shell(script, &BOUNDS);
+            assert_eq!(ended.printed, b"done\n", "{script}");
+            assert!(matches!(ended.end, End::Exited(_)), "{script}: {ended:?}");
+            assert!(watch.elapsed() < Duration::from_secs(15), "{script}");
+            assert!(!lives(mark), "{script}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn time_ends_whoever_ignores_every_signal_that_can_be_ignored() {
+        let bounds = Bounds {
+            time: Duration::from_millis(300),
+            ..BOUNDS
+        };
+        let script = "trap '' TERM INT HUP; echo begun; setsid sleep 104721 & while :; do sleep 104722; done";
+        let watch = Stopwatch::start();
+        let ended = shell(script, &bounds);
+        assert_eq!(ended.end, End::OutOfTime);
+        assert_eq!(ended.printed, b"begun\n");
+        assert!(watch.elapsed() < Duration::from_secs(15));
+        assert!(!lives("104721") && !lives("104722"));
+    }
+
+    #[test]
+    fn a_flood_is_cut_and_ended() {
+        let bounds = Bounds {
+            kept_bytes: 10,
+            printed_bytes_max: 100_000,
+            ..BOUNDS
+        };
+        let ended = shell("while :; do echo 123456789; done", &bounds);
+        assert_eq!(ended.end, End::OutOfBytes);
+        assert_eq!(ended.printed, b"123456789\n");
+        // What is within the bound and not kept is read all the same: nobody gets a closed pipe.
+        let some = shell(
+            "i=0; while [ $i -lt 5000 ]; do echo 123456789; i=$((i+1)); done; exit 4",
+            &bounds,
+        );
+        assert!(
+            matches!(some.end, End::Exited(status) if status.code() == Some(4)),
+            "{some:?}"
+        );
+        assert_eq!(some.printed.len(), 10);
+    }
+
+    #[test]
+    fn a_name_in_brackets_does_not_hide_the_parent() {
+        let stat = b"42 (a) R 7 8) S 1 99 99 0 -1";
+        assert_eq!(parent_and_group(stat), Some((1, 99)));
+        assert_eq!(parent_and_group(b"42 (a"), None);
+    }
+}
