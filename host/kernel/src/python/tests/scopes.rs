@@ -153,7 +153,7 @@ fn answers_are_obeyed_where_what_stays_can_work() {
     let left = answered(&[("old.a", Answer::Leave)]);
     let everything = {
         let mut dynamic = Dynamic::default();
-        dynamic.answers.enter(None, Answer::Leave);
+        dynamic.answers.enter(About::default(), Answer::Leave);
         dynamic
     };
     for (source, dynamic, questions, used) in [

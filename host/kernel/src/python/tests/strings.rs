@@ -330,11 +330,9 @@ fn data_is_asked_about_where_it_can_hardly_mean_anything_else() {
     }
     // Answers are about whole lines.
     let mut dynamic = knowing();
-    dynamic
-        .answers
-        .enter(Some("old.core a".to_owned()), Answer::Leave);
+    dynamic.answers.enter(about("old.core a"), Answer::Leave);
     let with = Answer::Replace("other".to_owned());
-    dynamic.answers.enter(Some("old.core b".to_owned()), with);
+    dynamic.answers.enter(about("old.core b"), with);
     let text = "  old.core a\n  old.core b\r\n  old.core c\n";
     for (what, expected, questions) in [
         (
