@@ -5,7 +5,7 @@
 use std::cell::Cell;
 
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{Comprehension, Expr, PythonVersion, Stmt};
+use ruff_python_ast::{Comprehension, ExceptHandler, Expr, PythonVersion, Stmt};
 use ruff_python_parser::semantic_errors::{
     LazyImportContext, SemanticSyntaxChecker, SemanticSyntaxContext, SemanticSyntaxError,
 };
@@ -19,8 +19,14 @@ pub const VERSION: PythonVersion = PythonVersion::PY313;
 enum Around {
     Module,
     Class,
-    Function { is_async: bool },
-    Comprehension { is_async: bool },
+    Function {
+        is_async: bool,
+    },
+    /// `is_lazy` is a generator: it runs when it is asked for a value.
+    Comprehension {
+        is_async: bool,
+        is_lazy: bool,
+    },
 }
 
 struct Walk<'a> {
@@ -68,17 +74,36 @@ impl<'a> Walk<'a> {
         self.visit_body(otherwise);
     }
 
-    fn comprehension(&mut self, parts: &'a [Comprehension], values: &[Option<&'a Expr>]) {
-        let is_async = parts.iter().any(|part| part.is_async);
+    fn comprehension(
+        &mut self,
+        parts: &'a [Comprehension],
+        values: &[Option<&'a Expr>],
+        is_lazy: bool,
+    ) {
         // The first iterable is evaluated outside.
-        for part in parts {
-            self.visit_comprehension(part);
+        if let Some(first) = parts.first() {
+            self.visit_expr(&first.iter);
         }
-        self.within(Around::Comprehension { is_async }, |walk| {
+        let is_async = parts.iter().any(|part| part.is_async);
+        self.within(Around::Comprehension { is_async, is_lazy }, |walk| {
+            for (number, part) in parts.iter().enumerate() {
+                if number > 0 {
+                    walk.visit_expr(&part.iter);
+                }
+                walk.visit_expr(&part.target);
+                for condition in &part.ifs {
+                    walk.visit_expr(condition);
+                }
+            }
             for value in values.iter().flatten() {
                 walk.visit_expr(value);
             }
         });
+    }
+
+    fn refuse(&self, at: usize) {
+        let first = self.fault.get().map_or(at, |first| first.min(at));
+        self.fault.set(Some(first));
     }
 
     /// What is around, comprehensions aside.
@@ -87,6 +112,12 @@ impl<'a> Walk<'a> {
         let body = around.find(|around| !matches!(around, Around::Comprehension { .. }));
         body.unwrap_or(Around::Module)
     }
+}
+
+/// `except:`, which has to be the last.
+fn is_bare(handler: &ExceptHandler) -> bool {
+    let ExceptHandler::ExceptHandler(handler) = handler;
+    handler.type_.is_none()
 }
 
 impl<'a> Visitor<'a> for Walk<'a> {
@@ -126,6 +157,18 @@ impl<'a> Visitor<'a> for Walk<'a> {
                 self.visit_expr(&statement.target);
                 self.in_loop(&statement.body, &statement.orelse);
             }
+            Stmt::Try(statement) => {
+                let handlers = statement.handlers.split_last();
+                let bare = handlers.and_then(|(_, others)| {
+                    let ExceptHandler::ExceptHandler(handler) =
+                        others.iter().find(|handler| is_bare(handler))?;
+                    Some(handler.range.start().to_usize())
+                });
+                if let Some(at) = bare {
+                    self.refuse(at);
+                }
+                walk_stmt(self, stmt);
+            }
             Stmt::While(statement) => {
                 self.visit_expr(&statement.test);
                 self.in_loop(&statement.body, &statement.orelse);
@@ -145,11 +188,19 @@ impl<'a> Visitor<'a> for Walk<'a> {
                     walk.visit_expr(&lambda.body);
                 });
             }
-            Expr::ListComp(list) => self.comprehension(&list.generators, &[Some(&list.elt)]),
-            Expr::SetComp(set) => self.comprehension(&set.generators, &[Some(&set.elt)]),
-            Expr::Generator(made) => self.comprehension(&made.generators, &[Some(&made.elt)]),
+            Expr::ListComp(list) => {
+                self.comprehension(&list.generators, &[Some(&list.elt)], false);
+            }
+            Expr::SetComp(set) => self.comprehension(&set.generators, &[Some(&set.elt)], false),
+            Expr::Generator(made) => {
+                self.comprehension(&made.generators, &[Some(&made.elt)], true);
+            }
             Expr::DictComp(dict) => {
-                self.comprehension(&dict.generators, &[dict.key.as_deref(), Some(&*dict.value)])
+                self.comprehension(
+                    &dict.generators,
+                    &[dict.key.as_deref(), Some(&*dict.value)],
+                    false,
+                );
             }
             _ => walk_expr(self, expr),
         }
@@ -199,7 +250,15 @@ impl SemanticSyntaxContext for Walk<'_> {
     }
 
     fn in_sync_comprehension(&self) -> bool {
-        let is_sync = |around: &Around| *around == Around::Comprehension { is_async: false };
+        let is_sync = |around: &Around| {
+            matches!(
+                around,
+                Around::Comprehension {
+                    is_async: false,
+                    ..
+                }
+            )
+        };
         self.around.iter().any(is_sync)
     }
 
@@ -216,7 +275,10 @@ impl SemanticSyntaxContext for Walk<'_> {
     }
 
     fn in_generator_context(&self) -> bool {
-        matches!(self.around.last(), Some(Around::Comprehension { .. }))
+        matches!(
+            self.around.last(),
+            Some(Around::Comprehension { is_lazy: true, .. })
+        )
     }
 
     fn in_notebook(&self) -> bool {
@@ -228,8 +290,6 @@ impl SemanticSyntaxContext for Walk<'_> {
     }
 
     fn report_semantic_error(&self, error: SemanticSyntaxError) {
-        let at = error.range.start().to_usize();
-        let first = self.fault.get().map_or(at, |first| first.min(at));
-        self.fault.set(Some(first));
+        self.refuse(error.range.start().to_usize());
     }
 }

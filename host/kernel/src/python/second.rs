@@ -252,6 +252,8 @@ mod tests {
             "with (a as b, c): pass\n",
             "def f(x, /, y, *, z=1, **w): global q; q = 1\n",
             "lambda: (yield)\n",
+            "def f():\n    return (x for x in y if await z)\n",
+            "try: a\nexcept A: b\nexcept: c\n",
             "@(x := y)\ndef f(): pass\n",
             "\u{feff}import x\n",
             "x = 1\x0c\n\x0cy = 2\r\nz = 3\r",
