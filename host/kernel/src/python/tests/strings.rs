@@ -392,7 +392,6 @@ fn what_a_string_says_counts_and_not_how_it_is_written() {
     }
     for source in [
         r"x = '\told things'",
-        r"x = r'\told.core'",
         r"x = r'bold\.core'",
         r"x = '\x62old.core'",
         r"'''\told.core'''",
