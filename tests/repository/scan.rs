@@ -261,6 +261,25 @@ fn what_is_not_looked_at_does_not_pass() {
         &world.coo(&["scan"]),
         "docs/link.md: is in scope and is no file",
     );
+    std::fs::remove_file(world.path().join("docs/link.md")).unwrap();
+    // A folder that is a link, or one that the folders of a pattern lead through.
+    world.file("elsewhere/a.md", "it approves");
+    for (link, paths) in [
+        ("docs/more", PATHS),
+        ("docs/more", "paths = ['docs/a.md', 'docs/more/*.md']"),
+        ("linked", "paths = ['docs/a.md', 'linked/**/*.md']"),
+        ("linked", "paths = ['docs/a.md', 'linked/a.md']"),
+    ] {
+        configure(&world, "", "scan", RULESET, paths);
+        let at = world.path().join(link);
+        symlink(world.path().join("elsewhere"), &at).unwrap();
+        failed(
+            &world.coo(&["scan"]),
+            &format!("{link}: is in scope and is no file"),
+        );
+        std::fs::remove_file(at).unwrap();
+    }
+    symlink("/etc/passwd", world.path().join("docs/link.md")).unwrap();
     let more = format!("{PATHS}\nexclude = ['docs/link.md', 'docs/old']");
     configure(&world, "", "scan", RULESET, &more);
     world.file("docs/old/a.md", "it approves");
@@ -356,6 +375,12 @@ fn the_reference_ruleset_finds_every_forbidden_string_of_the_packet() {
                 "council reviews",
                 "the model is reviewing",
                 "reviewed by an agent",
+                "Council members review",
+                "StepGate reviews",
+                "council chair reviews",
+                "agents review",
+                "agent is allowed to review",
+                "board review the",
             ],
         ),
         (
@@ -365,6 +390,8 @@ fn the_reference_ruleset_finds_every_forbidden_string_of_the_packet() {
                 "the runtime that decides",
                 "system is allowed to decide",
                 "decided by the model",
+                "Antigrav decides",
+                "decided by a council member",
             ],
         ),
         (
@@ -386,6 +413,8 @@ fn the_reference_ruleset_finds_every_forbidden_string_of_the_packet() {
                 "non\u{2011}CEO approves",
                 "acting CEO authorizes",
                 "agent or CEO approves",
+                "council and CEO approval",
+                "non-CEO approval",
             ],
         ),
     ] {
@@ -424,6 +453,18 @@ fn the_reference_ruleset_permits_what_the_packet_permits() {
         "the CEO **approves**",
         "the CEO explicitly approves",
         "the CEO must approve",
+        "the CEO reviews and approves",
+        "the CEO reads, reviews and explicitly approves the plan",
+        "| CEO | Approves |",
+        "| **CEO** | authorizes releases |",
+        "CEO approval is required",
+        "The CEO's explicit confirmation is required.",
+        // A review is a thing, too.
+        "Council Review Packet",
+        "COUNCIL REVIEW PACKET",
+        "The Council Review of the plan, and after the council review",
+        "Council reviews are archived.",
+        "COO Review Board",
         "requires approval by the CEO",
         "requires explicit confirmation from the CEO",
         "must be approved by the CEO",
@@ -448,6 +489,13 @@ fn the_reference_ruleset_permits_what_the_packet_permits() {
         ("ceo approves", "Approves"),
         ("CEO confirms", "Confirms"),
         ("COO approves", "Approves"),
+        ("the CEO proposes and the board approves", "Approves"),
+        ("the CEO's assistant reviews and approves", "Approves"),
+        ("The CEO reads the plan and approves it", "Approves"),
+        ("| Council | Approves |", "Approves"),
+        ("| Council | Reviews |", "AgentReviews"),
+        ("Council approval is required", "RequiresApproval"),
+        ("Council and CEO approval is required", "NotTheCeoAlone"),
     ] {
         let leaks = leaks(&scanner, text);
         assert!(

@@ -10,20 +10,24 @@ mod dynamic;
 mod edit;
 mod faulty;
 mod imports;
+mod legal;
 mod mention;
 mod module;
 mod names;
 mod naming;
 mod parents;
 mod parse;
+mod pickled;
 mod quoted;
 mod reach;
 mod scope;
+mod second;
 mod type_parameters;
+mod value;
 
 use serde::Serialize;
 
-pub use answer::{Answer, Answers, Used, shown};
+pub use answer::{About, Answer, Answers, Used, shown};
 pub use dynamic::Dynamic;
 pub use mention::{Mentions, mentions, rewrite_mentions, rewrite_text};
 pub use module::{ModulePath, Move, Place};
@@ -33,8 +37,10 @@ pub use reach::Reach;
 use binding::Bindings;
 use edit::Edits;
 use names::Names;
-use naming::has_word;
 use scope::Scopes;
+
+pub use pickled::module_in as module_in_pickle;
+pub use value::may_name;
 
 /// One change of a source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -82,6 +88,12 @@ pub enum Kind {
     SharedName,
     /// A source imports the package, and has no part in the migration.
     OutsideScope,
+    /// A source that may mean the package can't be read or followed.
+    Unfollowed,
+    /// The package's new name means something else already.
+    TakenName,
+    /// A folder that the package comes to lie in is no package, as others are.
+    NoPackage,
 }
 
 impl Kind {
@@ -92,7 +104,10 @@ impl Kind {
             | Self::String
             | Self::Mention
             | Self::ForwardReference
-            | Self::OutsideScope => true,
+            | Self::OutsideScope
+            | Self::Unfollowed
+            | Self::TakenName
+            | Self::NoPackage => true,
             Self::AmbiguousName | Self::SplitImport | Self::SharedName => false,
         }
     }
@@ -128,6 +143,28 @@ pub fn imported(source: &[u8], place: Option<&Place>) -> Result<Vec<Imported>, R
     let parsed = parse::Source::parse(parse::text_of(source)?)?;
     let parts = parsed.parts([])?;
     Ok(imports::modules(&parsed, &parts, place))
+}
+
+/// Every module that `source` imports, and every name that it imports from one: whole names, with
+/// their lines.
+pub fn imported_names(
+    source: &[u8],
+    place: Option<&Place>,
+) -> Result<Vec<(usize, Vec<String>)>, Refused> {
+    let parsed = parse::Source::parse(parse::text_of(source)?)?;
+    let parts = parsed.parts([])?;
+    Ok(imports::names(&parsed, &parts, place))
+}
+
+/// The line at which the top of a module binds `name`, other than by importing a module so.
+pub fn bound_at_top(source: &[u8], name: &str) -> Option<usize> {
+    let parsed = parse::Source::parse(parse::text_of(source).ok()?).ok()?;
+    let parts = parsed.parts([name]).ok()?;
+    let found = scope::occurrences(&parsed, &parts, name);
+    let is_bound =
+        |one: &scope::Occurrence<'_>| one.role == scope::Role::Bind && one.scope == scope::MODULE;
+    let found = found.into_iter().find(is_bound)?;
+    Some(parsed.line(found.node.start_byte()))
 }
 
 /// Rewrites `source`, which is the module that `place` says, or a script. One that can have no
@@ -196,8 +233,8 @@ pub fn rewrite_and_reach(
 fn is_concerned(text: &str, place: Option<&Place>, moved: &Move) -> bool {
     let is_moved =
         |place: &Place| place.before != place.after || moved.from.begins(place.before.components());
-    has_word(text, moved.from.last())
-        || has_word(text, moved.from.first())
+    may_name(text, moved.from.last())
+        || may_name(text, moved.from.first())
         || (place.is_some_and(is_moved) && text.split("from").skip(1).any(begins_with_a_dot))
 }
 

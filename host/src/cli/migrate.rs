@@ -49,7 +49,7 @@ pub fn cmd_migrate(root: &Path, options: &Options) -> Result<ExitCode> {
     let repository = Repository::open(repository, config.as_deref(), root)?;
     let plan = migrate::plan(&repository)?;
     let questions = plan.questions();
-    for line in &plan.unmatched {
+    for line in &plan.notes {
         print::note(line);
     }
     if *json {

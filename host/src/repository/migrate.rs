@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::baseline::{Manifest, Node, TreePath};
 use coo_kernel::digest::Digest;
-use coo_kernel::python;
 use coo_kernel::repository::config::Migrate;
 use coo_kernel::repository::migrate::{
-    Migration, Planned, ask_about_shared, deleted, ported, unmatched,
+    Migration, Planned, ask_about_names, ask_about_shared, deleted, ported, unmatched, unreplaced,
 };
 use coo_kernel::repository::scope::Scope;
 use rayon::prelude::*;
@@ -19,9 +18,6 @@ use serde::Serialize;
 use super::{FILE_BYTES_MAX, Repository};
 use crate::amu0::{self, Baseline};
 use crate::state_root::StateRoot;
-
-/// What is longer is no source, and is not read where it has no part in a migration.
-const SOURCE_BYTES_MAX: u64 = python::BYTES_MAX as u64;
 
 /// What a migration would do.
 #[derive(Debug, Serialize)]
@@ -36,9 +32,10 @@ pub struct Plan {
     pub read: usize,
     /// Its dotted name afterwards.
     pub to: String,
-    /// A line for each entry of the configuration that matches nothing.
+    /// What a person is told and need not answer, a line each: entries of the configuration that
+    /// match nothing, and files that may mean the package.
     #[serde(skip)]
-    pub unmatched: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 impl Plan {
@@ -104,7 +101,10 @@ fn sorted_out(
         match node {
             Node::Folder { .. } => continue,
             Node::File { .. } if migration.has(&text) => paths.push(path),
-            Node::File { size, .. } if migration.is_outside(&text) && size <= SOURCE_BYTES_MAX => {
+            Node::File { size, .. }
+                if (migration.is_outside(&text) && size <= FILE_BYTES_MAX)
+                    || migration.is_elsewhere(&text, size) =>
+            {
                 paths.push(path);
             }
             Node::Link { .. } | Node::Closed { .. } | Node::Other(_) if migration.has(&text) => {
@@ -135,8 +135,13 @@ fn finished(
     }
     migration.check(&files, there.iter().map(String::as_str))?;
     ask_about_shared(migration, &mut files);
-    let unmatched = unmatched(migration, &files, there);
-    let read = files.len();
+    // Of the others only what they name counts.
+    let has_part = |file: &&Planned| migration.has(&file.path) || migration.is_outside(&file.path);
+    let read = files.iter().filter(has_part).count();
+    ask_about_names(migration, &mut files, there);
+    unreplaced(migration, &files)?;
+    let mut notes = unmatched(migration, &files, there);
+    notes.extend(files.iter().flat_map(|file| file.notes.iter().cloned()));
     files.retain(|file| {
         file.becomes.is_some() || file.content.is_some() || !file.questions.is_empty()
     });
@@ -147,7 +152,7 @@ fn finished(
         from: moved.from.to_string(),
         read,
         to: moved.to.to_string(),
-        unmatched,
+        notes,
     })
 }
 

@@ -9,7 +9,7 @@ pub mod migrate;
 mod scan;
 mod test_run;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -141,7 +141,11 @@ impl Repository {
         let mut files = Vec::new();
         for found in self.tree.part(scope, &left_out)?.scan()? {
             let entry = found.entry;
-            if !scope.has(&entry.path.text()) {
+            let path = entry.path.text();
+            let is_meant = scope.has(&path)
+                // What is in a folder behind a link would go by unseen.
+                || (scope.reaches(&path) && self.leads_on(&entry.path, &entry.node));
+            if !is_meant {
                 continue;
             }
             match entry.node {
@@ -156,6 +160,19 @@ impl Repository {
             }
         }
         Ok(files)
+    }
+
+    /// Whether more files are behind an entry that is not gone through: a link to a folder, or a
+    /// folder that can't be looked into.
+    fn leads_on(&self, path: &TreePath, node: &Node) -> bool {
+        match node {
+            Node::Closed { .. } => true,
+            Node::Link { .. } => match fs::metadata(self.tree.shown(path)) {
+                Ok(target) => target.is_dir(),
+                Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+            },
+            Node::File { .. } | Node::Folder { .. } | Node::Other(_) => false,
+        }
     }
 
     /// Reads every file and judges it, on all cores; the answers are in the order of `files`.

@@ -133,10 +133,10 @@ impl<'a, 't> Bindings<'a, 't> {
     /// As `resolve`, if `more` bound the name, too.
     pub fn resolve_with(&self, scope: ScopeId, more: Option<ScopeId>) -> Option<ScopeId> {
         let binds = |at: ScopeId| self.bound.contains_key(&at) || more == Some(at);
-        let mut at = scope;
+        let (mut at, mut sees_class) = (scope, true);
         loop {
-            // What a class binds is not seen by the functions in it.
-            if at == scope || self.scopes.class(at).is_none() {
+            // What a class binds is not seen by the functions in it, but by type parameters.
+            if sees_class || self.scopes.class(at).is_none() {
                 if self.global.contains(&at) {
                     return binds(MODULE).then_some(MODULE);
                 }
@@ -145,6 +145,7 @@ impl<'a, 't> Bindings<'a, 't> {
                     return Some(home);
                 }
             }
+            sees_class &= self.scopes.is_of_types(at);
             at = self.scopes.around(at)?;
         }
     }

@@ -13,6 +13,8 @@ use super::edit::Edits;
 use super::module::Move;
 use super::naming::{Named, Naming, Text, has_word, is_word};
 use super::parse::{Parts, Source};
+use super::pickled;
+use super::value::{Form, Value};
 
 /// What the configuration says of a source that syntax alone does not decide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,10 +50,8 @@ const KNOWN: [&str; 10] = [
 
 /// A part of a string between what is put into it.
 struct Piece {
-    /// Where it begins.
-    start: usize,
-    /// The same length as what stands there; of an escape sequence only a line's end is left.
-    text: String,
+    /// What it says.
+    value: Value,
     /// The string begins with it.
     is_first: bool,
     /// It has no escape sequences.
@@ -82,7 +82,12 @@ pub fn rewrite(
     let from = moved.from.to_string();
     let naming = Naming::new(moved, dynamic);
     for node in parts.strings.iter().copied() {
-        let is_named = has_word(source.text(node), moved.from.last());
+        let text = source.text(node);
+        if !text.contains(moved.from.last()) && !text.contains('\\') {
+            continue;
+        }
+        let pieces = pieces(source, node);
+        let is_named = pieces.iter().any(|piece| piece.names(moved.from.last()));
         if !is_named || context(source, node) != Context::Value {
             continue;
         }
@@ -93,17 +98,16 @@ pub fn rewrite(
                 .is_some_and(|callee| ends_with(callee, name))
         };
         let is_called = dynamic.calls.iter().any(|name| calls(name));
-        let pieces = pieces(source, node);
         if let [piece] = pieces.as_slice()
             && piece.is_first
             && piece.is_plain
-            && let Some(rest) = module(&piece.text, &from)
+            && let Some(rest) = module(&piece.value.text, &from)
             // The name alone may go on as another one.
             && (piece.next == Next::Nothing
                 || (piece.next == Next::Joined && !rest.is_empty()))
             && (is_called || (dynamic.strings && !naming.is_end(rest)))
         {
-            let name = piece.start..piece.start + from.len();
+            let name = piece.value.source(&(0..from.len()));
             edits.replace_in(node, &[name], &moved.to.to_string());
             continue;
         }
@@ -113,6 +117,10 @@ pub fn rewrite(
             .flat_map(|piece| places(piece, &naming, &from, is_import))
             .collect();
         if places.is_empty() {
+            if pieces.iter().any(|piece| piece.is_pickle(&from)) {
+                let why = "is a pickle that names a module of the moved package";
+                edits.ask(node, Kind::String, why, vec!["leave it".to_owned()]);
+            }
             continue;
         }
         let (kind, why) = if is_import {
@@ -128,7 +136,7 @@ pub fn rewrite(
             range: named.range.start - start..named.range.end - start,
             is_path: named.is_path,
         });
-        let now = naming.rewritten(source.text(node), &inner.collect::<Vec<_>>());
+        let now = naming.rewritten(text, &inner.collect::<Vec<_>>());
         edits.ask(node, kind, why, vec![now, "leave it".to_owned()]);
     }
 }
@@ -137,26 +145,22 @@ fn pieces(source: &Source, string: Node<'_>) -> Vec<Piece> {
     let mut cursor = string.walk();
     let children: Vec<Node<'_>> = string.named_children(&mut cursor).collect();
     let (is_begun, is_joined) = around(string);
+    let start = children
+        .first()
+        .filter(|child| child.kind() == "string_start");
+    let form = start.map_or_else(Form::default, |start| Form::of(source.text(*start)));
     let mut pieces = Vec::new();
     for (number, child) in children.iter().enumerate() {
         if child.kind() != "string_content" {
             continue;
         }
-        let mut text = source.text(*child).to_owned();
-        let mut cursor = child.walk();
-        for escape in child.named_children(&mut cursor) {
-            let range =
-                escape.start_byte() - child.start_byte()..escape.end_byte() - child.start_byte();
-            let is_end = matches!(source.text(escape), "\\n" | "\\r");
-            let blank = if is_end { "\n" } else { " " };
-            text.replace_range(range.clone(), &blank.repeat(range.len()));
-        }
+        let text = source.text(*child);
+        let value = Value::of(text, child.start_byte(), form);
         let next = children.get(number + 1).map(Node::kind);
         pieces.push(Piece {
-            start: child.start_byte(),
-            text,
+            is_plain: value.text == text,
+            value,
             is_first: !is_begun && (number == 0 || children[number - 1].kind() == "string_start"),
-            is_plain: child.named_child_count() == 0,
             next: match next {
                 Some("interpolation") => Next::Filled,
                 _ if is_joined => Next::Joined,
@@ -183,29 +187,69 @@ fn around(string: Node<'_>) -> (bool, bool) {
     }
 }
 
+impl Piece {
+    /// Whether it has a word that the package's name ends with.
+    fn names(&self, last: &str) -> bool {
+        let has = |value: &Value| has_word(&value.text, last);
+        has(&self.value) || self.value.otherwise().iter().any(has) || self.is_pickle(last)
+    }
+
+    /// Whether it holds a module of the package as pickles do.
+    fn is_pickle(&self, from: &str) -> bool {
+        if !self.value.text.contains(from) {
+            return false;
+        }
+        // A character of a literal of bytes is a byte.
+        let bytes = self.value.text.chars();
+        let bytes: Vec<u8> = bytes.map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
+        pickled::module_in(&bytes, from).is_some()
+    }
+}
+
 /// Where a piece of a string names the package, in the source.
 fn places(piece: &Piece, naming: &Naming<'_>, from: &str, is_import: bool) -> Vec<Named> {
+    let mut all: Vec<Named> = Vec::new();
+    let otherwise = piece.value.otherwise();
+    for value in std::iter::once(&piece.value).chain(&otherwise) {
+        for named in places_in(value, piece, naming, from, is_import) {
+            let range = value.source(&named.range);
+            let meets =
+                |other: &Named| range.start < other.range.end && other.range.start < range.end;
+            if !all.iter().any(meets) {
+                let is_path = named.is_path;
+                all.push(Named { range, is_path });
+            }
+        }
+    }
+    all.sort_by_key(|named| named.range.start);
+    all
+}
+
+fn places_in(
+    value: &Value,
+    piece: &Piece,
+    naming: &Naming<'_>,
+    from: &str,
+    is_import: bool,
+) -> Vec<Named> {
     let whole = Named {
         range: 0..from.len(),
         is_path: false,
     };
     let is_module = piece.is_first
-        && match piece.text.strip_prefix(from) {
+        && match value.text.strip_prefix(from) {
             Some(rest) if is_import => !rest.starts_with(is_word),
-            Some(_) => module(&piece.text, from).is_some(),
+            Some(_) => module(&value.text, from).is_some(),
             None => false,
         };
     let mut places = naming.certain(
-        &piece.text,
+        &value.text,
         Text::String {
             goes_on: piece.next != Next::Nothing,
         },
     );
     if is_module && places.first() != Some(&whole) {
         places.insert(0, whole);
-    }
-    for named in &mut places {
-        named.range = named.range.start + piece.start..named.range.end + piece.start;
     }
     places
 }

@@ -39,20 +39,22 @@ impl<'a> Edits<'a> {
 
     /// What a person has answered about `node` alone.
     pub fn answer(&self, node: Node<'_>) -> Option<&'a Answer> {
-        let (text, answer) = self.answers.of(self.source.text(node))?;
-        text.as_ref().map(|_| answer)
+        let line = self.source.line(node.start_byte());
+        let (about, answer) = self.answers.of(self.source.text(node), line)?;
+        about.text.as_ref().map(|_| answer)
     }
 
     /// Does what a person has answered about `node`; whether there is such an answer.
     pub fn obey(&mut self, node: Node<'_>) -> bool {
-        self.obey_at(node.byte_range(), node.start_position().row + 1)
+        self.obey_at(node.byte_range(), self.source.line(node.start_byte()))
     }
 
     fn obey_at(&mut self, range: Range<usize>, line: usize) -> bool {
-        let Some((text, answer)) = self.answers.of(self.source.at(range.clone())) else {
+        let text = self.source.at(range.clone());
+        let Some((about, answer)) = self.answers.of(text, line) else {
             return false;
         };
-        self.used.insert(text.clone());
+        self.used.insert(about.clone());
         if let Answer::Replace(now) = answer {
             self.replace_range(range, line, now);
         }
@@ -62,7 +64,7 @@ impl<'a> Edits<'a> {
     /// Puts `now` where `node` is. Where it would become one word with what stands beside it, as
     /// in `from.x import y`, a space comes between.
     pub fn replace(&mut self, node: Node<'_>, now: &str) {
-        self.replace_range(node.byte_range(), node.start_position().row + 1, now);
+        self.replace_range(node.byte_range(), self.source.line(node.start_byte()), now);
     }
 
     /// The same for all that stands at `range`, which begins on `line`.
@@ -93,14 +95,14 @@ impl<'a> Edits<'a> {
         for place in places {
             // What is in quotes may go over several lines.
             let before = self.source.at(node.start_byte()..place.start);
-            let line = node.start_position().row + 1 + before.matches('\n').count();
+            let line = self.source.line(node.start_byte()) + before.matches('\n').count();
             self.replace_range(place.clone(), line, now);
         }
     }
 
     /// Leaves `node` and asks, unless a person has answered.
     pub fn ask(&mut self, node: Node<'_>, kind: Kind, why: &'static str, answers: Vec<String>) {
-        let line = node.start_position().row + 1;
+        let line = self.source.line(node.start_byte());
         self.ask_about(node.byte_range(), line, kind, why, answers);
     }
 
@@ -114,7 +116,7 @@ impl<'a> Edits<'a> {
         answers: Vec<String>,
     ) {
         let text = self.source.at(range.clone());
-        let answer = self.answers.of(text);
+        let answer = self.answers.of(text, line);
         let is_replaced = answer.is_some_and(|(_, answer)| *answer != Answer::Leave);
         if (is_replaced || kind.may_stay()) && self.obey_at(range, line) {
             return;

@@ -1,13 +1,13 @@
 //! Where a source that the grammar can't follow stops being Python, as near as the tree tells.
 
-use tree_sitter::{Node, Point};
+use tree_sitter::Node;
 
 /// The place of the first fault in `node`, which has one.
-pub fn first_fault(node: Node<'_>) -> Point {
+pub fn first_fault(node: Node<'_>) -> usize {
     let mut at = node;
     loop {
         if at.is_missing() {
-            return at.start_position();
+            return at.start_byte();
         }
         let mut cursor = at.walk();
         let inner = at
@@ -15,8 +15,8 @@ pub fn first_fault(node: Node<'_>) -> Point {
             .find(|child| child.is_missing() || child.has_error() || !is_whole(at, *child));
         match inner {
             Some(inner) if inner.is_missing() || inner.has_error() => at = inner,
-            Some(inner) => return inner.start_position(),
-            None => return at.start_position(),
+            Some(inner) => return inner.start_byte(),
+            None => return at.start_byte(),
         }
     }
 }

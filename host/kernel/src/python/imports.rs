@@ -95,7 +95,7 @@ pub fn modules(source: &Source, parts: &Parts<'_>, place: Option<&Place>) -> Vec
     let mut add = |node: Node<'_>, module: Vec<String>| {
         modules.push(Imported {
             is_optional: is_optional(node),
-            line: node.start_position().row + 1,
+            line: source.line(node.start_byte()),
             module,
         });
     };
@@ -118,6 +118,39 @@ pub fn modules(source: &Source, parts: &Parts<'_>, place: Option<&Place>) -> Vec
         }
     }
     modules
+}
+
+/// Every module that the source imports, and every name that it imports from one, with the line.
+pub fn names(
+    source: &Source,
+    parts: &Parts<'_>,
+    place: Option<&Place>,
+) -> Vec<(usize, Vec<String>)> {
+    let modules = modules(source, parts, place);
+    let mut names: Vec<(usize, Vec<String>)> = modules
+        .into_iter()
+        .map(|imported| (imported.line, imported.module))
+        .collect();
+    for node in &parts.imports {
+        let Some(module) = node.child_by_field_name("module_name") else {
+            continue;
+        };
+        let target = if module.kind() == "relative_import" {
+            match place.and_then(|place| Relative::read(source, module, place)) {
+                Some(relative) => relative.before,
+                None => continue,
+            }
+        } else {
+            components(source, module)
+        };
+        let mut cursor = node.walk();
+        for item in node.children_by_field_name("name", &mut cursor) {
+            let name = item.child_by_field_name("name").unwrap_or(item);
+            let whole = [target.as_slice(), &components(source, name)].concat();
+            names.push((source.line(node.start_byte()), whole));
+        }
+    }
+    names
 }
 
 /// Whether the source gets by without what is imported at `node`: it stands in a `try`.

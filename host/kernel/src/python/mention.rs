@@ -34,10 +34,13 @@ pub fn rewrite_text(text: &str, moved: &Move, dynamic: &Dynamic, mentions: Menti
         }
         let becomes = naming.rewritten(line, &places);
         let trimmed = line.trim();
-        let answer = dynamic.answers.of(trimmed).map(|(text, answer)| {
-            rewritten.used.insert(text.clone());
-            answer
-        });
+        let answer = dynamic
+            .answers
+            .of(trimmed, number + 1)
+            .map(|(about, answer)| {
+                rewritten.used.insert(about.clone());
+                answer
+            });
         let becomes = match answer {
             Some(Answer::Leave) => line.to_owned(),
             Some(Answer::Replace(with)) => line.replacen(trimmed, with, 1),

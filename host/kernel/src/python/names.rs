@@ -219,7 +219,7 @@ impl<'t> Names<'_, 't> {
             // It may have come by an import of the parent; then it is asked about as such.
             Some(_) if bound.has_kept && !is_after(bound.moved_from) => {}
             Some(whole) => {
-                let line = name.start_position().row + 1;
+                let line = self.source.line(name.start_byte());
                 edits.replace_range(whole, line, &self.moved.to.to_string());
             }
             // Something of the parent, which another import still has.

@@ -162,10 +162,14 @@ impl<'a> Naming<'a> {
         );
         let mut now = text.to_owned();
         for named in places.iter().rev() {
-            now.replace_range(
-                named.range.clone(),
-                if named.is_path { &path } else { &name },
-            );
+            let was = &text[named.range.clone()];
+            let with = if named.is_path { &path } else { &name };
+            // A regular expression has its dots escaped.
+            let escaped = ["\\\\.", "\\.", "[.]"]
+                .into_iter()
+                .find(|dot| was.contains(dot));
+            let with = escaped.map_or_else(|| with.clone(), |dot| with.replace('.', dot));
+            now.replace_range(named.range.clone(), &with);
         }
         now
     }

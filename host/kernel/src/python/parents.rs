@@ -53,7 +53,7 @@ pub fn ask(
             {
                 edits.ask_about(
                     whole,
-                    one.node.start_position().row + 1,
+                    source.line(one.node.start_byte()),
                     Kind::AmbiguousName,
                     "uses the moved package by an import of one that it lies in",
                     vec![format!("import {}", moved.to)],

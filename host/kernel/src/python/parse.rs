@@ -1,12 +1,14 @@
 //! Python sources as syntax trees. The tree is of text that has the same length as the source,
 //! byte for byte, whatever its encoding, so that places in one are places in the other. Refuses
-//! what Python 3 would not read; runs nothing.
+//! what Python 3 would not read, and what two parsers read in two ways; runs nothing.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use tree_sitter::{Language, Node, Parser, Point, Tree, TreeCursor};
+use tree_sitter::{Language, Node, Parser, Tree, TreeCursor};
 
 use super::faulty::first_fault;
+use super::second::{NoOpinion, Opinion};
 use super::type_parameters::defaults_as_bounds;
 
 /// Longest source, in bytes.
@@ -14,10 +16,13 @@ pub const BYTES_MAX: usize = 16 << 20;
 /// Deepest nesting; Python itself gives up far earlier.
 const DEPTH_MAX: usize = 1_000;
 /// Nodes that make a scope.
-const SCOPES: [&str; 7] = [
+const SCOPES: [&str; 9] = [
     "function_definition",
     "lambda",
     "class_definition",
+    "type_alias_statement",
+    // Of a function or a class; also the brackets of a type, which make none.
+    "type_parameter",
     "list_comprehension",
     "set_comprehension",
     "dictionary_comprehension",
@@ -31,6 +36,16 @@ pub enum Refused {
     /// It is no Python 3.
     #[error("line {line}, column {column}: is no Python 3; correct it first")]
     Syntax {
+        /// The first is 1.
+        line: usize,
+        /// In bytes; the first is 1.
+        column: usize,
+    },
+    /// It is Python, and its tree can't be had, or is another one for the second parser.
+    #[error(
+        "line {line}, column {column}: is Python 3 that can't be followed; write this statement in another way, or look at the file by hand"
+    )]
+    Unfollowed {
         /// The first is 1.
         line: usize,
         /// In bytes; the first is 1.
@@ -90,13 +105,33 @@ impl Refused {
             other => other,
         }
     }
+
+    /// The line that it is about, if it is about one.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::Syntax { line, .. }
+            | Self::Unfollowed { line, .. }
+            | Self::Answer { line, .. }
+            | Self::Encoding { line, .. }
+            | Self::NotUtf8 { line }
+            | Self::Nul { line }
+            | Self::TooDeep { line } => Some(*line),
+            Self::TooLong(_) => None,
+        }
+    }
 }
 
 /// A source and its tree.
 pub struct Source {
     /// Same length as the source; in it every byte that is not ASCII may be another.
     text: String,
+    /// Where each line begins.
+    lines: Vec<usize>,
+    /// Of a text that may have other spaces where the first parser needs them.
     tree: Tree,
+    /// What the second parser says; none if it was not asked.
+    second: Option<Opinion>,
 }
 
 /// Nodes of a source that are looked at more closely, each kind in the order it stands there.
@@ -130,23 +165,69 @@ enum Part {
 impl Source {
     /// Parses `text`, which `text_of` gave.
     pub fn parse(text: String) -> Result<Self, Refused> {
-        let mut parser = Parser::new();
-        let language = parser.set_language(&tree_sitter_python::LANGUAGE.into());
-        language.map_err(|_| Refused::Syntax { line: 1, column: 1 })?;
-        let mut parse = |text: String| match parser.parse(&text, None) {
-            Some(tree) => Ok(Self { text, tree }),
-            None => Err(Refused::Syntax { line: 1, column: 1 }),
-        };
-        let source = parse(text)?;
-        if source.tree.root_node().has_error()
-            && let Some(text) = defaults_as_bounds(&source.text)
-        {
-            let known = parse(text)?;
-            if !known.tree.root_node().has_error() {
-                return Ok(known);
+        let second = Opinion::of(&text);
+        let mut source = Self::parse_alone(text)?;
+        match second {
+            Ok(opinion) => {
+                if source.tree.root_node().has_error() {
+                    source.parse_otherwise(&opinion)?;
+                }
+                source.second = Some(opinion);
+                Ok(source)
+            }
+            Err(NoOpinion::Newer(at)) => Err(source.unfollowed(at)),
+            Err(NoOpinion::TooDeep) => Err(Refused::TooDeep { line: 1 }),
+            // The first one tells better where.
+            Err(NoOpinion::Fault(_)) if source.tree.root_node().has_error() => Ok(source),
+            Err(NoOpinion::Fault(at)) => Err(source.syntax(at)),
+        }
+    }
+
+    /// Parses a part of a source, or what is in quotes, without a second opinion.
+    pub fn parse_alone(text: String) -> Result<Self, Refused> {
+        let tree = tree(&text)?;
+        let starts = text.match_indices('\n').map(|(at, _)| at + 1);
+        Ok(Self {
+            lines: std::iter::once(0).chain(starts).collect(),
+            tree,
+            text,
+            second: None,
+        })
+    }
+
+    /// Writes the source as the first parser can read it.
+    fn parse_otherwise(&mut self, second: &Opinion) -> Result<(), Refused> {
+        let joined = second.joined.as_deref();
+        let bounds = defaults_as_bounds(joined.unwrap_or(&self.text));
+        for text in [joined, bounds.as_deref()].into_iter().flatten() {
+            let tree = tree(text)?;
+            if !tree.root_node().has_error() {
+                self.tree = tree;
+                return Ok(());
             }
         }
-        Ok(source)
+        Err(self.unfollowed(first_fault(self.tree.root_node())))
+    }
+
+    /// The line of the byte at `at`; the first is 1. Rows of the tree may be others.
+    pub fn line(&self, at: usize) -> usize {
+        self.lines.partition_point(|start| *start <= at)
+    }
+
+    fn place(&self, at: usize) -> (usize, usize) {
+        let line = self.line(at);
+        let start = self.lines.get(line - 1).copied().unwrap_or_default();
+        (line, at - start + 1)
+    }
+
+    fn syntax(&self, at: usize) -> Refused {
+        let (line, column) = self.place(at);
+        Refused::Syntax { line, column }
+    }
+
+    fn unfollowed(&self, at: usize) -> Refused {
+        let (line, column) = self.place(at);
+        Refused::Unfollowed { line, column }
     }
 
     /// What a node covers.
@@ -177,13 +258,16 @@ impl Source {
             let node = cursor.node();
             let part = kinds.get(usize::from(node.kind_id())).copied();
             if part == Some(Part::Wrong) && !is_expression(node) {
-                return Err(syntax(node.start_position()));
+                return Err(match self.second {
+                    None => self.syntax(node.start_byte()),
+                    Some(_) => self.unfollowed(node.start_byte()),
+                });
             }
             if has_error && (node.is_error() || node.is_missing()) {
-                return Err(syntax(first_fault(node)));
+                return Err(self.syntax(first_fault(node)));
             }
             if depth > DEPTH_MAX {
-                let line = node.start_position().row + 1;
+                let line = self.line(node.start_byte());
                 return Err(Refused::TooDeep { line });
             }
             match part {
@@ -195,17 +279,37 @@ impl Source {
                 _ => {}
             }
             if !advance(&mut cursor, &mut depth) {
-                return Ok(parts);
+                break;
             }
         }
+        match self.disputed(&parts, &names) {
+            Some(at) => Err(self.unfollowed(at)),
+            None => Ok(parts),
+        }
+    }
+
+    /// The first place at which the two parsers see something else.
+    fn disputed(&self, parts: &Parts<'_>, names: &[&str]) -> Option<usize> {
+        let second = self.second.as_ref()?;
+        let starts = |nodes: &[Node<'_>]| -> BTreeSet<usize> {
+            nodes.iter().map(Node::start_byte).collect()
+        };
+        let imports: BTreeSet<usize> = second.imports.iter().copied().collect();
+        let named: BTreeSet<usize> = second.names(&self.text, names).collect();
+        let disputed = starts(&parts.imports);
+        let disputed = disputed.symmetric_difference(&imports).copied();
+        disputed
+            .chain(named.difference(&starts(&parts.names)).copied())
+            .min()
     }
 }
 
-fn syntax(at: Point) -> Refused {
-    Refused::Syntax {
-        line: at.row + 1,
-        column: at.column + 1,
-    }
+fn tree(text: &str) -> Result<Tree, Refused> {
+    let refused = Refused::Syntax { line: 1, column: 1 };
+    let mut parser = Parser::new();
+    let language = parser.set_language(&tree_sitter_python::LANGUAGE.into());
+    language.map_err(|_| refused.clone())?;
+    parser.parse(text, None).ok_or(refused)
 }
 
 /// Whether what the grammar takes for a statement of Python 2 is one: `print >> x, y` means

@@ -67,7 +67,7 @@ fn read(
     places: &mut Vec<Range<usize>>,
 ) -> bool {
     let name = moved.from.first();
-    let Ok(inner) = Source::parse(text.to_owned()) else {
+    let Ok(inner) = Source::parse_alone(text.to_owned()) else {
         return false;
     };
     let Ok(parts) = inner.parts([name]) else {

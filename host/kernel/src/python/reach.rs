@@ -220,7 +220,7 @@ fn question(source: &Source, import: &Plain<'_>, moved: &Move) -> Question {
     Question {
         answers: vec![answer],
         kind: Kind::SharedName,
-        line: import.node.start_position().row + 1,
+        line: source.line(import.node.start_byte()),
         text: source.text(import.node).to_owned(),
         why: "another module gets the name that it binds from this one",
     }

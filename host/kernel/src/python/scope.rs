@@ -13,6 +13,8 @@ use super::parse::{Parts, Source};
 pub type ScopeId = usize;
 /// The module's.
 pub const MODULE: ScopeId = 0;
+/// The brackets after the name of a function or a class.
+const TYPE_PARAMETERS: &str = "type_parameter";
 
 /// What an identifier does where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +51,11 @@ pub struct Scopes<'t> {
 impl<'t> Scopes<'t> {
     /// Finds them.
     pub fn of(parts: &Parts<'t>) -> Self {
-        let scope = |node: &Node<'t>| (node.id(), (scope_of(*node), *node));
+        let scope = |node: &Node<'t>| (node.id(), (scope_around(*node), *node));
+        let scopes = parts.scopes.iter();
+        let scopes = scopes.filter(|node| node.kind() != TYPE_PARAMETERS || has_scope(**node));
         Self {
-            around: parts.scopes.iter().map(scope).collect(),
+            around: scopes.map(scope).collect(),
         }
     }
 
@@ -64,6 +68,13 @@ impl<'t> Scopes<'t> {
     pub fn class(&self, scope: ScopeId) -> Option<Node<'t>> {
         let (_, node) = self.around.get(&scope)?;
         (node.kind() == "class_definition").then_some(*node)
+    }
+
+    /// Whether it is that of type parameters, which sees what is in the class around it.
+    pub fn is_of_types(&self, scope: ScopeId) -> bool {
+        self.around.get(&scope).is_some_and(|(_, node)| {
+            matches!(node.kind(), TYPE_PARAMETERS | "type_alias_statement")
+        })
     }
 
     /// Whether it is a function's, in which `nonlocal` finds names.
@@ -149,6 +160,19 @@ fn is_field(parent: Node<'_>, field: &str, child: Node<'_>) -> bool {
     parent.child_by_field_name(field) == Some(child)
 }
 
+/// The scope that a function or the like is in: that of its type parameters, if it has some.
+fn scope_around(node: Node<'_>) -> ScopeId {
+    let brackets = node.child_by_field_name("type_parameters");
+    brackets.map_or_else(|| scope_of(node), |brackets| brackets.id())
+}
+
+/// Whether brackets are those of type parameters, not those of a type.
+fn has_scope(brackets: Node<'_>) -> bool {
+    brackets
+        .parent()
+        .is_some_and(|parent| is_field(parent, "type_parameters", brackets))
+}
+
 /// The scope that `node` stands in.
 pub fn scope_of(node: Node<'_>) -> ScopeId {
     let mut child = node;
@@ -160,6 +184,10 @@ pub fn scope_of(node: Node<'_>) -> ScopeId {
                     || (is_field(parent, "parameters", child) && is_parameter(node))
             }
             "class_definition" => is_field(parent, "body", child),
+            // Bounds and defaults see all of the parameters.
+            TYPE_PARAMETERS => has_scope(parent),
+            // Its name is outside.
+            "type_alias_statement" => !is_name_of_an_alias(parent, node),
             // Its first iterable is evaluated outside.
             _ if is_comprehension(parent) => !is_first_iterable(parent, child, node),
             _ => false,
@@ -167,9 +195,37 @@ pub fn scope_of(node: Node<'_>) -> ScopeId {
         if is_inside {
             return parent.id();
         }
+        // What a function or a class with type parameters says of itself sees them.
+        if matches!(parent.kind(), "function_definition" | "class_definition")
+            && let Some(brackets) = parent.child_by_field_name("type_parameters")
+            && brackets != child
+            && !is_field(parent, "name", child)
+            && (!is_field(parent, "parameters", child) || is_in_annotation(child, node))
+        {
+            return brackets.id();
+        }
         child = parent;
     }
     MODULE
+}
+
+/// Whether `node` stands in an annotation of these parameters, not in a default.
+fn is_in_annotation(parameters: Node<'_>, node: Node<'_>) -> bool {
+    let mut child = node;
+    while let Some(parent) = child.parent().filter(|_| child != parameters) {
+        let is_typed = matches!(parent.kind(), "typed_parameter" | "typed_default_parameter");
+        if is_typed && parent.parent() == Some(parameters) {
+            return is_field(parent, "type", child);
+        }
+        child = parent;
+    }
+    false
+}
+
+/// Whether `node` is what a `type` statement binds, not a parameter of it or what it stands for.
+fn is_name_of_an_alias(alias: Node<'_>, node: Node<'_>) -> bool {
+    let left = alias.child_by_field_name("left");
+    left.is_some_and(|left| left.start_byte() == node.start_byte())
 }
 
 fn is_first_iterable(comprehension: Node<'_>, clause: Node<'_>, node: Node<'_>) -> bool {
@@ -244,8 +300,7 @@ fn is_in_case(as_pattern: Node<'_>) -> bool {
     first.is_some_and(|first| first.kind() == "case_pattern")
 }
 
-/// Whether it is what a `type` statement binds, or a type parameter. The scope of that is smaller
-/// than the one it is taken to be in; so nothing is renamed that it could mean.
+/// Whether it is what a `type` statement binds, or a type parameter.
 fn is_name_of_a_type(node: Node<'_>) -> bool {
     let mut child = node;
     while let Some(parent) = child.parent() {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::scope::Scope;
 use crate::digest::Digest;
 use crate::manifest::is_secret;
+use crate::python::About;
 
 /// The file's name.
 pub const FILE: &str = "coo.toml";
@@ -134,6 +135,29 @@ pub struct Leave {
     pub file: String,
     /// What the question is about, as it is shown; left out, every question about the file.
     pub text: Option<String>,
+    /// The line of the question; left out, wherever the text stands in the file.
+    #[serde(default)]
+    pub line: Option<usize>,
+}
+
+impl Leave {
+    /// What it is about in its file.
+    pub fn about(&self) -> About {
+        About {
+            text: self.text.clone(),
+            line: self.line,
+        }
+    }
+}
+
+impl Replace {
+    /// What it is about in its file.
+    pub fn about(&self) -> About {
+        About {
+            text: Some(self.text.clone()),
+            line: self.line,
+        }
+    }
 }
 
 /// An answer: something else takes its place.
@@ -142,8 +166,11 @@ pub struct Leave {
 pub struct Replace {
     /// The file, from the top of the repository, before the move.
     pub file: String,
-    /// What the question is about, as it is shown.
+    /// What the question is about, as it is shown, or all that stands there.
     pub text: String,
+    /// The line of the question; left out, wherever the text stands in the file.
+    #[serde(default)]
+    pub line: Option<usize>,
     /// What takes its place.
     pub with: String,
 }

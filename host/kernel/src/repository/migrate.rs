@@ -5,6 +5,7 @@
 mod after;
 mod outside;
 mod shared;
+mod taken;
 mod tree;
 mod unmatched;
 
@@ -21,8 +22,9 @@ use crate::python::{
 
 pub use after::{After, unresolved};
 pub use shared::ask_about_shared;
+pub use taken::{Named, ask_about_names};
 pub use tree::{NoTree, deleted, ported};
-pub use unmatched::unmatched;
+pub use unmatched::{unmatched, unreplaced};
 
 /// Longest file of a package, in bytes, that is no source and is read for mentions all the same.
 const DATA_BYTES_MAX: usize = 1 << 20;
@@ -34,6 +36,9 @@ pub struct Migration<'a> {
     moved: Move,
     /// What is in the package's folder, see `Dynamic`.
     known: Arc<BTreeSet<String>>,
+    /// The new name, or the part of it up to the first folder that is not there yet; none where
+    /// it is not known what is there.
+    fresh: Option<Vec<String>>,
 }
 
 /// Why it may not, or a file of it can't be.
@@ -68,6 +73,18 @@ pub enum Refused {
         /// What it is about.
         text: String,
     },
+    /// An answer that has no question.
+    #[error(
+        "[migrate] replace: nothing is asked about '{text}' in {file}{line}; correct the entry, or take it out"
+    )]
+    Unreplaced {
+        /// The file that it is about.
+        file: String,
+        /// Where in it.
+        line: String,
+        /// What it is about.
+        text: String,
+    },
     /// Two files would be one.
     #[error("file {0}: is there already, and one of the package would take its place")]
     Taken(String),
@@ -90,6 +107,12 @@ pub struct Planned {
     /// What it shares with other sources, and gets from them.
     #[serde(skip)]
     pub reach: Reach,
+    /// What it has to do with the new name.
+    #[serde(skip)]
+    pub named: Named,
+    /// What a person is told, and need not answer: a line each.
+    #[serde(skip)]
+    pub notes: Vec<String>,
     /// Answers that were needed.
     #[serde(skip)]
     pub used: Used,
@@ -126,17 +149,16 @@ impl<'a> Migration<'a> {
                 why: "one of the two lies in the other; choose another".to_owned(),
             });
         }
-        let answers = config
-            .leave
-            .iter()
-            .map(|leave| (&leave.file, leave.text.as_ref()));
+        let left = config.leave.iter();
+        let left = left.map(|answer| (&answer.file, answer.about()));
         let replaced = config.replace.iter();
+        let replaced = replaced.map(|answer| (&answer.file, answer.about()));
         let mut answered = BTreeSet::new();
-        for answer in answers.chain(replaced.map(|answer| (&answer.file, Some(&answer.text)))) {
-            if !answered.insert(answer) {
+        for (file, about) in left.chain(replaced) {
+            if !answered.insert((file, about.clone())) {
                 return Err(Refused::Twice {
-                    file: answer.0.clone(),
-                    text: answer.1.cloned().unwrap_or_default(),
+                    file: file.clone(),
+                    text: about.text.unwrap_or_default(),
                 });
             }
         }
@@ -144,6 +166,7 @@ impl<'a> Migration<'a> {
             config,
             moved,
             known: Arc::default(),
+            fresh: None,
         })
     }
 
@@ -151,7 +174,16 @@ impl<'a> Migration<'a> {
     #[must_use]
     pub fn among<'p>(mut self, there: impl IntoIterator<Item = &'p str>) -> Self {
         let mut known = BTreeSet::new();
+        let to = self.moved.to.components();
+        // How many components of the new name are folders.
+        let mut folders = 0;
         for path in there {
+            for length in folders + 1..=to.len() {
+                if !path.starts_with(&self.folder(&to[..length])) {
+                    break;
+                }
+                folders = length;
+            }
             let inside = |folder: &str| path.strip_prefix(folder)?.strip_prefix('/');
             let Some(rest) = inside(&self.config.from).or_else(|| inside(&self.config.to)) else {
                 continue;
@@ -166,6 +198,7 @@ impl<'a> Migration<'a> {
             known.insert(name.to_owned());
         }
         self.known = Arc::new(known);
+        self.fresh = Some(to[..(folders + 1).min(to.len())].to_vec());
         self
     }
 
@@ -192,15 +225,21 @@ impl<'a> Migration<'a> {
     pub fn plan(&self, path: &str, content: &[u8]) -> Result<Planned, Refused> {
         let becomes = self.becomes(path);
         let planned = if self.is_source(path) {
-            self.plan_python(path, becomes.as_deref(), content)?
+            let named = self.named(path, content);
+            let planned = self.plan_python(path, becomes.as_deref(), content)?;
+            Planned { named, ..planned }
         } else if self.config.mentions.has(path) {
             self.plan_text(path, content, Mentions::Rewritten)?
         } else if self.config.questions.has(path) {
             self.plan_text(path, content, Mentions::Asked)?
         } else if self.has(path) {
             self.plan_data(path, content)
+        } else if self.is_outside(path) {
+            let named = self.named(path, content);
+            let planned = self.plan_outside(path, content);
+            Planned { named, ..planned }
         } else {
-            self.plan_outside(path, content)
+            self.plan_elsewhere(path, content)
         };
         Ok(Planned { becomes, ..planned })
     }
@@ -217,6 +256,15 @@ impl<'a> Migration<'a> {
             Some(path) => Err(Refused::Taken(path.to_owned())),
             None => Ok(()),
         }
+    }
+
+    /// The folder of a module, with a slash at its end.
+    fn folder(&self, module: &[String]) -> String {
+        let source = match self.config.source.as_str() {
+            "" => String::new(),
+            source => format!("{source}/"),
+        };
+        format!("{source}{}/", module.join("/"))
     }
 
     fn becomes(&self, path: &str) -> Option<String> {
@@ -269,7 +317,7 @@ impl<'a> Migration<'a> {
         let is_it = |file: &String| file == path || self.becomes(file).as_deref() == Some(path);
         let mut answers = Answers::default();
         for leave in self.config.leave.iter().filter(|leave| is_it(&leave.file)) {
-            answers.enter(leave.text.clone(), Answer::Leave);
+            answers.enter(leave.about(), Answer::Leave);
         }
         for replace in self
             .config
@@ -277,8 +325,7 @@ impl<'a> Migration<'a> {
             .iter()
             .filter(|replace| is_it(&replace.file))
         {
-            let with = Answer::Replace(replace.with.clone());
-            answers.enter(Some(replace.text.clone()), with);
+            answers.enter(replace.about(), Answer::Replace(replace.with.clone()));
         }
         answers
     }
@@ -321,10 +368,16 @@ impl<'a> Migration<'a> {
             &self.moved,
             &dynamic,
         );
-        let (rewritten, reach) = rewritten.map_err(|error| Refused::Source {
-            path: path.to_owned(),
-            error,
-        })?;
+        let (rewritten, reach) = match rewritten {
+            Ok(rewritten) => rewritten,
+            Err(error @ python::Refused::Unfollowed { .. }) => {
+                return Ok(self.plan_unread(path, content, &error));
+            }
+            Err(error) => {
+                let path = path.to_owned();
+                return Err(Refused::Source { path, error });
+            }
+        };
         Ok(Planned {
             reach,
             ..planned(path, rewritten)
@@ -342,11 +395,39 @@ impl<'a> Migration<'a> {
 
     /// Data of the package goes with it as it is, but for what a person has answered.
     fn plan_data(&self, path: &str, content: &[u8]) -> Planned {
+        if let Some(module) = python::module_in_pickle(content, &self.moved.from.to_string()) {
+            return self.plan_pickle(path, &module);
+        }
         let rewritten = data(content).map(|text| {
             let dynamic = self.dynamic(self.answers(path));
             rewrite_text(text, &self.moved, &dynamic, Mentions::CertainAsked)
         });
         planned(path, rewritten.unwrap_or_default())
+    }
+
+    /// What a source has to do with the new name. Of one that can't be read nothing is known.
+    fn named(&self, path: &str, content: &[u8]) -> Named {
+        let Some(fresh) = &self.fresh else {
+            return Named::default();
+        };
+        let last = fresh.last().map_or("", String::as_str);
+        if !python::may_name(&String::from_utf8_lossy(content), last) {
+            return Named::default();
+        }
+        let is_parent = self.module(path).is_some_and(|(module, is_package)| {
+            is_package && module.components() == &fresh[..fresh.len() - 1]
+        });
+        let place = self.place(path, None);
+        let imports = python::imported_names(content, place.as_ref()).unwrap_or_default();
+        let imports = imports.into_iter();
+        Named {
+            imports: imports
+                .filter(|(_, name)| name.starts_with(fresh))
+                .collect(),
+            bound: is_parent
+                .then(|| python::bound_at_top(content, last))
+                .flatten(),
+        }
     }
 }
 
@@ -398,6 +479,7 @@ mod tests {
             leave: vec![Leave {
                 file: "tests/t.py".to_owned(),
                 text: Some("'project_builder'".to_owned()),
+                line: None,
             }],
             replace: Vec::new(),
         }
@@ -573,6 +655,7 @@ mod tests {
         let leave = |file: &str, text: &str| Leave {
             file: file.to_owned(),
             text: Some(text.to_owned()),
+            line: None,
         };
         let config = Migrate {
             strings: Scope::new(&["**/*.py"]).unwrap(),
@@ -584,11 +667,13 @@ mod tests {
                 Leave {
                     file: "project_builder/c.txt".to_owned(),
                     text: None,
+                    line: None,
                 },
             ],
             replace: vec![Replace {
                 file: "README".to_owned(),
                 text: "project_builder.b".to_owned(),
+                line: None,
                 with: "coo.b, once project_builder.b".to_owned(),
             }],
             ..config()

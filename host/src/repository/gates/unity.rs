@@ -62,6 +62,7 @@ pub fn judge(repository: &Repository) -> Result<Evidence> {
             Ok(migration.after(&path.text(), content)?)
         })?;
         findings.extend(after.iter().flat_map(|file| file.legacy.iter().cloned()));
+        findings.extend(migration.taken_after(&paths));
         let modules = migration.modules(paths.iter().map(String::as_str));
         findings.extend(unresolved(&after, &modules, &section.generated));
         let moved = migration.moved();

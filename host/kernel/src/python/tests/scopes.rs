@@ -153,7 +153,7 @@ fn answers_are_obeyed_where_what_stays_can_work() {
     let left = answered(&[("old.a", Answer::Leave)]);
     let everything = {
         let mut dynamic = Dynamic::default();
-        dynamic.answers.enter(None, Answer::Leave);
+        dynamic.answers.enter(About::default(), Answer::Leave);
         dynamic
     };
     for (source, dynamic, questions, used) in [
@@ -227,4 +227,153 @@ fn a_declaration_of_the_new_name_is_not_put_after_a_use_of_it() {
         "import old.a\ndef f():\n    global new\ndef g():\n    old.a.f()\n",
         "import new.a\ndef f():\n    global new\ndef g():\n    new.a.f()\n",
     );
+}
+
+#[test]
+fn type_parameters_are_names_of_their_function_or_class_alone() {
+    for (source, expected) in [
+        // What they bind elsewhere is nobody else's.
+        (
+            "import old.a\ntype X[old] = list[old]\nold.a.f()\n",
+            "import new.a\ntype X[old] = list[old]\nnew.a.f()\n",
+        ),
+        (
+            "import old.a\ndef f[old: int](x: old) -> old: return old\nold.a.f()\n",
+            "import new.a\ndef f[old: int](x: old) -> old: return old\nnew.a.f()\n",
+        ),
+        (
+            "import old.a\nclass C[*old](B[old]):\n    x: old\n    def m(self, y: old) -> old: ...\nold.a.f()\n",
+            "import new.a\nclass C[*old](B[old]):\n    x: old\n    def m(self, y: old) -> old: ...\nnew.a.f()\n",
+        ),
+        (
+            "def h():\n    import old.a\n    def g[old](x: old): return old\n    class D[**old]: pass\n    return old.a.f()\n",
+            "def h():\n    import new.a\n    def g[old](x: old): return old\n    class D[**old]: pass\n    return new.a.f()\n",
+        ),
+        // Defaults, decorators and the name itself are outside.
+        (
+            "import old.a\n@old.a.d\ndef f[old](x: old = old.a.v, *y: old): return old\n",
+            "import new.a\n@new.a.d\ndef f[old](x: old = new.a.v, *y: old): return old\n",
+        ),
+        // Bounds see them, and what they do not bind.
+        (
+            "import old.a\ndef f[T: old.a.T, U: (T, old.a.U)](x: T) -> old.a.R[U]: ...\nclass C[T: old.a.T](old.a.B[T]): y: old.a.Y[T]\ntype X[T: old.a.T] = old.a.X[T]\n",
+            "import new.a\ndef f[T: new.a.T, U: (T, new.a.U)](x: T) -> new.a.R[U]: ...\nclass C[T: new.a.T](new.a.B[T]): y: new.a.Y[T]\ntype X[T: new.a.T] = new.a.X[T]\n",
+        ),
+        (
+            "import old.a\ndef f[old = int](x: old): ...\nold.a.g()\n",
+            "import new.a\ndef f[old = int](x: old): ...\nnew.a.g()\n",
+        ),
+        // The new name as one is in nobody's way.
+        (
+            "import old.a\ndef f[new](x: new): return x\nold.a.g()\n",
+            "import new.a\ndef f[new](x: new): return x\nnew.a.g()\n",
+        ),
+    ] {
+        becomes(source, expected);
+    }
+    // Where the new name would be the parameter, the old one stays.
+    asks(
+        "import old.a\ndef f[new](x: new): return old.a\n",
+        "old.a",
+        "new.a as old, new as old",
+    );
+    // What the class has bound, its type parameters see.
+    becomes(
+        "import old.a\nclass C:\n    old = 1\n    def m[T: old](self): return old.a\n",
+        "import new.a\nclass C:\n    old = 1\n    def m[T: old](self): return new.a\n",
+    );
+}
+
+#[test]
+fn lines_go_on_in_brackets_however_far_in_they_are() {
+    for (source, expected) in [
+        (
+            "def f():\n    from old.a import (\nb,\nc)\n    return b\n",
+            "def f():\n    from new.a import (\nb,\nc)\n    return b\n",
+        ),
+        (
+            "import old.a\nclass C:\n    def f(self):\n        return old.a.g(\n  1,  # one\n\n# two\n 2)\n    x = [\n'''\n''', old.a.h]\n",
+            "import new.a\nclass C:\n    def f(self):\n        return new.a.g(\n  1,  # one\n\n# two\n 2)\n    x = [\n'''\n''', new.a.h]\n",
+        ),
+        (
+            "if x:\n    y = {\n'a': 1}\n    import old\n    z[old.a] = f(\n)\n",
+            "if x:\n    y = {\n'a': 1}\n    import new\n    z[new.a] = f(\n)\n",
+        ),
+        (
+            "def f():\n    class C[T = int](\nB): pass\n    from old import x\n",
+            "def f():\n    class C[T = int](\nB): pass\n    from new import x\n",
+        ),
+    ] {
+        becomes(source, expected);
+    }
+    // Questions are about the line that they stand on.
+    let source = "def f():\n    g(\n1,\n2)\n    x = 'old.a'\n";
+    let (_, questions) = with(source, None, &moved("old", "new"));
+    assert_eq!(
+        (questions[0].line, questions[0].text.as_str()),
+        (5, "'old.a'")
+    );
+}
+
+#[test]
+fn what_only_one_parser_reads_is_never_passed_over() {
+    let moved = moved("old", "new");
+    for (source, line) in [
+        ("import old.a\n*(a), b = old.a.f()\n", 2),
+        ("import old\ntry:\n    old.f()\nexcept A, B:\n    pass\n", 4),
+    ] {
+        let found = rewrite(source.as_bytes(), None, &moved, &Dynamic::default());
+        match found {
+            Err(Refused::Unfollowed { line: found, .. }) => assert_eq!(found, line, "{source}"),
+            // Or it is read, and all of it.
+            Ok(rewritten) => {
+                let content = String::from_utf8(rewritten.content.unwrap()).unwrap();
+                assert!(!content.contains("old"), "{content}");
+            }
+            other => panic!("{source}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_python_s_compiler_would_not_take_is_refused_with_its_line() {
+    for (source, line) in [
+        ("import old\nif x:\nold.f()\n", 3),
+        ("import old\ndef f():\n        a\n\tb\n", 4),
+        ("import old\nx = 0777\n", 2),
+        ("import old\nx <> old\n", 2),
+        ("import old\nx = 1L\n", 2),
+        ("import old\nx = `old`\n", 2),
+        ("import old\nraise E, 'old'\n", 2),
+        ("import old\nx = ur'old'\n", 2),
+        ("import old\nf(a=1, a=2)\n", 2),
+        ("import old\ndef f(a, a): pass\n", 2),
+        ("import old\ndef f(a=1, b): pass\n", 2),
+        ("import old\nf(a=1, old)\n", 2),
+        ("import old\nreturn old\n", 2),
+        ("import old\nbreak\n", 2),
+        ("import old\nawait old\n", 2),
+        ("import old\nnonlocal old\n", 2),
+        ("import old\nf() = old\n", 2),
+        ("import old\nNone = old\n", 2),
+        ("import old\n*a, *b = old\n", 2),
+        ("import old\nfrom __future__ import annotations\n", 2),
+        ("import old\ntry: pass\nexcept: pass\nexcept E: pass\n", 3),
+        ("import old\nlambda (a, b): old\n", 2),
+        ("import old\nb'\u{e9}'\n", 2),
+        ("import old\n'\\x4'\n", 2),
+        ("import old\n  x = old\n", 2),
+        ("import old\ndef f():\n    from old import *\n", 3),
+    ] {
+        let found = rewrite(
+            source.as_bytes(),
+            None,
+            &moved("old", "new"),
+            &Dynamic::default(),
+        );
+        assert!(
+            matches!(found, Err(Refused::Syntax { line: found, .. }) if found == line),
+            "{source}: {found:?}"
+        );
+    }
 }

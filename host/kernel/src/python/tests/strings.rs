@@ -330,11 +330,9 @@ fn data_is_asked_about_where_it_can_hardly_mean_anything_else() {
     }
     // Answers are about whole lines.
     let mut dynamic = knowing();
-    dynamic
-        .answers
-        .enter(Some("old.core a".to_owned()), Answer::Leave);
+    dynamic.answers.enter(about("old.core a"), Answer::Leave);
     let with = Answer::Replace("other".to_owned());
-    dynamic.answers.enter(Some("old.core b".to_owned()), with);
+    dynamic.answers.enter(about("old.core b"), with);
     let text = "  old.core a\n  old.core b\r\n  old.core c\n";
     for (what, expected, questions) in [
         (
@@ -359,5 +357,124 @@ fn data_is_asked_about_where_it_can_hardly_mean_anything_else() {
             (rewritten.questions.len(), rewritten.used.len()),
             (questions, 2)
         );
+    }
+}
+
+#[test]
+fn what_a_string_says_counts_and_not_how_it_is_written() {
+    for (source, answer) in [
+        (r"x = '\told.core'", r"'\tnew.core'"),
+        (r"x = 'a\nold.core\n'", r"'a\nnew.core\n'"),
+        (r"x = '\x6fld.core'", r"'new.core'"),
+        (r"x = 'old\x2ecore'", r"'new\x2ecore'"),
+        (r"x = '\N{LATIN SMALL LETTER O}ld.core'", r"'new.core'"),
+        (r"x = r'old\.core'", r"r'new\.core'"),
+        (r"x = 'old\\.core'", r"'new\\.core'"),
+        (r"x = r'^\bold[.]core\b$'", r"r'^\bnew[.]core\b$'"),
+        (r"x = r'(old\.core|y)'", r"r'(new\.core|y)'"),
+        (
+            r"x = r'from old\.(\w+) import'",
+            r"r'from new\.(\w+) import'",
+        ),
+        (r"x = rf'old\.{y}'", r"rf'new\.{y}'"),
+        (r"x = r'old\core'", r"r'new\core'"),
+        (r"x = b'\x08old.core'", r"b'\x08new.core'"),
+        ("x = 'a\\\nold.core'", ""),
+        ("x = 'import \\\nold.core'", "'import \\\nnew.core'"),
+    ] {
+        let questions = asked(source, &knowing());
+        if answer.is_empty() {
+            // It is one word with what is before.
+            assert_eq!(questions, [], "{source}");
+        } else {
+            assert_eq!(questions, [(Kind::String, answer.to_owned())], "{source}");
+        }
+    }
+    for source in [
+        r"x = '\told things'",
+        r"x = r'bold\.core'",
+        r"x = '\x62old.core'",
+        r"'''\told.core'''",
+    ] {
+        assert_eq!(asked(source, &knowing()), [], "{source}");
+    }
+    // With more than one component.
+    let moved = moved("top.old", "far.new");
+    let rewritten = rewrite(br"x = r'top\.old\.core'", None, &moved, &knowing()).unwrap();
+    assert_eq!(rewritten.questions[0].answers[0], r"r'far\.new\.core'");
+    // Only what stands there as it is is rewritten without being asked about.
+    let strings = Dynamic {
+        strings: true,
+        ..knowing()
+    };
+    let questions = asked(r"x = 'old\x2ecore', 'old.core'", &strings);
+    assert_eq!(questions.len(), 1, "{questions:?}");
+    // A pickle.
+    let rewritten = rewrite(
+        b"x = b'cold.core\\nT\\n.'",
+        None,
+        &super::moved("old", "new"),
+        &knowing(),
+    );
+    assert_eq!(rewritten.unwrap().questions[0].kind, Kind::String);
+}
+
+#[test]
+fn one_text_in_several_places_can_have_several_answers() {
+    let source = "x = 'old.a'\ny = 'old.a'\nz = 'old.a'\n";
+    let at = |line: usize| About {
+        text: Some("'old.a'".to_owned()),
+        line: Some(line),
+    };
+    let mut dynamic = Dynamic::default();
+    dynamic.answers.enter(at(1), Answer::Leave);
+    let with = Answer::Replace("'new.b'".to_owned());
+    dynamic.answers.enter(at(2), with);
+    let rewritten = rewrite(source.as_bytes(), None, &moved("old", "new"), &dynamic).unwrap();
+    assert_eq!(
+        rewritten.content.as_deref(),
+        Some(&b"x = 'old.a'\ny = 'new.b'\nz = 'old.a'\n"[..])
+    );
+    let lines = rewritten.questions.iter().map(|question| question.line);
+    assert_eq!(lines.collect::<Vec<_>>(), [3]);
+    assert_eq!(rewritten.used.len(), 2);
+    // What is said of all of them stands behind what is said of one.
+    dynamic.answers.enter(about("'old.a'"), Answer::Leave);
+    let rewritten = rewrite(source.as_bytes(), None, &moved("old", "new"), &dynamic).unwrap();
+    assert_eq!((rewritten.questions.len(), rewritten.edits.len()), (0, 1));
+    // Afterwards the file may have other lines.
+    let after = dynamic.answers.afterwards();
+    assert!(after.of("'old.a'", 9).is_some() && after.of("'new.b'", 9).is_some());
+}
+
+#[test]
+fn a_long_question_can_be_answered() {
+    let long = format!("'old.a {}'", "x".repeat(300));
+    let source = format!("f({long})\n");
+    let dynamic = |text: &str, line: Option<usize>| {
+        let mut dynamic = knowing();
+        dynamic.known = std::iter::once("a".to_owned())
+            .collect::<std::collections::BTreeSet<_>>()
+            .into();
+        let about = About {
+            text: Some(text.to_owned()),
+            line,
+        };
+        dynamic
+            .answers
+            .enter(about, Answer::Replace("'new'".to_owned()));
+        dynamic
+    };
+    for (text, line, is_taken) in [
+        (long.clone(), None, true),
+        (shown(&long), Some(1), true),
+        (shown(&long), Some(2), false),
+        // Nobody has said all of what is to go.
+        (shown(&long), None, false),
+    ] {
+        let dynamic = dynamic(&text, line);
+        let rewritten = rewrite(source.as_bytes(), None, &moved("old", "new"), &dynamic).unwrap();
+        assert_eq!(rewritten.content.is_some(), is_taken, "{line:?}");
+        assert_eq!(rewritten.questions.is_empty(), is_taken, "{line:?}");
     }
 }

@@ -79,8 +79,14 @@ impl Migration<'_> {
             error,
         };
         let place = self.place(&path, None);
-        let rewritten = python::rewrite(content, place.as_ref(), &self.moved, dynamic);
-        let rewritten = rewritten.map_err(refused)?;
+        let rewritten = match python::rewrite(content, place.as_ref(), &self.moved, dynamic) {
+            Err(error @ python::Refused::Unfollowed { .. }) => {
+                let asked = self.plan_unread(&path, content, &error);
+                after.tell(&asked.questions);
+                return Ok(());
+            }
+            other => other.map_err(refused)?,
+        };
         let edits = rewritten.edits.iter();
         after.legacy = edits
             .map(|edit| shown(&path, edit.line, &edit.was))
@@ -118,11 +124,12 @@ impl Migration<'_> {
 
 /// The source that a compiled module stands for: `a/b.cpython-311-x86_64-linux-gnu.so` is what
 /// `a/b.py` would be.
-fn source_of(path: &str) -> String {
-    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+pub(super) fn source_of(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let folder = &path[..path.len() - name.len()];
     let is_compiled = [".so", ".pyd"].iter().any(|end| name.ends_with(end));
     match name.split_once('.') {
-        Some((stem, _)) if is_compiled => format!("{folder}/{stem}.py"),
+        Some((stem, _)) if is_compiled => format!("{folder}{stem}.py"),
         _ => path.to_owned(),
     }
 }
@@ -176,6 +183,7 @@ mod tests {
             leave: vec![Leave {
                 file: "src/old/a.py".to_owned(),
                 text: Some("'old.name'".to_owned()),
+                line: None,
             }],
             replace: Vec::new(),
         }
@@ -206,10 +214,9 @@ mod tests {
         // Its data, and sources without a part in it.
         assert_eq!(legacy("src/new/data.json", "\"old.x\"\n").len(), 1);
         assert_eq!(legacy("setup.py", "from old import x\n").len(), 1);
-        assert_eq!(
-            legacy("setup.py", "from x import old\nprint 'old'\n"),
-            [""; 0]
-        );
+        assert_eq!(legacy("setup.py", "from x import old\n"), [""; 0]);
+        // What can't be read is no proof.
+        assert_eq!(legacy("setup.py", "print 'old.x'\n").len(), 1);
         assert!(migration.is_legacy("src/old/a.py") && !migration.is_legacy("src/older.py"));
     }
 

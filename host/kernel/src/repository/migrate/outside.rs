@@ -1,47 +1,154 @@
-//! Python files that have no part in a migration and import the package all the same: `setup.py`,
-//! an example that nobody named. They would break unseen, so each is a question.
+//! Files that have no part in a migration and use the package all the same: `setup.py`, an
+//! example, a script, a pickle that nobody named. They would break unseen, so each is a question;
+//! what only may mean the package is told. So is a source that can't be read.
 
-use super::{Migration, Planned, planned};
-use crate::python::{self, Answer, Answers, Kind, Question, Rewritten, shown};
+use super::{Migration, Planned, data, planned};
+use crate::python::{
+    self, Answer, Answers, Kind, Mentions, Question, Rewritten, may_name, rewrite_text, shown,
+};
+use crate::repository::config::FILE;
+
+/// What the names of pickles end with: they may be longer than other data.
+const PICKLES: [&str; 5] = ["pkl", "pickle", "pck", "dill", "joblib"];
 
 impl Migration<'_> {
-    /// What is asked about the file at `path`, if it imports the package.
-    pub(super) fn plan_outside(&self, path: &str, content: &[u8]) -> Planned {
-        let Some(question) = self.outside(path, content) else {
-            return planned(path, Rewritten::default());
+    /// Whether a file that is no Python and has no part in it is read: what it could say of the
+    /// package is told.
+    pub fn is_elsewhere(&self, path: &str, bytes: u64) -> bool {
+        let is_pickle = super::ending(path).is_some_and(|end| PICKLES.contains(&end));
+        let most = if is_pickle {
+            python::BYTES_MAX
+        } else {
+            super::DATA_BYTES_MAX
         };
+        !self.has(path)
+            && !super::is_python(path)
+            && path != FILE
+            && usize::try_from(bytes).is_ok_and(|bytes| bytes <= most)
+    }
+
+    /// What is asked about the Python file at `path`, if it imports the package.
+    pub(super) fn plan_outside(&self, path: &str, content: &[u8]) -> Planned {
+        let place = self.place(path, None);
+        let dynamic = self.dynamic(Answers::default());
+        let found = match python::rewrite(content, place.as_ref(), &self.moved, &dynamic) {
+            Ok(found) => found,
+            Err(error) => return self.plan_unread(path, content, &error),
+        };
+        let asked = found.questions.iter();
+        let (sure, unsure): (Vec<&Question>, Vec<&Question>) =
+            asked.partition(|question| self.is_sure(question));
+        let edits = found.edits.iter().map(|edit| (edit.line, &edit.was));
+        let asked = sure.iter().map(|question| (question.line, &question.text));
+        if let Some((line, text)) = edits.chain(asked).min() {
+            let answer = format!("name {path} in [migrate] imports");
+            let why = "uses the moved package, and has no part in the migration";
+            let question = Question {
+                answers: vec![answer, "leave it".to_owned()],
+                kind: Kind::OutsideScope,
+                line,
+                text: shown(text),
+                why,
+            };
+            return self.asked(path, question);
+        }
+        let notes = unsure.first().map(|question| {
+            let (line, text) = (question.line, &question.text);
+            format!(
+                "{path}:{line}: {text} may name the moved package; if it does, name {path} in [migrate] imports"
+            )
+        });
+        Planned {
+            notes: notes.into_iter().collect(),
+            ..planned(path, Rewritten::default())
+        }
+    }
+
+    /// What is said of a file that is no Python and that nobody named.
+    pub(super) fn plan_elsewhere(&self, path: &str, content: &[u8]) -> Planned {
+        if let Some(module) = python::module_in_pickle(content, &self.moved.from.to_string()) {
+            return self.plan_pickle(path, &module);
+        }
+        if is_script(content) {
+            let mut planned = self.plan_outside(path, content);
+            for question in &mut planned.questions {
+                // It can't be one of the sources.
+                question.answers = vec![
+                    format!("name {path} in [migrate] mentions"),
+                    "leave it".to_owned(),
+                ];
+            }
+            return planned;
+        }
+        let asked = data(content).map(|text| {
+            let dynamic = self.dynamic(Answers::default());
+            rewrite_text(text, &self.moved, &dynamic, Mentions::CertainAsked).questions
+        });
+        let first = asked.unwrap_or_default().into_iter().next();
+        let notes = first.map(|question| {
+            format!(
+                "{path}:{}: names the moved package: {}; if that is to follow, name {path} in [migrate] mentions or questions",
+                question.line,
+                question.text.escape_debug()
+            )
+        });
+        Planned {
+            notes: notes.into_iter().collect(),
+            ..planned(path, Rewritten::default())
+        }
+    }
+
+    /// What is asked about a pickle.
+    pub(super) fn plan_pickle(&self, path: &str, module: &str) -> Planned {
+        let question = Question {
+            answers: vec![
+                "make it again after the move".to_owned(),
+                "leave it".to_owned(),
+            ],
+            kind: Kind::Mention,
+            line: 1,
+            text: module.to_owned(),
+            why: "is a module of the moved package that a pickle names",
+        };
+        self.asked(path, question)
+    }
+
+    /// What is asked about a source that can't be read or followed, if it may mean the package.
+    pub(super) fn plan_unread(
+        &self,
+        path: &str,
+        content: &[u8],
+        error: &python::Refused,
+    ) -> Planned {
+        let text = String::from_utf8_lossy(content);
+        let name = self.moved.from.last();
+        let is_source = self.is_source(path);
+        if !is_source && !may_name(&text, name) {
+            return planned(path, Rewritten::default());
+        }
+        let named = text.lines().zip(1..).find(|(line, _)| may_name(line, name));
+        let line = named.map_or(error.line().unwrap_or(1), |(_, line)| line);
+        let shows = text.lines().nth(line - 1).unwrap_or_default().trim();
+        let question = Question {
+            answers: vec![format!("correct it ({error})"), "leave it".to_owned()],
+            kind: Kind::Unfollowed,
+            line,
+            text: shown(shows),
+            why: "may mean the moved package, in a file that can't be read as Python 3",
+        };
+        self.asked(path, question)
+    }
+
+    /// A file with this question, unless it is answered.
+    fn asked(&self, path: &str, question: Question) -> Planned {
         let mut planned = planned(path, Rewritten::default());
-        match self.answers(path).of(&question.text) {
-            Some((text, Answer::Leave)) => {
-                planned.used.insert(text.clone());
+        match self.answers(path).of(&question.text, question.line) {
+            Some((about, Answer::Leave)) => {
+                planned.used.insert(about.clone());
             }
             _ => planned.questions.push(question),
         }
         planned
-    }
-
-    /// The first place at which it does. What is no Python 3 imports nothing.
-    pub(super) fn outside(&self, path: &str, content: &[u8]) -> Option<Question> {
-        let place = self.place(path, None);
-        let dynamic = self.dynamic(Answers::default());
-        let found = python::rewrite(content, place.as_ref(), &self.moved, &dynamic).ok()?;
-        let edits = found.edits.iter().map(|edit| (edit.line, &edit.was));
-        let asked = found
-            .questions
-            .iter()
-            .filter(|question| self.is_sure(question));
-        let asked = asked.map(|question| (question.line, &question.text));
-        let (line, text) = edits.chain(asked).min()?;
-        Some(Question {
-            answers: vec![
-                format!("name {path} in [migrate] imports"),
-                "leave it".to_owned(),
-            ],
-            kind: Kind::OutsideScope,
-            line,
-            text: shown(text),
-            why: "uses the moved package, and has no part in the migration",
-        })
     }
 
     /// Whether a question is about the package for sure: a string of its name alone may be one of
@@ -53,6 +160,13 @@ impl Migration<'_> {
         question.kind != Kind::String
             || text.trim_matches(['"', '\'']) != self.moved.from.to_string()
     }
+}
+
+/// Whether the first line says that Python runs it.
+fn is_script(content: &[u8]) -> bool {
+    let first = content.split(|byte| *byte == b'\n').next();
+    let first = String::from_utf8_lossy(first.unwrap_or_default());
+    first.starts_with("#!") && first.contains("python")
 }
 
 #[cfg(test)]
@@ -88,15 +202,69 @@ mod tests {
             );
         }
         for content in [
-            // No Python 3, other packages, words.
-            "import old\nprint 'x'\n",
+            // Other packages, words.
+            "print 'older'\n",
             "import older\nfrom . import old\nx.old\n",
             "# import old\n'''import old.a'''\nname = 'old'\n",
         ] {
             assert_eq!(asked("src/other.py", content), [], "{content}");
         }
+        for content in [
+            "\nprint 'x'\nimport old\n",
+            "import os\nif x:\nimport old\n",
+            "x = 0777\n\nold.a\n",
+            "import os\n\nx = '\\told.a\n",
+            "# coding: utf-16\n\nimport old\n",
+        ] {
+            let questions = asked("tools/two.py", content);
+            let found: Vec<_> = questions.iter().map(|one| (one.kind, one.line)).collect();
+            assert_eq!(found, [(Kind::Unfollowed, 3)], "{content}");
+        }
         let planned = migration.plan("conftest.py", b"import old.a\n").unwrap();
         assert_eq!((planned.questions.len(), planned.used.len()), (0, 1));
         assert!(!migration.is_outside("tests/t.py") && !migration.is_outside("Makefile"));
+    }
+
+    #[test]
+    fn scripts_and_pickles_that_nobody_named_are_asked_about_and_texts_told() {
+        let text = "[migrate]\nfrom = 'old'\nto = 'new'\n";
+        let config = Config::parse(text).unwrap().migrate.unwrap();
+        let migration = Migration::of(&config).unwrap().among(["old/core.py"]);
+        let planned = |path: &str, content: &[u8]| {
+            assert!(
+                migration.is_elsewhere(path, 1) || migration.is_outside(path),
+                "{path}"
+            );
+            let planned = migration.plan(path, content).unwrap();
+            let asked = planned.questions.iter().map(|one| (one.kind, one.line));
+            (asked.collect::<Vec<_>>(), planned.notes.len())
+        };
+        let outside = |line| vec![(Kind::OutsideScope, line)];
+        for (path, content, expected) in [
+            (
+                "bin/tool",
+                &b"#!/usr/bin/env python3\nimport old.core\n"[..],
+                (outside(2), 0),
+            ),
+            (
+                "bin/tool",
+                b"#!/usr/bin/python\nimport older\n",
+                (vec![], 0),
+            ),
+            (
+                "data/x.pkl",
+                b"\x80\x02cold.core\nT\n.",
+                (vec![(Kind::Mention, 1)], 0),
+            ),
+            ("Makefile", b"run:\n\tpython -m old\n", (vec![], 1)),
+            ("notes.txt", b"as in the old days\n", (vec![], 0)),
+            ("image.png", b"\0\xff import old.core\n", (vec![], 0)),
+            ("tools/x.py", b"path = 'old'\n", (vec![], 1)),
+        ] {
+            assert_eq!(planned(path, content), expected, "{path}");
+        }
+        assert!(!migration.is_elsewhere("coo.toml", 1));
+        assert!(!migration.is_elsewhere("a.txt", 1 << 21));
+        assert!(migration.is_elsewhere("a.pkl", 1 << 21));
     }
 }

@@ -1,7 +1,9 @@
 //! Entries of a configuration that match nothing: mostly a name that was mistyped, or an answer to
-//! a question that nobody asks any more. They are told, and are no error.
+//! a question that nobody asks any more. They are told; a text that was to take a place and has
+//! taken none is refused.
 
-use super::{Migration, Planned, is_python};
+use super::{Migration, Planned, Refused, is_python};
+use crate::python::{About, shown};
 use crate::repository::scope::Scope;
 
 /// A line for each of them. `planned` is of every file that was read, `there` every file there is.
@@ -50,12 +52,8 @@ pub fn unmatched(migration: &Migration<'_>, planned: &[Planned], there: &[String
             "Python files, which are rewritten by their syntax",
         );
     }
-    let is_used = |file: &str, text: Option<&String>| {
-        let mut files = planned.iter().filter(|planned| planned.path == file);
-        files.any(|planned| planned.used.contains(&text.cloned()))
-    };
     for leave in &config.leave {
-        if !is_used(&leave.file, leave.text.as_ref()) {
+        if !is_used(planned, &leave.file, &leave.about()) {
             let about = leave.text.as_deref().unwrap_or("anything");
             lines.push(format!(
                 "[migrate] leave: nothing is asked about {about} in {}",
@@ -63,15 +61,28 @@ pub fn unmatched(migration: &Migration<'_>, planned: &[Planned], there: &[String
             ));
         }
     }
-    for replace in &config.replace {
-        if !is_used(&replace.file, Some(&replace.text)) {
-            lines.push(format!(
-                "[migrate] replace: nothing is asked about {} in {}",
-                replace.text, replace.file
-            ));
-        }
-    }
     lines
+}
+
+/// The first text that was to take a place which there is not: a person is sure that it is done.
+pub fn unreplaced(migration: &Migration<'_>, planned: &[Planned]) -> Result<(), Refused> {
+    let replace = migration.config.replace.iter();
+    let mut unused = replace.filter(|replace| !is_used(planned, &replace.file, &replace.about()));
+    match unused.next() {
+        None => Ok(()),
+        Some(replace) => Err(Refused::Unreplaced {
+            file: replace.file.clone(),
+            line: replace
+                .line
+                .map_or_else(String::new, |line| format!(", line {line}")),
+            text: shown(&replace.text),
+        }),
+    }
+}
+
+fn is_used(planned: &[Planned], file: &str, about: &About) -> bool {
+    let mut files = planned.iter().filter(|planned| planned.path == file);
+    files.any(|planned| planned.used.contains(about))
 }
 
 #[cfg(test)]
@@ -95,7 +106,10 @@ leave = [
     { file = 'Makefile' },
     { file = 'gone' },
 ]
-replace = [{ file = 'old/a.py', text = 'old.c', with = 'new.c as old' }]
+replace = [
+    { file = 'old/a.py', text = 'old.c', with = 'new.c as old' },
+    { file = 'old/a.py', line = 1, text = 'old.d', with = 'new.d' },
+]
 ";
         let config = Config::parse(text).unwrap().migrate.unwrap();
         let migration = Migration::of(&config).unwrap();
@@ -121,6 +135,11 @@ replace = [{ file = 'old/a.py', text = 'old.c', with = 'new.c as old' }]
                 "[migrate] leave: nothing is asked about 'old' in tests/a.py",
                 "[migrate] leave: nothing is asked about anything in gone",
             ]
+        );
+        let refused = unreplaced(&migration, &planned).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "[migrate] replace: nothing is asked about 'old.d' in old/a.py, line 1; correct the entry, or take it out"
         );
     }
 }
