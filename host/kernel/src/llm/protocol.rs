@@ -10,6 +10,7 @@ pub mod finish;
 pub mod judge;
 pub mod parse;
 pub mod retry;
+pub mod sense;
 pub mod stated;
 pub mod stream;
 

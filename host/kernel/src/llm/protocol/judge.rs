@@ -13,7 +13,8 @@ use super::super::{Completion, FinishReason, Request, Usage};
 use super::failure::Failure;
 use super::finish::End;
 use super::parse;
-use super::stated::{Sense, Stated};
+use super::sense::Sense;
+use super::stated::Stated;
 
 /// Of names and ids.
 const NAME_CHARS_MAX: usize = 200;
@@ -573,3 +574,5 @@ fn rejection(found: &Found, stated: &Stated, site: &Site<'_>) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod total;
