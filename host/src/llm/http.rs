@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime};
 use coo_kernel::llm::protocol::{self, Origin, Received, Verdict, retry};
 use coo_kernel::llm::{Answer, Provenance, Refusal, Request};
 use ureq::http::{HeaderValue, Response, header};
-use ureq::tls::TlsConfig;
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body};
 
@@ -99,7 +99,12 @@ impl Client {
         let through = proxy.as_ref().map_or_else(String::new, |proxy| {
             format!(" (through the proxy {})", proxy::place(proxy))
         });
-        let mut config = Agent::config_builder()
+        let roots = if target.encrypted {
+            trust::from_environment()?
+        } else {
+            RootCerts::WebPki
+        };
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(proxy)
@@ -109,12 +114,8 @@ impl Client {
             .max_idle_age(IDLE_MAX)
             .user_agent(concat!("coo/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
             .build();
-        if target.encrypted {
-            let roots = trust::from_environment()?;
-            let tls = TlsConfig::builder().root_certs(roots).build();
-            config = config.new_builder().tls_config(tls).build();
-        }
         Ok(Self {
             authorization: endpoint.api_key.as_ref().map(bearer).transpose()?,
             site: Site {
