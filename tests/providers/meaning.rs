@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::support::model_server::{ModelServer, Response};
 use super::*;
 
 #[test]

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::support::model_server::{ModelServer, Response};
 use super::*;
 
 const PARAMETERS: [&str; 4] = ["max_tokens", "seed", "temperature", "top_p"];

@@ -16,7 +16,7 @@ mod unpack;
 mod waiter;
 
 use std::fmt;
-use std::io::{self, Read as _};
+use std::io::Read as _;
 use std::time::{Duration, SystemTime};
 
 use coo_kernel::llm::protocol::{self, Origin, Received, Verdict, retry};
@@ -460,7 +460,7 @@ fn read_body(response: &mut Response<Body>) -> Result<Vec<u8>, Lost> {
     match read {
         Ok(_) => Ok(body),
         Err(error) => Err(Lost {
-            error: io::Error::into(error),
+            error: error.into(),
             body: Some((body.len() as u64, announced)),
         }),
     }
