@@ -28,6 +28,8 @@ pub struct InDoubt {
     pub nth: u64,
     /// The model asked.
     pub model: String,
+    /// How long its answer might be, in tokens; `None` where the descriptor sends no bound.
+    pub max_tokens: Option<u32>,
 }
 
 /// What `resume` found to do.
@@ -122,6 +124,7 @@ fn named(seq: u64, body: &str) -> Result<InDoubt> {
         seq,
         request_sha256: intent.sha256,
         nth: intent.nth,
+        max_tokens: request.max_tokens,
         model: request.model,
     })
 }

@@ -36,6 +36,8 @@ pub struct Options {
     pub wall_clock_max: Duration,
     /// Take the digest of each step's memories at its end.
     pub digest_memory: bool,
+    /// Gets one line where the run waits for something outside.
+    pub say: fn(&str),
 }
 
 impl Default for Options {
@@ -45,6 +47,7 @@ impl Default for Options {
             // An hour: fuel ends a run long before; this is for what fuel can't see.
             wall_clock_max: Duration::from_hours(1),
             digest_memory: false,
+            say: |_| {},
         }
     }
 }
@@ -170,7 +173,8 @@ impl Stage {
                 &config,
                 &surroundings,
                 bundle::frozen(),
-            ),
+            )
+            .saying(options.say),
             decisions: settled.decisions,
             root,
             store,

@@ -193,6 +193,7 @@ fn unknown_provenance() -> Provenance {
         response_id: None,
         provider: None,
         system_fingerprint: None,
+        finish_reason: None,
         note: None,
     }
 }

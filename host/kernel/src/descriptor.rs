@@ -219,19 +219,26 @@ impl Descriptor {
             top_p,
             ..
         } = self.llm;
-        if max_tokens == 0 {
-            return Err(field("llm.max_tokens", "0 found; at least 1 needed"));
-        }
-        if !(0.0..=2.0).contains(&temperature) || temperature.is_sign_negative() {
+        if max_tokens == Some(0) {
             return Err(field(
-                "llm.temperature",
-                format!("{temperature} found; 0 to 2 needed"),
+                "llm.max_tokens",
+                "0 found; at least 1 needed, or null to send none",
             ));
         }
-        if !(top_p > 0.0 && top_p <= 1.0) {
+        if let Some(temperature) = temperature
+            && (!(0.0..=2.0).contains(&temperature) || temperature.is_sign_negative())
+        {
+            return Err(field(
+                "llm.temperature",
+                format!("{temperature} found; 0 to 2 needed, or null to send none"),
+            ));
+        }
+        if let Some(top_p) = top_p
+            && !(top_p > 0.0 && top_p <= 1.0)
+        {
             return Err(field(
                 "llm.top_p",
-                format!("{top_p} found; above 0, at most 1 needed"),
+                format!("{top_p} found; above 0, at most 1 needed, or null to send none"),
             ));
         }
         for (name, value) in &self.environment {

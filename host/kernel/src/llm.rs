@@ -2,6 +2,8 @@
 //! is frozen, and the two decisions about them (which model, which sampling).
 //! Never talks to a model. Fields stand in key order: see `canonical::to_string_sorted`.
 
+pub mod protocol;
+
 use serde::{Deserialize, Serialize};
 
 use crate::canonical;
@@ -33,27 +35,28 @@ pub struct Message {
     pub role: Role,
 }
 
-/// What the descriptor forces on every call of the mission (spec v1.1 §2.3).
+/// What the descriptor forces on every call of the mission (spec v1.1 §2.3). A parameter that is
+/// `null` there is `None` here: it is not sent, and the model's own default holds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sampling {
     /// Upper bound of the answer's length, in tokens.
-    pub max_tokens: u32,
+    pub max_tokens: Option<u32>,
     /// Sent to providers that take one.
-    pub seed: u64,
+    pub seed: Option<u64>,
     /// 0 is greedy.
-    pub temperature: f64,
+    pub temperature: Option<f64>,
     /// 1 is the whole distribution.
-    pub top_p: f64,
+    pub top_p: Option<f64>,
 }
 
 impl Default for Sampling {
     fn default() -> Self {
         Self {
-            max_tokens: 256,
-            seed: 0,
-            temperature: 0.0,
-            top_p: 1.0,
+            max_tokens: Some(256),
+            seed: Some(0),
+            temperature: Some(0.0),
+            top_p: Some(1.0),
         }
     }
 }
@@ -72,22 +75,23 @@ pub struct Asked {
 }
 
 /// The whole request: model, messages and every sampling parameter. Its canonical form is
-/// what the journal holds, and the SHA-256 of that is the key of the frozen store.
+/// what the journal holds, and the SHA-256 of that is the key of the frozen store. A parameter
+/// that is left out stands there as `null`, and is not sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// See `Sampling`.
-    pub max_tokens: u32,
+    pub max_tokens: Option<u32>,
     /// The conversation.
     pub messages: Vec<Message>,
     /// The model, as the provider names it.
     pub model: String,
     /// See `Sampling`.
-    pub seed: u64,
+    pub seed: Option<u64>,
     /// See `Sampling`.
-    pub temperature: f64,
+    pub temperature: Option<f64>,
     /// See `Sampling`.
-    pub top_p: f64,
+    pub top_p: Option<f64>,
 }
 
 impl Request {
@@ -103,11 +107,11 @@ impl Request {
 pub enum FinishReason {
     /// The model ended it.
     Stop,
-    /// Cut off at `max_tokens`.
+    /// Cut off at `max_tokens`, or where the model's context ended.
     Length,
-    /// Withheld by the provider.
+    /// Withheld by the provider, as a whole or in part.
     ContentFilter,
-    /// Another reason, or none given.
+    /// No reason given. A reason that is not known is no answer at all: see `protocol::finish`.
     Other,
 }
 
@@ -141,7 +145,7 @@ pub struct Completion {
 pub enum Refusal {
     /// Against the descriptor or a limit; decided here.
     Refused(String),
-    /// The provider refused this very request.
+    /// The provider refused this very request, or the model to answer it.
     Rejected(String),
 }
 
@@ -169,6 +173,10 @@ pub struct Provenance {
     pub provider: Option<String>,
     /// The provider's word on its software and weights.
     pub system_fingerprint: Option<String>,
+    /// The provider's own word for why the answer ended, where it is not one of the three that
+    /// `FinishReason` has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish_reason: Option<String>,
     /// Free text of whoever recorded it (engine, weights).
     pub note: Option<String>,
 }
@@ -190,11 +198,6 @@ pub fn resolve_model<'a>(
 /// Applies the descriptor's sampling to what the guest asked. A parameter that disagrees is
 /// refused with both values, never silently changed.
 pub fn force(asked: Asked, model: &str, sampling: &Sampling) -> Result<Request, Refusal> {
-    let disagree = |name: &str, asked: f64, forced: f64| {
-        Refusal::Refused(format!(
-            "{name} {asked} asked, but the descriptor fixes it at {forced}; leave it out"
-        ))
-    };
     if asked.messages.is_empty() {
         return Err(Refusal::Refused(
             "no messages; a request needs at least one".to_owned(),
@@ -204,17 +207,15 @@ pub fn force(asked: Asked, model: &str, sampling: &Sampling) -> Result<Request, 
         ("temperature", asked.temperature, sampling.temperature),
         ("top-p", asked.top_p, sampling.top_p),
     ] {
-        if let Some(value) = value
-            && value.to_bits() != forced.to_bits()
-        {
-            return Err(disagree(name, value, forced));
-        }
+        agree(name, value, forced)?;
     }
-    let max_tokens = asked.max_tokens.unwrap_or(sampling.max_tokens);
-    if max_tokens == 0 || max_tokens > sampling.max_tokens {
+    let max_tokens = asked.max_tokens.or(sampling.max_tokens);
+    let most = sampling.max_tokens.unwrap_or(u32::MAX);
+    if let Some(max_tokens) = max_tokens
+        && !(1..=most).contains(&max_tokens)
+    {
         return Err(Refusal::Refused(format!(
-            "max-tokens {max_tokens} asked; the descriptor allows 1 to {}",
-            sampling.max_tokens
+            "max-tokens {max_tokens} asked; the descriptor allows 1 to {most}"
         )));
     }
     Ok(Request {
@@ -225,6 +226,20 @@ pub fn force(asked: Asked, model: &str, sampling: &Sampling) -> Result<Request, 
         temperature: sampling.temperature,
         top_p: sampling.top_p,
     })
+}
+
+/// Whether a parameter that the guest gives is the descriptor's.
+fn agree(name: &str, asked: Option<f64>, forced: Option<f64>) -> Result<(), Refusal> {
+    match (asked, forced) {
+        (None, _) => Ok(()),
+        (Some(asked), Some(forced)) if asked.to_bits() == forced.to_bits() => Ok(()),
+        (Some(asked), Some(forced)) => Err(Refusal::Refused(format!(
+            "{name} {asked} asked, but the descriptor fixes it at {forced}; leave it out"
+        ))),
+        (Some(asked), None) => Err(Refusal::Refused(format!(
+            "{name} {asked} asked, but the descriptor leaves it out (null); leave it out too"
+        ))),
+    }
 }
 
 #[cfg(test)]
@@ -263,7 +278,7 @@ mod tests {
             max_tokens: Some(16),
             ..asked()
         };
-        assert_eq!(force(smaller, "m", &sampling).unwrap().max_tokens, 16);
+        assert_eq!(force(smaller, "m", &sampling).unwrap().max_tokens, Some(16));
         for bad in [
             Asked {
                 max_tokens: Some(257),
@@ -298,6 +313,36 @@ mod tests {
     }
 
     #[test]
+    fn what_the_descriptor_leaves_out_is_said_and_not_to_be_given() {
+        let sampling: Sampling =
+            serde_json::from_str(r#"{"temperature": null, "seed": null, "max_tokens": null}"#)
+                .unwrap();
+        let request = force(asked(), "m", &sampling).unwrap();
+        assert_eq!(
+            canonical::to_string_sorted(&request).unwrap(),
+            r#"{"max_tokens":null,"messages":[{"content":"hello","role":"user"}],"model":"m","seed":null,"temperature":null,"top_p":1.0}"#
+        );
+        let own_bound = Asked {
+            max_tokens: Some(9),
+            top_p: Some(1.0),
+            ..asked()
+        };
+        assert_eq!(
+            force(own_bound, "m", &sampling).unwrap().max_tokens,
+            Some(9)
+        );
+        let given = Asked {
+            temperature: Some(0.0),
+            ..asked()
+        };
+        let refusal = force(given, "m", &sampling).unwrap_err();
+        assert!(
+            matches!(&refusal, Refusal::Refused(text) if text.contains("leaves it out (null)")),
+            "{refusal:?}"
+        );
+    }
+
+    #[test]
     fn every_part_of_a_request_is_in_its_digest() {
         let base = force(asked(), "m", &Sampling::default()).unwrap();
         let digest = base.digest().unwrap();
@@ -307,19 +352,27 @@ mod tests {
                 ..base.clone()
             },
             Request {
-                seed: 1,
+                seed: Some(1),
                 ..base.clone()
             },
             Request {
-                top_p: 0.5,
+                seed: None,
                 ..base.clone()
             },
             Request {
-                temperature: 1.0,
+                top_p: Some(0.5),
                 ..base.clone()
             },
             Request {
-                max_tokens: 1,
+                temperature: Some(1.0),
+                ..base.clone()
+            },
+            Request {
+                temperature: None,
+                ..base.clone()
+            },
+            Request {
+                max_tokens: Some(1),
                 ..base.clone()
             },
             Request {

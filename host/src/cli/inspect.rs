@@ -304,6 +304,13 @@ fn model_call(call: &ModelCall) -> String {
         for line in extra {
             let _ = writeln!(text, "            {}", print::one_line(line));
         }
+        if let Some(word) = &provenance.finish_reason {
+            let _ = writeln!(
+                text,
+                "            finish reason '{}'",
+                print::one_line(word)
+            );
+        }
     }
     if call.finish_reason == Some(FinishReason::Length) {
         text.push_str("  Note:     cut off at max_tokens; the answer is incomplete\n");

@@ -72,9 +72,14 @@ fn in_doubt(id: MissionId, call: &InDoubt) -> String {
         request_sha256,
         nth,
         model,
+        max_tokens,
     } = call;
+    let most = max_tokens.map_or_else(
+        || "any length".to_owned(),
+        |tokens| format!("at most {tokens} tokens"),
+    );
     format!(
-        "mission {id}: model call at event {seq} is in doubt: request {} (time {nth} in this run, model {model}) left and has no answer on record, so it may have been made and charged for; 'coo resume {id} --resend' sends it again",
+        "mission {id}: model call at event {seq} is in doubt: request {} (time {nth} in this run, model {model}, an answer of {most}) left and has no answer on record, so it may have been made and charged for; 'coo resume {id} --resend' sends it again",
         request_sha256.short()
     )
 }

@@ -62,6 +62,7 @@ impl Answering {
                 _ => Freshness::Default,
             },
             wall_clock_max: Duration::from_secs(self.timeout),
+            say: print::note,
             ..run::Options::default()
         }
     }

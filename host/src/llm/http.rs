@@ -1,43 +1,52 @@
-//! The client of a chat-completions server: sends a request, retries within bounds, and sorts
-//! what comes back into an answer (part of the deterministic record) or a failure (not).
+//! The client of a chat-completions server: sends a request and brings back what came, retries
+//! within bounds, and keeps connections open between calls. What a response means is the
+//! kernel's to say (`llm::protocol`).
 //!
 //! Invariants: the key goes to the endpoint's own host and into no text; redirects are never
-//! followed. Never reads or writes the frozen store, and keeps no state between calls but
-//! open connections.
+//! followed; what may have been worked on is never sent again. Never reads or writes the frozen
+//! store, and keeps no state between calls but open connections.
 
+mod broken;
+mod connection;
 mod endpoint;
-mod failure;
 mod proxy;
-mod retry;
 mod site;
-mod stated;
+mod trust;
+mod unpack;
 mod waiter;
-mod wire;
 
 use std::fmt;
-use std::io;
+use std::io::Read as _;
 use std::time::{Duration, SystemTime};
 
+use coo_kernel::llm::protocol::{self, Origin, Received, Verdict, retry};
 use coo_kernel::llm::{Answer, Provenance, Refusal, Request};
 use ureq::http::{HeaderValue, Response, header};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body};
 
+pub use coo_kernel::llm::protocol::Failure;
 pub use endpoint::{ApiKey, Endpoint};
-pub use failure::Failure;
 pub use waiter::Waiter;
 
+use broken::{Lost, Meaning, Way};
+use connection::Watch;
 use endpoint::Target;
 use retry::{Next, Situation};
 use site::Site;
-use wire::{Origin, Received, Verdict};
 
 /// An answer is at most some thousand tokens; a body beyond this is not one.
 const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Of an error only a message is read, and the status is known without it.
-const ERROR_BODY_BYTES_MAX: u64 = 64 * 1024;
+const ERROR_BODY_BYTES_MAX: u64 = 256 * 1024;
 /// A reachable server accepts at once; waiting for it as for an answer would hide that it is
 /// not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Servers close idle connections after 5 s and more. A request that meets such a close is in
+/// doubt for nothing, so a connection is given up well before.
+const IDLE_MAX: Duration = Duration::from_secs(3);
+const ASK_ACCOUNT: &str = "look at the provider's account before it is sent again";
 
 /// What a call brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,13 +59,14 @@ pub struct Reply {
 
 /// A call that brought no answer.
 #[derive(Debug, thiserror::Error)]
-#[error("{failure}")]
+#[error("{failure}{at_stake}")]
 pub struct Unanswered {
     /// What happened in the end.
     pub failure: Failure,
-    /// In some attempt a request left and no usable response came back: the server may have
-    /// worked on it.
+    /// The request left and no usable response came back: the server may have worked on it.
     pub in_doubt: bool,
+    /// What may have been paid for, where it is in doubt; empty otherwise.
+    at_stake: String,
 }
 
 /// A client of one endpoint. Blocks the calling thread; may be shared between threads.
@@ -73,6 +83,7 @@ pub struct Client {
     waiter: Waiter,
     /// Names the proxy, where there may be one, without its credentials.
     through: String,
+    say: fn(&str),
 }
 
 impl Client {
@@ -88,14 +99,22 @@ impl Client {
         let through = proxy.as_ref().map_or_else(String::new, |proxy| {
             format!(" (through the proxy {})", proxy::place(proxy))
         });
+        let roots = if target.encrypted {
+            trust::from_environment()?
+        } else {
+            RootCerts::WebPki
+        };
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(proxy)
-            .timeout_connect(Some(CONNECT_TIMEOUT.min(endpoint.timeout)))
+            // Less than the whole, so that it is known which of them has passed.
+            .timeout_connect(Some(CONNECT_TIMEOUT.min(endpoint.timeout * 3 / 4)))
             .timeout_global(Some(endpoint.timeout))
+            .max_idle_age(IDLE_MAX)
             .user_agent(concat!("coo/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
             .build();
         Ok(Self {
             authorization: endpoint.api_key.as_ref().map(bearer).transpose()?,
@@ -103,12 +122,24 @@ impl Client {
                 server: target.server.clone(),
                 key: endpoint.api_key.clone(),
             },
-            agent: Agent::new_with_config(config),
+            agent: Agent::with_parts(
+                config,
+                Watch::new(target.authority()),
+                DefaultResolver::default(),
+            ),
             endpoint,
             target,
             waiter,
             through,
+            say: |_| {},
         })
+    }
+
+    /// The same, with somebody to tell when it waits before another attempt.
+    #[must_use]
+    pub fn saying(mut self, say: fn(&str)) -> Self {
+        self.say = say;
+        self
     }
 
     /// Asks the model, as often as the endpoint's `attempts` allows.
@@ -116,13 +147,7 @@ impl Client {
     /// Takes at most `attempts` times `timeout` plus two minutes of waiting. A provider's
     /// refusal of this very request is a `Reply`; everything operational is a `Failure`.
     pub fn complete(&self, request: &Request) -> Result<Reply, Unanswered> {
-        let mut in_doubt = false;
-        self.ask(request, &mut in_doubt)
-            .map_err(|failure| Unanswered { failure, in_doubt })
-    }
-
-    fn ask(&self, request: &Request, in_doubt: &mut bool) -> Result<Reply, Failure> {
-        let body = wire::request_body(
+        let body = protocol::request_body(
             request,
             &self.endpoint.max_tokens_field,
             self.target.openrouter,
@@ -131,14 +156,19 @@ impl Client {
         let mut attempts_made = 0;
         loop {
             attempts_made += 1;
-            let trouble = match self.attempt(&body, request, in_doubt)? {
+            let trouble = match self.attempt(&body, request) {
                 Outcome::Replied(reply) => return Ok(reply),
+                Outcome::Failed(failure) => return Err(Unanswered::settled(failure)),
+                // The server may have worked on it and may charge for it: not again unasked.
+                Outcome::InDoubt(failure) => {
+                    return Err(Unanswered {
+                        failure,
+                        in_doubt: true,
+                        at_stake: at_stake(request, &self.site),
+                    });
+                }
                 Outcome::Trouble(trouble) => trouble,
             };
-            // Whoever may have worked on it may charge for it: not again without being told.
-            if trouble.status.is_none() && *in_doubt {
-                return Err(self.given_up(trouble, attempts_made));
-            }
             let next = retry::decide(&Situation {
                 attempts_made,
                 attempts_max: self.endpoint.attempts,
@@ -149,63 +179,67 @@ impl Client {
             });
             match next {
                 Next::Wait(wait) => {
+                    (self.say)(&format!(
+                        "model call: {} {trouble}; attempt {} of {} in {:.1} s",
+                        self.site.server,
+                        attempts_made + 1,
+                        self.endpoint.attempts,
+                        wait.as_secs_f64(),
+                    ));
                     (self.waiter.wait)(wait);
                     waited += wait;
                 }
-                Next::GiveUp => return Err(self.given_up(trouble, attempts_made)),
+                Next::GiveUp => {
+                    return Err(Unanswered::settled(self.given_up(trouble, attempts_made)));
+                }
                 Next::Postpone(asked) => {
-                    return Err(Failure::Postponed {
+                    return Err(Unanswered::settled(Failure::Postponed {
                         server: self.site.server.clone(),
                         last: trouble.to_string(),
                         asked_s: asked.as_secs(),
                         limit_s: retry::WAIT_MAX.as_secs(),
-                    });
+                    }));
                 }
             }
         }
     }
 
-    fn attempt(
-        &self,
-        body: &str,
-        request: &Request,
-        in_doubt: &mut bool,
-    ) -> Result<Outcome, Failure> {
+    fn attempt(&self, body: &str, request: &Request) -> Outcome {
         let received = match self.exchange(body) {
             Ok(received) => received,
-            Err(error) => {
-                *in_doubt |= !never_left(&error);
-                return self.broken(&error).map(Outcome::Trouble);
-            }
+            Err(lost) => return self.broken(&lost),
         };
-        let replied = |answer, origin| Outcome::Replied(self.reply(answer, origin));
-        Ok(match wire::judge(&received, request, &self.site) {
-            Verdict::Answered(completion, origin) => {
-                replied(Answer::Completion(completion), origin)
-            }
-            Verdict::Rejected(reason) => {
-                replied(Answer::Error(Refusal::Rejected(reason)), Origin::default())
-            }
-            Verdict::Trouble { status, said } => {
-                // What a proxy says when the model's own server gave no whole answer in time.
-                *in_doubt |= matches!(status, 502 | 504 | 520..=524);
-                Outcome::Trouble(Trouble {
-                    status: Some(status),
-                    retry_after: received.retry_after,
-                    said,
+        let clean = |text: &str, chars_max| self.site.clean(text, chars_max);
+        let site = protocol::Site {
+            server: &self.site.server,
+            clean: &clean,
+        };
+        match protocol::judge(&received, request, &site) {
+            Verdict::Answered(completion, _) if self.site.betrays_key(&completion.text) => {
+                Outcome::InDoubt(Failure::Unusable {
+                    server: self.site.server.clone(),
+                    found: "an answer that contains the API key, which must not be recorded".into(),
+                    next: "keep the key out of the prompt, and replace the key",
                 })
             }
-            Verdict::Failed(failure) => {
-                // A success that can't be read: somebody has worked for it.
-                *in_doubt |= matches!(received.status, 200..=299)
-                    && matches!(failure, Failure::Unusable { .. });
-                return Err(failure);
+            Verdict::Answered(completion, origin) => {
+                Outcome::Replied(self.reply(Answer::Completion(completion), origin))
             }
-        })
+            Verdict::Rejected(reason, origin) => {
+                Outcome::Replied(self.reply(Answer::Error(Refusal::Rejected(reason)), origin))
+            }
+            Verdict::Trouble { status, said } => Outcome::Trouble(Trouble {
+                status: Some(status),
+                retry_after: received.retry_after,
+                said,
+            }),
+            Verdict::Failed(failure) => Outcome::Failed(failure),
+            Verdict::InDoubt(failure) => Outcome::InDoubt(failure),
+        }
     }
 
     /// One request and its whole response.
-    fn exchange(&self, body: &str) -> Result<Received, ureq::Error> {
+    fn exchange(&self, body: &str) -> Result<Received, Lost> {
         let mut request = self
             .agent
             .post(&self.target.url)
@@ -213,7 +247,9 @@ impl Client {
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        let mut response = request.send(body)?;
+        let mut response = request
+            .send(body)
+            .map_err(|error| Lost { error, body: None })?;
         let text = |name| -> Option<String> {
             let value: &HeaderValue = response.headers().get(name)?;
             Some(value.to_str().ok()?.to_owned())
@@ -221,17 +257,27 @@ impl Client {
         let retry_after = text(header::RETRY_AFTER)
             .and_then(|value| retry::parse_retry_after(&value, (self.waiter.now)()));
         let location = text(header::LOCATION);
+        let encodings = text(header::CONTENT_ENCODING).unwrap_or_default();
+        let status = response.status().as_u16();
+        let packed = read_body(&mut response)?;
+        let (body, spoilt) = match unpack::unpack(packed, &encodings, BODY_BYTES_MAX) {
+            Ok(body) => (body, None),
+            Err(wrong) => (Vec::new(), Some(wrong)),
+        };
         Ok(Received {
-            status: response.status().as_u16(),
+            status,
             retry_after,
             location,
-            body: read_body(&mut response)?,
+            body,
+            spoilt,
         })
     }
 
     fn reply(&self, answer: Answer, origin: Origin) -> Reply {
         // The formatter panics on times before the epoch.
         let now = (self.waiter.now)().max(SystemTime::UNIX_EPOCH);
+        // The words that the record has need not be told twice.
+        let is_own = |word: &String| !["stop", "length", "content_filter"].contains(&word.as_str());
         Reply {
             answer,
             provenance: Provenance {
@@ -240,99 +286,99 @@ impl Client {
                 response_id: origin.response_id,
                 provider: origin.provider,
                 system_fingerprint: origin.system_fingerprint,
+                finish_reason: origin.finish_reason.filter(is_own),
                 note: None,
             },
         }
     }
 
-    /// What an exchange that did not finish means: a trouble that may pass, or a failure.
-    fn broken(&self, error: &ureq::Error) -> Result<Trouble, Failure> {
-        let server = format!("{}{}", self.site.server, self.through);
-        let found = self.site.message(&error.to_string());
-        let said = match error {
-            ureq::Error::Timeout(_) => {
-                let limit = humantime::format_duration(self.endpoint.timeout);
-                format!("gave no whole answer in time ({found}; limit {limit})")
-            }
-            ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                "refused the connection".to_owned()
-            }
-            ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                "closed the connection before the answer was complete".to_owned()
-            }
-            // How the TLS layer reports a certificate or a protocol it does not accept.
-            ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-                return Err(insecure(server, found));
-            }
-            ureq::Error::Rustls(_) | ureq::Error::Tls(_) => return Err(insecure(server, found)),
-            ureq::Error::Io(_)
-            | ureq::Error::HostNotFound
-            | ureq::Error::ConnectionFailed
-            | ureq::Error::ConnectProxyFailed(_) => format!("could not be reached ({found})"),
-            other => {
-                let (found, next) = match other {
-                    ureq::Error::BodyExceedsLimit(limit) => (
-                        format!("a body of more than {limit} bytes"),
-                        "check that the base URL is that of a chat-completions API",
-                    ),
-                    _ => (found, "check that the base URL is that of an HTTP server"),
-                };
-                return Err(Failure::Unusable {
-                    server,
-                    found,
-                    next,
-                });
-            }
+    /// What an exchange that did not finish amounts to.
+    fn broken(&self, lost: &Lost) -> Outcome {
+        let way = Way {
+            site: &self.site,
+            through: &self.through,
+            encrypted: self.target.encrypted,
+            limit: self.endpoint.timeout,
         };
-        Ok(Trouble {
-            status: None,
-            retry_after: None,
-            said: format!("{said}{}", self.through),
-        })
+        let is_mistaken = !self.target.encrypted
+            && lost.is_silence()
+            && connection::speaks_tls(self.target.authority());
+        let meaning = if is_mistaken {
+            way.speaks_tls()
+        } else {
+            way.meaning(lost)
+        };
+        match meaning {
+            Meaning::Passing(said) => Outcome::Trouble(Trouble {
+                status: None,
+                retry_after: None,
+                said,
+            }),
+            Meaning::InDoubt(last) => Outcome::InDoubt(Failure::Exhausted {
+                server: self.site.server.clone(),
+                last,
+                attempts: 1,
+                next: ASK_ACCOUNT.to_owned(),
+            }),
+            Meaning::Failed(failure, true) => Outcome::InDoubt(failure),
+            Meaning::Failed(failure, false) => Outcome::Failed(failure),
+        }
     }
 
     fn given_up(&self, trouble: Trouble, attempts: u32) -> Failure {
         let server = self.site.server.clone();
-        match trouble.status {
-            Some(status @ 402) => Failure::Unpaid {
-                server,
-                status,
-                said: trouble.said,
-            },
-            _ => Failure::Exhausted {
-                server,
-                last: trouble.to_string(),
-                attempts,
-            },
+        let asked = trouble.retry_after.map_or_else(String::new, |asked| {
+            format!(", and asks to wait {} s", asked.as_secs())
+        });
+        let next = match trouble.status {
+            Some(status @ 402) => {
+                return Failure::Unpaid {
+                    server,
+                    status,
+                    said: trouble.said,
+                };
+            }
+            Some(429) => format!(
+                "the provider limits how often or how much this key may ask{asked}: wait, or have the limit raised, then run again"
+            ),
+            Some(_) => format!("the server is overloaded or failing{asked}: run again later"),
+            None => "check the base URL and that the server is up, then run again".to_owned(),
+        };
+        Failure::Exhausted {
+            server,
+            last: trouble.to_string(),
+            attempts,
+            next,
         }
     }
 }
 
-/// Whether `error` came before a byte of the request could reach the server.
-fn never_left(error: &ureq::Error) -> bool {
-    match error {
-        ureq::Error::Io(error) => {
-            let text = error.to_string();
-            matches!(error.kind(), io::ErrorKind::ConnectionRefused)
-                || [
-                    "failed to lookup address information",
-                    "invalid peer certificate",
-                ]
-                // Neither the standard library nor rustls has a kind for them.
-                .iter()
-                .any(|words| text.contains(words))
+impl Unanswered {
+    /// Nothing can have been paid for.
+    fn settled(failure: Failure) -> Self {
+        Self {
+            failure,
+            in_doubt: false,
+            at_stake: String::new(),
         }
-        ureq::Error::Timeout(timeout) => {
-            matches!(timeout, ureq::Timeout::Resolve | ureq::Timeout::Connect)
-        }
-        ureq::Error::HostNotFound
-        | ureq::Error::ConnectionFailed
-        | ureq::Error::ConnectProxyFailed(_)
-        | ureq::Error::Rustls(_)
-        | ureq::Error::Tls(_)
-        | ureq::Error::BadUri(_) => true,
-        _ => false,
     }
+}
+
+/// What a call in doubt may have cost.
+fn at_stake(request: &Request, site: &Site) -> String {
+    let bytes: usize = request
+        .messages
+        .iter()
+        .map(|message| message.content.len())
+        .sum();
+    let most = request.max_tokens.map_or_else(
+        || "an answer of any length".to_owned(),
+        |tokens| format!("an answer of at most {tokens} tokens"),
+    );
+    format!(
+        "; it was sent: {bytes} bytes of messages to the model {}, for {most}",
+        site.message(&request.model)
+    )
 }
 
 impl fmt::Debug for Client {
@@ -343,10 +389,12 @@ impl fmt::Debug for Client {
     }
 }
 
-/// How one attempt ended, short of a failure.
+/// How one attempt ended.
 enum Outcome {
     Replied(Reply),
     Trouble(Trouble),
+    Failed(Failure),
+    InDoubt(Failure),
 }
 
 /// Something that may pass.
@@ -367,14 +415,6 @@ impl fmt::Display for Trouble {
     }
 }
 
-fn insecure(server: String, found: String) -> Failure {
-    Failure::Connection {
-        server,
-        found,
-        next: "check the base URL's scheme and host, any proxy, and this machine's clock",
-    }
-}
-
 /// Marked sensitive, so that no log of the HTTP library shows it.
 fn bearer(key: &ApiKey) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::try_from(format!("Bearer {}", key.reveal())).map_err(|_| {
@@ -388,43 +428,40 @@ fn bearer(key: &ApiKey) -> Result<HeaderValue, Failure> {
     Ok(value)
 }
 
-/// The body of a success must arrive whole; that of an error only explains its status.
-fn read_body(response: &mut Response<Body>) -> Result<Vec<u8>, ureq::Error> {
-    let success = response.status().is_success();
-    let limit = if success {
+/// The body of a success must arrive whole; that of an error only explains its status, so what
+/// has come of it will do.
+fn read_body(response: &mut Response<Body>) -> Result<Vec<u8>, Lost> {
+    let is_success = response.status().is_success();
+    let limit = if is_success {
         BODY_BYTES_MAX
     } else {
         ERROR_BODY_BYTES_MAX
     };
-    if success
-        && response
-            .body()
-            .content_length()
-            .is_some_and(|length| length > limit)
-    {
-        return Err(ureq::Error::BodyExceedsLimit(limit));
+    let announced = response.body().content_length();
+    let too_large = || Lost {
+        error: ureq::Error::BodyExceedsLimit(limit),
+        body: None,
+    };
+    if is_success && announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
     }
-    let read = response.body_mut().with_config().limit(limit).read_to_vec();
-    if success {
-        read
-    } else {
-        Ok(read.unwrap_or_default())
+    let mut body = Vec::new();
+    let read = response
+        .body_mut()
+        .as_reader()
+        .take(limit + u64::from(is_success))
+        .read_to_end(&mut body);
+    if !is_success {
+        return Ok(body);
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::ToSocketAddrs as _;
-
-    use super::*;
-
-    #[test]
-    fn a_name_that_can_not_be_looked_up_is_no_call() {
-        // Too long for any name server to be asked.
-        let name = format!("{}.invalid", "x".repeat(300));
-        let error = (name.as_str(), 80).to_socket_addrs().expect_err("a host");
-        assert!(never_left(&ureq::Error::Io(error)));
-        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
-        assert!(!never_left(&ureq::Error::Io(reset)));
+    if body.len() as u64 > limit {
+        return Err(too_large());
+    }
+    match read {
+        Ok(_) => Ok(body),
+        Err(error) => Err(Lost {
+            error: error.into(),
+            body: Some((body.len() as u64, announced)),
+        }),
     }
 }

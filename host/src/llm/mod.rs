@@ -4,6 +4,7 @@
 
 pub mod http;
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -31,6 +32,9 @@ pub struct Model {
     pub name: Option<String>,
     freshness: Freshness,
     endpoint: http::Endpoint,
+    /// Made at the first live call and kept, with its connections.
+    client: OnceCell<http::Client>,
+    say: fn(&str),
     /// Answers that ship with `coo`: looked at after the state root's own.
     bundled: &'static [FrozenCall],
 }
@@ -74,8 +78,25 @@ impl Model {
                 timeout: Duration::from_secs(llm.timeout_seconds),
                 attempts: llm.attempts,
             },
+            client: OnceCell::new(),
+            say: |_| {},
             bundled,
         }
+    }
+
+    /// The same, with somebody to tell when a call has to wait.
+    #[must_use]
+    pub fn saying(mut self, say: fn(&str)) -> Self {
+        self.say = say;
+        self
+    }
+
+    fn client(&self) -> Result<&http::Client, http::Failure> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = http::Client::new(self.endpoint.clone())?.saying(self.say);
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// The answer that is on record already. `None` where the server has to be asked, which is
@@ -123,7 +144,7 @@ impl Model {
         sha256: &Digest,
         nth: u64,
     ) -> Result<Result<Answered, Failed>> {
-        let client = match http::Client::new(self.endpoint.clone()) {
+        let client = match self.client() {
             Ok(client) => client,
             Err(failure) => return Ok(Err(Failed::before_it_left(failure))),
         };
@@ -190,8 +211,8 @@ impl Failed {
 impl From<http::Unanswered> for Failed {
     fn from(unanswered: http::Unanswered) -> Self {
         Self {
-            error: unanswered.failure.into(),
             in_doubt: unanswered.in_doubt,
+            error: unanswered.into(),
         }
     }
 }

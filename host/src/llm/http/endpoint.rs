@@ -6,9 +6,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use coo_kernel::llm::protocol::Failure;
 use ureq::http::Uri;
-
-use super::failure::Failure;
 
 /// Answers of a few hundred tokens take seconds; a queue at the provider takes a minute.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(2);
@@ -123,6 +122,12 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// Host and port, as the URL has them.
+    pub(super) fn authority(&self) -> &str {
+        let server = self.server.as_str();
+        server.split_once("://").map_or(server, |(_, rest)| rest)
+    }
+
     /// Checks every setting of `endpoint`.
     pub(super) fn parse(endpoint: &Endpoint) -> Result<Self, Failure> {
         check_bounds(endpoint)?;
@@ -153,7 +158,8 @@ impl Target {
 /// in ordinary text and are not searched for where a hit would be an error.
 pub(super) const SECRET_BYTES_MIN: usize = 16;
 
-fn refuse(what: &str, found: &str, next: &'static str) -> Failure {
+/// A setting that can't be used: what is wrong with it and what to do.
+pub(super) fn refuse(what: &str, found: &str, next: &'static str) -> Failure {
     Failure::Setting {
         what: what.to_owned(),
         found: found.to_owned(),

@@ -2,11 +2,11 @@
 //! Invariant: what is unencrypted or stays on this machine never goes through one, and a
 //! proxy that cannot be used is refused, never silently bypassed. Never shows its credentials.
 
+use coo_kernel::llm::protocol::Failure;
 use ureq::http::Uri;
 use ureq::{Proxy, ProxyProtocol};
 
 use super::endpoint::Target;
-use super::failure::Failure;
 
 /// The proxy for `target` that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` names, heeding
 /// `NO_PROXY`; each in upper or lower case, the first that is set.

@@ -39,16 +39,6 @@ impl Site {
         self.clean(text, MESSAGE_CHARS_MAX)
     }
 
-    /// `, saying '…'`, or nothing if nothing was said.
-    pub(super) fn said(&self, text: &str) -> String {
-        let text = self.message(text);
-        if text.is_empty() {
-            text
-        } else {
-            format!(", saying '{text}'")
-        }
-    }
-
     /// Whether `text` holds a key that is long enough to be a secret.
     pub(super) fn betrays_key(&self, text: &str) -> bool {
         self.key.as_ref().is_some_and(|key| {
@@ -95,8 +85,6 @@ mod tests {
         let text = "\u{1b}[31mred\r\n\u{202e}desrever\u{2028}é\0";
         assert_eq!(site().message(text), "[31mred   desrever é");
         assert_eq!(site().message(&"é".repeat(600)).chars().count(), 501);
-        assert_eq!(site().said(" \n"), "");
-        assert_eq!(site().said("no"), ", saying 'no'");
     }
 
     #[test]

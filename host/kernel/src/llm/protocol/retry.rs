@@ -4,18 +4,20 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::is_in_doubt;
+
 /// The first wait; doubled from attempt to attempt.
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// Long enough for a short overload; longer waits are for the server to ask for.
 const BACKOFF_MAX: Duration = Duration::from_secs(16);
 /// The longest wait a server may ask for: rate limits are mostly counted by the minute.
-pub(super) const WAIT_MAX: Duration = Duration::from_mins(1);
+pub const WAIT_MAX: Duration = Duration::from_mins(1);
 /// All waits of one call together; nobody watches a silent command for longer.
 const WAITS_MAX: Duration = Duration::from_mins(2);
 
 /// What an attempt met and what has been spent so far.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Situation {
+pub struct Situation {
     /// How many attempts have been made, this one included.
     pub attempts_made: u32,
     /// How many may be made.
@@ -32,7 +34,7 @@ pub(super) struct Situation {
 
 /// The decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub enum Next {
     /// Wait as long, then ask again.
     Wait(Duration),
     /// Attempts or patience are used up, or it would not help.
@@ -41,17 +43,22 @@ pub(super) enum Next {
     Postpone(Duration),
 }
 
-/// Whether the same request may succeed later. 402 only where the server says when.
-pub(super) fn is_transient(status: u16, retry_after: Option<Duration>) -> bool {
+/// Whether the same request may succeed later, and was not worked on. 402 only where the server
+/// says when; never a status of `is_in_doubt`, since nobody is to pay twice unasked.
+#[must_use]
+pub fn is_transient(status: u16, retry_after: Option<Duration>) -> bool {
     match status {
-        408 | 429 | 500..=599 => true,
+        _ if is_in_doubt(status) => false,
+        501 | 505 | 511 => false,
+        408 | 425 | 429 | 500..=599 => true,
         402 => retry_after.is_some(),
         _ => false,
     }
 }
 
 /// Decides what follows an attempt that brought no answer.
-pub(super) fn decide(situation: &Situation) -> Next {
+#[must_use]
+pub fn decide(situation: &Situation) -> Next {
     let Situation {
         status,
         retry_after,
@@ -93,7 +100,8 @@ fn backoff(attempts_made: u32, jitter: f64) -> Duration {
 
 /// Reads a `Retry-After` header: seconds or an HTTP date. A date that has passed is 0 s;
 /// anything unreadable counts as absent.
-pub(super) fn parse_retry_after(header: &str, now: SystemTime) -> Option<Duration> {
+#[must_use]
+pub fn parse_retry_after(header: &str, now: SystemTime) -> Option<Duration> {
     let header = header.trim();
     if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
         // Digits that overflow are still a wait, and one beyond every limit.
@@ -140,22 +148,16 @@ mod tests {
                 ..FRESH
             })
         };
-        for status in [
-            None,
-            Some(408),
-            Some(429),
-            Some(500),
-            Some(502),
-            Some(503),
-            Some(529),
-        ] {
+        for status in [None, Some(408), Some(429), Some(500), Some(503), Some(529)] {
             assert!(
                 matches!(decide_status(status, None), Next::Wait(_)),
                 "{status:?}"
             );
         }
         let soon = Some(Duration::from_secs(3));
-        for status in [200, 301, 400, 401, 403, 404, 413, 418, 422] {
+        for status in [
+            200, 301, 400, 401, 403, 404, 413, 418, 422, 502, 504, 520, 522, 524,
+        ] {
             assert_eq!(decide_status(Some(status), soon), Next::GiveUp, "{status}");
         }
         assert_eq!(decide_status(Some(402), None), Next::GiveUp);

@@ -1,5 +1,5 @@
 //! Why no answer could be had: everything that is a matter of operation, not of the request.
-//! Invariant: no text here holds the API key; whoever fills one in has cleaned it. Such a
+//! Invariant: no text here holds the API key; the texts that fill one in are cleaned. Such a
 //! failure is never part of the deterministic record: run again, and it may be gone.
 
 /// A model call that could not be made, or whose outcome says nothing about the request.
@@ -56,6 +56,21 @@ pub enum Failure {
         /// As in `Unauthorised`.
         said: String,
     },
+    /// No such model, or none for this account.
+    #[error(
+        "no such model: {server} answered {status}{said}; check the name '{model}'; a mission keeps \
+         its model: to ask another, set COO_LLM_MODEL and run the mission again"
+    )]
+    NoModel {
+        /// Scheme and authority.
+        server: String,
+        /// Mostly 404.
+        status: u16,
+        /// As in `Unauthorised`.
+        said: String,
+        /// The model asked for.
+        model: String,
+    },
     /// The server points elsewhere. Nothing was sent there.
     #[error(
         "model call redirected: {server} answered {status}, to {location}; redirects are never \
@@ -85,10 +100,7 @@ pub enum Failure {
         limit_s: u64,
     },
     /// Every attempt met a trouble that may pass.
-    #[error(
-        "model call failed: {server} {last}, on the last of {attempts} attempt(s); \
-         check the base URL and that the server is up, then run again"
-    )]
+    #[error("model call failed: {server} {last}, on the last of {attempts} attempt(s); {next}")]
     Exhausted {
         /// Scheme and authority.
         server: String,
@@ -96,6 +108,8 @@ pub enum Failure {
         last: String,
         /// How many were made.
         attempts: u32,
+        /// What to do.
+        next: String,
     },
     /// The server could not be talked to, and asking again would not change that.
     #[error("no usable connection to {server}: {found}; {next}")]

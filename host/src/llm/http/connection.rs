@@ -1,0 +1,226 @@
+//! The connection below a call: how far an exchange came when it broke, and what a server says
+//! before it has read the whole request.
+//! Invariant: a request that did not leave whole is told from one that did, since only the second
+//! can have been worked on. Never decides what follows from it.
+
+use std::fmt;
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::time::Duration;
+
+use ureq::Error;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
+};
+
+/// What every response begins with.
+const HTTP: &[u8] = b"HTTP/";
+/// Enough to tell TLS from other protocols, and a greeting from noise.
+const GREETING_BYTES_MAX: usize = 40;
+
+/// Why an exchange broke, where the HTTP library does not say it by itself.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// Before there was a connection, encrypted where it is to be.
+    Connecting(Box<Error>),
+    /// While the request was being sent; the server never had it whole.
+    Sending(String),
+    /// What came is not HTTP; its first bytes.
+    NotHttp(Vec<u8>),
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connecting(error) => error.fmt(f),
+            Self::Sending(why) => f.write_str(why),
+            Self::NotHttp(_) => f.write_str("bytes that are not HTTP"),
+        }
+    }
+}
+
+impl std::error::Error for Broken {}
+
+impl Broken {
+    /// What `error` carries of this, if it does.
+    pub(super) fn of(error: &Error) -> Option<&Self> {
+        match error {
+            Error::Other(inner) => inner.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// As the HTTP library passes it on.
+    fn raise(self) -> Error {
+        Error::Other(Box::new(self))
+    }
+}
+
+/// Opens connections as the library does, and watches those to one server.
+#[derive(Debug)]
+pub(super) struct Watch {
+    inner: DefaultConnector,
+    /// Of the server: a proxy on the way to it is not watched.
+    authority: String,
+}
+
+impl Watch {
+    /// Watches what is sent to this host and port.
+    pub(super) fn new(authority: &str) -> Self {
+        Self {
+            inner: DefaultConnector::default(),
+            authority: authority.to_owned(),
+        }
+    }
+}
+
+impl Connector<()> for Watch {
+    type Out = Box<dyn Transport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<()>,
+    ) -> Result<Option<Self::Out>, Error> {
+        let is_server = details
+            .uri
+            .authority()
+            .is_some_and(|authority| authority.as_str().eq_ignore_ascii_case(&self.authority));
+        let connected = self.inner.connect(details, chained);
+        if !is_server {
+            return connected;
+        }
+        let transport = connected.map_err(|error| Broken::Connecting(Box::new(error)).raise())?;
+        Ok(transport.map(|inner| {
+            Box::new(Watched {
+                inner,
+                is_cut_short: false,
+                awaits_first: false,
+            }) as Box<dyn Transport>
+        }))
+    }
+}
+
+/// See `Watch`.
+#[derive(Debug)]
+struct Watched {
+    inner: Box<dyn Transport>,
+    /// The server stopped reading in the middle of the request. What it said before counts.
+    is_cut_short: bool,
+    /// Something was sent, and nothing of the answer has come yet.
+    awaits_first: bool,
+}
+
+impl Transport for Watched {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.inner.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.awaits_first = true;
+        if self.is_cut_short {
+            return Ok(());
+        }
+        match self.inner.transmit_output(amount, timeout) {
+            Err(Error::Io(error)) if is_hang_up(&error) => {
+                // It may have answered: too large, no key, too many. That is read next.
+                self.is_cut_short = true;
+                Ok(())
+            }
+            Err(error) => Err(Broken::Sending(error.to_string()).raise()),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let came = self.inner.await_input(timeout);
+        if self.is_cut_short && !matches!(came, Ok(true)) {
+            let why = came.map_or_else(|error| error.to_string(), |_| "closed".to_owned());
+            return Err(Broken::Sending(why).raise());
+        }
+        if self.awaits_first && matches!(came, Ok(true)) {
+            let input = self.inner.buffers().input();
+            let known = input.len().min(HTTP.len());
+            if input[..known] != HTTP[..known] {
+                let greeting = input[..input.len().min(GREETING_BYTES_MAX)].to_vec();
+                return Err(Broken::NotHttp(greeting).raise());
+            }
+            self.awaits_first = input.len() < HTTP.len();
+        }
+        came
+    }
+
+    fn is_open(&mut self) -> bool {
+        !self.is_cut_short && self.inner.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.inner.is_tls()
+    }
+}
+
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::NotConnected
+    )
+}
+
+/// Whether bytes are the beginning of a TLS record: a handshake or an alert.
+pub(super) fn is_tls(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x15 | 0x16, 0x03, ..])
+}
+
+/// The shortest greeting of a TLS client: version 1.2, five ciphers, no extensions.
+const CLIENT_HELLO: [u8; 58] = {
+    let mut hello = [0; 58];
+    let head = [
+        0x16, 0x03, 0x01, 0, 53, // a record of 53 bytes
+        0x01, 0, 0, 49, // a client's hello of 49 bytes
+        0x03, 0x03, // version 1.2, then 32 bytes of chance, which may as well be 0
+    ];
+    let tail = [
+        0, 0, 10, 0xc0, 0x2f, 0xc0, 0x2b, 0x00, 0x9c, 0x00, 0x2f, 0x13, 0x01, 1, 0,
+    ];
+    let mut n = 0;
+    while n < head.len() {
+        hello[n] = head[n];
+        n += 1;
+    }
+    n = 0;
+    while n < tail.len() {
+        hello[head.len() + 32 + n] = tail[n];
+        n += 1;
+    }
+    hello
+};
+/// A server that speaks TLS answers at once.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Whether the server at `authority`, which closed on plain HTTP without a word, speaks TLS. Says
+/// hello on a connection of its own, and nothing else.
+pub(super) fn speaks_tls(authority: &str) -> bool {
+    let has_port = authority
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let place = if has_port {
+        authority.to_owned()
+    } else {
+        format!("{authority}:80")
+    };
+    let probe = || -> io::Result<bool> {
+        let address = place.to_socket_addrs()?.next();
+        let address = address.ok_or(io::ErrorKind::NotFound)?;
+        let mut stream = TcpStream::connect_timeout(&address, PROBE_TIMEOUT)?;
+        stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
+        stream.set_write_timeout(Some(PROBE_TIMEOUT))?;
+        stream.write_all(&CLIENT_HELLO)?;
+        let mut first = [0; 2];
+        stream.read_exact(&mut first)?;
+        Ok(is_tls(&first))
+    };
+    probe().unwrap_or(false)
+}

@@ -1,0 +1,371 @@
+//! Connections: one for all calls of a run, TLS and its certificates, and an answer that comes
+//! before the whole request has been read. The server here keeps its connections and speaks TLS
+//! where it is told to.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use coo::llm::http::{Client, Endpoint, Reply, Unanswered};
+use coo_kernel::llm::{Answer, Message, Refusal, Request, Role};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::json;
+
+use super::*;
+
+fn certificate(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/fixtures/tls")
+        .join(name)
+}
+
+/// What the server does with a connection.
+#[derive(Clone)]
+enum Manner {
+    /// Answers every request, as long as the client stays.
+    Keep,
+    /// The same, inside TLS with this certificate.
+    Tls(&'static str),
+    /// Answers as soon as the head has come, and closes with the body unread.
+    TooLarge,
+    /// Closes after the head, without a word.
+    CloseEarly,
+    /// As some TLS servers do: closes without a word on what is not TLS.
+    SilentTls,
+}
+
+struct Server {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
+    open: Arc<Mutex<Option<Vec<TcpStream>>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start(manner: Manner) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let [connections, requests] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+        let open = Arc::new(Mutex::new(Some(Vec::new())));
+        let thread = std::thread::spawn({
+            let (connections, requests) = (Arc::clone(&connections), Arc::clone(&requests));
+            let open = Arc::clone(&open);
+            move || {
+                std::thread::scope(|scope| {
+                    for stream in listener.incoming().map_while(Result::ok) {
+                        {
+                            let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+                            let Some(open) = open.as_mut() else { return };
+                            open.push(stream.try_clone().unwrap());
+                        }
+                        connections.fetch_add(1, Ordering::SeqCst);
+                        let (manner, requests) = (manner.clone(), Arc::clone(&requests));
+                        scope.spawn(move || serve(&manner, stream, &requests));
+                    }
+                });
+            }
+        });
+        Self {
+            address,
+            connections,
+            requests,
+            open,
+            thread: Some(thread),
+        }
+    }
+
+    fn base_url(&self, scheme: &str) -> String {
+        format!("{scheme}://{}/v1", self.address)
+    }
+
+    fn counts(&self) -> (usize, usize) {
+        let count = |counter: &AtomicUsize| counter.load(Ordering::SeqCst);
+        (count(&self.connections), count(&self.requests))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let open = self
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        for stream in open.into_iter().flatten() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(manner: &Manner, mut stream: TcpStream, requests: &AtomicUsize) {
+    // The copy that the server keeps to end with would keep the connection open.
+    let whole = stream.try_clone().unwrap();
+    // A client that goes away is the test's business.
+    let _ = match manner {
+        Manner::Keep => keep(&mut stream, requests),
+        Manner::Tls(name) => {
+            let certificates = CertificateDer::pem_file_iter(certificate(name))
+                .unwrap()
+                .collect::<Result<Vec<_>, _>>()
+                .unwrap();
+            let key = PrivateKeyDer::from_pem_file(certificate("server.key.pem")).unwrap();
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let config = ServerConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(certificates, key)
+                .unwrap();
+            let connection = ServerConnection::new(Arc::new(config)).unwrap();
+            keep(&mut StreamOwned::new(connection, stream), requests)
+        }
+        Manner::TooLarge => head(&mut stream).and_then(|_| {
+            requests.fetch_add(1, Ordering::SeqCst);
+            stream.write_all(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
+        }),
+        Manner::SilentTls => (|| {
+            let mut first = [0];
+            stream.read_exact(&mut first)?;
+            let alert: &[u8] = if first == [0x16] {
+                b"\x15\x03\x03\x00\x02\x02\x28"
+            } else {
+                b""
+            };
+            stream.write_all(alert)?;
+            stream.shutdown(Shutdown::Both)
+        })(),
+        Manner::CloseEarly => head(&mut stream).map(|_| {
+            requests.fetch_add(1, Ordering::SeqCst);
+        }),
+    };
+    let _ = whole.shutdown(Shutdown::Both);
+}
+
+/// Reads a head, byte for byte, so that nothing of the body is taken; gives the body's length.
+fn head(stream: &mut impl Read) -> io::Result<usize> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
+    let length = head.split("content-length:").nth(1);
+    let length = length.and_then(|rest| rest.split("\r\n").next());
+    Ok(length.map_or(0, |length| length.trim().parse().unwrap()))
+}
+
+fn keep(stream: &mut (impl Read + Write), requests: &AtomicUsize) -> io::Result<()> {
+    loop {
+        let mut body = vec![0; head(stream)?];
+        stream.read_exact(&mut body)?;
+        requests.fetch_add(1, Ordering::SeqCst);
+        let answer = json!({"choices": [{"finish_reason": "stop", "message": {"content": "bug"}}]});
+        let answer = answer.to_string();
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{answer}",
+            answer.len()
+        )?;
+        stream.flush()?;
+    }
+}
+
+#[test]
+fn all_calls_of_a_run_share_a_connection() {
+    let server = Server::start(Manner::Keep);
+    let world = World::new().with("COO_LLM_MODEL", "test/model");
+    let tickets: Vec<Value> = (1..=6)
+        .map(|id| json!({"id": id, "text": format!("It broke {id} times")}))
+        .collect();
+    let input = json!({
+        "system": "You sort tickets.", "question": "Which label fits?",
+        "labels": ["bug", "billing"], "fallback": "other", "tickets": tickets,
+    });
+    let more = json!({"steps": [{"id": "triage", "input": input}]});
+    world.descriptor("triage.json", &json!({"set": "triage"}), &more);
+    let ran = world.coo_with(
+        &["run", "triage.json"],
+        "COO_LLM_BASE_URL",
+        &server.base_url("http"),
+    );
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(server.counts(), (1, 6));
+}
+
+/// Asks a server over TLS; `authority` is what `SSL_CERT_FILE` names.
+fn over_tls(world: &World, server: &Server, authority: Option<&str>) -> Ran {
+    world.descriptor(
+        "caller.json",
+        &json!({"file": "caller.wasm"}),
+        &json!({"steps": [{"id": "ask", "input": "q"}]}),
+    );
+    let mut command = world.command(&["run", "caller.json"]);
+    command.env("COO_LLM_BASE_URL", server.base_url("https"));
+    if let Some(authority) = authority {
+        command.env("SSL_CERT_FILE", authority);
+    }
+    support::ran(command.output().unwrap())
+}
+
+#[test]
+fn an_authority_of_ones_own_is_named_in_the_environment() {
+    let server = Server::start(Manner::Tls("server.pem"));
+    let world = caller();
+    let authority = certificate("authority.pem");
+    let authority = authority.to_str().unwrap();
+
+    let ran = over_tls(&world, &server, None);
+    for words in [
+        "authority that is not trusted here",
+        "name the authority's certificate in SSL_CERT_FILE",
+        "'coo resume MISSION-000001' goes on",
+    ] {
+        assert!(ran.stderr.contains(words), "{words}: {ran:?}");
+    }
+    assert_eq!(server.counts().1, 0, "{ran:?}");
+
+    let ran = over_tls(&world, &server, Some(authority));
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "0bug"), "{ran:?}");
+    assert_eq!(server.counts().1, 1);
+
+    // A folder of certificates does it too.
+    let folder = world.path().join("certificates");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(authority, folder.join("one.pem")).unwrap();
+    std::fs::write(folder.join("notes"), "no certificate").unwrap();
+    let mut command = world.command(&["run", "caller.json", "--live"]);
+    command
+        .env("COO_LLM_BASE_URL", server.base_url("https"))
+        .env("SSL_CERT_DIR", &folder);
+    let ran = support::ran(command.output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn what_is_wrong_with_a_certificate_is_said() {
+    let authority = certificate("authority.pem");
+    let world = caller();
+    for (name, words) in [
+        ("expired.pem", "its certificate has expired"),
+        ("other-host.pem", "its certificate is for another host"),
+    ] {
+        let server = Server::start(Manner::Tls(name));
+        let ran = over_tls(&world, &server, authority.to_str());
+        assert!(ran.stderr.contains(words), "{ran:?}");
+        assert!(!ran.stderr.contains("--resend"), "{ran:?}");
+        assert_eq!(server.counts().1, 0, "{ran:?}");
+    }
+}
+
+#[test]
+fn a_file_of_authorities_that_can_not_be_used_is_an_error() {
+    let server = Server::start(Manner::Tls("server.pem"));
+    let world = caller();
+    world.file("empty.pem", "no certificate");
+    for (name, words) in [
+        ("missing.pem", "No such file"),
+        ("empty.pem", "it has no PEM certificate"),
+        ("/dev/null", "it is not a file"),
+    ] {
+        let ran = over_tls(&world, &server, Some(name));
+        assert_eq!(ran.code, 1, "{ran:?}");
+        let expected = format!("SSL_CERT_FILE refused: {name}: {words}");
+        assert!(ran.stderr.contains(&expected), "{ran:?}");
+        assert!(!ran.stderr.contains("--resend"), "{ran:?}");
+    }
+    assert_eq!(server.counts(), (0, 0));
+}
+
+#[test]
+fn a_scheme_that_does_not_fit_the_server_is_recognised() {
+    let world = caller();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        let mut received = Vec::new();
+        let _ = stream.read_to_end(&mut received);
+    });
+    let ran = ask(&world, "q", &format!("https://{address}/v1"), &json!({}));
+    answering.join().unwrap();
+    for words in ["does not speak TLS", "named with http://", "'coo resume"] {
+        assert!(ran.stderr.contains(words), "{words}: {ran:?}");
+    }
+    assert!(!ran.stderr.contains("--resend"), "{ran:?}");
+
+    for manner in [Manner::Tls("server.pem"), Manner::SilentTls] {
+        let server = Server::start(manner);
+        let ran = ask(&world, "q", &server.base_url("http"), &json!({}));
+        for words in ["it speaks TLS", "write the base URL with https://"] {
+            assert!(ran.stderr.contains(words), "{words}: {ran:?}");
+        }
+        assert!(!ran.stderr.contains("--resend"), "{ran:?}");
+    }
+}
+
+#[test]
+fn an_answer_before_the_body_is_read_is_heard() {
+    let server = Server::start(Manner::TooLarge);
+    let world = caller();
+    for question in ["short".to_owned(), "word ".repeat(600_000)] {
+        let ran = ask(&world, &question, &server.base_url("http"), &json!({}));
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(
+            ran.stderr
+                .contains("the provider rejected the request with status 413"),
+            "{ran:?}"
+        );
+    }
+    assert_eq!(server.counts().1, 2);
+}
+
+/// Asks with more than any socket takes before somebody reads it.
+fn ask_at_length(server: &Server) -> Result<Reply, Unanswered> {
+    let message = Message {
+        content: "word ".repeat(5_000_000),
+        role: Role::User,
+    };
+    let client = Client::new(Endpoint {
+        attempts: 1,
+        ..Endpoint::new(server.base_url("http"), None)
+    });
+    client.unwrap().complete(&Request {
+        max_tokens: None,
+        messages: vec![message],
+        model: "m".into(),
+        seed: None,
+        temperature: None,
+        top_p: None,
+    })
+}
+
+#[test]
+fn a_request_that_did_not_leave_whole_is_not_in_doubt() {
+    let server = Server::start(Manner::TooLarge);
+    let answer = ask_at_length(&server).unwrap().answer;
+    assert!(
+        matches!(&answer, Answer::Error(Refusal::Rejected(reason)) if reason.contains("413")),
+        "{answer:?}"
+    );
+    let server = Server::start(Manner::CloseEarly);
+    let unanswered = ask_at_length(&server).unwrap_err();
+    assert!(!unanswered.in_doubt, "{unanswered}");
+    assert!(
+        unanswered
+            .to_string()
+            .contains("stopped reading before the request was whole, and said nothing"),
+        "{unanswered}"
+    );
+}
