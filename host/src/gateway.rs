@@ -25,7 +25,7 @@ use coo_kernel::index::{self, Drift, Found};
 use serde::{Deserialize, Serialize};
 
 use crate::hashing::digest_of;
-use crate::state_root::StateRoot;
+use crate::state_root::{Modes, StateRoot};
 use crate::store::Store;
 
 /// The folder in the state root.
@@ -161,7 +161,7 @@ fn descend<'a>(folder: &Dir, path: &'a str, make: bool) -> io::Result<Descent<'a
         here = match next {
             Ok(next) => next,
             Err(error) if error.kind() == ErrorKind::NotFound && make => {
-                match here.create_dir(name) {
+                match Modes::below(&here)?.create_dir(&here, name) {
                     Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
                     _ => {}
                 }

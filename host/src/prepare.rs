@@ -2,7 +2,6 @@
 //! found and pinned, imports judged, code compiled or taken from the cache. Runs nothing.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -15,8 +14,9 @@ use wasmtime::component::{Component, InstancePre};
 
 use crate::admission::{self, Entry, MODULE_BYTES_MAX};
 use crate::engine::{self, Sandbox};
+use crate::input_file::read as read_file;
 use crate::sandbox::{Guest, linker};
-use crate::state_root::{StateRoot, read_bounded};
+use crate::state_root::StateRoot;
 use crate::store::Store;
 use crate::{bundle, code_cache, run_file};
 
@@ -282,13 +282,4 @@ fn entry_of<'a>(exports: impl Iterator<Item = &'a str>) -> Option<Entry> {
 #[must_use]
 pub fn module_file(module: &Digest) -> String {
     format!("modules/{module}.wasm")
-}
-
-/// Reads a file the user named.
-pub fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
-    let file = File::open(path).with_context(|| format!("{}: can't be opened", path.display()))?;
-    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        bail!("{}: is a folder, a file is needed", path.display());
-    }
-    read_bounded(file, path, bytes_max)
 }

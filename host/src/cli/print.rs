@@ -1,11 +1,14 @@
 //! How commands speak: one form for errors, one for notes, JSON for machines. Control
-//! characters of outside text never reach a terminal as such.
+//! characters of outside text never reach a terminal as such, and no API key that this process
+//! knows reaches anybody.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
+
+use crate::secrets::{redacted, redacted_bytes};
 
 /// Of an answer: more than any word that is asked for.
 const ANSWER_BYTES_MAX: u64 = 4_096;
@@ -18,12 +21,18 @@ pub fn error(error: &anyhow::Error) {
 /// As `error`, for text.
 pub fn error_text(text: &str) {
     // Where standard error is closed there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "ERROR: {}", plain(text));
+    let _ = writeln!(std::io::stderr(), "ERROR: {}", plain(&redacted(text)));
 }
 
 /// A line for people on standard error.
 pub fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "[coo] {}", plain(text));
+    let _ = writeln!(std::io::stderr(), "[coo] {}", plain(&redacted(text)));
+}
+
+/// What a guest has printed on its standard error.
+pub fn guest_error(content: &[u8]) {
+    let text = String::from_utf8_lossy(content);
+    let _ = write!(std::io::stderr(), "{}", plain(&redacted(&text)));
 }
 
 /// Asks on standard error, and gives one line of standard input. What can't be read is no answer.
@@ -39,13 +48,14 @@ pub fn ask(text: &str) -> Vec<u8> {
 
 /// Text on standard output. Whatever is in it, it can't steer a terminal.
 pub fn out(text: &str) -> Result<()> {
-    bytes(plain(text).as_bytes())
+    bytes(plain(&redacted(text)).as_bytes())
 }
 
-/// Bytes on standard output, as they stand. A reader that has gone away is not an error.
+/// Bytes on standard output, as they stand but for an API key in them. A reader that has gone away is not an error.
 pub fn bytes(content: &[u8]) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(content).and_then(|()| stdout.flush()) {
+    let content = redacted_bytes(content);
+    match stdout.write_all(&content).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(error).context("standard output: can't be written")
         }

@@ -14,13 +14,11 @@ use serde::Serialize;
 
 use super::print;
 use crate::history::Question;
+use crate::input_file::{INPUT_BYTES_MAX, read as read_file};
 use crate::llm::Freshness;
-use crate::prepare::{Source, read_file};
+use crate::prepare::Source;
 use crate::run::{self, Ended};
 use crate::session::Session;
-
-/// Largest input given on the command line, in bytes.
-const INPUT_BYTES_MAX: u64 = 2 << 20;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -62,6 +60,7 @@ impl Answering {
                 _ => Freshness::Default,
             },
             wall_clock_max: Duration::from_secs(self.timeout),
+            say: print::note,
             ..run::Options::default()
         }
     }
@@ -90,7 +89,7 @@ pub fn report(mut ended: Ended, json: bool) -> Result<ExitCode> {
     } else {
         print::content(&ended.output)?;
         if !ended.stderr.is_empty() {
-            eprint!("{}", print::plain(&String::from_utf8_lossy(&ended.stderr)));
+            print::guest_error(&ended.stderr);
         }
     }
     print::note(&format!(

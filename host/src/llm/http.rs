@@ -22,7 +22,7 @@ use coo_kernel::llm::{Answer, Provenance, Refusal, Request};
 use ureq::http::{HeaderValue, Response, header};
 use ureq::{Agent, Body};
 
-pub use endpoint::{ApiKey, Endpoint};
+pub use endpoint::{ApiKey, Endpoint, server_of};
 pub use failure::Failure;
 pub use waiter::Waiter;
 

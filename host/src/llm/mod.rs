@@ -4,15 +4,19 @@
 
 pub mod http;
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use coo_kernel::digest::Digest;
 use coo_kernel::llm::{Answer, Provenance, Request};
+use coo_kernel::secret;
 
-use crate::config::{Config, DEFAULT_BASE_URL, Surroundings};
-use crate::fault;
+use crate::config::{Config, DEFAULT_BASE_URL};
 use crate::store::{FrozenCall, Store};
+use crate::surroundings::{Access, Surroundings};
+use crate::{fault, secrets};
 
 /// Where answers may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +34,13 @@ pub struct Model {
     /// Its name; absent where the module can't ask one.
     pub name: Option<String>,
     freshness: Freshness,
-    endpoint: http::Endpoint,
+    config: Config,
+    surroundings: Surroundings,
+    /// Server and key, settled when a call is to leave for the first time.
+    access: OnceLock<Access>,
+    /// Whether the user has been told where calls go.
+    has_announced: AtomicBool,
+    say: fn(&str),
     /// Answers that ship with `coo`: looked at after the state root's own.
     bundled: &'static [FrozenCall],
 }
@@ -49,33 +59,70 @@ pub struct Answered {
 }
 
 impl Model {
-    /// Settles model, server and key, without touching the network.
+    /// The ways to answers. Server and key are not looked for before a call is to leave. `say`
+    /// gets a line when the first one does.
     #[must_use]
     pub fn new(
         name: Option<String>,
         freshness: Freshness,
-        config: &Config,
-        surroundings: &Surroundings,
+        config: Config,
+        surroundings: Surroundings,
         bundled: &'static [FrozenCall],
+        say: fn(&str),
     ) -> Self {
-        let llm = &config.llm;
-        let base_url = surroundings
-            .get("COO_LLM_BASE_URL")
-            .unwrap_or_else(|| llm.base_url.clone());
         Self {
             name,
             freshness,
-            endpoint: http::Endpoint {
-                base_url,
-                api_key: surroundings
-                    .get("OPENROUTER_API_KEY")
-                    .map(|key| http::ApiKey::new(&key)),
-                max_tokens_field: llm.max_tokens_field.clone(),
-                timeout: Duration::from_secs(llm.timeout_seconds),
-                attempts: llm.attempts,
-            },
+            config,
+            surroundings,
+            access: OnceLock::new(),
+            has_announced: AtomicBool::new(false),
+            say,
             bundled,
         }
+    }
+
+    fn access(&self) -> Result<&Access> {
+        if self.access.get().is_none() {
+            let access = self.surroundings.access(&self.config, self.say)?;
+            let _ = self.access.set(access);
+        }
+        self.access.get().context("model call: no server")
+    }
+
+    fn endpoint(&self) -> Result<http::Endpoint> {
+        let access = self.access()?;
+        let llm = &self.config.llm;
+        Ok(http::Endpoint {
+            base_url: access.base_url.clone(),
+            api_key: access.key.as_ref().map(|(key, _)| http::ApiKey::new(key)),
+            max_tokens_field: llm.max_tokens_field.clone(),
+            timeout: Duration::from_secs(llm.timeout_seconds),
+            attempts: llm.attempts,
+        })
+    }
+
+    /// Tells the user once where calls go, and with whose key.
+    fn announce(&self, access: &Access) -> Result<()> {
+        if self.has_announced.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let key = match &access.key {
+            None => "without a key".to_owned(),
+            Some((key, source)) if secret::counts(key.trim()) => {
+                format!("with the key of {source}")
+            }
+            Some((_, source)) => format!(
+                "with the key of {source}, which is shorter than {} characters and so not kept out of texts",
+                secret::BYTES_MIN
+            ),
+        };
+        (self.say)(&format!(
+            "model calls go to {}, named by {}, {key}",
+            http::server_of(&access.base_url)?,
+            access.named_by
+        ));
+        Ok(())
     }
 
     /// The answer that is on record already. `None` where the server has to be asked, which is
@@ -100,17 +147,25 @@ impl Model {
                 request.model
             );
         }
-        if self.endpoint.api_key.is_none() && self.endpoint.base_url == DEFAULT_BASE_URL {
+        let shown = || {
+            format!(
+                "model call: request {} (model {})",
+                sha256.short(),
+                request.model
+            )
+        };
+        let access = self.access().with_context(shown)?;
+        if access.key.is_none() && access.base_url == DEFAULT_BASE_URL {
             let wanted = match self.freshness {
                 Freshness::Live => "a live answer is asked for",
                 Freshness::Default | Freshness::Frozen => "there is no frozen answer",
             };
             bail!(
-                "model call: request {} (model {}): {wanted} and OPENROUTER_API_KEY is not set; set it, or COO_LLM_BASE_URL to a server of your own",
-                sha256.short(),
-                request.model
+                "{}: {wanted} and OPENROUTER_API_KEY is not set; set it, or COO_LLM_BASE_URL to a server of your own",
+                shown()
             );
         }
+        secrets::refuse_in(&shown(), &serde_json::to_vec(request)?)?;
         Ok(None)
     }
 
@@ -123,16 +178,20 @@ impl Model {
         sha256: &Digest,
         nth: u64,
     ) -> Result<Result<Answered, Failed>> {
-        let client = match http::Client::new(self.endpoint.clone()) {
+        let client = match http::Client::new(self.endpoint()?) {
             Ok(client) => client,
             Err(failure) => return Ok(Err(Failed::before_it_left(failure))),
         };
+        self.announce(self.access()?)?;
         fault::point("llm.send")?;
         let reply = match client.complete(request) {
             Ok(reply) => reply,
             Err(failed) => return Ok(Err(failed.into())),
         };
         fault::point("llm.answered")?;
+        if let Some(failed) = Failed::if_it_holds_a_key(&reply)? {
+            return Ok(Err(failed));
+        }
         let answered = Answered {
             answer: reply.answer,
             source: reply.provenance.server.clone(),
@@ -179,6 +238,23 @@ pub struct Failed {
 }
 
 impl Failed {
+    /// An answer that would bring a key into the record. It is not rewritten: what is recorded
+    /// is what the server said, whatever key there is.
+    fn if_it_holds_a_key(reply: &http::Reply) -> Result<Option<Self>> {
+        let answer = serde_json::to_vec(&reply.answer)?;
+        let provenance = serde_json::to_vec(&reply.provenance)?;
+        if !secrets::occur_in(&answer) && !secrets::occur_in(&provenance) {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            error: anyhow::anyhow!(
+                "unusable answer from {}: it contains the API key, which is recorded nowhere; keep the key out of the prompt, and replace the key",
+                reply.provenance.server
+            ),
+            in_doubt: matches!(reply.answer, Answer::Completion(_)),
+        }))
+    }
+
     fn before_it_left(failure: http::Failure) -> Self {
         Self {
             error: failure.into(),

@@ -9,7 +9,6 @@ pub mod migrate;
 mod scan;
 mod test_run;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -20,6 +19,7 @@ use coo_kernel::repository::scope::Scope;
 use rayon::prelude::*;
 
 use crate::amu0::{self, Folders, Tree};
+use crate::input_file;
 use crate::state_root::read_bounded;
 
 pub use lint::{Linted, lint};
@@ -47,12 +47,13 @@ impl Repository {
     pub fn open(path: &Path, config: Option<&Path>, state_root: &Path) -> Result<Self> {
         let config_path = config.map_or_else(|| path.join(FILE), Path::to_owned);
         let shown = || format!("configuration {}", config_path.display());
-        let file = File::open(&config_path).with_context(|| {
-            format!(
+        if !config_path.try_exists().unwrap_or(true) {
+            bail!(
                 "{}: can't be opened; write one, or name one with --config",
                 shown()
-            )
-        })?;
+            );
+        }
+        let file = input_file::open("configuration", &config_path)?;
         let text = read_bounded(file, &config_path, BYTES_MAX)?;
         Self::of(path, config_path, &text, state_root)
     }

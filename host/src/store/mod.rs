@@ -22,9 +22,10 @@ use coo_kernel::digest::Digest;
 use coo_kernel::journal::Blob;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, Transaction, params};
-use tempfile::TempDir;
 
 use crate::fault;
+use crate::state_root::Modes;
+use crate::temporary::TemporaryFolder;
 
 pub use changes::{ChangeFacts, ChangeRow};
 pub use events::{EventFacts, Page};
@@ -236,6 +237,7 @@ impl Store {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        Modes::create_database(root, FILE);
         let connection = Connection::open_with_flags(&resolved, flags)
             .with_context(|| format!("{}: can't be opened", shown()))?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -255,9 +257,8 @@ impl Store {
         clippy::disallowed_methods,
         reason = "a copy in a temporary folder, for roots that can only be read"
     )]
-    pub fn open_copy(root: &Path) -> Result<(TempDir, Self)> {
-        let folder = TempDir::with_prefix("coo-read-")
-            .context("temporary folder (TMPDIR, or the system's): can't be made")?;
+    pub fn open_copy(root: &Path) -> Result<(TemporaryFolder, Self)> {
+        let folder = TemporaryFolder::new("read")?;
         check_plain(&root.join(FILE))
             .with_context(|| format!("database {}", root.join(FILE).display()))?;
         let files = [FILE.to_owned(), format!("{FILE}-wal")];
@@ -273,6 +274,7 @@ impl Store {
                 let copied = File::open(root.join(name)).and_then(|mut from| {
                     // Not `fs::copy`: it would copy that nobody may write to it.
                     let mut to = File::create(folder.path().join(name))?;
+                    to.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
                     std::io::copy(&mut from, &mut to)
                 });
                 match copied {

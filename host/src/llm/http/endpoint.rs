@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use coo_kernel::secret;
 use ureq::http::Uri;
 
 use super::failure::Failure;
@@ -107,6 +108,11 @@ impl fmt::Debug for Endpoint {
     }
 }
 
+/// Scheme, host and port of a base URL, in lower case.
+pub fn server_of(base_url: &str) -> Result<String, Failure> {
+    parse_url(base_url).map(|target| target.server)
+}
+
 /// An endpoint whose settings have been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
@@ -131,7 +137,7 @@ impl Target {
             return Ok(target);
         };
         key.check()?;
-        if endpoint.base_url.contains(key.reveal()) && key.reveal().len() >= SECRET_BYTES_MIN {
+        if secret::occurs_in(endpoint.base_url.as_bytes(), key.reveal()) {
             return Err(refuse(
                 "base URL",
                 "it contains the API key",
@@ -148,10 +154,6 @@ impl Target {
         Ok(target)
     }
 }
-
-/// Shorter keys ("none", "ollama") are placeholders for servers that check none; they occur
-/// in ordinary text and are not searched for where a hit would be an error.
-pub(super) const SECRET_BYTES_MIN: usize = 16;
 
 fn refuse(what: &str, found: &str, next: &'static str) -> Failure {
     Failure::Setting {

@@ -179,12 +179,14 @@ fn judge_success(body: &Value, request: &Request, site: &Site) -> Verdict {
         }
         _ => return unusable(site, "an answer whose content is not text", CHECK_BASE_URL),
     };
-    if site.betrays_key(&text) {
-        return unusable(
-            site,
-            "an answer that contains the API key, which must not be recorded",
-            "keep the key out of the prompt, and replace the key",
-        );
+    let named = ["model", "id", "provider", "system_fingerprint"]
+        .iter()
+        .filter_map(|field| body[*field].as_str());
+    if named
+        .chain([text.as_str()])
+        .any(|text| site.betrays_key(text))
+    {
+        return betrayed(site, "an answer");
     }
     let name = |field: &str| {
         body[field]
@@ -240,8 +242,8 @@ fn judge_error(status: u16, stated: Option<&Stated>, inside: &str, site: &Site) 
     match status {
         // A wrong path or a proxy in between answers 400 and 404 too, and that is no word on
         // the request: those count only with the provider's own error.
-        400 | 404 if stated.is_some() => Verdict::Rejected(rejection(status, message, site)),
-        413 | 422 => Verdict::Rejected(rejection(status, message, site)),
+        400 | 404 if stated.is_some() => rejected(status, message, site),
+        413 | 422 => rejected(status, message, site),
         401 | 403 => Verdict::Failed(Failure::Unauthorised {
             server,
             status,
@@ -257,11 +259,23 @@ fn judge_error(status: u16, stated: Option<&Stated>, inside: &str, site: &Site) 
     }
 }
 
-/// Kept in the record and shown to the guest: says nothing of the place or the moment.
-fn rejection(status: u16, message: &str, site: &Site) -> String {
-    format!(
+/// Kept in the record and shown to the guest: says nothing of the place or the moment, and is not
+/// rewritten for the sake of a key.
+fn rejected(status: u16, message: &str, site: &Site) -> Verdict {
+    if site.betrays_key(message) {
+        return betrayed(site, "a rejection");
+    }
+    Verdict::Rejected(format!(
         "the provider rejected the request with status {status}{}",
         site.said(message)
+    ))
+}
+
+fn betrayed(site: &Site, what: &str) -> Verdict {
+    unusable(
+        site,
+        format!("{what} that contains the API key, which must not be recorded"),
+        "keep the key out of the prompt, and replace the key",
     )
 }
 
