@@ -98,7 +98,7 @@ fn a_provider_that_refuses_the_key_fails_the_demo_and_its_receipt_says_so() {
     );
     assert!(
         ran.stderr
-            .starts_with("ERROR: mission DEMO-000001: model call "),
+            .contains("\nERROR: mission DEMO-000001: model call "),
         "{ran:?}"
     );
     assert!(

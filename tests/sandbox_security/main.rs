@@ -7,8 +7,11 @@
 mod support;
 
 mod admission;
+mod dot_env;
 mod ends;
+mod files;
 mod inside;
+mod pairing;
 mod secrets;
 mod tampering;
 
