@@ -26,7 +26,6 @@ fn a_pipe_in_the_place_of_a_file_is_named_and_not_waited_for() {
         &["verify", "pipe.json"],
         &["verify", "pipe.wasm"],
         &["replay", "./pipe"],
-        &["resume", "./pipe"],
         &["logs", "./pipe"],
         &["inspect", "pipe.txt"],
         &["audit", "pipe.wasm"],
