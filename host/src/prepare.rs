@@ -68,7 +68,9 @@ impl Source {
     /// otherwise a bundled mission.
     pub fn named(name: &str) -> Result<Self> {
         let path = Path::new(name);
-        if path.extension().is_some() || path.is_file() {
+        // Also where it is a pipe or the like, which is then named.
+        let is_there = || path.metadata().is_ok_and(|metadata| !metadata.is_dir());
+        if path.extension().is_some() || is_there() {
             Self::descriptor_file(path)
         } else {
             Self::bundled(name)

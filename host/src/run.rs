@@ -153,18 +153,22 @@ impl Stage {
         let policy = settled
             .policy
             .unwrap_or_else(|| Policy::current(config.governance.clone()));
+        // Before anything of it is kept, compiled code included.
+        if options.freshness != Freshness::Frozen {
+            surroundings.learn_key();
+        }
+        let descriptor = source.descriptor.canonical()?;
+        secrets::refuse_in(
+            &format!("descriptor {}", source.name),
+            descriptor.as_bytes(),
+        )?;
+        secrets::refuse_in(&format!("module {}", source.name), &source.wasm)?;
         let program = source.prepare(&policy, cache, options.digest_memory)?;
         // Found out before anything is on record: without a model this mission can't go on.
         let model_name = match settled.model {
             None if program.asks_model => Some(surroundings.model(&config, options.say)?),
             known => known,
         };
-        if program.asks_model && options.freshness != Freshness::Frozen {
-            surroundings.learn_key();
-        }
-        secrets::refuse_in(&format!("module {}", source.name), &source.wasm)?;
-        let descriptor = program.canonical.as_bytes();
-        secrets::refuse_in(&format!("descriptor {}", source.name), descriptor)?;
         Ok(Self {
             facts: Facts {
                 config_sha256: Some(Digest::of(config.to_text())),

@@ -147,12 +147,6 @@ impl StateRoot {
         &self.path
     }
 
-    /// Of what is made in it.
-    #[must_use]
-    pub fn modes(&self) -> Modes {
-        self.modes
-    }
-
     /// The handle everything else goes through.
     #[must_use]
     pub fn dir(&self) -> &Dir {

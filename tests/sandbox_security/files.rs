@@ -110,7 +110,7 @@ fn nothing_that_is_made_can_be_written_by_others_whatever_the_mask() {
             &["run", "triage"],
             &["verify", "demo"],
             &["manifests", "write"],
-            &["amu0", "create", "one", "--state"],
+            &["amu0", "create"],
             &["export", "DEMO-000001", "-o", ".coo/run"],
         ] {
             let coo = world.command(arguments);
