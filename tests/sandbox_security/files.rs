@@ -192,3 +192,33 @@ fn what_a_killed_command_left_outside_is_closed_to_others_and_goes_with_the_next
     assert!(seen > 10, "{seen}");
     assert!(world.root().join("coo.db").exists());
 }
+
+#[test]
+fn a_tool_that_a_configuration_names_is_not_started_from_the_working_directory() {
+    let world = World::new();
+    assert_eq!(world.coo(&["init"]).code, 0);
+    let config = world.root().join("config.json");
+    std::fs::write(&config, r#"{"tools": ["helper"]}"#).unwrap();
+    for folder in [".", "bin", "absolute"] {
+        let script = format!(
+            "#!/bin/sh\necho started > {}/started\n",
+            world.path().display()
+        );
+        let path = world.file(&format!("{folder}/helper"), script);
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let write = |path: &str| {
+        let ended = world.coo_with(&["manifests", "write"], "PATH", path);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        world.path().join("started").exists()
+    };
+    assert!(!write(".:bin::/usr/bin:/bin"));
+    // As the user's own folders say.
+    assert!(write(&format!("{}/absolute:/bin", world.path().display())));
+
+    let many: Vec<String> = (0..65).map(|i| format!("tool{i}")).collect();
+    std::fs::write(&config, json!({"tools": many}).to_string()).unwrap();
+    let ended = world.coo(&["manifests", "write"]);
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.contains("64 is the limit"), "{ended:?}");
+}

@@ -186,7 +186,7 @@ fn judge_success(body: &Value, request: &Request, site: &Site) -> Verdict {
         .chain([text.as_str()])
         .any(|text| site.betrays_key(text))
     {
-        return betrayed(site, "an answer");
+        return betrayed(site, "an answer", "");
     }
     let name = |field: &str| {
         body[field]
@@ -263,7 +263,7 @@ fn judge_error(status: u16, stated: Option<&Stated>, inside: &str, site: &Site) 
 /// rewritten for the sake of a key.
 fn rejected(status: u16, message: &str, site: &Site) -> Verdict {
     if site.betrays_key(message) {
-        return betrayed(site, "a rejection");
+        return betrayed(site, "a rejection", message);
     }
     Verdict::Rejected(format!(
         "the provider rejected the request with status {status}{}",
@@ -271,10 +271,13 @@ fn rejected(status: u16, message: &str, site: &Site) -> Verdict {
     ))
 }
 
-fn betrayed(site: &Site, what: &str) -> Verdict {
+fn betrayed(site: &Site, what: &str, message: &str) -> Verdict {
     unusable(
         site,
-        format!("{what} that contains the API key, which must not be recorded"),
+        format!(
+            "{what} that contains the API key, which must not be recorded{}",
+            site.said(message)
+        ),
         "keep the key out of the prompt, and replace the key",
     )
 }
