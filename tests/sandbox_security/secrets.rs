@@ -195,7 +195,7 @@ fn a_mission_that_brings_the_key_along_is_not_recorded_with_it() {
     let world = World::new().with("OPENROUTER_API_KEY", KEY);
     let print = |fd: u32| {
         format!(
-            r#"(data (i32.const 1024) "{}") (data (i32.const 2048) "{}")
+            r#"(data (i32.const 1023) "|{}") (data (i32.const 2047) "|{}")
                (func $say (param $at i32) (param $length i32)
                  (i32.store (i32.const 0) (local.get $at))
                  (i32.store (i32.const 4) (local.get $length))
