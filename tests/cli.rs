@@ -185,7 +185,7 @@ fn nobody_waits_for_a_pipe_in_the_place_of_a_file() {
     let refused: [(&str, &[&str], &str); 9] = [
         (
             "config.json",
-            &["missions"],
+            &["run", "triage", "--frozen"],
             "configuration .coo/config.json: can't be read: is no plain file; remove it",
         ),
         (

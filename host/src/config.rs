@@ -1,23 +1,18 @@
-//! The operator's configuration: `config.json` in the state root, with the environment and
-//! `.env` above it. Holds no secret: the key comes from environment or `.env` alone and is
-//! never written anywhere.
+//! The operator's configuration: `config.json` in the state root. The environment and `.env` go
+//! before it (`surroundings`). Holds no secret: the key comes from those two alone and is never
+//! written anywhere.
 
-use std::path::Path;
-
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use coo_kernel::authority::Governance;
-use coo_kernel::llm;
 use serde::{Deserialize, Serialize};
-
-use crate::machine;
 
 /// The model whose answers ship frozen with the demo.
 pub const DEMO_MODEL: &str = "HuggingFaceTB/SmolLM2-135M-Instruct";
 /// Where live calls go if nothing else is said.
 pub const DEFAULT_BASE_URL: &str = "https://openrouter.ai/api/v1";
 
-/// What is read from `.env` where the environment does not have it.
-pub const IN_DOT_ENV: [&str; 3] = ["COO_LLM_BASE_URL", "COO_LLM_MODEL", "OPENROUTER_API_KEY"];
+/// Each of them is a program that is started.
+const TOOLS_MAX: usize = 64;
 
 /// `config.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +79,12 @@ impl Config {
             .governance
             .check()
             .context("governance: see docs/governance.md for its fields")?;
+        if config.tools.len() > TOOLS_MAX {
+            bail!(
+                "tools: {} of them, {TOOLS_MAX} is the limit; leave some out",
+                config.tools.len()
+            );
+        }
         Ok(config)
     }
 
@@ -91,61 +92,5 @@ impl Config {
     #[must_use]
     pub fn to_text(&self) -> String {
         serde_json::to_string_pretty(self).map_or_else(|_| String::new(), |text| text + "\n")
-    }
-}
-
-/// What the environment and `.env` say, read once.
-#[derive(Default)]
-pub struct Surroundings {
-    dot_env: Vec<(String, String)>,
-}
-
-impl Surroundings {
-    /// Reads `.env` of `folder`, if there is one. Changes no variable of this process.
-    pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join(".env");
-        let mut dot_env = Vec::new();
-        match dotenvy::from_path_iter(&path) {
-            Ok(entries) => {
-                for entry in entries {
-                    // The parser's error quotes the line, and a line may hold a key.
-                    let entry = entry.map_err(|_| {
-                        anyhow::anyhow!(
-                            "file {}: a line is not NAME=value; correct or remove it",
-                            path.display()
-                        )
-                    })?;
-                    dot_env.push(entry);
-                }
-            }
-            Err(error) if error.not_found() => {}
-            Err(_) => anyhow::bail!("file {}: can't be read", path.display()),
-        }
-        Ok(Self { dot_env })
-    }
-
-    fn dot_env(&self, name: &str) -> Option<&str> {
-        let entry = self.dot_env.iter().rev().find(|(key, _)| key == name);
-        entry
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
-    }
-
-    /// A variable: environment first, then `.env`.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<String> {
-        machine::env_text(name).or_else(|| self.dot_env(name).map(str::to_owned))
-    }
-
-    /// The model in force, or the prescribed error.
-    pub fn model(&self, config: &Config) -> Result<String> {
-        let environment = machine::env_text("COO_LLM_MODEL");
-        llm::resolve_model(
-            environment.as_deref(),
-            self.dot_env("COO_LLM_MODEL"),
-            config.llm.default_model.as_deref(),
-        )
-        .map(str::to_owned)
-        .context(llm::NO_MODEL)
     }
 }

@@ -231,11 +231,11 @@ fn found(root: &StateRoot, store: &Store) -> Result<Vec<Entry>> {
 /// Freezes the root of `session`, which alone writes to it and has finished what was promised;
 /// `by` is who or what for.
 pub fn activate(session: &mut Session, by: &str) -> Result<Result<FreezeRow, Unready>> {
-    let Session { root, store, .. } = session;
-    if let Some(row) = store.open_freeze()? {
+    if let Some(row) = session.store.open_freeze()? {
         return Ok(Err(Unready::Frozen(Box::new(row))));
     }
-    let drifts = manifests::check(root, &session.config, &session.surroundings)?;
+    let drifts = manifests::check(&session.root, session.config()?, &session.surroundings)?;
+    let Session { root, store, .. } = session;
     if !drifts.is_empty() {
         return Ok(Err(Unready::Manifests(drifts)));
     }

@@ -119,11 +119,32 @@ pub fn open_files() -> Option<Vec<(u32, PathBuf)>> {
     Some(found)
 }
 
+/// The number of the user who runs this process.
+#[must_use]
+pub fn user_id() -> u32 {
+    rustix::process::getuid().as_raw()
+}
+
+/// Keeps group and others from writing to anything that this process makes, whatever the user's
+/// mask says. Once, before there is a second thread: the mask is the whole process's.
+pub fn close_to_others() {
+    use rustix::fs::Mode;
+    use rustix::process::umask;
+    let mask = umask(Mode::WGRP | Mode::WOTH);
+    umask(mask | Mode::WGRP | Mode::WOTH);
+}
+
+/// Where temporary files go: TMPDIR, or the system's place.
+#[must_use]
+pub fn temporary_place() -> PathBuf {
+    std::env::temp_dir()
+}
+
 /// Who runs this process: the user's number, and the name the environment gives him, which
 /// nobody has checked.
 #[must_use]
 pub fn user() -> String {
-    let uid = rustix::process::getuid().as_raw();
+    let uid = user_id();
     match env_text("USER").or_else(|| env_text("LOGNAME")) {
         Some(name) => format!("user {uid} ({name})"),
         None => format!("user {uid}"),

@@ -2,7 +2,6 @@
 //! found and pinned, imports judged, code compiled or taken from the cache. Runs nothing.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -13,8 +12,9 @@ use coo_kernel::plan::Plan;
 
 use crate::admission::{self, MODULE_BYTES_MAX};
 use crate::engine::{self, Sandbox};
+use crate::input_file::read as read_file;
 use crate::sandbox::{Code, Linked};
-use crate::state_root::{StateRoot, read_bounded};
+use crate::state_root::StateRoot;
 use crate::store::Store;
 use crate::{bundle, code_cache, run_file};
 
@@ -64,7 +64,9 @@ impl Source {
     /// otherwise a bundled mission.
     pub fn named(name: &str) -> Result<Self> {
         let path = Path::new(name);
-        if path.extension().is_some() || path.is_file() {
+        // Also where it is a pipe or the like, which is then named.
+        let is_there = || path.metadata().is_ok_and(|metadata| !metadata.is_dir());
+        if path.extension().is_some() || is_there() {
             Self::descriptor_file(path)
         } else {
             Self::bundled(name)
@@ -254,13 +256,4 @@ impl Source {
 #[must_use]
 pub fn module_file(module: &Digest) -> String {
     format!("modules/{module}.wasm")
-}
-
-/// Reads a file the user named.
-pub fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
-    let file = File::open(path).with_context(|| format!("{}: can't be opened", path.display()))?;
-    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        bail!("{}: is a folder, a file is needed", path.display());
-    }
-    read_bounded(file, path, bytes_max)
 }

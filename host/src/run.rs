@@ -20,6 +20,7 @@ use crate::llm::{Freshness, Model};
 use crate::machine::{self, Stopwatch};
 use crate::prepare::{Cache, Program, Source};
 use crate::resume;
+use crate::secrets;
 use crate::session::Session;
 use crate::state_root::{StateRoot, WriteLock};
 use crate::stop::Stop;
@@ -36,7 +37,8 @@ pub struct Options {
     pub wall_clock_max: Duration,
     /// Take the digest of each step's memories at its end.
     pub digest_memory: bool,
-    /// Gets one line where the run waits for something outside.
+    /// Gets a line for anything worth knowing: to which server calls go, what of `.env` is left
+    /// alone.
     pub say: fn(&str),
 }
 
@@ -134,10 +136,10 @@ impl Stage {
         options: Options,
         settled: Settled,
     ) -> Result<Self> {
+        let config = session.config()?.clone();
         let Session {
             root,
             mut store,
-            config,
             surroundings,
             lock,
             ..
@@ -151,10 +153,20 @@ impl Stage {
         let policy = settled
             .policy
             .unwrap_or_else(|| Policy::current(config.governance.clone()));
+        // Before anything of it is kept, compiled code included.
+        if options.freshness != Freshness::Frozen {
+            surroundings.learn_key();
+        }
+        let descriptor = source.descriptor.canonical()?;
+        secrets::refuse_in(
+            &format!("descriptor {}", source.name),
+            descriptor.as_bytes(),
+        )?;
+        secrets::refuse_in(&format!("module {}", source.name), &source.wasm)?;
         let program = source.prepare(&policy, cache, options.digest_memory)?;
         // Found out before anything is on record: without a model this mission can't go on.
         let model_name = match settled.model {
-            None if program.asks_model => Some(surroundings.model(&config)?),
+            None if program.asks_model => Some(surroundings.model(&config, options.say)?),
             known => known,
         };
         Ok(Self {
@@ -170,11 +182,11 @@ impl Stage {
             model: Model::new(
                 model_name,
                 options.freshness,
-                &config,
-                &surroundings,
+                config,
+                surroundings,
                 bundle::frozen(),
-            )
-            .saying(options.say),
+                options.say,
+            ),
             decisions: settled.decisions,
             root,
             store,
@@ -287,7 +299,9 @@ impl Performed {
                     "mission {id}: its journal can't be written any further"
                 )));
             }
-            Err(Stop::Interrupted(error)) => Some(format!("{error:#}")),
+            Err(Stop::Interrupted(error)) => {
+                Some(secrets::redacted(&format!("{error:#}")).into_owned())
+            }
             // The world is not what it was when the journal's first part was recorded. Nothing of
             // this attempt is kept; the store's transaction goes with it.
             Err(Stop::Diverged(divergence)) => return Err(resume::other_world(id, &divergence)),

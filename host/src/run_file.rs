@@ -17,15 +17,16 @@ use coo_kernel::journal::{StepStartedBody, WorldBody};
 use coo_kernel::mission::MissionId;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tempfile::TempDir;
 
 use crate::admission::MODULE_BYTES_MAX;
 use crate::gateway::{WriteAnswer, WriteRequest};
 use crate::hashing::{Hashing, digest_of};
 use crate::history;
+use crate::input_file::{self, RUN_FILE_BYTES_MAX};
 use crate::prepare::module_file;
 use crate::state_root::StateRoot;
 use crate::store::{Durability, EventFacts, MissionRow, Store};
+use crate::temporary::TemporaryFolder;
 
 const FORMAT: &str = "coo-run/";
 const VERSION: &str = "1";
@@ -201,22 +202,18 @@ fn contents_of(record: &Record) -> Result<Vec<Blob>> {
 
 /// Loads the file at `path` into a state root of its own in the system's folder for temporary
 /// files, which goes when the returned handle is dropped.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a state root in a temporary folder"
-)]
-pub fn load(path: &Path) -> Result<(TempDir, StateRoot, Store, MissionRow)> {
+pub fn load(path: &Path) -> Result<(TemporaryFolder, StateRoot, Store, MissionRow)> {
     let shown = || format!("file {}", path.display());
-    // A pipe would be waited for, and can't be read twice.
-    let metadata = std::fs::metadata(path);
-    if !metadata
-        .with_context(|| format!("{}: can't be opened", shown()))?
-        .is_file()
-    {
-        bail!("{}: is no regular file", shown());
-    }
-    let mut file = File::open(path).with_context(|| format!("{}: can't be opened", shown()))?;
+    // Not a pipe, which can't be read twice.
+    let mut file = input_file::open("file", path)?;
     let stated = first_line(&mut file).with_context(shown)?;
+    let length = file.metadata().with_context(shown)?.len();
+    if length > RUN_FILE_BYTES_MAX {
+        bail!(
+            "{}: {length} bytes, {RUN_FILE_BYTES_MAX} is the limit; no run within its limits is so large",
+            shown()
+        );
+    }
     let damaged = |found: Digest| {
         anyhow::anyhow!(
             "{}: was changed or cut short: its content has SHA-256 {}, its first line says {}; get it anew",
@@ -233,8 +230,7 @@ pub fn load(path: &Path) -> Result<(TempDir, StateRoot, Store, MissionRow)> {
     file.seek(SeekFrom::Start(FIRST_LINE_BYTES as u64))
         .with_context(shown)?;
 
-    let folder = TempDir::with_prefix("coo-run-")
-        .context("temporary folder (TMPDIR, or the system's): can't be made")?;
+    let folder = TemporaryFolder::new("run")?;
     let root = StateRoot::open_or_create(folder.path())?;
     root.settle()?;
     let mut store = Store::open_or_create(root.path())?;
@@ -252,12 +248,11 @@ pub fn load(path: &Path) -> Result<(TempDir, StateRoot, Store, MissionRow)> {
 /// Whether the file at `path` says that it is a run, in any format.
 #[must_use]
 pub fn is_one(path: &Path) -> bool {
-    if !path.is_file() {
+    let Ok(mut file) = input_file::open("file", path) else {
         return false;
-    }
+    };
     let mut start = [0; FORMAT.len()];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    read.is_ok() && start == FORMAT.as_bytes()
+    file.read_exact(&mut start).is_ok() && start == FORMAT.as_bytes()
 }
 
 fn first_line(file: &mut File) -> Result<Digest> {

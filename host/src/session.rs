@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use coo_kernel::mission::MissionId;
-use tempfile::TempDir;
 
-use crate::config::{Config, Surroundings};
+use crate::config::Config;
 use crate::freeze::Purpose;
 use crate::state_root::{DEFAULT_NAME, StateRoot, WriteLock};
 use crate::store::{Durability, MissionRow, Store};
+use crate::surroundings::Surroundings;
+use crate::temporary::TemporaryFolder;
 use crate::world::{self, World};
 use crate::{amu0, freeze, gateway, history, machine, reports, run_file};
 
@@ -24,15 +25,15 @@ pub struct Session {
     pub root: StateRoot,
     /// Its store.
     pub store: Store,
-    /// Its configuration.
-    pub config: Config,
+    /// Its configuration, or why it can't be read: only who needs it fails.
+    config: Result<Config>,
     /// Environment and `.env`.
     pub surroundings: Surroundings,
     /// Held by whoever may change the root.
     pub lock: Option<WriteLock>,
     /// Goes with the session: where a run file was loaded into, or a root that can't be written
     /// to was read from.
-    temporary: Option<TempDir>,
+    temporary: Option<TemporaryFolder>,
 }
 
 /// The state root the user means: `--root`, `COO_ROOT`, or `.coo` here.
@@ -121,19 +122,33 @@ impl Session {
         Ok((session, mission))
     }
 
+    /// Its configuration. Asked for by commands that go by it: the others work with any.
+    pub fn config(&self) -> Result<&Config> {
+        self.config
+            .as_ref()
+            .map_err(|error| anyhow::anyhow!("{error:#}"))
+    }
+
+    /// The same session under another configuration.
+    #[must_use]
+    pub fn configured(self, config: Config) -> Self {
+        Self {
+            config: Ok(config),
+            ..self
+        }
+    }
+
     fn of(held: Held) -> Result<Self> {
         Self::with(held.root, held.store, Some(held.lock))
     }
 
     fn with(root: StateRoot, store: Store, lock: Option<WriteLock>) -> Result<Self> {
-        let config = root.config()?;
         let folder = machine::working_directory().context("working directory")?;
-        let surroundings = Surroundings::read(&folder)?;
         Ok(Self {
+            config: root.config(),
             root,
             store,
-            config,
-            surroundings,
+            surroundings: Surroundings::of(folder),
             lock,
             temporary: None,
         })
@@ -165,7 +180,7 @@ pub struct Read {
     /// Its store, or a copy of it.
     pub store: Store,
     /// Where the copy is.
-    temporary: Option<TempDir>,
+    temporary: Option<TemporaryFolder>,
 }
 
 impl Read {

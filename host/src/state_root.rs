@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{
+    Dir, DirBuilder, DirBuilderExt as _, MetadataExt as _, OpenOptions, OpenOptionsExt as _,
+};
 use rustix::fs::{Access, AtFlags, accessat};
 use rustix::io::Errno;
 
@@ -23,6 +25,7 @@ use coo_kernel::layout;
 
 use crate::config::Config;
 use crate::fault;
+use crate::input_file::CONFIG_BYTES_MAX;
 use crate::machine;
 
 /// The folder's name where nothing else is said.
@@ -32,6 +35,8 @@ const LOCK_FILE: &str = "lock";
 const FOLDERS: [&str; 5] = ["artefacts", "cache", "demo", "modules", TEMPORARY];
 /// Files that only `SQLite` may open.
 const DATABASES: [&str; 2] = [crate::store::FILE, crate::world::FILE];
+/// Those of them that nobody else has any business in.
+const CLOSED: [&str; 2] = ["cache", TEMPORARY];
 /// Files on their way to their names. Whatever a writer finds here, a killed process left.
 pub const TEMPORARY: &str = "tmp";
 
@@ -40,12 +45,63 @@ pub const TEMPORARY: &str = "tmp";
 pub struct StateRoot {
     path: PathBuf,
     dir: Dir,
+    /// Of everything that is made in it: no more open to others than the root itself.
+    modes: Modes,
 }
 
 /// Proof that this process alone changes the root. Released when dropped.
 #[derive(Debug)]
 pub struct WriteLock {
     _file: File,
+}
+
+/// What may be done to a new file or folder, less what the user's mask takes away.
+#[derive(Debug, Clone, Copy)]
+pub struct Modes {
+    /// Of a file.
+    pub file: u32,
+    folder: u32,
+}
+
+impl Modes {
+    /// Nobody but the user.
+    const CLOSED: Self = Self {
+        file: 0o600,
+        folder: 0o700,
+    };
+
+    /// Group and others may read what is in a folder that they may read, and write nothing.
+    pub fn below(folder: &Dir) -> std::io::Result<Self> {
+        Ok(Self::of(folder.dir_metadata()?.mode()))
+    }
+
+    fn of(mode: u32) -> Self {
+        let open = mode & 0o055;
+        Self {
+            file: 0o600 | (open & 0o044),
+            folder: 0o700 | open,
+        }
+    }
+
+    /// Makes an empty file for `SQLite` in the folder at `path`, unless there is one: left to
+    /// itself it lets everybody read its files in any folder. The files beside it follow it.
+    pub fn create_database(path: &Path, name: &str) {
+        use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+        let Ok(folder) = std::fs::metadata(path) else {
+            return;
+        };
+        // What goes wrong here goes wrong for SQLite, too, which says it better.
+        let _ = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(Self::of(folder.mode()).file)
+            .open(path.join(name));
+    }
+
+    /// Makes a folder.
+    pub fn create_dir(self, parent: &Dir, name: &str) -> std::io::Result<()> {
+        parent.create_dir_with(name, DirBuilder::new().mode(self.folder))
+    }
 }
 
 impl StateRoot {
@@ -58,6 +114,12 @@ impl StateRoot {
 
     /// Opens the root at `path` if there is one.
     pub fn open_existing(path: &Path) -> Result<Option<Self>> {
+        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir()) {
+            bail!(
+                "state root {}: is no folder; name a folder with --root or COO_ROOT",
+                path.display()
+            );
+        }
         if path.join(crate::store::FILE).exists() {
             Ok(Some(Self::open_dir(path)?))
         } else {
@@ -68,9 +130,12 @@ impl StateRoot {
     fn open_dir(path: &Path) -> Result<Self> {
         let dir = Dir::open_ambient_dir(path, ambient_authority())
             .with_context(|| format!("state root {}: can't be opened", path.display()))?;
+        let modes = Modes::below(&dir)
+            .with_context(|| format!("state root {}: can't be examined", path.display()))?;
         Ok(Self {
             path: path.to_owned(),
             dir,
+            modes,
         })
     }
 
@@ -94,17 +159,14 @@ impl StateRoot {
 
     /// The configuration.
     pub fn config(&self) -> Result<Config> {
-        let text = self
-            .open_plain(CONFIG_FILE)
-            .and_then(std::io::read_to_string);
-        let text = text.with_context(|| {
-            format!(
-                "configuration {}: can't be read",
-                self.path.join(CONFIG_FILE).display()
-            )
-        })?;
-        Config::parse(&text)
-            .with_context(|| format!("configuration {}", self.path.join(CONFIG_FILE).display()))
+        let path = self.path.join(CONFIG_FILE);
+        let shown = || format!("configuration {}", path.display());
+        let file = self.open_plain(CONFIG_FILE);
+        let file = file.with_context(|| format!("{}: can't be read", shown()))?;
+        let content = read_bounded(file, &path, CONFIG_BYTES_MAX)?;
+        let text = String::from_utf8(content);
+        let text = text.with_context(|| format!("{}: can't be read", shown()))?;
+        Config::parse(&text).with_context(shown)
     }
 
     /// Makes the next folder below `parent`: 000001, 000002, … Gives its path in the root.
@@ -168,7 +230,7 @@ impl StateRoot {
 
     fn open_lock(&self, name: &str) -> std::io::Result<File> {
         let mut options = OpenOptions::new();
-        options.create(true).write(true);
+        options.create(true).write(true).mode(self.modes.file);
         self.open_plain_with(name, &mut options)
     }
 
@@ -264,7 +326,7 @@ impl StateRoot {
                     if synced {
                         make_folder(&here, name)?;
                     } else {
-                        make_folder_unsynced(&here, name)?;
+                        make_folder_unsynced(&here, name, self.modes)?;
                     }
                     here.open_dir_nofollow(name)
                 }
@@ -281,7 +343,12 @@ impl StateRoot {
     pub fn settle(&self) -> Result<()> {
         let mut is_new = false;
         for folder in FOLDERS {
-            let made = make_folder_unsynced(&self.dir, folder).with_context(|| {
+            let modes = if CLOSED.contains(&folder) {
+                Modes::CLOSED
+            } else {
+                self.modes
+            };
+            let made = make_folder_unsynced(&self.dir, folder, modes).with_context(|| {
                 format!(
                     "state root {}: can't create {folder}/; is it writable?",
                     self.path.display()
@@ -429,6 +496,7 @@ impl StateRoot {
             fault::point("file.create")?;
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true);
+            options.mode(self.modes.file);
             options.follow(FollowSymlinks::No);
             let mut file = waiting.open_with(&temporary, &options)?;
             fault::point("file.write")?;
@@ -456,16 +524,16 @@ impl StateRoot {
 /// Makes the folder `name` in `parent`, and makes sure that a loss of power does not take it away
 /// with what will be in it. False where it is there already, or anything else of that name.
 pub fn make_folder(parent: &Dir, name: &str) -> std::io::Result<bool> {
-    let is_new = make_folder_unsynced(parent, name)?;
+    let is_new = make_folder_unsynced(parent, name, Modes::below(parent)?)?;
     // Also where another process made it: nobody knows how far that one got.
     fault::point("folder.made")?;
     sync_names(parent)?;
     Ok(is_new)
 }
 
-fn make_folder_unsynced(parent: &Dir, name: &str) -> std::io::Result<bool> {
+fn make_folder_unsynced(parent: &Dir, name: &str, modes: Modes) -> std::io::Result<bool> {
     fault::point("folder.create")?;
-    match parent.create_dir(name) {
+    match modes.create_dir(parent, name) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),

@@ -28,9 +28,9 @@ use serde_json::value::RawValue;
 
 use crate::live::Live;
 use crate::llm::Answered;
-use crate::machine;
 use crate::stop::Stop;
 use crate::store::{Durability, EventFacts, Store};
+use crate::{machine, secrets};
 
 /// See the module.
 pub struct Tape {
@@ -187,7 +187,10 @@ impl Tape {
     /// Keeps `content` beside the journal; a replay only names it.
     pub fn keep(&mut self, content: &[u8]) -> Result<Blob, Stop> {
         Ok(match &mut self.mode {
-            Mode::Recording { recorder, .. } => recorder.store.put_blob(content)?,
+            Mode::Recording { recorder, .. } => {
+                secrets::refuse_in("what the mission leaves", content)?;
+                recorder.store.put_blob(content)?
+            }
             Mode::Replaying { .. } => Blob::of(content),
         })
     }
@@ -418,6 +421,7 @@ impl Tape {
         let is_recorded = self.ahead()?.is_some();
         let record = match &mut self.mode {
             Mode::Recording { recorder, .. } if !is_recorded => {
+                secrets::refuse_in("an event of the journal", body.as_bytes())?;
                 let mut chain = self.chain;
                 let record = chain.append(state, kind, body);
                 let number = recorder.id.number();

@@ -207,7 +207,8 @@ pub fn verify(
     options: Options,
     mut say: impl FnMut(&str),
 ) -> Result<Report> {
-    let Session { root, config, .. } = session;
+    let config = session.config()?.clone();
+    let root = session.root;
     sweep(&root)?;
     let folder = root.new_folder(FOLDER)?;
     let _lock = root

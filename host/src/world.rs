@@ -18,6 +18,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
 
 use crate::fault;
+use crate::state_root::Modes;
 use crate::stop::Stop;
 use crate::store::check_plain;
 
@@ -232,6 +233,7 @@ impl Open {
         // SQLite follows no link, not even one on the way; only the file's own name matters.
         let folder = path.parent().unwrap_or(path).canonicalize()?;
         check_plain(path)?;
+        Modes::create_database(&folder, FILE);
         let mut connection =
             Connection::open_with_flags(folder.join(FILE), flags).context("can't be opened")?;
         // FULL: once the store has noted a commit as applied, nobody applies it again.

@@ -213,9 +213,10 @@ fn run(source: &Source, program: &Program) -> Outcome {
         model: Model::new(
             model.clone(),
             Freshness::Frozen,
-            &config,
-            &surroundings,
+            config,
+            surroundings,
             bundle::frozen(),
+            |_| {},
         ),
     };
     let tape = Tape::record(Recorder {

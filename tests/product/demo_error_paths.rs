@@ -98,7 +98,7 @@ fn a_provider_that_refuses_the_key_fails_the_demo_and_its_receipt_says_so() {
     );
     assert!(
         ran.stderr
-            .starts_with("ERROR: mission DEMO-000001: model call "),
+            .contains("\nERROR: mission DEMO-000001: model call "),
         "{ran:?}"
     );
     assert!(
@@ -291,6 +291,11 @@ fn a_damaged_state_root_is_an_error_and_no_panic() {
             &["run-demo"],
         ] {
             let ran = world.coo(command);
+            if file == "config.json" && command != ["run-demo"] {
+                // Nothing of it is needed for looking.
+                assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{command:?}");
+                continue;
+            }
             assert_eq!(ran.code, 1, "{file} {command:?}: {ran:?}");
             assert!(
                 ran.stderr.starts_with("ERROR: ") && ran.stderr.contains(file),

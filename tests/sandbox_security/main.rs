@@ -7,9 +7,12 @@
 mod support;
 
 mod admission;
+mod dot_env;
 mod ends;
+mod files;
 mod inside;
 mod misuse;
+mod pairing;
 mod secrets;
 mod tampering;
 

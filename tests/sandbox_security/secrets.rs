@@ -67,7 +67,7 @@ fn a_key_in_dot_env_is_used_and_shown_no_more_than_one_in_the_environment() {
     for content in world.root_files().values() {
         assert!(!holds(content, KEY.as_bytes()));
     }
-    // A line that can't be read is named without being quoted.
+    // A line that can't be read is named without being quoted, and nothing is sent.
     world.file(".env", format!("OPENROUTER_API_KEY {KEY}\n"));
     let ran = world.coo(&["run", "demo", "--live"]);
     assert_eq!(ran.code, 1);
@@ -75,4 +75,169 @@ fn a_key_in_dot_env_is_used_and_shown_no_more_than_one_in_the_environment() {
         ran.stderr.contains(".env") && !ran.stderr.contains(KEY),
         "{ran:?}"
     );
+}
+
+/// A server whose answers hold `word`.
+fn saying(word: &str) -> ModelServer {
+    let text = format!("The {word} says {word}ly.");
+    ModelServer::answering(move |_| Response::completion(&text).into())
+}
+
+#[test]
+fn the_record_is_the_same_under_every_key_and_without_one() {
+    let mut recorded = Vec::new();
+    for key in [
+        Some(KEY),
+        Some("another-key-0123456789"),
+        Some("qwen"),
+        Some("e"),
+        None,
+    ] {
+        let server = saying("qwen");
+        let mut world = World::new()
+            .with("COO_LLM_BASE_URL", server.base_url())
+            .with("COO_LLM_MODEL", "qwen/qwen-e");
+        if let Some(key) = key {
+            world = world.with("OPENROUTER_API_KEY", key);
+        }
+        let ran = world.triage();
+        assert_eq!(ran.code, 0, "{key:?}: {ran:?}");
+        assert!(server.requests().len() > 1);
+        let is_short = key.is_some_and(|key| key.len() < 16);
+        assert_eq!(
+            ran.stderr.contains("shorter than 16 characters"),
+            is_short,
+            "{ran:?}"
+        );
+        let head = &world.json(&["inspect", "MISSION-000001"])["chain_head"];
+        let logs = world.coo(&["logs", "MISSION-000001", "--json"]).stdout;
+        assert!(logs.contains("The qwen says qwenly."), "{logs}");
+        assert!(!logs.contains("redacted"), "{logs}");
+        recorded.push((head.clone(), ran.stdout));
+    }
+    recorded.dedup();
+    assert_eq!(recorded.len(), 1, "{recorded:?}");
+}
+
+#[test]
+fn a_rejection_is_recorded_as_it_is_or_not_at_all() {
+    let rejecting = |message: &str| {
+        let body = json!({"error": {"code": 400, "message": message}});
+        ModelServer::answering(move |_| Response::json(400, &body).into())
+    };
+    let run = |server: &ModelServer, key: &str| {
+        let world = World::new()
+            .with("COO_LLM_BASE_URL", server.base_url())
+            .with("OPENROUTER_API_KEY", key);
+        let ran = world.coo(&["run", "demo", "--live"]);
+        (world, ran)
+    };
+    let server = rejecting("no model of qwen's here");
+    let heads = ["qwen", "k", KEY].map(|key| {
+        let (world, ran) = run(&server, key);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains("no model of qwen's here"), "{ran:?}");
+        world.json(&["inspect", "DEMO-000001"])["chain_head"].clone()
+    });
+    assert!(heads.iter().all(|head| *head == heads[0]), "{heads:?}");
+
+    let (world, ran) = run(&rejecting(&format!("key {KEY} may not")), KEY);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(
+        world.json(&["mission", "DEMO-000001"])["status"],
+        "INTERRUPTED"
+    );
+    assert!(ran.stderr.contains("contains the API key"), "{ran:?}");
+    assert!(!ran.stderr.contains(KEY), "{ran:?}");
+    for content in world.root_files().values() {
+        assert!(!holds(content, KEY.as_bytes()));
+    }
+}
+
+#[test]
+fn an_answer_with_the_key_in_any_field_is_not_recorded() {
+    let whole = |field: &str| {
+        let mut body = json!({
+            "id": "1", "model": "m", "provider": "p", "system_fingerprint": "f",
+            "choices": [{"finish_reason": "stop", "message": {"content": "An answer."}}],
+        });
+        if field == "text" {
+            body["choices"][0]["message"]["content"] = json!(format!("It is {KEY}."));
+        } else {
+            body[field] = json!(format!("x-{KEY}"));
+        }
+        body
+    };
+    for field in ["text", "id", "model", "provider", "system_fingerprint"] {
+        let body = whole(field);
+        let server = ModelServer::answering(move |_| Response::json(200, &body).into());
+        let world = World::new()
+            .with("COO_LLM_BASE_URL", server.base_url())
+            .with("OPENROUTER_API_KEY", KEY);
+        let ran = world.coo(&["run", "demo", "--live"]);
+        assert_eq!(ran.code, 1, "{field}: {ran:?}");
+        assert!(
+            ran.stderr.contains("contains the API key"),
+            "{field}: {ran:?}"
+        );
+        assert_eq!(
+            world.json(&["mission", "DEMO-000001"])["status"],
+            "INTERRUPTED"
+        );
+        for content in world.root_files().values() {
+            assert!(!holds(content, KEY.as_bytes()), "{field}");
+        }
+    }
+}
+
+#[test]
+fn a_mission_that_brings_the_key_along_is_not_recorded_with_it() {
+    let world = World::new().with("OPENROUTER_API_KEY", KEY);
+    let print = |fd: u32| {
+        format!(
+            r#"(data (i32.const 1023) "|{}") (data (i32.const 2047) "|{}")
+               (func $say (param $at i32) (param $length i32)
+                 (i32.store (i32.const 0) (local.get $at))
+                 (i32.store (i32.const 4) (local.get $length))
+                 (drop (call $fd_write (i32.const {fd}) (i32.const 0) (i32.const 1) (i32.const 8))))
+               (func (export "_start")
+                 (call $say (i32.const 1024) (i32.const 20))
+                 (call $say (i32.const 2048) (i32.const {})))"#,
+            &KEY[..20],
+            &KEY[20..],
+            KEY.len() - 20
+        )
+    };
+    let whole = format!(r#"(data (i32.const 1024) "{KEY}") (func (export "_start"))"#);
+    let mut said = Vec::new();
+    // In what is kept of it: module, environment, arguments, input.
+    world.guest("whole.wasm", &whole);
+    said.push(world.coo(&["run", "whole.wasm"]));
+    world.guest("guest.wasm", r#"(func (export "_start"))"#);
+    for more in [
+        json!({"environment": {"TOKEN": KEY}}),
+        json!({"arguments": ["guest", KEY]}),
+        json!({"steps": [{"id": "only", "input": {"note": format!("use {KEY}")}}]}),
+    ] {
+        world.descriptor("guest.json", &json!({"file": "guest.wasm"}), &more);
+        said.push(world.coo(&["run", "guest.json"]));
+    }
+    assert_eq!(world.json(&["missions"]), json!([]));
+    // In what it prints, put together while it runs.
+    for fd in [1, 2] {
+        world.guest("halves.wasm", &print(fd));
+        said.push(world.coo(&["run", "halves.wasm"]));
+        said.push(world.coo(&["run", "halves.wasm", "--json"]));
+    }
+    for ran in &said {
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains("contains the API key"), "{ran:?}");
+        assert!(!format!("{ran:?}").contains(KEY), "{ran:?}");
+    }
+    for (path, content) in world.root_files() {
+        assert!(!holds(&content, KEY.as_bytes()), "{}", path.display());
+    }
+    // Without that key it is a mission like others.
+    let ran = world.coo_with(&["run", "halves.wasm"], "OPENROUTER_API_KEY", "");
+    assert_eq!(ran.code, 0, "{ran:?}");
 }

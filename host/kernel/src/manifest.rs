@@ -10,11 +10,8 @@ pub mod system;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::canonical;
+use crate::{canonical, secret};
 
-/// Shorter values of secret variables are not looked for in other text: they would be found
-/// everywhere.
-const SECRET_BYTES_MIN: usize = 6;
 /// Stands where something was left out.
 const LEFT_OUT: &str = "[left out]";
 
@@ -117,12 +114,7 @@ pub fn is_secret(name: &str) -> bool {
 
 /// `text` without anything that is the value of a secret variable.
 pub fn without(text: &str, secrets: &[String]) -> String {
-    let found = secrets
-        .iter()
-        .filter(|secret| secret.len() >= SECRET_BYTES_MIN);
-    found.fold(text.to_owned(), |text, secret| {
-        text.replace(secret.as_str(), LEFT_OUT)
-    })
+    secret::without(text, secrets, LEFT_OUT).into_owned()
 }
 
 /// The value of a variable that is not secret, as it may be recorded: without the user and
@@ -216,7 +208,7 @@ mod tests {
 
     #[test]
     fn addresses_lose_user_password_and_secret_parameters() {
-        let scrub = |name: &str, value: &str| scrubbed(name, value, &["sk-12345".into()]);
+        let scrub = |name: &str, value: &str| scrubbed(name, value, &["sk-0123456789abc".into()]);
         for (name, value, expected) in [
             ("COO_LLM_BASE_URL", "https://a:b@host/v1", "https://host/v1"),
             (
@@ -242,7 +234,9 @@ mod tests {
                 "/opt/python@3.11/bin:/usr/bin",
                 "/opt/python@3.11/bin:/usr/bin",
             ),
-            ("PATH", "/home/sk-12345/bin", "/home/[left out]/bin"),
+            ("PATH", "/home/sk-0123456789abc/bin", "/home/[left out]/bin"),
+            // Too short to be told from an ordinary word.
+            ("PATH", "/home/sk-0123/bin", "/home/sk-0123/bin"),
         ] {
             assert_eq!(scrub(name, value), expected, "{name}={value}");
         }
@@ -263,7 +257,7 @@ mod tests {
         #[test]
         fn a_secret_never_comes_through(
             before in ".{0,20}",
-            secret in "[a-zA-Z0-9/:@?&=. -]{6,20}",
+            secret in "[a-zA-Z0-9/:@?&=. -]{16,30}",
             after in ".{0,20}",
             name in "PATH|HTTP_PROXY|COO_LLM_BASE_URL",
         ) {

@@ -208,7 +208,9 @@ fn say_what_lacks(session: &Session) {
     if missing.len() == manifests::files().count() {
         return;
     }
-    let drifts = manifests::check(&session.root, &session.config, &session.surroundings);
+    let drifts = session
+        .config()
+        .and_then(|config| manifests::check(&session.root, config, &session.surroundings));
     let differ = |drift: &manifests::Drift| !matches!(drift, manifests::Drift::Missing { .. });
     match drifts.map(|drifts| drifts.into_iter().filter(differ).count()) {
         Ok(0) => {}

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::print;
 use crate::admission::{self, Encoded, Entry, MODULE_BYTES_MAX, Report};
 use crate::bundle;
-use crate::prepare::read_file;
+use crate::input_file::read as read_file;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::print;
 use crate::admission::MODULE_BYTES_MAX;
 use crate::bundle;
-use crate::prepare::read_file;
+use crate::input_file::{DIGEST_FILE_BYTES_MAX, read as read_file};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -79,8 +79,10 @@ fn pinned(file: &str) -> Result<String> {
     let text = if file == RELEASE {
         bundle::SANDBOX_DIGEST.to_owned()
     } else {
-        String::from_utf8_lossy(&read_file(Path::new(file), 4_096).context("digest file")?)
-            .into_owned()
+        String::from_utf8_lossy(
+            &read_file(Path::new(file), DIGEST_FILE_BYTES_MAX).context("digest file")?,
+        )
+        .into_owned()
     };
     Ok(text
         .split_whitespace()

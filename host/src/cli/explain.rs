@@ -107,7 +107,10 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
     let descriptor = Descriptor::parse(&session.store.blob(&mission.descriptor)?)?;
     // One that was interrupted before it said so begins under what holds now.
     let policy = progress.policy.clone();
-    let policy = policy.unwrap_or_else(|| Policy::current(session.config.governance.clone()));
+    let policy = match policy {
+        Some(policy) => policy,
+        None => Policy::current(session.config()?.governance.clone()),
+    };
     let authority = Authority::of(&descriptor, &policy);
     let refusal = progress.failure.as_ref().and_then(|failure| {
         let (asked, allowed, set_by) = told(failure, &authority, decided_by)?;

@@ -2,7 +2,6 @@
 //! that fails. Words only; what a gate looks at is in `crate::repository::gates`. Writes nothing.
 
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +12,7 @@ use coo_kernel::repository::test_results::{BYTES_MAX, TestResults, closing_lines
 
 use super::print;
 use crate::config::Config;
+use crate::input_file;
 use crate::repository::Repository;
 use crate::repository::gates::{Gates, Tested};
 use crate::session::Session;
@@ -45,7 +45,7 @@ pub fn cmd_gates(root: &Path, options: &Options) -> Result<ExitCode> {
     // Frozen answers of missions that ran here; without a root there are those that ship.
     let session = Session::for_reading(root, print::note)?;
     let (config, answers) = match &session {
-        Some(session) => (session.config.clone(), session.store.frozen_calls()?),
+        Some(session) => (session.config()?.clone(), session.store.frozen_calls()?),
         None => (Config::fresh(), Vec::new()),
     };
     let watched = std::io::stderr().is_terminal();
@@ -79,8 +79,7 @@ pub fn cmd_gates(root: &Path, options: &Options) -> Result<ExitCode> {
 /// Of a run that somebody else has made of this tree.
 fn results_of(path: &Path) -> Result<TestResults> {
     let shown = || format!("test results {}", path.display());
-    let file = File::open(path).with_context(|| format!("{}: can't be opened", shown()))?;
-    let content = read_bounded(file, path, BYTES_MAX)?;
+    let content = read_bounded(input_file::open("test results", path)?, path, BYTES_MAX)?;
     let is_xml = path
         .extension()
         .is_some_and(|end| end.eq_ignore_ascii_case("xml"));

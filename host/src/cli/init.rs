@@ -13,7 +13,7 @@ pub fn cmd_init(root: &Path) -> Result<ExitCode> {
     let existed = root.join(crate::store::FILE).exists();
     let session = Session::for_writing(root, print::note)?;
     let model = session
-        .config
+        .config()?
         .llm
         .default_model
         .as_deref()

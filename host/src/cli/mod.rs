@@ -43,6 +43,7 @@ use anyhow::Result;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::session::root_path;
+use crate::temporary;
 
 /// Run any AI workflow identically, every time.
 ///
@@ -145,6 +146,8 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
+    // What killed commands left outside every root.
+    temporary::sweep();
     match dispatch(arguments) {
         Ok(code) => code,
         Err(error) => {

@@ -1,6 +1,7 @@
 //! How commands speak: one form for errors, one for notes, JSON for machines. Nothing in outside
-//! text can steer a terminal or look like a line of `coo`'s own. The one place that writes to
-//! standard output and standard error: where nobody reads any more, nothing panics.
+//! text can steer a terminal or look like a line of `coo`'s own, and no API key that this process
+//! knows reaches anybody. The one place that writes to standard output and standard error: where
+//! nobody reads any more, nothing panics.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
@@ -10,6 +11,8 @@ use coo_kernel::plain;
 use serde::Serialize;
 
 pub use coo_kernel::plain::{one_line, plain};
+
+use crate::secrets::{redacted, redacted_bytes};
 
 /// Of an answer: more than any word that is asked for.
 const ANSWER_BYTES_MAX: u64 = 4_096;
@@ -49,9 +52,9 @@ pub fn guest_stderr(content: &[u8]) {
     aside(&shown);
 }
 
-/// To standard error. Where it is closed or full there is nobody to tell.
+/// To standard error, without any API key. Where it is closed or full there is nobody to tell.
 fn aside(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    let _ = std::io::stderr().lock().write_all(redacted(text).as_bytes());
 }
 
 /// Asks on standard error, and gives one line of standard input. What can't be read is no answer.
@@ -67,12 +70,12 @@ pub fn ask(text: &str) -> Vec<u8> {
 
 /// Text on standard output. Whatever is in it, it can't steer a terminal.
 pub fn out(text: &str) -> Result<()> {
-    bytes(plain(text).as_bytes())
+    bytes(plain(&redacted(text)).as_bytes())
 }
 
-/// Bytes on standard output, as they stand. A reader that has gone away is not an error.
+/// Bytes on standard output, as they stand but for an API key in them. A reader that has gone away is not an error.
 pub fn bytes(content: &[u8]) -> Result<()> {
-    written(std::io::stdout().lock().write_all(content))
+    written(std::io::stdout().lock().write_all(&redacted_bytes(content)))
 }
 
 /// What became of writing to standard output, once all of it has left this process. A reader that

@@ -14,13 +14,11 @@ use serde::Serialize;
 
 use super::print;
 use crate::history::Question;
+use crate::input_file::{INPUT_BYTES_MAX, read as read_file};
 use crate::llm::Freshness;
-use crate::prepare::{Source, read_file};
+use crate::prepare::Source;
 use crate::run::{self, Ended};
 use crate::session::Session;
-
-/// Largest input given on the command line, in bytes.
-const INPUT_BYTES_MAX: u64 = 2 << 20;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

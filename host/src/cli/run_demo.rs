@@ -23,7 +23,11 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
     }
     print::out(&format!("{PREFIX}\n"))?;
     let session = Session::for_writing(root, print::note)?;
-    let ended = run::run(session, &Source::bundled("demo")?, Options::default())?;
+    let options = Options {
+        say: print::note,
+        ..Options::default()
+    };
+    let ended = run::run(session, &Source::bundled("demo")?, options)?;
 
     let mut session =
         Session::for_reading(root, print::note)?.context("state root: gone after the run")?;

@@ -7,9 +7,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use coo_kernel::mission::MissionId;
-use tempfile::TempDir;
 
 use super::print;
 use crate::config::Config;
@@ -19,6 +18,7 @@ use crate::run;
 use crate::run_file;
 use crate::session::{Held, Read, Session, find_mission};
 use crate::state_root::StateRoot;
+use crate::temporary::TemporaryFolder;
 use crate::verify::{Report, Subject, verify};
 
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,7 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     // The lock is held for as long as it takes to make a root that is not there yet.
     session.lock = None;
     if let Place::Elsewhere(_, config) = &place {
-        session.config = config.clone();
+        session = session.configured(config.clone());
     }
     let watched = std::io::stderr().is_terminal();
     let report = verify(
@@ -92,7 +92,7 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
         ));
     }
     if !report.identical {
-        place.keep();
+        place.keep()?;
         print::error_text(&format!(
             "verify {}: the runs or their replays differ; their state roots are in {}",
             report.subject,
@@ -136,21 +136,16 @@ enum Place<'a> {
     Root(&'a Path),
     /// In a temporary folder, for a state root that is frozen: it is only read, and this is its
     /// configuration.
-    Elsewhere(TempDir, Config),
+    Elsewhere(TemporaryFolder, Config),
 }
 
 impl<'a> Place<'a> {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "a temporary folder, for state roots that are frozen"
-    )]
     fn of(root: &'a Path) -> Result<Self> {
         let session = Session::for_reading(root, print::note)?;
         match session {
             Some(session) if session.store.open_freeze()?.is_some() => {
-                let folder = TempDir::with_prefix("coo-verify-")
-                    .context("temporary folder (TMPDIR, or the system's): can't be made")?;
-                Ok(Self::Elsewhere(folder, session.config))
+                let config = session.config()?.clone();
+                Ok(Self::Elsewhere(TemporaryFolder::new("verify")?, config))
             }
             _ => Ok(Self::Root(root)),
         }
@@ -164,10 +159,11 @@ impl<'a> Place<'a> {
     }
 
     /// Leaves what is there to whoever wants to look at it.
-    fn keep(self) {
+    fn keep(self) -> Result<()> {
         if let Self::Elsewhere(folder, _) = self {
-            let _ = folder.keep();
+            folder.keep()?;
         }
+        Ok(())
     }
 }
 

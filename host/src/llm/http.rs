@@ -27,7 +27,7 @@ use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body};
 
 pub use coo_kernel::llm::protocol::Failure;
-pub use endpoint::{ApiKey, Endpoint};
+pub use endpoint::{ApiKey, Endpoint, server_of};
 pub use waiter::Waiter;
 
 use broken::{Lost, Meaning, Way};

@@ -7,13 +7,15 @@ pub mod http;
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use coo_kernel::digest::Digest;
 use coo_kernel::llm::{Answer, Provenance, Request};
+use coo_kernel::secret;
 
-use crate::config::{Config, DEFAULT_BASE_URL, Surroundings};
-use crate::fault;
+use crate::config::{Config, DEFAULT_BASE_URL};
 use crate::store::{FrozenCall, Store};
+use crate::surroundings::{Access, Surroundings};
+use crate::{fault, secrets};
 
 /// Where answers may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +33,10 @@ pub struct Model {
     /// Its name; absent where the module can't ask one.
     pub name: Option<String>,
     freshness: Freshness,
-    endpoint: http::Endpoint,
+    config: Config,
+    surroundings: Surroundings,
+    /// Server and key, settled when a call is to leave for the first time.
+    access: OnceCell<Access>,
     /// Made at the first live call and kept, with its connections.
     client: OnceCell<http::Client>,
     say: fn(&str),
@@ -53,50 +58,81 @@ pub struct Answered {
 }
 
 impl Model {
-    /// Settles model, server and key, without touching the network.
+    /// The ways to answers. Server and key are not looked for before a call is to leave. `say`
+    /// gets a line when the first one does.
     #[must_use]
     pub fn new(
         name: Option<String>,
         freshness: Freshness,
-        config: &Config,
-        surroundings: &Surroundings,
+        config: Config,
+        surroundings: Surroundings,
         bundled: &'static [FrozenCall],
+        say: fn(&str),
     ) -> Self {
-        let llm = &config.llm;
-        let base_url = surroundings
-            .get("COO_LLM_BASE_URL")
-            .unwrap_or_else(|| llm.base_url.clone());
         Self {
             name,
             freshness,
-            endpoint: http::Endpoint {
-                base_url,
-                api_key: surroundings
-                    .get("OPENROUTER_API_KEY")
-                    .map(|key| http::ApiKey::new(&key)),
-                max_tokens_field: llm.max_tokens_field.clone(),
-                timeout: Duration::from_secs(llm.timeout_seconds),
-                attempts: llm.attempts,
-            },
+            config,
+            surroundings,
+            access: OnceCell::new(),
             client: OnceCell::new(),
-            say: |_| {},
+            say,
             bundled,
         }
     }
 
-    /// The same, with somebody to tell when a call has to wait.
-    #[must_use]
-    pub fn saying(mut self, say: fn(&str)) -> Self {
-        self.say = say;
-        self
+    /// The client, made at the first live call and kept. The inner error is a setting that can't
+    /// be used.
+    fn client(&self) -> Result<Result<&http::Client, http::Failure>> {
+        if let Some(client) = self.client.get() {
+            return Ok(Ok(client));
+        }
+        let client = match http::Client::new(self.endpoint()?) {
+            Ok(client) => client.saying(self.say),
+            Err(failure) => return Ok(Err(failure)),
+        };
+        self.announce(self.access()?)?;
+        Ok(Ok(self.client.get_or_init(|| client)))
     }
 
-    fn client(&self) -> Result<&http::Client, http::Failure> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
+    fn access(&self) -> Result<&Access> {
+        if self.access.get().is_none() {
+            let access = self.surroundings.access(&self.config, self.say)?;
+            let _ = self.access.set(access);
         }
-        let client = http::Client::new(self.endpoint.clone())?.saying(self.say);
-        Ok(self.client.get_or_init(|| client))
+        self.access.get().context("model call: no server")
+    }
+
+    fn endpoint(&self) -> Result<http::Endpoint> {
+        let access = self.access()?;
+        let llm = &self.config.llm;
+        Ok(http::Endpoint {
+            base_url: access.base_url.clone(),
+            api_key: access.key.as_ref().map(|(key, _)| http::ApiKey::new(key)),
+            max_tokens_field: llm.max_tokens_field.clone(),
+            timeout: Duration::from_secs(llm.timeout_seconds),
+            attempts: llm.attempts,
+        })
+    }
+
+    /// Tells the user where calls go, and with whose key.
+    fn announce(&self, access: &Access) -> Result<()> {
+        let key = match &access.key {
+            None => "without a key".to_owned(),
+            Some((key, source)) if secret::counts(key.trim()) => {
+                format!("with the key of {source}")
+            }
+            Some((_, source)) => format!(
+                "with the key of {source}, which is shorter than {} characters and so not kept out of texts",
+                secret::BYTES_MIN
+            ),
+        };
+        (self.say)(&format!(
+            "model calls go to {}, named by {}, {key}",
+            http::server_of(&access.base_url)?,
+            access.named_by
+        ));
+        Ok(())
     }
 
     /// The answer that is on record already. `None` where the server has to be asked, which is
@@ -121,17 +157,25 @@ impl Model {
                 request.model
             );
         }
-        if self.endpoint.api_key.is_none() && self.endpoint.base_url == DEFAULT_BASE_URL {
+        let shown = || {
+            format!(
+                "model call: request {} (model {})",
+                sha256.short(),
+                request.model
+            )
+        };
+        let access = self.access().with_context(shown)?;
+        if access.key.is_none() && access.base_url == DEFAULT_BASE_URL {
             let wanted = match self.freshness {
                 Freshness::Live => "a live answer is asked for",
                 Freshness::Default | Freshness::Frozen => "there is no frozen answer",
             };
             bail!(
-                "model call: request {} (model {}): {wanted} and OPENROUTER_API_KEY is not set; set it, or COO_LLM_BASE_URL to a server of your own",
-                sha256.short(),
-                request.model
+                "{}: {wanted} and OPENROUTER_API_KEY is not set; set it, or COO_LLM_BASE_URL to a server of your own",
+                shown()
             );
         }
+        secrets::refuse_in(&shown(), &serde_json::to_vec(request)?)?;
         Ok(None)
     }
 
@@ -144,7 +188,7 @@ impl Model {
         sha256: &Digest,
         nth: u64,
     ) -> Result<Result<Answered, Failed>> {
-        let client = match self.client() {
+        let client = match self.client()? {
             Ok(client) => client,
             Err(failure) => return Ok(Err(Failed::before_it_left(failure))),
         };
@@ -154,6 +198,9 @@ impl Model {
             Err(failed) => return Ok(Err(failed.into())),
         };
         fault::point("llm.answered")?;
+        if let Some(failed) = Failed::if_it_holds_a_key(&reply)? {
+            return Ok(Err(failed));
+        }
         let answered = Answered {
             answer: reply.answer,
             source: reply.provenance.server.clone(),
@@ -200,6 +247,23 @@ pub struct Failed {
 }
 
 impl Failed {
+    /// An answer that would bring a key into the record. It is not rewritten: what is recorded
+    /// is what the server said, whatever key there is.
+    fn if_it_holds_a_key(reply: &http::Reply) -> Result<Option<Self>> {
+        let answer = serde_json::to_vec(&reply.answer)?;
+        let provenance = serde_json::to_vec(&reply.provenance)?;
+        if !secrets::occur_in(&answer) && !secrets::occur_in(&provenance) {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            error: anyhow::anyhow!(
+                "unusable answer from {}: it contains the API key, which is recorded nowhere; keep the key out of the prompt, and replace the key",
+                reply.provenance.server
+            ),
+            in_doubt: matches!(reply.answer, Answer::Completion(_)),
+        }))
+    }
+
     fn before_it_left(failure: http::Failure) -> Self {
         Self {
             error: failure.into(),

@@ -17,8 +17,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::bundle;
-use crate::config::{Config, Surroundings};
+use crate::config::Config;
 use crate::state_root::StateRoot;
+use crate::surroundings::Surroundings;
 
 pub use environment::secrets;
 
@@ -83,6 +84,8 @@ struct Current {
 }
 
 fn current(root: &StateRoot, config: &Config, surroundings: &Surroundings) -> Result<Current> {
+    // Whether a key is set may stand there.
+    surroundings.check()?;
     let tools = tools::manifest(config)?;
     let environment = environment::manifest(surroundings, tools.python());
     let values = [

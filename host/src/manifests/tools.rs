@@ -4,6 +4,7 @@
 //! that is not there is null. Never guesses what a script or proxy would start.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -137,7 +138,7 @@ fn check_name(name: &str) -> Result<()> {
 
 fn tool(name: &str) -> Result<Option<Tool>> {
     let folder = machine::working_directory().context("working directory")?;
-    let Ok(path) = which::which_in(name, machine::env_os("PATH"), folder) else {
+    let Ok(path) = which::which_in(name, absolute_path(), folder) else {
         return Ok(None);
     };
     let resolved = path
@@ -151,6 +152,14 @@ fn tool(name: &str) -> Result<Option<Tool>> {
         path: shown(&path),
         resolved: shown(&resolved),
     }))
+}
+
+/// `PATH` without what depends on the working directory: a program that lies there, in a folder of
+/// somebody else's, is not started.
+fn absolute_path() -> Option<OsString> {
+    let path = machine::env_os("PATH")?;
+    let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+    std::env::join_paths(folders).ok()
 }
 
 fn kind(path: &Path) -> Result<&'static str> {

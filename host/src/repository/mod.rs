@@ -20,6 +20,7 @@ use coo_kernel::repository::scope::Scope;
 use rayon::prelude::*;
 
 use crate::amu0::{self, Folders, Tree};
+use crate::input_file;
 use crate::state_root::read_bounded;
 
 pub use lint::{Linted, lint};
@@ -47,12 +48,13 @@ impl Repository {
     pub fn open(path: &Path, config: Option<&Path>, state_root: &Path) -> Result<Self> {
         let config_path = config.map_or_else(|| path.join(FILE), Path::to_owned);
         let shown = || format!("configuration {}", config_path.display());
-        let file = File::open(&config_path).with_context(|| {
-            format!(
+        if !config_path.try_exists().unwrap_or(true) {
+            bail!(
                 "{}: can't be opened; write one, or name one with --config",
                 shown()
-            )
-        })?;
+            );
+        }
+        let file = input_file::open("configuration", &config_path)?;
         let text = read_bounded(file, &config_path, BYTES_MAX)?;
         Self::of(path, config_path, &text, state_root)
     }

@@ -19,12 +19,10 @@ use coo_kernel::repository::config::Tests;
 use coo_kernel::repository::test_results::{
     BYTES_MAX as REPORT_BYTES_MAX, Counts, TestResults, closing_lines, junit,
 };
-use tempfile::TempDir;
-
 use super::Repository;
-use crate::machine;
 use crate::outside::{self, Bounds, End, Outputs};
-use crate::state_root::read_bounded;
+use crate::temporary::TemporaryFolder;
+use crate::{input_file, machine};
 
 /// What every test command gets, unless `[tests]` says otherwise.
 const FIXED: [(&str, &str); 4] = [
@@ -87,8 +85,7 @@ pub fn environment_sha256(section: &Tests) -> Result<Digest> {
     reason = "a home, a temporary folder and a place for the report, for this run alone"
 )]
 pub fn run(repository: &Repository, section: &Tests) -> Result<TestRun> {
-    let folder = TempDir::with_prefix("coo-tests-")
-        .context("temporary folder (TMPDIR, or the system's): can't be made")?;
+    let folder = TemporaryFolder::new("tests")?;
     let place = |name: &str| folder.path().join(name);
     for name in ["home", "tmp"] {
         std::fs::create_dir(place(name)).with_context(|| place(name).display().to_string())?;
@@ -132,8 +129,8 @@ pub fn run(repository: &Repository, section: &Tests) -> Result<TestRun> {
 }
 
 fn counts_of_report(path: &Path) -> Result<Counts> {
-    let file = std::fs::File::open(path).context("report: the command wrote none")?;
-    Ok(junit(&read_bounded(file, path, REPORT_BYTES_MAX)?)?)
+    let report = input_file::read(path, REPORT_BYTES_MAX);
+    Ok(junit(&report.context("report: the command wrote none")?)?)
 }
 
 /// Starts the command, and gives how it ended and what it printed.

@@ -24,9 +24,10 @@ use coo_kernel::digest::Digest;
 use coo_kernel::journal::Blob;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, Transaction, params};
-use tempfile::TempDir;
 
 use crate::fault;
+use crate::state_root::Modes;
+use crate::temporary::TemporaryFolder;
 use schema::{FORMAT, SCHEMA};
 
 pub use changes::{ChangeFacts, ChangeRow};
@@ -150,6 +151,7 @@ impl Store {
             | OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        Modes::create_database(root, FILE);
         let connection = Connection::open_with_flags(&resolved, flags)
             .with_context(|| format!("{}: can't be opened", shown()))?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -171,9 +173,8 @@ impl Store {
         clippy::disallowed_methods,
         reason = "a copy in a temporary folder, for roots that can only be read"
     )]
-    pub fn open_copy(root: &Path) -> Result<Option<(TempDir, Self)>> {
-        let folder = TempDir::with_prefix("coo-read-")
-            .context("temporary folder (TMPDIR, or the system's): can't be made")?;
+    pub fn open_copy(root: &Path) -> Result<Option<(TemporaryFolder, Self)>> {
+        let folder = TemporaryFolder::new("read")?;
         check_files(&root.join(FILE))
             .with_context(|| format!("database {}", root.join(FILE).display()))?;
         let files = [FILE.to_owned(), format!("{FILE}-wal")];
@@ -189,6 +190,7 @@ impl Store {
                 let copied = File::open(root.join(name)).and_then(|mut from| {
                     // Not `fs::copy`: it would copy that nobody may write to it.
                     let mut to = File::create(folder.path().join(name))?;
+                    to.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
                     std::io::copy(&mut from, &mut to)
                 });
                 match copied {

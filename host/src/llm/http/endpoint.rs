@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use coo_kernel::llm::protocol::Failure;
+use coo_kernel::secret;
 use ureq::http::Uri;
 
 /// Answers of a few hundred tokens take seconds; a queue at the provider takes a minute.
@@ -106,6 +107,11 @@ impl fmt::Debug for Endpoint {
     }
 }
 
+/// Scheme, host and port of a base URL, in lower case.
+pub fn server_of(base_url: &str) -> Result<String, Failure> {
+    parse_url(base_url).map(|target| target.server)
+}
+
 /// An endpoint whose settings have been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
@@ -136,7 +142,7 @@ impl Target {
             return Ok(target);
         };
         key.check()?;
-        if endpoint.base_url.contains(key.reveal()) && key.reveal().len() >= SECRET_BYTES_MIN {
+        if secret::occurs_in(endpoint.base_url.as_bytes(), key.reveal()) {
             return Err(refuse(
                 "base URL",
                 "it contains the API key",
@@ -153,10 +159,6 @@ impl Target {
         Ok(target)
     }
 }
-
-/// Shorter keys ("none", "ollama") are placeholders for servers that check none; they occur
-/// in ordinary text and are not searched for where a hit would be an error.
-pub(super) const SECRET_BYTES_MIN: usize = 16;
 
 /// A setting that can't be used: what is wrong with it and what to do.
 pub(super) fn refuse(what: &str, found: &str, next: &'static str) -> Failure {

@@ -2,7 +2,9 @@
 //! Invariant: what leaves `clean` is one line, bounded, and holds neither the API key nor
 //! characters that forge a terminal line. The model's own answer never passes through here.
 
-use super::endpoint::{ApiKey, SECRET_BYTES_MIN};
+use coo_kernel::secret;
+
+use super::endpoint::ApiKey;
 
 /// Of a provider's message: enough for its reason, short enough for one error line.
 const MESSAGE_CHARS_MAX: usize = 500;
@@ -23,9 +25,9 @@ impl Site {
             .chars()
             .map(|c| if misleads(c) { ' ' } else { c })
             .collect();
-        if let Some(key) = &self.key {
+        if let Some(key) = self.key.as_ref().filter(|key| secret::counts(key.reveal())) {
             // Before cutting: a key cut in two would not be found.
-            clean = clean.replace(key.reveal(), "<redacted>");
+            clean = clean.replace(key.reveal(), secret::REDACTED);
         }
         let clean = clean.trim();
         match clean.char_indices().nth(chars_max) {
@@ -41,9 +43,9 @@ impl Site {
 
     /// Whether `text` holds a key that is long enough to be a secret.
     pub(super) fn betrays_key(&self, text: &str) -> bool {
-        self.key.as_ref().is_some_and(|key| {
-            key.reveal().len() >= SECRET_BYTES_MIN && text.contains(key.reveal())
-        })
+        self.key
+            .as_ref()
+            .is_some_and(|key| secret::occurs_in(text.as_bytes(), key.reveal()))
     }
 }
 

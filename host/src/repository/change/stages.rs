@@ -66,7 +66,7 @@ impl Change<'_> {
         self.specification_of_now()?;
         let session = &self.session;
         if !manifests::are_present(&session.root) {
-            manifests::write(&session.root, &session.config, &session.surroundings)?;
+            manifests::write(&session.root, session.config()?, &session.surroundings)?;
         }
         self.check_manifests()?;
         Ok(Event::Started)
@@ -276,7 +276,7 @@ impl Change<'_> {
 
     fn check_manifests(&self) -> Result<()> {
         let session = &self.session;
-        let drifts = manifests::check(&session.root, &session.config, &session.surroundings)?;
+        let drifts = manifests::check(&session.root, session.config()?, &session.surroundings)?;
         if !drifts.is_empty() {
             bail!(
                 "manifests: {} from what is so now; 'coo manifests check' names each, and 'coo manifests write' takes what is so now for what is meant",
@@ -347,7 +347,7 @@ impl Change<'_> {
             let once_more = || self.amendment_log_again();
             let gates = Gates {
                 repository: &self.repository,
-                config: &self.session.config,
+                config: self.session.config()?,
                 answers: &answers,
                 tested: Tested::Now,
                 snapshot: Some(&snapshot),

@@ -11,7 +11,6 @@ use coo_kernel::journal::Kind;
 use coo_kernel::mission::Status;
 use coo_kernel::repository::gate::Evidence;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::{Artefacts, Gates};
 use crate::bundle;
@@ -23,6 +22,7 @@ use crate::run::{self, Options, Settled};
 use crate::session::Session;
 use crate::state_root::StateRoot;
 use crate::store::{Durability, MissionRow};
+use crate::temporary::TemporaryFolder;
 use crate::verify::{Subject, verify};
 
 /// The bundled mission that stands in where `[gates]` names none.
@@ -161,13 +161,8 @@ impl Gates<'_> {
         Ok(source)
     }
 
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "a state root of its own for a mission that a gate runs"
-    )]
-    fn fresh_root(&self) -> Result<TempDir> {
-        let folder = TempDir::with_prefix("coo-gates-")
-            .context("temporary folder (TMPDIR, or the system's): can't be made")?;
+    fn fresh_root(&self) -> Result<TemporaryFolder> {
+        let folder = TemporaryFolder::new("gates")?;
         let root = StateRoot::open_or_create(&folder.path().join("root"))?;
         root.settle()?;
         root.configure(self.config)?;

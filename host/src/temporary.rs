@@ -1,0 +1,172 @@
+//! Folders outside the state root that go with the process: closed to everybody else whatever the
+//! user's mask is, and removed by the next command where a process was killed over one.
+//!
+//! A living process holds a lock on each of its folders, and the lock goes with it, however it
+//! ends. Invariant: nothing is removed whose lock somebody has, that another user owns, or whose
+//! name is not of the form that is made here.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "makes and removes temporary folders, outside every state root"
+)]
+
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use tempfile::TempDir;
+
+use crate::machine;
+
+/// What every name begins with; then what the folder is for, then chance.
+const PREFIX: &str = "coo-tmp-";
+/// A file in a folder that is left to the user.
+const KEPT: &str = "KEPT";
+/// Nobody but the user gets in.
+const MODE: u32 = 0o700;
+/// So often a new folder is made where another process takes it for one that was left.
+const ATTEMPTS: u32 = 10;
+/// Where there is more than that in the folder for temporary files, the rest is not looked at.
+const ENTRIES_MAX: usize = 50_000;
+
+/// A folder that is removed when this is dropped.
+#[derive(Debug)]
+pub struct TemporaryFolder {
+    // Removed before its lock is let go.
+    folder: TempDir,
+    lock: File,
+}
+
+impl TemporaryFolder {
+    /// Makes one in the system's folder for temporary files; `what` is a word for its name.
+    pub fn new(what: &str) -> Result<Self> {
+        let shown = || "temporary folder (TMPDIR, or the system's): can't be made";
+        for _ in 0..ATTEMPTS {
+            let folder = tempfile::Builder::new()
+                .prefix(&format!("{PREFIX}{what}-"))
+                .permissions(Permissions::from_mode(MODE))
+                .tempdir()
+                .with_context(shown)?;
+            let lock = open(folder.path()).with_context(shown)?;
+            // Between the two somebody may have taken it for one that was left.
+            if lock.try_lock().is_ok() && is_still(folder.path(), &lock) {
+                return Ok(Self { folder, lock });
+            }
+        }
+        bail!("{}: others remove it at once", shown())
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Leaves it to the user: it stays until he removes it.
+    pub fn keep(self) -> Result<PathBuf> {
+        let Self { folder, lock } = self;
+        let shown = || format!("folder {}: can't be kept", folder.path().display());
+        File::create(folder.path().join(KEPT)).with_context(shown)?;
+        let path = folder.keep();
+        drop(lock);
+        Ok(path)
+    }
+}
+
+/// Removes what killed processes of this user left. What can't be removed stays: it is in nobody's
+/// way.
+pub fn sweep() {
+    let Ok(entries) = std::fs::read_dir(machine::temporary_place()) else {
+        return;
+    };
+    for entry in entries.take(ENTRIES_MAX).filter_map(Result::ok) {
+        let is_ours = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| name.starts_with(PREFIX));
+        if is_ours {
+            remove_if_left(&entry.path());
+        }
+    }
+}
+
+/// Removes the folder at `path` if a process of this user made it and is no more. The lock is held
+/// until it is gone, so that nobody takes it for his own meanwhile.
+fn remove_if_left(path: &Path) {
+    let Ok(lock) = open(path) else {
+        return;
+    };
+    let is_own = lock
+        .metadata()
+        .is_ok_and(|metadata| metadata.uid() == machine::user_id());
+    if is_own
+        && lock.try_lock().is_ok()
+        && is_still(path, &lock)
+        && std::fs::symlink_metadata(path.join(KEPT)).is_err()
+    {
+        let _ = std::fs::remove_dir_all(path);
+    }
+}
+
+/// Opens the folder itself, not what a link leads to.
+fn open(path: &Path) -> std::io::Result<File> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::DIRECTORY;
+    std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+}
+
+/// Whether `path` names the folder that `lock` has open.
+fn is_still(path: &Path, lock: &File) -> bool {
+    let (Ok(there), Ok(open)) = (std::fs::symlink_metadata(path), lock.metadata()) else {
+        return false;
+    };
+    (there.dev(), there.ino()) == (open.dev(), open.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_a_living_process_stays_and_one_without_goes() {
+        let living = TemporaryFolder::new("test").unwrap();
+        let mode = std::fs::metadata(living.path()).unwrap().mode();
+        assert_eq!(mode & 0o777, MODE);
+        remove_if_left(living.path());
+        assert!(living.path().is_dir());
+
+        let TemporaryFolder { folder, lock } = TemporaryFolder::new("test").unwrap();
+        let path = folder.keep();
+        std::fs::write(path.join("file"), "x").unwrap();
+        drop(lock);
+        remove_if_left(&path);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_folder_that_is_kept_stays() {
+        let kept = TemporaryFolder::new("test").unwrap().keep().unwrap();
+        remove_if_left(&kept);
+        assert!(kept.is_dir());
+        std::fs::remove_dir_all(kept).unwrap();
+    }
+
+    #[test]
+    fn a_link_and_a_file_are_left_alone() {
+        let place = TempDir::new().unwrap();
+        let target = place.path().join("target");
+        std::fs::create_dir(&target).unwrap();
+        let link = place.path().join("link");
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let file = place.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        for path in [link, file] {
+            remove_if_left(&path);
+            assert!(path.exists());
+        }
+        assert!(target.is_dir());
+    }
+}
