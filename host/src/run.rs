@@ -316,6 +316,7 @@ impl Performed {
                 format!("mission {id}: it is complete and its changes are promised, but could not be made yet; the next coo command makes them")
             })?;
         }
+        store.trim_log();
         Ok(Ended {
             id,
             status,

@@ -14,6 +14,10 @@ pub enum Bound {
     ArtefactBytes,
     /// `limits.artefacts`
     Artefacts,
+    /// `limits.db_bytes`
+    DbBytes,
+    /// A fixed bound: memory that one run's statements may take.
+    DbMemory,
     /// `limits.db_rows`
     DbRows,
     /// `limits.db_rows_total`
@@ -42,9 +46,10 @@ pub enum Bound {
 
 impl Bound {
     /// Every bound that a descriptor can set, by name.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ArtefactBytes,
         Self::Artefacts,
+        Self::DbBytes,
         Self::DbRows,
         Self::DbRowsTotal,
         Self::DbStatements,
@@ -63,6 +68,8 @@ impl Bound {
         match self {
             Self::ArtefactBytes => "artefact_bytes",
             Self::Artefacts => "artefacts",
+            Self::DbBytes => "db_bytes",
+            Self::DbMemory => "db_memory",
             Self::DbRows => "db_rows",
             Self::DbRowsTotal => "db_rows_total",
             Self::DbStatements => "db_statements",
@@ -76,6 +83,11 @@ impl Bound {
             Self::TableElements => "table_elements",
             Self::Resources => "resources",
         }
+    }
+
+    /// Whether nobody can set it.
+    pub fn is_fixed(self) -> bool {
+        !Self::ALL.contains(&self)
     }
 }
 
@@ -192,6 +204,15 @@ impl fmt::Display for Failure {
                     "fuel exhausted: all {limit} units used; raise limits.fuel if the mission needs more"
                 )
             }
+            Self::Limit {
+                bound,
+                wanted,
+                limit,
+            } if bound.is_fixed() => write!(
+                f,
+                "limit hit: {} {wanted} wanted, limit {limit}, which is fixed (docs/limits.md)",
+                bound.name()
+            ),
             Self::Limit {
                 bound,
                 wanted,

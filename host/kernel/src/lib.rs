@@ -29,6 +29,7 @@ pub mod llm;
 pub mod manifest;
 pub mod mission;
 pub mod module_set;
+pub mod path_pattern;
 pub mod pipeline;
 pub mod plan;
 pub mod protected;

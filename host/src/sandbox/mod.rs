@@ -22,7 +22,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use wasmtime::component::ResourceTable;
 
-use crate::machine::Deadline;
+use crate::machine::{Deadline, Watchdog};
 use crate::stop::Stop;
 use crate::tape::Tape;
 use clock::VirtualClock;
@@ -46,6 +46,8 @@ pub struct Guest {
     meter: Meter,
     /// Real time the step may take.
     deadline: Deadline,
+    /// Ends the process where nothing else notices the deadline.
+    watchdog: Watchdog,
     clock: VirtualClock,
     rng: ChaCha20Rng,
     table: ResourceTable,
@@ -64,14 +66,16 @@ impl Guest {
         table.set_max_capacity(RESOURCES_MAX);
         let descriptor = run.plan.descriptor();
         let program = std::iter::once("mission.wasm".to_owned());
+        let deadline = Deadline::after(run.wall_clock_max);
         Self {
+            watchdog: Watchdog::start(&deadline, run.tape.last_words(&deadline)),
             tape: run.tape,
             ledger: run.ledger,
             authority: run.plan.authority().clone(),
             model: run.model.map(str::to_owned),
             sampling: descriptor.llm,
             meter: Meter::new(&limits),
-            deadline: Deadline::after(run.wall_clock_max),
+            deadline,
             clock: VirtualClock::default(),
             rng: ChaCha20Rng::seed_from_u64(RNG_SEED),
             table,

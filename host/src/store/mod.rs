@@ -25,6 +25,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, Transactio
 use tempfile::TempDir;
 
 use crate::fault;
+use crate::world::bounds::LOG_BYTES_KEPT;
 
 pub use changes::{ChangeFacts, ChangeRow};
 pub use events::{EventFacts, Page};
@@ -410,6 +411,15 @@ impl Store {
                 .with_context(|| format!("database log {}: can't be synced", self.log.display()))?;
         }
         Ok(())
+    }
+
+    /// Empties a log that one large run has left into the database, unless somebody reads from it.
+    pub fn trim_log(&self) {
+        let length = self.log.symlink_metadata().map_or(0, |log| log.len());
+        if !self.in_transaction && length > LOG_BYTES_KEPT {
+            // Where that fails nothing is lost, and the next run tries once more.
+            let _ = self.checkpoint();
+        }
     }
 
     /// Until the returned value is dropped, everything read is of one moment, whoever writes.
