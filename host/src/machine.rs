@@ -91,7 +91,7 @@ impl Deadline {
 
 /// Real time between a deadline and the end of a process that has not noticed it: everything that
 /// looks at the clock looks more often.
-const WATCHDOG_GRACE: Duration = Duration::from_secs(2);
+pub const WATCHDOG_GRACE: Duration = Duration::from_secs(2);
 /// Stack of the watching thread, which writes one line.
 const WATCHDOG_STACK_BYTES: usize = 64 << 10;
 

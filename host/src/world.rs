@@ -76,7 +76,11 @@ impl World {
     }
 
     /// Runs one read-only statement.
-    pub fn query(&mut self, statement: &Statement, bounds: Bounds<'_>) -> Result<Answer<Rows>, Stop> {
+    pub fn query(
+        &mut self,
+        statement: &Statement,
+        bounds: Bounds<'_>,
+    ) -> Result<Answer<Rows>, Stop> {
         self.run(statement, bounds, false, |open| {
             let mut prepared = open.prepare(&statement.sql)?;
             if !prepared.readonly() {
@@ -105,7 +109,11 @@ impl World {
     }
 
     /// Runs one statement that changes something.
-    pub fn execute(&mut self, statement: &Statement, bounds: Bounds<'_>) -> Result<Answer<u64>, Stop> {
+    pub fn execute(
+        &mut self,
+        statement: &Statement,
+        bounds: Bounds<'_>,
+    ) -> Result<Answer<u64>, Stop> {
         fault::point("world.execute").map_err(anyhow::Error::from)?;
         self.run(statement, bounds, true, |open| {
             let mut prepared = open.prepare(&statement.sql)?;
@@ -181,7 +189,9 @@ impl World {
             return Err(Stop::timed_out(deadline));
         }
         if open.connection.is_autocommit() {
-            return open.ended(spent, result.err(), bounds.limits).map(Answer::Ended);
+            return open
+                .ended(spent, result.err(), bounds.limits)
+                .map(Answer::Ended);
         }
         let refusal = match result {
             Ok(answer) => return Ok(Answer::Ok(answer)),
@@ -432,7 +442,12 @@ fn rows(
         bytes += VALUE_BYTES;
         for place in 0..width {
             let read = row.get_ref(place)?;
-            bytes += VALUE_BYTES + read.as_bytes_or_null().ok().flatten().map_or(0, |read| read.len() as u64);
+            bytes += VALUE_BYTES
+                + read
+                    .as_bytes_or_null()
+                    .ok()
+                    .flatten()
+                    .map_or(0, |read| read.len() as u64);
             if bytes > ROWS_BYTES_MAX {
                 return Err(heavy());
             }
@@ -506,7 +521,9 @@ impl From<rusqlite::Error> for Trouble {
             | ErrorCode::TypeMismatch
             | ErrorCode::ApiMisuse
             | ErrorCode::AuthorizationForStatementDenied
-            | ErrorCode::ParameterOutOfRange => Self::Guest(Refusal::Failed(said(&code.to_string()))),
+            | ErrorCode::ParameterOutOfRange => {
+                Self::Guest(Refusal::Failed(said(&code.to_string())))
+            }
             ErrorCode::Unknown if code.extended_code & 0xff == rusqlite::ffi::SQLITE_ERROR => {
                 Self::Guest(Refusal::Failed(said(&code.to_string())))
             }

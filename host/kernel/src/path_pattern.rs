@@ -132,10 +132,7 @@ impl PathPattern {
     /// Adds `place`, and those behind it that can be reached without a character.
     fn enter(&self, places: &mut Places, mut place: usize) {
         while places.add(place) {
-            if !matches!(
-                self.tokens.get(place),
-                Some(Token::Star | Token::Folders)
-            ) {
+            if !matches!(self.tokens.get(place), Some(Token::Star | Token::Folders)) {
                 return;
             }
             place += 1;
@@ -151,10 +148,7 @@ impl PathPattern {
             Token::AnyChar => found != '/',
             Token::Class(ranges, is_negated) => {
                 found != '/'
-                    && *is_negated
-                        != ranges
-                            .iter()
-                            .any(|range| is_within(*range, found, ignored))
+                    && *is_negated != ranges.iter().any(|range| is_within(*range, found, ignored))
             }
             Token::Star | Token::Folders => false,
         }
@@ -260,7 +254,11 @@ mod tests {
     #[test]
     fn stars_stand_for_names_and_folders() {
         for (pattern, yes, no) in [
-            ("a/*.md", &["a/b.md", "a/.md"][..], &["a/b/c.md", "b.md"][..]),
+            (
+                "a/*.md",
+                &["a/b.md", "a/.md"][..],
+                &["a/b/c.md", "b.md"][..],
+            ),
             ("**/a", &["a", "x/a", "x/y/a"], &["xa", "a/x"]),
             ("a/**", &["a/b", "a/b/c", "a/"], &["a", "b/a/c"]),
             ("a/**/b", &["a/b", "a/x/b", "a/x/y/b"], &["a/xb", "ab"]),

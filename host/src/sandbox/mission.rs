@@ -125,7 +125,11 @@ impl db::Host for Guest {
     ) -> wasmtime::Result<Result<db::Rows, db::Error>> {
         // Its text alone says what kind it is: a replay has no database to ask.
         let is_change = data::changes(&sql);
-        let call = if is_change { Call::Execute } else { Call::Query };
+        let call = if is_change {
+            Call::Execute
+        } else {
+            Call::Query
+        };
         self.authority.may(call).map_err(Stop::from)?;
         let statement = self.statement(sql, params)?;
         let (limits, deadline) = (*self.ledger.limits(), Some(self.deadline));
@@ -174,9 +178,10 @@ impl db::Host for Guest {
             deadline,
             first_time: true,
         };
-        let answer: data::Answer<u64> = self.tape.call(Kind::DbExecute, &statement, |recorder| {
-            recorder.live.world.execute(&statement, bounds)
-        })?;
+        let answer: data::Answer<u64> =
+            self.tape.call(Kind::DbExecute, &statement, |recorder| {
+                recorder.live.world.execute(&statement, bounds)
+            })?;
         self.tape.note_execute();
         let told = answer.told().map_err(Stop::from)?;
         Ok(told.map_err(refusal_to_guest))

@@ -14,6 +14,7 @@ mod streams;
 mod wasi;
 
 pub use bindings::{WIT, linker};
+pub use limiter::PARTS_MAX;
 pub use step::{StepEnd, StepRun, run_step};
 
 use coo_kernel::authority::Authority;
@@ -34,7 +35,7 @@ pub const RNG_SEED: u64 = 0xDEAD_BEEF;
 /// Start of the wall clock, seconds since 1970: `2025-01-01T00:00:00Z` (packet §11.1).
 pub const WALL_CLOCK_START_S: u64 = 1_735_689_600;
 /// Open streams and pollables of one run: a program needs a handful.
-const RESOURCES_MAX: usize = 10_000;
+pub const RESOURCES_MAX: usize = 10_000;
 
 /// Everything behind a guest's imports.
 pub struct Guest {

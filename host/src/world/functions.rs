@@ -49,10 +49,7 @@ pub fn replace(connection: &Connection, budget: &Arc<Budget>) -> Result<()> {
 }
 
 fn failed(message: &str) -> Error {
-    Error::SqliteFailure(
-        ffi::Error::new(ffi::SQLITE_ERROR),
-        Some(message.to_owned()),
-    )
+    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some(message.to_owned()))
 }
 
 fn too_big() -> Error {
@@ -170,7 +167,8 @@ fn replaced(context: &Context<'_>, budget: &Budget, texts: &Texts) -> Result<Opt
     charge(budget, subject.len() + pattern.len())?;
     let finder = Finder::new(&*pattern);
     let found = finder.find_iter(&subject).count();
-    let length = (subject.len() - found * pattern.len()).saturating_add(found.saturating_mul(by.len()));
+    let length =
+        (subject.len() - found * pattern.len()).saturating_add(found.saturating_mul(by.len()));
     if length > length_max() {
         return Err(too_big());
     }

@@ -72,7 +72,11 @@ impl Fixture {
             params: Vec::new(),
             sql: sql.to_owned(),
         };
-        match self.world.execute(&statement, bounds(&self.limits)).unwrap() {
+        match self
+            .world
+            .execute(&statement, bounds(&self.limits))
+            .unwrap()
+        {
             Answer::Ended(failure) => failure,
             other => panic!("{sql}: {other:?}"),
         }
@@ -459,7 +463,10 @@ fn undoing_the_whole_run_from_within_is_a_broken_contract() {
         "UPDATE OR ROLLBACK t SET x = 'one' WHERE id = 2",
     ] {
         let failure = Fixture::new().ended(sql);
-        assert!(matches!(failure, Failure::Contract { .. }), "{sql}: {failure}");
+        assert!(
+            matches!(failure, Failure::Contract { .. }),
+            "{sql}: {failure}"
+        );
     }
     let mut fixture = Fixture::new();
     fixture.done("CREATE TRIGGER r BEFORE DELETE ON t BEGIN SELECT RAISE(ROLLBACK, 'gone'); END");
@@ -481,7 +488,9 @@ fn a_world_grows_no_further_than_its_bound() {
     for _ in 0..3 {
         fixture.done("INSERT INTO b VALUES (zeroblob(200000))");
     }
-    let failure = fixture.ended("INSERT INTO b VALUES (zeroblob(2000000))").to_string();
+    let failure = fixture
+        .ended("INSERT INTO b VALUES (zeroblob(2000000))")
+        .to_string();
     assert!(
         failure.contains("the world may grow by 1048576 bytes in one run (limits.db_bytes)"),
         "{failure}"

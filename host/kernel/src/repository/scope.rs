@@ -66,9 +66,7 @@ impl Scope {
 
     /// Whether one of the patterns means `path`.
     pub fn has(&self, path: &str) -> bool {
-        self.patterns
-            .iter()
-            .any(|pattern| pattern.matches(path))
+        self.patterns.iter().any(|pattern| pattern.matches(path))
     }
 
     /// Whether there is no pattern.

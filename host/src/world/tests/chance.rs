@@ -38,7 +38,10 @@ fn numbers_of_rows_that_sqlite_draws_are_the_same_in_every_run() {
     ];
     let first = shown(&lines, false);
     assert_eq!(shown(&lines, true), first);
-    assert!(first.iter().all(|line| line.starts_with("Ok")), "{first:#?}");
+    assert!(
+        first.iter().all(|line| line.starts_with("Ok")),
+        "{first:#?}"
+    );
     // Drawn, and not the same for another statement.
     assert_ne!(first[3], first[4].replace("last_insert_rowid()", "id"));
 }
@@ -62,7 +65,10 @@ fn what_the_connection_counts_is_counted_from_the_run() {
     for (sql, number) in [
         ("SELECT last_insert_rowid()", 0),
         ("SELECT changes()", 0),
-        ("INSERT INTO t VALUES (7, 'x'), (8, 'y') RETURNING last_insert_rowid()", 0),
+        (
+            "INSERT INTO t VALUES (7, 'x'), (8, 'y') RETURNING last_insert_rowid()",
+            0,
+        ),
         ("SELECT last_insert_rowid()", 8),
         ("SELECT changes()", 2),
         ("SELECT total_changes()", 2),
@@ -138,7 +144,10 @@ fn every_function_of_sqlite_is_permitted_or_refused_for_a_reason() {
     assert_eq!(refused, decided);
     for name in db::PERMITTED_FUNCTIONS {
         let is_of_alter = name.starts_with("sqlite_");
-        assert!(is_of_alter || names.contains(name), "{name}: SQLite has none");
+        assert!(
+            is_of_alter || names.contains(name),
+            "{name}: SQLite has none"
+        );
     }
 }
 
@@ -164,7 +173,10 @@ fn the_statements_that_sqlite_runs_itself_pass() {
     // A check that fails does so every time, whether or not the statement was prepared before.
     for _ in 0..2 {
         let refused = fixture.execute("ALTER TABLE u ADD COLUMN d INTEGER DEFAULT 0 CHECK (d > 0)");
-        assert!(matches!(refused, Err(Refusal::Constraint(_))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(Refusal::Constraint(_))),
+            "{refused:?}"
+        );
     }
     // What it runs then, nobody else may.
     for sql in [
@@ -194,7 +206,13 @@ fn json_is_read_as_a_table_and_nothing_else_that_is_none() {
         fixture.value("SELECT count(*) FROM json_tree('{\"a\": [1]}')"),
         Value::Integer(3)
     );
-    for table in ["dbstat", "generate_series(1, 3)", "sqlite_dbpage", "fts5vocab", "bytecode('SELECT 1')"] {
+    for table in [
+        "dbstat",
+        "generate_series(1, 3)",
+        "sqlite_dbpage",
+        "fts5vocab",
+        "bytecode('SELECT 1')",
+    ] {
         let refused = fixture.query(&format!("SELECT * FROM {table}"));
         assert!(
             matches!(refused, Err(Refusal::Refused(_) | Refusal::Failed(_))),
