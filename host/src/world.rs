@@ -98,13 +98,24 @@ impl World {
     ) -> Result<Answer<Rows>, Stop> {
         fault::point("world.execute").map_err(anyhow::Error::from)?;
         self.run(statement, bounds, true, |open| {
-            let mut prepared = open.prepare(&statement.sql)?;
-            if prepared.readonly() || prepared.column_count() == 0 {
-                return Err(refused(
-                    "this statement changes something and returns nothing; use execute, or add RETURNING",
-                ));
+            // All is changed before the first row comes back, so that a refusal of the rows would
+            // leave the change.
+            open.own("SAVEPOINT rows_come_back")?;
+            let result = open.prepare(&statement.sql).and_then(|mut prepared| {
+                if prepared.readonly() || prepared.column_count() == 0 {
+                    return Err(refused(
+                        "this statement changes something and returns nothing; use execute, or add RETURNING",
+                    ));
+                }
+                rows(&mut prepared, statement, bounds.limits)
+            });
+            if !open.connection.is_autocommit() {
+                if result.is_err() {
+                    open.own("ROLLBACK TO rows_come_back")?;
+                }
+                open.own("RELEASE rows_come_back")?;
             }
-            rows(&mut prepared, statement, bounds.limits)
+            result
         })
     }
 
@@ -299,6 +310,14 @@ impl Open {
         // A look comes after so many steps of this run of it, whatever it did before.
         prepared.reset_status(StatementStatus::VmStep);
         Ok(prepared)
+    }
+
+    /// A statement of the world's own, which nobody judges.
+    fn own(&self, sql: &str) -> Result<(), Trouble> {
+        self.guard.lift();
+        let result = self.connection.execute_batch(sql);
+        self.guard.set();
+        result.map_err(Trouble::Host)
     }
 
     /// Counts a change, and before the first sets how far the world may grow and has the log
@@ -566,8 +585,12 @@ pub enum Told {
 /// another result than it had: then none of them is kept.
 pub fn again(root: &Path, number: u32, statements: &[Applied]) -> Result<bool> {
     let mut world = World::new(root);
+    let limits = Limits {
+        db_rows: u64::MAX,
+        ..Limits::default()
+    };
     let bounds = Bounds {
-        limits: &Limits::default(),
+        limits: &limits,
         deadline: None,
         first_time: false,
     };

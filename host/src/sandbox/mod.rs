@@ -95,8 +95,12 @@ impl Guest {
         }
     }
 
-    /// Charges bytes that cross the border.
+    /// Charges bytes that cross the border, and looks at the clock: calls can take far more time
+    /// than the fuel that is spent on making them.
     fn charge_bytes(&mut self, bytes: u64) -> Result<(), Stop> {
+        if self.deadline.has_passed() {
+            return Err(Stop::timed_out(&self.deadline));
+        }
         Ok(self
             .ledger
             .charge(coo_kernel::failure::Bound::HostBytes, bytes)?)

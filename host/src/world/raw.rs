@@ -7,7 +7,7 @@
     reason = "rusqlite has no safe form of these calls; each has its SAFETY note"
 )]
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
 
 use rusqlite::{Connection, ffi};
 
@@ -68,14 +68,19 @@ impl Drop for Seeded {
     }
 }
 
-/// Takes away every module of virtual tables that is registered. Those of JSON come back by
-/// themselves where a statement names them; others have functions and tables that depend on
-/// chance or on the file's layout.
+/// Modules whose SQL functions hold on to what belongs to the module. No statement of a guest may
+/// call those functions or make a table of these modules.
+const KEPT: [&CStr; 5] = [c"fts3", c"fts3tokenize", c"fts4", c"fts4aux", c"fts5"];
+
+/// Takes away the modules of virtual tables that are registered, but for `KEPT`. Those of JSON
+/// come back by themselves where a statement names them; others show the file's layout.
 pub fn drop_modules(connection: &Connection) {
-    let none: *mut *const c_char = std::ptr::null_mut();
-    // SAFETY: the handle is that of an open connection, which lives longer than the call; null
-    // names no module to keep.
+    let mut kept: Vec<*const c_char> = KEPT.iter().map(|name| name.as_ptr()).collect();
+    kept.push(std::ptr::null());
+    // SAFETY: the handle is that of an open connection, which lives longer than the call; the
+    // names live for ever, and a null pointer ends their list, which is read and not kept. None of
+    // the modules that go has a table yet, since the connection has run no statement of a guest.
     unsafe {
-        ffi::sqlite3_drop_modules(connection.handle(), none);
+        ffi::sqlite3_drop_modules(connection.handle(), kept.as_mut_ptr());
     }
 }
