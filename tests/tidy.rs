@@ -79,3 +79,16 @@ fn the_layout_of_a_state_root_is_documented_as_it_is() {
         .collect();
     assert_eq!(documented, coo_kernel::layout::FILES);
 }
+
+#[test]
+fn every_bound_is_documented_as_it_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let page = std::fs::read_to_string(root.join("docs/limits.md")).unwrap();
+    let tables = page.find("## ").map_or("", |start| &page[start..]);
+    let made = coo::bounds::page();
+    assert_eq!(
+        tables.trim_end(),
+        made.trim_end(),
+        "docs/limits.md: put these tables after its introduction:\n{made}"
+    );
+}

@@ -15,9 +15,13 @@ use wasmtime::{Config, Engine, OperatorCost, OptLevel, WasmFeatures};
 pub const WASMTIME_VERSION: &str = "48.0.8";
 /// Native stack a guest may use. Fixed, so that a deep recursion ends at the same depth in
 /// every run of one build.
-const WASM_STACK_BYTES: usize = 1 << 20;
-/// The guest's stack and what host calls need on top of it.
-const FIBER_STACK_BYTES: usize = 2 << 20;
+pub const WASM_STACK_BYTES: usize = 1 << 20;
+/// Stack that a host call has whatever the guest has used of its own: SQLite recurses there, and
+/// needs less than an eighth of it at the limits it is given (`world::bounds`). Memory is taken
+/// where it is touched.
+pub const HOST_STACK_BYTES: usize = 8 << 20;
+/// Both: they are one stack, of which the engine lets a guest have no more than its part.
+const FIBER_STACK_BYTES: usize = WASM_STACK_BYTES + HOST_STACK_BYTES;
 /// Fuel between two looks at the wall clock: some ten milliseconds of guest code.
 pub const FUEL_SLICE: u64 = 10_000_000;
 /// A page of linear memory is 64 KiB to be zeroed: dearer than any other single operator.

@@ -3,7 +3,6 @@
 
 use anyhow::{Context as _, Result};
 use coo_kernel::authority::Policy;
-use coo_kernel::db::Answer;
 use coo_kernel::journal::{
     CallBody, Chain, EnvironmentBody, Kind, Progress, Record, StepStartedBody, WorldBody,
 };
@@ -12,7 +11,7 @@ use coo_kernel::state::State;
 use serde::Serialize;
 
 use crate::store::Store;
-use crate::world::Applied;
+use crate::world::{Applied, Told};
 
 /// Goes over the events of a mission, in order, each verified and folded before it is given. Holds
 /// one page of them.
@@ -122,12 +121,16 @@ pub fn promised(store: &Store, mission: MissionId) -> Result<(WorldBody, Vec<App
     let mut world = None;
     walk(store, mission, |record| {
         match record.kind {
-            Kind::DbExecute => {
+            Kind::DbExecute | Kind::DbReturning => {
                 let body: CallBody<'_> = serde_json::from_str(&record.body)?;
-                statements.push((
-                    serde_json::from_str(body.request.get())?,
-                    serde_json::from_str::<Answer<u64>>(body.answer.get())?.into(),
-                ));
+                let answer = body.answer.get();
+                statements.push(Applied {
+                    statement: serde_json::from_str(body.request.get())?,
+                    answer: match record.kind {
+                        Kind::DbReturning => Told::Returned(serde_json::from_str(answer)?),
+                        _ => Told::Changed(serde_json::from_str(answer)?),
+                    },
+                });
             }
             Kind::World => world = Some(serde_json::from_str(&record.body)?),
             _ => {}

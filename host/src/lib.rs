@@ -9,6 +9,7 @@
 
 pub mod admission;
 pub mod amu0;
+pub mod bounds;
 pub mod bundle;
 pub mod cli;
 pub mod code_cache;

@@ -11,8 +11,10 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
+use std::io::Write as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970, UTC.
@@ -71,10 +73,117 @@ impl Deadline {
         self.allowed.saturating_sub(self.started.elapsed())
     }
 
+    /// The moment `more` later.
+    #[must_use]
+    pub fn extended(&self, more: Duration) -> Self {
+        Self {
+            started: self.started,
+            allowed: self.allowed.saturating_add(more),
+        }
+    }
+
     /// Real time that the run was given.
     #[must_use]
     pub const fn allowed(&self) -> Duration {
         self.allowed
+    }
+}
+
+/// Real time between a deadline and the end of a process that has not noticed it: everything that
+/// looks at the clock looks more often.
+pub const WATCHDOG_GRACE: Duration = Duration::from_secs(2);
+/// Stack of the watching thread, which writes one line.
+const WATCHDOG_STACK_BYTES: usize = 64 << 10;
+
+/// Ends the process where a deadline has passed and nobody has noticed it, since all are inside
+/// one long operation of a library. What is on record stays as it is after any kill, and can be
+/// resumed. Watches until it is dropped.
+pub struct Watchdog {
+    watch: Arc<Watch>,
+}
+
+struct Watch {
+    state: Mutex<Watched>,
+    changed: Condvar,
+}
+
+struct Watched {
+    /// When the process is ended; none while it waits for something outside.
+    end: Option<Deadline>,
+    has_ended: bool,
+}
+
+impl Watch {
+    fn state(&self) -> MutexGuard<'_, Watched> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Watched)) {
+        change(&mut self.state());
+        self.changed.notify_one();
+    }
+
+    /// Returns when there is nothing to watch any more, or the time is over: then true.
+    fn wait(&self) -> bool {
+        let mut state = self.state();
+        loop {
+            if state.has_ended {
+                return false;
+            }
+            let left = match &state.end {
+                Some(end) if end.left().is_zero() => return true,
+                Some(end) => end.left(),
+                None => Duration::from_hours(1),
+            };
+            state = match self.changed.wait_timeout(state, left) {
+                Ok((state, _)) => state,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
+    }
+}
+
+impl Watchdog {
+    /// Begins to watch: some seconds after `deadline` the process says `last_words` on standard
+    /// error and exits with status 1.
+    #[must_use]
+    pub fn start(deadline: &Deadline, last_words: String) -> Self {
+        let watch = Arc::new(Watch {
+            state: Mutex::new(Watched {
+                end: Some(deadline.extended(WATCHDOG_GRACE)),
+                has_ended: false,
+            }),
+            changed: Condvar::new(),
+        });
+        let own = Arc::clone(&watch);
+        let body = move || {
+            if own.wait() {
+                let _ = writeln!(std::io::stderr(), "{last_words}");
+                std::process::exit(1);
+            }
+        };
+        // Without a thread to be had there is no watchdog; everything else is as it was.
+        let _ = std::thread::Builder::new()
+            .name("watchdog".to_owned())
+            .stack_size(WATCHDOG_STACK_BYTES)
+            .spawn(body);
+        Self { watch }
+    }
+
+    /// Does not watch while `outside` waits for something that has a time limit of its own.
+    pub fn pause<T>(&self, deadline: &Deadline, outside: impl FnOnce() -> T) -> T {
+        self.watch.set(|state| state.end = None);
+        let result = outside();
+        let after = deadline.left().saturating_add(WATCHDOG_GRACE);
+        self.watch
+            .set(|state| state.end = Some(Deadline::after(after)));
+        result
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.watch.set(|state| state.has_ended = true);
     }
 }
 
@@ -225,6 +334,21 @@ pub fn rfc3339(unix_ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_watchdog_that_is_dropped_or_paused_lets_the_process_live() {
+        let over = Deadline::after(Duration::ZERO);
+        let watchdog = Watchdog::start(&over, "never said".to_owned());
+        assert_eq!(watchdog.pause(&over, || 7), 7);
+        let watch = Arc::clone(&watchdog.watch);
+        drop(watchdog);
+        assert!(!watch.wait());
+        watch.set(|state| {
+            state.has_ended = false;
+            state.end = Some(over);
+        });
+        assert!(watch.wait(), "the time is over");
+    }
 
     #[test]
     fn chance_stays_in_its_range_and_is_not_constant() {

@@ -28,9 +28,10 @@ use serde_json::value::RawValue;
 
 use crate::live::Live;
 use crate::llm::Answered;
+use crate::machine::{self, Deadline};
 use crate::stop::Stop;
 use crate::store::{Durability, EventFacts, Store};
-use crate::{machine, secrets};
+use crate::secrets;
 
 /// See the module.
 pub struct Tape {
@@ -110,6 +111,20 @@ impl Tape {
                 artefacts: Vec::new(),
                 db_executes: 0,
             },
+        }
+    }
+
+    /// What the process says where it must be ended because the run's time is over.
+    pub fn last_words(&self, deadline: &Deadline) -> String {
+        let reason = Stop::timed_out(deadline);
+        match &self.mode {
+            Mode::Recording { recorder, .. } => {
+                let id = recorder.id;
+                format!("ERROR: mission {id}: {reason}; 'coo resume {id}' goes on where it stopped")
+            }
+            Mode::Replaying { recorded, .. } => {
+                format!("ERROR: replay of mission {}: {reason}", recorded.id)
+            }
         }
     }
 

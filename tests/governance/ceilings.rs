@@ -80,6 +80,7 @@ fn a_protected_artefact_is_written_by_nobody_and_explained() {
     Budget                     used          asked       in force  set by
       artefact_bytes              0       67108864       67108864  default
       artefacts                   0           1000           1000  default
+      db_bytes                    -      536870912      536870912  default
       db_rows                     -         100000         100000  default
       db_rows_total               0     1000000000     1000000000  default
       db_statements               0        1000000        1000000  default

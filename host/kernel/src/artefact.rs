@@ -111,6 +111,15 @@ pub enum Refused {
     Unversioned(String),
 }
 
+/// A path as the journal keeps it: one that is too long, and so refused, cut off where it is.
+pub fn shortened(mut path: String) -> String {
+    if path.len() > PATH_BYTES_MAX {
+        path.truncate(path.floor_char_boundary(PATH_BYTES_MAX));
+        path.push('…');
+    }
+    path
+}
+
 const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 
 /// Judges `path`: relative, plain characters only, no way out, a versioned name at its end

@@ -10,6 +10,7 @@ use crate::descriptor::Descriptor;
 use crate::edition::Edition;
 use crate::failure::{Bound, Failure, Rule, SetBy};
 use crate::limits::Limits;
+use crate::path_pattern::PathPattern;
 use crate::protected;
 
 /// The highest tier: every import.
@@ -189,10 +190,20 @@ pub struct Authority {
     in_force: Limits,
     scope: Scope,
     policy: Policy,
+    /// What nobody may write.
+    protected: Vec<(PathPattern, SetBy)>,
+    /// The scope's and the ceiling's paths.
+    permitted: [Option<Vec<PathPattern>>; 2],
 }
 
 /// Whose word, the paths and the highest tier it permits.
-type Narrowing<'a> = (SetBy, Option<&'a Vec<String>>, Option<u8>);
+type Narrowing<'a> = (SetBy, Option<&'a Vec<PathPattern>>, Option<u8>);
+
+/// The patterns among `texts`; what is none means nothing, and was refused where it was read.
+fn patterns<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<PathPattern> {
+    let read = texts.into_iter().map(protected::pattern);
+    read.filter_map(Result::ok).collect()
+}
 
 /// Where one budget comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -211,10 +222,23 @@ impl Authority {
     /// The authority of a mission with this descriptor under this policy.
     pub fn of(descriptor: &Descriptor, policy: &Policy) -> Self {
         let ceiling = &policy.governance.ceiling;
+        let scope = descriptor.scope.clone().unwrap_or_default();
+        let built_in = protected::entries(policy.rules).iter();
+        let built_in = patterns(built_in.map(|(text, _)| *text)).into_iter();
+        let built_in = built_in.map(|pattern| (pattern, SetBy::Registry));
+        let configured = policy.governance.protected.iter().map(String::as_str);
+        let configured = patterns(configured).into_iter();
+        let configured = configured.map(|pattern| (pattern, SetBy::Configuration));
+        let paths = |paths: &Option<Vec<String>>| {
+            let paths = paths.as_ref()?;
+            Some(patterns(paths.iter().map(String::as_str)))
+        };
         Self {
             asked: descriptor.limits,
             in_force: descriptor.limits.capped(&ceiling.limits),
-            scope: descriptor.scope.clone().unwrap_or_default(),
+            protected: built_in.chain(configured).collect(),
+            permitted: [paths(&scope.paths), paths(&ceiling.paths)],
+            scope,
             policy: policy.clone(),
         }
     }
@@ -250,9 +274,10 @@ impl Authority {
     /// The two who can narrow what a mission may do.
     fn narrowing(&self) -> [Narrowing<'_>; 2] {
         let (scope, ceiling) = (&self.scope, &self.policy.governance.ceiling);
+        let [by_scope, by_ceiling] = &self.permitted;
         [
-            (SetBy::Scope, scope.paths.as_ref(), scope.tier),
-            (SetBy::Ceiling, ceiling.paths.as_ref(), ceiling.tier),
+            (SetBy::Scope, by_scope.as_ref(), scope.tier),
+            (SetBy::Ceiling, by_ceiling.as_ref(), ceiling.tier),
         ]
     }
 
@@ -280,25 +305,24 @@ impl Authority {
             set_by,
             wanted: format!("gateway.write to '{path}'"),
         };
-        let built_in = protected::entries(self.policy.rules).iter();
-        let built_in = built_in.map(|(pattern, _)| (*pattern, SetBy::Registry));
-        let configured = self.policy.governance.protected.iter();
-        let configured = configured.map(|pattern| (pattern.as_str(), SetBy::Configuration));
-        if let Some((pattern, set_by)) = built_in
-            .chain(configured)
-            .find(|(pattern, _)| protected::matches(pattern, path))
+        if let Some((pattern, set_by)) = self
+            .protected
+            .iter()
+            .find(|(pattern, _)| pattern.matches(path))
         {
-            return Err(refused(Rule::Protected, set_by, pattern.to_owned()));
+            let pattern = pattern.as_str().to_owned();
+            return Err(refused(Rule::Protected, *set_by, pattern));
         }
         for (set_by, paths, _) in self.narrowing() {
             if let Some(paths) = paths
-                && !paths
-                    .iter()
-                    .any(|pattern| protected::matches(pattern, path))
+                && !paths.iter().any(|pattern| pattern.matches(path))
             {
                 let permitted = match paths.as_slice() {
                     [] => "no path".to_owned(),
-                    paths => paths.join(", "),
+                    paths => {
+                        let texts: Vec<&str> = paths.iter().map(PathPattern::as_str).collect();
+                        texts.join(", ")
+                    }
                 };
                 return Err(refused(Rule::Path, set_by, permitted));
             }

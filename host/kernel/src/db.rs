@@ -1,6 +1,9 @@
-//! Database calls as data, and what a statement may do: the permission table the host's
-//! `SQLite` authorizer asks. Never opens a database. Fields stand in key order (see
-//! `canonical::to_string_sorted`).
+//! Database calls as data: statements, rows and answers, as the journal keeps them. Never opens
+//! a database. Fields stand in key order (see `canonical::to_string_sorted`). What a statement
+//! may do is `permit`'s to say, and what kind it is `kind`'s.
+
+mod kind;
+mod permit;
 
 use std::fmt;
 
@@ -8,6 +11,12 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::ledger::ITEM_BYTES;
+
+pub use kind::{changes, is_alter};
+pub use permit::{Action, Judge, PERMITTED_FUNCTIONS, is_permitted_function};
 
 /// One value of a row or parameter. In the journal: `null`, a JSON integer, a JSON string,
 /// `{"real": "<shortest decimal that reads back to the same bits>"}` or `{"blob": "<hex>"}`,
@@ -27,14 +36,14 @@ pub enum Value {
 }
 
 impl Value {
-    /// Bytes this value counts for in the ledger.
+    /// Bytes this value counts for in the ledger: its place in a list, and its content.
     pub fn weight(&self) -> u64 {
-        match self {
-            Self::Null => 1,
-            Self::Integer(_) | Self::Real(_) => 8,
+        let content = match self {
+            Self::Null | Self::Integer(_) | Self::Real(_) => 0,
             Self::Text(text) => text.len() as u64,
             Self::Blob(bytes) => bytes.len() as u64,
-        }
+        };
+        ITEM_BYTES + content
     }
 }
 
@@ -165,9 +174,12 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Bytes these rows count for in the ledger.
+    /// Bytes these rows count for in the ledger: names, rows and values.
     pub fn weight(&self) -> u64 {
-        self.rows.iter().flatten().map(Value::weight).sum()
+        let names = self.columns.iter().map(|name| name.len() as u64);
+        let rows = self.rows.iter().flatten().map(Value::weight);
+        let places = (self.columns.len() + self.rows.len()) as u64;
+        places * ITEM_BYTES + names.sum::<u64>() + rows.sum::<u64>()
     }
 }
 
@@ -185,14 +197,43 @@ pub enum Refusal {
     Limit(String),
 }
 
-/// What the guest was told, as the journal keeps it: `{"ok": …}` or `{"error": …}`.
+/// How a statement begins its refusal where it was cut off at its bound of work.
+const CUT_OFF: &str = "more than ";
+
+impl Refusal {
+    /// The statement went on past `most` of `what` and was cut off; `remedy` says what to do.
+    pub fn cut_off(most: u64, what: &str, remedy: &str) -> Self {
+        Self::Limit(format!("{CUT_OFF}{most} {what}; {remedy}"))
+    }
+
+    /// Whether it was cut off: without the bound, the same statement might do something.
+    pub fn is_cut_off(&self) -> bool {
+        matches!(self, Self::Limit(text) if text.starts_with(CUT_OFF))
+    }
+}
+
+/// How a statement ended, as the journal keeps it: `{"ok": …}`, `{"error": …}` or
+/// `{"ended": …}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer<T> {
+    /// It took the run's transaction with it, and so the run: the guest is told nothing more.
+    Ended(Failure),
     /// It was refused or failed.
     Error(Refusal),
     /// It was done.
     Ok(T),
+}
+
+impl<T> Answer<T> {
+    /// What the guest is told; the failure where the run ends.
+    pub fn told(self) -> Result<Result<T, Refusal>, Failure> {
+        match self {
+            Self::Ok(done) => Ok(Ok(done)),
+            Self::Error(refusal) => Ok(Err(refusal)),
+            Self::Ended(failure) => Err(failure),
+        }
+    }
 }
 
 impl<T> From<Result<T, Refusal>> for Answer<T> {
@@ -204,144 +245,12 @@ impl<T> From<Result<T, Refusal>> for Answer<T> {
     }
 }
 
-impl<T> From<Answer<T>> for Result<T, Refusal> {
-    fn from(answer: Answer<T>) -> Self {
-        match answer {
-            Answer::Ok(done) => Ok(done),
-            Answer::Error(refusal) => Err(refusal),
-        }
-    }
-}
-
-/// What a statement is about to do, as far as permission depends on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action<'a> {
-    /// `ATTACH`.
-    Attach,
-    /// `DETACH`.
-    Detach,
-    /// `PRAGMA`, as a statement or as a table.
-    Pragma(&'a str),
-    /// `BEGIN`, `COMMIT`, `ROLLBACK`.
-    Transaction,
-    /// `SAVEPOINT`, `RELEASE`.
-    Savepoint,
-    /// `CREATE VIRTUAL TABLE … USING module`.
-    VirtualTable(&'a str),
-    /// Reading a table or view.
-    Read(&'a str),
-    /// A call of an SQL function.
-    Function(&'a str),
-    /// Reading, writing, creating or dropping ordinary things.
-    Ordinary,
-    /// Anything `SQLite` may invent later.
-    Unknown,
-}
-
-/// Functions that differ from run to run, read the machine or report on the connection.
-/// Names as `SQLite` gives them to its authorizer, in lower case.
-const REFUSED_FUNCTIONS: [&str; 23] = [
-    "changes",
-    "current_date",
-    "current_time",
-    "current_timestamp",
-    "date",
-    "datetime",
-    "edit",
-    "fts3_tokenizer",
-    "julianday",
-    "last_insert_rowid",
-    "load_extension",
-    "random",
-    "randomblob",
-    "readfile",
-    "sqlite_compileoption_get",
-    "sqlite_compileoption_used",
-    "sqlite_source_id",
-    "sqlite_version",
-    "strftime",
-    "time",
-    "timediff",
-    "total_changes",
-    "unixepoch",
-];
-
-/// Tables that the database makes up from the connection or the file's layout, which differ between
-/// equal worlds.
-const REFUSED_TABLES: [&str; 6] = [
-    "bytecode",
-    "dbstat",
-    "sqlite_dbpage",
-    "sqlite_memstat",
-    "sqlite_stmt",
-    "tables_used",
-];
-
-/// Whether a mission may do `action`: `Err` says what is refused and what to do instead.
-pub fn permit(action: Action<'_>) -> Result<(), String> {
-    match action {
-        Action::Ordinary => Ok(()),
-        Action::Attach => Err("ATTACH: a mission sees one database, its world".to_owned()),
-        Action::Detach => Err("DETACH: a mission sees one database, its world".to_owned()),
-        Action::Pragma(name) => Err(format!(
-            "PRAGMA {name}: it depends on connection and machine"
-        )),
-        Action::Transaction | Action::Savepoint => Err(
-            "transaction control: the whole run is one transaction, committed when it completes"
-                .to_owned(),
-        ),
-        // Those that compute from their tables alone (fts5, rtree) run PRAGMAs of their own.
-        Action::VirtualTable(module) => Err(format!(
-            "virtual table module {module}: a mission's tables are ordinary ones"
-        )),
-        Action::Read(table) => {
-            if REFUSED_TABLES.contains(&table.to_ascii_lowercase().as_str()) {
-                Err(format!(
-                    "table {table}: it shows the file's layout, not the world's content"
-                ))
-            } else {
-                Ok(())
-            }
-        }
-        Action::Function(name) => {
-            let name = name.to_ascii_lowercase();
-            if REFUSED_FUNCTIONS.contains(&name.as_str()) {
-                Err(format!(
-                    "{name}(): its result is not the same on every run; compute it in the guest and pass it as a parameter"
-                ))
-            } else {
-                Ok(())
-            }
-        }
-        Action::Unknown => Err("unknown kind of statement".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::canonical;
-
-    #[test]
-    fn permissions_name_what_they_refuse() {
-        assert!(permit(Action::Ordinary).is_ok());
-        assert!(permit(Action::Function("lower")).is_ok());
-        for (action, word) in [
-            (Action::Function("RANDOM"), "random()"),
-            (Action::Function("current_timestamp"), "current_timestamp()"),
-            (Action::Function("unixepoch"), "unixepoch()"),
-            (Action::Attach, "ATTACH"),
-            (Action::Pragma("journal_mode"), "PRAGMA journal_mode"),
-            (Action::VirtualTable("csv"), "csv"),
-            (Action::Savepoint, "transaction"),
-            (Action::Read("DBSTAT"), "DBSTAT"),
-            (Action::Unknown, "unknown"),
-        ] {
-            assert!(permit(action).unwrap_err().contains(word), "{action:?}");
-        }
-    }
 
     #[test]
     fn values_have_one_exact_form() {
@@ -370,6 +279,41 @@ mod tests {
         ] {
             assert!(serde_json::from_str::<Value>(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn every_end_of_a_statement_has_one_exact_form() {
+        let ends: [(Answer<u64>, &str); 3] = [
+            (Answer::Ok(3), r#"{"ok":3}"#),
+            (
+                Answer::Error(Refusal::cut_off(7, "steps", "do less")),
+                r#"{"error":{"limit":"more than 7 steps; do less"}}"#,
+            ),
+            (
+                Answer::Ended(Failure::Contract { reason: "r".into() }),
+                r#"{"ended":{"class":"contract","reason":"r"}}"#,
+            ),
+        ];
+        for (end, text) in ends {
+            assert_eq!(canonical::to_string_sorted(&end).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Answer<u64>>(text).unwrap(), end);
+        }
+        assert!(Refusal::cut_off(7, "steps", "do less").is_cut_off());
+        assert!(!Refusal::Limit("string or blob too big".into()).is_cut_off());
+    }
+
+    #[test]
+    fn nothing_that_crosses_weighs_nothing() {
+        let empty = Rows {
+            columns: vec![String::new()],
+            rows: vec![Vec::new(), vec![Value::Text(String::new()), Value::Null]],
+        };
+        assert_eq!(empty.weight(), 5 * ITEM_BYTES);
+        let statement = Statement {
+            params: vec![Value::Null; 10],
+            sql: "SELECT 1".into(),
+        };
+        assert_eq!(statement.weight(), 10 * ITEM_BYTES + 8);
     }
 
     proptest! {

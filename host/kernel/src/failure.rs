@@ -18,6 +18,10 @@ pub enum Bound {
     ArtefactBytes,
     /// `limits.artefacts`
     Artefacts,
+    /// `limits.db_bytes`
+    DbBytes,
+    /// A fixed bound: memory that one run's statements may take.
+    DbMemory,
     /// `limits.db_rows`
     DbRows,
     /// `limits.db_rows_total`
@@ -46,9 +50,10 @@ pub enum Bound {
 
 impl Bound {
     /// Every bound that a descriptor can set, by name.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ArtefactBytes,
         Self::Artefacts,
+        Self::DbBytes,
         Self::DbRows,
         Self::DbRowsTotal,
         Self::DbStatements,
@@ -67,6 +72,8 @@ impl Bound {
         match self {
             Self::ArtefactBytes => "artefact_bytes",
             Self::Artefacts => "artefacts",
+            Self::DbBytes => "db_bytes",
+            Self::DbMemory => "db_memory",
             Self::DbRows => "db_rows",
             Self::DbRowsTotal => "db_rows_total",
             Self::DbStatements => "db_statements",
@@ -80,6 +87,11 @@ impl Bound {
             Self::TableElements => "table_elements",
             Self::Resources => "resources",
         }
+    }
+
+    /// Whether nobody can set it.
+    pub fn is_fixed(self) -> bool {
+        !Self::ALL.contains(&self)
     }
 }
 
@@ -199,6 +211,15 @@ impl fmt::Display for Failure {
             }
             Self::Limit {
                 bound: Bound::Resources,
+                wanted,
+                limit,
+            } if bound.is_fixed() => write!(
+                f,
+                "limit hit: {} {wanted} wanted, limit {limit}, which is fixed (docs/limits.md)",
+                bound.name()
+            ),
+            Self::Limit {
+                bound,
                 wanted,
                 limit,
             } => write!(

@@ -46,6 +46,8 @@ pub enum Kind {
     DbQuery,
     /// A change of the world's database.
     DbExecute,
+    /// A change of the world's database that gives rows back.
+    DbReturning,
     /// A file made through the gateway.
     GatewayWrite,
     /// A person's answer to a human step.
@@ -56,7 +58,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Mission,
         Self::Transition,
         Self::Environment,
@@ -67,6 +69,7 @@ impl Kind {
         Self::LlmRefused,
         Self::DbQuery,
         Self::DbExecute,
+        Self::DbReturning,
         Self::GatewayWrite,
         Self::HumanDecision,
         Self::World,
@@ -85,6 +88,7 @@ impl Kind {
             Self::LlmRefused => "llm.refused",
             Self::DbQuery => "db.query",
             Self::DbExecute => "db.execute",
+            Self::DbReturning => "db.returning",
             Self::GatewayWrite => "gateway.write",
             Self::HumanDecision => "human.decision",
             Self::World => "world",

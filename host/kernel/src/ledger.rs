@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::failure::{Bound, Failure};
 use crate::limits::Limits;
 
+/// Bytes that every item of a list counts for beside its content: what it takes in the guest's
+/// memory. So nothing that crosses is free, however many there are of it.
+pub const ITEM_BYTES: u64 = 16;
+
 /// What a run has used so far.
 #[derive(Debug, Clone)]
 pub struct Ledger {
@@ -52,7 +56,9 @@ impl Used {
             Bound::LlmCalls => self.llm_calls,
             Bound::LlmTokens => self.llm_tokens,
             Bound::MemoryBytes => self.memory_bytes,
-            Bound::DbRows
+            Bound::DbBytes
+            | Bound::DbMemory
+            | Bound::DbRows
             | Bound::DbSteps
             | Bound::OutputBytes
             | Bound::TableElements
@@ -113,7 +119,9 @@ impl Ledger {
             Bound::LlmCalls => (&mut self.used.llm_calls, self.limits.llm_calls),
             Bound::LlmTokens => (&mut self.used.llm_tokens, self.limits.llm_tokens),
             // Measured where they grow, by `check`; there is nothing to add up here.
-            Bound::DbRows
+            Bound::DbBytes
+            | Bound::DbMemory
+            | Bound::DbRows
             | Bound::DbSteps
             | Bound::Fuel
             | Bound::MemoryBytes
@@ -157,6 +165,11 @@ mod tests {
             "limit hit: llm_calls 3 wanted, limit 2; raise limits.llm_calls if the mission needs more"
         );
         assert_eq!(ledger.used().llm_calls, 3);
+        let fixed = check(Bound::Resources, 2, 1).unwrap_err();
+        assert_eq!(
+            fixed.to_string(),
+            "limit hit: resources 2 wanted, limit 1, which is fixed (docs/limits.md)"
+        );
         assert!(ledger.charge(Bound::HostBytes, u64::MAX).is_err());
         assert!(
             ledger.charge(Bound::HostBytes, u64::MAX).is_err(),

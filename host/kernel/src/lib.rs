@@ -31,6 +31,7 @@ pub mod manifest;
 pub mod mission;
 pub mod module_set;
 pub mod pairing;
+pub mod path_pattern;
 pub mod pipeline;
 pub mod plain;
 pub mod plan;

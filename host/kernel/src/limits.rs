@@ -15,6 +15,8 @@ pub const WASM_PAGE_BYTES: u64 = 65_536;
 const LLM_TOKENS: u64 = 100_000_000;
 /// Where nothing is said about the rows of a whole run; more than `host_bytes` lets through.
 const DB_ROWS_TOTAL: u64 = 1_000_000_000;
+/// Where nothing is said about the growth of the world.
+const DB_BYTES: u64 = 512 << 20;
 
 /// What one run may use. Left out in a descriptor, a bound has the default below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,10 @@ pub struct Limits {
     pub artefact_bytes: u64,
     /// Number of different artefacts.
     pub artefacts: u64,
+    /// Bytes that the world's database may grow by. Not written where it is the default, as
+    /// `llm_tokens`.
+    #[serde(skip_serializing_if = "is::<DB_BYTES>")]
+    pub db_bytes: u64,
     /// Rows that one query may return.
     pub db_rows: u64,
     /// Rows of all queries of the run. Not written where it is the default, as `llm_tokens`.
@@ -31,11 +37,12 @@ pub struct Limits {
     pub db_rows_total: u64,
     /// Database statements of the whole run.
     pub db_statements: u64,
-    /// Work of one statement, in `SQLite` virtual-machine steps (counted by the thousand).
+    /// Work of one statement, in `SQLite` virtual-machine steps (counted in groups).
     pub db_steps: u64,
     /// Fuel: every WebAssembly operator costs one, bulk operations one more a byte.
     pub fuel: u64,
-    /// Bytes that cross from guest to host or back by host calls.
+    /// Bytes that cross from guest to host or back by the calls of `llm`, `db` and `gateway`:
+    /// texts and blobs by their length, and 16 for every item of a list.
     pub host_bytes: u64,
     /// Language-model calls.
     pub llm_calls: u64,
@@ -57,6 +64,7 @@ impl Default for Limits {
         Self {
             artefact_bytes: 64 << 20,
             artefacts: 1_000,
+            db_bytes: DB_BYTES,
             db_rows: 100_000,
             db_rows_total: DB_ROWS_TOTAL,
             db_statements: 1_000_000,
@@ -104,6 +112,7 @@ impl Limits {
         Some(match bound {
             Bound::ArtefactBytes => &mut self.artefact_bytes,
             Bound::Artefacts => &mut self.artefacts,
+            Bound::DbBytes => &mut self.db_bytes,
             Bound::DbRows => &mut self.db_rows,
             Bound::DbRowsTotal => &mut self.db_rows_total,
             Bound::DbStatements => &mut self.db_statements,
@@ -115,7 +124,7 @@ impl Limits {
             Bound::MemoryBytes => &mut self.memory_bytes,
             Bound::OutputBytes => &mut self.output_bytes,
             Bound::TableElements => &mut self.table_elements,
-            Bound::Resources => return None,
+            Bound::DbMemory | Bound::Resources => return None,
         })
     }
 }
@@ -127,6 +136,7 @@ mod tests {
     #[test]
     fn every_bound_but_the_fixed_one_is_a_limit_by_the_same_name() {
         let limits = serde_json::to_value(Limits {
+            db_bytes: 1,
             db_rows_total: 1,
             llm_tokens: 1,
             ..Limits::default()
@@ -139,7 +149,10 @@ mod tests {
             let capped = Limits::default().capped(&BTreeMap::from([(bound, 1)]));
             assert_eq!(capped.get(bound), Some(1));
         }
-        assert_eq!(Limits::default().get(Bound::Resources), None);
+        for fixed in [Bound::DbMemory, Bound::Resources] {
+            assert_eq!(Limits::default().get(fixed), None);
+            assert!(fixed.is_fixed());
+        }
     }
 
     #[test]

@@ -3,9 +3,8 @@
 //! "Policy"). The configuration adds patterns of its own and can take none away. Judges names
 //! alone.
 
-use glob::{MatchOptions, Pattern};
-
 use crate::edition::Edition;
+use crate::path_pattern::{Case, PathPattern};
 
 /// A pattern, and why it is protected.
 pub type Entry = (&'static str, &'static str);
@@ -46,29 +45,20 @@ pub const fn entries(edition: Edition) -> &'static [Entry] {
     }
 }
 
-/// Case does not count: where it does not count on disk, another case is the same file.
-const OPTIONS: MatchOptions = MatchOptions {
-    case_sensitive: false,
-    require_literal_separator: true,
-    require_literal_leading_dot: false,
-};
-
-/// Whether `path` is one of those that `pattern` means: `*` stands for any characters of a name,
-/// `**` for any folders, `?` and `[…]` for one character. A pattern that is none means nothing.
-pub fn matches(pattern: &str, path: &str) -> bool {
-    Pattern::new(pattern).is_ok_and(|pattern| pattern.matches_with(path, OPTIONS))
+/// Reads a pattern of artefacts. Case does not count: where it does not count on disk, another
+/// case is the same file.
+pub fn pattern(text: &str) -> Result<PathPattern, String> {
+    PathPattern::parse(text, Case::IsIgnored).map_err(|why| {
+        format!(
+            "'{}' is no pattern: {why}; for example reports/**",
+            text.escape_debug().take(80).collect::<String>(),
+        )
+    })
 }
 
 /// What is wrong with `pattern`, if anything is.
 pub fn check(pattern: &str) -> Result<(), String> {
-    match Pattern::new(pattern) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!(
-            "'{}' is no pattern: {}; for example reports/**",
-            pattern.escape_debug().take(80).collect::<String>(),
-            error.msg
-        )),
-    }
+    self::pattern(pattern).map(drop)
 }
 
 #[cfg(test)]
@@ -82,7 +72,7 @@ mod tests {
     fn protecting(edition: Edition, path: &str) -> Option<&'static str> {
         let mut known = entries(edition).iter();
         known
-            .find(|(pattern, _)| matches(pattern, path))
+            .find(|(text, _)| pattern(text).unwrap().matches(path))
             .map(|(pattern, _)| *pattern)
     }
 
@@ -137,7 +127,6 @@ mod tests {
             }
         }
         assert!(check("a[").unwrap_err().starts_with("'a[' is no pattern"));
-        assert!(!matches("a[", "a["));
     }
 
     proptest! {

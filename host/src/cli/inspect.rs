@@ -131,7 +131,7 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
             }
             Kind::LlmRefused => calls.llm_refused += 1,
             Kind::DbQuery => calls.db_query += 1,
-            Kind::DbExecute => calls.db_execute += 1,
+            Kind::DbExecute | Kind::DbReturning => calls.db_execute += 1,
             Kind::GatewayWrite => {
                 calls.gateway_write += 1;
                 let body: CallBody<'_> = serde_json::from_str(&record.body)?;

@@ -171,7 +171,7 @@ fn detail(mission: &MissionRow, record: &Record) -> Result<String> {
             let refusal: Refusal = serde_json::from_str(body)?;
             format!("llm.refused {}", refused(&refusal))
         }
-        Kind::DbQuery | Kind::DbExecute | Kind::GatewayWrite => {
+        Kind::DbQuery | Kind::DbExecute | Kind::DbReturning | Kind::GatewayWrite => {
             let CallBody { answer, request } = serde_json::from_str(body)?;
             format!(
                 "{} {} -> {}",

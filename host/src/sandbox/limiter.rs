@@ -10,7 +10,7 @@ use wasmtime::ResourceLimiter;
 use crate::stop::Stop;
 
 /// Core instances, memories and tables of one component: an adapted module has four.
-const PARTS_MAX: usize = 1_000;
+pub const PARTS_MAX: usize = 1_000;
 
 /// What a run's memories and tables have grown to.
 #[derive(Debug)]

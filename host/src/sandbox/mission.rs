@@ -7,6 +7,7 @@ use coo_kernel::db as data;
 use coo_kernel::digest::Digest;
 use coo_kernel::failure::Bound;
 use coo_kernel::journal::Kind;
+use coo_kernel::ledger::ITEM_BYTES;
 use coo_kernel::llm::{self as model, Usage};
 
 use super::Guest;
@@ -14,6 +15,7 @@ use super::bindings::coo::mission::{db, gateway, llm};
 use crate::gateway::{WriteAnswer, WriteRequest};
 use crate::stop::Stop;
 use crate::tape::Recorder;
+use crate::world::Bounds;
 
 impl llm::Host for Guest {
     fn complete(
@@ -29,19 +31,22 @@ impl Guest {
         self.look_at_next_call();
         self.authority.may(Call::Complete)?;
         let asked = asked(request);
-        let bytes: usize = asked
+        let bytes = asked
             .messages
             .iter()
-            .map(|message| message.content.len())
-            .sum();
-        self.charge_bytes(bytes as u64)?;
+            .map(|message| ITEM_BYTES + message.content.len() as u64);
+        self.charge_bytes(bytes.sum())?;
         self.ledger.charge(Bound::LlmCalls, 1)?;
         let name = self
             .model
             .as_deref()
             .ok_or_else(|| anyhow::anyhow!(model::NO_MODEL))?;
         let answer = match model::force(asked, name, &self.sampling) {
-            Ok(request) => self.tape.ask(&request)?,
+            // A model has time limits of its own, and what it answers is paid for.
+            Ok(request) => {
+                let (watchdog, tape) = (&self.watchdog, &mut self.tape);
+                watchdog.pause(&self.deadline, || tape.ask(&request))?
+            }
             Err(refusal) => {
                 self.tape.event(Kind::LlmRefused, &refusal)?;
                 model::Answer::Error(refusal)
@@ -89,26 +94,25 @@ impl Guest {
             self.authority.may_write(permit.path())?;
         }
         let bytes = content.len() as u64;
-        self.charge_bytes(bytes)?;
+        self.charge_bytes((path.len() as u64).saturating_add(bytes))?;
         self.ledger.charge(Bound::ArtefactBytes, bytes)?;
         self.ledger.charge(Bound::Artefacts, 1)?;
+        let permit = artefact::permit(&path);
         let request = WriteRequest {
             bytes,
-            path,
+            path: artefact::shortened(path),
             sha256: Digest::of(content),
         };
-        let answer = self.tape.call(
-            Kind::GatewayWrite,
-            &request,
-            |recorder| match artefact::permit(&request.path) {
+        let answer = self
+            .tape
+            .call(Kind::GatewayWrite, &request, |recorder| match permit {
                 Err(refused) => Ok(WriteAnswer::Refused(refused.to_string())),
                 Ok(permit) => {
                     let Recorder { store, live, .. } = recorder;
                     store.put_content(&request.sha256, content)?;
                     Ok(live.gateway.stage(store, &permit, &request)?)
                 }
-            },
-        )?;
+            })?;
         if let WriteAnswer::Written(artefact) = &answer {
             self.tape.note_artefact(artefact.clone());
         }
@@ -122,21 +126,45 @@ impl db::Host for Guest {
         sql: String,
         params: Vec<db::Value>,
     ) -> wasmtime::Result<Result<db::Rows, db::Error>> {
-        self.authority.may(Call::Query).map_err(Stop::from)?;
+        // Its text alone says what kind it is: a replay has no database to ask.
+        let is_change = data::changes(&sql);
+        let call = if is_change {
+            Call::Execute
+        } else {
+            Call::Query
+        };
+        self.authority.may(call).map_err(Stop::from)?;
         let statement = self.statement(sql, params)?;
-        let limits = *self.ledger.limits();
-        let answer: data::Answer<data::Rows> =
-            self.tape.call(Kind::DbQuery, &statement, |recorder| {
-                Ok(recorder.live.world.query(&statement, &limits)?.into())
-            })?;
-        Ok(match answer {
-            data::Answer::Ok(rows) => {
+        let (limits, deadline) = (*self.ledger.limits(), Some(self.deadline));
+        let bounds = Bounds {
+            limits: &limits,
+            deadline,
+            first_time: true,
+        };
+        let kind = if is_change {
+            Kind::DbReturning
+        } else {
+            Kind::DbQuery
+        };
+        let answer: data::Answer<data::Rows> = self.tape.call(kind, &statement, |recorder| {
+            let world = &mut recorder.live.world;
+            if is_change {
+                world.returning(&statement, bounds)
+            } else {
+                world.query(&statement, bounds)
+            }
+        })?;
+        if is_change {
+            self.tape.note_execute();
+        }
+        Ok(match answer.told().map_err(Stop::from)? {
+            Ok(rows) => {
                 self.charge_bytes(rows.weight())?;
                 self.ledger
                     .charge(Bound::DbRowsTotal, rows.rows.len() as u64)?;
                 Ok(rows_to_guest(rows))
             }
-            data::Answer::Error(refusal) => Err(refusal_to_guest(refusal)),
+            Err(refusal) => Err(refusal_to_guest(refusal)),
         })
     }
 
@@ -147,16 +175,19 @@ impl db::Host for Guest {
     ) -> wasmtime::Result<Result<u64, db::Error>> {
         self.authority.may(Call::Execute).map_err(Stop::from)?;
         let statement = self.statement(sql, params)?;
-        let limits = *self.ledger.limits();
+        let (limits, deadline) = (*self.ledger.limits(), Some(self.deadline));
+        let bounds = Bounds {
+            limits: &limits,
+            deadline,
+            first_time: true,
+        };
         let answer: data::Answer<u64> =
             self.tape.call(Kind::DbExecute, &statement, |recorder| {
-                Ok(recorder.live.world.execute(&statement, &limits)?.into())
+                recorder.live.world.execute(&statement, bounds)
             })?;
         self.tape.note_execute();
-        Ok(match answer {
-            data::Answer::Ok(changed) => Ok(changed),
-            data::Answer::Error(refusal) => Err(refusal_to_guest(refusal)),
-        })
+        let told = answer.told().map_err(Stop::from)?;
+        Ok(told.map_err(refusal_to_guest))
     }
 }
 

@@ -20,6 +20,7 @@ mod streams;
 mod wasi;
 
 pub use bindings::WIT;
+pub use limiter::PARTS_MAX;
 pub use linked::{Code, Linked};
 pub use step::{StepEnd, StepRun, run_step};
 
@@ -29,7 +30,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
-use crate::machine::Deadline;
+use crate::machine::{Deadline, Watchdog};
 use crate::stop::Stop;
 use crate::tape::Tape;
 use clock::VirtualClock;
@@ -41,7 +42,7 @@ pub const RNG_SEED: u64 = 0xDEAD_BEEF;
 /// Start of the wall clock, seconds since 1970: `2025-01-01T00:00:00Z` (packet §11.1).
 pub const WALL_CLOCK_START_S: u64 = 1_735_689_600;
 /// Open streams and pollables of one run: a program needs a handful.
-const RESOURCES_MAX: usize = 10_000;
+pub const RESOURCES_MAX: usize = 10_000;
 
 /// Host calls between two looks at the wall clock, where they are cheap: a look costs as much as
 /// such a call.
@@ -61,6 +62,8 @@ pub struct Guest {
     deadline: Deadline,
     /// Host calls until the deadline is looked at again.
     calls_to_look: u32,
+    /// Ends the process where nothing else notices the deadline.
+    watchdog: Watchdog,
     clock: VirtualClock,
     rng: ChaCha20Rng,
     arguments: Vec<String>,
@@ -86,14 +89,16 @@ impl Guest {
         let clock = VirtualClock::new();
         let streams = Streams::new(run.input, limits.output_bytes);
         let wasi = wasi::context(&arguments, &environment, &streams, &clock);
+        let deadline = Deadline::after(run.wall_clock_max);
         Self {
+            watchdog: Watchdog::start(&deadline, run.tape.last_words(&deadline)),
             tape: run.tape,
             ledger: run.ledger,
             authority: run.plan.authority().clone(),
             model: run.model.map(str::to_owned),
             sampling: descriptor.llm,
             meter: Meter::new(&limits),
-            deadline: Deadline::after(run.wall_clock_max),
+            deadline,
             calls_to_look: 0,
             clock,
             rng: ChaCha20Rng::seed_from_u64(RNG_SEED),
@@ -104,7 +109,8 @@ impl Guest {
         }
     }
 
-    /// Charges bytes that cross the border.
+    /// Charges bytes that cross the border. After many of them the next call looks at the clock:
+    /// calls can take far more time than the fuel that is spent on making them.
     fn charge_bytes(&mut self, bytes: u64) -> Result<(), Stop> {
         if bytes > CHEAP_BYTES_MAX {
             self.calls_to_look = 0;

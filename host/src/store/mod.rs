@@ -28,6 +28,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, Transactio
 use crate::fault;
 use crate::state_root::Modes;
 use crate::temporary::TemporaryFolder;
+use crate::world::bounds::LOG_BYTES_KEPT;
 use schema::{FORMAT, SCHEMA};
 
 pub use changes::{ChangeFacts, ChangeRow};
@@ -44,9 +45,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often a store that changes meanwhile is copied anew.
 const COPY_ATTEMPTS: usize = 10;
-/// A log that one mission made larger than this is emptied and cut short after the commit: many
-/// times the megabyte at which `SQLite` empties it, so that an ordinary run never gets there.
-const LOG_BYTES_KEPT: u64 = 16 << 20;
 
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,14 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use coo_kernel::db::Value;
 use tempfile::TempDir;
 
 use super::*;
+
+mod chance;
+mod functions;
 
 struct Fixture {
     folder: TempDir,
     world: World,
     limits: Limits,
+}
+
+fn bounds(limits: &Limits) -> Bounds<'_> {
+    Bounds {
+        limits,
+        deadline: None,
+        first_time: true,
+    }
 }
 
 impl Fixture {
@@ -37,7 +49,12 @@ impl Fixture {
             params,
             sql: sql.to_owned(),
         };
-        self.world.query(&statement, &self.limits).unwrap()
+        let answer = if db::changes(sql) {
+            self.world.returning(&statement, bounds(&self.limits))
+        } else {
+            self.world.query(&statement, bounds(&self.limits))
+        };
+        answer.unwrap().told().unwrap()
     }
 
     fn execute_with(&mut self, sql: &str, params: Vec<Value>) -> Result<u64, Refusal> {
@@ -45,7 +62,24 @@ impl Fixture {
             params,
             sql: sql.to_owned(),
         };
-        self.world.execute(&statement, &self.limits).unwrap()
+        let answer = self.world.execute(&statement, bounds(&self.limits));
+        answer.unwrap().told().unwrap()
+    }
+
+    /// Runs a change that takes the run with it.
+    fn ended(&mut self, sql: &str) -> Failure {
+        let statement = Statement {
+            params: Vec::new(),
+            sql: sql.to_owned(),
+        };
+        match self
+            .world
+            .execute(&statement, bounds(&self.limits))
+            .unwrap()
+        {
+            Answer::Ended(failure) => failure,
+            other => panic!("{sql}: {other:?}"),
+        }
     }
 
     fn query(&mut self, sql: &str) -> Result<Rows, Refusal> {
@@ -102,9 +136,8 @@ fn what_differs_from_run_to_run_is_refused_by_name() {
         ("CURRENT_TIMESTAMP", "current_timestamp()"),
         ("current_date", "current_date()"),
         ("current_time", "current_time()"),
-        ("changes()", "changes()"),
-        ("total_changes()", "total_changes()"),
-        ("last_insert_rowid()", "last_insert_rowid()"),
+        ("json_patch('{}', '{}')", "json_patch()"),
+        ("fts5_locale('a', 'b')", "fts5_locale()"),
         ("sqlite_version()", "sqlite_version()"),
         ("sqlite_source_id()", "sqlite_source_id()"),
         (
@@ -265,7 +298,6 @@ fn a_query_changes_nothing_and_a_change_returns_nothing() {
     let mut fixture = Fixture::new();
     for sql in [
         "DELETE FROM t",
-        "INSERT INTO t VALUES (3, 'x') RETURNING id",
         "DROP TABLE t",
         "CREATE TABLE u (id)",
         "ANALYZE",
@@ -293,6 +325,7 @@ fn a_query_changes_nothing_and_a_change_returns_nothing() {
         matches!(&refused, Err(Refusal::Refused(said)) if said.starts_with("RETURNING")),
         "{refused:?}"
     );
+    fixture.refuses("EXPLAIN SELECT * FROM t", "EXPLAIN");
     assert_eq!(fixture.count(), Value::Integer(2));
 }
 
@@ -429,33 +462,38 @@ fn undoing_the_whole_run_from_within_is_a_broken_contract() {
         "INSERT OR ROLLBACK INTO t VALUES (1, 'again')",
         "UPDATE OR ROLLBACK t SET x = 'one' WHERE id = 2",
     ] {
-        let mut fixture = Fixture::new();
-        let statement = Statement {
-            params: Vec::new(),
-            sql: sql.to_owned(),
-        };
-        let stop = fixture
-            .world
-            .execute(&statement, &fixture.limits)
-            .unwrap_err();
+        let failure = Fixture::new().ended(sql);
         assert!(
-            matches!(stop, Stop::Failed(Failure::Contract { .. })),
-            "{sql}: {stop}"
+            matches!(failure, Failure::Contract { .. }),
+            "{sql}: {failure}"
         );
     }
     let mut fixture = Fixture::new();
     fixture.done("CREATE TRIGGER r BEFORE DELETE ON t BEGIN SELECT RAISE(ROLLBACK, 'gone'); END");
-    let statement = Statement {
-        params: Vec::new(),
-        sql: "DELETE FROM t".to_owned(),
-    };
-    let stop = fixture
-        .world
-        .execute(&statement, &fixture.limits)
-        .unwrap_err();
+    let failure = fixture.ended("DELETE FROM t");
+    assert!(matches!(failure, Failure::Contract { .. }), "{failure}");
+    let mut fixture = Fixture::new();
+    fixture.done("CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT)");
+    fixture.done("INSERT INTO a VALUES (9223372036854775807)");
+    let failure = fixture.ended("INSERT INTO a DEFAULT VALUES").to_string();
+    assert!(failure.contains("numbers of rows end at"), "{failure}");
+}
+
+#[test]
+fn a_world_grows_no_further_than_its_bound() {
+    let mut fixture = Fixture::new();
+    fixture.world.commit(1).unwrap();
+    fixture.limits.db_bytes = 1 << 20;
+    assert_eq!(fixture.done("CREATE TABLE b (x)"), 0);
+    for _ in 0..3 {
+        fixture.done("INSERT INTO b VALUES (zeroblob(200000))");
+    }
+    let failure = fixture
+        .ended("INSERT INTO b VALUES (zeroblob(2000000))")
+        .to_string();
     assert!(
-        matches!(stop, Stop::Failed(Failure::Contract { .. })),
-        "{stop}"
+        failure.contains("the world may grow by 1048576 bytes in one run (limits.db_bytes)"),
+        "{failure}"
     );
 }
 
@@ -477,24 +515,15 @@ fn endless_work_ends_by_limit_and_at_the_same_step() {
         );
     }
     // A change that is cut off in the middle takes the run with it.
-    let sql = format!("{ENDLESS} INSERT INTO t SELECT n + 10, n FROM c");
-    let statement = Statement {
-        params: Vec::new(),
-        sql,
-    };
-    let stop = fixture
-        .world
-        .execute(&statement, &fixture.limits)
-        .unwrap_err();
-    let bound = matches!(
-        stop,
-        Stop::Failed(Failure::Limit {
+    let failure = fixture.ended(&format!("{ENDLESS} INSERT INTO t SELECT n + 10, n FROM c"));
+    assert_eq!(
+        failure,
+        Failure::Limit {
             bound: Bound::DbSteps,
+            wanted: 100_001,
             limit: 100_000,
-            ..
-        })
+        }
     );
-    assert!(bound, "{stop}");
 }
 
 #[test]
@@ -551,8 +580,10 @@ fn a_run_is_one_transaction() {
         sql: "DELETE FROM t".to_owned(),
     };
     assert_eq!(
-        dropped.execute(&statement, &Limits::default()).unwrap(),
-        Ok(2)
+        dropped
+            .execute(&statement, bounds(&Limits::default()))
+            .unwrap(),
+        Answer::Ok(2)
     );
     drop(dropped);
     assert_eq!(seen("SELECT count(*) FROM t"), 2);
@@ -578,11 +609,15 @@ fn what_was_promised_is_done_again_only_with_the_same_results() {
     };
     let again = Refusal::Constraint("UNIQUE constraint failed: t.id".to_owned());
     let promised = [
-        (create, Ok(0)),
-        (insert(1), Ok(1)),
-        (insert(1), Err(again)),
-        (insert(2), Ok(1)),
-    ];
+        (create, Answer::Ok(0)),
+        (insert(1), Answer::Ok(1)),
+        (insert(1), Answer::Error(again)),
+        (insert(2), Answer::Ok(1)),
+    ]
+    .map(|(statement, answer)| Applied {
+        statement,
+        answer: Told::Changed(answer),
+    });
     redo(folder.path(), 3, &promised).unwrap();
     let mut world = World::new(folder.path());
     assert_eq!(world.last_commit().unwrap(), 3);

@@ -170,6 +170,6 @@ pub struct DecisionBody {
 pub struct WorldBody {
     /// Sorted by path.
     pub artefacts: Vec<crate::artefact::Artefact>,
-    /// Number of `db.execute` events to apply, in order.
+    /// Number of `db.execute` and `db.returning` events to apply, in order.
     pub db_executes: u64,
 }

@@ -62,7 +62,11 @@ impl Divergence {
                 "numbers whose NaN bits were left to the processor (engine.canonical_nan: false)",
                 "another engine that computes otherwise: compare facts.engine of 'coo inspect --json'",
             ],
-            Kind::LlmIntent | Kind::DbQuery | Kind::DbExecute | Kind::GatewayWrite => &[
+            Kind::LlmIntent
+            | Kind::DbQuery
+            | Kind::DbExecute
+            | Kind::DbReturning
+            | Kind::GatewayWrite => &[
                 "the guest computed another request: NaN bits left to the processor (engine.canonical_nan: false), or another engine",
                 "the answer before this one was read otherwise (another release of coo)",
             ],

@@ -1,20 +1,15 @@
 //! Which files of a repository are meant: patterns, compared with whole paths. Case counts, and
 //! so does every byte. Judges names alone.
 
-use glob::{MatchOptions, Pattern};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-const OPTIONS: MatchOptions = MatchOptions {
-    case_sensitive: true,
-    require_literal_separator: true,
-    require_literal_leading_dot: false,
-};
+use crate::path_pattern::{Case, PathPattern};
 
 /// Patterns, in the order they were given. `*` stands for any characters of a name, `**` for any
 /// folders, `?` and `[…]` for one character.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
-    patterns: Vec<Pattern>,
+    patterns: Vec<PathPattern>,
 }
 
 /// A pattern that means nothing.
@@ -22,22 +17,24 @@ pub struct Scope {
 #[error("'{pattern}' is no pattern: {why}; for example docs/**/*.md")]
 pub struct NoPattern {
     pattern: String,
-    why: &'static str,
+    why: String,
 }
 
 impl Scope {
     /// Reads patterns, each of a path from the top of the repository.
     pub fn new(patterns: &[impl AsRef<str>]) -> Result<Self, NoPattern> {
         let read = |text: &str| {
-            let refused = |why| NoPattern {
+            let refused = |why: String| NoPattern {
                 pattern: text.escape_debug().take(80).collect(),
                 why,
             };
             let strange = |part: &str| part.is_empty() || part == "." || part == "..";
             if text.split('/').any(strange) {
-                return Err(refused("it is no path from the top of the repository"));
+                return Err(refused(
+                    "it is no path from the top of the repository".to_owned(),
+                ));
             }
-            Pattern::new(text).map_err(|error| refused(error.msg))
+            PathPattern::parse(text, Case::Counts).map_err(refused)
         };
         let patterns = patterns.iter().map(|text| read(text.as_ref()));
         Ok(Self {
@@ -47,7 +44,7 @@ impl Scope {
 
     /// These files and no others.
     pub fn exactly<'a>(paths: impl IntoIterator<Item = &'a str>) -> Result<Self, NoPattern> {
-        let patterns: Vec<String> = paths.into_iter().map(Pattern::escape).collect();
+        let patterns: Vec<String> = paths.into_iter().map(PathPattern::escape).collect();
         Self::new(&patterns)
     }
 
@@ -69,9 +66,7 @@ impl Scope {
 
     /// Whether one of the patterns means `path`.
     pub fn has(&self, path: &str) -> bool {
-        self.patterns
-            .iter()
-            .any(|pattern| pattern.matches_with(path, OPTIONS))
+        self.patterns.iter().any(|pattern| pattern.matches(path))
     }
 
     /// Whether there is no pattern.
@@ -81,7 +76,7 @@ impl Scope {
 
     /// The patterns, as they were given.
     pub fn patterns(&self) -> impl Iterator<Item = &str> {
-        self.patterns.iter().map(Pattern::as_str)
+        self.patterns.iter().map(PathPattern::as_str)
     }
 
     /// Whether a file below `folder` could be meant: only such folders need be looked into.
@@ -93,8 +88,8 @@ impl Scope {
                     None => return false,
                     Some("**") => return true,
                     Some(part) => {
-                        let part = Pattern::new(part);
-                        if !part.is_ok_and(|part| part.matches_with(name, OPTIONS)) {
+                        let part = PathPattern::parse(part, Case::Counts);
+                        if !part.is_ok_and(|part| part.matches(name)) {
                             return false;
                         }
                     }

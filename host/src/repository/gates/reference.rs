@@ -248,7 +248,10 @@ fn logs(session: &Session, mission: &MissionRow) -> Result<(String, String)> {
         }))?;
         // Writing to a string does not fail.
         let _ = writeln!(all, "{line}");
-        if matches!(record.kind, Kind::DbQuery | Kind::DbExecute) {
+        if matches!(
+            record.kind,
+            Kind::DbQuery | Kind::DbExecute | Kind::DbReturning
+        ) {
             let _ = writeln!(database, "{line}");
         }
         Ok(())

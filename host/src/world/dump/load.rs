@@ -16,7 +16,7 @@ use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
 use super::{FORMAT, Line, digest_and_size, quoted};
 use crate::fault;
 use crate::hashing::Hashing;
-use crate::world::action;
+use crate::world::guard::action;
 
 /// Writes the world that `dump` describes to a new file at `path`, as of world commit
 /// `commit`, and makes sure that it has this dump, which `wanted` is digest and size of. The

@@ -1,0 +1,129 @@
+//! What the statement that is running may still take: work, memory and real time. Asked by
+//! `SQLite`'s progress handler and by the functions that work over bytes. Work and memory end a
+//! statement at the same place in every run; time is the machine's and ends it from outside the
+//! record.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::bounds::{BYTES_PER_STEP, MEMORY_BYTES_MAX, MEMORY_SLACK_BYTES, STEPS_PER_LOOK};
+use super::raw;
+use crate::machine::Deadline;
+
+/// Looks between two readings of the clock: one takes as long as many steps.
+const LOOKS_PER_READING: u64 = 8;
+
+/// Why a statement was cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spent {
+    /// More work than `limits.db_steps`.
+    Work,
+    /// More memory than `MEMORY_BYTES_MAX`.
+    Memory,
+    /// The run's real time.
+    Time,
+}
+
+/// What a statement may take.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Allowance {
+    /// Steps of the virtual machine; none has no bound.
+    pub steps: Option<u64>,
+    /// When the run's real time is over.
+    pub deadline: Option<Deadline>,
+    /// Whether memory is bounded.
+    pub memory: bool,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Budget(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    allowance: Allowance,
+    /// Steps of work left; none has no bound.
+    left: Option<u64>,
+    /// Memory in use when the statement began.
+    memory_at_start: u64,
+    /// Memory that earlier statements of the run have taken and not given back.
+    memory_held: u64,
+    looks: u64,
+    spent: Option<Spent>,
+}
+
+impl State {
+    fn take(&mut self, steps: u64) -> bool {
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(steps);
+            if *left == 0 {
+                self.spent.get_or_insert(Spent::Work);
+            }
+        }
+        if self.allowance.memory && self.memory() > MEMORY_BYTES_MAX {
+            self.spent.get_or_insert(Spent::Memory);
+        }
+        self.looks += 1;
+        if (self.looks == 1 || self.looks.is_multiple_of(LOOKS_PER_READING))
+            && self.allowance.deadline.is_some_and(|end| end.has_passed())
+        {
+            self.spent.get_or_insert(Spent::Time);
+        }
+        self.spent.is_some()
+    }
+
+    /// Memory of the run's statements.
+    fn memory(&self) -> u64 {
+        (self.memory_held + raw::memory_used()).saturating_sub(self.memory_at_start)
+    }
+}
+
+impl Budget {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A statement begins.
+    pub fn begin(&self, allowance: Allowance) {
+        let mut state = self.state();
+        let used = raw::memory_used();
+        state.allowance = allowance;
+        state.left = allowance
+            .steps
+            .map(|steps| steps.max(1).next_multiple_of(STEPS_PER_LOOK));
+        state.memory_at_start = used;
+        state.looks = 0;
+        state.spent = None;
+        if allowance.memory {
+            raw::memory_peak();
+            let room = (MEMORY_BYTES_MAX + MEMORY_SLACK_BYTES).saturating_sub(state.memory_held);
+            raw::limit_heap(used + room);
+        }
+    }
+
+    /// It has ended; why it was cut off, if it was. `out_of_memory`: an allocation failed.
+    pub fn end(&self, out_of_memory: bool) -> Option<Spent> {
+        let mut state = self.state();
+        if state.allowance.memory {
+            raw::limit_heap(0);
+            let peak = raw::memory_peak();
+            let most = (state.memory_held + peak).saturating_sub(state.memory_at_start);
+            // Below this, it was the machine that had no more.
+            if out_of_memory && most >= MEMORY_BYTES_MAX {
+                state.spent.get_or_insert(Spent::Memory);
+            }
+            state.memory_held = state.memory();
+        }
+        state.spent
+    }
+
+    /// The progress handler's look, after `STEPS_PER_LOOK` steps: true where the statement must
+    /// end.
+    pub fn look(&self) -> bool {
+        self.state().take(STEPS_PER_LOOK)
+    }
+
+    /// Charges work over `bytes` bytes; false where the statement must end.
+    pub fn charge(&self, bytes: u64) -> bool {
+        !self.state().take(bytes / BYTES_PER_STEP)
+    }
+}

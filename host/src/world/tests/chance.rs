@@ -1,0 +1,238 @@
+//! Chance, and what depends on the connection: the same in every run of the same statements, or
+//! closed.
+
+use super::*;
+
+/// Runs the lines on a world of its own and shows every answer; with unrelated queries in between,
+/// if so wished, which must make no difference.
+fn shown(lines: &[&str], with_queries: bool) -> Vec<String> {
+    let mut fixture = Fixture::new();
+    lines
+        .iter()
+        .map(|sql| {
+            if with_queries {
+                fixture.query("SELECT count(*) FROM t").unwrap();
+                fixture.query("SELECT 1 AS a, 2 AS a, 3 AS a").unwrap();
+            }
+            if sql.starts_with("SELECT") || sql.contains("RETURNING") {
+                format!("{:?}", fixture.query(sql))
+            } else {
+                format!("{:?}", fixture.execute(sql))
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn numbers_of_rows_that_sqlite_draws_are_the_same_in_every_run() {
+    let lines = [
+        "CREATE TABLE r (id INTEGER PRIMARY KEY, v)",
+        "INSERT INTO r VALUES (9223372036854775807, 'a')",
+        "INSERT INTO r (v) VALUES ('b'), ('c')",
+        "INSERT INTO r (v) VALUES ('d') RETURNING id",
+        "SELECT last_insert_rowid()",
+        // More than the cache holds, so that some of it goes into the log on the way.
+        "INSERT INTO r (v) WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 3000) SELECT zeroblob(2000) FROM c",
+        "SELECT count(*), sum(id % 1000003) FROM r",
+        "SELECT id FROM r ORDER BY id LIMIT 40",
+    ];
+    let first = shown(&lines, false);
+    assert_eq!(shown(&lines, true), first);
+    assert!(
+        first.iter().all(|line| line.starts_with("Ok")),
+        "{first:#?}"
+    );
+    assert_eq!(first[3], first[4].replace("last_insert_rowid()", "id"));
+}
+
+#[test]
+fn names_of_columns_that_sqlite_draws_are_the_same_in_every_run() {
+    let lines = [
+        "CREATE TABLE n AS SELECT * FROM (SELECT 1 AS a, 2 AS a, 3 AS a, 4 AS a, 5 AS a, 6 AS a, 7 AS a)",
+        "SELECT group_concat(sql) FROM sqlite_schema WHERE name = 'n'",
+        "SELECT * FROM n",
+    ];
+    let first = shown(&lines, false);
+    assert!(first[2].contains("a:"), "{first:?}");
+    assert_eq!(shown(&lines, true), first);
+}
+
+#[test]
+fn what_the_connection_counts_is_counted_from_the_run() {
+    let mut fixture = Fixture::new();
+    fixture.world.commit(1).unwrap();
+    for (sql, number) in [
+        ("SELECT last_insert_rowid()", 0),
+        ("SELECT changes()", 0),
+        (
+            "INSERT INTO t VALUES (7, 'x'), (8, 'y') RETURNING last_insert_rowid()",
+            0,
+        ),
+        ("SELECT last_insert_rowid()", 8),
+        ("SELECT changes()", 2),
+        ("SELECT total_changes()", 2),
+    ] {
+        let rows = fixture.query(sql).unwrap().rows;
+        if sql.starts_with("SELECT") {
+            assert_eq!(rows, [[Value::Integer(number)]], "{sql}");
+        } else {
+            assert_eq!(rows.len(), 2, "{sql}");
+        }
+    }
+}
+
+/// Each was judged by hand: `PERMITTED_FUNCTIONS` and this list are all there are. A release of
+/// `SQLite` that adds one fails here until somebody has decided.
+#[test]
+fn every_function_of_sqlite_is_permitted_or_refused_for_a_reason() {
+    const REFUSED: [&str; 31] = [
+        "bm25",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "date",
+        "datetime",
+        "fts3_tokenizer",
+        "fts5",
+        "fts5_get_locale",
+        "fts5_insttoken",
+        "fts5_locale",
+        "fts5_source_id",
+        "highlight",
+        "json_patch",
+        "jsonb_patch",
+        "julianday",
+        "load_extension",
+        "match",
+        "matchinfo",
+        "offsets",
+        "optimize",
+        "random",
+        "randomblob",
+        "rtreecheck",
+        "rtreedepth",
+        "rtreenode",
+        "snippet",
+        "strftime",
+        "time",
+        "timediff",
+        "unixepoch",
+    ];
+    const OF_THE_BUILD: [&str; 5] = [
+        "sqlite_compileoption_get",
+        "sqlite_compileoption_used",
+        "sqlite_log",
+        "sqlite_source_id",
+        "sqlite_version",
+    ];
+    let connection = Connection::open_in_memory().unwrap();
+    let mut listed = connection
+        .prepare("SELECT DISTINCT name FROM pragma_function_list")
+        .unwrap();
+    let names: BTreeSet<String> = listed
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<rusqlite::Result<_>>()
+        .unwrap();
+    let refused: BTreeSet<&str> = names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !db::is_permitted_function(name))
+        .collect();
+    let decided: BTreeSet<&str> = REFUSED.into_iter().chain(OF_THE_BUILD).collect();
+    assert_eq!(refused, decided);
+    for name in db::PERMITTED_FUNCTIONS {
+        let is_of_alter = name.starts_with("sqlite_");
+        assert!(
+            is_of_alter || names.contains(name),
+            "{name}: SQLite has none"
+        );
+    }
+}
+
+#[test]
+fn the_statements_that_sqlite_runs_itself_pass() {
+    let mut fixture = Fixture::new();
+    fixture.done("CREATE TABLE a (a TEXT)");
+    fixture.done("INSERT INTO a VALUES ('x')");
+    for sql in [
+        "ALTER TABLE a ADD COLUMN b INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE a ADD COLUMN c INTEGER CHECK (c > 0)",
+        "ALTER TABLE a ADD COLUMN g INTEGER GENERATED ALWAYS AS (b + 1) VIRTUAL NOT NULL",
+        "ALTER TABLE a RENAME COLUMN a TO aa",
+        "ALTER TABLE a RENAME TO u",
+        "CREATE TABLE s (a INTEGER) STRICT",
+        "ALTER TABLE s ADD COLUMN b TEXT",
+        "CREATE TABLE w (k TEXT PRIMARY KEY, v ANY) STRICT, WITHOUT ROWID",
+        "ANALYZE",
+        "REINDEX",
+    ] {
+        assert_eq!(fixture.execute(sql), Ok(0), "{sql}");
+    }
+    // A check that fails does so every time, whether or not the statement was prepared before.
+    for _ in 0..2 {
+        let refused = fixture.execute("ALTER TABLE u ADD COLUMN d INTEGER DEFAULT 0 CHECK (d > 0)");
+        assert!(
+            matches!(refused, Err(Refusal::Constraint(_))),
+            "{refused:?}"
+        );
+    }
+    // What it runs then, nobody else may.
+    for sql in [
+        "SELECT * FROM pragma_quick_check('u')",
+        "SELECT * FROM pragma_quick_check",
+        "SELECT count(*) FROM pragma_table_info('u')",
+    ] {
+        let refused = fixture.query(sql);
+        assert!(
+            matches!(&refused, Err(Refusal::Refused(said)) if said.starts_with("PRAGMA")),
+            "{sql}: {refused:?}"
+        );
+    }
+    fixture.done("CREATE VIEW p AS SELECT * FROM pragma_quick_check");
+    let refused = fixture.query("SELECT * FROM p");
+    assert!(matches!(&refused, Err(Refusal::Refused(_))), "{refused:?}");
+}
+
+#[test]
+fn json_is_read_as_a_table_and_nothing_else_that_is_none() {
+    let mut fixture = Fixture::new();
+    assert_eq!(
+        fixture.value("SELECT sum(value) FROM json_each('[1, 2, 3]')"),
+        Value::Integer(6)
+    );
+    assert_eq!(
+        fixture.value("SELECT count(*) FROM json_tree('{\"a\": [1]}')"),
+        Value::Integer(3)
+    );
+    for table in [
+        "dbstat",
+        "generate_series(1, 3)",
+        "sqlite_dbpage",
+        "fts5vocab",
+        "bytecode('SELECT 1')",
+    ] {
+        let refused = fixture.query(&format!("SELECT * FROM {table}"));
+        assert!(
+            matches!(refused, Err(Refusal::Refused(_) | Refusal::Failed(_))),
+            "{table}: {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn a_change_gives_rows_back_through_query() {
+    let mut fixture = Fixture::new();
+    let rows = fixture
+        .query("INSERT INTO t VALUES (3, 'three'), (4, 'four') RETURNING id, upper(x) AS up")
+        .unwrap();
+    assert_eq!(rows.columns, ["id", "up"]);
+    assert_eq!(rows.rows.len(), 2);
+    assert_eq!(fixture.count(), Value::Integer(4));
+    let refused = fixture.query("DELETE FROM t");
+    assert!(
+        matches!(&refused, Err(Refusal::Refused(said)) if said.contains("use execute")),
+        "{refused:?}"
+    );
+    assert_eq!(fixture.count(), Value::Integer(4));
+}
