@@ -1,32 +1,37 @@
 //! Admission: whether a module may run at all, decided before any of its instructions does.
 //!
-//! Reads a core module or component, names every import and export, judges each against the
-//! kernel's surface, and turns a core module into a component. `coo audit` prints exactly
-//! what this decides; there is no second opinion anywhere. Never compiles, never runs.
+//! Counts its parts first (`structure`), then reads a core module or component, names every import
+//! and export, judges each against the kernel's surface, and turns a core module into a component.
+//! `coo audit` prints exactly what this decides; there is no second opinion anywhere. Never
+//! compiles, never runs. `compiler` calls it in a process of its own.
+
+mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::surface::{self, Interface, Reach};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wasi_preview1_component_adapter_provider as adapter;
 use wasmparser::{Encoding, ExternalKind, Parser, Payload, Validator};
 use wit_component::{ComponentEncoder, DecodedWasm};
-use wit_parser::{
-    Function, Handle, InterfaceId, Resolve, Type, TypeDefKind, WorldId, WorldItem, WorldKey,
-};
+use wit_parser::{InterfaceId, Resolve, WorldId, WorldItem, WorldKey};
 
 use crate::engine::FEATURES;
+use crate::structure;
+use types::signature;
 
 /// Largest module, in bytes. `CPython` compiled to WebAssembly has 26 MB.
 pub const MODULE_BYTES_MAX: u64 = 256 << 20;
 /// The WASI preview-1 module name.
 const PREVIEW1: &str = adapter::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
+/// Reasons of one refusal that an error repeats; `coo audit` lists all.
+const REASONS_SHOWN: usize = 8;
 /// Preview-1 functions that the adapter knows but that reach for the network.
 const PREVIEW1_REFUSED_PREFIX: &str = "sock_";
 
 /// What kind of WebAssembly it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoded {
     /// A core module for WASI preview 1, to be adapted.
@@ -36,7 +41,7 @@ pub enum Encoded {
 }
 
 /// How it is started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
     /// `run: func(input: string) -> result<string, string>` of `coo:mission`.
@@ -46,14 +51,14 @@ pub enum Entry {
 }
 
 /// One imported interface and the verdict on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Import {
     /// Full name, with version.
     pub interface: String,
     /// The functions it takes from there, sorted.
     pub functions: Vec<String>,
     /// What it permits, in plain words; absent where it is refused.
-    pub permits: Option<&'static str>,
+    pub permits: Option<String>,
     /// Whether it reaches past the sandbox.
     pub reach: Option<Reach>,
     /// Why it is refused.
@@ -61,7 +66,7 @@ pub struct Import {
 }
 
 /// Everything there is to say about a module before it runs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Core module or component.
     pub encoded: Encoded,
@@ -100,10 +105,19 @@ impl Report {
         let reasons = self.reasons();
         match self.component {
             Some(component) if reasons.is_empty() => Ok(component),
-            _ => Err(anyhow!(
-                "refused: {}; 'coo audit' lists every import",
-                reasons.join("; ")
-            )),
+            _ => {
+                let more = reasons.len().saturating_sub(REASONS_SHOWN);
+                let more = if more > 0 {
+                    format!("; and {more} more reasons")
+                } else {
+                    String::new()
+                };
+                let shown = &reasons[..reasons.len().min(REASONS_SHOWN)];
+                Err(anyhow!(
+                    "refused: {}{more}; 'coo audit' lists every import",
+                    shown.join("; ")
+                ))
+            }
         }
     }
 }
@@ -122,6 +136,7 @@ pub fn examine(wasm: &[u8]) -> Result<Report> {
             anyhow::bail!("not a WebAssembly binary; compile for wasm32-wasip1 or give a component")
         }
     };
+    structure::count(wasm).context("refused")?;
     if let Err(error) = Validator::new_with_features(FEATURES).validate_all(wasm) {
         anyhow::bail!("not valid WebAssembly for this engine: {error}");
     }
@@ -202,10 +217,10 @@ fn judge_core(module: &str, functions: &BTreeSet<String>, adapted: &BTreeSet<Str
         interface: module.to_owned(),
         functions: functions.iter().cloned().collect(),
         permits: match interface {
-            Some(interface) => Some(interface.permits()),
+            Some(interface) => Some(interface.permits().to_owned()),
             None => refused
                 .is_none()
-                .then_some("WASI preview 1, adapted to the surface"),
+                .then(|| "WASI preview 1, adapted to the surface".to_owned()),
         },
         reach: interface.map(Interface::reach),
         refused,
@@ -300,16 +315,17 @@ fn examine_component(component: &[u8], encoded: Encoded) -> Result<Report> {
 
 fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Signatures) -> Import {
     let name = resolve.name_world_key(key);
-    let taken = match item {
-        WorldItem::Interface { id, .. } => signatures(resolve, *id),
+    let taken: BTreeMap<&String, _> = match item {
+        WorldItem::Interface { id, .. } => resolve.interfaces[*id].functions.iter().collect(),
         WorldItem::Function(_) | WorldItem::Type { .. } => BTreeMap::new(),
     };
     let verdict = surface::judge(&name).and_then(|interface| {
         let known = provided.get(interface.name());
-        for (function, signature) in &taken {
-            let (interface, function) = (name.clone(), function.clone());
+        for (function, ty) in &taken {
+            let (interface, function) = (name.clone(), (*function).clone());
+            // A type is written out only where there is one to compare it with.
             match known.and_then(|known| known.get(&function)) {
-                Some(known) if known == signature => {}
+                Some(known) if signature(resolve, ty).as_ref() == Some(known) => {}
                 Some(_) => {
                     return Err(surface::Refused::Type {
                         interface,
@@ -326,9 +342,12 @@ fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Signatu
         }
         Ok(interface)
     });
-    let functions = taken.into_keys().collect();
+    let functions = taken.into_keys().cloned().collect();
     Import {
-        permits: verdict.as_ref().ok().map(|interface| interface.permits()),
+        permits: verdict
+            .as_ref()
+            .ok()
+            .map(|interface| interface.permits().to_owned()),
         reach: verdict.as_ref().ok().map(|interface| interface.reach()),
         refused: verdict.err().map(|refused| refused.to_string()),
         interface: name,
@@ -371,58 +390,8 @@ fn signatures(resolve: &Resolve, interface: InterfaceId) -> BTreeMap<String, Str
     let functions = &resolve.interfaces[interface].functions;
     functions
         .iter()
-        .map(|(name, function)| (name.clone(), signature(resolve, function)))
+        .filter_map(|(name, function)| Some((name.clone(), signature(resolve, function)?)))
         .collect()
-}
-
-/// A function's type as text. Equal texts are what the linker takes for equal types; like the
-/// linker, it does not look at the names of parameters.
-fn signature(resolve: &Resolve, function: &Function) -> String {
-    let params: Vec<String> = function
-        .params
-        .iter()
-        .map(|param| shape(resolve, param.ty))
-        .collect();
-    let result = function.result.map(|result| shape(resolve, result));
-    format!("({}) -> {}", params.join(", "), result.unwrap_or_default())
-}
-
-fn shape(resolve: &Resolve, ty: Type) -> String {
-    let Type::Id(id) = ty else {
-        return format!("{ty:?}");
-    };
-    let shape = |ty| shape(resolve, ty);
-    let optional = |ty: Option<Type>| ty.map_or("_".to_owned(), shape);
-    let ty = &resolve.types[id];
-    let parts: Vec<String> = match &ty.kind {
-        TypeDefKind::Type(alias) => return shape(*alias),
-        TypeDefKind::Resource => ty.name.iter().cloned().collect(),
-        TypeDefKind::Handle(Handle::Own(id) | Handle::Borrow(id)) => vec![shape(Type::Id(*id))],
-        TypeDefKind::Option(ty) | TypeDefKind::List(ty) => vec![shape(*ty)],
-        TypeDefKind::Result(result) => vec![optional(result.ok), optional(result.err)],
-        TypeDefKind::Tuple(tuple) => tuple.types.iter().copied().map(shape).collect(),
-        TypeDefKind::Record(record) => {
-            let fields = record.fields.iter();
-            fields
-                .map(|field| format!("{}: {}", field.name, shape(field.ty)))
-                .collect()
-        }
-        TypeDefKind::Variant(variant) => {
-            let cases = variant.cases.iter();
-            cases
-                .map(|case| format!("{}({})", case.name, optional(case.ty)))
-                .collect()
-        }
-        TypeDefKind::Enum(names) => names.cases.iter().map(|case| case.name.clone()).collect(),
-        TypeDefKind::Flags(flags) => flags.flags.iter().map(|flag| flag.name.clone()).collect(),
-        // Nothing of the surface has such a type, so nothing is equal to this.
-        TypeDefKind::Map(..)
-        | TypeDefKind::FixedLengthList(..)
-        | TypeDefKind::Future(_)
-        | TypeDefKind::Stream(_)
-        | TypeDefKind::Unknown => Vec::new(),
-    };
-    format!("{}<{}>", ty.kind.as_str(), parts.join(", "))
 }
 
 /// A `run` of the right type, else an ordinary program's; `run` of another type is neither.
@@ -433,14 +402,15 @@ fn entry_of(resolve: &Resolve, world: WorldId) -> Option<Entry> {
         _ => None,
     });
     if let Some(run) = run {
-        return (signature(resolve, run) == RUN_SIGNATURE).then_some(Entry::Mission);
+        return (signature(resolve, run).as_deref() == Some(RUN_SIGNATURE))
+            .then_some(Entry::Mission);
     }
     exports.iter().find_map(|(key, item)| match (key, item) {
         (WorldKey::Interface(_), WorldItem::Interface { id, .. }) => {
             let name = resolve.name_world_key(key);
             let run = resolve.interfaces[*id].functions.get("run")?;
             let is_program = name.starts_with("wasi:cli/run@0.2.")
-                && signature(resolve, run) == PROGRAM_SIGNATURE;
+                && signature(resolve, run).as_deref() == Some(PROGRAM_SIGNATURE);
             is_program.then_some(Entry::Command(name))
         }
         _ => None,

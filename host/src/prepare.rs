@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::authority::Policy;
@@ -13,12 +14,14 @@ use coo_kernel::plan::Plan;
 use coo_kernel::surface::Interface;
 use wasmtime::component::{Component, InstancePre};
 
-use crate::admission::{self, Entry, MODULE_BYTES_MAX};
+use crate::admission::{Entry, MODULE_BYTES_MAX};
+use crate::code_cache::{self, CodeCache};
+use crate::compiler;
 use crate::engine::{self, Sandbox};
 use crate::sandbox::{Guest, linker};
 use crate::state_root::{StateRoot, read_bounded};
 use crate::store::Store;
-use crate::{bundle, code_cache, run_file};
+use crate::{bundle, run_file};
 
 /// What the user asked to run, read but not judged.
 #[derive(Debug)]
@@ -31,16 +34,6 @@ pub struct Source {
     pub wasm: Cow<'static, [u8]>,
     /// Their SHA-256.
     pub module: Digest,
-}
-
-/// Where compiled code is looked for.
-pub struct Cache<'a> {
-    /// The state root with the files.
-    pub root: &'a StateRoot,
-    /// The store that vouches for them.
-    pub store: &'a mut Store,
-    /// Whether new code may be kept there.
-    pub keep: bool,
 }
 
 /// A program that may run.
@@ -194,20 +187,19 @@ impl Source {
         })
     }
 
-    /// Judges, compiles and links. `policy` is what the mission stands under; `digest_memory`: the
-    /// digest of memories can be taken.
+    /// Judges, compiles and links. `policy` is what the mission stands under; compiling may take
+    /// `wall_clock_max` of real time; `digest_memory`: the digest of memories can be taken.
     pub fn prepare(
         &self,
         policy: &Policy,
-        cache: Option<Cache<'_>>,
+        wall_clock_max: Duration,
         digest_memory: bool,
     ) -> Result<Program> {
         let plan = self.plan(policy)?;
-        let sandbox = engine::build_tuned(self.descriptor.engine, |config| {
-            config.coredump_on_trap(digest_memory);
-        })?;
+        let sandbox = engine::build_for(self.descriptor.engine, digest_memory)?;
         let shown = || format!("module {}", self.name);
-        let component = self.component(cache, &sandbox).with_context(shown)?;
+        let component = self.component(&sandbox, digest_memory, wall_clock_max);
+        let component = component.with_context(shown)?;
         let ty = component.component_type();
         let exports = ty.exports(&sandbox.engine).map(|(name, _)| name);
         let entry = entry_of(exports).with_context(|| format!("{}: no entry", shown()))?;
@@ -236,19 +228,28 @@ impl Source {
         Plan::of(&self.descriptor, policy).with_context(|| format!("mission {}", self.name))
     }
 
-    /// Code that this root compiled after admitting it, or compiled now.
-    fn component(&self, cache: Option<Cache<'_>>, sandbox: &Sandbox) -> Result<Component> {
-        if let Some(Cache { root, store, .. }) = &cache
-            && let Some(component) = code_cache::load(root, store, sandbox, &self.module)?
+    /// From the user's compiled code, or compiled now.
+    fn component(
+        &self,
+        sandbox: &Sandbox,
+        digest_memory: bool,
+        wall_clock_max: Duration,
+    ) -> Result<Component> {
+        let name = code_cache::Name::of(sandbox, &self.module);
+        let cache = CodeCache::of_user();
+        if let Some(code) = cache.load(&name)
+            && let Ok(component) = code.component(sandbox)
         {
             return Ok(component);
         }
-        let component = code_cache::compile(sandbox, &admission::examine(&self.wasm)?.admit()?)?;
-        if let Some(Cache { root, store, keep }) = cache
-            && keep
-        {
-            code_cache::save(root, store, sandbox, &self.module, &component)?;
-        }
+        let task = compiler::Task {
+            name: &self.name,
+            wasm: &self.wasm,
+            wall_clock_max,
+        };
+        let code = compiler::compile(&task, sandbox, self.descriptor.engine, digest_memory)?;
+        let component = code.component(sandbox)?;
+        cache.save(&name, code);
         Ok(component)
     }
 

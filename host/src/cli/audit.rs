@@ -1,9 +1,11 @@
 //! `coo audit <module>`: hash, kind, every import with what it permits, and the verdict,
-//! exactly as a run would decide it. Runs and compiles nothing.
+//! exactly as a run would decide it. Runs and compiles nothing; the module is examined in a process
+//! of its own, within bounds.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use coo_kernel::digest::Digest;
@@ -11,9 +13,13 @@ use coo_kernel::surface::Reach;
 use serde::Serialize;
 
 use super::print;
-use crate::admission::{self, Encoded, Entry, MODULE_BYTES_MAX, Report};
+use crate::admission::{Encoded, Entry, MODULE_BYTES_MAX, Report};
 use crate::bundle;
+use crate::compiler;
 use crate::prepare::read_file;
+
+/// No module that is meant to run takes longer to be read, on any machine.
+const WALL_CLOCK_MAX: Duration = Duration::from_mins(10);
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -41,7 +47,12 @@ pub fn cmd_audit(options: &Options) -> Result<ExitCode> {
         Some(module) if !options.module.exists() => module.wasm.to_vec(),
         _ => read_file(&options.module, MODULE_BYTES_MAX).context("module")?,
     };
-    let report = admission::examine(&wasm).with_context(|| format!("module {name}"))?;
+    let task = compiler::Task {
+        name: &name,
+        wasm: &wasm,
+        wall_clock_max: WALL_CLOCK_MAX,
+    };
+    let report = compiler::examine(&task).with_context(|| format!("module {name}"))?;
     let reasons = report.reasons();
     let view = View {
         sha256: Digest::of(&wasm),
@@ -87,7 +98,7 @@ fn text(view: &View<'_>) -> String {
         let said = import
             .refused
             .as_deref()
-            .or(import.permits)
+            .or(import.permits.as_deref())
             .unwrap_or_default();
         let _ = writeln!(
             text,

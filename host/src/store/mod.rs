@@ -36,7 +36,7 @@ pub use rollbacks::NewRollback;
 /// The file's name in the state root.
 pub const FILE: &str = "coo.db";
 /// Version of everything this module stores. Another one is refused, never guessed at.
-const FORMAT: i32 = 5;
+const FORMAT: i32 = 6;
 /// Readers and the one writer hardly ever meet; when they do, it is for moments.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -83,12 +83,6 @@ CREATE TABLE frozen_calls(
     answer TEXT NOT NULL,
     provenance TEXT NOT NULL,
     PRIMARY KEY(request_sha256, nth)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE compiled_code(
-    module_sha256 BLOB NOT NULL,
-    engine_sha256 BLOB NOT NULL,
-    code_sha256 BLOB NOT NULL,
-    PRIMARY KEY(module_sha256, engine_sha256)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE world_commits(
     number INTEGER PRIMARY KEY,
@@ -345,6 +339,11 @@ impl Store {
                 self.take_reports_over(root)?;
             }
         }
+        if from < 6 {
+            // A root neither holds machine code nor vouches for any (`code_cache`).
+            self.connection
+                .execute_batch("DROP TABLE IF EXISTS compiled_code")?;
+        }
         Ok(self
             .connection
             .pragma_update(None, "user_version", FORMAT)?)
@@ -446,24 +445,5 @@ impl Store {
             bail!("content {sha256}: was changed after it was written");
         }
         Ok(content)
-    }
-
-    /// Digest of the compiled code this store vouches for.
-    pub fn compiled_code(&self, module: &Digest, engine: &Digest) -> Result<Option<Digest>> {
-        let found: Option<[u8; 32]> = self
-            .connection
-            .prepare_cached("SELECT code_sha256 FROM compiled_code WHERE module_sha256 = ?1 AND engine_sha256 = ?2")?
-            .query_row(params![module.as_bytes(), engine.as_bytes()], |row| row.get(0))
-            .optional()?;
-        Ok(found.map(Digest::from_bytes))
-    }
-
-    /// Vouches for compiled code.
-    pub fn vouch(&mut self, module: &Digest, engine: &Digest, code: &Digest) -> Result<()> {
-        self.write(
-            "journal.vouch",
-            "INSERT OR REPLACE INTO compiled_code VALUES(?1, ?2, ?3)",
-            params![module.as_bytes(), engine.as_bytes(), code.as_bytes()],
-        )
     }
 }
