@@ -10,6 +10,7 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, anyhow};
+use coo_kernel::structure::Part;
 use coo_kernel::surface::{self, Interface, Reach};
 use serde::{Deserialize, Serialize};
 use wasi_preview1_component_adapter_provider as adapter;
@@ -74,6 +75,8 @@ pub struct Report {
     pub entry: Option<Entry>,
     /// Sorted by name.
     pub imports: Vec<Import>,
+    /// The largest of each part that is bounded.
+    pub structure: BTreeMap<Part, u64>,
     /// Reasons that have nothing to do with imports.
     pub problems: Vec<String>,
     /// The component to compile; for a core module the adapted one.
@@ -136,14 +139,16 @@ pub fn examine(wasm: &[u8]) -> Result<Report> {
             anyhow::bail!("not a WebAssembly binary; compile for wasm32-wasip1 or give a component")
         }
     };
-    structure::count(wasm).context("refused")?;
+    let counted = structure::count(wasm).context("refused")?;
     if let Err(error) = Validator::new_with_features(FEATURES).validate_all(wasm) {
         anyhow::bail!("not valid WebAssembly for this engine: {error}");
     }
-    match encoded {
+    let mut report = match encoded {
         Encoded::CoreModule => examine_core(wasm),
         Encoded::Component => examine_component(wasm, Encoded::Component),
-    }
+    }?;
+    report.structure = counted.parts();
+    Ok(report)
 }
 
 /// A core module's imports are judged by name first, since the encoder would only say that
@@ -158,6 +163,7 @@ fn examine_core(wasm: &[u8]) -> Result<Report> {
             .iter()
             .map(|(module, functions)| judge_core(module, functions, &adapted_functions))
             .collect(),
+        structure: BTreeMap::new(),
         problems: Vec::new(),
         component: None,
     };
@@ -308,6 +314,7 @@ fn examine_component(component: &[u8], encoded: Encoded) -> Result<Report> {
         encoded,
         entry,
         imports,
+        structure: BTreeMap::new(),
         problems,
         component: Some(component.to_owned()),
     })

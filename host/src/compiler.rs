@@ -40,6 +40,12 @@ const SILENT_MAX: Duration = Duration::from_millis(500);
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
 /// What is kept of a child's last words.
 const LAST_WORDS_BYTES_MAX: u64 = 4 << 10;
+/// What a process says that ends for want of memory: for a value, a mapping, a thread.
+const MEMORY_WORDS: [&str; 3] = [
+    "memory allocation of",
+    "Cannot allocate memory",
+    "Resource temporarily unavailable",
+];
 /// Variables without which a program may not start at all.
 const LOADER_VARIABLES: [&str; 2] = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
 
@@ -261,7 +267,7 @@ impl<'a> Run<'a> {
         error: Option<anyhow::Error>,
     ) -> anyhow::Error {
         let doing = self.doing;
-        if last_words.contains("memory allocation of") {
+        if MEMORY_WORDS.iter().any(|words| last_words.contains(words)) {
             return self.out_of_memory(allowance);
         }
         if last_words.contains("overflowed its stack") {

@@ -7,7 +7,10 @@
 mod support;
 
 mod admission;
+mod bombs;
+mod code_cache;
 mod ends;
+mod generated;
 mod inside;
 mod secrets;
 mod tampering;

@@ -6,10 +6,12 @@
 //! them. A file of a kilobyte can ask for a billion instances. Everything else about a module is
 //! bounded by the length of its file.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 /// A part of a module that is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// Components inside components.
@@ -271,6 +273,15 @@ impl Counted {
             why: bound.why,
             place: None,
         })
+    }
+
+    /// The largest of each part that was noted.
+    #[must_use]
+    pub fn parts(&self) -> BTreeMap<Part, u64> {
+        let counted = BOUNDS.iter().zip(self.largest);
+        counted
+            .map(|(bound, largest)| (bound.part, largest))
+            .collect()
     }
 
     /// The largest that was noted of `part`.
