@@ -18,7 +18,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use coo_kernel::compilation::{Allowance, THREADS_MAX};
+use coo_kernel::compilation::Allowance;
 use coo_kernel::descriptor::EngineSettings;
 use coo_kernel::digest::Digest;
 
@@ -191,8 +191,8 @@ impl<'a> Run<'a> {
             ];
             let listening = std::thread::Builder::new().spawn_scoped(scope, listening);
             let failed = spawned.into_iter().find_map(Result::err);
-            let output = match failed {
-                Some(error) => Some(Err(error).context("a thread can't be started")),
+            let output = match &failed {
+                Some(_) => None,
                 None => self.wait(&receive, deadline),
             };
             if !matches!(output, Some(Ok(_))) {
@@ -200,6 +200,9 @@ impl<'a> Run<'a> {
                 let _ = child.kill();
             }
             let status = child.wait().context("the process that compiles it")?;
+            if let Some(error) = failed {
+                return Err(error).context("a thread that talks to the compiler can't be started");
+            }
             let words = listening.map(|listening| listening.join().unwrap_or_default());
             Ok((output, words.unwrap_or_default(), status))
         })
@@ -221,7 +224,7 @@ impl<'a> Run<'a> {
             "{} module {} ({})",
             self.doing,
             self.task.name,
-            megabytes(self.task.wasm.len())
+            size(self.task.wasm.len())
         ));
         match receive.recv_timeout(deadline.left()) {
             Ok(output) => {
@@ -304,7 +307,9 @@ impl<'a> Run<'a> {
 /// Starts a child.
 fn start(job: &Job) -> Result<Child> {
     let text = serde_json::to_string(job)?;
-    let threads = machine::processors().min(THREADS_MAX).to_string();
+    let address_space = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    let processors = machine::processors() as u64;
+    let threads = job.allowance.threads(processors, address_space).to_string();
     let mut last = None;
     for program in machine::own_programs() {
         let mut command = Command::new(&program);
@@ -392,7 +397,10 @@ fn number(name: &str) -> Result<Option<u64>> {
 }
 
 /// A size for people.
-fn megabytes(bytes: usize) -> String {
+fn size(bytes: usize) -> String {
+    if bytes < 1 << 20 {
+        return format!("{} KB", bytes.div_ceil(1 << 10));
+    }
     let tenths = bytes.saturating_mul(10) >> 20;
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }

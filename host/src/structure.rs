@@ -18,6 +18,9 @@ use function::Function;
 /// Custom sections with this name hold a component that describes types; tools read it as one.
 const EMBEDDED_TYPES: &str = "component-type";
 
+/// Elements that one expression counts as: it is kept as a small program of its own.
+const EXPRESSION_WEIGHT: u64 = 8;
+
 /// What an instance is, without what is in it.
 const ONE_INSTANCE: Expansion = Expansion {
     instances: 1,
@@ -340,7 +343,9 @@ impl Unit {
                 for segment in section {
                     self.elements += match segment?.items {
                         ElementItems::Functions(items) => u64::from(items.count()),
-                        ElementItems::Expressions(_, items) => u64::from(items.count()),
+                        ElementItems::Expressions(_, items) => {
+                            EXPRESSION_WEIGHT * u64::from(items.count())
+                        }
                     };
                     counted.reach(Part::Elements, self.elements)?;
                 }

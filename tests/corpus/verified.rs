@@ -21,7 +21,7 @@ use coo::session::Session;
 use coo::store::{Facts, NewMission};
 use coo::tape::{Recorder, Tape};
 use coo::world::World;
-use coo::{admission, bundle, code_cache, history};
+use coo::{admission, bundle, history};
 use coo_kernel::authority::{Governance, Policy};
 use coo_kernel::descriptor::{Descriptor, EngineSettings};
 use coo_kernel::digest::Digest;
@@ -30,7 +30,7 @@ use coo_kernel::state::State;
 use coo_kernel::surface::Interface;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wasmtime::component::Linker;
+use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 /// The model of the bundled answers; no other is ever asked here.
@@ -169,7 +169,7 @@ pub fn verified(source: &Source) -> anyhow::Result<Outcome> {
     let asks_model = report.uses(Interface::Llm);
     let component = report.admit()?;
     let program = |Ready { sandbox, linker }: &Ready| -> anyhow::Result<Program> {
-        let compiled = code_cache::compile(sandbox, &component)?;
+        let compiled = Component::from_binary(&sandbox.engine, &component)?;
         Ok(Program {
             sandbox: sandbox.clone(),
             instance: linker.instantiate_pre(&compiled)?,

@@ -16,8 +16,8 @@ use coo_kernel::state::State;
 use serde_json::json;
 use wasm_encoder::{
     CodeSection, ConstExpr, CustomSection, ElementSection, Elements, EntityType, ExportKind,
-    ExportSection, Function, FunctionSection, ImportSection, Instruction, Module, RefType,
-    TableSection, TableType, TypeSection, ValType,
+    ExportSection, Function, FunctionSection, ImportSection, Instruction, MemorySection,
+    MemoryType, Module, RefType, TableSection, TableType, TypeSection, ValType,
 };
 
 use super::support::{Ran, World, mission_id};
@@ -55,7 +55,7 @@ fn assert_refused(wasm: &[u8], words: &[&str]) {
         vec!["audit", "bomb.wasm"],
         vec!["audit", "bomb.wasm", "--json"],
         vec!["run", "bomb.wasm"],
-        vec!["replay", file.path().to_str().unwrap()],
+        vec!["replay", file.to_str().unwrap()],
         vec!["verify", "bomb.wasm", "--runs", "2"],
     ] {
         let ran = bounded(&world, &arguments, &[]);
@@ -159,6 +159,7 @@ fn program(
         .section(&types)
         .section(&imports)
         .section(&functions)
+        .section(&memory(&mut exports))
         .section(&exports)
         .section(&code);
     module.finish()
@@ -317,6 +318,20 @@ fn a_million_functions_are_refused() {
     );
 }
 
+/// The memory that a program has, exported.
+pub fn memory(exports: &mut ExportSection) -> MemorySection {
+    exports.export("memory", ExportKind::Memory, 0);
+    let mut memories = MemorySection::new();
+    memories.memory(MemoryType {
+        minimum: 1,
+        maximum: None,
+        memory64: false,
+        shared: false,
+        page_size_log2: None,
+    });
+    memories
+}
+
 /// A program of so many functions that do next to nothing.
 fn empty_functions(count: u32) -> Vec<u8> {
     let mut types = TypeSection::new();
@@ -335,6 +350,7 @@ fn empty_functions(count: u32) -> Vec<u8> {
     module
         .section(&types)
         .section(&functions)
+        .section(&memory(&mut exports))
         .section(&exports)
         .section(&code);
     module.finish()
@@ -521,7 +537,7 @@ fn who_waits_is_told_and_a_killed_parent_leaves_no_child() {
     let mut stderr = BufReader::new(parent.stderr.take().unwrap());
     let mut line = String::new();
     stderr.read_line(&mut line).unwrap();
-    assert_eq!(line, "[coo] compiling module slow.wasm (0.7 MB)\n");
+    assert_eq!(line, "[coo] compiling module slow.wasm (782 KB)\n");
     let child = child_of(parent.id()).expect("a child at work");
     assert!(Path::new(&format!("/proc/{child}")).exists());
     parent.kill().unwrap();

@@ -15,7 +15,7 @@ use wasm_encoder::{
     TableSection, TableType, TypeSection, ValType,
 };
 
-use super::bombs::bounded;
+use super::bombs::{bounded, memory};
 use super::support::World;
 
 /// Everything follows from it. Printed, so that a failure names what it takes to see it again.
@@ -112,7 +112,10 @@ impl Program {
         }
         let mut exports = ExportSection::new();
         exports.export("_start", ExportKind::Func, 0);
-        module.section(&globals).section(&exports);
+        module
+            .section(&memory(&mut exports))
+            .section(&globals)
+            .section(&exports);
         if self.elements > 0 {
             let mut segments = ElementSection::new();
             let elements = if self.is_expressions {

@@ -4,19 +4,21 @@
 
 /// Processor seconds for a module of any size: a hundred times what ten kilobytes take.
 pub const CPU_SECONDS: u64 = 5;
-/// Processor seconds more for each megabyte (1 << 20 bytes). Large programs take one to five.
-pub const CPU_SECONDS_PER_MEGABYTE: u64 = 20;
+/// Processor seconds more for each megabyte (1 << 20 bytes). Large programs take one to four.
+pub const CPU_SECONDS_PER_MEGABYTE: u64 = 10;
 /// Bytes of address space for a module of any size: the program itself, the stacks and heaps of
 /// its threads, and some hundred megabytes to work with.
-pub const MEMORY_BYTES: u64 = 1 << 30;
+pub const MEMORY_BYTES: u64 = 2 << 30;
 /// Bytes of address space more for each byte of a module. Large programs take about fifty.
 pub const MEMORY_PER_BYTE: u64 = 128;
 /// No module is given more address space than this, in bytes.
 pub const MEMORY_BYTES_MAX: u64 = 12 << 30;
 /// Real seconds for each processor second: on a busy machine a process waits for its turn.
 pub const WALL_SECONDS_PER_CPU_SECOND: u64 = 10;
-/// Threads that compile: each takes address space, and beyond some the work has no more parts.
-pub const THREADS_MAX: usize = 8;
+/// Threads that compile: beyond some the work has no more parts.
+pub const THREADS_MAX: u64 = 8;
+/// Address space, in bytes, of which there is one thread: each reserves some for stack and heap.
+const MEMORY_BYTES_PER_THREAD: u64 = 256 << 20;
 
 /// What one compilation may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,15 @@ impl Allowance {
             wall_seconds: cpu_seconds.saturating_mul(WALL_SECONDS_PER_CPU_SECOND),
         }
     }
+
+    /// How many threads may compile, where there are `processors` and the process itself is bound
+    /// to `address_space` bytes, if at all.
+    #[must_use]
+    pub fn threads(&self, processors: u64, address_space: Option<u64>) -> u64 {
+        let memory = self.memory_bytes.min(address_space.unwrap_or(u64::MAX));
+        let affordable = memory / MEMORY_BYTES_PER_THREAD;
+        processors.min(THREADS_MAX).min(affordable).max(1)
+    }
 }
 
 #[cfg(test)]
@@ -59,10 +70,10 @@ mod tests {
     fn a_small_module_gets_little_and_a_large_one_what_it_needs() {
         let small = Allowance::of(10_000, None, None);
         assert_eq!((small.cpu_seconds, small.wall_seconds), (5, 50));
-        assert_eq!(small.memory_bytes, (1 << 30) + 10_000 * 128);
+        assert_eq!(small.memory_bytes, (2 << 30) + 10_000 * 128);
         let python = Allowance::of(26 << 20, None, None);
-        assert_eq!(python.cpu_seconds, 5 + 26 * 20);
-        assert_eq!(python.memory_bytes, (1 << 30) + (26 << 27));
+        assert_eq!(python.cpu_seconds, 5 + 26 * 10);
+        assert_eq!(python.memory_bytes, (2 << 30) + (26 << 27));
     }
 
     #[test]
@@ -71,6 +82,15 @@ mod tests {
         assert_eq!((set.cpu_seconds, set.memory_bytes), (7, 9));
         // Without any time there would be no answer, not even an error.
         assert_eq!(Allowance::of(1, Some(0), None).cpu_seconds, 1);
+    }
+
+    #[test]
+    fn threads_are_as_many_as_there_is_room_for() {
+        let allowance = Allowance::of(0, None, None);
+        assert_eq!(allowance.threads(64, None), 8);
+        assert_eq!(allowance.threads(2, None), 2);
+        assert_eq!(allowance.threads(64, Some(1 << 30)), 4);
+        assert_eq!(allowance.threads(64, Some(1)), 1);
     }
 
     proptest! {
