@@ -9,7 +9,7 @@ mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, bail};
 use coo_kernel::structure::Part;
 use coo_kernel::surface::{self, Interface, Reach};
 use serde::{Deserialize, Serialize};
@@ -103,25 +103,31 @@ impl Report {
             .any(|import| surface::judge(&import.interface) == Ok(interface))
     }
 
-    /// The component to compile, proven, or every reason in one error.
-    pub fn admit(self) -> Result<Vec<u8>> {
+    /// Every reason not to run it, in one error.
+    pub fn ensure_admitted(&self) -> Result<()> {
         let reasons = self.reasons();
-        match self.component {
-            Some(component) if reasons.is_empty() => Ok(component),
-            _ => {
-                let more = reasons.len().saturating_sub(REASONS_SHOWN);
-                let more = if more > 0 {
-                    format!("; and {more} more reasons")
-                } else {
-                    String::new()
-                };
-                let shown = &reasons[..reasons.len().min(REASONS_SHOWN)];
-                Err(anyhow!(
-                    "refused: {}{more}; 'coo audit' lists every import",
-                    shown.join("; ")
-                ))
-            }
+        if reasons.is_empty() {
+            return Ok(());
         }
+        let more = reasons.len().saturating_sub(REASONS_SHOWN);
+        let more = if more > 0 {
+            format!("; and {more} more reasons")
+        } else {
+            String::new()
+        };
+        let shown = &reasons[..reasons.len().min(REASONS_SHOWN)];
+        bail!(
+            "refused: {}{more}; 'coo audit' lists every import",
+            shown.join("; ")
+        )
+    }
+
+    /// The component to compile, proven, or every reason in one error. For whoever examined the
+    /// module in this process.
+    pub fn admit(self) -> Result<Vec<u8>> {
+        self.ensure_admitted()?;
+        self.component
+            .context("was examined in another process, which has its component")
     }
 }
 
@@ -136,12 +142,12 @@ pub fn examine(wasm: &[u8]) -> Result<Report> {
             Encoding::Component => Encoded::Component,
         },
         _ => {
-            anyhow::bail!("not a WebAssembly binary; compile for wasm32-wasip1 or give a component")
+            bail!("not a WebAssembly binary; compile for wasm32-wasip1 or give a component")
         }
     };
     let counted = structure::count(wasm).context("refused")?;
     if let Err(error) = Validator::new_with_features(FEATURES).validate_all(wasm) {
-        anyhow::bail!("not valid WebAssembly for this engine: {error}");
+        bail!("not valid WebAssembly for this engine: {error}");
     }
     let mut report = match encoded {
         Encoded::CoreModule => examine_core(wasm),
@@ -287,7 +293,7 @@ fn preview1_functions() -> Result<BTreeSet<String>> {
 fn examine_component(component: &[u8], encoded: Encoded) -> Result<Report> {
     let decoded = wit_component::decode(component).context("its interface can't be read")?;
     let DecodedWasm::Component(resolve, world) = decoded else {
-        anyhow::bail!("a WIT package and not a program; compile the program itself");
+        bail!("a WIT package and not a program; compile the program itself");
     };
     let provided = provided_functions()?;
     let mut imports: Vec<Import> = resolve.worlds[world]

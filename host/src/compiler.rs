@@ -34,6 +34,8 @@ pub const COMMAND: &str = "__compile";
 pub const CPU_VARIABLE: &str = "COO_COMPILE_CPU_SECONDS";
 /// Megabytes (1 << 20 bytes) of address space that compiling may take.
 pub const MEMORY_VARIABLE: &str = "COO_COMPILE_MEMORY_MB";
+/// Real time for examining a module where nobody says otherwise.
+pub const EXAMINE_MAX: Duration = Duration::from_mins(10);
 /// After this time somebody who waits is told what for.
 const SILENT_MAX: Duration = Duration::from_millis(500);
 /// An answer without code: the longest is the report on a module of 100,000 imports.

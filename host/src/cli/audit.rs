@@ -5,7 +5,6 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use coo_kernel::digest::Digest;
@@ -17,9 +16,6 @@ use crate::admission::{Encoded, Entry, MODULE_BYTES_MAX, Report};
 use crate::bundle;
 use crate::compiler;
 use crate::prepare::read_file;
-
-/// No module that is meant to run takes longer to be read, on any machine.
-const WALL_CLOCK_MAX: Duration = Duration::from_mins(10);
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -50,7 +46,7 @@ pub fn cmd_audit(options: &Options) -> Result<ExitCode> {
     let task = compiler::Task {
         name: &name,
         wasm: &wasm,
-        wall_clock_max: WALL_CLOCK_MAX,
+        wall_clock_max: compiler::EXAMINE_MAX,
     };
     let report = compiler::examine(&task).with_context(|| format!("module {name}"))?;
     let reasons = report.reasons();
