@@ -429,3 +429,29 @@ fn entry_of(resolve: &Resolve, world: WorldId) -> Option<Entry> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_of_the_surface_is_far_shorter_than_a_text_may_be() {
+        let mut functions = 0;
+        for (interface, signatures) in provided_functions().unwrap() {
+            for (function, text) in signatures {
+                functions += 1;
+                let length = text.len();
+                assert!(
+                    length * 10 <= types::SIGNATURE_BYTES_MAX,
+                    "{interface}.{function}: {length}"
+                );
+            }
+        }
+        // None was left out for its length.
+        let written: usize = crate::sandbox::WIT
+            .iter()
+            .map(|(_, text)| text.matches("func(").count())
+            .sum();
+        assert!(functions > 50 && functions <= written, "{functions}");
+    }
+}

@@ -220,6 +220,7 @@ impl<'a> Run<'a> {
         match receive.recv_timeout(silence) {
             Ok(output) => return Some(output),
             Err(RecvTimeoutError::Disconnected) => return Some(Err(anyhow!("no answer"))),
+            Err(RecvTimeoutError::Timeout) if deadline.has_passed() => return None,
             Err(RecvTimeoutError::Timeout) => {}
         }
         (self.say)(&format!(

@@ -367,3 +367,87 @@ impl Unit {
         known.unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(text: &str) -> Counted {
+        count(&wat::parse_str(text).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_a_module_has_is_what_is_counted() {
+        let counted = counted(
+            r#"(module
+                 (type (func (param i32 i32) (result i32)))
+                 (type (func (result i32 i32 i32)))
+                 (import "a" "b" (func (type 1)))
+                 (memory (export "memory") 1)
+                 (table 3 funcref)
+                 (global i32 (i32.const 1))
+                 (elem (i32.const 0) func 0 1 1)
+                 (func (type 0) (local i64 i64)
+                   (loop (block (drop (local.get 0)) (drop (local.get 1)) (drop (local.get 1))))
+                   (block (block (br_table 0 1 0 (i32.const 0))))
+                   (call 0) drop drop))"#,
+        );
+        for (part, found) in [
+            (Part::Modules, 1),
+            (Part::Types, 2),
+            (Part::TypeValues, 6),
+            (Part::Imports, 1),
+            (Part::Exports, 1),
+            (Part::Functions, 2),
+            (Part::Locals, 4),
+            (Part::BlockDepth, 2),
+            (Part::BlockWork, 6),
+            (Part::BlockValues, 3),
+            (Part::LoopLocals, 3),
+            (Part::BranchTargets, 3),
+            (Part::Globals, 1),
+            (Part::Tables, 1),
+            (Part::Memories, 1),
+            (Part::Elements, 3),
+            (Part::Nesting, 0),
+            (Part::Instances, 0),
+        ] {
+            assert_eq!(counted.largest(part), found, "{part:?}");
+        }
+    }
+
+    #[test]
+    fn instances_are_multiplied_level_by_level() {
+        let counted = counted(
+            r#"(component
+                 (core module $m)
+                 (component $inner
+                   (alias outer 1 $m (core module $m))
+                   (core instance (instantiate $m))
+                   (core instance (instantiate $m)))
+                 (component $outer
+                   (alias outer 1 $inner (component $inner))
+                   (instance (instantiate $inner))
+                   (instance (instantiate $inner))
+                   (instance (instantiate $inner)))
+                 (instance (instantiate $outer))
+                 (instance (instantiate $outer)))"#,
+        );
+        // An outer one: three instances with two in each. Two of those, and themselves.
+        assert_eq!(counted.largest(Part::Instances), 2 * (1 + 3 * (1 + 2)));
+        assert_eq!(counted.largest(Part::Nesting), 2);
+        assert_eq!(counted.largest(Part::Modules), 4);
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_no_matter_of_structure() {
+        for bytes in [
+            &b""[..],
+            b"\0asm",
+            b"\0asm\x01\0\0\0\x01\xff\xff\xff\xff\x0f",
+            b"text",
+        ] {
+            assert!(count(bytes).is_ok());
+        }
+    }
+}
