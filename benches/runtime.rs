@@ -28,10 +28,14 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+use coo::code_cache;
 use tempfile::TempDir;
 
 /// The first argument of this program when it runs as a child of itself.
 const CHILD: &str = "child";
+
+/// The cache of compiled code, below the folder of each measurement.
+pub const CACHE: &str = "cache";
 
 /// How often things are done.
 #[derive(Clone, Copy)]
@@ -99,15 +103,20 @@ pub fn this_program(folder: &Path, arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command
         .env_clear()
+        .env(code_cache::VARIABLE, folder.join(CACHE))
         .current_dir(folder)
         .arg(CHILD)
         .args(arguments);
     Ok(command)
 }
 
-/// The program under test, in an empty environment.
+/// The program under test, in an empty environment but for a cache of compiled code in `folder`.
 pub fn coo(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_coo"));
-    command.env_clear().current_dir(folder).args(arguments);
+    command
+        .env_clear()
+        .env(code_cache::VARIABLE, folder.join(CACHE))
+        .current_dir(folder)
+        .args(arguments);
     command
 }

@@ -57,7 +57,7 @@ fn same_everywhere(
 }
 
 fn guest(body: &str) -> String {
-    same_everywhere(World::new, |world| {
+    same_everywhere(World::with_own_cache, |world| {
         let ran = world.run_guest(body, &json!({}));
         assert_eq!(ran.code, 0, "{ran:?}");
         ran
@@ -66,7 +66,9 @@ fn guest(body: &str) -> String {
 
 #[test]
 fn the_demo_is_the_same_everywhere() {
-    let output = same_everywhere(World::new, |world| world.coo(&["run", "demo", "--frozen"]));
+    let output = same_everywhere(World::with_own_cache, |world| {
+        world.coo(&["run", "demo", "--frozen"])
+    });
     assert!(!output.is_empty());
 }
 
@@ -76,7 +78,7 @@ fn a_mission_that_uses_every_import_is_the_same_everywhere() {
     let mut servers = Vec::new();
     let fresh = || {
         let server = ModelServer::start(["A bug.", "billing"].map(Response::completion));
-        let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
+        let world = World::with_own_cache().with("COO_LLM_BASE_URL", server.base_url());
         servers.push(server);
         world
     };
@@ -93,7 +95,7 @@ fn a_failing_mission_is_the_same_everywhere() {
         (call $f (i32.sub (local.get $n) (i32.const 1))))
       (func (export "_start") (call $f (i32.const 20)))
     "#;
-    same_everywhere(World::new, |world| {
+    same_everywhere(World::with_own_cache, |world| {
         let ran = world.run_guest(body, &json!({}));
         assert_eq!(ran.code, 1, "{ran:?}");
         ran
@@ -102,7 +104,7 @@ fn a_failing_mission_is_the_same_everywhere() {
 
 #[test]
 fn a_stack_overflow_is_the_same_everywhere() {
-    same_everywhere(World::new, |world| {
+    same_everywhere(World::with_own_cache, |world| {
         let ran = world.run_guest(
             r#"(func $f (export "_start") (call $f) (call $f))"#,
             &json!({}),
@@ -130,7 +132,7 @@ fn clocks_random_numbers_and_input_are_the_same_everywhere() {
           (call $write (i32.const 1024) (i32.load (i32.const 208)))
           (br_if $read (i32.load (i32.const 208)))))
     "#;
-    let output = same_everywhere(World::new, |world| {
+    let output = same_everywhere(World::with_own_cache, |world| {
         world.guest("guest.wasm", body);
         world.file("input.txt", "What goes in comes out.\n".repeat(20));
         world.coo(&["run", "guest.wasm", "--input", "input.txt"])
@@ -147,7 +149,7 @@ fn a_run_over_many_slices_of_fuel_is_the_same_everywhere() {
           (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 5000000))))
         (call $print (i64.extend_i32_u (local.get $n))))
     "#;
-    let output = same_everywhere(World::new, |world| {
+    let output = same_everywhere(World::with_own_cache, |world| {
         let ran = world.run_guest(body, &json!({}));
         let fuel = outcome(world, &mission_id(&ran))[3].as_u64().unwrap();
         assert!(fuel > 3 * coo::engine::FUEL_SLICE, "{fuel}");
@@ -224,7 +226,7 @@ fn relaxed_simd_has_its_deterministic_results() {
 
 #[test]
 fn an_engine_of_other_settings_is_another_identity_and_another_chain() {
-    let world = World::new();
+    let world = World::with_own_cache();
     world.guest("nan.wasm", NANS);
     let module = json!({"file": "nan.wasm"});
     let outcomes = [true, false].map(|canonical| {

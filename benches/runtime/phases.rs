@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use coo::code_cache;
+use coo::code_cache::{self, CodeCache};
 use coo::engine;
 use coo::llm::Freshness;
 use coo::prepare::Source;
@@ -26,8 +26,11 @@ pub fn time_run(root: &Path) -> Result<()> {
     // What `Stage::set` does, taken apart; then that itself, whose time is not counted.
     let sandbox = engine::build(source.descriptor.engine)?;
     phases.lap("engine");
-    let component = code_cache::load(&session.root, &session.store, &sandbox, &source.module)?
-        .context("no compiled code in the cache")?;
+    let name = code_cache::Name::of(&sandbox, &source.module);
+    let code = CodeCache::of_user().load(&name);
+    let component = code
+        .context("no compiled code in the cache")?
+        .component(&sandbox)?;
     phases.lap("code");
     let linked = linker(&sandbox.engine)?.instantiate_pre(&component);
     linked.map_err(anyhow::Error::from)?;

@@ -57,6 +57,7 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
         let bare = this_program(folder, &["bare-compile", &component, &input])?;
         cold_floor.add(ms(timed(bare)?.1));
         std::fs::remove_dir_all(folder.join(root))?;
+        std::fs::remove_dir_all(folder.join(crate::CACHE))?;
     }
 
     let run = ["run", "demo", "--frozen", "--root", "warm"];
@@ -77,7 +78,7 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
 
     group("Whole process, the demo", "ms");
     line(
-        "cold run: empty state root",
+        "cold run: empty root and cache",
         cold.median(),
         cold_floor.median(),
         1,
@@ -103,7 +104,7 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     alone("descriptor, module hash", "source");
     alone("state root, lock, database, configuration", "session");
     both("engine", "engine");
-    both("compiled code: read, hash, load", "code");
+    both("compiled code: read, check, load", "code");
     both("link, check imports", "link");
     alone("mission row, tape", "mission");
     line(

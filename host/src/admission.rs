@@ -1,32 +1,37 @@
 //! Admission: whether a module may run at all, decided before any of its instructions does.
 //!
-//! Reads a core module or component, names every import and export, judges each against the
-//! kernel's surface, and says how it runs. `coo audit` prints exactly what this decides; there
-//! is no second opinion anywhere. Never compiles, never runs. What is particular to core modules
-//! is in `core`.
+//! Counts its parts first (`structure`), then reads a core module or component, names every import
+//! and export, judges each against the kernel's surface, and says how the module runs. `coo audit`
+//! prints exactly what this decides; there is no second opinion anywhere. Never compiles, never
+//! runs. `compiler` calls it in a process of its own. What is particular to core modules is in
+//! `core`.
 
 mod core;
+mod types;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::structure::Part;
 use coo_kernel::surface::{self, Interface, Reach};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wasmparser::{Encoding, Parser, Payload, Validator};
 use wit_component::DecodedWasm;
-use wit_parser::{
-    Function, Handle, InterfaceId, Resolve, Type, TypeDefKind, WorldId, WorldItem, WorldKey,
-};
+use wit_parser::{InterfaceId, Resolve, WorldId, WorldItem, WorldKey};
 
 #[cfg(test)]
 pub use self::core::preview1_functions;
 use crate::engine::FEATURES;
+use crate::structure;
+use types::signature;
 
 /// Largest module, in bytes. `CPython` compiled to WebAssembly has 26 MB.
 pub const MODULE_BYTES_MAX: u64 = 256 << 20;
+/// Reasons of one refusal that an error repeats; `coo audit` lists all.
+const REASONS_SHOWN: usize = 8;
 
 /// How a module runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoded {
     /// A core module, as it is: a program that imports WASI preview 1 or nothing.
@@ -40,7 +45,7 @@ pub enum Encoded {
 }
 
 /// How it is started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
     /// `run: func(input: string) -> result<string, string>` of `coo:mission`.
@@ -48,7 +53,7 @@ pub enum Entry {
     /// `wasi:cli/run`: an ordinary program; the name of the exported interface.
     Command(String),
     /// A core module's own; the names of the functions that are called, in order.
-    Program(Vec<&'static str>),
+    Program(Vec<String>),
 }
 
 impl Entry {
@@ -64,14 +69,14 @@ impl Entry {
 }
 
 /// One imported interface and the verdict on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Import {
     /// Full name, with version.
     pub interface: String,
     /// The functions it takes from there, sorted.
     pub functions: Vec<String>,
     /// What it permits, in plain words; absent where it is refused.
-    pub permits: Option<&'static str>,
+    pub permits: Option<String>,
     /// Whether it reaches past the sandbox.
     pub reach: Option<Reach>,
     /// Why it is refused.
@@ -79,7 +84,7 @@ pub struct Import {
 }
 
 /// Everything there is to say about a module before it runs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Report {
     /// How it would be run.
     pub encoded: Encoded,
@@ -87,6 +92,8 @@ pub struct Report {
     pub entry: Option<Entry>,
     /// Sorted by name.
     pub imports: Vec<Import>,
+    /// The largest of each part that is bounded.
+    pub structure: BTreeMap<Part, u64>,
     /// Reasons that have nothing to do with imports.
     pub problems: Vec<String>,
     /// What a core module was turned into.
@@ -122,20 +129,38 @@ impl Report {
             .any(|import| surface::judge(&import.interface) == Ok(interface))
     }
 
-    /// What of `wasm`, which this is the report on, may be compiled, or every reason against it
-    /// in one error.
-    pub fn admit(self, wasm: &[u8]) -> Result<Admitted<'_>> {
+    /// Every reason not to run it, in one error.
+    pub fn ensure_admitted(&self) -> Result<()> {
         let reasons = self.reasons();
-        if !reasons.is_empty() {
-            return Err(anyhow!(
-                "refused: {}; 'coo audit' lists every import",
-                reasons.join("; ")
-            ));
+        if reasons.is_empty() {
+            return Ok(());
         }
+        let more = reasons.len().saturating_sub(REASONS_SHOWN);
+        let more = if more > 0 {
+            format!("; and {more} more reasons")
+        } else {
+            String::new()
+        };
+        let shown = &reasons[..reasons.len().min(REASONS_SHOWN)];
+        bail!(
+            "refused: {}{more}; 'coo audit' lists every import",
+            shown.join("; ")
+        )
+    }
+
+    /// What of `wasm`, which this is the report on, may be compiled, or every reason against it
+    /// in one error. For whoever examined it in this process.
+    pub fn admit(self, wasm: &[u8]) -> Result<Admitted<'_>> {
+        self.ensure_admitted()?;
         Ok(match (self.encoded, self.component) {
             (Encoded::CoreModule, _) => Admitted::Module(wasm),
-            (_, Some(component)) => Admitted::Component(component.into()),
-            (_, None) => Admitted::Component(wasm.into()),
+            (Encoded::Component, _) => Admitted::Component(wasm.into()),
+            (Encoded::AdaptedModule | Encoded::LiftedModule, Some(component)) => {
+                Admitted::Component(component.into())
+            }
+            (Encoded::AdaptedModule | Encoded::LiftedModule, None) => {
+                bail!("was examined in another process, which has its component")
+            }
         })
     }
 }
@@ -148,23 +173,26 @@ pub fn examine(wasm: &[u8]) -> Result<Report> {
             ..
         }) => encoding,
         _ => {
-            anyhow::bail!("not a WebAssembly binary; compile for wasm32-wasip1 or give a component")
+            bail!("not a WebAssembly binary; compile for wasm32-wasip1 or give a component")
         }
     };
+    let counted = structure::count(wasm).context("refused")?;
     let types = match Validator::new_with_features(FEATURES).validate_all(wasm) {
         Ok(types) => types,
-        Err(error) => anyhow::bail!("not valid WebAssembly for this engine: {error}"),
+        Err(error) => bail!("not valid WebAssembly for this engine: {error}"),
     };
-    match encoding {
+    let mut report = match encoding {
         Encoding::Module => core::examine(wasm, &types),
         Encoding::Component => examine_component(wasm, Encoded::Component),
-    }
+    }?;
+    report.structure = counted.parts();
+    Ok(report)
 }
 
 fn examine_component(component: &[u8], encoded: Encoded) -> Result<Report> {
     let decoded = wit_component::decode(component).context("its interface can't be read")?;
     let DecodedWasm::Component(resolve, world) = decoded else {
-        anyhow::bail!("a WIT package and not a program; compile the program itself");
+        bail!("a WIT package and not a program; compile the program itself");
     };
     let provided = provided_functions()?;
     let mut imports: Vec<Import> = resolve.worlds[world]
@@ -191,6 +219,7 @@ fn examine_component(component: &[u8], encoded: Encoded) -> Result<Report> {
         encoded,
         entry,
         imports,
+        structure: BTreeMap::new(),
         problems,
         component: (encoded != Encoded::Component).then(|| component.to_owned()),
     })
@@ -198,16 +227,17 @@ fn examine_component(component: &[u8], encoded: Encoded) -> Result<Report> {
 
 fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Signatures) -> Import {
     let name = resolve.name_world_key(key);
-    let taken = match item {
-        WorldItem::Interface { id, .. } => signatures(resolve, *id),
+    let taken: BTreeMap<&String, _> = match item {
+        WorldItem::Interface { id, .. } => resolve.interfaces[*id].functions.iter().collect(),
         WorldItem::Function(_) | WorldItem::Type { .. } => BTreeMap::new(),
     };
     let verdict = surface::judge(&name).and_then(|interface| {
         let known = provided.get(interface.name());
-        for (function, signature) in &taken {
-            let (interface, function) = (name.clone(), function.clone());
+        for (function, ty) in &taken {
+            let (interface, function) = (name.clone(), (*function).clone());
+            // A type is written out only where there is one to compare it with.
             match known.and_then(|known| known.get(&function)) {
-                Some(known) if known == signature => {}
+                Some(known) if signature(resolve, ty).as_ref() == Some(known) => {}
                 Some(_) => {
                     return Err(surface::Refused::Type {
                         interface,
@@ -224,9 +254,12 @@ fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Signatu
         }
         Ok(interface)
     });
-    let functions = taken.into_keys().collect();
+    let functions = taken.into_keys().cloned().collect();
     Import {
-        permits: verdict.as_ref().ok().map(|interface| interface.permits()),
+        permits: verdict
+            .as_ref()
+            .ok()
+            .map(|interface| interface.permits().to_owned()),
         reach: verdict.as_ref().ok().map(|interface| interface.reach()),
         refused: verdict.err().map(|refused| refused.to_string()),
         interface: name,
@@ -269,58 +302,8 @@ fn signatures(resolve: &Resolve, interface: InterfaceId) -> BTreeMap<String, Str
     let functions = &resolve.interfaces[interface].functions;
     functions
         .iter()
-        .map(|(name, function)| (name.clone(), signature(resolve, function)))
+        .filter_map(|(name, function)| Some((name.clone(), signature(resolve, function)?)))
         .collect()
-}
-
-/// A function's type as text. Equal texts are what the linker takes for equal types; like the
-/// linker, it does not look at the names of parameters.
-fn signature(resolve: &Resolve, function: &Function) -> String {
-    let params: Vec<String> = function
-        .params
-        .iter()
-        .map(|param| shape(resolve, param.ty))
-        .collect();
-    let result = function.result.map(|result| shape(resolve, result));
-    format!("({}) -> {}", params.join(", "), result.unwrap_or_default())
-}
-
-fn shape(resolve: &Resolve, ty: Type) -> String {
-    let Type::Id(id) = ty else {
-        return format!("{ty:?}");
-    };
-    let shape = |ty| shape(resolve, ty);
-    let optional = |ty: Option<Type>| ty.map_or("_".to_owned(), shape);
-    let ty = &resolve.types[id];
-    let parts: Vec<String> = match &ty.kind {
-        TypeDefKind::Type(alias) => return shape(*alias),
-        TypeDefKind::Resource => ty.name.iter().cloned().collect(),
-        TypeDefKind::Handle(Handle::Own(id) | Handle::Borrow(id)) => vec![shape(Type::Id(*id))],
-        TypeDefKind::Option(ty) | TypeDefKind::List(ty) => vec![shape(*ty)],
-        TypeDefKind::Result(result) => vec![optional(result.ok), optional(result.err)],
-        TypeDefKind::Tuple(tuple) => tuple.types.iter().copied().map(shape).collect(),
-        TypeDefKind::Record(record) => {
-            let fields = record.fields.iter();
-            fields
-                .map(|field| format!("{}: {}", field.name, shape(field.ty)))
-                .collect()
-        }
-        TypeDefKind::Variant(variant) => {
-            let cases = variant.cases.iter();
-            cases
-                .map(|case| format!("{}({})", case.name, optional(case.ty)))
-                .collect()
-        }
-        TypeDefKind::Enum(names) => names.cases.iter().map(|case| case.name.clone()).collect(),
-        TypeDefKind::Flags(flags) => flags.flags.iter().map(|flag| flag.name.clone()).collect(),
-        // Nothing of the surface has such a type, so nothing is equal to this.
-        TypeDefKind::Map(..)
-        | TypeDefKind::FixedLengthList(..)
-        | TypeDefKind::Future(_)
-        | TypeDefKind::Stream(_)
-        | TypeDefKind::Unknown => Vec::new(),
-    };
-    format!("{}<{}>", ty.kind.as_str(), parts.join(", "))
 }
 
 /// A `run` of the right type, else an ordinary program's; `run` of another type is neither.
@@ -331,16 +314,43 @@ fn entry_of(resolve: &Resolve, world: WorldId) -> Option<Entry> {
         _ => None,
     });
     if let Some(run) = run {
-        return (signature(resolve, run) == RUN_SIGNATURE).then_some(Entry::Mission);
+        return (signature(resolve, run).as_deref() == Some(RUN_SIGNATURE))
+            .then_some(Entry::Mission);
     }
     exports.iter().find_map(|(key, item)| match (key, item) {
         (WorldKey::Interface(_), WorldItem::Interface { id, .. }) => {
             let name = resolve.name_world_key(key);
             let run = resolve.interfaces[*id].functions.get("run")?;
             let is_program = name.starts_with("wasi:cli/run@0.2.")
-                && signature(resolve, run) == PROGRAM_SIGNATURE;
+                && signature(resolve, run).as_deref() == Some(PROGRAM_SIGNATURE);
             is_program.then_some(Entry::Command(name))
         }
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_of_the_surface_is_far_shorter_than_a_text_may_be() {
+        let mut functions = 0;
+        for (interface, signatures) in provided_functions().unwrap() {
+            for (function, text) in signatures {
+                functions += 1;
+                let length = text.len();
+                assert!(
+                    length * 10 <= types::SIGNATURE_BYTES_MAX,
+                    "{interface}.{function}: {length}"
+                );
+            }
+        }
+        // None was left out for its length.
+        let written: usize = crate::sandbox::WIT
+            .iter()
+            .map(|(_, text)| text.matches("func(").count())
+            .sum();
+        assert!(functions > 50 && functions <= written, "{functions}");
+    }
 }

@@ -72,6 +72,14 @@ pub fn build(settings: EngineSettings) -> Result<Sandbox> {
     build_with(settings, OptLevel::Speed)
 }
 
+/// As `build`; `digest_memory`: memories are kept at a trap, so that their digest can be taken.
+/// What compiles a module and what runs its code call this with the same arguments.
+pub fn build_for(settings: EngineSettings, digest_memory: bool) -> Result<Sandbox> {
+    build_tuned(settings, |config| {
+        config.coredump_on_trap(digest_memory);
+    })
+}
+
 /// As `build`, at another optimisation level: fuel and results must not differ, and the
 /// tests show it.
 pub fn build_with(settings: EngineSettings, optimisation: OptLevel) -> Result<Sandbox> {

@@ -192,6 +192,13 @@ pub fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
+/// Bytes that nobody can foresee: keys and names of temporary files.
+pub fn random_bytes<const N: usize>() -> std::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// A number from 0 up to 1 that nobody can foresee: spreads retries, and nothing else.
 #[must_use]
 pub fn random_fraction() -> f64 {
@@ -287,6 +294,28 @@ pub fn executable() -> std::io::Result<PathBuf> {
 /// now.
 pub fn executable_file() -> std::io::Result<File> {
     File::open("/proc/self/exe").or_else(|_| File::open(executable()?))
+}
+
+/// Where this process's own program can be started again, best first. The first is the very file
+/// it was started from, also where that is replaced or removed by now; the others are for systems
+/// without `/proc`.
+#[must_use]
+pub fn own_programs() -> Vec<PathBuf> {
+    let mut programs = vec![PathBuf::from("/proc/self/exe")];
+    programs.extend(executable());
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+        let name = rustix::param::linux_execfn().to_bytes();
+        programs.push(PathBuf::from(std::ffi::OsStr::from_bytes(name)));
+    }
+    programs
+}
+
+/// Processors that this process may use.
+#[must_use]
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
 }
 
 /// The working directory.

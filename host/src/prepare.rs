@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::authority::Policy;
@@ -10,13 +11,14 @@ use coo_kernel::descriptor::{DESCRIPTOR_BYTES_MAX, Descriptor, FORMAT, ModuleRef
 use coo_kernel::digest::Digest;
 use coo_kernel::plan::Plan;
 
-use crate::admission::{self, MODULE_BYTES_MAX};
+use crate::admission::MODULE_BYTES_MAX;
+use crate::code_cache::{self, CodeCache};
 use crate::engine::{self, Sandbox};
 use crate::input_file::read as read_file;
 use crate::sandbox::{Code, Linked};
 use crate::state_root::StateRoot;
 use crate::store::Store;
-use crate::{bundle, code_cache, run_file};
+use crate::{bundle, compiler, run_file};
 
 /// What the user asked to run, read but not judged.
 #[derive(Debug)]
@@ -29,16 +31,6 @@ pub struct Source {
     pub wasm: Cow<'static, [u8]>,
     /// Their SHA-256.
     pub module: Digest,
-}
-
-/// Where compiled code is looked for.
-pub struct Cache<'a> {
-    /// The state root with the files.
-    pub root: &'a StateRoot,
-    /// The store that vouches for them.
-    pub store: &'a mut Store,
-    /// Whether new code may be kept there.
-    pub keep: bool,
 }
 
 /// A program that may run.
@@ -192,20 +184,19 @@ impl Source {
         })
     }
 
-    /// Judges, compiles and links. `policy` is what the mission stands under; `digest_memory`: the
-    /// digest of memories can be taken.
+    /// Judges, compiles and links. `policy` is what the mission stands under; compiling may take
+    /// `wall_clock_max` of real time; `digest_memory`: the digest of memories can be taken.
     pub fn prepare(
         &self,
         policy: &Policy,
-        cache: Option<Cache<'_>>,
+        wall_clock_max: Duration,
         digest_memory: bool,
     ) -> Result<Program> {
         let plan = self.plan(policy)?;
-        let sandbox = engine::build_tuned(self.descriptor.engine, |config| {
-            config.coredump_on_trap(digest_memory);
-        })?;
+        let sandbox = engine::build_for(self.descriptor.engine, digest_memory)?;
         let shown = || format!("module {}", self.name);
-        let code = self.code(cache, &sandbox).with_context(shown)?;
+        let code = self.code(&sandbox, digest_memory, wall_clock_max);
+        let code = code.with_context(shown)?;
         let linked = Linked::new(&sandbox.engine, &code).with_context(shown)?;
         let asks_model = linked.asks_model(&sandbox.engine);
         Ok(Program {
@@ -224,20 +215,28 @@ impl Source {
         Plan::of(&self.descriptor, policy).with_context(|| format!("mission {}", self.name))
     }
 
-    /// Code that this root compiled after admitting it, or compiled now.
-    fn code(&self, cache: Option<Cache<'_>>, sandbox: &Sandbox) -> Result<Code> {
-        if let Some(Cache { root, store, .. }) = &cache
-            && let Some(code) = code_cache::load(root, store, sandbox, &self.module)?
+    /// From the user's compiled code, or compiled now.
+    fn code(
+        &self,
+        sandbox: &Sandbox,
+        digest_memory: bool,
+        wall_clock_max: Duration,
+    ) -> Result<Code> {
+        let name = code_cache::Name::of(sandbox, &self.module);
+        let cache = CodeCache::of_user();
+        if let Some(compiled) = cache.load(&name)
+            && let Ok(code) = compiled.loaded(sandbox)
         {
             return Ok(code);
         }
-        let code =
-            code_cache::compile(sandbox, &admission::examine(&self.wasm)?.admit(&self.wasm)?)?;
-        if let Some(Cache { root, store, keep }) = cache
-            && keep
-        {
-            code_cache::save(root, store, sandbox, &self.module, &code)?;
-        }
+        let task = compiler::Task {
+            name: &self.name,
+            wasm: &self.wasm,
+            wall_clock_max,
+        };
+        let compiled = compiler::compile(&task, sandbox, self.descriptor.engine, digest_memory)?;
+        let code = compiled.loaded(sandbox)?;
+        cache.save(&name, compiled);
         Ok(code)
     }
 

@@ -11,7 +11,7 @@ use coo_kernel::state::State;
 
 use crate::drive::drive;
 use crate::history;
-use crate::prepare::{Cache, Source};
+use crate::prepare::Source;
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::store::{MissionRow, Store};
@@ -59,9 +59,7 @@ pub fn replay(
     mission: &MissionRow,
     wall_clock_max: Duration,
 ) -> Result<Replayed> {
-    let Session {
-        root, mut store, ..
-    } = session;
+    let Session { root, store, .. } = session;
     let has_ended = mission.interrupted.is_none() && mission.finished_ms.is_some();
     if !has_ended && let Some(question) = history::question(&store, mission.id)? {
         bail!(
@@ -84,15 +82,9 @@ pub fn replay(
         );
     }
     let policy = history::policy(&store, mission.id)?;
-    let program = {
-        let source = Source::recorded(&root, &store, mission)?;
-        let cache = Cache {
-            root: &root,
-            store: &mut store,
-            keep: false,
-        };
-        source.prepare(&policy, Some(cache), false)?
-    };
+    let source = Source::recorded(&root, &store, mission)?;
+    let program = source.prepare(&policy, wall_clock_max, false)?;
+    drop(source);
     let other_engine = mission.facts.engine(mission.id)? != program.sandbox.identity_sha256;
     let model = mission.facts.model.as_deref();
     let driven = drive(

@@ -18,7 +18,7 @@ use crate::history::{self, Question};
 use crate::live::Live;
 use crate::llm::{Freshness, Model};
 use crate::machine::{self, Stopwatch};
-use crate::prepare::{Cache, Program, Source};
+use crate::prepare::{Program, Source};
 use crate::resume;
 use crate::secrets;
 use crate::session::Session;
@@ -33,7 +33,7 @@ use crate::world::World;
 pub struct Options {
     /// Where model answers may come from.
     pub freshness: Freshness,
-    /// Real time a step may take.
+    /// Real time that compiling the module may take, and each step.
     pub wall_clock_max: Duration,
     /// Take the digest of each step's memories at its end.
     pub digest_memory: bool,
@@ -139,21 +139,16 @@ impl Stage {
         let config = session.config()?.clone();
         let Session {
             root,
-            mut store,
+            store,
             surroundings,
             lock,
             ..
         } = session;
         let stopwatch = Stopwatch::start();
-        let cache = Some(Cache {
-            root: &root,
-            store: &mut store,
-            keep: true,
-        });
         let policy = settled
             .policy
             .unwrap_or_else(|| Policy::current(config.governance.clone()));
-        // Before anything of it is kept, compiled code included.
+        // Before anything of it is kept.
         if options.freshness != Freshness::Frozen {
             surroundings.learn_key();
         }
@@ -163,7 +158,7 @@ impl Stage {
             descriptor.as_bytes(),
         )?;
         secrets::refuse_in(&format!("module {}", source.name), &source.wasm)?;
-        let program = source.prepare(&policy, cache, options.digest_memory)?;
+        let program = source.prepare(&policy, options.wall_clock_max, options.digest_memory)?;
         // Found out before anything is on record: without a model this mission can't go on.
         let model_name = match settled.model {
             None if program.asks_model => Some(surroundings.model(&config, options.say)?),

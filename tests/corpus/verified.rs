@@ -20,7 +20,7 @@ use coo::session::Session;
 use coo::store::{Facts, NewMission};
 use coo::tape::{Recorder, Tape};
 use coo::world::World;
-use coo::{admission, bundle, code_cache, history};
+use coo::{admission, bundle, history};
 use coo_kernel::authority::{Governance, Policy};
 use coo_kernel::descriptor::{Descriptor, EngineSettings};
 use coo_kernel::digest::Digest;
@@ -152,9 +152,14 @@ fn tuned(tune: impl FnOnce(&mut Config)) -> Sandbox {
 /// Runs `source` three times, each in a fresh world and one of them on another engine, and
 /// gives what all three came to. `Err` where the module is refused.
 pub fn verified(source: &Source) -> anyhow::Result<Outcome> {
-    let admitted = admission::examine(&source.wasm)?.admit(&source.wasm)?;
+    let task = compiler::Task {
+        name: &source.name,
+        wasm: &source.wasm,
+        wall_clock_max: compiler::EXAMINE_MAX,
+    };
     let program = |sandbox: &Sandbox| -> anyhow::Result<Program> {
-        let linked = Linked::new(&sandbox.engine, &code_cache::compile(sandbox, &admitted)?)?;
+        let code = compiler::compile(&task, sandbox, EngineSettings::default(), true)?;
+        let linked = Linked::new(&sandbox.engine, &code.loaded(sandbox)?)?;
         Ok(Program {
             sandbox: sandbox.clone(),
             asks_model: linked.asks_model(&sandbox.engine),

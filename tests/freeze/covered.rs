@@ -80,10 +80,6 @@ const CHANGES: [(&str, &str); 21] = [
     ),
     ("table world_commits of coo.db", "DELETE FROM world_commits"),
     (
-        "table compiled_code of coo.db",
-        "UPDATE compiled_code SET code_sha256 = x'00'",
-    ),
-    (
         "table changes of coo.db",
         "INSERT INTO changes VALUES(1, 'migration', 'x', NULL, x'00', 0, 1)",
     ),

@@ -7,9 +7,12 @@
 mod support;
 
 mod admission;
+mod bombs;
+mod code_cache;
 mod dot_env;
 mod ends;
 mod files;
+mod generated;
 mod inside;
 mod misuse;
 mod pairing;

@@ -1,6 +1,7 @@
 //! The pinned world that every test of the binary runs in: a temporary folder, an empty
 //! environment but for what the test sets, a fixed locale. Nothing of the machine's user
-//! (home, configuration, key) reaches the program under test.
+//! (home, configuration, key) reaches the program under test. All worlds share one cache of
+//! compiled code, so that a module is compiled once for the whole suite.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
@@ -35,8 +36,33 @@ impl World {
             environment: vec![
                 ("LC_ALL".into(), "C.UTF-8".into()),
                 ("TZ".into(), "UTC".into()),
+                ("COO_CACHE_DIR".into(), shared_cache()),
             ],
         }
+    }
+
+    /// A world with a cache of compiled code of its own, below its folder.
+    pub fn with_own_cache() -> Self {
+        let mut world = Self::new();
+        let cache = world.cache().to_str().unwrap().to_owned();
+        world
+            .environment
+            .retain(|(name, _)| name != "COO_CACHE_DIR");
+        world.with("COO_CACHE_DIR", cache)
+    }
+
+    /// A world that has no cache of compiled code.
+    pub fn without_cache() -> Self {
+        let mut world = Self::new();
+        world
+            .environment
+            .retain(|(name, _)| name != "COO_CACHE_DIR");
+        world
+    }
+
+    /// Where a cache of its own lies.
+    pub fn cache(&self) -> PathBuf {
+        self.path().join("cache")
     }
 
     /// The same world with one more variable.
@@ -217,13 +243,33 @@ impl World {
     }
 }
 
+/// The cache that all worlds share: of this very build of the binary, since another may judge
+/// modules otherwise.
+fn shared_cache() -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    let binary = std::fs::metadata(env!("CARGO_BIN_EXE_coo")).unwrap();
+    let name = format!("code-{:x}-{:x}", binary.mtime(), binary.mtime_nsec());
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    place.to_str().unwrap().to_owned()
+}
+
 /// What a process that has ended printed and how.
 pub fn ran(output: Output) -> Ran {
+    let stderr = String::from_utf8(output.stderr).unwrap();
     Ran {
         stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+        stderr: without_progress(&stderr),
         code: output.status.code().expect("ended by a signal"),
     }
+}
+
+/// Without the line that is there only where a module has to be compiled and that takes long.
+fn without_progress(stderr: &str) -> String {
+    let progress = ["[coo] compiling module ", "[coo] examining module "];
+    let lines = stderr.split_inclusive('\n');
+    lines
+        .filter(|line| !progress.iter().any(|start| line.starts_with(start)))
+        .collect()
 }
 
 /// Copies a folder with everything in it.

@@ -24,7 +24,6 @@ pub struct Remains {
     world: Vec<String>,
     artefacts: BTreeMap<String, Vec<u8>>,
     modules: BTreeSet<String>,
-    cache: BTreeSet<String>,
     temporary: BTreeSet<String>,
     integrity: Vec<String>,
 }
@@ -71,7 +70,6 @@ impl Remains {
             world,
             artefacts,
             modules: names("modules"),
-            cache: names("cache"),
             temporary: names("tmp"),
             integrity,
         }

@@ -84,7 +84,7 @@ impl Mission {
 /// A mission, what an undisturbed run of it leaves, and roots that are ready for it.
 pub struct Reference {
     pub mission: Mission,
-    /// A state root without a mission, in which the module is kept and compiled.
+    /// A state root without a mission, in which the module is kept.
     template: World,
     /// What is left of an undisturbed run.
     remains: Remains,
@@ -190,23 +190,17 @@ pub struct Trial<'a> {
 
 impl Reference {
     pub fn of(mission: Mission) -> Self {
-        // In an empty root first, for its points, its module and the compiled code.
+        // In an empty root first, for its points and its module.
         let cold = World::new();
         mission.write(&cold);
         let cold_points = points(&cold);
         let template = World::new();
         mission.write(&template);
         assert_eq!(template.coo(&["init"]).code, 0);
-        for folder in ["cache", "modules"] {
-            copy_folder(&cold.root().join(folder), &template.root().join(folder));
-        }
-        template
-            .database("coo.db")
-            .execute_batch(&format!(
-                "ATTACH '{}' AS cold; INSERT INTO compiled_code SELECT * FROM cold.compiled_code;",
-                cold.root().join("coo.db").display()
-            ))
-            .unwrap();
+        copy_folder(
+            &cold.root().join("modules"),
+            &template.root().join("modules"),
+        );
         let warm = World::new();
         copy_folder(template.path(), warm.path());
         let mut reference = Self {

@@ -213,6 +213,14 @@ impl fmt::Display for Failure {
                 bound: Bound::Resources,
                 wanted,
                 limit,
+            } => write!(
+                f,
+                "limit hit: {wanted} open streams and pollables wanted, limit {limit}, which is the same for every mission; drop those no longer needed"
+            ),
+            Self::Limit {
+                bound,
+                wanted,
+                limit,
             } if bound.is_fixed() => write!(
                 f,
                 "limit hit: {} {wanted} wanted, limit {limit}, which is fixed (docs/limits.md)",
@@ -224,22 +232,10 @@ impl fmt::Display for Failure {
                 limit,
             } => write!(
                 f,
-                "limit hit: {wanted} open streams and pollables wanted, limit {limit}, which is the same for every mission; drop those no longer needed"
+                "limit hit: {} {wanted} wanted, limit {limit}; raise limits.{} if the mission needs more",
+                bound.name(),
+                bound.name()
             ),
-            Self::Limit {
-                bound,
-                wanted,
-                limit,
-            } => {
-                let name = bound.name();
-                write!(f, "limit hit: {name} {wanted} wanted, limit {limit}; ")?;
-                if Bound::ALL.contains(bound) {
-                    write!(f, "raise limits.{name} if the mission needs more")
-                } else {
-                    // No descriptor has such a field.
-                    f.write_str("this limit is fixed; have the mission hold fewer at a time")
-                }
-            }
             Self::Governance {
                 limit,
                 rule: Rule::Protected,

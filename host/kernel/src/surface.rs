@@ -36,7 +36,7 @@ pub enum Interface {
 }
 
 /// Whether using an interface can change or reveal anything outside the sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
     /// Through the journal: recorded, frozen, replayed.

@@ -52,6 +52,7 @@ pub fn examine(wasm: &[u8], types: &Types) -> Result<Report> {
         imports: imports
             .map(|(module, functions)| judge(module, functions, &known))
             .collect(),
+        structure: BTreeMap::new(),
         problems: Vec::new(),
         component: None,
     };
@@ -186,7 +187,7 @@ impl Core {
                 ));
             }
         }
-        Ok(Entry::Program(entries))
+        Ok(Entry::Program(entries.into_iter().map(str::to_owned).collect()))
     }
 }
 
@@ -208,12 +209,19 @@ fn judge(
             .map(|refused| refused.to_string())
             .collect();
         let refused = (!reasons.is_empty()).then(|| reasons.join("; "));
-        (Some(PREVIEW1_PERMITS), Some(Reach::Sandbox), refused)
+        (
+            Some(PREVIEW1_PERMITS.to_owned()),
+            Some(Reach::Sandbox),
+            refused,
+        )
     } else {
         let judged = surface::judge(module);
         let shown = names.iter().copied().collect::<Vec<_>>().join(", ");
         (
-            judged.as_ref().ok().map(|interface| interface.permits()),
+            judged
+                .as_ref()
+                .ok()
+                .map(|interface| interface.permits().to_owned()),
             judged
                 .as_ref()
                 .ok()

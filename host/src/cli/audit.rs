@@ -1,5 +1,6 @@
 //! `coo audit <module>`: hash, kind, every import with what it permits, and the verdict,
-//! exactly as a run would decide it. Runs and compiles nothing.
+//! exactly as a run would decide it. Runs and compiles nothing; the module is examined in a process
+//! of its own, within bounds.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -11,8 +12,9 @@ use coo_kernel::surface::Reach;
 use serde::Serialize;
 
 use super::print;
-use crate::admission::{self, Encoded, Entry, MODULE_BYTES_MAX, Report};
+use crate::admission::{Encoded, Entry, MODULE_BYTES_MAX, Report};
 use crate::bundle;
+use crate::compiler;
 use crate::input_file::read as read_file;
 
 #[derive(Debug, clap::Args)]
@@ -41,7 +43,12 @@ pub fn cmd_audit(options: &Options) -> Result<ExitCode> {
         Some(module) if !options.module.exists() => module.wasm.to_vec(),
         _ => read_file(&options.module, MODULE_BYTES_MAX).context("module")?,
     };
-    let report = admission::examine(&wasm).with_context(|| format!("module {name}"))?;
+    let task = compiler::Task {
+        name: &name,
+        wasm: &wasm,
+        wall_clock_max: compiler::EXAMINE_MAX,
+    };
+    let report = compiler::examine(&task).with_context(|| format!("module {name}"))?;
     let reasons = report.reasons();
     let view = View {
         sha256: Digest::of(&wasm),
@@ -86,7 +93,7 @@ fn text(view: &View<'_>) -> String {
         let said = import
             .refused
             .as_deref()
-            .or(import.permits)
+            .or(import.permits.as_deref())
             .unwrap_or_default();
         let _ = writeln!(
             text,

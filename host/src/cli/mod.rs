@@ -42,6 +42,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::compiler;
 use crate::session::root_path;
 use crate::temporary;
 
@@ -142,6 +143,11 @@ enum Command {
 /// Parses the command line and runs it.
 #[must_use]
 pub fn main() -> ExitCode {
+    let mut own = std::env::args_os().skip(1);
+    if own.next().is_some_and(|first| first == compiler::COMMAND) {
+        return compiler::child::main(own);
+    }
+    compiler::in_child(print::note);
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),

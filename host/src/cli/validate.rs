@@ -7,7 +7,7 @@ use coo_kernel::edition::Edition;
 use coo_kernel::workflow;
 
 use super::print;
-use crate::admission;
+use crate::compiler;
 use crate::prepare::Source;
 
 #[derive(Debug, clap::Args)]
@@ -28,9 +28,15 @@ pub fn cmd_validate(options: &Options) -> Result<ExitCode> {
         }
         return Err(refused).with_context(|| format!("mission {}", source.name));
     }
-    admission::examine(&source.wasm)?
-        .admit(&source.wasm)
-        .with_context(|| format!("module {}", source.module))?;
+    let name = source.module.to_string();
+    let task = compiler::Task {
+        name: &name,
+        wasm: &source.wasm,
+        wall_clock_max: compiler::EXAMINE_MAX,
+    };
+    compiler::examine(&task)
+        .and_then(|report| report.ensure_admitted())
+        .with_context(|| format!("module {name}"))?;
     if options.json {
         print::out(&(source.descriptor.canonical()? + "\n"))?;
     } else {

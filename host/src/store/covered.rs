@@ -20,7 +20,7 @@ use super::schema::FORMAT;
 /// `sqlite_sequence` that follow from a table that may grow.
 ///
 /// A column that may change for a row that is under way comes last, behind the row's number.
-const TABLES: [(&str, &str, Part); 14] = [
+const TABLES: [(&str, &str, Part); 13] = [
     (
         "blobs",
         "SELECT sha256, bytes FROM blobs ORDER BY sha256",
@@ -41,11 +41,6 @@ const TABLES: [(&str, &str, Part); 14] = [
         "SELECT number, route, repository, config, environment_sha256, created_ms, ended_ms \
          FROM changes ORDER BY number",
         Part::Changes,
-    ),
-    (
-        "compiled_code",
-        "SELECT module_sha256, engine_sha256, code_sha256 FROM compiled_code ORDER BY 1, 2",
-        Part::All,
     ),
     (
         "event_facts",

@@ -410,23 +410,4 @@ impl Store {
         }
         Ok(content)
     }
-
-    /// Digest of the compiled code this store vouches for.
-    pub fn compiled_code(&self, module: &Digest, engine: &Digest) -> Result<Option<Digest>> {
-        let found: Option<[u8; 32]> = self
-            .connection
-            .prepare_cached("SELECT code_sha256 FROM compiled_code WHERE module_sha256 = ?1 AND engine_sha256 = ?2")?
-            .query_row(params![module.as_bytes(), engine.as_bytes()], |row| row.get(0))
-            .optional()?;
-        Ok(found.map(Digest::from_bytes))
-    }
-
-    /// Vouches for compiled code.
-    pub fn vouch(&mut self, module: &Digest, engine: &Digest, code: &Digest) -> Result<()> {
-        self.write(
-            "journal.vouch",
-            "INSERT OR REPLACE INTO compiled_code VALUES(?1, ?2, ?3)",
-            params![module.as_bytes(), engine.as_bytes(), code.as_bytes()],
-        )
-    }
 }

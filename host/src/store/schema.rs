@@ -46,12 +46,6 @@ CREATE TABLE frozen_calls(
     provenance TEXT NOT NULL,
     PRIMARY KEY(request_sha256, nth)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE compiled_code(
-    module_sha256 BLOB NOT NULL,
-    engine_sha256 BLOB NOT NULL,
-    code_sha256 BLOB NOT NULL,
-    PRIMARY KEY(module_sha256, engine_sha256)
-) STRICT, WITHOUT ROWID;
 CREATE TABLE world_commits(
     number INTEGER PRIMARY KEY,
     mission INTEGER NOT NULL UNIQUE,

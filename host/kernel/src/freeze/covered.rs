@@ -116,8 +116,10 @@ impl Tables {
     pub fn differences(&self, found: &BTreeMap<String, Digest>, format: i32) -> Vec<Difference> {
         let recorded = self.digests.iter();
         let changed = recorded.filter(|(table, digest)| {
-            // A database that was brought to another format has other definitions, rightly.
-            let is_other = table.as_str() == SCHEMA && format != self.format;
+            // A database that was brought to another format has other definitions, rightly, and none
+            // of what that format does without.
+            let is_gone = !found.contains_key(*table);
+            let is_other = format != self.format && (table.as_str() == SCHEMA || is_gone);
             !is_other && found.get(*table) != Some(*digest)
         });
         changed
@@ -179,10 +181,12 @@ pub(super) mod tests {
             let differences = store.differences(&found, 4);
             assert_eq!(differences.len(), 1);
             assert_eq!(differences[0].what, named);
-            found.remove(table);
-            assert_eq!(store.differences(&found, 4).len(), 1);
+            // Another format has another schema, and may do without a table.
             let is_schema = table == SCHEMA;
             assert_eq!(store.differences(&found, 5).is_empty(), is_schema);
+            found.remove(table);
+            assert_eq!(store.differences(&found, 4).len(), 1);
+            assert_eq!(store.differences(&found, 5), []);
         }
         let modules = covered.modules.entries();
         assert_eq!(covered.differences_of_modules(modules), []);

@@ -10,8 +10,9 @@ use coo_kernel::repository::scope::Scope;
 use serde_json::{Value, json};
 
 use super::super::Repository;
-use crate::admission::{self, Entry};
+use crate::admission::Entry;
 use crate::bundle;
+use crate::compiler;
 
 /// The set, and the digest that it is pinned by.
 struct Set {
@@ -44,7 +45,12 @@ pub fn judge(repository: &Repository) -> Result<Evidence> {
     }
     let mut found = Vec::new();
     for ((name, wasm), member) in set.modules.iter().zip(&members) {
-        let judged = admission::examine(wasm).with_context(|| format!("module {name}"));
+        let task = compiler::Task {
+            name,
+            wasm,
+            wall_clock_max: compiler::EXAMINE_MAX,
+        };
+        let judged = compiler::examine(&task).with_context(|| format!("module {name}"));
         let (entry, imports, reasons) = match judged {
             Err(error) => (Value::Null, Value::Null, vec![format!("{error:#}")]),
             Ok(report) => {
