@@ -64,9 +64,10 @@ pub fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
 /// What a file is that is no regular one.
 #[must_use]
 pub fn kind(of: FileType) -> Option<&'static str> {
-    Some(if of.is_file() {
+    if of.is_file() {
         return None;
-    } else if of.is_dir() {
+    }
+    Some(if of.is_dir() {
         "a folder"
     } else if of.is_fifo() {
         "a pipe"

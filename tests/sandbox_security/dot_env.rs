@@ -96,8 +96,7 @@ fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
         file.set_len(bytes).unwrap();
     };
     let to = |world: &World, target: &str| symlink(target, world.path().join(".env")).unwrap();
-    type Make<'a> = &'a dyn Fn(&World);
-    let cases: [(&str, Make<'_>); 6] = [
+    let cases: [(&str, &dyn Fn(&World)); 6] = [
         ("is a pipe", &|world| pipe(world, ".env")),
         ("is a pipe", &|world| {
             pipe(world, "pipe");
@@ -145,8 +144,7 @@ fn a_configuration_that_can_not_be_read_stops_only_who_goes_by_it() {
         let file = std::fs::File::create(&config).unwrap();
         file.set_len(20 << 30).unwrap();
     };
-    type Make<'a> = &'a dyn Fn();
-    let cases: [(&str, Make<'_>); 4] = [
+    let cases: [(&str, &dyn Fn()); 4] = [
         ("unknown field `attemps`", &|| {
             std::fs::write(&config, r#"{"llm": {"attemps": 3}}"#).unwrap();
         }),

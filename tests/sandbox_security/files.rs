@@ -205,7 +205,7 @@ fn a_tool_that_a_configuration_names_is_not_started_from_the_working_directory()
             world.path().display()
         );
         let path = world.file(&format!("{folder}/helper"), script);
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
     let write = |path: &str| {
         let ended = world.coo_with(&["manifests", "write"], "PATH", path);

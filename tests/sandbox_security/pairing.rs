@@ -1,6 +1,8 @@
 //! A key goes only to a server that is named where the key is. Every combination of where key and
 //! server are named, against servers that write down what they get.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::support::model_server::{ModelServer, Response};
@@ -80,10 +82,10 @@ fn a_key_goes_to_a_server_that_is_named_where_the_key_is() {
         let has = |place| keys == place || keys == "both";
         let mut dot_env = String::new();
         if let Some(url) = url(".env") {
-            dot_env += &format!("COO_LLM_BASE_URL={url}\n");
+            writeln!(dot_env, "COO_LLM_BASE_URL={url}").unwrap();
         }
         if has(".env") {
-            dot_env += &format!("OPENROUTER_API_KEY={OF_DOT_ENV}\n");
+            writeln!(dot_env, "OPENROUTER_API_KEY={OF_DOT_ENV}").unwrap();
         }
         world.file(".env", dot_env);
         configured(&world, url("config.json").as_deref());
@@ -212,7 +214,13 @@ fn what_a_file_says_is_taken_literally_and_takes_no_secret_along() {
     let without_key = run(&world, &[("AWS_SECRET_ACCESS_KEY", SECRET)]);
     let mut text = format!("{ended:?}{without_key:?}{:?}", server.requests());
     for (path, content) in world.root_files() {
-        text += &format!("{}: {}", path.display(), String::from_utf8_lossy(&content));
+        write!(
+            text,
+            "{}: {}",
+            path.display(),
+            String::from_utf8_lossy(&content)
+        )
+        .unwrap();
     }
     for secret in [SECRET, OF_ENVIRONMENT] {
         assert!(!text.contains(secret), "{text}");
