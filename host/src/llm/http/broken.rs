@@ -71,10 +71,10 @@ impl Way<'_> {
         let limit = humantime::format_duration(self.limit);
         match (&lost.error, Broken::of(&lost.error)) {
             (_, Some(Broken::Connecting(error))) => self.connecting(error),
-            (_, Some(Broken::Sending(why))) => self.passing(format!(
-                "stopped reading before the request was whole, and said nothing ({})",
-                self.site.message(why)
-            )),
+            (_, Some(Broken::Sending(why))) => self.unread(why),
+            (Error::Timeout(Timeout::SendRequest | Timeout::SendBody | Timeout::PerWrite), _) => {
+                self.unread(&found)
+            }
             (_, Some(Broken::NotHttp(bytes))) => self.not_http(bytes),
             (Error::Timeout(Timeout::Resolve | Timeout::Connect), _) => {
                 self.passing(format!("could not be reached in time ({found})"))
@@ -116,6 +116,13 @@ impl Way<'_> {
                 true,
             ),
         }
+    }
+
+    fn unread(&self, why: &str) -> Meaning {
+        self.passing(format!(
+            "stopped reading before the request was whole, and said nothing ({})",
+            self.site.message(why)
+        ))
     }
 
     fn connecting(&self, error: &Error) -> Meaning {
