@@ -490,7 +490,7 @@ fn judge_error(found: &Found, stated: &Stated, request: &Request, site: &Site<'_
                 said,
             });
         }
-        (Some(Sense::Money), 402) | (None, 402) => return Verdict::Trouble { status, said },
+        (Some(Sense::Money) | None, 402) => return Verdict::Trouble { status, said },
         (Some(Sense::Money), _) => {
             return Verdict::Failed(Failure::Unpaid {
                 server,
@@ -531,7 +531,6 @@ fn judge_error(found: &Found, stated: &Stated, request: &Request, site: &Site<'_
             status,
             said,
         }),
-        402 | 408 | 425 | 429 => Verdict::Trouble { status, said },
         404 if found.is_api => Verdict::Failed(unusable(
             site,
             format!("HTTP 404{said}"),
@@ -548,7 +547,7 @@ fn judge_error(found: &Found, stated: &Stated, request: &Request, site: &Site<'_
             "log in to this network first",
         )),
         501 | 505 => place(""),
-        500..=599 => Verdict::Trouble { status, said },
+        402 | 408 | 425 | 429 | 500..=599 => Verdict::Trouble { status, said },
         _ if found.is_api => Verdict::Failed(unusable(
             site,
             format!("error {status}{said}"),
