@@ -28,6 +28,7 @@ const EXCERPT_CHARS_MAX: usize = 80;
 const EXCERPT_BYTES: usize = 4096;
 
 const CHECK_BASE_URL: &str = "check that the base URL is that of a chat-completions API";
+const CHECK_PROVIDER: &str = "check with the provider, whose server sent what can't be read";
 const ASK_PROVIDER: &str = "run again, or ask the provider";
 const ASK_ACCOUNT: &str = "look at the provider's account before it is sent again";
 
@@ -226,7 +227,13 @@ fn judge_success(received: &Received, request: &Request, site: &Site<'_>) -> Ver
                 // A page for people: whatever serves it, it is not a model's API.
                 return Verdict::Failed(unusable(site, found, CHECK_BASE_URL));
             }
-            Verdict::InDoubt(unusable(site, found, CHECK_BASE_URL))
+            // Text that does not even begin as JSON comes from another kind of server.
+            let next = if what.contains("expected value") {
+                CHECK_BASE_URL
+            } else {
+                CHECK_PROVIDER
+            };
+            Verdict::InDoubt(unusable(site, found, next))
         }
     }
 }
