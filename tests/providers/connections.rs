@@ -358,10 +358,10 @@ fn ask_at_length(server: &Server, timeout: Duration) -> Result<Reply, Unanswered
 #[test]
 fn a_request_that_did_not_leave_whole_is_not_in_doubt() {
     let minute = Duration::from_mins(1);
-    // The last one is waited for until it has taken nothing for two seconds.
+    // The last one is waited for until it has taken nothing for twice an eighth of the time.
     for (manner, timeout) in [
         (Manner::TooLarge, minute),
-        (Manner::TooLargeAndStill, Duration::from_secs(4)),
+        (Manner::TooLargeAndStill, Duration::from_secs(8)),
     ] {
         let server = Server::start(manner);
         let answer = ask_at_length(&server, timeout).unwrap().answer;
