@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use coo::llm::http::{Client, Endpoint, Reply, Unanswered};
 use coo_kernel::llm::{Answer, Message, Refusal, Request, Role};
@@ -33,6 +34,8 @@ enum Manner {
     Tls(&'static str),
     /// Answers as soon as the head has come, and closes with the body unread.
     TooLarge,
+    /// The same, but neither reads on nor closes.
+    TooLargeAndStill,
     /// Closes after the head, without a word.
     CloseEarly,
     /// As some TLS servers do: closes without a word on what is not TLS.
@@ -62,7 +65,10 @@ impl Server {
                         {
                             let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
                             let Some(open) = open.as_mut() else { return };
-                            open.push(stream.try_clone().unwrap());
+                            // A copy would keep a connection open that is to be closed.
+                            if !matches!(manner, Manner::TooLarge | Manner::CloseEarly) {
+                                open.push(stream.try_clone().unwrap());
+                            }
                         }
                         connections.fetch_add(1, Ordering::SeqCst);
                         let (manner, requests) = (manner.clone(), Arc::clone(&requests));
@@ -108,8 +114,6 @@ impl Drop for Server {
 }
 
 fn serve(manner: &Manner, mut stream: TcpStream, requests: &AtomicUsize) {
-    // The copy that the server keeps to end with would keep the connection open.
-    let whole = stream.try_clone().unwrap();
     // A client that goes away is the test's business.
     let _ = match manner {
         Manner::Keep => keep(&mut stream, requests),
@@ -129,7 +133,7 @@ fn serve(manner: &Manner, mut stream: TcpStream, requests: &AtomicUsize) {
             let connection = ServerConnection::new(Arc::new(config)).unwrap();
             keep(&mut StreamOwned::new(connection, stream), requests)
         }
-        Manner::TooLarge => head(&mut stream).and_then(|_| {
+        Manner::TooLarge | Manner::TooLargeAndStill => head(&mut stream).and_then(|_| {
             requests.fetch_add(1, Ordering::SeqCst);
             stream.write_all(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
         }),
@@ -148,7 +152,6 @@ fn serve(manner: &Manner, mut stream: TcpStream, requests: &AtomicUsize) {
             requests.fetch_add(1, Ordering::SeqCst);
         }),
     };
-    let _ = whole.shutdown(Shutdown::Both);
 }
 
 /// Reads a head, byte for byte, so that nothing of the body is taken; gives the body's length.
@@ -332,13 +335,14 @@ fn an_answer_before_the_body_is_read_is_heard() {
 }
 
 /// Asks with more than any socket takes before somebody reads it.
-fn ask_at_length(server: &Server) -> Result<Reply, Unanswered> {
+fn ask_at_length(server: &Server, timeout: Duration) -> Result<Reply, Unanswered> {
     let message = Message {
         content: "word ".repeat(5_000_000),
         role: Role::User,
     };
     let client = Client::new(Endpoint {
         attempts: 1,
+        timeout,
         ..Endpoint::new(server.base_url("http"), None)
     });
     client.unwrap().complete(&Request {
@@ -353,14 +357,21 @@ fn ask_at_length(server: &Server) -> Result<Reply, Unanswered> {
 
 #[test]
 fn a_request_that_did_not_leave_whole_is_not_in_doubt() {
-    let server = Server::start(Manner::TooLarge);
-    let answer = ask_at_length(&server).unwrap().answer;
-    assert!(
-        matches!(&answer, Answer::Error(Refusal::Rejected(reason)) if reason.contains("413")),
-        "{answer:?}"
-    );
+    let minute = Duration::from_mins(1);
+    // The last one is waited for until it has taken nothing for twice an eighth of the time.
+    for (manner, timeout) in [
+        (Manner::TooLarge, minute),
+        (Manner::TooLargeAndStill, Duration::from_secs(8)),
+    ] {
+        let server = Server::start(manner);
+        let answer = ask_at_length(&server, timeout).unwrap().answer;
+        assert!(
+            matches!(&answer, Answer::Error(Refusal::Rejected(reason)) if reason.contains("413")),
+            "{answer:?}"
+        );
+    }
     let server = Server::start(Manner::CloseEarly);
-    let unanswered = ask_at_length(&server).unwrap_err();
+    let unanswered = ask_at_length(&server, minute).unwrap_err();
     assert!(!unanswered.in_doubt, "{unanswered}");
     assert!(
         unanswered

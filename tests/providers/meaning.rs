@@ -56,8 +56,7 @@ fn finish_reasons() {
 
 #[test]
 fn what_stands_in_a_message() {
-    let message =
-        |message: serde_json::Value| choice(&json!({"finish_reason": "stop", "message": message}));
+    let message = |message: Value| choice(&json!({"finish_reason": "stop", "message": message}));
     let tool =
         json!([{"id": "1", "type": "function", "function": {"name": "search", "arguments": "{}"}}]);
     check(vec![
@@ -112,7 +111,7 @@ fn what_stands_in_a_message() {
 
 #[test]
 fn errors_beside_and_in_place_of_an_answer() {
-    let beside = |error: serde_json::Value| {
+    let beside = |error: Value| {
         let choice = json!({"finish_reason": "stop", "message": {"content": "x"}, "error": error});
         Response::json(200, &json!({"choices": [choice], "error": error}))
     };
@@ -191,6 +190,7 @@ fn errors_beside_and_in_place_of_an_answer() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn what_an_error_is_about() {
     let said = |text: &str| json!({"message": text, "type": "invalid_request_error"});
     check(vec![

@@ -43,6 +43,9 @@ const ERROR_BODY_BYTES_MAX: u64 = 256 * 1024;
 /// A reachable server accepts at once; waiting for it as for an answer would hide that it is
 /// not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A server that takes no byte of a request for so long does not read it. It is waited for twice:
+/// once until a write is cut short, once until nothing of it can be written.
+const STALL_MAX: Duration = Duration::from_secs(15);
 /// Servers close idle connections after 5 s and more. A request that meets such a close is in
 /// doubt for nothing, so a connection is given up well before.
 const IDLE_MAX: Duration = Duration::from_secs(3);
@@ -110,6 +113,8 @@ impl Client {
             .proxy(proxy)
             // Less than the whole, so that it is known which of them has passed.
             .timeout_connect(Some(CONNECT_TIMEOUT.min(endpoint.timeout * 3 / 4)))
+            .timeout_send_body(Some(endpoint.timeout * 3 / 4))
+            .timeout_per_write(Some(STALL_MAX.min(endpoint.timeout / 8)))
             .timeout_global(Some(endpoint.timeout))
             .max_idle_age(IDLE_MAX)
             .user_agent(concat!("coo/", env!("CARGO_PKG_VERSION")))

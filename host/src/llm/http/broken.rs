@@ -45,12 +45,12 @@ impl Way<'_> {
         format!("{}{}", self.site.server, self.through)
     }
 
-    fn passing(&self, said: impl AsRef<str>) -> Meaning {
-        Meaning::Passing(format!("{}{}", said.as_ref(), self.through))
+    fn passing(&self, said: &str) -> Meaning {
+        Meaning::Passing(format!("{}{}", said, self.through))
     }
 
-    fn in_doubt(&self, said: impl AsRef<str>) -> Meaning {
-        Meaning::InDoubt(format!("{}{}", said.as_ref(), self.through))
+    fn in_doubt(&self, said: &str) -> Meaning {
+        Meaning::InDoubt(format!("{}{}", said, self.through))
     }
 
     fn no_connection(&self, found: String, next: &'static str) -> Meaning {
@@ -71,31 +71,31 @@ impl Way<'_> {
         let limit = humantime::format_duration(self.limit);
         match (&lost.error, Broken::of(&lost.error)) {
             (_, Some(Broken::Connecting(error))) => self.connecting(error),
-            (_, Some(Broken::Sending(why))) => self.passing(format!(
-                "stopped reading before the request was whole, and said nothing ({})",
-                self.site.message(why)
-            )),
+            (_, Some(Broken::Sending(why))) => self.unread(why),
+            (Error::Timeout(Timeout::SendRequest | Timeout::SendBody | Timeout::PerWrite), _) => {
+                self.unread(&found)
+            }
             (_, Some(Broken::NotHttp(bytes))) => self.not_http(bytes),
             (Error::Timeout(Timeout::Resolve | Timeout::Connect), _) => {
-                self.passing(format!("could not be reached in time ({found})"))
+                self.passing(&format!("could not be reached in time ({found})"))
             }
             (Error::HostNotFound | Error::BadUri(_), _) => {
-                self.passing(format!("could not be reached ({found})"))
+                self.passing(&format!("could not be reached ({found})"))
             }
             (Error::Io(error), _) if is_lookup(error) => {
-                self.passing(format!("could not be reached ({found})"))
+                self.passing(&format!("could not be reached ({found})"))
             }
-            (Error::Timeout(_), _) => self.in_doubt(format!(
+            (Error::Timeout(_), _) => self.in_doubt(&format!(
                 "gave no whole answer in time ({found}; limit {limit}{})",
                 came(lost)
             )),
             (Error::Io(error), _) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                self.in_doubt(format!(
+                self.in_doubt(&format!(
                     "closed the connection before the answer was complete{}",
                     came(lost)
                 ))
             }
-            (Error::Io(_), _) => self.in_doubt(format!(
+            (Error::Io(_), _) => self.in_doubt(&format!(
                 "broke the connection before the answer was complete ({found}{})",
                 came(lost)
             )),
@@ -116,6 +116,13 @@ impl Way<'_> {
                 true,
             ),
         }
+    }
+
+    fn unread(&self, why: &str) -> Meaning {
+        self.passing(&format!(
+            "stopped reading before the request was whole, and said nothing ({})",
+            self.site.message(why)
+        ))
     }
 
     fn connecting(&self, error: &Error) -> Meaning {
@@ -144,9 +151,9 @@ impl Way<'_> {
                 self.passing("closed the connection in the middle of the TLS handshake")
             }
             Error::Timeout(_) => {
-                self.passing(format!("gave no connection in time{handshake} ({found})"))
+                self.passing(&format!("gave no connection in time{handshake} ({found})"))
             }
-            _ => self.passing(format!("could not be reached ({found})")),
+            _ => self.passing(&format!("could not be reached ({found})")),
         }
     }
 

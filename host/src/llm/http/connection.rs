@@ -8,13 +8,15 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
-use ureq::Error;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
+    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport, time,
 };
+use ureq::{Error, Timeout};
 
 /// What every response begins with.
 const HTTP: &[u8] = b"HTTP/";
+/// Seconds that a server which has stopped reading has to say why.
+const LAST_WORD_S: u64 = 10;
 /// Enough to tell TLS from other protocols, and a greeting from noise.
 const GREETING_BYTES_MAX: usize = 40;
 
@@ -127,12 +129,25 @@ impl Transport for Watched {
                 self.is_cut_short = true;
                 Ok(())
             }
+            // It has not taken a byte for long, which may have the same reason.
+            Err(Error::Timeout(Timeout::PerWrite)) => {
+                self.is_cut_short = true;
+                Ok(())
+            }
             Err(error) => Err(Broken::Sending(error.to_string()).raise()),
             Ok(()) => Ok(()),
         }
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let timeout = if self.is_cut_short {
+            NextTimeout {
+                after: timeout.after.min(time::Duration::from_secs(LAST_WORD_S)),
+                ..timeout
+            }
+        } else {
+            timeout
+        };
         let came = self.inner.await_input(timeout);
         if self.is_cut_short && !matches!(came, Ok(true)) {
             let why = came.map_or_else(|error| error.to_string(), |_| "closed".to_owned());

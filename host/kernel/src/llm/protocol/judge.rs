@@ -28,6 +28,7 @@ const EXCERPT_CHARS_MAX: usize = 80;
 const EXCERPT_BYTES: usize = 4096;
 
 const CHECK_BASE_URL: &str = "check that the base URL is that of a chat-completions API";
+const CHECK_PROVIDER: &str = "check with the provider, whose server sent what can't be read";
 const ASK_PROVIDER: &str = "run again, or ask the provider";
 const ASK_ACCOUNT: &str = "look at the provider's account before it is sent again";
 
@@ -226,7 +227,13 @@ fn judge_success(received: &Received, request: &Request, site: &Site<'_>) -> Ver
                 // A page for people: whatever serves it, it is not a model's API.
                 return Verdict::Failed(unusable(site, found, CHECK_BASE_URL));
             }
-            Verdict::InDoubt(unusable(site, found, CHECK_BASE_URL))
+            // Text that does not even begin as JSON comes from another kind of server.
+            let next = if what.contains("expected value") {
+                CHECK_BASE_URL
+            } else {
+                CHECK_PROVIDER
+            };
+            Verdict::InDoubt(unusable(site, found, next))
         }
     }
 }
@@ -490,7 +497,7 @@ fn judge_error(found: &Found, stated: &Stated, request: &Request, site: &Site<'_
                 said,
             });
         }
-        (Some(Sense::Money), 402) | (None, 402) => return Verdict::Trouble { status, said },
+        (Some(Sense::Money) | None, 402) => return Verdict::Trouble { status, said },
         (Some(Sense::Money), _) => {
             return Verdict::Failed(Failure::Unpaid {
                 server,
@@ -531,7 +538,6 @@ fn judge_error(found: &Found, stated: &Stated, request: &Request, site: &Site<'_
             status,
             said,
         }),
-        402 | 408 | 425 | 429 => Verdict::Trouble { status, said },
         404 if found.is_api => Verdict::Failed(unusable(
             site,
             format!("HTTP 404{said}"),
@@ -548,7 +554,7 @@ fn judge_error(found: &Found, stated: &Stated, request: &Request, site: &Site<'_
             "log in to this network first",
         )),
         501 | 505 => place(""),
-        500..=599 => Verdict::Trouble { status, said },
+        402 | 408 | 425 | 429 | 500..=599 => Verdict::Trouble { status, said },
         _ if found.is_api => Verdict::Failed(unusable(
             site,
             format!("error {status}{said}"),

@@ -117,11 +117,10 @@ fn wrong(text: &str, error: &serde_json::Error) -> (String, usize) {
     // The parser stops at the first byte that it does not expect, or behind a sign.
     let token = |word: &str| {
         let from = at.saturating_sub(word.len());
-        let place = text.as_bytes()[from..]
+        let mut places = text.as_bytes()[from..]
             .windows(word.len())
             .take(word.len() + 1);
-        place
-            .into_iter()
+        places
             .position(|bytes| bytes == word.as_bytes())
             .map(|offset| from + offset)
     };
