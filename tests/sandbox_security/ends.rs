@@ -288,7 +288,7 @@ fn steps_share_what_they_may_use_and_nothing_else() {
     assert_eq!(fuel(&two), 2 * fuel(&one));
     // Fuel goes on from step to step.
     assert_eq!(run(2, 2 * fuel(&one)).code, 0);
-    let limit = 2 * fuel(&one) - 1;
+    let limit = fuel(&one) * 3 / 2;
     assert_fails(
         &world,
         &run(2, limit),

@@ -428,11 +428,11 @@ fn components_that_misuse_each_other_are_one_guest() {
       (func (export "take") (param i32 i32)))
     (core instance $i (instantiate $m))
     (func (export "take") (param "text" string)
-      (canon lift (core func $i "take") (memory $i "memory") (realloc (func $i "realloc")) {encoding})))
+      (canon lift (core func $i "take") (memory (core memory $i "memory")) (realloc (core func $i "realloc")) {encoding})))
   (instance $inner (instantiate $inner))
   (core module $memory (memory (export "memory") 1) (data (i32.const 0) "\ff\fe"))
   (core instance $memory (instantiate $memory))
-  (core func $take (canon lower (func $inner "take") (memory $memory "memory")))
+  (core func $take (canon lower (func $inner "take") (memory (core memory $memory "memory"))))
   (core module $outer
     (import "inner" "take" (func $take (param i32 i32)))
     (func (export "run") (result i32) (call $take (i32.const 0) (i32.const 2)) (i32.const 0)))

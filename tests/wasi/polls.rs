@@ -88,6 +88,9 @@ fn what_can_not_be_polled_is_an_error_as_in_plain_wasmtime() {
         "(call $on_clock (i32.const 1024) (i64.const 1) (i32.const 77) (i64.const 1) (i32.const 0)) (call $poll (i32.const 1))",
         // A kind of event that does not exist.
         "(call $on_stream (i32.const 1024) (i64.const 1) (i32.const 9) (i32.const 0)) (call $poll (i32.const 1))",
+        // More than one call may carry.
+        "(call $poll (i32.const -1))",
+        "(call $poll (i32.const 3000000))",
         // An instant that has passed.
         "(call $on_clock (i32.const 1024) (i64.const 1) (i32.const 1) (i64.const 0) (i32.const 1)) (call $poll (i32.const 1))",
         "(call $on_clock (i32.const 1024) (i64.const 1) (i32.const 0) (i64.const 5) (i32.const 1)) (call $poll (i32.const 1))",

@@ -166,7 +166,7 @@ impl Interface {
 pub const PREVIEW1: &str = "wasi_snapshot_preview1";
 
 /// What importing it permits, in plain words.
-pub const PREVIEW1_PERMITS: &str = "read its arguments, variables and input, write to two buffers, end itself; clocks and random numbers that are the same in every run; no files, no network";
+pub const PREVIEW1_PERMITS: &str = "use its descriptor's arguments and variables, three streams, fixed clocks and numbers; no files";
 
 /// The functions of preview 1 that reach for the network begin with this.
 const PREVIEW1_NETWORK: &str = "sock_";

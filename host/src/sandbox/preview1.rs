@@ -10,7 +10,7 @@
 use anyhow::Result;
 use coo_kernel::surface::PREVIEW1;
 use rand_chacha::rand_core::Rng as _;
-use wasmtime::{Caller, Engine, Extern, Linker};
+use wasmtime::{AsContextMut as _, Caller, Engine, Extern, Linker};
 use wasmtime_wasi::p1;
 use wasmtime_wasi::p1::types::{self, Errno, Event, Rights, Subscription, SubscriptionU};
 use wasmtime_wasi::p1::wasi_snapshot_preview1 as functions;
@@ -62,10 +62,9 @@ fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         "random_get",
         |mut caller: Caller<'_, Guest>, at: i32, length: i32| {
             let (guest, mut memory) = guest_and_memory(&mut caller)?;
-            let length = length.cast_unsigned();
-            guest.charge_bytes(u64::from(length))?;
-            let place = GuestPtr::<[u8]>::new((at.cast_unsigned(), length));
+            let place = GuestPtr::<[u8]>::new((at.cast_unsigned(), length.cast_unsigned()));
             if let Some(bytes) = memory.as_slice_mut(place)? {
+                guest.charge_bytes(bytes.len() as u64)?;
                 guest.rng.fill_bytes(bytes);
             }
             wasmtime::Result::Ok(Errno::Success as i32)
@@ -76,7 +75,12 @@ fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         "poll_oneoff",
         |mut caller: Caller<'_, Guest>, (asked, events, count, found): (i32, i32, i32, i32)| {
             Box::new(async move {
+                let bytes_max = caller.as_context_mut().hostcall_fuel();
                 let (guest, mut memory) = guest_and_memory(&mut caller)?;
+                if poll_bytes(count) > bytes_max as u64 {
+                    return Ok(Errno::Nomem as i32);
+                }
+                guest.charge_bytes(poll_bytes(count))?;
                 let asked = GuestPtr::new(asked.cast_unsigned());
                 let events = GuestPtr::new(events.cast_unsigned());
                 let polled = poll(guest, &mut memory, asked, events, count.cast_unsigned()).await;
@@ -102,6 +106,12 @@ fn guest_and_memory<'a>(
     Ok((guest, GuestMemory::Unshared(bytes)))
 }
 
+/// What a poll of so many reads and writes.
+fn poll_bytes(count: i32) -> u64 {
+    let bytes = Subscription::guest_size() + Event::guest_size();
+    u64::from(count.cast_unsigned()) * u64::from(bytes)
+}
+
 /// Everything that is ready now; if nothing is, time moves to the earliest instant. Answers what
 /// wasmtime-wasi answers, event by event.
 async fn poll(
@@ -114,9 +124,6 @@ async fn poll(
     if count == 0 {
         return Err(Errno::Inval.into());
     }
-    let bytes = u64::from(count) * u64::from(Subscription::guest_size() + Event::guest_size());
-    let charged = guest.charge_bytes(bytes);
-    charged.map_err(|stop| types::Error::trap(stop.into()))?;
     let mut instants = Vec::new();
     let (asked, events) = (asked.as_array(count), events.as_array(count));
     for subscription in asked.iter() {

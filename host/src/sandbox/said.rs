@@ -91,9 +91,9 @@ pub fn stop(error: wasmtime::Error, fuel_limit: u64) -> Stop {
     }
     match classify(said(&error, fuel_limit)) {
         Whose::Guest(failure) => Stop::Failed(failure),
-        Whose::Machine { reason } => Stop::Interrupted(anyhow::anyhow!(
-            "machine: can't run the guest: {reason}; 'coo resume' continues when the machine has what it needs"
-        )),
+        Whose::Machine { reason } => {
+            Stop::Interrupted(anyhow::anyhow!("machine: can't run the guest: {reason}"))
+        }
     }
 }
 
