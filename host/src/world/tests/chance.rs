@@ -31,10 +31,7 @@ fn numbers_of_rows_that_sqlite_draws_are_the_same_in_every_run() {
         "INSERT INTO r (v) VALUES ('b'), ('c')",
         "INSERT INTO r (v) VALUES ('d') RETURNING id",
         "SELECT last_insert_rowid()",
-        // More than the cache holds, so that some of it goes into the log on the way.
-        "INSERT INTO r (v) WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 3000) SELECT zeroblob(2000) FROM c",
-        "SELECT count(*), sum(id % 1000003) FROM r",
-        "SELECT id FROM r ORDER BY id LIMIT 40",
+        "SELECT id FROM r ORDER BY id",
     ];
     let first = shown(&lines, false);
     assert_eq!(shown(&lines, true), first);
