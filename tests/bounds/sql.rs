@@ -305,3 +305,18 @@ fn chance_is_the_same_in_every_run() {
     let again = world.coo(&["run", "sql.json"]);
     assert_eq!(again.code, 0, "{again:?}");
 }
+
+#[test]
+fn a_change_that_gives_rows_back_needs_the_tier_of_a_change() {
+    let world = world();
+    let steps = json!([{"id": "run", "input": "Q1 WITH a AS (SELECT 1) INSERT INTO t SELECT * FROM a RETURNING 1"}]);
+    let more = json!({"steps": steps, "scope": {"tier": 1}});
+    world.descriptor("tier.json", &json!({"file": "sql.wasm"}), &more);
+    let (ran, _) = bounded(&world, &["run", "tier.json"]);
+    assert!(
+        ran.stderr
+            .contains("governance error: db.execute, which needs tier 2"),
+        "{ran:?}"
+    );
+    assert_replays(&world, &mission_id(&ran));
+}
