@@ -365,18 +365,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_watchdog_that_is_dropped_or_paused_lets_the_process_live() {
+    fn a_watchdog_waits_for_the_end_of_the_time_or_of_the_watch() {
+        let watch = |end, has_ended| Watch {
+            state: Mutex::new(Watched { end, has_ended }),
+            changed: Condvar::new(),
+        };
         let over = Deadline::after(Duration::ZERO);
-        let watchdog = Watchdog::start(&over, "never said".to_owned());
-        assert_eq!(watchdog.pause(&over, || 7), 7);
-        let watch = Arc::clone(&watchdog.watch);
+        assert!(watch(Some(over), false).wait(), "the time is over");
+        assert!(!watch(Some(over), true).wait(), "nothing is watched");
+        assert!(!watch(None, true).wait());
+        let hour = Deadline::after(Duration::from_hours(1));
+        let watchdog = Watchdog::start(&hour, "never said".to_owned());
+        assert_eq!(watchdog.pause(&hour, || 7), 7);
+        let own = Arc::clone(&watchdog.watch);
         drop(watchdog);
-        assert!(!watch.wait());
-        watch.set(|state| {
-            state.has_ended = false;
-            state.end = Some(over);
-        });
-        assert!(watch.wait(), "the time is over");
+        assert!(!own.wait());
     }
 
     #[test]

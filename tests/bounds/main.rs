@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use coo::machine::Stopwatch;
 use serde_json::{Value, json};
-use support::{Ran, World, events, mission_id, ran};
+use support::{Ran, World, events, ran};
 
 /// Address space of the process, in KiB: 1 GiB, and what the engine reserves for a memory that
 /// may grow, of which nothing is used.
@@ -62,7 +62,7 @@ fn assert_replays(world: &World, id: &str) {
     assert!(replay.stdout.contains("IDENTICAL"), "{replay:?}");
     let file = format!("{id}.coorun");
     let _ = std::fs::remove_file(world.path().join(&file));
-    let exported = world.coo(&["export", id, &file]);
+    let exported = world.coo(&["export", id, "-o", &file]);
     assert_eq!(exported.code, 0, "{exported:?}");
     let (replay, _) = bounded(world, &["replay", &file]);
     assert_eq!(replay.code, 0, "{replay:?}");

@@ -103,18 +103,34 @@ fn the_world_and_its_log_are_bounded() {
     let lines = format!(
         "E1 CREATE TABLE t(b)\nE1 INSERT INTO t {COUNT} WHERE x<1000) SELECT zeroblob(6000000) FROM c"
     );
-    let world = assert_fails(
-        &lines,
-        &json!({"db_bytes": 100 << 20}),
-        "contract broken: the world may grow by 104857600 bytes in one run (limits.db_bytes)",
+    let world = world();
+    let answer = last_answer(&world, &lines, &json!({"db_bytes": 100 << 20}));
+    let said = answer["error"]["limit"].as_str().unwrap();
+    assert!(
+        said.starts_with("the world may grow by 104857600 bytes in one run (limits.db_bytes)"),
+        "{said}"
     );
+    for name in ["world.db", "world.db-wal", "coo.db-wal"] {
+        let bytes = std::fs::metadata(world.root().join(name)).unwrap().len();
+        assert!(bytes < 9 << 20, "{name}: {bytes}");
+    }
+    // One row at a time, the run goes with the row that is one too many, and so does the log.
+    let lines = "E1 CREATE TABLE r(b)\nE99 INSERT INTO r VALUES(zeroblob(6000000))";
+    let (ran, _) = run(&world, lines, &json!({"db_bytes": 100 << 20}));
+    let id = mission_id(&ran);
+    assert!(
+        ran.stderr
+            .contains("contract broken: the world may grow by 104857600 bytes"),
+        "{ran:?}"
+    );
+    assert_replays(&world, &id);
     for name in ["world.db", "world.db-wal", "coo.db-wal"] {
         let bytes = std::fs::metadata(world.root().join(name)).unwrap().len();
         assert!(bytes < 9 << 20, "{name}: {bytes}");
     }
     // The next mission is as if it had not been.
     let answer = last_answer(&world, "Q1 SELECT count(*) FROM sqlite_schema", &json!({}));
-    assert_eq!(answer["ok"]["rows"], json!([[0]]));
+    assert_eq!(answer["ok"]["rows"], json!([[1]]));
 }
 
 #[test]
@@ -220,11 +236,9 @@ fn what_recurses_in_the_database_has_a_stack_whatever_the_guest_has_used() {
     }
     lines.push("Q1 SELECT * FROM v400".to_owned());
     lines.push("E1 DELETE FROM f0".to_owned());
-    let (ran, _) = run(
-        &world,
-        &format!("D{depth}\n{}", lines.join("\n")),
-        &json!({}),
-    );
+    let input = format!("D{depth}\n{}", lines.join("\n"));
+    mission(&world, "deep.json", &input, &json!({}));
+    let (ran, _) = bounded(&world, &["run", "deep.json", "--timeout", "100"]);
     assert_eq!(
         (ran.code, ran.stdout.trim()),
         (0, lines.len().to_string().as_str()),
@@ -275,6 +289,8 @@ fn chance_is_the_same_in_every_run() {
         E3 INSERT INTO t(v) VALUES('b')\n\
         Q2 INSERT INTO t(v) VALUES('c') RETURNING id\n\
         Q1 SELECT id, v FROM t ORDER BY id\n\
+        E1 INSERT INTO t(v) WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM c LIMIT 3000) SELECT zeroblob(2000) FROM c\n\
+        Q1 SELECT sum(id % 1000003) FROM t\n\
         E1 CREATE TABLE n AS SELECT * FROM (SELECT 1 a, 2 a, 3 a, 4 a, 5 a, 6 a)\n\
         Q1 SELECT sql FROM sqlite_schema\n\
         Q1 SELECT last_insert_rowid(), changes(), total_changes()";
@@ -286,4 +302,19 @@ fn chance_is_the_same_in_every_run() {
     // What a change gave back is made once more, and equal, where the promise is kept late.
     let again = world.coo(&["run", "sql.json"]);
     assert_eq!(again.code, 0, "{again:?}");
+}
+
+#[test]
+fn a_change_that_gives_rows_back_needs_the_tier_of_a_change() {
+    let world = world();
+    let steps = json!([{"id": "run", "input": "Q1 WITH a AS (SELECT 1) INSERT INTO t SELECT * FROM a RETURNING 1"}]);
+    let more = json!({"steps": steps, "scope": {"tier": 1}});
+    world.descriptor("tier.json", &json!({"file": "sql.wasm"}), &more);
+    let (ran, _) = bounded(&world, &["run", "tier.json"]);
+    assert!(
+        ran.stderr
+            .contains("governance error: db.execute, which needs tier 2"),
+        "{ran:?}"
+    );
+    assert_replays(&world, &mission_id(&ran));
 }

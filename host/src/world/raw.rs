@@ -8,6 +8,7 @@
 )]
 
 use std::ffi::{CStr, c_char, c_int};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, ffi};
 
@@ -37,11 +38,17 @@ pub fn limit_heap(bytes: u64) {
 
 /// Random numbers that follow from a seed, for as long as the value lives. Afterwards `SQLite`
 /// goes on with the machine's: salts and names of files need numbers that nobody foresees.
-pub struct Seeded(());
+/// One at a time: the generator is the process's.
+pub struct Seeded {
+    _alone: MutexGuard<'static, ()>,
+}
+
+static ALONE: Mutex<()> = Mutex::new(());
 
 impl Seeded {
     /// Begins with `seed`.
     pub fn with(seed: u32) -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         // 0 means the machine's own chance.
         let seed = c_int::from_ne_bytes(seed.max(1).to_ne_bytes());
         let none: *mut ffi::sqlite3 = std::ptr::null_mut();
@@ -52,7 +59,7 @@ impl Seeded {
             ffi::sqlite3_test_control(ffi::SQLITE_TESTCTRL_PRNG_SAVE);
             ffi::sqlite3_test_control(ffi::SQLITE_TESTCTRL_PRNG_SEED, seed, none);
         }
-        Self(())
+        Self { _alone: alone }
     }
 }
 

@@ -223,6 +223,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         Kind::LlmRefused,
         Kind::DbQuery,
         Kind::DbExecute,
+        Kind::DbReturning,
         Kind::GatewayWrite,
         Kind::World,
     ];
