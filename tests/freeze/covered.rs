@@ -42,7 +42,7 @@ fn trigger(world: &World, name: &str) -> String {
 }
 
 /// Changes of tables that no trigger guards, and how they are named.
-const CHANGES: [(&str, &str); 21] = [
+const CHANGES: [(&str, &str); 20] = [
     ("table blobs of coo.db", "UPDATE blobs SET bytes = x'00'"),
     (
         "table blobs of coo.db",

@@ -211,7 +211,7 @@ fn a_component_that_is_given_another_can_not_hide_its_size() {
 #[test]
 fn components_in_components_end_at_a_depth() {
     let mut text = String::new();
-    for _ in 0..200 {
+    for _ in 0..90 {
         text = format!("(component {text})");
     }
     let wasm = wat::parse_str(text).unwrap();
@@ -481,10 +481,10 @@ fn processor_time_memory_and_real_time_are_bounded_and_each_says_so() {
             ],
         ),
         (
-            ("COO_COMPILE_MEMORY_MB", "300"),
+            ("COO_COMPILE_MEMORY_MB", "64"),
             vec!["run", "slow.wasm"],
             [
-                "compiling it: needs more than 300 MB of memory",
+                "compiling it: needs more than 64 MB of memory",
                 "COO_COMPILE_MEMORY_MB",
             ],
         ),
