@@ -252,3 +252,35 @@ fn stamp(metadata: &Metadata) -> [i64; 5] {
         metadata.ctime_nsec(),
     ]
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "makes files for itself")]
+mod tests {
+    use super::*;
+    use crate::amu0::Progress;
+
+    #[test]
+    fn what_vanishes_is_named_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tree");
+        std::fs::create_dir_all(path.join("a")).unwrap();
+        std::fs::write(path.join("a/file"), "x").unwrap();
+        let tree = Tree::open(&path, &folder.path().join("root")).unwrap();
+        let found = tree.scan().unwrap();
+        std::fs::remove_file(path.join("a/file")).unwrap();
+        let error = tree.read(found, |_, _| true, &Progress::new(None));
+        let error = format!("{:#}", error.unwrap_err());
+        assert!(
+            error.contains("a/file: vanished while the tree was read; let nobody write to it"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_long_path_is_shown_by_its_ends() {
+        assert_eq!(short("a/b"), "a/b");
+        let long = short(&format!("begin{}end", "x".repeat(5_000)));
+        assert!(long.starts_with("begin") && long.ends_with("end"));
+        assert!(long.chars().count() < 250);
+    }
+}
