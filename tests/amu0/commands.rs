@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::os::unix::net::UnixListener;
 
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
 use serde_json::{Value, json};
 
 use super::support::{Ran, World};
@@ -293,4 +295,54 @@ fn a_tree_that_changes_while_it_is_asked_about_stays() {
     );
     assert!(!child.wait().unwrap().success());
     assert_eq!(picture(&tree), before);
+}
+
+#[test]
+fn a_file_that_is_nearly_all_holes_stays_so() {
+    let world = World::new();
+    let tree = world.path().join("tree");
+    fs::create_dir(&tree).unwrap();
+    let file = fs::File::create(tree.join("disk.img")).unwrap();
+    file.set_len(256 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"in the middle", 100 << 20).unwrap();
+    let before = picture(&tree);
+    let ran = world.coo(&["amu0", "create", "--tree", "tree", "--name", "base"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let objects = world.root().join("amu0/objects");
+    let kept = world.root_files();
+    let kept = kept.keys().filter(|path| path.starts_with(&objects));
+    let on_disk: u64 = kept
+        .map(|path| fs::metadata(path).unwrap().blocks() * 512)
+        .sum();
+    assert!(on_disk < 4 << 20, "{on_disk}");
+    fs::write(tree.join("disk.img"), "").unwrap();
+    let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree", "--yes"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(picture(&tree), before);
+    let restored = fs::metadata(tree.join("disk.img")).unwrap();
+    assert!(restored.blocks() * 512 < 4 << 20, "{}", restored.blocks());
+}
+
+#[test]
+fn a_path_that_is_too_long_is_named_once_and_shortly() {
+    let world = World::new();
+    let name = "n".repeat(200);
+    let top = world.path().join("tree");
+    fs::create_dir(&top).unwrap();
+    // Deeper than any one path can say: folder by folder.
+    let mut folder = Dir::open_ambient_dir(&top, ambient_authority()).unwrap();
+    for _ in 0..21 {
+        folder.create_dir(&name).unwrap();
+        folder = folder.open_dir(&name).unwrap();
+    }
+    let ran = world.coo(&["amu0", "create", "--tree", "tree"]);
+    failed(
+        &ran,
+        "its path has more than 4095 bytes; shorten it, or move it out of the tree",
+    );
+    assert!(
+        ran.stderr.len() < 1_000,
+        "{} bytes: {ran:?}",
+        ran.stderr.len()
+    );
 }

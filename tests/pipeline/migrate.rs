@@ -164,7 +164,7 @@ fn sources_without_a_part_in_it_are_asked_about_and_entries_that_match_nothing_t
                 "from setuptools import setup\n\nfrom old.core import area\n",
             ),
             ("examples/square.py", "import os\n\nimport old.shapes\n"),
-            ("examples/other.py", "print 'old.core'\n"),
+            ("examples/other.py", "print 'older'\n"),
             ("tools/gone.py", "import old.shapes\n"),
         ] {
             world.file(&format!("repo/{name}"), content);
@@ -221,4 +221,244 @@ fn sources_without_a_part_in_it_are_asked_about_and_entries_that_match_nothing_t
     let files = plan["files"].as_array().unwrap();
     let found = files.iter().find(|file| file["path"] == "setup.py");
     assert_eq!(found.unwrap()["edits"][0]["now"], "new.core");
+}
+
+/// What is asked about: file, line and text of every question.
+fn asked(world: &World) -> Vec<String> {
+    let ran = world.coo(&["migrate", "plan", "repo", "--json"]);
+    let plan: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let files = plan["files"].as_array().unwrap().iter();
+    let questions = files.flat_map(|file| {
+        let questions = file["questions"].as_array().unwrap().iter();
+        questions.map(move |question| {
+            let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+            format!(
+                "{}:{}: {}: {}",
+                text(&file["path"]),
+                question["line"],
+                text(&question["kind"]),
+                text(&question["text"])
+            )
+        })
+    });
+    let questions: Vec<String> = questions.collect();
+    assert_eq!(ran.code, i32::from(!questions.is_empty()), "{ran:?}");
+    questions
+}
+
+/// A world whose package goes to `to`, with these files more.
+fn going_to(to: &str, more: &[(&str, &str)]) -> World {
+    world(|world| {
+        let config = config().replace("to = \"new\"", &format!("to = \"{to}\""));
+        world.file("repo/coo.toml", config);
+        for (path, content) in more {
+            world.file(&format!("repo/{path}"), content);
+        }
+    })
+}
+
+#[test]
+fn what_the_new_name_means_already_is_asked_about() {
+    for (to, more, expected) in [
+        (
+            "helpers",
+            &[("helpers.py", "def f(): ...\n")][..],
+            &["helpers.py:1: taken_name: helpers"][..],
+        ),
+        (
+            "lib/new",
+            &[("lib.py", "x = 1\n")],
+            &[
+                "lib.py:1: taken_name: lib",
+                "lib/__init__.py:1: no_package: lib/__init__.py",
+            ],
+        ),
+        (
+            "json",
+            &[("old/report.py", "import json\n")],
+            &[
+                "coo.toml:1: taken_name: json",
+                "old/report.py:1: taken_name: json",
+            ],
+        ),
+        (
+            "requests",
+            &[("checks/net.py", "from requests import get\n")],
+            &["checks/net.py:1: taken_name: requests"],
+        ),
+        (
+            "new",
+            &[("checks/new/__init__.py", "")],
+            &["checks/new/__init__.py:1: taken_name: new"],
+        ),
+        (
+            "far/new",
+            &[],
+            &["far/__init__.py:1: no_package: far/__init__.py"],
+        ),
+        ("far/new", &[("far/__init__.py", "")], &[]),
+        ("new", &[("newer.py", "import json\n")], &[]),
+    ] {
+        assert_eq!(asked(&going_to(to, more)), expected, "{to} {more:?}");
+    }
+    // Whoever says that it is meant goes on, and nobody else.
+    let world = going_to("helpers", &[("helpers.py", "")]);
+    let run = world.coo(&["migrate", "run", "repo"]);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("1 question open"), "{run:?}");
+    let answer = "leave = [{ file = 'helpers.py', text = 'helpers' }, ";
+    let config = fs::read_to_string(repo(&world).join("coo.toml")).unwrap();
+    world.file("repo/coo.toml", config.replace("leave = [", answer));
+    assert_eq!(asked(&world), [""; 0]);
+}
+
+#[test]
+fn gate_a_tells_a_module_that_has_the_new_name() {
+    let world = world(|_| {});
+    done(&world.coo(&["migrate", "run", "repo"]));
+    world.file("repo/new.py", "");
+    let ran = world.coo(&["gates", "repo", "--json"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.stdout
+            .contains("new.py: new is the module of this name"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn what_can_not_be_read_is_asked_about_and_what_python_reads_is_rewritten() {
+    let world = world(|world| {
+        for (path, content) in [
+            // As Python reads it, however far in it is.
+            (
+                "old/lazy.py",
+                "def f():\n    from old.core import (\narea,\n)\n    return area\n",
+            ),
+            // Outside of `imports`, nothing is passed over in silence.
+            ("setup.py", "import os\nprint 'old.core'\n"),
+            (
+                "tools/lazy.py",
+                "def f():\n    from old.core import (\narea)\n",
+            ),
+            ("tools/mixed.py", "if x:\n        import old\n\ty\n"),
+            ("tools/other.py", "print 'older'\n"),
+            ("bin/tool", "#!/usr/bin/env python3\nimport old.core\n"),
+            ("checks/model.pkl", "cold.core\nArea\np0\n."),
+            ("Makefile", "run:\n\tpython -m old\n"),
+        ] {
+            world.file(&format!("repo/{path}"), content);
+        }
+    });
+    assert_eq!(
+        asked(&world),
+        [
+            "bin/tool:2: outside_scope: old.core",
+            "checks/model.pkl:1: mention: old.core",
+            "setup.py:2: unfollowed: print 'old.core'",
+            "tools/lazy.py:2: outside_scope: old.core",
+            "tools/mixed.py:2: unfollowed: import old",
+        ]
+    );
+    let plan = world.coo(&["migrate", "plan", "repo"]);
+    assert!(
+        plan.stdout.contains("    2: old.core -> new.core\n"),
+        "{plan:?}"
+    );
+    assert!(
+        plan.stderr
+            .contains("[coo] Makefile:2: names the moved package: python -m old;"),
+        "{plan:?}"
+    );
+    // In the package itself it is refused, with its place.
+    for (content, place) in [
+        ("import old\nif x:\nold.f()\n", "line 3, column 1"),
+        ("import old\nx = 0777\n", "line 2, column 5"),
+        ("import old\nreturn old\n", "line 2, column 1"),
+    ] {
+        world.file("repo/old/broken.py", content);
+        let plan = world.coo(&["migrate", "plan", "repo"]);
+        assert_eq!((plan.code, plan.stdout.as_str()), (1, ""), "{plan:?}");
+        assert!(
+            plan.stderr
+                .contains(&format!("file old/broken.py: {place}: is no Python 3")),
+            "{plan:?}"
+        );
+    }
+}
+
+#[test]
+fn answers_are_about_a_place_and_each_needs_a_question() {
+    let world = world(|world| {
+        world.file(
+            "repo/checks/names.py",
+            "A = 'old.core'\nB = 'old.core'\nC = r'old\\.core'\nD = '\\told.core'\n",
+        );
+    });
+    let answers = |entries: &str| {
+        let config = config();
+        let (before, after) = config.split_once("[tests]").unwrap();
+        world.file(
+            "repo/coo.toml",
+            format!("{before}{entries}\n[tests]{after}"),
+        );
+    };
+    assert_eq!(
+        asked(&world),
+        [
+            "checks/names.py:1: string: 'old.core'",
+            "checks/names.py:2: string: 'old.core'",
+            "checks/names.py:3: string: r'old\\.core'",
+            "checks/names.py:4: string: '\\told.core'",
+        ]
+    );
+    let entry = |line: usize, text: &str, with: &str| {
+        format!(
+            "[[migrate.replace]]\nfile = \"checks/names.py\"\nline = {line}\ntext = '''{text}'''\nwith = '''{with}'''\n"
+        )
+    };
+    let all = [
+        entry(1, "'old.core'", "'new.core'"),
+        "[[migrate.leave]]\nfile = \"checks/names.py\"\nline = 2\ntext = \"'old.core'\"\n"
+            .to_owned(),
+        entry(3, "r'old\\.core'", "r'new\\.core'"),
+        entry(4, "'\\told.core'", "'\\tnew.core'"),
+    ];
+    let leave = "leave = [{ file = \"old/deep/data.txt\", text = \"old.core stays here\" }]";
+    let inline = config();
+    assert!(inline.contains(leave));
+    // A list in one form and entries in another would be the same key twice.
+    let answers = |entries: &str| {
+        answers(entries);
+        let text = fs::read_to_string(repo(&world).join("coo.toml")).unwrap();
+        let more =
+            "[[migrate.leave]]\nfile = \"old/deep/data.txt\"\ntext = \"old.core stays here\"\n";
+        let text = text
+            .replace(leave, "")
+            .replace("[tests]", &format!("{more}[tests]"));
+        world.file("repo/coo.toml", text);
+    };
+    answers(&all.concat());
+    assert_eq!(asked(&world), [""; 0]);
+    done(&world.coo(&["migrate", "run", "repo"]));
+    assert_eq!(
+        fs::read_to_string(repo(&world).join("checks/names.py")).unwrap(),
+        "A = 'new.core'\nB = 'old.core'\nC = r'new\\.core'\nD = '\\tnew.core'\n"
+    );
+    // An answer that nothing asks for is a mistake.
+    let world = going_to("new", &[("checks/names.py", "A = 'old.core'\n")]);
+    let config = fs::read_to_string(repo(&world).join("coo.toml")).unwrap();
+    let config = config.replace(
+        "[tests]",
+        &format!("{}[tests]", entry(7, "'old.core'", "x")),
+    );
+    world.file("repo/coo.toml", config);
+    let plan = world.coo(&["migrate", "plan", "repo"]);
+    assert_eq!((plan.code, plan.stdout.as_str()), (1, ""), "{plan:?}");
+    assert!(
+        plan.stderr.contains(
+            "[migrate] replace: nothing is asked about ''old.core'' in checks/names.py, line 7; correct the entry, or take it out"
+        ),
+        "{plan:?}"
+    );
 }

@@ -288,7 +288,7 @@ mod tests {
         }
         assert_eq!(
             told(Bound::Resources),
-            "limit hit: resources 2 wanted, limit 1; this limit is fixed; have the mission hold fewer at a time"
+            "limit hit: 2 open streams and pollables wanted, limit 1, which is the same for every mission; drop those no longer needed"
         );
     }
 

@@ -7,7 +7,7 @@ use coo_kernel::baseline::{Entry, Manifest, Node, TreePath};
 use coo_kernel::digest::Digest;
 use rayon::prelude::*;
 
-use super::look::{Scanned, files_of, listed};
+use super::look::{Scanned, files_of, listed, vanished};
 use super::objects::{Added, Batch};
 use super::progress::Progress;
 use super::scan::{Folders, Tree};
@@ -147,9 +147,10 @@ fn keep(
             let path = &entry.path;
             if let Node::File { sha256, size, .. } = &mut entry.node {
                 let shown = || format!("file {}", tree.shown(path));
-                let folder = folders.of(&tree.dir, path).with_context(shown)?;
-                let mut file =
-                    disk::open_file(folder, disk::name(path.name())).with_context(shown)?;
+                let opened = folders
+                    .of(&tree.dir, path)
+                    .and_then(|folder| disk::open_file(folder, disk::name(path.name())));
+                let mut file = opened.map_err(vanished).with_context(shown)?;
                 (*sha256, *size) = batch.add(&mut file, progress).with_context(shown)?;
                 progress.step();
             }

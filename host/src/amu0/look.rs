@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, bail};
-use cap_std::fs::{Dir, FileType, FileTypeExt as _, Metadata, MetadataExt as _};
-use coo_kernel::baseline::{Entry, Mode, NOT_READ, Node, TreePath};
+use cap_std::fs::{Dir, DirEntry, FileType, FileTypeExt as _, Metadata, MetadataExt as _};
+use coo_kernel::baseline::{Entry, Mode, NOT_READ, Node, Refused, TreePath};
 use rayon::prelude::*;
 
 use super::disk;
@@ -95,7 +95,7 @@ impl Tree {
     ) -> Result<std::io::Result<Vec<Scanned>>> {
         let folder = folder.map(|folder| &folder.entry.path);
         let shown = || match folder {
-            Some(path) => format!("folder {}: can't be read", self.shown(path)),
+            Some(path) => format!("folder {}: can't be read", short(&self.shown(path))),
             None => format!("tree {}: can't be read", self.path.display()),
         };
         let read = || -> std::io::Result<_> {
@@ -108,10 +108,11 @@ impl Tree {
                     Some(folder) => [folder.bytes(), &name].join(&b'/'),
                     None => name,
                 };
-                let path = TreePath::new(path).map_err(std::io::Error::other)?;
+                let path = TreePath::new(path).map_err(|error| unkept(&entry, &error))?;
                 if self.has(&path) {
-                    let metadata = entry.metadata()?;
-                    let node = node(&dir, &metadata, &path)?;
+                    let gone = |error| gone(&entry, error);
+                    let metadata = entry.metadata().map_err(gone)?;
+                    let node = node(&dir, &metadata, &path).map_err(gone)?;
                     let stamp = stamp(&metadata);
                     let entry = Entry { path, node };
                     inside.push((Scanned { entry, stamp }, metadata.dev()));
@@ -123,7 +124,7 @@ impl Tree {
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 return Ok(Err(error));
             }
-            inside => inside.with_context(shown)?,
+            inside => inside.map_err(vanished).with_context(shown)?,
         };
         if let Some((other, _)) = inside.iter().find(|(_, own)| *own != device) {
             bail!(
@@ -133,6 +134,50 @@ impl Tree {
         }
         Ok(Ok(inside.into_iter().map(|(found, _)| found).collect()))
     }
+}
+
+/// What is said where something is not there any more that was there just now.
+pub(super) fn vanished(error: std::io::Error) -> std::io::Error {
+    if error.kind() != std::io::ErrorKind::NotFound || error.raw_os_error().is_none() {
+        return error;
+    }
+    std::io::Error::new(
+        error.kind(),
+        "vanished while the tree was read; let nobody write to it meanwhile and try again",
+    )
+}
+
+/// The same of an entry of a folder that is named already.
+fn gone(entry: &DirEntry, error: std::io::Error) -> std::io::Error {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return error;
+    }
+    let name = entry.file_name().display().to_string();
+    std::io::Error::new(error.kind(), format!("'{name}' {}", vanished(error)))
+}
+
+/// What is said of an entry whose path can't be kept, of a folder that is named already.
+fn unkept(entry: &DirEntry, refused: &Refused) -> std::io::Error {
+    let why = match refused {
+        Refused::Path { why, .. } => (*why).to_owned(),
+        other => other.to_string(),
+    };
+    let name = entry.file_name().display().to_string();
+    std::io::Error::other(format!(
+        "'{}': its path {why}; shorten it, or move it out of the tree",
+        name.escape_debug()
+    ))
+}
+
+/// A path for people: of a very long one the beginning and the end.
+fn short(shown: &str) -> String {
+    let count = shown.chars().count();
+    if count <= 2 * SHOWN_CHARACTERS {
+        return shown.to_owned();
+    }
+    let begins: String = shown.chars().take(SHOWN_CHARACTERS).collect();
+    let ends: String = shown.chars().skip(count - SHOWN_CHARACTERS).collect();
+    format!("{begins}…{ends}")
 }
 
 /// How many files there are, and how many bytes in those of them that are read.
@@ -152,6 +197,8 @@ pub(super) fn files_of(
     (files, bytes)
 }
 
+/// Of a long path so many characters are shown at each end.
+const SHOWN_CHARACTERS: usize = 100;
 /// So many offending entries are named; more are counted.
 const NAMED_MAX: usize = 20;
 
@@ -204,4 +251,36 @@ fn stamp(metadata: &Metadata) -> [i64; 5] {
         metadata.ctime(),
         metadata.ctime_nsec(),
     ]
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "makes files for itself")]
+mod tests {
+    use super::*;
+    use crate::amu0::Progress;
+
+    #[test]
+    fn what_vanishes_is_named_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tree");
+        std::fs::create_dir_all(path.join("a")).unwrap();
+        std::fs::write(path.join("a/file"), "x").unwrap();
+        let tree = Tree::open(&path, &folder.path().join("root")).unwrap();
+        let found = tree.scan().unwrap();
+        std::fs::remove_file(path.join("a/file")).unwrap();
+        let error = tree.read(found, |_, _| true, &Progress::new(None));
+        let error = format!("{:#}", error.unwrap_err());
+        assert!(
+            error.contains("a/file: vanished while the tree was read; let nobody write to it"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_long_path_is_shown_by_its_ends() {
+        assert_eq!(short("a/b"), "a/b");
+        let long = short(&format!("begin{}end", "x".repeat(5_000)));
+        assert!(long.starts_with("begin") && long.ends_with("end"));
+        assert!(long.chars().count() < 250);
+    }
 }

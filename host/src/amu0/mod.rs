@@ -21,6 +21,7 @@ mod promote;
 mod restore;
 pub mod rollback;
 mod scan;
+mod sparse;
 mod stage;
 mod staged;
 mod state;

@@ -12,6 +12,7 @@ use cap_std::fs::Dir;
 use coo_kernel::digest::Digest;
 use coo_kernel::layout;
 
+use super::sparse::Sparse;
 use super::{FOLDER, Progress, disk};
 use crate::fault;
 use crate::hashing;
@@ -162,11 +163,14 @@ impl<'a> Batch<'a> {
     }
 
     fn write(&self, known: (Digest, u64), content: &mut impl io::Read) -> Result<()> {
-        let written = (|| {
+        let written = (|| -> io::Result<_> {
             fault::point("object.create")?;
             let mut file = disk::create_file(&self.waiting, temporary(&known.0).as_ref())?;
             fault::point("object.write")?;
-            hashing::copy(content, &mut file)
+            let mut sparse = Sparse::new(&mut file);
+            let written = hashing::copy(content, &mut sparse)?;
+            sparse.finish()?;
+            Ok(written)
         })();
         let written = written
             .with_context(|| format!("{}: can't be written", self.objects.shown(&known.0)))?;

@@ -16,7 +16,7 @@ use coo_kernel::repository::scope::Scope;
 use rayon::prelude::*;
 
 use super::disk;
-use super::look::{Scanned, files_of};
+use super::look::{Scanned, files_of, vanished};
 use super::progress::Progress;
 use crate::hashing;
 use crate::state_root::StateRoot;
@@ -159,6 +159,7 @@ impl Tree {
                     if is_read(&entry.path, *size) {
                         *sha256 = self
                             .digest(folders, &entry.path, progress)
+                            .map_err(vanished)
                             .with_context(|| format!("file {}", self.shown(&entry.path)))?;
                     }
                     progress.step();

@@ -22,6 +22,7 @@ use super::disk;
 use super::objects::Objects;
 use super::progress::Progress;
 use super::scan::Folders;
+use super::sparse::Sparse;
 use crate::fault;
 use crate::hashing;
 use crate::state_root::read_bounded;
@@ -332,7 +333,9 @@ fn copy_files(
                 fault::point("stage.file")?;
                 let mut file = disk::create_file(folder, disk::name(coming.at.name()))?;
                 fault::point("stage.write")?;
-                let copied = hashing::copy(&mut object, &mut file)?;
+                let mut sparse = Sparse::new(&mut file);
+                let copied = hashing::copy(&mut object, &mut sparse)?;
+                sparse.finish()?;
                 disk::set_mode(&file, *mode)?;
                 Ok(copied)
             };

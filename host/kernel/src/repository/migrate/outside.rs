@@ -53,7 +53,7 @@ impl Migration<'_> {
             return self.asked(path, question);
         }
         let notes = unsure.first().map(|question| {
-            let (line, text) = (question.line, &question.text);
+            let (line, text) = (question.line, question.text.replace(char::is_control, " "));
             format!(
                 "{path}:{line}: {text} may name the moved package; if it does, name {path} in [migrate] imports"
             )
@@ -89,7 +89,7 @@ impl Migration<'_> {
             format!(
                 "{path}:{}: names the moved package: {}; if that is to follow, name {path} in [migrate] mentions or questions",
                 question.line,
-                question.text.escape_debug()
+                question.text.replace(char::is_control, " ")
             )
         });
         Planned {

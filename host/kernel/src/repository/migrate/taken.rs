@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::after::source_of;
-use super::{Migration, Planned};
+use super::{Migration, Planned, ending, is_python};
 use crate::python::{Answer, Kind, ModulePath, Question};
 use crate::repository::config::FILE;
 
@@ -286,7 +286,7 @@ impl Migration<'_> {
     pub fn taken(&self, there: &[String]) -> Vec<Taken> {
         let to = self.moved.to.components();
         let mut taken = Vec::new();
-        for path in there.iter().filter(|path| !path.ends_with(".pyi")) {
+        for path in there.iter().filter(|path| ending(path) != Some("pyi")) {
             let source = source_of(path);
             let Some((module, is_package)) = self.module(&source) else {
                 continue;
@@ -323,7 +323,7 @@ impl Migration<'_> {
             .filter_map(|path| path.strip_suffix("/__init__.py"))
             .collect();
         let mut found = BTreeSet::new();
-        for path in there.iter().filter(|path| path.ends_with(".py")) {
+        for path in there.iter().filter(|path| ending(path) == Some("py")) {
             if self.becomes(path).is_some() || self.is_in_new(path) {
                 continue;
             }
@@ -377,10 +377,7 @@ impl Migration<'_> {
 
     /// A package that is there already, and would be one with the moved one.
     fn merged(&self, there: &[String]) -> Option<Taken> {
-        let is_module = |path: &&String| {
-            let source = source_of(path);
-            self.is_in_new(path) && (source.ends_with(".py") || source.ends_with(".pyi"))
-        };
+        let is_module = |path: &&String| self.is_in_new(path) && is_python(&source_of(path));
         let path = there.iter().find(is_module)?;
         let why = "is in a package of the new name already, which would be one with the moved one";
         let name = question(Kind::TakenName, 1, &self.moved.to.to_string(), why);
