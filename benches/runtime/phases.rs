@@ -9,7 +9,7 @@ use coo::engine;
 use coo::llm::Freshness;
 use coo::prepare::Source;
 use coo::run::{Options, Settled, Stage};
-use coo::sandbox::linker;
+use coo::sandbox::Linked;
 use coo::session::Session;
 use coo::tape::Tape;
 use coo_kernel::mission::Status;
@@ -26,11 +26,10 @@ pub fn time_run(root: &Path) -> Result<()> {
     // What `Stage::set` does, taken apart; then that itself, whose time is not counted.
     let sandbox = engine::build(source.descriptor.engine)?;
     phases.lap("engine");
-    let component = code_cache::load(&session.root, &session.store, &sandbox, &source.module)?
+    let code = code_cache::load(&session.root, &session.store, &sandbox, &source.module)?
         .context("no compiled code in the cache")?;
     phases.lap("code");
-    let linked = linker(&sandbox.engine)?.instantiate_pre(&component);
-    linked.map_err(anyhow::Error::from)?;
+    Linked::new(&sandbox.engine, &code)?;
     phases.lap("link");
     let options = Options {
         freshness: Freshness::Frozen,
