@@ -9,7 +9,7 @@ use coo::engine;
 use coo::llm::Freshness;
 use coo::prepare::Source;
 use coo::run::{Options, Settled, Stage};
-use coo::sandbox::linker;
+use coo::sandbox::Linked;
 use coo::session::Session;
 use coo::tape::Tape;
 use coo_kernel::mission::Status;
@@ -28,12 +28,11 @@ pub fn time_run(root: &Path) -> Result<()> {
     phases.lap("engine");
     let name = code_cache::Name::of(&sandbox, &source.module);
     let code = CodeCache::of_user().load(&name);
-    let component = code
+    let code = code
         .context("no compiled code in the cache")?
-        .component(&sandbox)?;
+        .loaded(&sandbox)?;
     phases.lap("code");
-    let linked = linker(&sandbox.engine)?.instantiate_pre(&component);
-    linked.map_err(anyhow::Error::from)?;
+    Linked::new(&sandbox.engine, &code)?;
     phases.lap("link");
     let options = Options {
         freshness: Freshness::Frozen,

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
+use coo::admission::Admitted;
 use coo::prepare::Source;
 use coo::{admission, bundle};
 
@@ -36,7 +37,10 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     let input = folder.join("input");
     let log = folder.join("log");
     let source = Source::bundled("demo")?;
-    let admitted = admission::examine(&source.wasm)?.admit()?;
+    let Admitted::Component(admitted) = admission::examine(&source.wasm)?.admit(&source.wasm)?
+    else {
+        bail!("the demo is a mission, and so a component");
+    };
     std::fs::write(&component, &admitted)?;
     std::fs::write(&code, bare::engine()?.precompile_component(&admitted)?)?;
     std::fs::write(&input, source.descriptor.steps[0].input_text()?)?;

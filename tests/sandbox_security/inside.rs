@@ -161,3 +161,86 @@ fn standard_input_is_what_was_given() {
     // What is piped in without being asked for stays outside.
     assert_eq!(world.coo_with_input(&["run", "cat.wasm"], b"").stdout, "");
 }
+
+/// A component whose `run` is `body`, over clocks and polls; it exits with what `body` leaves.
+fn sleeper(body: &str) -> String {
+    format!(
+        r#"(component
+             (import "wasi:io/poll@0.2.0" (instance $poll
+               (export "pollable" (type $p (sub resource)))
+               (export "[method]pollable.ready" (func (param "self" (borrow $p)) (result bool)))
+               (export "[method]pollable.block" (func (param "self" (borrow $p))))
+               (export "poll" (func (param "in" (list (borrow $p))) (result (list u32))))))
+             (alias export $poll "pollable" (type $p))
+             (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
+               (alias outer 1 $p (type $outer))
+               (export "pollable" (type $pollable (eq $outer)))
+               (export "now" (func (result u64)))
+               (export "subscribe-instant" (func (param "when" u64) (result (own $pollable))))
+               (export "subscribe-duration" (func (param "when" u64) (result (own $pollable))))))
+             (core module $memory (memory (export "memory") 1)
+               (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))
+             (core instance $memory (instantiate $memory))
+             (core func $ready (canon lower (func $poll "[method]pollable.ready")))
+             (core func $block (canon lower (func $poll "[method]pollable.block")))
+             (core func $poll (canon lower (func $poll "poll")
+               (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+             (core func $now (canon lower (func $clock "now")))
+             (core func $until (canon lower (func $clock "subscribe-instant")))
+             (core func $for (canon lower (func $clock "subscribe-duration")))
+             (core module $m
+               (import "host" "memory" (memory 1))
+               (import "host" "ready" (func $ready (param i32) (result i32)))
+               (import "host" "block" (func $block (param i32)))
+               (import "host" "poll" (func $poll (param i32 i32 i32)))
+               (import "host" "now" (func $now (result i64)))
+               (import "host" "until" (func $until (param i64) (result i32)))
+               (import "host" "for" (func $for (param i64) (result i32)))
+               (func $is (param $time i64) (if (i64.ne (call $now) (local.get $time)) (then unreachable)))
+               (func $compute (local $i i32)
+                 (loop $l (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 5000000)))))
+               (func (export "run") (result i32) {body} (i32.const 0)))
+             (core instance $i (instantiate $m (with "host" (instance
+               (export "memory" (memory $memory "memory"))
+               (export "ready" (func $ready)) (export "block" (func $block))
+               (export "poll" (func $poll)) (export "now" (func $now))
+               (export "until" (func $until)) (export "for" (func $for))))))
+             (func $run (result (result)) (canon lift (core func $i "run")))
+             (instance $e (export "run" (func $run)))
+             (export "wasi:cli/run@0.2.0" (instance $e)))"#
+    )
+}
+
+#[test]
+fn a_components_time_moves_by_exactly_what_was_slept() {
+    for body in [
+        // One after the other.
+        "(call $is (i64.const 1))
+         (call $block (call $for (i64.const 1))) (call $is (i64.const 2))
+         (call $block (call $until (i64.const 1500))) (call $is (i64.const 1500))
+         (call $block (call $until (i64.const 7))) (call $is (i64.const 1500))
+         (call $block (call $for (i64.const 31536000000000000))) (call $is (i64.const 31536000000001500))
+         (call $block (call $for (i64.const -1))) (call $is (i64.const -1))
+         (call $block (call $for (i64.const -1))) (call $is (i64.const -1))",
+        // Of several at once, the shortest.
+        "(i32.store (i32.const 0) (call $for (i64.const 1700)))
+         (i32.store (i32.const 4) (call $for (i64.const 1200)))
+         (call $poll (i32.const 0) (i32.const 2) (i32.const 64))
+         (call $is (i64.const 1201))
+         (if (i32.ne (i32.load (i32.const 68)) (i32.const 1)) (then unreachable))
+         (if (i32.ne (i32.load (i32.load (i32.const 64))) (i32.const 1)) (then unreachable))
+         (if (call $ready (i32.load (i32.const 0))) (then unreachable))
+         (if (i32.eqz (call $ready (i32.load (i32.const 4)))) (then unreachable))",
+        // To ask whether it is over is not to wait, however long the guest then computes.
+        "(if (call $ready (call $for (i64.const 5))) (then unreachable))
+         (call $compute) (call $is (i64.const 1))
+         (call $block (call $for (i64.const 100))) (call $is (i64.const 101))",
+    ] {
+        let world = World::new();
+        world.wasm("sleeper.wasm", &sleeper(body));
+        let ran = world.coo(&["run", "sleeper.wasm"]);
+        assert_eq!(ran.code, 0, "{body}: {ran:?}");
+        let replay = world.coo(&["replay", "MISSION-000001"]);
+        assert_eq!(replay.code, 0, "{replay:?}");
+    }
+}

@@ -3,7 +3,7 @@
 //! that lies, results that are none. Each end is the guest's own, on record, and replays.
 
 use super::assert_fails;
-use super::support::{World, mission_id};
+use super::support::World;
 
 /// A mission around `body`, the fields of its core module; `realloc` is the body of its
 /// allocator, `encoding` that of its texts, `returned` what `run` gives back.
@@ -402,48 +402,4 @@ fn more_than_one_call_may_carry_is_the_guests_contract() {
         &guest,
         "contract broken: too much data is being copied between the host and the guest",
     );
-}
-
-#[test]
-fn components_that_misuse_each_other_are_one_guest() {
-    // The inner one takes text, the outer one hands over bytes that are none.
-    let world = World::new();
-    for (encoding, reason) in [
-        (
-            "string-encoding=utf16",
-            "contract broken: invalid utf8 encoding",
-        ),
-        (
-            "string-encoding=utf8",
-            "contract broken: invalid utf8 encoding",
-        ),
-    ] {
-        world.wasm(
-            "pair.wasm",
-            &format!(
-                r#"(component
-  (component $inner
-    (core module $m (memory (export "memory") 1)
-      (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
-      (func (export "take") (param i32 i32)))
-    (core instance $i (instantiate $m))
-    (func (export "take") (param "text" string)
-      (canon lift (core func $i "take") (memory (core memory $i "memory")) (realloc (core func $i "realloc")) {encoding})))
-  (instance $inner (instantiate $inner))
-  (core module $memory (memory (export "memory") 1) (data (i32.const 0) "\ff\fe"))
-  (core instance $memory (instantiate $memory))
-  (core func $take (canon lower (func $inner "take") (memory (core memory $memory "memory"))))
-  (core module $outer
-    (import "inner" "take" (func $take (param i32 i32)))
-    (func (export "run") (result i32) (call $take (i32.const 0) (i32.const 2)) (i32.const 0)))
-  (core instance $outer (instantiate $outer (with "inner" (instance (export "take" (func $take))))))
-  (func $run (result (result)) (canon lift (core func $outer "run")))
-  (instance $e (export "run" (func $run)))
-  (export "wasi:cli/run@0.2.0" (instance $e)))"#
-            ),
-        );
-        let ran = world.coo(&["run", "pair.wasm"]);
-        assert!(ran.stderr.contains(reason), "{encoding}: {ran:?}");
-        assert_eq!(world.coo(&["replay", &mission_id(&ran)]).code, 0);
-    }
 }

@@ -215,7 +215,7 @@ mod tests {
     fn every_function_that_is_admitted_is_linked_with_its_type() {
         let sandbox =
             crate::engine::build(coo_kernel::descriptor::EngineSettings::default()).unwrap();
-        let linker = super::linker(&sandbox.engine).unwrap();
+        let linker = linker(&sandbox.engine).unwrap();
         let known = crate::admission::preview1_functions().unwrap();
         assert!(known.len() > 40);
         for (name, ty) in known {

@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn misuse_by_type_and_by_text_is_the_guests() {
-        let utf8 = std::str::from_utf8(b"\xff").unwrap_err();
+        let utf8 = String::from_utf8(vec![0xff]).unwrap_err().utf8_error();
         for error in [
             wasmtime::Error::from(utf8),
             GuestError::PtrOverflow.into(),
