@@ -140,8 +140,11 @@ fn is_the_same_end(end: &End, ran: &Ran) -> bool {
             let wanted = format!("guest exited with status {status}");
             (ran.code, reason) == (Some(1), Some(&wanted))
         }
+        // What WASI itself ends, and not an instruction, breaks its contract.
         End::Stopped(_) => {
-            ran.code == Some(1) && reason.is_some_and(|reason| reason.starts_with("trap: "))
+            let ended = ["trap: ", "contract broken: "];
+            ran.code == Some(1)
+                && reason.is_some_and(|reason| ended.iter().any(|it| reason.starts_with(it)))
         }
     }
 }
