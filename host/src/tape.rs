@@ -29,9 +29,9 @@ use serde_json::value::RawValue;
 use crate::live::Live;
 use crate::llm::Answered;
 use crate::machine::{self, Deadline};
+use crate::secrets;
 use crate::stop::Stop;
 use crate::store::{Durability, EventFacts, Store};
-use crate::secrets;
 
 /// See the module.
 pub struct Tape {

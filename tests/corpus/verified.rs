@@ -20,7 +20,7 @@ use coo::session::Session;
 use coo::store::{Facts, NewMission};
 use coo::tape::{Recorder, Tape};
 use coo::world::World;
-use coo::{admission, bundle, history};
+use coo::{bundle, compiler, history};
 use coo_kernel::authority::{Governance, Policy};
 use coo_kernel::descriptor::{Descriptor, EngineSettings};
 use coo_kernel::digest::Digest;
@@ -193,10 +193,10 @@ fn run(source: &Source, program: &Program) -> Outcome {
         .or_else(|_| TempDir::new())
         .unwrap();
     let session = Session::for_writing(&folder.path().join("root"), |_| {}).unwrap();
+    let config = session.config().unwrap().clone();
     let Session {
         root,
         mut store,
-        config,
         surroundings,
         ..
     } = session;

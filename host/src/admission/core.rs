@@ -196,7 +196,9 @@ impl Core {
                 ));
             }
         }
-        Ok(Entry::Program(entries.into_iter().map(str::to_owned).collect()))
+        Ok(Entry::Program(
+            entries.into_iter().map(str::to_owned).collect(),
+        ))
     }
 }
 

@@ -54,7 +54,9 @@ pub fn guest_stderr(content: &[u8]) {
 
 /// To standard error, without any API key. Where it is closed or full there is nobody to tell.
 fn aside(text: &str) {
-    let _ = std::io::stderr().lock().write_all(redacted(text).as_bytes());
+    let _ = std::io::stderr()
+        .lock()
+        .write_all(redacted(text).as_bytes());
 }
 
 /// Asks on standard error, and gives one line of standard input. What can't be read is no answer.

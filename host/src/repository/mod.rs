@@ -9,7 +9,7 @@ pub mod migrate;
 mod scan;
 mod test_run;
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};

@@ -11,6 +11,10 @@ use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
+use super::Repository;
+use crate::outside::{self, Bounds, End, Outputs};
+use crate::temporary::TemporaryFolder;
+use crate::{input_file, machine};
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::baseline::text_of;
 use coo_kernel::canonical;
@@ -19,10 +23,6 @@ use coo_kernel::repository::config::Tests;
 use coo_kernel::repository::test_results::{
     BYTES_MAX as REPORT_BYTES_MAX, Counts, TestResults, closing_lines, junit,
 };
-use super::Repository;
-use crate::outside::{self, Bounds, End, Outputs};
-use crate::temporary::TemporaryFolder;
-use crate::{input_file, machine};
 
 /// What every test command gets, unless `[tests]` says otherwise.
 const FIXED: [(&str, &str); 4] = [
