@@ -4,6 +4,7 @@
 
 mod support;
 
+use coo_kernel::digest::Digest;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use support::model_server::{ModelServer, Response, Step};
@@ -179,10 +180,9 @@ fn another_engine_is_refused() {
     let (world, _server) = interrupted(vec![first, refusal()]);
     world
         .database("coo.db")
-        .execute_batch(
-            "UPDATE missions SET facts = json_set(facts, '$.engine_sha256', \
-             '0000000000000000000000000000000000000000000000000000000000000000', \
-             '$.engine', 'wasmtime=1.0.0')",
+        .execute(
+            "UPDATE missions SET facts = json_set(facts, '$.engine_sha256', ?1, '$.engine', ?2)",
+            [&Digest::of("wasmtime=1.0.0").to_string(), "wasmtime=1.0.0"],
         )
         .unwrap();
     let (ran, requests) = resume(&world, &[], vec![second]);

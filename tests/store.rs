@@ -1,5 +1,5 @@
 //! `coo.db` beside other processes and at its bounds: large journals in little memory, locks that
-//! stay where SQLite put them, files that are links, formats of other builds, the last number of
+//! stay where `SQLite` put them, files that are links, formats of other builds, the last number of
 //! a mission, a log that one mission made large, and what a record says of its engine.
 
 mod support;
@@ -407,7 +407,7 @@ fn a_new_folder_has_its_name_for_good() {
                 continue;
             };
             // Runs of a verification have roots of their own, which go with it.
-            let inside = path.strip_prefix(&root).map(|inside| inside.to_owned());
+            let inside = path.strip_prefix(&root).map(ToOwned::to_owned);
             if inside
                 .is_ok_and(|inside| inside.components().count() > 2 && inside.starts_with("verify"))
             {

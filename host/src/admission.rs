@@ -167,14 +167,12 @@ impl Report {
 
 /// Examines `wasm`. An error means that it can't even be read as WebAssembly.
 pub fn examine(wasm: &[u8]) -> Result<Report> {
-    let encoding = match Parser::new(0).parse(wasm, true) {
-        Ok(wasmparser::Chunk::Parsed {
-            payload: Payload::Version { encoding, .. },
-            ..
-        }) => encoding,
-        _ => {
-            bail!("not a WebAssembly binary; compile for wasm32-wasip1 or give a component")
-        }
+    let Ok(wasmparser::Chunk::Parsed {
+        payload: Payload::Version { encoding, .. },
+        ..
+    }) = Parser::new(0).parse(wasm, true)
+    else {
+        bail!("not a WebAssembly binary; compile for wasm32-wasip1 or give a component")
     };
     let counted = structure::count(wasm).context("refused")?;
     let types = match Validator::new_with_features(FEATURES).validate_all(wasm) {

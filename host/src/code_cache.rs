@@ -132,7 +132,7 @@ pub struct Name {
     engine: Digest,
 }
 
-/// What admission judges by and adapts with. CompiledCode that another edition admitted is not run.
+/// What admission judges by and adapts with. Code that another edition admitted is not run.
 static EDITION: LazyLock<Digest> = LazyLock::new(|| {
     let bounds = format!("{:?}", structure::BOUNDS);
     let mut parts: Vec<&[u8]> = vec![

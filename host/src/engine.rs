@@ -16,7 +16,7 @@ pub const WASMTIME_VERSION: &str = "48.0.8";
 /// Native stack a guest may use. Fixed, so that a deep recursion ends at the same depth in
 /// every run of one build.
 pub const WASM_STACK_BYTES: usize = 1 << 20;
-/// Stack that a host call has whatever the guest has used of its own: SQLite recurses there, and
+/// Stack that a host call has whatever the guest has used of its own: `SQLite` recurses there, and
 /// needs less than an eighth of it at the limits it is given (`world::bounds`). Memory is taken
 /// where it is touched.
 pub const HOST_STACK_BYTES: usize = 8 << 20;

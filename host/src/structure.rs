@@ -419,7 +419,7 @@ mod tests {
     #[test]
     fn instances_are_multiplied_level_by_level() {
         let counted = counted(
-            r#"(component
+            r"(component
                  (core module $m)
                  (component $inner
                    (alias outer 1 $m (core module $m))
@@ -431,7 +431,7 @@ mod tests {
                    (instance (instantiate $inner))
                    (instance (instantiate $inner)))
                  (instance (instantiate $outer))
-                 (instance (instantiate $outer)))"#,
+                 (instance (instantiate $outer)))",
         );
         // An outer one: three instances with two in each. Two of those, and themselves.
         assert_eq!(counted.largest(Part::Instances), 2 * (1 + 3 * (1 + 2)));

@@ -31,11 +31,11 @@ fn last_answer(world: &World, lines: &str, limits: &Value) -> Value {
 }
 
 /// The guest is told that this is beyond a limit; the run goes on.
-fn assert_limit(lines: &str, word: &str) {
+fn assert_limit(lines: &str, reason: &str) {
     let world = world();
     let answer = last_answer(&world, lines, &json!({}));
     let said = answer["error"]["limit"].as_str().unwrap_or_default();
-    assert!(said.contains(word), "{lines}: {answer}");
+    assert!(said.contains(reason), "{lines}: {answer}");
 }
 
 const COUNT: &str = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c";
@@ -83,7 +83,7 @@ fn memory_of_statements_is_bounded() {
         "string or blob too big",
     );
     // Twelve values of the length there is, held at once before the first is read.
-    let wide = vec!["zeroblob(8000000)"; 12].join(",");
+    let wide = ["zeroblob(8000000)"; 12].join(",");
     assert_limit(
         &format!("Q1 SELECT {wide}"),
         "rows of more than 67108864 bytes",

@@ -97,7 +97,7 @@ fn a_verification_that_a_freeze_overtakes_still_gives_its_report() {
     let world = ready();
     // A pipe that is full: the report stands in front of it until somebody reads.
     let (mut reader, mut writer) = std::io::pipe().unwrap();
-    writer.write_all(&[b' '; PIPE_BYTES]).unwrap();
+    writer.write_all(&vec![b' '; PIPE_BYTES]).unwrap();
     let mut verifying = world
         .command(&["verify", "demo", "--runs", "2", "--json"])
         .stdout(writer)

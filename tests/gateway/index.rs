@@ -122,24 +122,6 @@ fn every_drift_is_named_and_repaired_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_root_of_format_1_gets_its_record_from_what_was_promised() {
-    let world = world();
-    assert_eq!(
-        write(&world, "named.wasm", &["a/A_v1.0.md", "B_v1.0.md"]).code,
-        0
-    );
-    let record = world.json(&["artefacts"]);
-    world
-        .database("coo.db")
-        .execute_batch("DROP TABLE artefacts; DROP TABLE rollbacks; DROP TABLE freezes; DROP TABLE changes; DROP TABLE change_events; DROP TABLE change_facts; DROP TABLE reports; PRAGMA user_version = 1;")
-        .unwrap();
-    fs::remove_file(world.root().join("artefacts/INDEX.json")).unwrap();
-    assert_eq!(world.json(&["artefacts"]), record);
-    assert_eq!(write(&world, "named.wasm", &["C_v1.0.md"]).code, 0);
-    assert_eq!(world.coo(&["artefacts", "check"]).code, 0);
-}
-
-#[test]
 fn a_folder_in_the_place_of_a_file_is_moved_away_with_all_that_is_in_it() {
     let world = world();
     assert_eq!(write(&world, "named.wasm", &["A_v1.0.md"]).code, 0);

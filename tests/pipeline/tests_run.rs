@@ -154,6 +154,10 @@ fn lives(mark: &str) -> bool {
 /// A server that a suite starts and forgets holds its output, has left its process group, and
 /// hears no signal that can be ignored.
 #[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a hang is what this test is about"
+)]
 fn what_a_suite_leaves_running_neither_holds_anybody_up_nor_stays() {
     for (script, mark) in [
         ("setsid sleep 105711 &\necho '1 passed'\n", "105711"),

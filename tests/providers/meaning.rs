@@ -376,7 +376,8 @@ fn a_wait_before_another_attempt_is_told() {
     let server = ModelServer::start([busy, Response::completion("x")]);
     let ran = ask(&world, "q", &server.base_url(), &json!({}));
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "0x"), "{ran:?}");
-    let line = ran.stderr.lines().next().unwrap();
+    // The first line says where calls go.
+    let line = ran.stderr.lines().nth(1).unwrap();
     assert!(
         line.starts_with("[coo] model call: http://127.0.0.1:")
             && line.contains("answered 503, saying 'busy'; attempt 2 of 4 in 0."),

@@ -114,10 +114,12 @@ fn a_root_carried_elsewhere_replays_there() {
 #[test]
 fn another_engine_is_named_and_fuel_is_not_compared() {
     let world = demo();
-    let sql = "UPDATE missions SET facts = json_set(facts, '$.engine_sha256', ?1, '$.fuel', 1)";
+    let sql = "UPDATE missions SET facts = json_set(facts, '$.engine', ?1, '$.engine_sha256', ?2, '$.fuel', 1)";
+    let engine = "wasmtime=1.0.0";
+    let sha256 = coo_kernel::digest::Digest::of(engine).to_string();
     world
         .database("coo.db")
-        .execute(sql, ["0".repeat(64)])
+        .execute(sql, [engine, &sha256])
         .unwrap();
     let transcript = assert_identical(&world, "DEMO-000001").stdout;
     assert!(

@@ -247,18 +247,6 @@ fn a_stray_log_of_the_old_world_is_not_taken_for_the_new_ones() {
 }
 
 #[test]
-fn a_root_of_format_2_has_an_empty_log_and_can_be_rolled_back() {
-    let world = changed();
-    world
-        .database("coo.db")
-        .execute_batch("DROP TABLE rollbacks; DROP TABLE freezes; DROP TABLE changes; DROP TABLE change_events; DROP TABLE change_facts; DROP TABLE reports; PRAGMA user_version = 2;")
-        .unwrap();
-    assert_eq!(rollback(&world, &["clean"], YES).code, 0);
-    assert!(state(&world) == state(&clean()));
-    assert_eq!(outcomes(&world), ["restored"]);
-}
-
-#[test]
 fn the_log_can_be_added_to_and_nothing_else() {
     let world = changed();
     assert_eq!(rollback(&world, &["clean"], YES).code, 0);

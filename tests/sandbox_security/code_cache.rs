@@ -247,7 +247,8 @@ fn rustix_uid_is_root(folder: &Path) -> bool {
 
 #[test]
 fn a_key_that_others_may_know_is_made_anew_and_its_code_with_it() {
-    let spoil: [(&str, fn(&Path)); 4] = [
+    type Spoil = fn(&Path);
+    let spoil: [(&str, Spoil); 4] = [
         ("readable", |key| {
             fs::set_permissions(key, Permissions::from_mode(0o644)).unwrap();
         }),
@@ -338,6 +339,10 @@ fn processes_that_begin_it_together_have_one_key_and_one_code() {
 }
 
 #[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "files that are some hours old are made here"
+)]
 fn what_was_used_longest_ago_makes_room() {
     let world = World::with_own_cache();
     assert_eq!(world.run_guest(OTHER, &json!({})).stdout, "other\n");

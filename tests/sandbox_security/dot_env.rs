@@ -87,6 +87,9 @@ fn foreign_lines_are_left_alone_with_one_hint_and_one_of_ours_is_not_passed_over
     assert!(!format!("{ended:?}{refused:?}").contains(KEY));
 }
 
+/// What is done to a world before its `.env` is read.
+type Spoil<'a> = &'a dyn Fn(&World);
+
 #[test]
 fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
     let server = ModelServer::answering(|_| Response::completion("An answer.").into());
@@ -96,7 +99,7 @@ fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
         file.set_len(bytes).unwrap();
     };
     let to = |world: &World, target: &str| symlink(target, world.path().join(".env")).unwrap();
-    let cases: [(&str, &dyn Fn(&World)); 6] = [
+    let cases: [(&str, Spoil<'_>); 6] = [
         ("is a pipe", &|world| pipe(world, ".env")),
         ("is a pipe", &|world| {
             pipe(world, "pipe");

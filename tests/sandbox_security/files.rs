@@ -150,7 +150,7 @@ fn what_a_killed_command_left_outside_is_closed_to_others_and_goes_with_the_next
     std::fs::write(place.join("coo-tmp-run-file"), "x").unwrap();
     let there = || {
         let entries = std::fs::read_dir(&place).unwrap();
-        entries.map(|entry| entry.unwrap().path()).count()
+        entries.map(Result::unwrap).count()
     };
     assert_eq!(there(), 5);
     // At a point where the run has been loaded, and at one where its store is there in part.

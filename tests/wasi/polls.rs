@@ -5,7 +5,7 @@ use super::support::{World, guest_text};
 use super::{Given, text_same_as_plain};
 
 /// A subscription at `$at`, and what a poll of several says.
-const SUBSCRIBE: &str = r#"
+const SUBSCRIBE: &str = r"
   (func $on_clock (param $at i32) (param $data i64) (param $id i32) (param $time i64) (param $flags i32)
     (memory.fill (local.get $at) (i32.const 0) (i32.const 48))
     (i64.store (local.get $at) (local.get $data))
@@ -28,7 +28,7 @@ const SUBSCRIBE: &str = r#"
       (call $print (i64.load8_u offset=4106 (i32.mul (local.get $i) (i32.const 32))))
       (local.set $i (i32.add (local.get $i) (i32.const 1)))
       (br_if $events (i32.lt_u (local.get $i) (i32.load (i32.const 208))))))
-"#;
+";
 
 fn program(body: &str) -> String {
     guest_text(&format!(r#"{SUBSCRIBE} (func (export "_start") {body})"#))

@@ -37,25 +37,22 @@ pub fn parse(content: &[u8], known: &[&'static str]) -> Parsed {
         }
         let text = without_export(text);
         let is_text = std::str::from_utf8(line).is_ok() && !text.contains('\0');
-        match setting(text).filter(|_| is_text) {
-            Some((name, value)) => {
-                let Some(&name) = known.iter().find(|known| **known == name) else {
-                    continue;
-                };
-                // An empty value takes back an earlier one.
-                if value.is_empty() {
-                    parsed.values.remove(name);
-                } else {
-                    parsed.values.insert(name, value.to_owned());
-                }
+        let Some((name, value)) = setting(text).filter(|_| is_text) else {
+            let named = known.iter().find(|known| begins_with(text, known));
+            match named {
+                Some(&name) => parsed.broken.push((i + 1, name)),
+                None => parsed.foreign.push(i + 1),
             }
-            None => {
-                let named = known.iter().find(|known| begins_with(text, known));
-                match named {
-                    Some(&name) => parsed.broken.push((i + 1, name)),
-                    None => parsed.foreign.push(i + 1),
-                }
-            }
+            continue;
+        };
+        let Some(&name) = known.iter().find(|known| **known == name) else {
+            continue;
+        };
+        // An empty value takes back an earlier one.
+        if value.is_empty() {
+            parsed.values.remove(name);
+        } else {
+            parsed.values.insert(name, value.to_owned());
         }
     }
     parsed

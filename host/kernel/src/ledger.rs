@@ -168,7 +168,7 @@ mod tests {
         let fixed = check(Bound::Resources, 2, 1).unwrap_err();
         assert_eq!(
             fixed.to_string(),
-            "limit hit: resources 2 wanted, limit 1, which is fixed (docs/limits.md)"
+            "limit hit: 2 open streams and pollables wanted, limit 1, which is the same for every mission; drop those no longer needed"
         );
         assert!(ledger.charge(Bound::HostBytes, u64::MAX).is_err());
         assert!(

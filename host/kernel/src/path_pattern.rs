@@ -59,7 +59,7 @@ impl PathPattern {
         let mut tokens = Vec::new();
         let mut at = 0;
         while let Some(&found) = chars.get(at) {
-            let (token, taken) = match found {
+            let (token, width) = match found {
                 '*' => star(&chars, at)?,
                 '?' => (Token::AnyChar, 1),
                 '[' => class(&chars[at..])?,
@@ -69,7 +69,7 @@ impl PathPattern {
             if token != Token::Folders || tokens.last() != Some(&Token::Folders) {
                 tokens.push(token);
             }
-            at += taken;
+            at += width;
         }
         Ok(Self {
             text: text.to_owned(),

@@ -2,6 +2,8 @@
 //! can't steer a terminal, turn the direction of reading, or begin a line of its own. For words
 //! only: what a mission gives as its output is never changed.
 
+use std::fmt::Write as _;
+
 /// Whether `c` changes how what stands around it is shown: control characters, marks that turn
 /// the direction of reading, separators of lines and paragraphs, and characters without a width.
 #[must_use]
@@ -62,7 +64,8 @@ pub fn json(text: &str) -> String {
             shown.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                shown.push_str(&format!("\\u{unit:04x}"));
+                // Writing to a text can't fail.
+                let _ = write!(shown, "\\u{unit:04x}");
             }
         }
     }

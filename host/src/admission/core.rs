@@ -50,9 +50,10 @@ struct Core {
 pub fn examine(wasm: &[u8], types: &Types) -> Result<Report> {
     let core = Core::read(wasm, types)?;
     // A mission meets the adapter itself, and may ask for all that it has.
-    let known = match core.is_mission() {
-        true => adapter_functions()?,
-        false => preview1_functions()?,
+    let known = if core.is_mission() {
+        adapter_functions()?
+    } else {
+        preview1_functions()?
     };
     let imports = core.imports.iter();
     let mut report = Report {
@@ -67,9 +68,10 @@ pub fn examine(wasm: &[u8], types: &Types) -> Result<Report> {
     };
     if core.is_mission() {
         let imports_preview1 = core.imports.contains_key(PREVIEW1);
-        report.encoded = match imports_preview1 {
-            true => Encoded::AdaptedModule,
-            false => Encoded::LiftedModule,
+        report.encoded = if imports_preview1 {
+            Encoded::AdaptedModule
+        } else {
+            Encoded::LiftedModule
         };
         if imports_preview1 && !core.has_realloc() {
             report.problems.push(format!(

@@ -37,6 +37,12 @@ pub fn note(text: &str) {
     aside(&format!("[coo] {}\n", one_line(text)));
 }
 
+/// As `note`, with more lines of `coo`'s own under the first.
+pub fn note_lines(lines: &[String]) {
+    let lines: Vec<String> = lines.iter().map(|line| one_line(line)).collect();
+    aside(&format!("[coo] {}\n", lines.join("\n      ")));
+}
+
 /// What a guest wrote to its standard error, as it stands, but for a line that would pass for one
 /// of `coo`'s own: that says whose it is. What follows begins on a line of its own.
 pub fn guest_stderr(content: &[u8]) {

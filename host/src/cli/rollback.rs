@@ -56,21 +56,30 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
     let target = rollback::target(&held.root, &held.store, asked, &progress)?;
     let attempt = options.attempt.as_deref();
     let number = rollback::request(&held.root, &mut held.store, &target, attempt)?;
-    let aside = if options.set_aside {
-        format!(
-            ",\n      or where it can't be, moved as it is to {}",
-            aside_folder(number)
-        )
-    } else {
-        String::new()
-    };
-    print::note(&format!(
-        "rollback {number}: artefacts/, manifests/, config.json and the databases of\n      {} become what baseline {} ({}) has;\n      if that changes anything, the state now is kept as {}{aside}",
-        root.display(),
-        target.record.name,
-        target.record.baseline.short(),
+    let mut kept = format!(
+        "if that changes anything, the state now is kept as {}",
         before_name(number)
-    ));
+    );
+    let mut lines = vec![
+        format!("rollback {number}: artefacts/, manifests/, config.json and the databases of"),
+        format!(
+            "{} become what baseline {} ({}) has;",
+            root.display(),
+            target.record.name,
+            target.record.baseline.short()
+        ),
+    ];
+    if options.set_aside {
+        kept.push(',');
+        let aside = format!(
+            "or where it can't be, moved as it is to {}",
+            aside_folder(number)
+        );
+        lines.extend([kept, aside]);
+    } else {
+        lines.push(kept);
+    }
+    print::note_lines(&lines);
     rollback::confirm(&held.root, &mut held.store, number, &target, || {
         print::ask(PROMPT)
     })?;

@@ -53,7 +53,7 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     // The lock is held for as long as it takes to make a root that is not there yet.
     session.lock = None;
     if let Place::Elsewhere(_, config) = &place {
-        session = session.configured(config.clone());
+        session = session.configured(config.as_ref().clone());
     }
     let watched = std::io::stderr().is_terminal();
     let report = verify(
@@ -136,7 +136,7 @@ enum Place<'a> {
     Root(&'a Path),
     /// In a temporary folder, for a state root that is frozen: it is only read, and this is its
     /// configuration.
-    Elsewhere(TemporaryFolder, Config),
+    Elsewhere(TemporaryFolder, Box<Config>),
 }
 
 impl<'a> Place<'a> {
@@ -145,7 +145,10 @@ impl<'a> Place<'a> {
         match session {
             Some(session) if session.store.open_freeze()?.is_some() => {
                 let config = session.config()?.clone();
-                Ok(Self::Elsewhere(TemporaryFolder::new("verify")?, config))
+                Ok(Self::Elsewhere(
+                    TemporaryFolder::new("verify")?,
+                    Box::new(config),
+                ))
             }
             _ => Ok(Self::Root(root)),
         }

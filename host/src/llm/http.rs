@@ -10,6 +10,7 @@ mod broken;
 mod connection;
 mod endpoint;
 mod proxy;
+mod retry_after;
 mod site;
 mod trust;
 mod unpack;
@@ -219,14 +220,11 @@ impl Client {
             server: &self.site.server,
             clean: &clean,
         };
+        // What is recorded is what the server said: it is not rewritten, so it must not hold the key.
+        let betrays_key = self.site.betrays_key(&received.body);
         match protocol::judge(&received, request, &site) {
-            Verdict::Answered(completion, _) if self.site.betrays_key(&completion.text) => {
-                Outcome::InDoubt(Failure::Unusable {
-                    server: self.site.server.clone(),
-                    found: "an answer that contains the API key, which must not be recorded".into(),
-                    next: "keep the key out of the prompt, and replace the key",
-                })
-            }
+            Verdict::Answered(..) if betrays_key => Outcome::InDoubt(self.betrayed("an answer")),
+            Verdict::Rejected(..) if betrays_key => Outcome::Failed(self.betrayed("a rejection")),
             Verdict::Answered(completion, origin) => {
                 Outcome::Replied(self.reply(Answer::Completion(completion), origin))
             }
@@ -240,6 +238,14 @@ impl Client {
             }),
             Verdict::Failed(failure) => Outcome::Failed(failure),
             Verdict::InDoubt(failure) => Outcome::InDoubt(failure),
+        }
+    }
+
+    fn betrayed(&self, what: &str) -> Failure {
+        Failure::Unusable {
+            server: self.site.server.clone(),
+            found: format!("{what} that contains the API key, which must not be recorded"),
+            next: "keep the key out of the prompt, and replace the key",
         }
     }
 
@@ -260,7 +266,7 @@ impl Client {
             Some(value.to_str().ok()?.to_owned())
         };
         let retry_after = text(header::RETRY_AFTER)
-            .and_then(|value| retry::parse_retry_after(&value, (self.waiter.now)()));
+            .and_then(|value| retry_after::parse_retry_after(&value, (self.waiter.now)()));
         let location = text(header::LOCATION);
         let encodings = text(header::CONTENT_ENCODING).unwrap_or_default();
         let status = response.status().as_u16();
@@ -319,9 +325,9 @@ impl Client {
                 retry_after: None,
                 said,
             }),
-            Meaning::InDoubt(last) => Outcome::InDoubt(Failure::Exhausted {
+            Meaning::InDoubt(said) => Outcome::InDoubt(Failure::Exhausted {
                 server: self.site.server.clone(),
-                last,
+                last: said,
                 attempts: 1,
                 next: ASK_ACCOUNT.to_owned(),
             }),

@@ -115,9 +115,12 @@ struct Sleep {
 #[async_trait]
 impl Pollable for Sleep {
     async fn ready(&mut self) {
-        poll_fn(|_| match self.clock.has_come(self.until_ns) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
+        poll_fn(|_| {
+            if self.clock.has_come(self.until_ns) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     }

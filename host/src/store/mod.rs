@@ -312,8 +312,7 @@ impl Store {
         // What `synchronous=FULL` does on every commit; it can't be switched commit by commit.
         if durability == Durability::Power {
             fault::point("journal.sync")
-                .and_then(|()| self.open_log())
-                .and_then(|log| log.sync_data())
+                .and_then(|()| self.open_log()?.sync_data())
                 .with_context(|| self.unsynced())?;
         }
         self.shrink_log();
@@ -346,7 +345,7 @@ impl Store {
         let path = self.log_path();
         let own = self
             .open_log()
-            .and_then(|log| log.metadata())
+            .and_then(File::metadata)
             .with_context(|| self.unsynced())?;
         let is_in_place = path
             .symlink_metadata()

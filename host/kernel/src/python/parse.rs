@@ -295,11 +295,11 @@ impl Source {
             nodes.iter().map(Node::start_byte).collect()
         };
         let imports: BTreeSet<usize> = second.imports.iter().copied().collect();
-        let named: BTreeSet<usize> = second.names(&self.text, names).collect();
+        let seen: BTreeSet<usize> = second.names(&self.text, names).collect();
         let disputed = starts(&parts.imports);
         let disputed = disputed.symmetric_difference(&imports).copied();
         disputed
-            .chain(named.difference(&starts(&parts.names)).copied())
+            .chain(seen.difference(&starts(&parts.names)).copied())
             .min()
     }
 }

@@ -52,11 +52,11 @@ impl Opinion {
 
     /// Where one of these names stands.
     pub fn names<'o>(&'o self, text: &'o str, names: &'o [&str]) -> impl Iterator<Item = usize> {
-        let named = self.names.iter().filter(|range| {
+        let found = self.names.iter().filter(|range| {
             text.get((*range).clone())
                 .is_some_and(|text| names.contains(&text))
         });
-        named.map(|range| range.start)
+        found.map(|range| range.start)
     }
 }
 

@@ -85,11 +85,15 @@ pub fn restore(
 fn confirm(baseline: &Baseline, tree: &Tree, plan: &Plan) -> Result<()> {
     let tree = print::one_line(&tree.path.display().to_string());
     let asked = &baseline.asked;
-    print::note(&format!(
-        "{tree}\n      becomes what baseline {asked} ({}) has: {};\n      what goes is not kept; 'coo amu0 verify {asked} --tree DIR' names it",
-        baseline.id.short(),
-        shown(&plan.effect)
-    ));
+    print::note_lines(&[
+        tree.clone(),
+        format!(
+            "becomes what baseline {asked} ({}) has: {};",
+            baseline.id.short(),
+            shown(&plan.effect)
+        ),
+        format!("what goes is not kept; 'coo amu0 verify {asked} --tree DIR' names it"),
+    ]);
     let said = print::ask(&format!("Type '{CONFIRMATION}' to proceed"));
     if said.strip_suffix(b"\n").unwrap_or(&said) == CONFIRMATION.as_bytes() {
         return Ok(());

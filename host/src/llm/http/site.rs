@@ -2,7 +2,7 @@
 //! Invariant: what leaves `clean` is one line, bounded, and holds neither the API key nor
 //! characters that forge a terminal line. The model's own answer never passes through here.
 
-use coo_kernel::secret;
+use coo_kernel::{plain, secret};
 
 use super::endpoint::ApiKey;
 
@@ -23,7 +23,7 @@ impl Site {
     pub(super) fn clean(&self, text: &str, chars_max: usize) -> String {
         let mut clean: String = text
             .chars()
-            .map(|c| if misleads(c) { ' ' } else { c })
+            .map(|c| if plain::misleads(c) { ' ' } else { c })
             .collect();
         if let Some(key) = self.key.as_ref().filter(|key| secret::counts(key.reveal())) {
             // Before cutting: a key cut in two would not be found.
@@ -41,18 +41,12 @@ impl Site {
         self.clean(text, MESSAGE_CHARS_MAX)
     }
 
-    /// Whether `text` holds a key that is long enough to be a secret.
-    pub(super) fn betrays_key(&self, text: &str) -> bool {
+    /// Whether `body` holds a key that is long enough to be a secret.
+    pub(super) fn betrays_key(&self, body: &[u8]) -> bool {
         self.key
             .as_ref()
-            .is_some_and(|key| secret::occurs_in(text.as_bytes(), key.reveal()))
+            .is_some_and(|key| secret::occurs_in(body, key.reveal()))
     }
-}
-
-/// Characters that could forge or hide part of a line on a terminal.
-fn misleads(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -91,18 +85,18 @@ mod tests {
 
     #[test]
     fn only_a_key_long_enough_to_be_secret_is_searched_for_in_answers() {
-        assert!(site().betrays_key(&format!("your key is {KEY}")));
+        assert!(site().betrays_key(format!("your key is {KEY}").as_bytes()));
         let placeholder = Site {
             key: Some(ApiKey::new("ollama")),
             ..site()
         };
-        assert!(!placeholder.betrays_key("ollama is a server"));
+        assert!(!placeholder.betrays_key(b"ollama is a server"));
         assert!(
             !Site {
                 key: None,
                 ..site()
             }
-            .betrays_key(KEY)
+            .betrays_key(KEY.as_bytes())
         );
     }
 }

@@ -108,10 +108,10 @@ mod tests {
 
     #[test]
     fn what_can_not_be_unpacked_is_said_and_bounded() {
-        let packed = gzip(&[b' '; 100_000]);
+        let packed = gzip(&vec![b' '; 100_000]);
         for (body, encodings, words) in [
             (
-                packed[..packed.len() / 2].to_vec(),
+                gzip(TEXT)[..20].to_vec(),
                 "gzip",
                 "gzip data that breaks off",
             ),

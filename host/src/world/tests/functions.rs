@@ -1,4 +1,4 @@
-//! The functions that stand in the place of SQLite's: held to SQLite's own, and to the clock.
+//! The functions that stand in the place of `SQLite`'s: held to its own, and to the clock.
 
 use proptest::prelude::*;
 

@@ -5,7 +5,7 @@
 //! by itself, and what may have been paid for is `InDoubt`, never tried again unasked. Only the
 //! model's own answer stays untouched; every other word of a provider passes through `clean`.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use serde_json::{Map, Value, json};
 

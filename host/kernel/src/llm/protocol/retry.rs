@@ -2,7 +2,7 @@
 //! Invariant: pure and bounded; the same arguments give the same decision, no single wait and
 //! no sum of waits exceeds its limit. Never sleeps and never reads a clock.
 
-use std::time::{Duration, SystemTime};
+use core::time::Duration;
 
 use super::is_in_doubt;
 
@@ -96,19 +96,6 @@ fn backoff(attempts_made: u32, jitter: f64) -> Duration {
         jitter.clamp(0.0, 1.0)
     };
     full / 2 + (full / 2).mul_f64(jitter)
-}
-
-/// Reads a `Retry-After` header: seconds or an HTTP date. A date that has passed is 0 s;
-/// anything unreadable counts as absent.
-#[must_use]
-pub fn parse_retry_after(header: &str, now: SystemTime) -> Option<Duration> {
-    let header = header.trim();
-    if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Digits that overflow are still a wait, and one beyond every limit.
-        return Some(Duration::from_secs(header.parse().unwrap_or(u64::MAX)));
-    }
-    let date = httpdate::parse_http_date(header).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -210,18 +197,5 @@ mod tests {
         };
         assert_eq!(spent(Duration::from_mins(1)), Next::Wait(WAIT_MAX));
         assert_eq!(spent(Duration::from_secs(61)), Next::GiveUp);
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date_and_nothing_else() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        let read = |header| parse_retry_after(header, now).map(|wait| wait.as_secs());
-        assert_eq!(read(" 7 "), Some(7));
-        assert_eq!(read("99999999999999999999999"), Some(u64::MAX));
-        assert_eq!(read("Sun, 06 Nov 1994 08:49:47 GMT"), Some(10));
-        assert_eq!(read("Sun, 06 Nov 1994 08:49:27 GMT"), Some(0));
-        for bad in ["", "-1", "1.5", "soon", "Sun, 99 Nov 1994 08:49:27 GMT"] {
-            assert_eq!(read(bad), None, "{bad}");
-        }
     }
 }

@@ -10,7 +10,7 @@ use super::{Migration, Planned, ending, is_python};
 use crate::python::{Answer, Kind, ModulePath, Question};
 use crate::repository::config::FILE;
 
-/// Modules of the standard library (`sys.stdlib_module_names` of CPython 3.13), but for those
+/// Modules of the standard library (`sys.stdlib_module_names` of `CPython` 3.13), but for those
 /// whose names begin with `_`.
 const STANDARD: [&str; 194] = [
     "__future__",
@@ -230,21 +230,19 @@ pub fn ask_about_names(migration: &Migration<'_>, planned: &mut Vec<Planned>, th
     taken.extend(migration.without_init(there));
     for (path, question) in taken {
         let at = planned.iter().position(|file| file.path == path);
-        let file = match at {
-            Some(at) => &mut planned[at],
-            None => {
-                planned.push(Planned {
-                    path: path.clone(),
-                    ..Planned::default()
-                });
-                planned.last_mut().expect("it was put there")
-            }
-        };
-        match migration.answers(&path).of(&question.text, question.line) {
-            Some((about, Answer::Leave)) => {
-                file.used.insert(about.clone());
-            }
-            _ => file.questions.push(question),
+        let at = at.unwrap_or_else(|| {
+            planned.push(Planned {
+                path: path.clone(),
+                ..Planned::default()
+            });
+            planned.len() - 1
+        });
+        let file = &mut planned[at];
+        let answers = migration.answers(&path);
+        if let Some((about, Answer::Leave)) = answers.of(&question.text, question.line) {
+            file.used.insert(about.clone());
+        } else {
+            file.questions.push(question);
         }
         let place = |question: &Question| (question.line, question.text.clone());
         file.questions.sort_by_key(place);
