@@ -313,6 +313,19 @@ fn end_within_their_time(numbers: impl Iterator<Item = u64>) {
             assert!(says_why, "{ran:?}");
         }
     }
+    // What has ended is on record as what it was; what the machine ended is not.
+    for mission in world.json(&["missions"]).as_array().unwrap() {
+        if mission["status"] == "INTERRUPTED" {
+            continue;
+        }
+        let id = mission["id"].as_str().unwrap();
+        let replay = bounded(&world, &["replay", id], &[]);
+        assert!(
+            replay.code == 0 || replay.stderr.contains("machine: "),
+            "{id}: {replay:?}"
+        );
+        assert!(!replay.stdout.contains("DIVERGENT"), "{id}: {replay:?}");
+    }
     // The next mission is unaffected.
     let ran = world.run_guest(r#"(func (export "_start"))"#, &json!({}));
     assert_eq!(ran.code, 0, "{ran:?}");

@@ -65,6 +65,17 @@ fn audit_says_how_a_program_runs() {
 }
 
 #[test]
+fn a_program_that_imports_something_unknown_is_told_that_alone() {
+    let body = format!(r#"(import "env" "f" (func)){FD_WRITE}{START}"#);
+    let (view, text) = audited(&body);
+    assert_eq!(view["admitted"], json!(false), "{text}");
+    let reasons = view["reasons"].as_array().unwrap();
+    assert_eq!(reasons.len(), 1, "{text}");
+    assert!(reasons[0].as_str().unwrap().contains("'env'"), "{text}");
+    assert!(!text.contains("cabi_realloc"), "{text}");
+}
+
+#[test]
 fn what_the_adapter_can_not_serve_safely_is_refused_by_name() {
     for body in [
         format!("{GATEWAY}{FD_WRITE}{RUN}"),

@@ -165,7 +165,8 @@ impl Core {
     /// Whether it can only be run as a component: it imports interfaces, or exports `run` and is
     /// no program, or was made for a world that exports `run`.
     fn is_mission(&self) -> bool {
-        let imports_interfaces = self.imports.keys().any(|module| module != PREVIEW1);
+        // `env` and its like are refused by name; they make no mission of a program.
+        let imports_interfaces = self.imports.keys().any(|module| module.contains(':'));
         let exports_run = self.exports.contains_key(RUN);
         let is_program = self.exports.contains_key(START);
         imports_interfaces || exports_run && (self.has_interface_types || !is_program)
