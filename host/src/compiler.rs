@@ -24,7 +24,7 @@ use coo_kernel::digest::Digest;
 
 use crate::admission::Report;
 use crate::code_cache::{CODE_BYTES_MAX, CompiledCode, Kind};
-use crate::engine::Sandbox;
+use crate::engine::{Layout, Sandbox};
 use crate::machine::{self, Deadline, Stopwatch};
 use child::{Answer, Job, Work};
 
@@ -62,6 +62,17 @@ pub struct Task<'a> {
     pub wall_clock_max: Duration,
 }
 
+/// What code is compiled for: the arguments of `engine::build_for`.
+#[derive(Debug, Clone, Copy)]
+pub struct Build {
+    /// What the descriptor chooses.
+    pub settings: EngineSettings,
+    /// Memories are kept at a trap.
+    pub digest_memory: bool,
+    /// How code finds a guest's memory.
+    pub layout: Layout,
+}
+
 /// Tells a person who waits.
 static SAY: OnceLock<fn(&str)> = OnceLock::new();
 
@@ -79,6 +90,7 @@ pub fn examine(task: &Task<'_>) -> Result<Report> {
         allowance,
         canonical_nan: true,
         digest_memory: false,
+        layout: Layout::Reserved,
     };
     let Some(say) = SAY.get() else {
         return crate::admission::examine(task.wasm);
@@ -90,12 +102,7 @@ pub fn examine(task: &Task<'_>) -> Result<Report> {
 }
 
 /// The machine code of a module that `admission` admits.
-pub fn compile(
-    task: &Task<'_>,
-    sandbox: &Sandbox,
-    settings: EngineSettings,
-    digest_memory: bool,
-) -> Result<CompiledCode> {
+pub fn compile(task: &Task<'_>, sandbox: &Sandbox, build: Build) -> Result<CompiledCode> {
     let Some(say) = SAY.get() else {
         let (kind, bytes) = child::compiled(task.wasm, sandbox)?;
         return Ok(CompiledCode::compiled(kind, bytes));
@@ -103,8 +110,9 @@ pub fn compile(
     let job = |allowance| Job {
         work: Work::Compile,
         allowance,
-        canonical_nan: settings.canonical_nan,
-        digest_memory,
+        canonical_nan: build.settings.canonical_nan,
+        digest_memory: build.digest_memory,
+        layout: build.layout,
     };
     match Run::new(task, *say, "compiling").of(job)? {
         (Answer::Compiled { kind, code_key }, bytes) => code(kind, code_key, bytes, sandbox),
@@ -310,7 +318,7 @@ impl<'a> Run<'a> {
 /// Starts a child.
 fn start(job: &Job) -> Result<Child> {
     let text = serde_json::to_string(job)?;
-    let address_space = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    let address_space = machine::address_space_bytes();
     let processors = machine::processors() as u64;
     let threads = job.allowance.threads(processors, address_space).to_string();
     let mut last = None;

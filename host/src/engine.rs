@@ -8,8 +8,11 @@ use std::hash::{Hash, Hasher};
 use anyhow::{Context as _, Result};
 use coo_kernel::descriptor::EngineSettings;
 use coo_kernel::digest::Digest;
+use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 use wasmtime::{Config, Engine, OperatorCost, OptLevel, WasmFeatures};
+
+use crate::machine;
 
 /// The engine's release; a test holds it to `Cargo.lock`.
 pub const WASMTIME_VERSION: &str = "48.0.8";
@@ -22,6 +25,13 @@ pub const WASM_STACK_BYTES: usize = 1 << 20;
 pub const HOST_STACK_BYTES: usize = 8 << 20;
 /// Both: they are one stack, of which the engine lets a guest have no more than its part.
 const FIBER_STACK_BYTES: usize = WASM_STACK_BYTES + HOST_STACK_BYTES;
+/// Below this many bytes of address space a process can't set 4 GiB aside for each memory of a
+/// program that has several.
+const ADDRESSES_MIN: u64 = 64 << 30;
+/// Where accesses are checked, nothing but small offsets is left to the guard.
+const CHECKED_GUARD_BYTES: u64 = 64 << 10;
+/// Where accesses are checked, a memory can grow so far before it has to move.
+const CHECKED_GROWTH_BYTES: u64 = 16 << 20;
 /// Fuel between two looks at the wall clock: some ten milliseconds of guest code.
 pub const FUEL_SLICE: u64 = 10_000_000;
 /// A page of linear memory is 64 KiB to be zeroed: dearer than any other single operator.
@@ -72,11 +82,39 @@ pub fn build(settings: EngineSettings) -> Result<Sandbox> {
     build_with(settings, OptLevel::Speed)
 }
 
+/// How compiled code finds a guest's memory. No guest can observe it, and it is no part of the
+/// engine's identity; code of one layout does not run under the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// 4 GiB of addresses are set aside for each memory, so that no access has to be checked.
+    Reserved,
+    /// A memory has the addresses that it uses, and every access is checked: for a process that
+    /// may take few of them (`ulimit -v`, a container).
+    Checked,
+}
+
+impl Layout {
+    /// The fastest that this process has addresses for.
+    #[must_use]
+    pub fn of_process() -> Self {
+        match machine::address_space_bytes() {
+            Some(bytes) if bytes < ADDRESSES_MIN => Self::Checked,
+            _ => Self::Reserved,
+        }
+    }
+}
+
 /// As `build`; `digest_memory`: memories are kept at a trap, so that their digest can be taken.
 /// What compiles a module and what runs its code call this with the same arguments.
-pub fn build_for(settings: EngineSettings, digest_memory: bool) -> Result<Sandbox> {
+pub fn build_for(settings: EngineSettings, digest_memory: bool, layout: Layout) -> Result<Sandbox> {
     build_tuned(settings, |config| {
         config.coredump_on_trap(digest_memory);
+        if layout == Layout::Checked {
+            config.memory_reservation(0);
+            config.memory_guard_size(CHECKED_GUARD_BYTES);
+            config.memory_reservation_for_growth(CHECKED_GROWTH_BYTES);
+        }
     })
 }
 

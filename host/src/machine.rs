@@ -312,6 +312,12 @@ pub fn own_programs() -> Vec<PathBuf> {
     programs
 }
 
+/// Bytes of address space that this process may take; `None` where there is no such limit.
+#[must_use]
+pub fn address_space_bytes() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::As).current
+}
+
 /// Processors that this process may use.
 #[must_use]
 pub fn processors() -> usize {

@@ -13,12 +13,13 @@ use coo_kernel::plan::Plan;
 
 use crate::admission::MODULE_BYTES_MAX;
 use crate::code_cache::{self, CodeCache};
-use crate::engine::{self, Sandbox};
+use crate::compiler::{self, Build};
+use crate::engine::{self, Layout, Sandbox};
 use crate::input_file::read as read_file;
 use crate::sandbox::{Code, Linked};
 use crate::state_root::StateRoot;
 use crate::store::Store;
-use crate::{bundle, compiler, run_file};
+use crate::{bundle, run_file};
 
 /// What the user asked to run, read but not judged.
 #[derive(Debug)]
@@ -193,9 +194,10 @@ impl Source {
         digest_memory: bool,
     ) -> Result<Program> {
         let plan = self.plan(policy)?;
-        let sandbox = engine::build_for(self.descriptor.engine, digest_memory)?;
+        let layout = Layout::of_process();
+        let sandbox = engine::build_for(self.descriptor.engine, digest_memory, layout)?;
         let shown = || format!("module {}", self.name);
-        let code = self.code(&sandbox, digest_memory, wall_clock_max);
+        let code = self.code(&sandbox, digest_memory, layout, wall_clock_max);
         let code = code.with_context(shown)?;
         let linked = Linked::new(&sandbox.engine, &code).with_context(shown)?;
         let asks_model = linked.asks_model(&sandbox.engine);
@@ -220,6 +222,7 @@ impl Source {
         &self,
         sandbox: &Sandbox,
         digest_memory: bool,
+        layout: Layout,
         wall_clock_max: Duration,
     ) -> Result<Code> {
         let name = code_cache::Name::of(sandbox, &self.module);
@@ -234,7 +237,12 @@ impl Source {
             wasm: &self.wasm,
             wall_clock_max,
         };
-        let compiled = compiler::compile(&task, sandbox, self.descriptor.engine, digest_memory)?;
+        let build = Build {
+            settings: self.descriptor.engine,
+            digest_memory,
+            layout,
+        };
+        let compiled = compiler::compile(&task, sandbox, build)?;
         let code = compiled.loaded(sandbox)?;
         cache.save(&name, compiled);
         Ok(code)

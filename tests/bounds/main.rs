@@ -18,7 +18,7 @@ use support::{Ran, World, events, ran};
 
 /// Address space of the process, in KiB: 1 GiB, and what the engine reserves for a memory that
 /// may grow, of which nothing is used.
-const ADDRESS_SPACE_KIB: u64 = (1 << 20) + (4 << 20) + (256 << 10);
+const ADDRESS_SPACE_KIB: u64 = 1 << 20;
 
 /// A world with the module that runs statements.
 fn world() -> World {

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use coo::drive::{Driven, drive};
-use coo::engine::{Sandbox, build_tuned};
+use coo::engine::{Layout, Sandbox, build_tuned};
 use coo::gateway::Gateway;
 use coo::live::Live;
 use coo::llm::{Freshness, Model};
@@ -157,8 +157,14 @@ pub fn verified(source: &Source) -> anyhow::Result<Outcome> {
         wasm: &source.wasm,
         wall_clock_max: compiler::EXAMINE_MAX,
     };
+    // Nothing but the sandbox counts, since no child is started here.
+    let build = compiler::Build {
+        settings: EngineSettings::default(),
+        digest_memory: true,
+        layout: Layout::Reserved,
+    };
     let program = |sandbox: &Sandbox| -> anyhow::Result<Program> {
-        let code = compiler::compile(&task, sandbox, EngineSettings::default(), true)?;
+        let code = compiler::compile(&task, sandbox, build)?;
         let linked = Linked::new(&sandbox.engine, &code.loaded(sandbox)?)?;
         Ok(Program {
             sandbox: sandbox.clone(),

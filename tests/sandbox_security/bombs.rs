@@ -27,6 +27,29 @@ const ADDRESS_SPACE_KB: u64 = 1 << 20;
 /// Every command is over by then.
 const SECONDS_MAX: u64 = 8;
 
+#[test]
+fn a_mission_is_the_same_where_there_are_few_addresses() {
+    let world = World::new();
+    let chains = [false, true].map(|is_cramped| {
+        let arguments = ["run", "triage", "--frozen", "--json"];
+        let world = World::new();
+        let ran = if is_cramped {
+            bounded(&world, &arguments, &[])
+        } else {
+            world.coo(&arguments)
+        };
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let view: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        (view["chain_head"].clone(), view["fuel"].clone())
+    });
+    assert!(chains[0].0.is_string(), "{chains:?}");
+    assert_eq!(chains[0], chains[1]);
+    // What one way has recorded, the other replays.
+    assert_eq!(world.coo(&["run", "triage", "--frozen"]).code, 0);
+    let replay = bounded(&world, &["replay", "MISSION-000001"], &[]);
+    assert_eq!(replay.code, 0, "{replay:?}");
+}
+
 /// Runs `coo ARGS` in little memory; it must end by itself, and soon.
 pub fn bounded(world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
     let line = format!("ulimit -v {ADDRESS_SPACE_KB}; exec \"$0\" \"$@\"");

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::admission::{self, Admitted, MODULE_BYTES_MAX, Report};
 use crate::code_cache::Kind;
-use crate::engine::{self, Sandbox};
+use crate::engine::{self, Layout, Sandbox};
 
 /// Stack of the thread at work: readers of nested definitions recurse.
 pub const STACK_BYTES: usize = 64 << 20;
@@ -44,6 +44,8 @@ pub struct Job {
     pub canonical_nan: bool,
     /// See `engine::build_for`.
     pub digest_memory: bool,
+    /// The parent's: this process has limits of its own.
+    pub layout: Layout,
 }
 
 /// `Allowance`, which the kernel keeps free of any form.
@@ -170,7 +172,7 @@ fn worked(job: &Job, wasm: &[u8]) -> Result<(Answer, Vec<u8>)> {
             let settings = EngineSettings {
                 canonical_nan: job.canonical_nan,
             };
-            let sandbox = engine::build_for(settings, job.digest_memory)?;
+            let sandbox = engine::build_for(settings, job.digest_memory, job.layout)?;
             let (kind, code) = compiled(wasm, &sandbox)?;
             let code_key = sandbox.code_key;
             Ok((Answer::Compiled { kind, code_key }, code))
