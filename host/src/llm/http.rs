@@ -223,8 +223,13 @@ impl Client {
         // What is recorded is what the server said: it is not rewritten, so it must not hold the key.
         let betrays_key = self.site.betrays_key(&received.body);
         match protocol::judge(&received, request, &site) {
-            Verdict::Answered(..) if betrays_key => Outcome::InDoubt(self.betrayed("an answer")),
-            Verdict::Rejected(..) if betrays_key => Outcome::Failed(self.betrayed("a rejection")),
+            Verdict::Answered(..) if betrays_key => {
+                Outcome::InDoubt(self.betrayed("an answer", ""))
+            }
+            Verdict::Rejected(reason, _) if betrays_key => {
+                // Its words are for people, and cleaned.
+                Outcome::Failed(self.betrayed("a rejection", &format!(": {reason}")))
+            }
             Verdict::Answered(completion, origin) => {
                 Outcome::Replied(self.reply(Answer::Completion(completion), origin))
             }
@@ -241,10 +246,10 @@ impl Client {
         }
     }
 
-    fn betrayed(&self, what: &str) -> Failure {
+    fn betrayed(&self, what: &str, said: &str) -> Failure {
         Failure::Unusable {
             server: self.site.server.clone(),
-            found: format!("{what} that contains the API key, which must not be recorded"),
+            found: format!("{what} that contains the API key, which must not be recorded{said}"),
             next: "keep the key out of the prompt, and replace the key",
         }
     }
