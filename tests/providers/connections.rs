@@ -6,23 +6,79 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use coo::llm::http::{Client, Endpoint, Reply, Unanswered};
 use coo_kernel::llm::{Answer, Message, Refusal, Request, Role};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::json;
 
 use super::*;
 
-fn certificate(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/fixtures/tls")
-        .join(name)
+/// An authority that nothing trusts but what is told to, and what it has signed. Made for this
+/// process alone: no key is kept anywhere.
+struct Authority {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let named = &mut params.distinguished_name;
+    named.push(DnType::CommonName, "an authority of tests");
+    let pem = params.self_signed(&key).unwrap().pem();
+    Authority {
+        pem,
+        issuer: Issuer::new(params, key),
+    }
+});
+
+/// The authority's certificate as a file of `world`.
+fn authority(world: &World) -> PathBuf {
+    world.file("authority.pem", &AUTHORITY.pem)
+}
+
+/// What a server shows.
+#[derive(Clone, Copy)]
+enum Shown {
+    /// A certificate for this machine.
+    Right,
+    /// The same, until the end of 2020.
+    Expired,
+    /// One for another machine.
+    OtherHost,
+}
+
+impl Shown {
+    fn signed(self) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        let hosts: &[&str] = match self {
+            Self::Right | Self::Expired => &["127.0.0.1", "localhost"],
+            Self::OtherHost => &["other.example"],
+        };
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let mut params = CertificateParams::new(hosts).unwrap();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "a server of tests");
+        if matches!(self, Self::Expired) {
+            params.not_before = date_time_ymd(2020, 1, 1);
+            params.not_after = date_time_ymd(2020, 12, 31);
+        }
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &AUTHORITY.issuer).unwrap();
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        (certificate.der().clone(), key.into())
+    }
 }
 
 /// What the server does with a connection.
@@ -31,7 +87,7 @@ enum Manner {
     /// Answers every request, as long as the client stays.
     Keep,
     /// The same, inside TLS with this certificate.
-    Tls(&'static str),
+    Tls(Shown),
     /// Answers as soon as the head has come, and closes with the body unread.
     TooLarge,
     /// The same, but neither reads on nor closes.
@@ -117,18 +173,14 @@ fn serve(manner: &Manner, mut stream: TcpStream, requests: &AtomicUsize) {
     // A client that goes away is the test's business.
     let _ = match manner {
         Manner::Keep => keep(&mut stream, requests),
-        Manner::Tls(name) => {
-            let certificates = CertificateDer::pem_file_iter(certificate(name))
-                .unwrap()
-                .collect::<Result<Vec<_>, _>>()
-                .unwrap();
-            let key = PrivateKeyDer::from_pem_file(certificate("server.key.pem")).unwrap();
+        Manner::Tls(shown) => {
+            let (certificate, key) = shown.signed();
             let provider = Arc::new(rustls::crypto::ring::default_provider());
             let config = ServerConfig::builder_with_provider(provider)
                 .with_safe_default_protocol_versions()
                 .unwrap()
                 .with_no_client_auth()
-                .with_single_cert(certificates, key)
+                .with_single_cert(vec![certificate], key)
                 .unwrap();
             let connection = ServerConnection::new(Arc::new(config)).unwrap();
             keep(&mut StreamOwned::new(connection, stream), requests)
@@ -223,9 +275,9 @@ fn over_tls(world: &World, server: &Server, authority: Option<&str>) -> Ran {
 
 #[test]
 fn an_authority_of_ones_own_is_named_in_the_environment() {
-    let server = Server::start(Manner::Tls("server.pem"));
+    let server = Server::start(Manner::Tls(Shown::Right));
     let world = caller();
-    let authority = certificate("authority.pem");
+    let authority = authority(&world);
     let authority = authority.to_str().unwrap();
 
     let ran = over_tls(&world, &server, None);
@@ -257,13 +309,13 @@ fn an_authority_of_ones_own_is_named_in_the_environment() {
 
 #[test]
 fn what_is_wrong_with_a_certificate_is_said() {
-    let authority = certificate("authority.pem");
     let world = caller();
-    for (name, words) in [
-        ("expired.pem", "its certificate has expired"),
-        ("other-host.pem", "its certificate is for another host"),
+    let authority = authority(&world);
+    for (shown, words) in [
+        (Shown::Expired, "its certificate has expired"),
+        (Shown::OtherHost, "its certificate is for another host"),
     ] {
-        let server = Server::start(Manner::Tls(name));
+        let server = Server::start(Manner::Tls(shown));
         let ran = over_tls(&world, &server, authority.to_str());
         assert!(ran.stderr.contains(words), "{ran:?}");
         assert!(!ran.stderr.contains("--resend"), "{ran:?}");
@@ -273,7 +325,7 @@ fn what_is_wrong_with_a_certificate_is_said() {
 
 #[test]
 fn a_file_of_authorities_that_can_not_be_used_is_an_error() {
-    let server = Server::start(Manner::Tls("server.pem"));
+    let server = Server::start(Manner::Tls(Shown::Right));
     let world = caller();
     world.file("empty.pem", "no certificate");
     for (name, words) in [
@@ -308,7 +360,7 @@ fn a_scheme_that_does_not_fit_the_server_is_recognised() {
     }
     assert!(!ran.stderr.contains("--resend"), "{ran:?}");
 
-    for manner in [Manner::Tls("server.pem"), Manner::SilentTls] {
+    for manner in [Manner::Tls(Shown::Right), Manner::SilentTls] {
         let server = Server::start(manner);
         let ran = ask(&world, "q", &server.base_url("http"), &json!({}));
         for words in ["it speaks TLS", "write the base URL with https://"] {
