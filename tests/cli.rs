@@ -1,11 +1,9 @@
 //! What users of the command line ran into once and must not again: each test is the
 //! regression test of a defect, named after what should have happened.
 
-mod support;
-
+use crate::support::model_server::{ModelServer, Response, Step};
+use crate::support::{World, events, mission_id};
 use serde_json::json;
-use support::model_server::{ModelServer, Response, Step};
-use support::{World, events, mission_id};
 
 /// A WASI program that prints `text` and then exits with `status`.
 fn printing_program(text: &str, status: u32) -> String {
@@ -156,7 +154,7 @@ fn a_tampered_journal_does_not_hide_the_other_missions() {
 }
 
 /// Runs `coo ARGS`; a process that still waits after half a minute is ended, and that is no end.
-fn within_half_a_minute(world: &World, arguments: &[&str]) -> support::Ran {
+fn within_half_a_minute(world: &World, arguments: &[&str]) -> crate::support::Ran {
     let mut child = world.start(arguments);
     let stopwatch = coo::machine::Stopwatch::start();
     while child.try_wait().unwrap().is_none() {
@@ -167,7 +165,7 @@ fn within_half_a_minute(world: &World, arguments: &[&str]) -> support::Ran {
         }
         coo::machine::sleep(std::time::Duration::from_millis(10));
     }
-    support::ran(child.wait_with_output().unwrap())
+    crate::support::ran(child.wait_with_output().unwrap())
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! Several processes on one state root at once: one at a time changes it, the others wait and
 //! say so, readers look on, and every mission is whole.
 
-mod support;
-
 use std::io::{BufRead as _, BufReader, Read as _};
 
-use support::model_server::{ModelServer, Response};
-use support::{World, mission_id};
+use crate::support::model_server::{ModelServer, Response};
+use crate::support::{World, mission_id};
 
 const WAITING: &str = "[coo] waiting for another coo process to finish with this state root";
 

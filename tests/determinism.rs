@@ -2,13 +2,11 @@
 //! guest's numbers have the same bits; fuel is the same at every optimisation level and with
 //! every allocator, and every operator is paid for, in proportion to the bytes it moves.
 
-mod support;
-
+use crate::support::model_server::{ModelServer, Response};
+use crate::support::{World, mission_id};
 use coo::engine::{Sandbox, build_tuned, build_with};
 use coo_kernel::descriptor::EngineSettings;
 use serde_json::{Value, json};
-use support::model_server::{ModelServer, Response};
-use support::{World, mission_id};
 use wasmtime::{
     Config, Engine, Instance, InstanceAllocationStrategy, Module, OptLevel,
     PoolingAllocationConfig, Store,
@@ -32,7 +30,7 @@ fn outcome(world: &World, id: &str) -> Value {
 /// code), and holds all outcomes to be the same; gives the output.
 fn same_everywhere(
     mut world: impl FnMut() -> World,
-    mission: impl Fn(&World) -> support::Ran,
+    mission: impl Fn(&World) -> crate::support::Ran,
 ) -> String {
     let mut outcomes = Vec::new();
     let mut outputs = Vec::new();

@@ -4,18 +4,15 @@
 //! the sources in `tests/foreign/` and named in `COO_TEST_PROGRAMS`. Says nothing about
 //! missions, which print nothing in plain wasmtime.
 
-#[path = "wasi/plain.rs"]
-mod plain;
-mod support;
-
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use plain::{End, Plain};
-use serde_json::{Map, Value, json};
-use support::World;
+use crate::support::World;
+use crate::wasi::Given;
+use crate::wasi::plain::{self, End, Plain};
+use serde_json::json;
 
 /// Runs of one program, each in a fresh world.
 const RUNS: usize = 3;
@@ -23,14 +20,6 @@ const RUNS: usize = 3;
 const THREADS: usize = 2;
 /// Enough for the longest of them, with a good margin; the default is for missions.
 const FUEL: u64 = 1_000_000_000_000;
-
-/// What a program is given.
-#[derive(Debug, Clone, Default)]
-struct Given {
-    arguments: Vec<String>,
-    environment: Vec<(String, String)>,
-    input: String,
-}
 
 /// A program, named `TOOLCHAIN-NAME` or `TOOLCHAIN-NAME.CASE`.
 struct Program {
@@ -184,18 +173,9 @@ fn compare(program: &Program) -> Compared {
     for _ in 0..RUNS {
         let world = World::new();
         world.file("program.wasm", wasm);
-        let environment: Map<String, Value> = given
-            .environment
-            .iter()
-            .map(|(name, value)| (name.clone(), json!(value)))
-            .collect();
-        let more = json!({
-            "arguments": given.arguments,
-            "environment": environment,
-            "limits": {"fuel": FUEL},
-            "steps": [{"id": "only", "input": given.input}],
-        });
-        world.descriptor("program.json", &json!({"file": "program.wasm"}), &more);
+        let mut members = given.members();
+        members["limits"] = json!({"fuel": FUEL});
+        world.descriptor("program.json", &json!({"file": "program.wasm"}), &members);
         let ran = run(&world);
         if let Some(import) = unlinked {
             let module = import.split("::").next().unwrap();

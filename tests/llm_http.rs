@@ -2,17 +2,14 @@
 //! its possible behaviours means, and how often it is asked.
 //! Invariant: no test sleeps; time, waiting and chance are given to the client.
 
-#[path = "support/model_server.rs"]
-mod model_server;
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use crate::support::model_server::{ModelServer, Response, Step};
 use coo::llm::http::{ApiKey, Client, Endpoint, Failure, Reply, Unanswered, Waiter};
 use coo_kernel::llm::{Answer, FinishReason, Message, Refusal, Request, Role, Usage};
-use model_server::{ModelServer, Response, Step};
 use serde_json::json;
 
 const KEY: &str = "sk-test-0123456789abcdef";

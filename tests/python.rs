@@ -2,18 +2,13 @@
 //! and with a failure at each stage and each gate back to where it was. Needs a pytest, which
 //! `.ci/run` provides: `COO_TEST_PYTEST` is the folder with a `python3` that has one.
 
-mod support;
-#[allow(dead_code, reason = "uses a part of it")]
-#[path = "amu0/tree.rs"]
-mod tree;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::tree::{Picture, picture};
+use crate::support::{Ran, World};
 use serde_json::Value;
-use support::{Ran, World};
-use tree::{Picture, picture};
 
 const ID: &str = "PIPELINE-000001";
 const START: [&str; 3] = ["pipeline", "start", "repo"];
@@ -86,7 +81,7 @@ fn faulty(world: &World, arguments: &[&str], fault: &str) -> Ran {
     command
         .env("COO_FAULT", fault)
         .stdin(fs::File::open(input).unwrap());
-    support::ran(command.output().unwrap())
+    crate::support::ran(command.output().unwrap())
 }
 
 fn points(world: &World, arguments: &[&str]) -> Vec<String> {

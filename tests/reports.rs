@@ -2,14 +2,12 @@
 //! the index, when they are written; every drift is named and put right; roots of earlier formats
 //! get it; and a process that dies at any point leaves a record that the next command makes true.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Stdio;
 
+use crate::support::{Ran, World};
 use serde_json::{Value, json};
-use support::{Ran, World};
 
 fn done(ran: &Ran) {
     assert_eq!(ran.code, 0, "{ran:?}");

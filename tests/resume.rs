@@ -2,13 +2,11 @@
 //! happened; no answer is asked for twice, a call in doubt is named and waits for a word, and
 //! whatever stands in the way is said without changing anything. Crashes are in crash.rs.
 
-mod support;
-
+use crate::support::model_server::{ModelServer, Response, Step};
+use crate::support::{Ran, World, events, shown};
 use coo_kernel::digest::Digest;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use support::model_server::{ModelServer, Response, Step};
-use support::{Ran, World, events, shown};
 
 const ID: &str = "MISSION-000001";
 const ANSWERS: [&str; 2] = ["A bug.", "billing"];
@@ -204,7 +202,7 @@ fn the_recorded_model_is_asked_whatever_the_environment_says() {
     command
         .env("COO_LLM_BASE_URL", other.base_url())
         .env("COO_LLM_MODEL", "another/model");
-    let ran = support::ran(command.output().unwrap());
+    let ran = crate::support::ran(command.output().unwrap());
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(other.requests()[0].json()["model"], asked);
 }

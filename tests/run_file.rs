@@ -2,15 +2,13 @@
 //! found, and a forged file can do no more than a recorded run. Also roots that can only be
 //! read, and the runs that earlier releases exported.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::model_server::{ModelServer, Response};
+use crate::support::{World, ran};
 use coo_kernel::digest::Digest;
 use serde_json::{Value, json};
-use support::model_server::{ModelServer, Response};
-use support::{World, ran};
 
 /// A world with an exported run of a tiny guest, and the file's bytes.
 fn exported() -> (World, PathBuf, Vec<u8>) {

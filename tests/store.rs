@@ -2,16 +2,14 @@
 //! stay where `SQLite` put them, files that are links, formats of other builds, the last number of
 //! a mission, a log that one mission made large, and what a record says of its engine.
 
-mod support;
-
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::support::model_server::{ModelServer, Response};
+use crate::support::{Ran, World, events, mission_id, ran};
 use rusqlite::Connection;
 use serde_json::json;
-use support::model_server::{ModelServer, Response};
-use support::{Ran, World, events, mission_id, ran};
 
 /// Twenty-four answers of eight megabytes each.
 const LARGE: &str =

@@ -1,13 +1,11 @@
 //! What `coo` says and where: outputs that are closed, full or read by nobody, and text of others
 //! that would steer a terminal or pass for a line of `coo`'s own.
 
-mod support;
-
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
 
+use crate::support::{Ran, World, ran};
 use serde_json::json;
-use support::{Ran, World, ran};
 
 /// One command of each class that prints something, with a world in which each of them succeeds.
 const COMMANDS: [&[&str]; 27] = [

@@ -3,9 +3,7 @@
 //! README's commands do not set up, so the test is run by `.ci/run`, which builds the
 //! program and names it in `COO_TEST_PROGRAM`.
 
-mod support;
-
-use support::{World, mission_id};
+use crate::support::{World, mission_id};
 
 #[test]
 #[allow(

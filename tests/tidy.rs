@@ -116,3 +116,37 @@ fn the_bounds_of_a_modules_structure_are_documented_as_they_are() {
     });
     assert_eq!(documented, bounds);
 }
+
+#[test]
+fn no_file_of_tests_is_forgotten() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+    let text = std::fs::read_to_string(folder.join("main.rs")).unwrap();
+    let mut stated: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'))
+        .collect();
+    let mut found: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("mod.rs").is_file() || path.extension() == Some("rs".as_ref()))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .filter(|name| name != "main")
+        .collect();
+    stated.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(stated, found, "tests/main.rs: a module each");
+    for name in found {
+        // `mod.rs` of a folder states the files beside it in the same way.
+        let Ok(text) = std::fs::read_to_string(folder.join(&name).join("mod.rs")) else {
+            continue;
+        };
+        for entry in std::fs::read_dir(folder.join(&name)).unwrap() {
+            let path = entry.unwrap().path();
+            let part = path.file_stem().unwrap().to_str().unwrap();
+            if path.extension() == Some("rs".as_ref()) && part != "mod" {
+                let line = format!("mod {part};");
+                assert!(text.contains(&line), "tests/{name}/mod.rs: no '{line}'");
+            }
+        }
+    }
+}

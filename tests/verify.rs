@@ -2,12 +2,10 @@
 //! model and never touches the user's own world. That differences are found is shown in
 //! host/src/verify.rs: no mission that this program admits makes any.
 
-mod support;
-
+use crate::support::model_server::{ModelServer, Response};
+use crate::support::{World, shown};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use support::model_server::{ModelServer, Response};
-use support::{World, shown};
 
 fn verified(world: &World, target: &str) -> Value {
     let report = world.json(&["verify", target]);

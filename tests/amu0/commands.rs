@@ -8,8 +8,8 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use serde_json::{Value, json};
 
-use super::support::{Ran, World};
-use super::tree::{change, make, picture, pipe, remove};
+use crate::support::tree::{change, make, picture, pipe, remove};
+use crate::support::{Ran, World};
 
 /// A world with a tree that was captured as `base`.
 fn captured() -> World {
@@ -149,7 +149,8 @@ fn the_state_root_is_left_out_and_stays() {
         "'sub' would have to be replaced or removed, but the state root lies there",
     );
     let after = picture(&world.path().join("work"));
-    let names = |picture: &super::tree::Picture| picture.keys().cloned().collect::<Vec<_>>();
+    let names =
+        |picture: &crate::support::tree::Picture| picture.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&before), names(&after));
     failed(
         &coo(&["amu0", "create", "--tree", "work/sub/root/amu0"]),

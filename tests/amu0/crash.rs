@@ -4,8 +4,8 @@
 use std::fs;
 use std::process::Command;
 
-use super::support::World;
-use super::tree::{Picture, change, make, picture};
+use crate::support::World;
+use crate::support::tree::{Picture, change, make, picture};
 
 const CREATE: [&str; 6] = ["amu0", "create", "--tree", "tree", "--name", "base"];
 const RESTORE: [&str; 6] = ["amu0", "restore", "base", "--tree", "tree", "--yes"];

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use coo_kernel::digest::Digest;
 use serde_json::json;
 
-use super::support::{Ran, World};
-use super::tree::{Picture, make, picture, remove};
+use crate::support::tree::{Picture, make, picture, remove};
+use crate::support::{Ran, World};
 
 fn captured() -> (World, String) {
     let world = World::new();

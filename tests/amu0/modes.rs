@@ -7,8 +7,8 @@ use std::process::Command;
 use coo_kernel::digest::Digest;
 use serde_json::{Value, json};
 
-use super::support::{Ran, World, ran};
-use super::tree::{Node, by_nobody, change, give_away, is_root, make, picture, set_mode};
+use crate::support::tree::{Node, by_nobody, change, give_away, is_root, make, picture, set_mode};
+use crate::support::{Ran, World, ran};
 
 const RESTORE: [&str; 6] = ["amu0", "restore", "base", "--tree", "tree", "--yes"];
 
@@ -163,7 +163,7 @@ fn a_baseline_of_closed_folders_is_restored_by_a_user_who_is_not_root() {
             set_mode(&tree.join("one/two"), 0o755);
             match change {
                 "write" => fs::write(tree.join("one/two/more"), "x").unwrap(),
-                "remove" => super::tree::remove(&tree.join("one/two")),
+                "remove" => crate::support::tree::remove(&tree.join("one/two")),
                 _ => {}
             }
             let ran = coo_by_nobody(&world, &RESTORE);
@@ -227,7 +227,7 @@ fn a_baseline_of_nine_bits_is_still_read() {
     assert_eq!(picture(&tree), before);
     // A folder that is there keeps what is not known of it; what is made anew has none of it.
     set_mode(&tree.join("a"), 0o2700);
-    super::tree::remove(&tree.join("gone"));
+    crate::support::tree::remove(&tree.join("gone"));
     assert_eq!(
         differences(&world, "base").first(),
         Some(&("a".to_owned(), "mode".to_owned()))

@@ -10,8 +10,8 @@ use coo::amu0::{self, Progress, Tree};
 use coo::state_root::StateRoot;
 use proptest::prelude::*;
 
-use super::support::{World, ran};
-use super::tree::{by_nobody, give_away, is_root, picture, pipe, remove, set_mode};
+use crate::support::tree::{by_nobody, give_away, is_root, picture, pipe, remove, set_mode};
+use crate::support::{World, ran};
 
 /// One change, to a tree that may have none of what it names.
 #[derive(Debug, Clone)]

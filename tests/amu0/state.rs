@@ -5,8 +5,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::support::{Ran, World, copy_folder};
-use super::tree::{pipe, remove, set_mode};
+use crate::support::tree::{pipe, remove, set_mode};
+use crate::support::{Ran, World, copy_folder};
 
 fn failed(ran: &Ran, words: &str) {
     assert_eq!(ran.code, 1, "{ran:?}");

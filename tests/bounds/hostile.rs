@@ -5,8 +5,8 @@
 
 use serde_json::json;
 
-use super::support::mission_id;
 use super::{assert_replays, bounded, mission, world};
+use crate::support::mission_id;
 
 /// Statements of one mission.
 const STATEMENTS: usize = 20;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::support::{Ran, World, events, mission_id};
 use super::{answers, assert_replays, bounded, mission, run, world};
+use crate::support::{Ran, World, events, mission_id};
 
 /// Ends FAILED for this reason, and every replay of it is identical.
 fn assert_fails(lines: &str, limits: &Value, reason: &str) -> World {

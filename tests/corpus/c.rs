@@ -7,9 +7,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::missions::verified_by_command;
+use super::missions::verified_by_command;
+use super::verified::{Outcome, source, verified};
 use crate::support::World;
-use crate::verified::{Outcome, source, verified};
 
 const NAN: &str = "\
 0/0        7ff8000000000000

@@ -10,8 +10,8 @@ use coo::prepare::Source;
 
 use serde_json::json;
 
+use super::verified::{source, verified};
 use crate::support::{World, guest_text};
-use crate::verified::{source, verified};
 
 /// Holds `coo verify` to find three runs of `mission`, and their replays, identical.
 pub fn verified_by_command(world: &World, mission: &Path) {

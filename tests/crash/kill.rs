@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::trial::{Disturbance, Mission, Reference, Trial, Way};
+use crate::support::trial::{Disturbance, Mission, Reference, Trial, Way};
 
 /// How often each way was taken, by the point at which the first process died.
 #[derive(Default)]

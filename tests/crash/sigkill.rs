@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use coo::machine;
 
-use super::trial::{Disturbance, Mission, Reference};
+use crate::support::trial::{Disturbance, Mission, Reference};
 
 /// Rounds where `COO_SIGKILL_ROUNDS` does not say otherwise.
 const ROUNDS: u64 = 300;

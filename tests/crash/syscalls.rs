@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use super::trial::{Disturbance, Mission, Reference, Way};
+use crate::support::trial::{Disturbance, Mission, Reference, Way};
 
 /// Everything that changes a file or makes a change last.
 const CALLS: [&str; 12] = [

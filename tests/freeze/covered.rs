@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::support::{Ran, World, ran};
 use super::{failed, frozen, lift, ready, set_mode};
+use crate::support::{Ran, World, ran};
 
 /// Puts the files of a store back as they were.
 struct Store {

@@ -8,8 +8,8 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::support::{Ran, World, ran};
 use super::{failed, frozen, lift, ready};
+use crate::support::{Ran, World, ran};
 
 /// What a pipe holds before somebody reads from it (Linux).
 const PIPE_BYTES: usize = 64 << 10;

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use super::support::World;
 use super::{listing, refusal, world, write};
+use crate::support::World;
 
 #[test]
 fn every_hostile_name_is_refused_with_its_own_reason() {

@@ -6,8 +6,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::failed::at_last_review;
-use super::support::{World, shown};
 use super::{ID, approve, config, done, roll_back, sha256, start, world};
+use crate::support::{World, shown};
 
 fn members(path: &Path) -> BTreeMap<String, String> {
     let mut zip = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();

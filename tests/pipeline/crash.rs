@@ -5,9 +5,9 @@
 use std::fs;
 
 use super::failed::{APPROVE, START, Way, at_first_review, at_last_review, faulty, fresh, points};
-use super::support::World;
-use super::tree::{Picture, picture};
 use super::{ID, YES, approve, done, evidence, migrated, repo, start, status, world};
+use crate::support::World;
+use crate::support::tree::{Picture, picture};
 
 /// A plain run tries every so many points.
 const STRIDE: usize = 67;

@@ -6,12 +6,12 @@ use std::fs;
 
 use serde_json::json;
 
-use super::support::{Ran, World};
-use super::tree::{Picture, picture};
 use super::{
     ID, LEAKS, YES, amend, approve, config, done, evidence_json, evidence_path, repo, stage, start,
     status, world,
 };
+use crate::support::tree::{Picture, picture};
+use crate::support::{Ran, World};
 
 /// Runs a command of the change with a fault, and answers its prompt with the word.
 pub fn faulty(world: &World, arguments: &[&str], fault: &str) -> Ran {
@@ -194,7 +194,7 @@ const CASES: [Case; 12] = [
         |world| {
             world.wasm(
                 "repo/missions/trap.wasm",
-                &super::support::guest_text("(func (export \"_start\") unreachable)"),
+                &crate::support::guest_text("(func (export \"_start\") unreachable)"),
             );
             world.descriptor(
                 "repo/missions/trap.json",
@@ -500,7 +500,7 @@ fn a_change_can_be_given_up_in_the_middle_and_in_another_environment() {
         command
             .env("LANG", "de_DE.UTF-8")
             .stdin(fs::File::open(input).unwrap());
-        super::support::ran(command.output().unwrap())
+        crate::support::ran(command.output().unwrap())
     };
     let ran = elsewhere(&["pipeline", "resume", ID], YES);
     assert!(

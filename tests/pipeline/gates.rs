@@ -5,9 +5,9 @@ use std::fs;
 
 use serde_json::json;
 
-use super::support::{World, shown};
-use super::tree::picture;
 use super::{config, done, repo, world};
+use crate::support::tree::picture;
+use crate::support::{World, shown};
 
 /// As the repository is after its migration.
 fn after() -> World {

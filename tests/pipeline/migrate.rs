@@ -3,9 +3,9 @@
 
 use std::fs;
 
-use super::support::{World, shown};
-use super::tree::picture;
 use super::{YES, config, done, repo, text, world};
+use crate::support::tree::picture;
+use crate::support::{World, shown};
 
 const ID: &str = "MIGRATION-000001";
 

@@ -1,7 +1,7 @@
 //! How tests are run: what they are given, what becomes of one that does not end, prints too much
 //! or says nothing clear, and that nothing it starts is left.
 
-use super::support::{Ran, World};
+use crate::support::{Ran, World};
 
 /// Gate D of a repository whose tests are this script.
 fn gate_d(script: &str, more: &str, command: &str) -> Ran {

@@ -6,12 +6,12 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::support::shown;
-use super::tree::{Node, Picture, picture};
 use super::{
     ID, approve, done, evidence, evidence_json, evidence_path, repo, stage, start, status, text,
     world,
 };
+use crate::support::shown;
+use crate::support::tree::{Node, Picture, picture};
 
 #[test]
 fn a_change_passes_every_stage_and_waits_where_a_person_decides() {

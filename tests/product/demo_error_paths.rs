@@ -3,9 +3,9 @@
 
 use insta::assert_snapshot;
 
-use super::support::model_server::{ModelServer, Response};
-use super::support::{Ran, World, shown};
 use super::{demo, id, section};
+use crate::support::model_server::{ModelServer, Response};
+use crate::support::{Ran, World, shown};
 
 fn is_empty(world: &World) -> bool {
     std::fs::read_dir(world.path()).unwrap().next().is_none()

@@ -3,8 +3,8 @@
 
 use insta::assert_snapshot;
 
-use super::support::{Ran, shown};
 use super::{demo, id, section};
+use crate::support::{Ran, shown};
 
 #[test]
 fn the_receipt_is_as_prescribed() {

@@ -4,9 +4,9 @@
 
 use std::process::Command;
 
-use super::support::model_server::{ModelServer, Response};
-use super::support::{Ran, World, steady};
 use super::{id, section};
+use crate::support::model_server::{ModelServer, Response};
+use crate::support::{Ran, World, steady};
 
 fn chain_head(world: &World, id: &str) -> String {
     world.json(&["inspect", id])["chain_head"]

@@ -3,8 +3,8 @@
 
 use insta::assert_snapshot;
 
-use super::support::{events, shown};
 use super::{demo, id};
+use crate::support::{events, shown};
 
 #[test]
 fn every_event_is_one_line_in_order() {

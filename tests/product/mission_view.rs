@@ -2,8 +2,8 @@
 
 use insta::assert_snapshot;
 
-use super::support::shown;
 use super::{demo, id};
+use crate::support::shown;
 
 #[test]
 fn a_mission_is_shown_as_prescribed() {

@@ -270,7 +270,7 @@ fn over_tls(world: &World, server: &Server, authority: Option<&str>) -> Ran {
     if let Some(authority) = authority {
         command.env("SSL_CERT_FILE", authority);
     }
-    support::ran(command.output().unwrap())
+    crate::support::ran(command.output().unwrap())
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn an_authority_of_ones_own_is_named_in_the_environment() {
     command
         .env("COO_LLM_BASE_URL", server.base_url("https"))
         .env("SSL_CERT_DIR", &folder);
-    let ran = support::ran(command.output().unwrap());
+    let ran = crate::support::ran(command.output().unwrap());
     assert_eq!(ran.code, 0, "{ran:?}");
 }
 

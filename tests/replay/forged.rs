@@ -5,8 +5,8 @@ use std::fs;
 use coo_kernel::journal::Kind;
 use serde_json::{Value, json};
 
-use super::support::{World, events};
 use super::{TRIAGE, assert_identical, demo, forge, triaged};
+use crate::support::{World, events};
 
 #[test]
 fn every_changed_event_is_found_and_named() {

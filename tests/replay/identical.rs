@@ -3,8 +3,8 @@
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use super::support::{Ran, World, copy_folder, mission_id, shown};
 use super::{TRIAGE, WORLD, assert_identical, demo, remove, triaged};
+use crate::support::{Ran, World, copy_folder, mission_id, shown};
 
 #[test]
 fn the_transcript_of_an_identical_replay() {

@@ -5,11 +5,11 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use super::support::model_server::{ModelServer, Response, Step};
-use super::support::{World, copy_folder, events};
 use super::{
     REPORT, TRIAGE, WORLD, assert_identical, expected_rows, remove, rows, triaged, with_model,
 };
+use crate::support::model_server::{ModelServer, Response, Step};
+use crate::support::{World, copy_folder, events};
 
 #[test]
 fn the_triage_mission_changes_its_world() {

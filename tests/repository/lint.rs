@@ -3,8 +3,8 @@
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use super::support::{World, copy_folder, shown};
 use super::{configure, failed, reference};
+use crate::support::{World, copy_folder, shown};
 
 const RULESET: &str = r##"{
   "format": "coo-lint-ruleset-1",

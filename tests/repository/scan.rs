@@ -7,8 +7,8 @@ use coo_kernel::repository::scan::Scanner;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use super::support::{Ran, World, shown};
 use super::{configure, failed, reference};
+use crate::support::{Ran, World, shown};
 
 const RULESET: &str = r#"{
   "format": "coo-governance-leak-ruleset-1",
@@ -305,7 +305,7 @@ fn the_same_files_give_the_same_bytes_from_anywhere() {
         assert_eq!(world.coo(&[&["scan"], form].concat()), first);
         let mut elsewhere = world.command(&[&["scan", "../../.."], form].concat());
         elsewhere.current_dir(world.path().join("in/a/folder"));
-        assert_eq!(super::support::ran(elsewhere.output().unwrap()), first);
+        assert_eq!(crate::support::ran(elsewhere.output().unwrap()), first);
         let config = world.path().join("coo.toml");
         let config = ["scan", "--config", config.to_str().unwrap()];
         assert_eq!(world.coo(&[&config, form].concat()), first);

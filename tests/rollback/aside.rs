@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use super::support::{World, shown};
-use super::tree::{Picture, picture, pipe, remove};
 use super::{YES, assert_at, changed, clean, failed, outcomes, rollback, rows, start, state};
+use crate::support::tree::{Picture, picture, pipe, remove};
+use crate::support::{World, shown};
 
 const OPTION: [&str; 2] = ["clean", "--set-aside"];
 const ASIDE: &str = "set-aside/before-rollback-000001";

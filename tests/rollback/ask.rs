@@ -4,9 +4,9 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use super::support::shown;
-use super::tree::pipe;
 use super::{YES, changed, clean, failed, outcomes, rollback, state};
+use crate::support::shown;
+use crate::support::tree::pipe;
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -175,7 +175,7 @@ fn a_migration_attempt_asks_once_whatever_becomes_of_it() {
 
 #[test]
 fn the_log_of_a_root_without_one_is_empty() {
-    let world = super::support::World::new();
+    let world = crate::support::World::new();
     assert_eq!(world.json(&["rollback", "--log"]), json!([]));
     assert_snapshot!(shown("rollback --log", &world.coo(&["rollback", "--log"])), @r"
     $ coo rollback --log

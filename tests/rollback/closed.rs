@@ -4,9 +4,9 @@
 use std::fs;
 use std::process::{Output, Stdio};
 
-use super::support::{World, ran};
-use super::tree::{by_nobody, give_away, is_root, set_mode};
 use super::{YES, clean, state};
+use crate::support::tree::{by_nobody, give_away, is_root, set_mode};
+use crate::support::{World, ran};
 
 const FOLDERS: [&str; 4] = [
     "artefacts/a/b/c",

@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use super::support::World;
 use super::{YES, assert_at, changed, clean, outcomes, rollback, start, state};
+use crate::support::World;
 
 /// The points that a rollback of `world` to `baseline` reaches.
 pub fn points(world: &World, baseline: &str) -> Vec<String> {

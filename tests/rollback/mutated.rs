@@ -5,9 +5,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use super::support::World;
-use super::tree::{is_root, remove, set_mode};
 use super::{YES, assert_at, clean, rollback, state};
+use crate::support::World;
+use crate::support::tree::{is_root, remove, set_mode};
 
 const SEED: u64 = 0x5eed_0012;
 const ROUNDS: usize = 25;

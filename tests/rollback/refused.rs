@@ -6,8 +6,8 @@ use std::fs;
 use coo_kernel::digest::Digest;
 use serde_json::{Value, json};
 
-use super::support::{Ran, World};
 use super::{YES, changed, failed, outcomes, rollback, state};
+use crate::support::{Ran, World};
 
 /// Refused: not asked, not logged, not changed.
 #[track_caller]
@@ -165,7 +165,7 @@ fn a_baseline_whose_databases_nobody_dumped() {
 #[test]
 fn a_state_that_can_not_be_kept_is_not_replaced() {
     let world = ready();
-    super::tree::pipe(&world.root().join("artefacts/pipe"));
+    crate::support::tree::pipe(&world.root().join("artefacts/pipe"));
     let before = state(&world);
     failed(
         &rollback(&world, &["clean"], YES),
@@ -173,9 +173,9 @@ fn a_state_that_can_not_be_kept_is_not_replaced() {
     );
     assert!(state(&world) == before);
     assert_eq!(outcomes(&world), ["requested"]);
-    super::tree::remove(&world.root().join("artefacts/pipe"));
+    crate::support::tree::remove(&world.root().join("artefacts/pipe"));
     for log in ["world.db-wal", "world.db-shm"] {
-        super::tree::remove(&world.root().join(log));
+        crate::support::tree::remove(&world.root().join(log));
     }
     let damaged = world.file(".coo/world.db", "this is no database".repeat(99));
     failed(

@@ -6,9 +6,9 @@ use std::os::unix::fs::symlink;
 
 use serde_json::json;
 
-use super::support::{World, ran, steady};
-use super::tree::remove;
 use super::{State, YES, assert_at, changed, clean, failed, outcomes, rollback, state};
+use crate::support::tree::remove;
+use crate::support::{World, ran, steady};
 use insta::assert_snapshot;
 
 #[test]

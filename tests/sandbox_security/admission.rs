@@ -5,8 +5,8 @@ use std::fs;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use super::support::{Ran, World, guest_text, shown};
 use super::{component, core};
+use crate::support::{Ran, World, guest_text, shown};
 
 /// Refused by name, by `run` and by `audit` alike, with nothing on record.
 fn assert_refused(text: &str, words: &[&str]) {

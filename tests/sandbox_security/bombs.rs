@@ -20,7 +20,7 @@ use wasm_encoder::{
     MemoryType, Module, RefType, TableSection, TableType, TypeSection, ValType,
 };
 
-use super::support::{Ran, World, mission_id};
+use crate::support::{Ran, World, mission_id};
 
 /// Kilobytes of address space that a command and its children have, each.
 const ADDRESS_SPACE_KB: u64 = 1 << 20;
@@ -59,7 +59,7 @@ pub fn bounded(world: &World, arguments: &[&str], variables: &[(&str, &str)]) ->
     let mut command = world.program("sh", &all);
     command.envs(variables.iter().copied());
     let stopwatch = Stopwatch::start();
-    let ran = super::support::ran(command.output().unwrap());
+    let ran = crate::support::ran(command.output().unwrap());
     let elapsed = stopwatch.elapsed();
     assert!(
         elapsed < Duration::from_secs(SECONDS_MAX),
@@ -619,7 +619,7 @@ fn a_module_compiles_after_the_program_was_replaced() {
     std::fs::remove_file(&copy).unwrap();
     std::fs::write(&copy, "#!/bin/sh\nexit 99\n").unwrap();
     drop(child.stdin.take());
-    let ran = super::support::ran(child.wait_with_output().unwrap());
+    let ran = crate::support::ran(child.wait_with_output().unwrap());
     assert_eq!(ran.code, 0, "{ran:?}");
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
-use super::support::{World, copy_folder, mission_id};
+use crate::support::{World, copy_folder, mission_id};
 
 const HELLO: &str = r#"(data (i32.const 1024) "hello\n") (func (export "_start") (call $write (i32.const 1024) (i32.const 6)))"#;
 const OTHER: &str = r#"(data (i32.const 1024) "other\n") (func (export "_start") (call $write (i32.const 1024) (i32.const 6)))"#;

@@ -3,8 +3,8 @@
 
 use std::os::unix::fs::symlink;
 
-use super::support::model_server::{ModelServer, Response};
-use super::support::{Ran, World, ran};
+use crate::support::model_server::{ModelServer, Response};
+use crate::support::{Ran, World, ran};
 
 const KEY: &str = "sk-or-v1-0123456789abcdef-never-to-be-seen";
 const LOOK: [&[&str]; 6] = [

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::assert_fails;
-use super::support::{Ran, World, mission_id};
+use crate::support::{Ran, World, mission_id};
 
 #[test]
 fn an_endless_loop_ends_by_fuel() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::support::{World, ran};
+use crate::support::{World, ran};
 
 #[test]
 fn a_pipe_in_the_place_of_a_file_is_named_and_not_waited_for() {

@@ -16,7 +16,7 @@ use wasm_encoder::{
 };
 
 use super::bombs::{bounded, memory};
-use super::support::{World, mission_id};
+use crate::support::{World, mission_id};
 
 /// Everything follows from it. Printed, so that a failure names what it takes to see it again.
 const SEED: u64 = 0x00B0_4DE2;

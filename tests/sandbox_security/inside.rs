@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::support::World;
 use super::{assert_fails, output};
+use crate::support::World;
 
 #[test]
 fn opening_a_file_gives_the_same_error_number_every_time() {

@@ -3,7 +3,7 @@
 //! that lies, results that are none. Each end is the guest's own, on record, and replays.
 
 use super::assert_fails;
-use super::support::World;
+use crate::support::World;
 
 /// A mission around `body`, the fields of its core module; `realloc` is the body of its
 /// allocator, `encoding` that of its texts, `returned` what `run` gives back.

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::support::model_server::{ModelServer, Response};
-use super::support::{Ran, World, ran};
+use crate::support::model_server::{ModelServer, Response};
+use crate::support::{Ran, World, ran};
 
 const OF_ENVIRONMENT: &str = "sk-or-v1-environment-0123456789";
 const OF_DOT_ENV: &str = "sk-or-v1-dot-env-0123456789";

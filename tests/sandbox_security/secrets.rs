@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::support::World;
-use super::support::model_server::{ModelServer, Response};
+use crate::support::World;
+use crate::support::model_server::{ModelServer, Response};
 
 const KEY: &str = "sk-or-v1-0123456789abcdef-never-to-be-seen";
 

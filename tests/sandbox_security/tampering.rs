@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::assert_fails;
-use super::support::World;
-use super::support::model_server::{ModelServer, Response};
+use crate::support::World;
+use crate::support::model_server::{ModelServer, Response};
 
 #[cfg(unix)]
 fn link(target: &Path, link: &Path) {

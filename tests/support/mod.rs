@@ -3,9 +3,10 @@
 //! (home, configuration, key) reaches the program under test. All worlds share one cache of
 //! compiled code, so that a module is compiled once for the whole suite.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 pub mod model_server;
+pub mod remains;
+pub mod tree;
+pub mod trial;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -16,8 +16,8 @@ use std::time::Duration;
 use coo::machine::Stopwatch;
 use serde_json::json;
 
-use crate::remains::{Remains, intents};
 use crate::support::model_server::{ModelServer, Recorded, Response, Step};
+use crate::support::remains::{Remains, intents};
 use crate::support::{World, copy_folder};
 
 /// The only mission of every root.

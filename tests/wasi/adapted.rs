@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::support::World;
+use crate::support::World;
 
 const FD_WRITE: &str =
     r#"(import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))"#;

@@ -1,7 +1,7 @@
 //! How a program exits: with any status, and it is shown as it is.
 
-use super::support::{World, guest_text, mission_id};
 use super::{Given, text_same_as_plain};
+use crate::support::{World, guest_text, mission_id};
 
 #[test]
 fn every_status_is_shown_as_it_is() {

@@ -1,8 +1,8 @@
 //! The memory of a core module is its own: its size, its bounds and every byte of it are what
 //! they are in plain wasmtime, whatever it calls.
 
-use super::support::{World, guest_text};
 use super::{Given, same_as_plain_in, text_same_as_plain};
+use crate::support::{World, guest_text};
 
 fn large() -> Given {
     Given {

@@ -1,8 +1,8 @@
 //! `poll_oneoff`: what is ready is said, time moves by exactly what was slept, and streams
 //! never make a program wait.
 
-use super::support::{World, guest_text};
 use super::{Given, text_same_as_plain};
+use crate::support::{World, guest_text};
 
 /// A subscription at `$at`, and what a poll of several says.
 const SUBSCRIBE: &str = r"

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::support::{Ran, World, guest_text, ran};
+use crate::support::{Ran, World, guest_text, ran};
 
 /// Imports that the prelude has not.
 fn guest(body: &str) -> String {

@@ -3,14 +3,7 @@
 //! next (`coo resume`, with `--resend` where a call is in doubt; `coo run` where nothing is on
 //! record), and compares what is left with an undisturbed run, byte for byte.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod fail;
 mod kill;
-#[path = "../support/remains.rs"]
-mod remains;
 mod sigkill;
 mod syscalls;
-#[path = "../support/trial.rs"]
-mod trial;

@@ -1,17 +1,14 @@
 //! The write gateway against names and things that were put in its way; and the INDEX, which
 //! agrees with the disk or says where it does not.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod hostile;
 mod index;
 
 use std::fs;
 use std::path::Path;
 
+use crate::support::{Ran, World};
 use serde_json::{Value, json};
-use support::{Ran, World};
 
 /// A world with a program that writes an empty artefact under the name it is given, and one
 /// that writes the name itself.

@@ -3,9 +3,6 @@
 //! whole, whatever became of the process that promised them. Journals are forged here through
 //! a database connection of the tests' own, past the triggers that keep them immutable.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod forged;
 mod identical;
 mod recovery;
@@ -18,8 +15,8 @@ use coo_kernel::state::State;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use support::model_server::{ModelServer, Response};
-use support::{Ran, World};
+use crate::support::model_server::{ModelServer, Response};
+use crate::support::{Ran, World};
 
 const REPORT: &str = "artefacts/triage/Triage_Report_v1.0.md";
 const TRIAGE: &str = "MISSION-000001";

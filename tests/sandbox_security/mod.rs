@@ -3,9 +3,6 @@
 //! all; and a state root that somebody has tampered with. Every end is one of the runtime's
 //! own, with its reason on record; nothing here may panic, hang or reach outside.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod admission;
 mod bombs;
 mod code_cache;
@@ -19,8 +16,8 @@ mod pairing;
 mod secrets;
 mod tampering;
 
+use crate::support::{Ran, World, mission_id};
 use serde_json::json;
-use support::{Ran, World, mission_id};
 
 /// A component that is a WASI program and does nothing; `import` stands where an import may.
 fn component(import: &str) -> String {

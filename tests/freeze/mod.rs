@@ -2,9 +2,6 @@
 //! told by the next command whichever it is, that lifting gives everything back, and that a
 //! process that dies at any point leaves a root that is frozen or one that is not.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod covered;
 mod edges;
 
@@ -13,9 +10,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use crate::support::model_server::{ModelServer, Response};
+use crate::support::{Ran, World, shown};
 use serde_json::{Value, json};
-use support::model_server::{ModelServer, Response};
-use support::{Ran, World, shown};
 
 /// What is locked beside what is governed.
 const LOCKED: [&str; 3] = ["FREEZE", "manifests/freeze_manifest.json", "world.db"];
@@ -509,7 +506,7 @@ fn a_freeze_or_its_end_stopped_at_any_point_is_whole_after_the_next_command() {
         .collect::<Vec<_>>();
     let copied = |from: &World| {
         let world = World::new();
-        support::copy_folder(&from.root(), &world.root());
+        crate::support::copy_folder(&from.root(), &world.root());
         for (path, mode, _) in governed(from) {
             set_mode(
                 &world.root().join(path.strip_prefix(from.root()).unwrap()),

@@ -3,26 +3,20 @@
 //! of the repository under test is a shell script, so that this needs no other tool; the same with
 //! a real package and its real runner is in `tests/python`.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod bundle;
 mod crash;
 mod failed;
 mod gates;
 mod migrate;
 mod tests_run;
-#[allow(dead_code, reason = "uses a part of it")]
-#[path = "../amu0/tree.rs"]
-mod tree;
 mod walk;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::tree::{Node, Picture, picture, set_mode};
+use crate::support::{Ran, World};
 use serde_json::{Value, json};
-use support::{Ran, World};
-use tree::{Picture, picture, set_mode};
 
 const ID: &str = "PIPELINE-000001";
 const YES: &[u8] = b"CONFIRM_ROLLBACK\n";
@@ -216,7 +210,7 @@ fn migrated() -> Picture {
 /// What `picture` has at a path, as text.
 fn text(picture: &Picture, path: &str) -> Option<String> {
     match picture.get(Path::new(path))? {
-        tree::Node::File(_, content) => Some(String::from_utf8_lossy(content).into_owned()),
+        Node::File(_, content) => Some(String::from_utf8_lossy(content).into_owned()),
         _ => None,
     }
 }

@@ -3,18 +3,15 @@
 //! Each ends as a refusal, as FAILED with a replay that is identical, or INTERRUPTED by the
 //! clock; none ends the process but the clock, and the next mission is as if it had not been.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod hostile;
 mod sql;
 
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::support::{Ran, World, events, ran};
 use coo::machine::Stopwatch;
 use serde_json::{Value, json};
-use support::{Ran, World, events, ran};
 
 /// Address space of the process, in KiB: 1 GiB, and what the engine reserves for a memory that
 /// may grow, of which nothing is used.

@@ -3,9 +3,6 @@
 //! worlds and on engines that differ in everything a guest must not notice. Any difference in
 //! what `verified` compares is a failure. Says nothing about speed or safety.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod c;
 mod harness;
 mod missions;

@@ -2,9 +2,6 @@
 //! back byte for byte, files and databases, every request is in the log, and a process that
 //! dies at any point leaves the old state or the restored one.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod aside;
 mod ask;
 mod closed;
@@ -12,9 +9,6 @@ mod crash;
 mod mutated;
 mod refused;
 mod restored;
-#[allow(dead_code, reason = "uses a part of it")]
-#[path = "../amu0/tree.rs"]
-mod tree;
 
 use std::fs;
 use std::path::Path;
@@ -24,8 +18,8 @@ use std::sync::LazyLock;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use support::{Ran, World};
-use tree::{Picture, picture, remove, set_mode};
+use crate::support::tree::{Picture, picture, remove, set_mode};
+use crate::support::{Ran, World};
 
 const YES: &[u8] = b"CONFIRM_ROLLBACK\n";
 
@@ -173,7 +167,7 @@ fn start(world: &World, arguments: &[&str], input: &[u8], fault: Option<&str>) -
 }
 
 fn rollback(world: &World, arguments: &[&str], input: &[u8]) -> Ran {
-    support::ran(start(world, arguments, input, None))
+    crate::support::ran(start(world, arguments, input, None))
 }
 
 /// The outcomes in the log, oldest first.

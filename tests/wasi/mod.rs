@@ -2,27 +2,40 @@
 //! binary and, in the test itself, by plain wasmtime-wasi; both must print the same bytes and
 //! exit alike, and the run must replay. Says nothing about missions.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod adapted;
 mod exits;
 mod memory;
-mod plain;
+pub mod plain;
 mod polls;
 mod timeouts;
 
+use crate::support::{Ran, World, mission_id};
 use serde_json::{Value, json};
-use support::{Ran, World, mission_id};
 
 use plain::{End, Plain};
 
 /// What a program is given.
 #[derive(Debug, Clone, Default)]
-struct Given {
-    arguments: Vec<String>,
-    environment: Vec<(String, String)>,
-    input: String,
+pub struct Given {
+    pub arguments: Vec<String>,
+    pub environment: Vec<(String, String)>,
+    pub input: String,
+}
+
+impl Given {
+    /// The members of a descriptor that give it to a mission.
+    pub fn members(&self) -> Value {
+        let environment: serde_json::Map<String, Value> = self
+            .environment
+            .iter()
+            .map(|(name, value)| (name.clone(), json!(value)))
+            .collect();
+        json!({
+            "arguments": self.arguments,
+            "environment": environment,
+            "steps": [{"id": "only", "input": self.input}],
+        })
+    }
 }
 
 /// Runs `wasm` by `coo` and by plain wasmtime and holds both to be the same; gives what `coo` did.
@@ -33,17 +46,11 @@ fn same_as_plain(name: &str, wasm: &[u8], given: &Given) -> Ran {
 
 fn same_as_plain_in(world: &World, name: &str, wasm: &[u8], given: &Given) -> Ran {
     world.file("program.wasm", wasm);
-    let environment: serde_json::Map<String, Value> = given
-        .environment
-        .iter()
-        .map(|(name, value)| (name.clone(), json!(value)))
-        .collect();
-    let more = json!({
-        "arguments": given.arguments,
-        "environment": environment,
-        "steps": [{"id": "only", "input": given.input}],
-    });
-    world.descriptor("program.json", &json!({"file": "program.wasm"}), &more);
+    world.descriptor(
+        "program.json",
+        &json!({"file": "program.wasm"}),
+        &given.members(),
+    );
     let ran = world.coo(&["run", "program.json"]);
     let Plain {
         end,

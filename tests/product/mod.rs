@@ -2,16 +2,13 @@
 //! One module for each of the five subjects of that section. Snapshots show the command, its
 //! output and its exit code; what differs from run to run is replaced by its name.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod demo_error_paths;
 mod demo_receipt_format;
 mod demo_repeatability;
 mod logs_view;
 mod mission_view;
 
-use support::{Ran, World};
+use crate::support::{Ran, World};
 
 /// The demo as a user runs it: once, in a world that has no key and no configuration.
 fn demo() -> (World, Ran) {

@@ -1,15 +1,12 @@
 //! The governed mission: workflows that are refused with a reason and a way out, people who are
 //! asked and answer, and what a mission may do at most, told by `coo explain`.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod ceilings;
 mod human;
 mod validator;
 
+use crate::support::{Ran, World};
 use serde_json::{Value, json};
-use support::{Ran, World};
 
 /// A world with a program that writes an empty artefact under the name it is given.
 fn world() -> World {
@@ -28,7 +25,7 @@ fn run(world: &World, steps: &Value, more: &Value) -> Ran {
 
 /// The end of a mission: the body of its last event.
 fn end(world: &World, id: &str) -> Value {
-    support::events(world, id).pop().unwrap()["body"].clone()
+    crate::support::events(world, id).pop().unwrap()["body"].clone()
 }
 
 /// Changes the configuration of the world's state root.

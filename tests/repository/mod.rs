@@ -1,16 +1,13 @@
 //! The engines of the repository pipeline on repositories of their own: what they find, what
 //! they refuse, and that the same files and rules give the same bytes anywhere.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod lint;
 mod scan;
 
 use std::path::{Path, PathBuf};
 
+use crate::support::{Ran, World};
 use coo_kernel::digest::Digest;
-use support::{Ran, World};
 
 fn failed(ran: &Ran, words: &str) {
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");

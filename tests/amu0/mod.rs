@@ -2,13 +2,9 @@
 //! same state has the same id, damage and forgery are named and lead nowhere, and a process
 //! that dies at any point leaves the old tree or the restored one.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod commands;
 mod crash;
 mod forged;
 mod modes;
 mod mutated;
 mod state;
-mod tree;

@@ -2,17 +2,14 @@
 //! by the real program against a real server on loopback. For each row: how the mission ends, what
 //! is told, how often the server is asked, what the journal has, and that a replay agrees.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod connections;
 mod meaning;
 mod sampling;
 mod wire;
 
+use crate::support::model_server::{ModelServer, Response, Step};
+use crate::support::{Ran, World, events};
 use serde_json::{Value, json};
-use support::model_server::{ModelServer, Response, Step};
-use support::{Ran, World, events};
 
 /// A world with `caller.wasm`, which asks its input and returns the finish reason and the text.
 fn caller() -> World {

@@ -1,0 +1,36 @@
+//! Every test that runs the program, in one test program: it is linked once. A file of this folder
+//! is a module here; `tidy` fails if one is forgotten. Each test makes a world of its own
+//! (`support`), so that they run side by side and in any order.
+
+mod amend;
+mod amu0;
+mod bounds;
+mod cli;
+mod concurrency;
+mod corpus;
+mod crash;
+mod determinism;
+mod foreign;
+mod freeze;
+mod gateway;
+mod governance;
+mod llm_http;
+mod manifests;
+mod pipeline;
+mod product;
+mod providers;
+mod python;
+mod replay;
+mod reports;
+mod repository;
+mod resume;
+mod rollback;
+mod run_file;
+mod sandbox_security;
+mod store;
+mod streams;
+mod support;
+mod third_party;
+mod tidy;
+mod verify;
+mod wasi;
