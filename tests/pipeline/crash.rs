@@ -38,7 +38,7 @@ fn killed(stride: usize, prepare: fn() -> World, arguments: &[&str], stage: &str
     // What gates run in roots of their own dies with them; a few of those are enough.
     let gate = |name: &String| name.starts_with("gate.");
     let (first, last) = (points.iter().position(gate), points.iter().rposition(gate));
-    let mut tried = 0;
+    let (mut tried, mut killed) = (0, 0);
     for (n, point) in (1..).zip(&points) {
         let is_in_gates =
             first.is_some_and(|first| n > first + 1) && last.is_some_and(|last| n <= last);
@@ -49,10 +49,11 @@ fn killed(stride: usize, prepare: fn() -> World, arguments: &[&str], stage: &str
         tried += 1;
         let world = prepare();
         let ran = faulty(&world, arguments, &format!("kill:{n}"));
-        // What a frozen root notes for the next reader is not written in every run, so the last
-        // few points may not be there.
-        let is_killed = ran.code == -1 || n + 8 > points.len();
-        assert!(is_killed, "{n} {point}: {ran:?}");
+        // How many points there are differs from run to run by as many folders of objects as two
+        // contents share, and a frozen root does not always note something for its next reader.
+        // So a late point may not be there; then the command has done its work.
+        assert!([-1, 0].contains(&ran.code), "{n} {point}: {ran:?}");
+        killed += usize::from(ran.code == -1);
         assert_eq!(finish(&world), stage, "{n} {point}");
         assert!(picture(&repo(&world)) == *end, "{n} {point}: another tree");
         assert_eq!(
@@ -76,7 +77,7 @@ fn killed(stride: usize, prepare: fn() -> World, arguments: &[&str], stage: &str
         "{arguments:?} to {stage}: {} points, {tried} tried, all ended alike",
         points.len()
     );
-    assert!(tried > 0);
+    assert!(killed * 10 >= tried * 9 && killed > 0, "{killed} of {tried}");
 }
 
 fn all(stride: usize) {
