@@ -23,8 +23,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use coo::machine;
-use coo_kernel::digest::Digest;
-use coo_kernel::repository::scan::Ruleset;
+use coo_engines::repository::scan::Ruleset;
+use coo_kernel::form::digest::Digest;
 use table::{Samples, group, line, ms, note};
 use tempfile::TempDir;
 

@@ -4,8 +4,8 @@
 
 use crate::support::model_server::{ModelServer, Response};
 use crate::support::{World, mission_id};
-use coo::engine::{Sandbox, build_tuned, build_with};
-use coo_kernel::descriptor::EngineSettings;
+use coo::program::engine::{Sandbox, build_tuned, build_with};
+use coo_kernel::mission::descriptor::EngineSettings;
 use serde_json::{Value, json};
 use wasmtime::{
     Config, Engine, Instance, InstanceAllocationStrategy, Module, OptLevel,
@@ -150,7 +150,7 @@ fn a_run_over_many_slices_of_fuel_is_the_same_everywhere() {
     let output = same_everywhere(World::with_own_cache, |world| {
         let ran = world.run_guest(body, &json!({}));
         let fuel = outcome(world, &mission_id(&ran))[3].as_u64().unwrap();
-        assert!(fuel > 3 * coo::engine::FUEL_SLICE, "{fuel}");
+        assert!(fuel > 3 * coo::program::engine::FUEL_SLICE, "{fuel}");
         ran
     });
     assert_eq!(output, "5000000\n");

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use crate::support::model_server::{ModelServer, Response, Step};
-use coo::llm::http::{ApiKey, Client, Endpoint, Failure, Reply, Unanswered, Waiter};
+use coo::effects::llm::http::{ApiKey, Client, Endpoint, Failure, Reply, Unanswered, Waiter};
 use coo_kernel::llm::{Answer, FinishReason, Message, Refusal, Request, Role, Usage};
 use serde_json::json;
 

@@ -7,8 +7,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::support::{Ran, World};
-use coo_kernel::canonical;
-use coo_kernel::digest::Digest;
+use coo_kernel::form::canonical;
+use coo_kernel::form::digest::Digest;
 use serde_json::{Value, json};
 
 const FILES: [&str; 4] = [

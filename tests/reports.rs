@@ -43,7 +43,7 @@ fn what_coo_writes_is_in_an_index_of_its_own() {
     for row in rows {
         let content = fs::read(world.root().join(row["path"].as_str().unwrap())).unwrap();
         assert_eq!(row["bytes"], content.len());
-        let digest = coo_kernel::digest::Digest::of(&content);
+        let digest = coo_kernel::form::digest::Digest::of(&content);
         assert_eq!(row["sha256"], digest.to_string());
     }
     assert_eq!(rows[0]["kind"], "receipt");

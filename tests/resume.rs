@@ -4,7 +4,7 @@
 
 use crate::support::model_server::{ModelServer, Response, Step};
 use crate::support::{Ran, World, events, shown};
-use coo_kernel::digest::Digest;
+use coo_kernel::form::digest::Digest;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::support::model_server::{ModelServer, Response};
 use crate::support::{World, ran};
-use coo_kernel::digest::Digest;
+use coo_kernel::form::digest::Digest;
 use serde_json::{Value, json};
 
 /// A world with an exported run of a tiny guest, and the file's bytes.
@@ -95,7 +95,7 @@ fn an_exported_run_replays_in_an_empty_folder_and_leaves_nothing_there() {
 #[test]
 fn every_flipped_byte_is_found() {
     let (world, path, bytes) = exported();
-    let whole = || coo::run_file::load(&path).map(drop);
+    let whole = || coo::mission::run_file::load(&path).map(drop);
     whole().unwrap();
     for place in 0..bytes.len() {
         let mut changed = bytes.clone();

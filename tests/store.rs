@@ -343,7 +343,7 @@ fn a_changed_word_about_the_engine_is_noticed() {
     let rest = forged.iter().position(|&byte| byte == b'\n').unwrap() + 1;
     let first = format!(
         "coo-run/1 {}\n",
-        coo_kernel::digest::Digest::of(&forged[rest..])
+        coo_kernel::form::digest::Digest::of(&forged[rest..])
     );
     std::fs::write(&file, [first.as_bytes(), &forged[rest..]].concat()).unwrap();
     let ran = world.coo(&["replay", "DEMO-000001.coorun"]);

@@ -197,7 +197,7 @@ fn a_guests_words_are_one_line_that_steers_nothing() {
             assert!(
                 !text
                     .chars()
-                    .any(|c| c != '\n' && coo_kernel::plain::misleads(c)),
+                    .any(|c| c != '\n' && coo_kernel::form::plain::misleads(c)),
                 "{command}: {shown:?}"
             );
             assert!(

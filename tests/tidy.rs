@@ -77,7 +77,7 @@ fn the_layout_of_a_state_root_is_documented_as_it_is() {
         .unwrap()
         .lines()
         .collect();
-    assert_eq!(documented, coo_kernel::layout::FILES);
+    assert_eq!(documented, coo_kernel::root::layout::FILES);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn the_bounds_of_a_modules_structure_are_documented_as_they_are() {
         .lines()
         .take_while(|line| line.starts_with('|'))
         .collect();
-    let bounds = coo_kernel::structure::BOUNDS.map(|bound| {
+    let bounds = coo_kernel::module::structure::BOUNDS.map(|bound| {
         let digits = bound.limit.to_string();
         let grouped: Vec<&str> = (0..digits.len())
             .rev()

@@ -1,6 +1,6 @@
 //! `coo verify`: runs in fresh worlds, compares everything, leaves a report; never calls a
 //! model and never touches the user's own world. That differences are found is shown in
-//! host/src/verify.rs: no mission that this program admits makes any.
+//! host/src/mission/verify.rs: no mission that this program admits makes any.
 
 use crate::support::model_server::{ModelServer, Response};
 use crate::support::{World, shown};

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use coo::machine::Stopwatch;
-use coo_kernel::descriptor::EngineSettings;
-use coo_kernel::digest::Digest;
+use coo_kernel::form::digest::Digest;
+use coo_kernel::mission::descriptor::EngineSettings;
 use rusqlite::Connection;
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Engine, Store, StoreContextMut};
@@ -114,7 +114,7 @@ impl gateway::Host for Bare {
 
 /// wasmtime with `coo`'s engine settings: the same machine code, the same fuel.
 pub fn engine() -> Result<Engine> {
-    Ok(coo::engine::build(EngineSettings::default())?.engine)
+    Ok(coo::program::engine::build(EngineSettings::default())?.engine)
 }
 
 /// Answers for the calls that guests here make, traps for all others.

@@ -4,16 +4,18 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use coo::machine::Stopwatch;
-use coo::prepare::Source;
-use coo::run;
+use coo::mission::run;
+use coo::program::prepare::Source;
 use coo::session::Session;
 use coo_kernel::mission::Status;
 use rusqlite::Connection;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::Scale;
+use crate::bare;
+use crate::guest;
 use crate::table::{Samples, group, line, note};
-use crate::{Scale, bare, guest};
 
 /// Kind of call, what the table calls it, how often at full and quick scale, and whether the
 /// floor runs the statement too.

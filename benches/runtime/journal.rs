@@ -7,9 +7,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use coo::machine::Stopwatch;
-use coo::store::{Durability, Store};
+use coo::root::store::{Durability, Store};
 use coo_kernel::journal::{Chain, Kind, Record};
-use coo_kernel::state::State;
+use coo_kernel::mission::state::State;
 
 use crate::Scale;
 use crate::table::{Samples, group, line, note, us};

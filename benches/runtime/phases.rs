@@ -1,17 +1,17 @@
-//! Where the time of a warm run goes: the steps of `coo::run::run`, one after another in a
+//! Where the time of a warm run goes: the steps of `coo::mission::run::run`, one after another in a
 //! fresh process, each timed.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use coo::code_cache::{self, CodeCache};
-use coo::engine;
-use coo::llm::Freshness;
-use coo::prepare::Source;
-use coo::run::{Options, Settled, Stage};
-use coo::sandbox::Linked;
+use coo::effects::llm::Freshness;
+use coo::mission::run::{Options, Settled, Stage};
+use coo::program::code_cache::{self, CodeCache};
+use coo::program::engine;
+use coo::program::prepare::Source;
+use coo::runtime::sandbox::Linked;
+use coo::runtime::tape::Tape;
 use coo::session::Session;
-use coo::tape::Tape;
 use coo_kernel::mission::Status;
 
 use crate::bare::Stopwatches;

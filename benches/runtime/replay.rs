@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use coo::machine::Stopwatch;
-use coo::prepare::Source;
+use coo::mission::replay;
+use coo::mission::run;
+use coo::program::prepare::Source;
 use coo::session::{Session, find_mission};
-use coo::{replay, run};
 use coo_kernel::mission::Status;
 
+use crate::Scale;
+use crate::bare;
+use crate::guest;
 use crate::table::{Samples, group, line, note, timed};
-use crate::{Scale, bare, guest, this_program};
+use crate::this_program;
 
 /// Child: replays one mission; prints the microseconds and the peak of memory.
 pub fn time_replay(root: &Path, id: &str) -> Result<()> {

@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use coo::admission::Admitted;
-use coo::prepare::Source;
-use coo::{admission, bundle};
+use coo::program::admission;
+use coo::program::admission::Admitted;
+use coo::program::bundle;
+use coo::program::prepare::Source;
 
+use crate::Scale;
+use crate::bare;
+use crate::coo;
 use crate::table::{Samples, group, line, line_alone, ms, note, timed};
-use crate::{Scale, bare, coo, this_program};
+use crate::this_program;
 
 /// Medians of what each child printed, by phase.
 #[derive(Default)]

@@ -11,7 +11,7 @@ use std::error::Error;
 
 use coo_fuzz::python::{Case, program};
 use coo_fuzz::recipe;
-use coo_kernel::python::rewrite;
+use coo_engines::python::rewrite;
 use serde_json::json;
 
 /// Bytes of a random recipe.

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use arbitrary::{Result, Unstructured};
-use coo_kernel::digest::Digest;
-use coo_kernel::repository::amend::{
+use coo_kernel::form::digest::Digest;
+use coo_engines::repository::amend::{
     Amendment, Amendments, Anchor, Applied, Escalation, FORMAT, Halt, Operation, Outcome, patch,
 };
 use serde_json::{Map, Value, json};
 
-use crate::{patch, pick, several};
+use crate::patch;
+use crate::pick;
+use crate::several;
 
 type Documents = BTreeMap<String, String>;
 

@@ -2,11 +2,12 @@
 
 use arbitrary::{Result, Unstructured};
 use coo_kernel::baseline::TreePath;
-use coo_kernel::repository::config::Config;
-use coo_kernel::repository::migrate::Migration;
-use coo_kernel::repository::scope::Scope;
+use coo_engines::repository::config::Config;
+use coo_engines::repository::migrate::Migration;
+use coo_engines::repository::scope::Scope;
 
-use crate::{pick, several};
+use crate::pick;
+use crate::several;
 
 const NAMES: [&str; 14] = [
     "a", "b", "ab", "old", "new", ".git", ".x", "x.py", "[", "]", "!", "ä", " ", "-",

@@ -5,7 +5,7 @@ mod grammar;
 mod remaining;
 
 use arbitrary::{Result, Unstructured};
-use coo_kernel::python::{Dynamic, ModulePath, Move, Place};
+use coo_engines::python::{Dynamic, ModulePath, Move, Place};
 
 pub use grammar::program;
 

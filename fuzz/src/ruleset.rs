@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 
 use arbitrary::{Result, Unstructured};
 use coo_kernel::baseline::TreePath;
-use coo_kernel::digest::Digest;
-use coo_kernel::repository::lint::{self, Linter};
-use coo_kernel::repository::pattern::Pattern;
-use coo_kernel::repository::scan::{self, Scanner, Status, sarif};
-use coo_kernel::repository::scope::Scope;
-use coo_kernel::repository::text::EXCERPT_CHARS_MAX;
+use coo_kernel::form::digest::Digest;
+use coo_engines::repository::lint::{self, Linter};
+use coo_engines::repository::pattern::Pattern;
+use coo_engines::repository::scan::{self, Scanner, Status, sarif};
+use coo_engines::repository::scope::Scope;
+use coo_engines::repository::text::EXCERPT_CHARS_MAX;
 use regex::bytes::Regex;
 use serde_json::{Value, json};
 
-use crate::{pick, several};
+use crate::pick;
+use crate::several;
 
 /// What is judged: no ruleset is about any other file.
 const PATH: &str = "docs/a.md";

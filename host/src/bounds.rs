@@ -3,20 +3,20 @@
 
 use std::fmt::Write as _;
 
-use coo_kernel::artefact::{DEPTH_MAX, PATH_BYTES_MAX};
-use coo_kernel::failure::Bound;
-use coo_kernel::ledger::ITEM_BYTES;
-use coo_kernel::limits::Limits;
-use coo_kernel::path_pattern::PATTERN_BYTES_MAX;
+use coo_kernel::effects::artefact::{DEPTH_MAX, PATH_BYTES_MAX};
+use coo_kernel::form::path_pattern::PATTERN_BYTES_MAX;
+use coo_kernel::mission::failure::Bound;
+use coo_kernel::mission::ledger::ITEM_BYTES;
+use coo_kernel::mission::limits::Limits;
 
-use crate::engine::{FUEL_SLICE, HOST_STACK_BYTES, WASM_STACK_BYTES};
-use crate::machine::WATCHDOG_GRACE;
-use crate::sandbox::{PARTS_MAX, RESOURCES_MAX};
-use crate::world::TRIM_BYTES_MAX;
-use crate::world::bounds::{
+use crate::effects::world::TRIM_BYTES_MAX;
+use crate::effects::world::bounds::{
     BYTES_PER_STEP, LOG_BYTES_KEPT, MEMORY_BYTES_MAX, MEMORY_SLACK_BYTES, ROWS_BYTES_MAX,
     SQL_LIMITS, STEPS_PER_LOOK, VALUE_BYTES,
 };
+use crate::machine::WATCHDOG_GRACE;
+use crate::program::engine::{FUEL_SLICE, HOST_STACK_BYTES, WASM_STACK_BYTES};
+use crate::runtime::sandbox::{PARTS_MAX, RESOURCES_MAX};
 
 /// One bound.
 pub struct Row {
@@ -223,7 +223,7 @@ fn statements() -> Vec<Row> {
 }
 
 fn sqlite() -> Vec<Row> {
-    let of = |limit: &crate::world::bounds::SqlLimit| {
+    let of = |limit: &crate::effects::world::bounds::SqlLimit| {
         let most = u64::try_from(limit.most).unwrap_or_default();
         row(limit.name, most, limit.unit, limit.why)
     };

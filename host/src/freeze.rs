@@ -7,17 +7,19 @@ mod locked;
 mod seen;
 
 use anyhow::{Context as _, Result, bail};
+use coo_kernel::baseline::freeze::{
+    Covered, Difference, FILE, MANIFEST, Manifest, Phase, TEXT, lock,
+};
+use coo_kernel::baseline::governed;
 use coo_kernel::baseline::{self, Entry, TreePath};
-use coo_kernel::freeze::{Covered, Difference, FILE, MANIFEST, Manifest, Phase, TEXT, lock};
-use coo_kernel::governed;
 
-use crate::amu0::{self, Progress, Tree};
+use crate::baselines::{self, Progress, Tree};
+use crate::effects::world::{self, dump};
 use crate::machine::{self, rfc3339};
-use crate::manifests::{self, Drift};
+use crate::root::manifests::{self, Drift};
+use crate::root::state_root::StateRoot;
+use crate::root::store::{Durability, FreezeRow, Store};
 use crate::session::Session;
-use crate::state_root::StateRoot;
-use crate::store::{Durability, FreezeRow, Store};
-use crate::world::{self, dump};
 
 use seen::Seen;
 
@@ -223,7 +225,7 @@ fn modules(root: &StateRoot) -> Result<Vec<Entry>> {
 
 /// The state, without what a freeze itself writes.
 fn found(root: &StateRoot, store: &Store) -> Result<Vec<Entry>> {
-    let mut found = amu0::found_state(root, store, &Progress::new(None))?;
+    let mut found = baselines::found_state(root, store, &Progress::new(None))?;
     found.retain(|entry| entry.path.text() != MANIFEST);
     Ok(found)
 }
@@ -240,7 +242,7 @@ pub fn activate(session: &mut Session, by: &str) -> Result<Result<FreezeRow, Unr
         return Ok(Err(Unready::Manifests(drifts)));
     }
     if !store.checkpoint()? {
-        return Ok(Err(Unready::Reader(crate::store::FILE)));
+        return Ok(Err(Unready::Reader(crate::root::store::FILE)));
     }
     if !dump::checkpoint(root.path())? {
         return Ok(Err(Unready::Reader(world::FILE)));
@@ -260,11 +262,11 @@ pub fn activate(session: &mut Session, by: &str) -> Result<Result<FreezeRow, Unr
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     // What could not be locked is told now, while there is nothing to finish.
-    amu0::check_modes(root, manifest.locked())?;
+    baselines::check_modes(root, manifest.locked())?;
     let mut others = locked::entries(&manifest)?;
     // The two that a freeze writes itself are not there yet.
     others.retain(|entry| ![FILE, MANIFEST].contains(&entry.path.text().as_str()));
-    amu0::check_modes(root, others.iter())?;
+    baselines::check_modes(root, others.iter())?;
     store.promise_freeze(&manifest, by, machine::now_unix_ms())?;
     store.commit(Durability::Power)?;
     let row = store
@@ -289,8 +291,8 @@ fn put_in_place(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<
         }
     }
     // The innermost first: a locked folder does not forbid to change what is in it, only names.
-    amu0::set_modes(root, row.manifest.locked().rev(), lock)?;
-    amu0::set_modes(root, locked::entries(&row.manifest)?.iter(), lock)?;
+    baselines::set_modes(root, row.manifest.locked().rev(), lock)?;
+    baselines::set_modes(root, locked::entries(&row.manifest)?.iter(), lock)?;
     store.freeze_holds(row.number)?;
     store.commit(Durability::Power)
 }
@@ -313,10 +315,10 @@ pub fn finish_lifting(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> R
 }
 
 fn take_away(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<()> {
-    amu0::set_modes(root, row.manifest.locked(), |mode| mode)?;
+    baselines::set_modes(root, row.manifest.locked(), |mode| mode)?;
     // The manifest stays: baselines that were made meanwhile have it.
     let locked = locked::entries(&row.manifest)?;
-    amu0::set_modes(root, locked.iter(), |mode| mode)?;
+    baselines::set_modes(root, locked.iter(), |mode| mode)?;
     root.remove(FILE)?;
     store.freeze_is_over(row.number)?;
     store.commit(Durability::Power)

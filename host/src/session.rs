@@ -7,14 +7,20 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use coo_kernel::mission::MissionId;
 
-use crate::config::Config;
+use crate::baselines;
+use crate::effects::gateway;
+use crate::effects::world::{self, World};
+use crate::freeze;
 use crate::freeze::Purpose;
-use crate::state_root::{DEFAULT_NAME, StateRoot, WriteLock};
-use crate::store::{Durability, MissionRow, Store};
-use crate::surroundings::Surroundings;
-use crate::temporary::TemporaryFolder;
-use crate::world::{self, World};
-use crate::{amu0, freeze, gateway, history, machine, reports, run_file};
+use crate::machine;
+use crate::machine::temporary::TemporaryFolder;
+use crate::mission::history;
+use crate::mission::run_file;
+use crate::root::config::Config;
+use crate::root::reports;
+use crate::root::state_root::{DEFAULT_NAME, StateRoot, WriteLock};
+use crate::root::store::{Durability, MissionRow, Store};
+use crate::root::surroundings::Surroundings;
 
 /// What is said where another process has the lock.
 pub const WAITING: &str = "waiting for another coo process to finish with this state root";
@@ -218,9 +224,9 @@ impl Read {
         // What was promised is finished before anybody looks, unless somebody is at it. Where
         // it can't be, that is no reason to show nothing.
         let is_pending = !store.promised_worlds()?.is_empty()
-            || amu0::rollback::is_pending(&root, &store)?
+            || baselines::rollback::is_pending(&root, &store)?
             || freeze::is_pending(&store)?
-            || amu0::is_pending(&root)
+            || baselines::is_pending(&root)
             || !store.unmade_reports()?.is_empty();
         if is_pending && let Some(_lock) = root.try_lock() {
             let finished = root
@@ -292,7 +298,7 @@ fn recover(root: &StateRoot, store: &mut Store, mut say: impl FnMut(&str)) -> Re
         say(&line);
     }
     recover_state(root, store, &mut say)?;
-    if let Some(line) = amu0::recover(root)? {
+    if let Some(line) = baselines::recover(root)? {
         say(&line);
     }
     if let Some(line) = reports::recover(root, store)? {
@@ -306,7 +312,7 @@ fn recover_state(root: &StateRoot, store: &mut Store, mut say: impl FnMut(&str))
     if let Some(line) = freeze::recover(root, store)? {
         say(&line);
     }
-    if let Some(line) = amu0::rollback::recover(root, store)? {
+    if let Some(line) = baselines::rollback::recover(root, store)? {
         say(&line);
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use coo_kernel::digest::Digest;
+use coo_kernel::form::digest::Digest;
 use serde_json::json;
 
 use crate::support::tree::{Picture, make, picture, remove};

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use coo_kernel::digest::Digest;
+use coo_kernel::form::digest::Digest;
 use serde_json::{Value, json};
 
 use crate::support::tree::{Node, by_nobody, change, give_away, is_root, make, picture, set_mode};

@@ -6,8 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use coo::amu0::{self, Progress, Tree};
-use coo::state_root::StateRoot;
+use coo::baselines::{self, Progress, Tree};
+use coo::root::state_root::StateRoot;
 use proptest::prelude::*;
 
 use crate::support::tree::{by_nobody, give_away, is_root, picture, pipe, remove, set_mode};
@@ -126,16 +126,16 @@ proptest! {
         root.settle().unwrap();
         let progress = Progress::new(None);
         let open = || Tree::open(&top, root.path()).unwrap();
-        amu0::create(&root, &open(), Some("base"), &progress).unwrap();
-        let baseline = amu0::find(&root, "base").unwrap();
+        baselines::create(&root, &open(), Some("base"), &progress).unwrap();
+        let baseline = baselines::find(&root, "base").unwrap();
         for change in &mutations {
             apply(&top, change);
         }
-        let equal = amu0::compare(&baseline, &open(), &progress).unwrap().is_empty();
+        let equal = baselines::compare(&baseline, &open(), &progress).unwrap().is_empty();
         prop_assert_eq!(equal, picture(&top) == before);
-        amu0::restore(&root, &baseline, &open(), &progress).unwrap();
+        baselines::restore(&root, &baseline, &open(), &progress).unwrap();
         prop_assert_eq!(picture(&top), before);
-        let again = amu0::create(&root, &open(), None, &progress).unwrap();
+        let again = baselines::create(&root, &open(), None, &progress).unwrap();
         prop_assert_eq!(again.record.baseline, baseline.id);
         prop_assert_eq!(again.added.objects, 0);
     }
@@ -191,7 +191,7 @@ fn a_tree_that_changes_meanwhile_is_not_captured() {
         });
         // The writer is at it from before the first look to after the last.
         while fs::read(top.join("2999")).unwrap() == b"2999" {}
-        let captured = amu0::create(&root, &tree, None, &progress);
+        let captured = baselines::create(&root, &tree, None, &progress);
         ended.store(true, Ordering::Relaxed);
         captured
     });
@@ -200,6 +200,6 @@ fn a_tree_that_changes_meanwhile_is_not_captured() {
         error.contains("2999") && error.contains("let nobody write to"),
         "{error}"
     );
-    assert_eq!(amu0::list(&root).unwrap(), []);
+    assert_eq!(baselines::list(&root).unwrap(), []);
     assert_eq!(fs::read_dir(root.path().join("tmp")).unwrap().count(), 0);
 }

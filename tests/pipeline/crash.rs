@@ -77,7 +77,10 @@ fn killed(stride: usize, prepare: fn() -> World, arguments: &[&str], stage: &str
         "{arguments:?} to {stage}: {} points, {tried} tried, all ended alike",
         points.len()
     );
-    assert!(killed * 10 >= tried * 9 && killed > 0, "{killed} of {tried}");
+    assert!(
+        killed * 10 >= tried * 9 && killed > 0,
+        "{killed} of {tried}"
+    );
 }
 
 fn all(stride: usize) {

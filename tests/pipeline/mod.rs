@@ -55,7 +55,7 @@ const RULES: &str = r#"{
 "#;
 
 fn sha256(content: &str) -> String {
-    coo_kernel::digest::Digest::of(content).to_string()
+    coo_kernel::form::digest::Digest::of(content).to_string()
 }
 
 fn config() -> String {

@@ -116,7 +116,7 @@ fn another_engine_is_named_and_fuel_is_not_compared() {
     let world = demo();
     let sql = "UPDATE missions SET facts = json_set(facts, '$.engine', ?1, '$.engine_sha256', ?2, '$.fuel', 1)";
     let engine = "wasmtime=1.0.0";
-    let sha256 = coo_kernel::digest::Digest::of(engine).to_string();
+    let sha256 = coo_kernel::form::digest::Digest::of(engine).to_string();
     world
         .database("coo.db")
         .execute(sql, [engine, &sha256])

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use coo_kernel::journal::{Chain, Kind};
-use coo_kernel::state::State;
+use coo_kernel::mission::state::State;
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -74,7 +74,7 @@ fn forge(journal: &Connection, mut change: impl FnMut(u64, Kind, Value) -> Value
         let (state, kind): (State, Kind) = (text(2).parse().unwrap(), text(3).parse().unwrap());
         let seq = event.get(1).unwrap();
         let body = change(seq, kind, serde_json::from_str(&text(4)).unwrap());
-        let body = coo_kernel::canonical::to_string(&body).unwrap();
+        let body = coo_kernel::form::canonical::to_string(&body).unwrap();
         let record = chain.append(state, kind, body);
         journal
             .execute(

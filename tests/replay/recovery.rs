@@ -22,7 +22,7 @@ fn the_triage_mission_changes_its_world() {
             .contains("**billing** · I was charged twice")
     );
 
-    let sha256 = coo_kernel::digest::Digest::of(&report).to_string();
+    let sha256 = coo_kernel::form::digest::Digest::of(&report).to_string();
     let inspect = world.json(&["inspect", TRIAGE]);
     assert_eq!(inspect["world"]["artefacts"][0]["sha256"], sha256.as_str());
     assert_eq!(inspect["world"]["artefacts"][0]["bytes"], report.len());

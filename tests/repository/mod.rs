@@ -7,7 +7,7 @@ mod scan;
 use std::path::{Path, PathBuf};
 
 use crate::support::{Ran, World};
-use coo_kernel::digest::Digest;
+use coo_kernel::form::digest::Digest;
 
 fn failed(ran: &Ran, words: &str) {
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");

@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::symlink;
 
+use coo_engines::repository::scan::Scanner;
 use coo_kernel::baseline::TreePath;
-use coo_kernel::repository::scan::Scanner;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 

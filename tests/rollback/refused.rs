@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use coo_kernel::digest::Digest;
+use coo_kernel::form::digest::Digest;
 use serde_json::{Value, json};
 
 use super::{YES, changed, failed, outcomes, rollback, state};

@@ -10,9 +10,9 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use coo::machine::{self, Stopwatch};
-use coo_kernel::digest::Digest;
+use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Chain, Kind};
-use coo_kernel::state::State;
+use coo_kernel::mission::state::State;
 use serde_json::json;
 use wasm_encoder::{
     CodeSection, ConstExpr, CustomSection, ElementSection, Elements, EntityType, ExportKind,

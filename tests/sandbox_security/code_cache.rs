@@ -177,7 +177,7 @@ fn a_root_from_elsewhere_brings_no_code_and_is_compiled_anew() {
     copy_folder(&elsewhere.root(), &here.root());
     // As an older release left it, with code that nobody vouches for.
     let module = fs::read(elsewhere.path().join("guest.wasm")).unwrap();
-    let module = coo_kernel::digest::Digest::of(module).to_string();
+    let module = coo_kernel::form::digest::Digest::of(module).to_string();
     let old = format!("cache/{}-0123456789abcdef.cwasm", &module[..32]);
     let planted = fs::read(&codes(&elsewhere.cache())[0]).unwrap();
     here.file(&format!(".coo/{old}"), &planted);

@@ -222,7 +222,7 @@ fn module(number: u64) -> (&'static str, Vec<u8>) {
             )
         }
         8 => {
-            let modules = coo::bundle::MODULES;
+            let modules = coo::program::bundle::MODULES;
             let mut wasm = modules[stream.below(modules.len())].wasm.to_vec();
             for _ in 0..stream.size(5) {
                 let at = stream.below(wasm.len());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use coo_kernel::python::{Edit, Kind, Question, Rewritten, mentions, rewrite, rewrite_mentions};
+use coo_engines::python::{Edit, Kind, Question, Rewritten, mentions, rewrite, rewrite_mentions};
 
 use super::Case;
 use super::remaining::Remaining;

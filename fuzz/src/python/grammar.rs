@@ -3,7 +3,7 @@
 //! that begins an import.
 
 use arbitrary::{Result, Unstructured};
-use coo_kernel::python::Move;
+use coo_engines::python::Move;
 
 use crate::pick;
 

@@ -1,7 +1,7 @@
 //! Imports of a package in a source, found by tokens alone and without the rewriter's parser.
 //! Only for sources of the grammar: nothing in their strings or comments looks like an import.
 
-use coo_kernel::python::{Move, Place};
+use coo_engines::python::{Move, Place};
 
 /// Lines with an import of the package as it was called before the move: with a name of its own
 /// (`import old.a as x`, `from old import x`), which can always be rewritten; plain ones; and

@@ -4,13 +4,17 @@
 //! to the other. Touches no tree: reading and restoring one is the host's.
 
 mod difference;
+pub mod freeze;
+pub mod governed;
+pub mod lineage;
 mod path;
+pub mod rollback;
 mod step;
 
 use serde::{Deserialize, Serialize};
 
-use crate::canonical;
-use crate::digest::{Digest, ZERO};
+use crate::form::canonical;
+use crate::form::digest::{Digest, ZERO};
 
 pub use difference::{Change, Difference, differences};
 pub use path::{TARGET_BYTES_MAX, TreePath, bytes_of, text_of};

@@ -12,10 +12,10 @@ mod divergence;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::authority::Policy;
-use crate::digest::{Digest, ZERO};
-use crate::failure::Failure;
-use crate::state::{self, Event, State};
+use crate::form::digest::{Digest, ZERO};
+use crate::mission::authority::Policy;
+use crate::mission::failure::Failure;
+use crate::mission::state::{self, Event, State};
 
 pub use body::{
     Blob, CallBody, DecisionBody, EnvironmentBody, IntentBody, MissionBody, OutcomeBody,
@@ -203,7 +203,7 @@ impl Chain {
     }
 
     /// Goes on by an event of any record, and gives the digest before it.
-    pub(crate) fn extend(&mut self, state: &str, kind: &str, body: &str) -> Digest {
+    pub fn extend(&mut self, state: &str, kind: &str, body: &str) -> Digest {
         let prev = self.head;
         self.seq += 1;
         self.head = digest(&prev, self.seq, state, kind, body);
@@ -211,7 +211,7 @@ impl Chain {
     }
 
     /// As `verify`, for an event of any record.
-    pub(crate) fn accept(&mut self, link: &Link<'_>) -> Result<(), Broken> {
+    pub fn accept(&mut self, link: &Link<'_>) -> Result<(), Broken> {
         let broken = |what| Broken {
             seq: link.seq,
             what,
@@ -233,7 +233,7 @@ impl Chain {
 }
 
 /// An event as it goes into a chain: of a mission, or of a governed change.
-pub(crate) struct Link<'a> {
+pub struct Link<'a> {
     pub seq: u64,
     pub state: &'a str,
     pub kind: &'a str,

@@ -6,8 +6,8 @@ pub mod protocol;
 
 use serde::{Deserialize, Serialize};
 
-use crate::canonical;
-use crate::digest::Digest;
+use crate::form::canonical;
+use crate::form::digest::Digest;
 
 /// The exact text the user surface prescribes when no model can be found (spec v1.1 §3).
 pub const NO_MODEL: &str =

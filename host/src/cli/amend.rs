@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use coo_kernel::repository::amend::{Anchor, Escalation, Halt};
+use coo_engines::repository::amend::{Anchor, Escalation, Halt};
 use serde::Serialize;
 
 use super::print;
-use crate::amu0::Progress;
+use crate::baselines::Progress;
 use crate::repository::Repository;
 use crate::repository::amend::{self, Log, Prepared};
 use crate::session::Session;

@@ -1,5 +1,5 @@
 //! `coo amu0 create|promote|list|lineage|verify|restore`: baselines of directory trees and of
-//! the state root. Words only; what is done is in `crate::amu0`.
+//! the state root. Words only; what is done is in `crate::baselines`.
 
 mod list;
 mod restore;
@@ -15,10 +15,10 @@ use coo_kernel::baseline::Summary;
 use serde::Serialize;
 
 use super::print;
-use crate::amu0::{self, Baseline, Captured, Progress, Record, Tree};
-use crate::manifests;
+use crate::baselines::{self, Baseline, Captured, Progress, Record, Tree};
+use crate::root::manifests;
+use crate::root::state_root::StateRoot;
 use crate::session::Session;
-use crate::state_root::StateRoot;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -158,7 +158,7 @@ fn create(
     existing(tree)?;
     let session = Session::for_keeping(root, print::note)?;
     let tree = Tree::open(tree, session.root.path())?;
-    let made = amu0::create(&session.root, &tree, name, progress)?;
+    let made = baselines::create(&session.root, &tree, name, progress)?;
     show(&made, json)
 }
 
@@ -170,8 +170,8 @@ fn create_of_state(
 ) -> Result<ExitCode> {
     let session = Session::for_keeping(root, print::note)?;
     say_what_lacks(&session);
-    let reason = amu0::Reason::Asked;
-    let made = amu0::create_of_state(&session.root, &session.store, name, reason, progress)?;
+    let reason = baselines::Reason::Asked;
+    let made = baselines::create_of_state(&session.root, &session.store, name, reason, progress)?;
     show(&made, json)
 }
 
@@ -191,14 +191,14 @@ fn promote(
     let mission = mission.with_context(not_found)?;
     say_what_lacks(&session);
     let (root, store) = (&session.root, &session.store);
-    let made = amu0::promote(root, store, &mission, name, edited, progress)?;
+    let made = baselines::promote(root, store, &mission, name, edited, progress)?;
     show(&made, json)
 }
 
 /// A state is kept as it is, whatever is wrong with its manifests: that they are not there, or
 /// that they are not what they would be if they were written now, is said.
 fn say_what_lacks(session: &Session) {
-    let missing = amu0::missing_manifests(&session.root);
+    let missing = baselines::missing_manifests(&session.root);
     if !missing.is_empty() {
         print::note(&format!(
             "manifests/ lacks {}: the baseline is without; 'coo manifests write' makes them",
@@ -280,5 +280,5 @@ fn left_out(path: Option<&str>) -> String {
 }
 
 fn find(root: Option<&StateRoot>, asked: &str) -> Result<Baseline> {
-    amu0::find(root.with_context(|| amu0::not_found(asked))?, asked)
+    baselines::find(root.with_context(|| baselines::not_found(asked))?, asked)
 }

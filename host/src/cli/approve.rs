@@ -8,10 +8,10 @@ use anyhow::{Context as _, Result, bail};
 use coo_kernel::mission::MissionId;
 
 use super::{print, run};
-use crate::decide::decide;
-use crate::resume::{Resumed, resume};
+use crate::mission::decide::decide;
+use crate::mission::resume::{Resumed, resume};
+use crate::root::store::MissionRow;
 use crate::session::Session;
-use crate::store::MissionRow;
 
 #[derive(Debug, clap::Args)]
 pub struct Answer {

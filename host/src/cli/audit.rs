@@ -7,15 +7,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::digest::Digest;
-use coo_kernel::surface::Reach;
+use coo_kernel::form::digest::Digest;
+use coo_kernel::module::surface::Reach;
 use serde::Serialize;
 
 use super::print;
-use crate::admission::{Encoded, Entry, MODULE_BYTES_MAX, Report};
-use crate::bundle;
-use crate::compiler;
-use crate::input_file::read as read_file;
+use crate::machine::input_file::read as read_file;
+use crate::program::admission::{Encoded, Entry, MODULE_BYTES_MAX, Report};
+use crate::program::bundle;
+use crate::program::compiler;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

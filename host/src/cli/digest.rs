@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::digest::Digest;
-use coo_kernel::module_set::{self, Member};
+use coo_kernel::form::digest::Digest;
+use coo_kernel::module::module_set::{self, Member};
 use serde::Serialize;
 
 use super::print;
-use crate::admission::MODULE_BYTES_MAX;
-use crate::bundle;
-use crate::input_file::{DIGEST_FILE_BYTES_MAX, read as read_file};
+use crate::machine::input_file::{DIGEST_FILE_BYTES_MAX, read as read_file};
+use crate::program::admission::MODULE_BYTES_MAX;
+use crate::program::bundle;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

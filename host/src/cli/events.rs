@@ -2,10 +2,10 @@
 
 use coo_kernel::journal::Progress;
 use coo_kernel::mission::Status;
-use coo_kernel::state::State;
+use coo_kernel::mission::state::State;
 
+use crate::root::store::MissionRow;
 use crate::session::Session;
-use crate::store::MissionRow;
 
 /// How the mission stands.
 pub fn status(session: &Session, mission: &MissionRow, progress: &Progress) -> Status {

@@ -6,20 +6,20 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use coo_kernel::authority::{Authority, Budget, Policy, TIER_MAX};
-use coo_kernel::descriptor::Descriptor;
-use coo_kernel::failure::{Bound, Failure, Rule, SetBy};
 use coo_kernel::journal::{Kind, StepStartedBody};
-use coo_kernel::ledger::Used;
-use coo_kernel::limits::Limits;
 use coo_kernel::mission::Status;
-use coo_kernel::protected;
+use coo_kernel::mission::authority::{Authority, Budget, Policy, TIER_MAX};
+use coo_kernel::mission::descriptor::Descriptor;
+use coo_kernel::mission::failure::{Bound, Failure, Rule, SetBy};
+use coo_kernel::mission::ledger::Used;
+use coo_kernel::mission::limits::Limits;
+use coo_kernel::mission::protected;
 use serde::Serialize;
 
 use super::{events, print};
-use crate::history;
+use crate::mission::history;
+use crate::root::store::MissionRow;
 use crate::session::{Session, find_mission};
-use crate::store::MissionRow;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

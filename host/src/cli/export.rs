@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use coo_kernel::state::State;
+use coo_kernel::mission::state::State;
 
 use super::print;
-use crate::history;
-use crate::run_file;
+use crate::mission::history;
+use crate::mission::run_file;
 use crate::session::find_mission;
 
 #[derive(Debug, clap::Args)]

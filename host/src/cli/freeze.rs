@@ -6,16 +6,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::digest::Digest;
-use coo_kernel::freeze::{Difference, LIFT, LIFT_CHANGED, MANIFEST};
+use coo_kernel::baseline::freeze::{Difference, LIFT, LIFT_CHANGED, MANIFEST};
+use coo_kernel::form::digest::Digest;
 use serde::Serialize;
 
 use super::{manifests, print};
 use crate::freeze::{self, Purpose, Standing, Unready};
 use crate::machine::{self, rfc3339};
+use crate::root::state_root::StateRoot;
+use crate::root::store::FreezeRow;
 use crate::session::{Held, Read, Session};
-use crate::state_root::StateRoot;
-use crate::store::FreezeRow;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

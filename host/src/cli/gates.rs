@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::repository::gate::{Results, Verdict};
-use coo_kernel::repository::test_results::{BYTES_MAX, TestResults, closing_lines, junit};
+use coo_engines::repository::gate::{Results, Verdict};
+use coo_engines::repository::test_results::{BYTES_MAX, TestResults, closing_lines, junit};
 
 use super::print;
-use crate::config::Config;
-use crate::input_file;
+use crate::machine::input_file;
 use crate::repository::Repository;
 use crate::repository::gates::{Gates, Tested};
+use crate::root::config::Config;
+use crate::root::state_root::read_bounded;
 use crate::session::Session;
-use crate::state_root::read_bounded;
 
 #[derive(Debug, clap::Args)]
 #[allow(clippy::doc_markdown, reason = "these comments are what --help prints")]
@@ -94,7 +94,7 @@ fn results_of(path: &Path) -> Result<TestResults> {
 }
 
 /// What is said of a gate that failed.
-pub fn failure(gate: coo_kernel::repository::gate::Gate, findings: &[String]) -> String {
+pub fn failure(gate: coo_engines::repository::gate::Gate, findings: &[String]) -> String {
     format!(
         "gate {gate} ({}): {}; the gates after it were not run: put right what is named and pass them again",
         gate.title(),

@@ -6,21 +6,21 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::artefact::Artefact;
-use coo_kernel::digest::Digest;
+use coo_kernel::effects::artefact::Artefact;
+use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{
     Blob, CallBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody, WorldBody,
 };
 use coo_kernel::llm::{Answer, FinishReason, Provenance, Request, Usage};
 use coo_kernel::mission::Status;
-use coo_kernel::state::State;
+use coo_kernel::mission::state::State;
 use serde::Serialize;
 
 use super::{events, print};
-use crate::gateway::WriteAnswer;
-use crate::history;
+use crate::effects::gateway::WriteAnswer;
+use crate::mission::history;
+use crate::root::store::{Facts, MissionRow};
 use crate::session::{Session, find_mission};
-use crate::store::{Facts, MissionRow};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

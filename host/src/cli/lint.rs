@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use coo_kernel::repository::lint::{Finding, Report};
-use coo_kernel::repository::scan::Status;
+use coo_engines::repository::lint::{Finding, Report};
+use coo_engines::repository::scan::Status;
 
 use super::print;
 use crate::repository::{self, Repository};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::digest::Digest;
+use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{
     CallBody, DecisionBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody,
     StepStartedBody, TransitionBody, WorldBody,
@@ -16,9 +16,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{events, print};
-use crate::history;
+use crate::mission::history;
+use crate::root::store::MissionRow;
 use crate::session::{Session, find_mission};
-use crate::store::MissionRow;
 
 /// Characters of a call's text that a line shows.
 const TEXT_MAX: usize = 40;
@@ -36,7 +36,7 @@ pub struct Options {
 #[derive(Serialize)]
 struct JsonEvent<'a> {
     seq: u64,
-    state: coo_kernel::state::State,
+    state: coo_kernel::mission::state::State,
     kind: &'static str,
     body: &'a RawValue,
     prev_sha256: Digest,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use coo_kernel::change::Route;
+use coo_engines::change::Route;
 
 use super::{pipeline, print};
 use crate::repository::Repository;

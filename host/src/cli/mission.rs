@@ -5,12 +5,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use coo_kernel::state::State;
+use coo_kernel::mission::state::State;
 use serde::Serialize;
 
 use super::{events, print};
-use crate::history::{self, Question};
 use crate::machine::rfc3339;
+use crate::mission::history::{self, Question};
 use crate::session::find_mission;
 
 #[derive(Debug, clap::Args)]

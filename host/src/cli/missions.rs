@@ -8,8 +8,8 @@ use coo_kernel::mission::Status;
 use serde::Serialize;
 
 use super::{events, print};
-use crate::history;
 use crate::machine::rfc3339;
+use crate::mission::history;
 use crate::session::Session;
 
 #[derive(Debug, clap::Args)]

@@ -42,9 +42,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::compiler;
+use crate::machine::temporary;
+use crate::program::compiler;
 use crate::session::root_path;
-use crate::temporary;
 
 /// Run any AI workflow identically, every time.
 ///

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::change::{ChangeId, Log, Progress as Recorded, Record, Rollback, Route};
-use coo_kernel::digest::Digest;
-use coo_kernel::pipeline::Stage;
-use coo_kernel::rollback::PROMPT;
+use coo_engines::change::{ChangeId, Log, Progress as Recorded, Record, Rollback, Route};
+use coo_engines::pipeline::Stage;
+use coo_kernel::baseline::rollback::PROMPT;
+use coo_kernel::form::digest::Digest;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -20,8 +20,8 @@ use super::print;
 use crate::machine::rfc3339;
 use crate::repository::amend::PATCH;
 use crate::repository::change::{self, Change, Standing, Watcher};
+use crate::root::store::{ChangeFacts, ChangeRow};
 use crate::session::Session;
-use crate::store::{ChangeFacts, ChangeRow};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -420,7 +420,7 @@ fn log(root: &Path, one: &One) -> Result<ExitCode> {
     let mut config_sha256 = None;
     session.store.walk_change(row.id, |record, facts| {
         if config_sha256.is_none() {
-            let begun: coo_kernel::change::BegunBody = serde_json::from_str(&record.body)?;
+            let begun: coo_engines::change::BegunBody = serde_json::from_str(&record.body)?;
             config_sha256 = Some(begun.config_sha256);
         }
         if one.json {

@@ -7,12 +7,12 @@ use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::plain;
+use coo_kernel::form::plain;
 use serde::Serialize;
 
-pub use coo_kernel::plain::{one_line, plain};
+pub use coo_kernel::form::plain::{one_line, plain};
 
-use crate::secrets::{redacted, redacted_bytes};
+use crate::root::secrets::{redacted, redacted_bytes};
 
 /// Of an answer: more than any word that is asked for.
 const ANSWER_BYTES_MAX: u64 = 4_096;

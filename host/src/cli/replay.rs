@@ -7,16 +7,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use coo_kernel::digest::Digest;
+use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Divergence, Record, Side};
-use coo_kernel::state::State;
+use coo_kernel::mission::state::State;
 use serde::Serialize;
 use similar::{DiffTag, TextDiff};
 
 use super::{logs, print};
-use crate::replay::{self, Replayed};
+use crate::mission::replay::{self, Replayed};
+use crate::root::store::MissionRow;
 use crate::session::find_mission;
-use crate::store::MissionRow;
 
 /// Whatever differs, it may be this: the chain shows changes only to whoever knows its head.
 const CHANGED_JOURNAL: &str = "a journal that was changed and its chain computed anew: compare its head with one kept elsewhere";

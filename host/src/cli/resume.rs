@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use coo_kernel::mission::{MissionId, Status};
 
 use super::{events, print, run};
-use crate::resume::{InDoubt, Resumed, resume};
-use crate::run_file;
+use crate::mission::resume::{InDoubt, Resumed, resume};
+use crate::mission::run_file;
 use crate::session::Session;
 
 #[derive(Debug, clap::Args)]

@@ -1,5 +1,5 @@
 //! `coo rollback`: the state root becomes what a baseline of it was, once a person has confirmed.
-//! Asks, and tells; what is done is in `crate::amu0::rollback`.
+//! Asks, and tells; what is done is in `crate::baselines::rollback`.
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -7,15 +7,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::rollback::{Outcome, PROMPT, Request, aside_folder, before_name};
+use coo_kernel::baseline::rollback::{Outcome, PROMPT, Request, aside_folder, before_name};
 
 use super::print;
-use crate::amu0::rollback::{self, RolledBack, SetAside};
-use crate::amu0::{self, Progress};
+use crate::baselines::rollback::{self, RolledBack, SetAside};
+use crate::baselines::{self, Progress};
 use crate::freeze::Purpose;
 use crate::machine::rfc3339;
+use crate::root::state_root::StateRoot;
 use crate::session::{Held, Read};
-use crate::state_root::StateRoot;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -41,7 +41,7 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
         return log(root, options.json);
     }
     let no_root = || match &options.baseline {
-        Some(asked) => amu0::not_found(asked),
+        Some(asked) => baselines::not_found(asked),
         None => format!(
             "no state root at {}; 'coo amu0 create' makes one and its first baseline",
             root.display()

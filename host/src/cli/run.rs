@@ -7,17 +7,17 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::failure::Failure;
+use coo_kernel::mission::failure::Failure;
+use coo_kernel::mission::workflow;
 use coo_kernel::mission::{MissionId, Status};
-use coo_kernel::workflow;
 use serde::Serialize;
 
 use super::print;
-use crate::history::Question;
-use crate::input_file::{INPUT_BYTES_MAX, read as read_file};
-use crate::llm::Freshness;
-use crate::prepare::Source;
-use crate::run::{self, Ended};
+use crate::effects::llm::Freshness;
+use crate::machine::input_file::{INPUT_BYTES_MAX, read as read_file};
+use crate::mission::history::Question;
+use crate::mission::run::{self, Ended};
+use crate::program::prepare::Source;
 use crate::session::Session;
 
 #[derive(Debug, clap::Args)]
@@ -187,7 +187,7 @@ struct JsonReceipt<'a> {
     question: Option<&'a Question>,
     output: String,
     events: u64,
-    chain_head: coo_kernel::digest::Digest,
+    chain_head: coo_kernel::form::digest::Digest,
     fuel: u64,
     memory_peak_bytes: u64,
     elapsed_us: u64,

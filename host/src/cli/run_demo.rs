@@ -10,11 +10,11 @@ use coo_kernel::mission::Status;
 
 use super::receipt::{PREFIX, Receipt};
 use super::{events, print};
-use crate::history;
 use crate::machine::rfc3339;
-use crate::prepare::Source;
-use crate::reports;
-use crate::run::{self, Options};
+use crate::mission::history;
+use crate::mission::run::{self, Options};
+use crate::program::prepare::Source;
+use crate::root::reports;
 use crate::session::Session;
 
 pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {

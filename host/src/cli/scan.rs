@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use coo_kernel::repository::scan::{self, Status};
+use coo_engines::repository::scan::{self, Status};
 
 use super::print;
 use crate::repository::{self, Repository, Scanned};

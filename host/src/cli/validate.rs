@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::edition::Edition;
-use coo_kernel::workflow;
+use coo_kernel::mission::edition::Edition;
+use coo_kernel::mission::workflow;
 
 use super::print;
-use crate::compiler;
-use crate::prepare::Source;
+use crate::program::compiler;
+use crate::program::prepare::Source;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

@@ -11,15 +11,15 @@ use anyhow::Result;
 use coo_kernel::mission::MissionId;
 
 use super::print;
-use crate::config::Config;
 use crate::freeze::Purpose;
-use crate::reports;
-use crate::run;
-use crate::run_file;
+use crate::machine::temporary::TemporaryFolder;
+use crate::mission::run;
+use crate::mission::run_file;
+use crate::mission::verify::{Report, Subject, verify};
+use crate::root::config::Config;
+use crate::root::reports;
+use crate::root::state_root::StateRoot;
 use crate::session::{Held, Read, Session, find_mission};
-use crate::state_root::StateRoot;
-use crate::temporary::TemporaryFolder;
-use crate::verify::{Report, Subject, verify};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -195,7 +195,7 @@ fn text(report: &Report) -> String {
         }
     }
     if let Some(run) = report.runs.first() {
-        let short = |digest: Option<coo_kernel::digest::Digest>| {
+        let short = |digest: Option<coo_kernel::form::digest::Digest>| {
             digest.map_or("none".to_owned(), |digest| digest.short())
         };
         let memory: Vec<String> = run.memory_sha256.iter().map(|&m| short(m)).collect();

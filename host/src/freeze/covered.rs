@@ -2,17 +2,17 @@
 //! its reports, and the `coo` that looks at it.
 
 use anyhow::Result;
-use coo_kernel::freeze::covered::Stamp;
-use coo_kernel::freeze::{Difference, Manifest};
-use coo_kernel::index::Drift;
-use coo_kernel::reports::change_of;
+use coo_kernel::baseline::freeze::covered::Stamp;
+use coo_kernel::baseline::freeze::{Difference, Manifest};
+use coo_kernel::root::index::Drift;
+use coo_kernel::root::reports::change_of;
 
 use super::seen;
-use crate::hashing;
 use crate::machine;
-use crate::manifests;
-use crate::state_root::StateRoot;
-use crate::store::Store;
+use crate::machine::hashing;
+use crate::root::manifests;
+use crate::root::state_root::StateRoot;
+use crate::root::store::Store;
 
 /// The executable, among what can be different.
 pub const COO: &str = "coo";
@@ -24,7 +24,7 @@ pub fn reports(root: &StateRoot, store: &Store, manifest: &Manifest) -> Result<V
         return Ok(Vec::new());
     };
     let open = &covered.store.bounds.open_changes;
-    let mut drifts = crate::reports::check(root, store)?;
+    let mut drifts = crate::root::reports::check(root, store)?;
     drifts.retain(|drift| {
         let change = change_of(drift.path());
         let is_index = matches!(drift, Drift::Index { .. });

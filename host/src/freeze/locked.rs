@@ -6,11 +6,11 @@ use std::io::ErrorKind;
 
 use anyhow::{Context as _, Result};
 use cap_std::fs::MetadataExt as _;
+use coo_kernel::baseline::freeze::{Difference, FILE, MANIFEST, MANIFEST_MODE, Manifest, lock};
 use coo_kernel::baseline::{Entry, Mode, NOT_READ, Node, TreePath};
-use coo_kernel::freeze::{Difference, FILE, MANIFEST, MANIFEST_MODE, Manifest, lock};
 
-use crate::state_root::StateRoot;
-use crate::world;
+use crate::effects::world;
+use crate::root::state_root::StateRoot;
 
 /// What is locked and no part of the governed state, with the permissions that it has otherwise.
 /// Earlier versions locked the manifest alone.

@@ -3,15 +3,16 @@
 //! write to the state root can forge this, as he can forge the log of freezes; `coo freeze status`
 //! and `coo freeze lift` don't ask it. Safe to delete.
 
-use coo_kernel::digest::Digest;
-use coo_kernel::freeze::covered::Stamp;
-use coo_kernel::{canonical, freeze::Manifest};
+use coo_kernel::baseline::freeze::Manifest;
+use coo_kernel::baseline::freeze::covered::Stamp;
+use coo_kernel::form::canonical;
+use coo_kernel::form::digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::hashing;
 use crate::machine;
-use crate::state_root::StateRoot;
-use crate::store;
+use crate::machine::hashing;
+use crate::root::state_root::StateRoot;
+use crate::root::store;
 
 const SEEN: &str = "cache/freeze_check.json";
 const BYTES_MAX: u64 = 4 << 10;

@@ -5,21 +5,21 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::baseline::TreePath;
-use coo_kernel::canonical;
-use coo_kernel::digest::Digest;
-use coo_kernel::repository::amend::{
+use coo_engines::repository::amend::{
     Amendments, Applied, BYTES_MAX, Escalation, FORMAT, Outcome, patch,
 };
-use coo_kernel::repository::config::Amend;
-use coo_kernel::repository::scope::Scope;
+use coo_engines::repository::config::Amend;
+use coo_engines::repository::scope::Scope;
+use coo_kernel::baseline::TreePath;
+use coo_kernel::form::canonical;
+use coo_kernel::form::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::{FILE_BYTES_MAX, Repository};
-use crate::amu0::{self, Baseline, Contents, Progress};
-use crate::reports;
-use crate::state_root::StateRoot;
-use crate::store::Store;
+use crate::baselines::{self, Baseline, Contents, Progress};
+use crate::root::reports;
+use crate::root::state_root::StateRoot;
+use crate::root::store::Store;
 
 /// Below the state root: what an engine leaves, a folder a run.
 pub const FOLDER: &str = "evidence";
@@ -121,7 +121,7 @@ pub fn read(repository: &Repository) -> Result<Given> {
 /// As `read`, of what the repository was.
 pub fn read_from(root: &StateRoot, was: &Baseline, repository: &Repository) -> Result<Given> {
     let section: &Amend = repository.section(repository.config.amend.as_ref(), "amend")?;
-    let contents = |paths: Vec<String>| amu0::part::contents(root, was, paths, FILE_BYTES_MAX);
+    let contents = |paths: Vec<String>| baselines::part::contents(root, was, paths, FILE_BYTES_MAX);
     let file = contents(vec![section.amendments.clone()])?;
     let file = file
         .get(&section.amendments)
@@ -232,7 +232,7 @@ pub fn apply(
 ) -> Result<String> {
     let folder = root.new_folder(FOLDER)?;
     let written = apply_in(root, store, repository, prepared, &folder, progress);
-    if written.is_err() && !amu0::is_pending(root) {
+    if written.is_err() && !baselines::is_pending(root) {
         // Best effort: the error that counts is the one above.
         let _ = root
             .discard(&folder, None)
@@ -266,7 +266,7 @@ pub fn apply_in(
     // Before the documents: nothing is ever amended without a log. Whether what it promises
     // was done is told by its digests.
     reports::write(root, store, &format!("{folder}/{LOG}"), log.as_bytes())?;
-    amu0::change(root, &tree, &contents, progress).map(drop)
+    baselines::change(root, &tree, &contents, progress).map(drop)
 }
 
 /// Writes the escalation, and gives its path in the state root.

@@ -13,25 +13,25 @@ mod stages;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::baseline::{bytes_of, text_of};
-use coo_kernel::canonical;
-use coo_kernel::change::{
+use coo_engines::change::{
     BegunBody, ChangeId, DecisionBody, EvidenceBody, Kind, Log, Progress as Recorded, Route,
     TransitionBody,
 };
-use coo_kernel::digest::Digest;
-use coo_kernel::manifest;
-use coo_kernel::pipeline::{Event, Stage};
-use coo_kernel::repository::scope::Scope;
+use coo_engines::pipeline::{Event, Stage};
+use coo_engines::repository::scope::Scope;
+use coo_kernel::baseline::{bytes_of, text_of};
+use coo_kernel::form::canonical;
+use coo_kernel::form::digest::Digest;
+use coo_kernel::root::manifest;
 use serde::Serialize;
 
 use super::{Repository, amend, migrate, test_run};
-use crate::amu0::{self, Baseline, Progress, Tree};
+use crate::baselines::{self, Baseline, Progress, Tree};
 use crate::machine;
-use crate::manifests;
-use crate::reports;
+use crate::root::manifests;
+use crate::root::reports;
+use crate::root::store::{ChangeFacts, ChangeRow, Durability};
 use crate::session::Session;
-use crate::store::{ChangeFacts, ChangeRow, Durability};
 
 pub use bundle::Bundled;
 
@@ -373,12 +373,12 @@ impl<'a> Change<'a> {
     }
 
     fn load(&self, id: &Digest) -> Result<Baseline> {
-        amu0::part::load(&self.session.root, id)
+        baselines::part::load(&self.session.root, id)
     }
 
     /// In which files the repository is not `baseline`.
     fn changed(&self, baseline: &Baseline) -> Result<Vec<String>> {
-        let differences = amu0::compare(baseline, &self.tree()?, &self.progress)?;
+        let differences = baselines::compare(baseline, &self.tree()?, &self.progress)?;
         let mut paths: Vec<String> = differences
             .into_iter()
             .map(|difference| difference.path.text())

@@ -9,21 +9,21 @@ mod unity;
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use coo_kernel::canonical;
-use coo_kernel::digest::Digest;
-use coo_kernel::repository::gate::{Evidence, Gate, Results};
-use coo_kernel::repository::normal;
-use coo_kernel::repository::scope::Scope;
-use coo_kernel::repository::snapshot::Snapshot;
-use coo_kernel::repository::test_results::TestResults;
+use coo_engines::repository::gate::{Evidence, Gate, Results};
+use coo_engines::repository::normal;
+use coo_engines::repository::scope::Scope;
+use coo_engines::repository::snapshot::Snapshot;
+use coo_engines::repository::test_results::TestResults;
+use coo_kernel::form::canonical;
+use coo_kernel::form::digest::Digest;
 use serde_json::{Value, json};
 
 use super::test_run::{self, TestRun};
 use super::{Repository, lint, scan};
-use crate::amu0::Progress;
-use crate::config::Config;
-use crate::fault;
-use crate::store::FrozenCall;
+use crate::baselines::Progress;
+use crate::machine::fault;
+use crate::root::config::Config;
+use crate::root::store::FrozenCall;
 
 pub use reference::Replayed;
 

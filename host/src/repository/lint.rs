@@ -2,8 +2,8 @@
 //! decides by the pinned ruleset.
 
 use anyhow::{Context as _, Result};
+use coo_engines::repository::lint::{Linter, Report};
 use coo_kernel::baseline::TreePath;
-use coo_kernel::repository::lint::{Linter, Report};
 
 use super::Repository;
 

@@ -5,19 +5,19 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::baseline::{Manifest, Node, TreePath};
-use coo_kernel::digest::Digest;
-use coo_kernel::repository::config::Migrate;
-use coo_kernel::repository::migrate::{
+use coo_engines::repository::config::Migrate;
+use coo_engines::repository::migrate::{
     Migration, Planned, ask_about_names, ask_about_shared, deleted, ported, unmatched, unreplaced,
 };
-use coo_kernel::repository::scope::Scope;
+use coo_engines::repository::scope::Scope;
+use coo_kernel::baseline::{Manifest, Node, TreePath};
+use coo_kernel::form::digest::Digest;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{FILE_BYTES_MAX, Repository};
-use crate::amu0::{self, Baseline};
-use crate::state_root::StateRoot;
+use crate::baselines::{self, Baseline};
+use crate::root::state_root::StateRoot;
 
 /// What a migration would do.
 #[derive(Debug, Serialize)]
@@ -79,7 +79,7 @@ pub fn plan_of(root: &StateRoot, was: &Baseline, repository: &Repository) -> Res
         .par_iter()
         .map(|path| {
             let path = path.text();
-            let contents = amu0::part::contents(root, was, [path.clone()], FILE_BYTES_MAX)?;
+            let contents = baselines::part::contents(root, was, [path.clone()], FILE_BYTES_MAX)?;
             let content = contents
                 .get(&path)
                 .context("file: is not in the baseline")?;
@@ -172,7 +172,7 @@ pub fn trees(
         .filter_map(|file| Some((&file.path, file.content.as_ref()?)))
         .collect();
     let known = changed.iter().map(|(_, content)| content.as_slice());
-    let known = amu0::part::keep_contents(root, known)?;
+    let known = baselines::part::keep_contents(root, known)?;
     let contents: BTreeMap<String, (Digest, u64)> = changed
         .iter()
         .zip(known)
@@ -181,7 +181,7 @@ pub fn trees(
     let between = ported(was, &plan.files, &contents, (&from, &to))?;
     let after = deleted(&between, &from)?;
     Ok((
-        amu0::part::keep_manifest(root, between)?,
-        amu0::part::keep_manifest(root, after)?,
+        baselines::part::keep_manifest(root, between)?,
+        baselines::part::keep_manifest(root, after)?,
     ))
 }

@@ -13,15 +13,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use coo_engines::repository::config::{self, BYTES_MAX, Config, FILE};
+use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::{Node, TreePath};
-use coo_kernel::digest::Digest;
-use coo_kernel::repository::config::{self, BYTES_MAX, Config, FILE};
-use coo_kernel::repository::scope::Scope;
+use coo_kernel::form::digest::Digest;
 use rayon::prelude::*;
 
-use crate::amu0::{self, Folders, Tree};
-use crate::input_file;
-use crate::state_root::read_bounded;
+use crate::baselines::{self, Folders, Tree};
+use crate::machine::input_file;
+use crate::root::state_root::read_bounded;
 
 pub use lint::{Linted, lint};
 pub use scan::{Scanned, scan};
@@ -201,7 +201,7 @@ impl Repository {
         let shown = self.tree.path.join(path.text());
         let file = folders
             .of(&self.tree.dir, path)
-            .and_then(|folder| amu0::open_file(folder, path))
+            .and_then(|folder| baselines::open_file(folder, path))
             .with_context(|| format!("file {}: can't be opened", shown.display()))?;
         read_bounded(file, &shown, FILE_BYTES_MAX)
     }

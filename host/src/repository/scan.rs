@@ -2,9 +2,9 @@
 //! pinned ruleset.
 
 use anyhow::{Context as _, Result, bail};
+use coo_engines::repository::scan::{Report, Ruleset, Scanner};
+use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::TreePath;
-use coo_kernel::repository::scan::{Report, Ruleset, Scanner};
-use coo_kernel::repository::scope::Scope;
 
 use super::Repository;
 

@@ -12,17 +12,18 @@ use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use super::Repository;
-use crate::outside::{self, Bounds, End, Outputs};
-use crate::temporary::TemporaryFolder;
-use crate::{input_file, machine};
+use crate::machine;
+use crate::machine::input_file;
+use crate::machine::outside::{self, Bounds, End, Outputs};
+use crate::machine::temporary::TemporaryFolder;
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::baseline::text_of;
-use coo_kernel::canonical;
-use coo_kernel::digest::Digest;
-use coo_kernel::repository::config::Tests;
-use coo_kernel::repository::test_results::{
+use coo_engines::repository::config::Tests;
+use coo_engines::repository::test_results::{
     BYTES_MAX as REPORT_BYTES_MAX, Counts, TestResults, closing_lines, junit,
 };
+use coo_kernel::baseline::text_of;
+use coo_kernel::form::canonical;
+use coo_kernel::form::digest::Digest;
 
 /// What every test command gets, unless `[tests]` says otherwise.
 const FIXED: [(&str, &str); 4] = [

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::difference::{Change, changes, side_by_side};
 use super::{Entry, Manifest, Mode, Node, Refused, TreePath};
-use crate::canonical;
+use crate::form::canonical;
 
 /// One step. Its number in the list names what it puts or removes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::authority::Governance;
-use crate::descriptor::EngineSettings;
-use crate::digest::Digest;
-use crate::edition::Edition;
-use crate::failure::Failure;
-use crate::limits::Limits;
+use crate::form::digest::Digest;
 use crate::llm::Sampling;
-use crate::state::{Event, State};
+use crate::mission::authority::Governance;
+use crate::mission::descriptor::EngineSettings;
+use crate::mission::edition::Edition;
+use crate::mission::failure::Failure;
+use crate::mission::limits::Limits;
+use crate::mission::state::{Event, State};
 
 /// Bytes kept beside the chain, by digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,7 +169,7 @@ pub struct DecisionBody {
 #[serde(deny_unknown_fields)]
 pub struct WorldBody {
     /// Sorted by path.
-    pub artefacts: Vec<crate::artefact::Artefact>,
+    pub artefacts: Vec<crate::effects::artefact::Artefact>,
     /// Number of `db.execute` and `db.returning` events to apply, in order.
     pub db_executes: u64,
 }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::Kind;
-use crate::state::State;
+use crate::mission::state::State;
 
 /// One side of a divergence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::authority::Governance;
+use crate::mission::authority::Governance;
 
 fn mission() -> String {
     serde_json::to_string(&MissionBody {
@@ -18,13 +18,13 @@ fn mission() -> String {
 /// A body of the kind, where its content counts.
 fn body_of(kind: Kind) -> String {
     match kind {
-        Kind::Environment => crate::canonical::to_string_sorted(&EnvironmentBody {
+        Kind::Environment => crate::form::canonical::to_string_sorted(&EnvironmentBody {
             arguments: Vec::new(),
-            engine: crate::descriptor::EngineSettings::default(),
+            engine: crate::mission::descriptor::EngineSettings::default(),
             environment: std::collections::BTreeMap::new(),
             governance: Governance::default(),
-            rules: crate::edition::Edition::CURRENT,
-            limits: crate::limits::Limits::default(),
+            rules: crate::mission::edition::Edition::CURRENT,
+            limits: crate::mission::limits::Limits::default(),
             llm: crate::llm::Sampling::default(),
             rng_seed: 1,
             wall_clock_start_s: 2,
@@ -35,7 +35,7 @@ fn body_of(kind: Kind) -> String {
 }
 
 fn decision(approved: bool) -> String {
-    crate::canonical::to_string_sorted(&DecisionBody {
+    crate::form::canonical::to_string_sorted(&DecisionBody {
         approved,
         reason: None,
         step: "s".into(),
@@ -65,7 +65,7 @@ fn the_chain_is_what_the_header_says_and_kinds_parse_back() {
 
 #[test]
 fn bodies_serialise_in_key_order() {
-    crate::canonical::to_string_sorted(&MissionBody {
+    crate::form::canonical::to_string_sorted(&MissionBody {
         descriptor: ZERO,
         mission_type: "T".into(),
         module: ZERO,
@@ -73,14 +73,14 @@ fn bodies_serialise_in_key_order() {
     })
     .unwrap();
     let blob = Blob::of(b"x");
-    crate::canonical::to_string_sorted(&StepReturnedBody {
+    crate::form::canonical::to_string_sorted(&StepReturnedBody {
         id: "a".into(),
         output: Some(blob),
         stderr: blob,
         stdout: blob,
     })
     .unwrap();
-    crate::canonical::to_string_sorted(&TransitionBody {
+    crate::form::canonical::to_string_sorted(&TransitionBody {
         event: Event::Failed,
         failure: None,
         from: State::Run,

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use coo_kernel::lineage::{Link, Run};
-use coo_kernel::rollback::Request;
+use coo_kernel::baseline::lineage::{Link, Run};
+use coo_kernel::baseline::rollback::Request;
 use serde::Serialize;
 
-use crate::amu0::{self, Record};
+use crate::baselines::{self, Record};
 use crate::cli::print;
 use crate::machine::rfc3339;
 use crate::session::Session;
@@ -25,7 +25,7 @@ pub fn kind<'a>(record: &Record, tree: &'a str, state: &'a str) -> &'a str {
 
 pub fn list(root: &Path, json: bool) -> Result<ExitCode> {
     let records = match Session::for_reading(root, print::note)? {
-        Some(session) => amu0::list(&session.root)?,
+        Some(session) => baselines::list(&session.root)?,
         None => Vec::new(),
     };
     if json {
@@ -62,8 +62,8 @@ struct View {
 pub fn lineage(root: &Path, json: bool) -> Result<ExitCode> {
     let view = match Session::for_reading(root, print::note)? {
         Some(session) => View {
-            baselines: amu0::states(&session.root)?,
-            position: amu0::position(&session.root, &session.store)?,
+            baselines: baselines::states(&session.root)?,
+            position: baselines::position(&session.root, &session.store)?,
             rollbacks: session.store.rollbacks()?,
         },
         None => View::default(),

@@ -1,18 +1,18 @@
 //! `coo amu0 restore`: a directory becomes what a baseline of it was. Tells what will become of
-//! what is there, and asks before any of it goes; what is done is in `crate::amu0`.
+//! what is there, and asks before any of it goes; what is done is in `crate::baselines`.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use coo_kernel::baseline::rollback::Said;
 use coo_kernel::baseline::{Effect, TreePath};
-use coo_kernel::digest::Digest;
-use coo_kernel::rollback::Said;
+use coo_kernel::form::digest::Digest;
 use serde::Serialize;
 
 use super::{existing, find, left_out};
-use crate::amu0::{self, Baseline, Plan, Progress, Tree};
+use crate::baselines::{self, Baseline, Plan, Progress, Tree};
 use crate::cli::print;
 use crate::session::Session;
 
@@ -24,7 +24,7 @@ struct Done {
     baseline: Digest,
     left_out: Option<String>,
     #[serde(flatten)]
-    restored: amu0::Restored,
+    restored: baselines::Restored,
     tree: String,
 }
 
@@ -44,15 +44,15 @@ pub fn restore(
     };
     let root = &session.root;
     let tree = Tree::open(tree, root.path())?;
-    amu0::refuse_partial(root, &baseline, &tree)?;
+    baselines::refuse_partial(root, &baseline, &tree)?;
     let restored = if yes {
-        amu0::restore(root, &baseline, &tree, progress)?
+        baselines::restore(root, &baseline, &tree, progress)?
     } else {
-        let plan = amu0::plan(&baseline, &tree, progress)?;
+        let plan = baselines::plan(&baseline, &tree, progress)?;
         if plan.touches_something() {
             confirm(&baseline, &tree, &plan)?;
         }
-        amu0::restore_as_planned(root, &baseline, &tree, &plan, progress)?
+        baselines::restore_as_planned(root, &baseline, &tree, &plan, progress)?
     };
     let done = Done {
         baseline: baseline.id,
@@ -71,7 +71,7 @@ pub fn restore(
             restored.written,
             restored.removed,
             restored.modes,
-            if restored == amu0::Restored::default() {
+            if restored == baselines::Restored::default() {
                 "UNCHANGED"
             } else {
                 "RESTORED"

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use coo_kernel::baseline::{Change, Difference, Summary, TreePath};
-use coo_kernel::digest::Digest;
+use coo_kernel::form::digest::Digest;
 use serde::Serialize;
 
 use super::{find, holds, left_out};
-use crate::amu0::{self, Baseline, Progress, Tree};
+use crate::baselines::{self, Baseline, Progress, Tree};
 use crate::cli::print;
 use crate::session::Session;
 
@@ -59,7 +59,7 @@ pub fn verify(
         return Ok(ExitCode::FAILURE);
     };
     let tree = tree.map(|tree| Tree::open(tree, root)).transpose()?;
-    let kept = amu0::verify(&session.root, &baseline, progress)?;
+    let kept = baselines::verify(&session.root, &baseline, progress)?;
     let tree = tree
         .as_ref()
         .map(|tree| compared(&baseline, tree, progress))
@@ -109,7 +109,7 @@ pub fn verify(
 }
 
 fn compared(baseline: &Baseline, tree: &Tree, progress: &Progress<'_>) -> Result<Compared> {
-    let differences = different(amu0::compare(baseline, tree, progress)?);
+    let differences = different(baselines::compare(baseline, tree, progress)?);
     Ok(Compared {
         identical: differences.is_empty(),
         differences,
@@ -123,7 +123,7 @@ fn compared_state(
     baseline: &Baseline,
     progress: &Progress<'_>,
 ) -> Result<Compared> {
-    let found = amu0::compare_state(&session.root, &session.store, baseline, progress)?;
+    let found = baselines::compare_state(&session.root, &session.store, baseline, progress)?;
     let differences = different(found);
     Ok(Compared {
         identical: differences.is_empty(),

@@ -9,10 +9,10 @@ use std::io::{Cursor, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use coo_engines::repository::specification;
 use coo_kernel::baseline::Node;
-use coo_kernel::canonical;
-use coo_kernel::digest::Digest;
-use coo_kernel::repository::specification;
+use coo_kernel::form::canonical;
+use coo_kernel::form::digest::Digest;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -21,10 +21,10 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::super::FILE_BYTES_MAX;
 use super::Change;
-use crate::amu0::{self, Baseline};
+use crate::baselines::{self, Baseline};
 use crate::machine::rfc3339;
-use crate::run_file;
-use crate::sandbox::{RNG_SEED, WALL_CLOCK_START_S};
+use crate::mission::run_file;
+use crate::runtime::sandbox::{RNG_SEED, WALL_CLOCK_START_S};
 
 /// The template of the specification where `[bundle]` names none.
 const TEMPLATE: &str = include_str!("../../../../reference/runtime_spec.md.j2");
@@ -113,7 +113,7 @@ impl Change<'_> {
             .as_ref()
             .and_then(|b| b.state.as_ref())
         {
-            let state = amu0::find(&self.session.root, name)?;
+            let state = baselines::find(&self.session.root, name)?;
             members.extend(self.files_of(&state, |path| path.starts_with("manifests/"))?);
         }
         let last = self.last()?;
@@ -156,7 +156,7 @@ impl Change<'_> {
         let files = entries.filter(|entry| matches!(entry.node, Node::File { .. }));
         let paths = files.map(|entry| entry.path.text());
         let paths = paths.filter(|path| is_wanted(path));
-        amu0::part::contents(&self.session.root, baseline, paths, FILE_BYTES_MAX)
+        baselines::part::contents(&self.session.root, baseline, paths, FILE_BYTES_MAX)
     }
 
     /// Every event, without the moment it happened at (packet §13).

@@ -4,15 +4,15 @@
 //! from the baseline, never from a tree that is on its way.
 
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::canonical;
-use coo_kernel::change::{Kind, SnapshotBody, StepBody};
-use coo_kernel::manifest;
-use coo_kernel::pipeline::Event;
-use coo_kernel::repository::snapshot::Snapshot;
+use coo_engines::change::{Kind, SnapshotBody, StepBody};
+use coo_engines::pipeline::Event;
+use coo_engines::repository::snapshot::Snapshot;
+use coo_kernel::form::canonical;
+use coo_kernel::root::manifest;
 
 use super::super::{last_lines, migrate, test_run};
 use super::{Change, open_questions};
-use crate::amu0::{self, Baseline};
+use crate::baselines::{self, Baseline};
 
 /// Directory, port and imports are one step: nothing ever sees them apart (packet §2.1).
 const PORTED: u8 = 3;
@@ -56,7 +56,7 @@ impl Change<'_> {
         }
         if !self.changed(to)?.is_empty() {
             self.expect(from, "changed by somebody else meanwhile")?;
-            amu0::restore(&self.session.root, to, &self.tree()?, &self.progress)?;
+            baselines::restore(&self.session.root, to, &self.tree()?, &self.progress)?;
             self.expect(to, "changed by somebody else meanwhile")?;
         }
         self.record(

@@ -3,18 +3,18 @@
 //! root, too. Then the question is written down. Where nothing was changed, nobody is asked.
 
 use anyhow::{Context as _, Result};
-use coo_kernel::canonical;
-use coo_kernel::change::{Kind, Rollback, RollbackBody};
-use coo_kernel::digest::Digest;
-use coo_kernel::pipeline::Event;
-use coo_kernel::repository::question::{Open, Question};
-use coo_kernel::rollback::Outcome;
+use coo_engines::change::{Kind, Rollback, RollbackBody};
+use coo_engines::pipeline::Event;
+use coo_engines::repository::question::{Open, Question};
+use coo_kernel::baseline::rollback::Outcome;
+use coo_kernel::form::canonical;
+use coo_kernel::form::digest::Digest;
 
 use super::super::migrate;
 use super::{Change, changed_by};
-use crate::amu0::rollback::{self, Target};
-use crate::amu0::{self, Baseline};
-use crate::fault;
+use crate::baselines::rollback::{self, Target};
+use crate::baselines::{self, Baseline};
+use crate::machine::fault;
 
 impl Change<'_> {
     /// Goes back as far as there is anything to go back from, and writes down the question.
@@ -65,19 +65,19 @@ impl Change<'_> {
         let root = &self.session.root;
         let tree = self.tree()?;
         if !self.changed(baseline)?.is_empty() {
-            let now = amu0::part::keep(root, &tree, &self.progress)?;
-            let name = amu0::part::name(root, &now, &tree, &format!("before-{}", self.id))?;
+            let now = baselines::part::keep(root, &tree, &self.progress)?;
+            let name = baselines::part::name(root, &now, &tree, &format!("before-{}", self.id))?;
             (self.says)(&format!(
                 "{}: what the repository is now is kept as baseline {name}; 'coo amu0 restore {name} --tree FOLDER' puts it into an empty folder",
                 self.id
             ));
-            amu0::restore(root, baseline, &tree, &self.progress)?;
+            baselines::restore(root, baseline, &tree, &self.progress)?;
         }
         let amu0 = self.log.progress.amu0.as_ref();
         if let Some(sha256) = amu0.and_then(|amu0| amu0.excluded_sha256) {
             // What no engine reads went with the old folder.
             let excluded = self.load(&sha256)?;
-            amu0::restore(root, &excluded, &self.old_package()?, &self.progress)?;
+            baselines::restore(root, &excluded, &self.old_package()?, &self.progress)?;
         }
         self.expect(baseline, "changed by somebody else meanwhile")
     }

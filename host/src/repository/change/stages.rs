@@ -2,27 +2,27 @@
 //! if the process of the first time died: it finds what is done and does what is left.
 
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::canonical;
-use coo_kernel::change::{
+use coo_engines::change::{
     AmendmentsBody, BaselineBody, DecisionBody, FreezeBody, GatesBody, Kind, Route, Which,
 };
-use coo_kernel::digest::Digest;
-use coo_kernel::manifest;
-use coo_kernel::pipeline::{Event, Stage};
-use coo_kernel::repository::gate::Verdict;
-use coo_kernel::repository::normal;
-use coo_kernel::repository::snapshot::Snapshot;
+use coo_engines::pipeline::{Event, Stage};
+use coo_engines::repository::gate::Verdict;
+use coo_engines::repository::normal;
+use coo_engines::repository::snapshot::Snapshot;
+use coo_kernel::form::canonical;
+use coo_kernel::form::digest::Digest;
+use coo_kernel::root::manifest;
 
 use super::super::amend::{self, Given, LOG, Log, PATCH};
 use super::super::gates::{Gates, Replayed, Tested};
 use super::super::migrate;
 use super::{Change, changed_by, count, open_questions};
-use crate::amu0::{self, Baseline, Reason};
-use crate::fault;
+use crate::baselines::{self, Baseline, Reason};
 use crate::freeze::{self, Unready};
 use crate::machine;
-use crate::manifests;
-use crate::reports;
+use crate::machine::fault;
+use crate::root::manifests;
+use crate::root::reports;
 
 /// So many findings of a gate are said at once; its results name all.
 const FINDINGS_SHOWN: usize = 3;
@@ -74,7 +74,7 @@ impl Change<'_> {
 
     fn prepare_amendments(&mut self) -> Result<Event> {
         if self.log.progress.start.is_none() {
-            let start = amu0::part::keep(&self.session.root, &self.tree()?, &self.progress)?;
+            let start = baselines::part::keep(&self.session.root, &self.tree()?, &self.progress)?;
             self.record_baseline(Which::Start, &start, None, None)?;
         }
         let Some(given) = self.given()? else {
@@ -291,8 +291,8 @@ impl Change<'_> {
             return Ok(Event::BaselineCaptured);
         }
         let root = &self.session.root;
-        let amu0 = amu0::part::keep(root, &self.tree()?, &self.progress)?;
-        let excluded = amu0::part::keep(root, &self.old_package()?, &self.progress)?.id;
+        let amu0 = baselines::part::keep(root, &self.tree()?, &self.progress)?;
+        let excluded = baselines::part::keep(root, &self.old_package()?, &self.progress)?.id;
         if self.id.route == Route::Migration {
             self.record_baseline(Which::Amu0, &amu0, Some(excluded), None)?;
             return Ok(Event::BaselineCaptured);
@@ -300,13 +300,13 @@ impl Change<'_> {
         self.check_amended()?;
         let name = self.id.to_string();
         let (root, store) = (&self.session.root, &self.session.store);
-        let states = amu0::states(root)?;
+        let states = baselines::states(root)?;
         // An earlier process may have come so far; the root is frozen, so it is the same state.
         if !states.iter().any(|record| record.name == name) {
-            amu0::create_of_state(root, store, Some(&name), Reason::Asked, &self.progress)?;
+            baselines::create_of_state(root, store, Some(&name), Reason::Asked, &self.progress)?;
         }
         let differences =
-            amu0::compare_state(root, store, &amu0::find(root, &name)?, &self.progress)?;
+            baselines::compare_state(root, store, &baselines::find(root, &name)?, &self.progress)?;
         if let Some(first) = differences.first() {
             bail!("state root: '{}' is not as captured", first.path.text());
         }

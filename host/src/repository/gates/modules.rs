@@ -2,17 +2,17 @@
 //! imports anything outside the surface. As `coo audit` judges them; runs none.
 
 use anyhow::{Context as _, Result};
+use coo_engines::repository::gate::Evidence;
+use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::TreePath;
-use coo_kernel::digest::Digest;
-use coo_kernel::module_set::{self, Member};
-use coo_kernel::repository::gate::Evidence;
-use coo_kernel::repository::scope::Scope;
+use coo_kernel::form::digest::Digest;
+use coo_kernel::module::module_set::{self, Member};
 use serde_json::{Value, json};
 
 use super::super::Repository;
-use crate::admission::Entry;
-use crate::bundle;
-use crate::compiler;
+use crate::program::admission::Entry;
+use crate::program::bundle;
+use crate::program::compiler;
 
 /// The set, and the digest that it is pinned by.
 struct Set {

@@ -5,25 +5,25 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::canonical;
-use coo_kernel::digest::Digest;
+use coo_engines::repository::gate::Evidence;
+use coo_kernel::form::canonical;
+use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::Kind;
 use coo_kernel::mission::Status;
-use coo_kernel::repository::gate::Evidence;
 use serde_json::{Value, json};
 
 use super::{Artefacts, Gates};
-use crate::bundle;
-use crate::history;
-use crate::llm::Freshness;
-use crate::prepare::Source;
-use crate::replay;
-use crate::run::{self, Options, Settled};
+use crate::effects::llm::Freshness;
+use crate::machine::temporary::TemporaryFolder;
+use crate::mission::history;
+use crate::mission::replay;
+use crate::mission::run::{self, Options, Settled};
+use crate::mission::verify::{Subject, verify};
+use crate::program::bundle;
+use crate::program::prepare::Source;
+use crate::root::state_root::StateRoot;
+use crate::root::store::{Durability, MissionRow};
 use crate::session::Session;
-use crate::state_root::StateRoot;
-use crate::store::{Durability, MissionRow};
-use crate::temporary::TemporaryFolder;
-use crate::verify::{Subject, verify};
 
 /// The bundled mission that stands in where `[gates]` names none.
 const REFERENCE: &str = "demo";

@@ -2,10 +2,10 @@
 //! with everything that meant it, and every import of the new one leads somewhere.
 
 use anyhow::Result;
+use coo_engines::repository::gate::Evidence;
+use coo_engines::repository::migrate::{Migration, unresolved};
+use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::{Node, TreePath};
-use coo_kernel::repository::gate::Evidence;
-use coo_kernel::repository::migrate::{Migration, unresolved};
-use coo_kernel::repository::scope::Scope;
 use serde_json::json;
 
 use super::super::Repository;

@@ -1,0 +1,147 @@
+//! Questions: what a governed change can't decide, written down for the person who can, with the
+//! answers there are (design, "ERROR → QUESTION"). Answers nothing itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::change::ChangeId;
+use crate::pipeline::Stage;
+use crate::python;
+
+/// What `question.json` says it is.
+pub const FORMAT: &str = "coo-question/1";
+
+/// `question.json`. Fields stand in key order.
+#[derive(Debug, Clone, Serialize)]
+pub struct Question<'a> {
+    /// What can be done.
+    pub answers: Vec<Answer>,
+    /// Which change asks.
+    pub change: ChangeId,
+    /// `FORMAT`.
+    pub format: &'static str,
+    /// What of a migration is open, file by file.
+    pub open: &'a [Open],
+    /// Where it came up.
+    pub stage: Stage,
+    /// What can't be decided.
+    pub undecidable: &'a str,
+}
+
+/// One way on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// What would be so.
+    pub answer: String,
+    /// What to do for that.
+    pub how: String,
+}
+
+/// What is open in one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Open {
+    /// From the top of the repository.
+    pub file: String,
+    /// Each with its own answers.
+    pub questions: Vec<python::Question>,
+}
+
+impl<'a> Question<'a> {
+    /// The question of a change that failed at `stage`.
+    pub fn of(change: ChangeId, stage: Stage, undecidable: &'a str, open: &'a [Open]) -> Self {
+        let mut answers: Vec<Answer> = ways_on(stage)
+            .iter()
+            .map(|(answer, how)| Answer {
+                answer: (*answer).to_owned(),
+                how: (*how).to_owned(),
+            })
+            .collect();
+        answers.push(Answer {
+            answer: "leave the repository as it is".to_owned(),
+            how: "nothing more; this change has ended".to_owned(),
+        });
+        Self {
+            answers,
+            change,
+            format: FORMAT,
+            open,
+            stage,
+            undecidable,
+        }
+    }
+}
+
+const ANEW: &str = "correct what is named, then begin another change";
+
+/// What can be done about a failure at a stage.
+const fn ways_on(stage: Stage) -> &'static [(&'static str, &'static str)] {
+    match stage {
+        Stage::Init => &[
+            (
+                "rewrite the forms that are open",
+                "name them in coo.toml: [migrate] calls, strings or mentions; then begin another change",
+            ),
+            (
+                "leave the forms that are open as they are",
+                "name each in coo.toml: [[migrate.leave]] with its file and text; then begin another change",
+            ),
+            ("put right what is named", ANEW),
+        ],
+        Stage::AmendmentPrep | Stage::AmendmentExec | Stage::AmendmentVerify => &[
+            (
+                "name an anchor that is there once",
+                "correct the file of amendments; then begin another change",
+            ),
+            (
+                "amend without it",
+                "take the amendment out of the file; then begin another change",
+            ),
+        ],
+        Stage::CeoReview => &[(
+            "amend otherwise",
+            "correct the file of amendments; then begin another change",
+        )],
+        Stage::FreezePrep | Stage::FreezeActivated => &[
+            (
+                "tools and environment are meant to be what they are now",
+                "'coo manifests write'; then begin another change",
+            ),
+            (
+                "tools and environment have to be what they were",
+                "'coo manifests check' names what differs: put that right; then begin another change",
+            ),
+        ],
+        Stage::CaptureAmu0 => &[("let nobody write to the repository meanwhile", ANEW)],
+        Stage::MigrationSequence => &[
+            ("correct the package or its tests", ANEW),
+            (
+                "migrate otherwise",
+                "correct [migrate] or [tests] in coo.toml; then begin another change",
+            ),
+        ],
+        Stage::Gates => &[("put right what the gate found", ANEW)],
+        Stage::CeoFinalReview => &[("change it otherwise", ANEW)],
+        Stage::Complete | Stage::Error | Stage::Question => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Route;
+
+    #[test]
+    fn every_stage_that_can_fail_has_an_answer_and_the_question_reads_back() {
+        let change = ChangeId {
+            number: 1,
+            route: Route::Pipeline,
+        };
+        for stage in Stage::ALL {
+            let question = Question::of(change, stage, "x", &[]);
+            let can_fail = !stage.is_final() && stage != Stage::Error;
+            assert_eq!(question.answers.len() > 1, can_fail, "{stage}");
+            let text = coo_kernel::form::canonical::to_string_sorted(&question).unwrap();
+            assert!(text.starts_with(r#"{"answers":[{"answer":"#), "{text}");
+            assert!(text.contains(r#""change":"PIPELINE-000001","format":"coo-question/1""#));
+        }
+    }
+}

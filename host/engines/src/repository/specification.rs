@@ -1,0 +1,93 @@
+//! What a regenerated runtime specification says (packet §14.1): the facts of this build, as data
+//! for a template. Taken from the tables that the program itself goes by, so that the page can't
+//! say anything else. Renders nothing.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::gate::Gate;
+use super::normal;
+use crate::change;
+use crate::pipeline::{self, Stage};
+use coo_kernel::baseline::rollback;
+use coo_kernel::mission::state::{self, State};
+use coo_kernel::module::surface::Interface;
+use coo_kernel::root::layout;
+
+/// A transition.
+#[derive(Serialize)]
+struct Way<E> {
+    event: E,
+    from: &'static str,
+    to: &'static str,
+}
+
+/// All of them. What only the host knows comes in `host`, under the name `host`.
+pub fn facts(host: &Value) -> Value {
+    let mut missions = Vec::new();
+    for from in State::ALL {
+        for event in state::Event::ALL {
+            if let Ok(to) = state::next(from, event) {
+                let (from, to) = (from.name(), to.name());
+                missions.push(Way { event, from, to });
+            }
+        }
+    }
+    let mut pipeline = Vec::new();
+    for from in Stage::ALL {
+        for event in pipeline::Event::ALL {
+            if let Ok(to) = pipeline::next(from, event) {
+                let (from, to) = (from.name(), to.name());
+                pipeline.push(Way { event, from, to });
+            }
+        }
+    }
+    let surface = Interface::ALL.iter().map(|interface| {
+        json!({
+            "interface": interface.name(),
+            "permits": interface.permits(),
+            "reach": interface.reach(),
+        })
+    });
+    let gates = Gate::ALL
+        .iter()
+        .map(|gate| json!({ "gate": gate, "title": gate.title() }));
+    json!({
+        "events": change::Kind::ALL.map(change::Kind::name),
+        "gates": gates.collect::<Vec<Value>>(),
+        "host": host,
+        "masked_fields": normal::MASKED_FIELDS,
+        "masked_with": normal::STABLE_REPLACEMENT,
+        "mission_states": State::ALL.map(State::name),
+        "mission_transitions": missions,
+        "replay_surface": normal::SURFACE,
+        "rollback": {
+            "aborted": rollback::ABORTED,
+            "confirmation": rollback::CONFIRMATION,
+            "prompt": rollback::PROMPT,
+        },
+        "stage_transitions": pipeline,
+        "stages": Stage::ALL.map(Stage::name),
+        "state_root": layout::FILES.as_slice(),
+        "surface": surface.collect::<Vec<Value>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_those_of_the_tables() {
+        let facts = facts(&json!({ "version": "1" }));
+        assert_eq!(facts["stages"].as_array().unwrap().len(), Stage::ALL.len());
+        assert_eq!(facts["surface"][0]["reach"], "world");
+        assert_eq!(facts["host"]["version"], "1");
+        let ways = facts["stage_transitions"].as_array().unwrap();
+        assert!(ways.contains(&json!({
+            "event": "gates_passed", "from": "GATES", "to": "CEO_FINAL_REVIEW",
+        })));
+        // The way through, a failure from each stage but the last three, and the question.
+        assert_eq!(ways.len(), 11 + 11 + 1);
+    }
+}

@@ -1,0 +1,474 @@
+//! Freezes of a state root (packet §7, §15): what is written down when one begins, and how the
+//! state that is found later differs from that. While one lasts, nothing governed changes and
+//! nobody may write to it. Looks at no disk itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+pub mod covered;
+
+use crate::baseline::governed;
+use crate::baseline::{self, Change, Entry, Mode, Node, differences};
+use crate::form::canonical;
+use crate::form::digest::Digest;
+
+pub use covered::Covered;
+
+/// The file that says that a state root is frozen, at its top.
+pub const FILE: &str = "FREEZE";
+/// All that is in it.
+pub const TEXT: &str = "FREEZE=TRUE\n";
+/// What was written down, in the state root (packet §3.5).
+pub const MANIFEST: &str = "manifests/freeze_manifest.json";
+/// Its permissions, and those of `FILE`, but while they are locked.
+pub const MANIFEST_MODE: Mode = Mode::of(0o644);
+/// What a person types to lift a freeze.
+pub const LIFT: &str = "LIFT_FREEZE";
+/// The same, where the state was changed meanwhile.
+pub const LIFT_CHANGED: &str = "LIFT_CHANGED_FREEZE";
+/// What a manifest says it is that covers what `covered` has.
+const FORMAT: &str = "coo-freeze-manifest/2";
+/// What earlier versions wrote: without it.
+const FORMAT_1: &str = "coo-freeze-manifest/1";
+const WRITE: u32 = 0o222;
+const OTHER_CONTENT: &str = "other content";
+
+/// Where a freeze stands. Every step to the next can be done again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Promised: the files that say so, and the permissions, are on their way.
+    Freezing,
+    /// In force.
+    Frozen,
+    /// Given up: what it put in place is on its way out.
+    Lifting,
+    /// Over.
+    Lifted,
+}
+
+impl Phase {
+    const ALL: [Self; 4] = [Self::Freezing, Self::Frozen, Self::Lifting, Self::Lifted];
+
+    /// As the log has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Freezing => "freezing",
+            Self::Frozen => "frozen",
+            Self::Lifting => "lifting",
+            Self::Lifted => "lifted",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Phase {
+    type Err = Refused;
+
+    fn from_str(text: &str) -> Result<Self, Refused> {
+        let known = Self::ALL.into_iter().find(|phase| phase.name() == text);
+        known.ok_or_else(|| Refused::Form(format!("phase '{}'", text.escape_debug())))
+    }
+}
+
+/// What of `coo.db` must not change: there is nothing in it that could be told from a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journal {
+    /// Over every frozen answer, in the order of their keys.
+    pub frozen_calls_sha256: Digest,
+    /// Over number and last event of every mission, in order.
+    pub heads_sha256: Digest,
+    /// How many there are.
+    pub missions: u64,
+}
+
+/// `freeze_manifest.json`. Nothing of it depends on when it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Everything else that must not change; earlier versions wrote none of it down.
+    pub covered: Option<Covered>,
+    /// The journals.
+    pub journal: Journal,
+    /// The governed state, with the permissions that it gets back.
+    pub state: baseline::Manifest,
+    /// Version of the `coo` that froze it.
+    pub version: String,
+}
+
+/// Its text form. The digests repeat what `state` says of these files, for whoever compares them
+/// with others by eye.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Form {
+    coo_version: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    covered: Option<covered::Form>,
+    format: String,
+    journal: Journal,
+    manifests: BTreeMap<String, Digest>,
+    state: serde_json::Value,
+    state_sha256: Digest,
+}
+
+/// Why text is no freeze manifest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Not the form of one.
+    #[error("is no freeze manifest: {0}")]
+    Form(String),
+    /// Not a state.
+    #[error(transparent)]
+    State(#[from] baseline::Refused),
+}
+
+/// A way in which the state is not what was frozen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// In which way.
+    pub change: &'static str,
+    /// A file or folder of the state root, or a part of its databases.
+    pub what: String,
+}
+
+impl Manifest {
+    /// The canonical text.
+    pub fn to_text(&self) -> String {
+        let state = self.state.to_text();
+        let form = Form {
+            coo_version: self.version.clone(),
+            covered: self.covered.as_ref().map(Covered::form),
+            format: match self.covered {
+                Some(_) => FORMAT,
+                None => FORMAT_1,
+            }
+            .to_owned(),
+            journal: self.journal.clone(),
+            manifests: self.manifests(),
+            state_sha256: Digest::of(&state),
+            state: serde_json::from_str(&state).unwrap_or_default(),
+        };
+        canonical::to_string(&form).unwrap_or_default()
+    }
+
+    /// Reads what `to_text` printed, and nothing else.
+    pub fn parse(text: &str) -> Result<Self, Refused> {
+        let refused = |error: serde_json::Error| Refused::Form(error.to_string());
+        let form: Form = serde_json::from_str(text).map_err(refused)?;
+        let state =
+            canonical::to_string(&form.state).map_err(|error| Refused::Form(error.to_string()))?;
+        let manifest = Self {
+            covered: form.covered.map(Covered::of).transpose()?,
+            journal: form.journal,
+            state: baseline::Manifest::parse(state.as_bytes())?,
+            version: form.coo_version,
+        };
+        if manifest.to_text() != text {
+            return Err(Refused::Form("is not as coo writes it".to_owned()));
+        }
+        Ok(manifest)
+    }
+
+    /// Tools, environment, hardware and sandbox.
+    fn manifests(&self) -> BTreeMap<String, Digest> {
+        let digest = |entry: &Entry| match entry.node {
+            Node::File { sha256, .. } => Some((entry.path.text(), sha256)),
+            _ => None,
+        };
+        let folder = format!("{}/", governed::MANIFESTS_FOLDER);
+        let entries = self.state.entries().iter().filter_map(digest);
+        entries
+            .filter(|(path, _)| path.starts_with(&folder))
+            .collect()
+    }
+
+    /// What lies in the state root and is locked, outermost first.
+    pub fn locked(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        let entries = self.state.entries().iter();
+        entries.filter(|entry| governed::is_on_disk(&entry.path))
+    }
+
+    fn locked_entries(&self) -> Vec<Entry> {
+        let mut entries = self.state.entries().to_vec();
+        for entry in &mut entries {
+            if governed::is_on_disk(&entry.path)
+                && let Some(mode) = mode_of_mut(&mut entry.node)
+            {
+                *mode = lock(*mode);
+            }
+        }
+        entries
+    }
+
+    /// How `found`, which is sorted, and `journal` differ from what was frozen and locked.
+    pub fn differences(&self, found: &[Entry], journal: &Journal) -> Vec<Difference> {
+        let named = match baseline::Manifest::new(self.locked_entries()) {
+            Ok(locked) => differences(&locked, found),
+            // Permissions decide about no manifest.
+            Err(_) => differences(&self.state, found),
+        };
+        let mut all: Vec<Difference> = named.into_iter().map(Difference::from).collect();
+        for (differs, what) in [
+            (
+                journal.missions != self.journal.missions,
+                "missions in coo.db",
+            ),
+            (
+                journal.heads_sha256 != self.journal.heads_sha256,
+                "journals in coo.db",
+            ),
+            (
+                journal.frozen_calls_sha256 != self.journal.frozen_calls_sha256,
+                "frozen answers in coo.db",
+            ),
+        ] {
+            if differs {
+                all.push(Difference {
+                    change: OTHER_CONTENT,
+                    what: what.to_owned(),
+                });
+            }
+        }
+        all
+    }
+}
+
+impl From<baseline::Difference> for Difference {
+    fn from(difference: baseline::Difference) -> Self {
+        Self {
+            change: match difference.change {
+                Change::Missing => "missing",
+                Change::Extra => "extra",
+                Change::Content => OTHER_CONTENT,
+                Change::Mode => "other mode",
+                Change::Kind => "other kind",
+                Change::Target => "other target",
+            },
+            what: difference.path.text(),
+        }
+    }
+}
+
+/// The permissions that a freeze leaves.
+pub const fn lock(mode: Mode) -> Mode {
+    mode.without(WRITE)
+}
+
+/// Gives what is locked the permissions of `state`: whoever keeps a state meanwhile keeps it as it
+/// is without the lock.
+pub fn unlock(entries: &mut [Entry], state: &baseline::Manifest) {
+    for entry in entries {
+        let wanted = if entry.path.text() == MANIFEST {
+            Some(MANIFEST_MODE)
+        } else {
+            state.get(&entry.path).and_then(Node::mode)
+        };
+        if let (Some(mode), Some(wanted)) = (mode_of_mut(&mut entry.node), wanted)
+            && lock(wanted).is_met_by(*mode)
+            && governed::is_on_disk(&entry.path)
+        {
+            *mode = Mode::of(wanted.over(mode.bits()));
+        }
+    }
+}
+
+const fn mode_of_mut(node: &mut Node) -> Option<&mut Mode> {
+    match node {
+        Node::File { mode, .. } | Node::Folder { mode } => Some(mode),
+        Node::Link { .. } | Node::Closed { .. } | Node::Other(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::baseline::TreePath;
+
+    fn file(path: &str, mode: u32, content: &str) -> Entry {
+        Entry {
+            path: TreePath::from_text(path).unwrap(),
+            node: Node::File {
+                mode: Mode::of(mode),
+                sha256: Digest::of(content),
+                size: content.len() as u64,
+            },
+        }
+    }
+
+    fn folder(path: &str, mode: u32) -> Entry {
+        Entry {
+            path: TreePath::from_text(path).unwrap(),
+            node: Node::Folder {
+                mode: Mode::of(mode),
+            },
+        }
+    }
+
+    fn manifest() -> Manifest {
+        Manifest {
+            covered: Some(covered::tests::covered()),
+            journal: Journal {
+                frozen_calls_sha256: Digest::of("calls"),
+                heads_sha256: Digest::of("heads"),
+                missions: 2,
+            },
+            state: baseline::Manifest::new(vec![
+                folder("artefacts", 0o755),
+                file("artefacts/a", 0o644, "a"),
+                file("config.json", 0o664, "config"),
+                folder("databases", 0o755),
+                file("databases/world.jsonl", 0o644, "world"),
+                folder("manifests", 0o755),
+                file("manifests/tools_manifest.json", 0o600, "tools"),
+            ])
+            .unwrap(),
+            version: "1.0.0".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_read_as_it_was_written_and_not_otherwise() {
+        let manifest = manifest();
+        let text = manifest.to_text();
+        assert_eq!(Manifest::parse(&text).unwrap(), manifest);
+        let tools = Digest::of("tools");
+        assert!(text.contains(&format!("\"manifests/tools_manifest.json\":\"{tools}\"")));
+        for (from, to) in [
+            ("1.0.0", "1.0.0 "),
+            ("0644", "0645"),
+            (":2", ": 2"),
+            ("{", "["),
+        ] {
+            let changed = text.replacen(from, to, 1);
+            assert_ne!(changed, text);
+            let read = Manifest::parse(&changed);
+            assert!(read.is_err() || read.unwrap() != manifest, "{from}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_of_an_earlier_version_is_read_and_says_so() {
+        let now = manifest();
+        let earlier = Manifest {
+            covered: None,
+            ..now.clone()
+        };
+        let text = earlier.to_text();
+        assert!(text.contains("\"format\":\"coo-freeze-manifest/1\""));
+        assert!(!text.contains("covered"));
+        assert_eq!(Manifest::parse(&text).unwrap(), earlier);
+        for (text, from, to) in [
+            (now.to_text(), "manifest/2", "manifest/1"),
+            (text, "manifest/1", "manifest/2"),
+        ] {
+            assert!(Manifest::parse(&text.replace(from, to)).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_as_it_was_left_does_not_differ() {
+        let manifest = manifest();
+        let mut found = manifest.locked_entries();
+        assert_eq!(manifest.differences(&found, &manifest.journal), []);
+        unlock(&mut found, &manifest.state);
+        assert_eq!(found, manifest.state.entries());
+        let paths: Vec<String> = manifest.locked().map(|entry| entry.path.text()).collect();
+        assert_eq!(
+            paths,
+            [
+                "artefacts",
+                "artefacts/a",
+                "config.json",
+                "manifests",
+                "manifests/tools_manifest.json"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_nobody_locked_differs() {
+        let manifest = manifest();
+        // As if it had never been locked.
+        let found = manifest.differences(manifest.state.entries(), &manifest.journal);
+        let paths: Vec<&str> = found
+            .iter()
+            .map(|difference| difference.what.as_str())
+            .collect();
+        assert!(
+            found
+                .iter()
+                .all(|difference| difference.change == "other mode")
+        );
+        assert_eq!(
+            paths,
+            [
+                "artefacts",
+                "artefacts/a",
+                "config.json",
+                "manifests",
+                "manifests/tools_manifest.json"
+            ]
+        );
+    }
+
+    type JournalChange = fn(&mut Journal);
+
+    #[test]
+    fn every_part_of_the_journal_counts() {
+        let manifest = manifest();
+        let found = manifest.locked_entries();
+        let changes: [(JournalChange, &str); 3] = [
+            (|j| j.missions = 3, "missions in coo.db"),
+            (|j| j.heads_sha256 = Digest::of("x"), "journals in coo.db"),
+            (
+                |j| j.frozen_calls_sha256 = Digest::of("x"),
+                "frozen answers in coo.db",
+            ),
+        ];
+        for (change, what) in changes {
+            let mut journal = manifest.journal.clone();
+            change(&mut journal);
+            let differences = manifest.differences(&found, &journal);
+            assert_eq!(differences.len(), 1);
+            assert_eq!(differences[0].what, what);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_change_of_any_entry_is_a_difference(at in 0_usize..7, kind in 0_u8..4, bits in 0_u32..0o10000) {
+            let manifest = manifest();
+            let mut found = manifest.locked_entries();
+            let before = found[at].clone();
+            match (kind, &mut found[at].node) {
+                (0, Node::File { mode, .. } | Node::Folder { mode }) => *mode = Mode::of(bits),
+                (1, Node::File { sha256, .. }) => *sha256 = Digest::of("another"),
+                (2, _) => drop(found.remove(at)),
+                (_, node) => *node = Node::Link { target: b"x".to_vec() },
+            }
+            let is_same = found.get(at) == Some(&before);
+            prop_assert_eq!(manifest.differences(&found, &manifest.journal).is_empty(), is_same);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,200}") {
+            prop_assert!(Manifest::parse(&text).is_err());
+        }
+
+        #[test]
+        fn phases_have_names(at in 0_usize..4) {
+            let phase = Phase::ALL[at];
+            prop_assert_eq!(phase.name().parse::<Phase>(), Ok(phase));
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The provider's key: where it may come from, which host it may go to, and how to find it in a
+//! text. Holds no key itself.
+
+pub mod dot_env;
+pub mod pairing;
+pub mod secret;

@@ -1,0 +1,402 @@
+//! A mission's descriptor: strict JSON, parsed once at the boundary into proven types.
+//! Unknown fields, unknown formats and values out of range are refused; nothing is guessed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::form::canonical;
+use crate::form::digest::Digest;
+use crate::llm::Sampling;
+use crate::mission::authority::Scope;
+use crate::mission::limits::Limits;
+
+/// Largest descriptor, in bytes: far beyond any written by hand, small enough to hold twice.
+pub const DESCRIPTOR_BYTES_MAX: usize = 4 << 20;
+/// Longest question of a human step, in bytes: a person reads it on one screen.
+pub const ASK_BYTES_MAX: usize = 1_000;
+/// The format this build reads and writes.
+pub const FORMAT: &str = "coo-mission/1";
+
+/// A mission as its author describes it.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Descriptor {
+    /// `coo-mission/1`.
+    pub format: String,
+    /// Upper-case name of the kind of mission, shown in every receipt.
+    pub mission_type: String,
+    /// The WebAssembly to run.
+    pub module: ModuleRef,
+    /// Forced on every language-model call.
+    #[serde(default)]
+    pub llm: Sampling,
+    /// The workflow, run in order.
+    pub steps: Vec<Step>,
+    /// Command-line arguments for WASI programs, without the program's name.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// The guest's whole environment. Nothing of the host's is ever added.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Bounds of the run.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Engine settings that change what a guest can observe.
+    #[serde(default)]
+    pub engine: EngineSettings,
+    /// What the mission may do at all. Left out, whatever the configuration permits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+}
+
+/// Which module to run: exactly one of `set` and `file`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModuleRef {
+    /// A module of the set that `coo` ships, by name without `.wasm`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<String>,
+    /// A file, relative to the descriptor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Pins the bytes: any other module is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
+}
+
+/// One step of the workflow.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Unique within the mission: lower-case letters, digits, `-` and `_`.
+    pub id: String,
+    /// In place of the module, a person: the mission waits for a decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub human: Option<Human>,
+    /// Given to the guest: as it stands if it is text, otherwise as canonical JSON.
+    #[serde(default)]
+    pub input: Value,
+}
+
+/// What a person is to decide.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Human {
+    /// The question, to be answered by `coo approve` or `coo reject`.
+    pub ask: String,
+}
+
+impl Step {
+    /// The text the guest receives.
+    pub fn input_text(&self) -> Result<String, canonical::NotCanonical> {
+        match &self.input {
+            Value::String(text) => Ok(text.clone()),
+            Value::Null => Ok(String::new()),
+            other => canonical::to_string(other),
+        }
+    }
+}
+
+impl Human {
+    fn check(&self, at: &str) -> Result<(), Refused> {
+        let at = format!("{at}.ask");
+        if self.ask.trim().is_empty() || self.ask.len() > ASK_BYTES_MAX {
+            return Err(field(
+                &at,
+                format!(
+                    "{} bytes found; 1 to {ASK_BYTES_MAX} needed",
+                    self.ask.len()
+                ),
+            ));
+        }
+        if self.ask.chars().any(|c| c.is_control() && c != '\n') {
+            return Err(field(&at, "control character found; plain text needed"));
+        }
+        Ok(())
+    }
+}
+
+/// See `Descriptor::engine`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineSettings {
+    /// Every NaN that arithmetic produces has the one canonical bit pattern. Off, float-heavy
+    /// code runs three to four times faster and NaN bits may differ between processors.
+    pub canonical_nan: bool,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            canonical_nan: true,
+        }
+    }
+}
+
+/// Why a descriptor is refused. Texts complete `ERROR: descriptor FILE: …`.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Larger than any descriptor may be.
+    #[error("{found} bytes, limit {DESCRIPTOR_BYTES_MAX}; put large inputs in the world database")]
+    TooLarge {
+        /// Its size in bytes.
+        found: usize,
+    },
+    /// Not JSON, or not this shape.
+    #[error("{0}; see docs/descriptor.md for the fields")]
+    Shape(String),
+    /// A format of another time.
+    #[error("format '{found}', this build reads '{FORMAT}'; set \"format\": \"{FORMAT}\"")]
+    Format {
+        /// What it says.
+        found: String,
+    },
+    /// A field whose value is out of range.
+    #[error("{field}: {reason}")]
+    Field {
+        /// Dotted path of the field.
+        field: String,
+        /// Found, limit and what to do.
+        reason: String,
+    },
+}
+
+fn field(field: &str, reason: impl Into<String>) -> Refused {
+    Refused::Field {
+        field: field.to_owned(),
+        reason: reason.into(),
+    }
+}
+
+impl Descriptor {
+    /// Parses and checks a descriptor.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Refused> {
+        if bytes.len() > DESCRIPTOR_BYTES_MAX {
+            return Err(Refused::TooLarge { found: bytes.len() });
+        }
+        let descriptor: Self =
+            serde_json::from_slice(bytes).map_err(|error| Refused::Shape(error.to_string()))?;
+        descriptor.check()?;
+        Ok(descriptor)
+    }
+
+    fn check(&self) -> Result<(), Refused> {
+        if self.format != FORMAT {
+            return Err(Refused::Format {
+                found: self.format.chars().take(40).collect(),
+            });
+        }
+        let is_type = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        if self.mission_type.is_empty()
+            || self.mission_type.len() > 64
+            || !self.mission_type.chars().all(is_type)
+        {
+            return Err(field(
+                "mission_type",
+                format!(
+                    "'{}' found; 1 to 64 of A-Z 0-9 _ needed",
+                    self.mission_type
+                        .escape_debug()
+                        .take(80)
+                        .collect::<String>()
+                ),
+            ));
+        }
+        if self.module.set.is_some() == self.module.file.is_some() {
+            return Err(field("module", "exactly one of 'set' and 'file' needed"));
+        }
+        self.check_steps()?;
+        if let Some(scope) = &self.scope {
+            scope
+                .check()
+                .map_err(|refused| field(&format!("scope.{}", refused.field), refused.reason))?;
+        }
+        let Sampling {
+            max_tokens,
+            temperature,
+            top_p,
+            ..
+        } = self.llm;
+        if max_tokens == Some(0) {
+            return Err(field(
+                "llm.max_tokens",
+                "0 found; at least 1 needed, or null to send none",
+            ));
+        }
+        if let Some(temperature) = temperature
+            && (!(0.0..=2.0).contains(&temperature) || temperature.is_sign_negative())
+        {
+            return Err(field(
+                "llm.temperature",
+                format!("{temperature} found; 0 to 2 needed, or null to send none"),
+            ));
+        }
+        if let Some(top_p) = top_p
+            && !(top_p > 0.0 && top_p <= 1.0)
+        {
+            return Err(field(
+                "llm.top_p",
+                format!("{top_p} found; above 0, at most 1 needed, or null to send none"),
+            ));
+        }
+        for (name, value) in &self.environment {
+            if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+                return Err(field(
+                    "environment",
+                    format!(
+                        "'{}' is not a usable name or value; no '=' and no NUL",
+                        name.escape_debug()
+                    ),
+                ));
+            }
+        }
+        if self
+            .arguments
+            .iter()
+            .any(|argument| argument.contains('\0'))
+        {
+            return Err(field("arguments", "NUL found; an argument can't hold one"));
+        }
+        Ok(())
+    }
+
+    fn check_steps(&self) -> Result<(), Refused> {
+        // How many there may be is the workflow validator's to say, with what to do about it.
+        if self.steps.is_empty() {
+            return Err(field("steps", "none found; at least 1 needed"));
+        }
+        let is_id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+        for (i, step) in self.steps.iter().enumerate() {
+            if step.id.is_empty() || step.id.len() > 64 || !step.id.chars().all(is_id) {
+                return Err(field(
+                    &format!("steps[{i}].id"),
+                    format!(
+                        "'{}' found; 1 to 64 of a-z 0-9 - _ needed",
+                        step.id.escape_debug()
+                    ),
+                ));
+            }
+            if self.steps[..i].iter().any(|earlier| earlier.id == step.id) {
+                return Err(field(
+                    &format!("steps[{i}].id"),
+                    format!("'{}' found twice", step.id),
+                ));
+            }
+            if let Some(human) = &step.human {
+                human.check(&format!("steps[{i}].human"))?;
+                if !step.input.is_null() {
+                    return Err(field(
+                        &format!("steps[{i}].input"),
+                        "a human step has none; what is to be judged is what the steps before gave",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes that enter the chain: canonical JSON with every default written out, so that
+    /// layout and left-out defaults make no difference.
+    pub fn canonical(&self) -> Result<String, canonical::NotCanonical> {
+        canonical::to_string(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn minimal() -> Value {
+        json!({
+            "format": "coo-mission/1",
+            "mission_type": "T",
+            "module": {"set": "demo"},
+            "steps": [{"id": "one", "input": {"b": 1, "a": 2}}],
+        })
+    }
+
+    fn parse(value: &Value) -> Result<Descriptor, Refused> {
+        Descriptor::parse(value.to_string().as_bytes())
+    }
+
+    #[test]
+    fn defaults_are_written_out_and_layout_makes_no_difference() {
+        let descriptor = parse(&minimal()).unwrap();
+        assert_eq!(
+            descriptor.steps[0].input_text().unwrap(),
+            r#"{"a":2,"b":1}"#
+        );
+        let again = Descriptor::parse(descriptor.canonical().unwrap().as_bytes()).unwrap();
+        assert_eq!(again, descriptor);
+        let pretty = serde_json::to_string_pretty(&minimal()).unwrap();
+        let pretty = Descriptor::parse(pretty.as_bytes()).unwrap();
+        assert_eq!(pretty.canonical().unwrap(), descriptor.canonical().unwrap());
+    }
+
+    #[test]
+    fn every_refusal_names_its_field() {
+        for (path, value, word) in [
+            ("/format", json!("coo-mission/9"), "reads 'coo-mission/1'"),
+            ("/mission_type", json!("lower"), "mission_type"),
+            ("/module", json!({}), "module: exactly one"),
+            (
+                "/module",
+                json!({"set": "a", "file": "b"}),
+                "module: exactly one",
+            ),
+            ("/module", json!({"set": "a", "sha256": "xyz"}), "SHA-256"),
+            ("/steps", json!([]), "steps: none found"),
+            (
+                "/steps",
+                json!([{"id":"a","human":{"ask":" "}}]),
+                "steps[0].human.ask: 1 bytes found",
+            ),
+            (
+                "/steps",
+                json!([{"id":"a","human":{"ask":"So?\u{7}"}}]),
+                "control character",
+            ),
+            (
+                "/steps",
+                json!([{"id":"a","human":{"ask":"So?"},"input":"x"}]),
+                "steps[0].input: a human step has none",
+            ),
+            ("/scope", json!({"tier": 4}), "scope.tier: 4 found"),
+            ("/scope", json!({"paths": ["a["]}), "scope.paths: 'a['"),
+            ("/scope", json!({"path": []}), "unknown field `path`"),
+            ("/steps/0/id", json!("Bad Id"), "steps[0].id"),
+            ("/steps", json!([{"id":"a"},{"id":"a"}]), "found twice"),
+            ("/llm", json!({"temperature": 3}), "llm.temperature"),
+            ("/llm", json!({"temperature": -0.0}), "llm.temperature"),
+            ("/llm", json!({"top_p": 0}), "llm.top_p"),
+            ("/llm", json!({"max_tokens": 0}), "llm.max_tokens"),
+            ("/llm", json!({"tools": []}), "unknown field"),
+            ("/environment", json!({"A=B": "c"}), "environment"),
+            ("/limits", json!({"fuell": 1}), "unknown field `fuell`"),
+            ("/extra", json!(1), "unknown field `extra`"),
+        ] {
+            let mut bad = minimal();
+            match bad.pointer_mut(path) {
+                Some(place) => *place = value,
+                None => bad[&path[1..]] = value,
+            }
+            let message = parse(&bad).unwrap_err().to_string();
+            assert!(message.contains(word), "{path}: {message}");
+        }
+        assert!(matches!(
+            Descriptor::parse(&vec![b' '; DESCRIPTOR_BYTES_MAX + 1]),
+            Err(Refused::TooLarge { .. })
+        ));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let _ = Descriptor::parse(&bytes);
+        }
+    }
+}

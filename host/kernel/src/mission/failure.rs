@@ -1,0 +1,347 @@
+//! Why a mission ended FAILED: told apart by type, with a reason that is the same bytes on
+//! every machine. Failures of the outside (network, disk, wall clock) are not here: they
+//! interrupt a run and never enter its record.
+
+mod whose;
+
+pub use whose::{Said, Whose, classify};
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The bounds that a run can hit, by the names the descriptor gives them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// `limits.artefact_bytes`
+    ArtefactBytes,
+    /// `limits.artefacts`
+    Artefacts,
+    /// `limits.db_bytes`
+    DbBytes,
+    /// A fixed bound: memory that one run's statements may take.
+    DbMemory,
+    /// `limits.db_rows`
+    DbRows,
+    /// `limits.db_rows_total`
+    DbRowsTotal,
+    /// `limits.db_statements`
+    DbStatements,
+    /// `limits.db_steps`
+    DbSteps,
+    /// `limits.fuel`
+    Fuel,
+    /// `limits.host_bytes`
+    HostBytes,
+    /// `limits.llm_calls`
+    LlmCalls,
+    /// `limits.llm_tokens`
+    LlmTokens,
+    /// `limits.memory_bytes`
+    MemoryBytes,
+    /// `limits.output_bytes`
+    OutputBytes,
+    /// `limits.table_elements`
+    TableElements,
+    /// A fixed bound: open host resources (streams, pollables) of one run.
+    Resources,
+}
+
+impl Bound {
+    /// Every bound that a descriptor can set, by name.
+    pub const ALL: [Self; 14] = [
+        Self::ArtefactBytes,
+        Self::Artefacts,
+        Self::DbBytes,
+        Self::DbRows,
+        Self::DbRowsTotal,
+        Self::DbStatements,
+        Self::DbSteps,
+        Self::Fuel,
+        Self::HostBytes,
+        Self::LlmCalls,
+        Self::LlmTokens,
+        Self::MemoryBytes,
+        Self::OutputBytes,
+        Self::TableElements,
+    ];
+
+    /// The name in descriptor and messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ArtefactBytes => "artefact_bytes",
+            Self::Artefacts => "artefacts",
+            Self::DbBytes => "db_bytes",
+            Self::DbMemory => "db_memory",
+            Self::DbRows => "db_rows",
+            Self::DbRowsTotal => "db_rows_total",
+            Self::DbStatements => "db_statements",
+            Self::DbSteps => "db_steps",
+            Self::Fuel => "fuel",
+            Self::HostBytes => "host_bytes",
+            Self::LlmCalls => "llm_calls",
+            Self::LlmTokens => "llm_tokens",
+            Self::MemoryBytes => "memory_bytes",
+            Self::OutputBytes => "output_bytes",
+            Self::TableElements => "table_elements",
+            Self::Resources => "resources",
+        }
+    }
+
+    /// Whether nobody can set it.
+    pub fn is_fixed(self) -> bool {
+        !Self::ALL.contains(&self)
+    }
+}
+
+/// What kind of governance a mission went against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// A budget that the ceiling makes smaller than the descriptor asks.
+    Limit,
+    /// Paths outside those it may write to.
+    Path,
+    /// A path that nobody may write to.
+    Protected,
+    /// A call beyond its tier.
+    Tier,
+}
+
+/// Who set the limit that a mission went against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SetBy {
+    /// `governance.ceiling` of the configuration.
+    Ceiling,
+    /// `governance.protected` of the configuration.
+    Configuration,
+    /// The protected artefact registry that is part of `coo`.
+    Registry,
+    /// `scope` of the descriptor.
+    Scope,
+}
+
+impl SetBy {
+    /// In a message, as the subject of a sentence.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ceiling => "the ceiling (governance.ceiling of the configuration)",
+            Self::Configuration => "the configuration (governance.protected)",
+            Self::Registry => "the built-in registry of protected artefacts",
+            Self::Scope => "the descriptor's scope",
+        }
+    }
+}
+
+/// A deterministic end without success. Fields stand in key order, the tag `class` first (see
+/// `canonical::to_string_sorted`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "class", rename_all = "snake_case")]
+pub enum Failure {
+    /// The guest itself said so: `run` returned `err`.
+    Guest {
+        /// Its own words.
+        message: String,
+    },
+    /// A WASI program ended with a status other than 0.
+    Exit {
+        /// The status as the program gave it, 0 to 255 by custom; one that only said "error"
+        /// has 1.
+        status: u32,
+    },
+    /// A WebAssembly trap.
+    Trap {
+        /// The engine's name for it.
+        reason: String,
+    },
+    /// All fuel is gone.
+    Fuel {
+        /// `limits.fuel`.
+        limit: u64,
+    },
+    /// A bound was hit.
+    Limit {
+        /// What it may.
+        limit: u64,
+        /// Which.
+        #[serde(rename = "name")]
+        bound: Bound,
+        /// What the guest wanted to reach.
+        wanted: u64,
+    },
+    /// It went beyond what it may do (design, "Policy"), whatever its descriptor asks.
+    Governance {
+        /// What is permitted; for a protected path, the pattern that protects it.
+        limit: String,
+        /// Which rule.
+        rule: Rule,
+        /// Whose.
+        set_by: SetBy,
+        /// What it tried.
+        wanted: String,
+    },
+    /// A person said no.
+    Rejected {
+        /// In their words, where they gave any.
+        reason: Option<String>,
+        /// The step that asked.
+        step: String,
+    },
+    /// The guest broke the contract of the host interface (a stream used after its end, a
+    /// transaction destroyed from within).
+    Contract {
+        /// What it did.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Guest { message } => write!(f, "guest error: {message}"),
+            Self::Exit { status } => write!(f, "guest exited with status {status}"),
+            Self::Trap { reason } => write!(f, "trap: {reason}"),
+            Self::Fuel { limit } => {
+                write!(
+                    f,
+                    "fuel exhausted: all {limit} units used; raise limits.fuel if the mission needs more"
+                )
+            }
+            Self::Limit {
+                bound: Bound::Resources,
+                wanted,
+                limit,
+            } => write!(
+                f,
+                "limit hit: {wanted} open streams and pollables wanted, limit {limit}, which is the same for every mission; drop those no longer needed"
+            ),
+            Self::Limit {
+                bound,
+                wanted,
+                limit,
+            } if bound.is_fixed() => write!(
+                f,
+                "limit hit: {} {wanted} wanted, limit {limit}, which is fixed (docs/limits.md)",
+                bound.name()
+            ),
+            Self::Limit {
+                bound,
+                wanted,
+                limit,
+            } => write!(
+                f,
+                "limit hit: {} {wanted} wanted, limit {limit}; raise limits.{} if the mission needs more",
+                bound.name(),
+                bound.name()
+            ),
+            Self::Governance {
+                limit,
+                rule: Rule::Protected,
+                set_by,
+                wanted,
+            } => write!(
+                f,
+                "governance error: {wanted}: protected as '{limit}' by {}; nobody can write it through the runtime",
+                set_by.name()
+            ),
+            Self::Governance {
+                limit,
+                set_by,
+                wanted,
+                ..
+            } => write!(
+                f,
+                "governance error: {wanted}: {} permits {limit}",
+                set_by.name()
+            ),
+            Self::Rejected { reason, step } => {
+                write!(f, "rejected by a person at step '{step}'")?;
+                reason
+                    .as_ref()
+                    .map_or(Ok(()), |reason| write!(f, ": {reason}"))
+            }
+            Self::Contract { reason } => write!(f, "contract broken: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::form::canonical;
+
+    #[test]
+    fn only_a_limit_that_a_descriptor_can_set_is_said_to_be_raised() {
+        let told = |bound: Bound| {
+            Failure::Limit {
+                limit: 1,
+                bound,
+                wanted: 2,
+            }
+            .to_string()
+        };
+        for bound in Bound::ALL {
+            let field = format!("raise limits.{} if", bound.name());
+            assert!(told(bound).contains(&field), "{bound:?}");
+        }
+        assert_eq!(
+            told(Bound::Resources),
+            "limit hit: 2 open streams and pollables wanted, limit 1, which is the same for every mission; drop those no longer needed"
+        );
+    }
+
+    #[test]
+    fn every_failure_has_one_canonical_form() {
+        let (limit, wanted) = (1, 2);
+        for (failure, text) in [
+            (
+                Failure::Guest {
+                    message: "m".into(),
+                },
+                r#"{"class":"guest","message":"m"}"#,
+            ),
+            (
+                Failure::Exit { status: 3 },
+                r#"{"class":"exit","status":3}"#,
+            ),
+            (
+                Failure::Trap { reason: "r".into() },
+                r#"{"class":"trap","reason":"r"}"#,
+            ),
+            (Failure::Fuel { limit }, r#"{"class":"fuel","limit":1}"#),
+            (
+                Failure::Limit {
+                    limit,
+                    bound: Bound::DbSteps,
+                    wanted,
+                },
+                r#"{"class":"limit","limit":1,"name":"db_steps","wanted":2}"#,
+            ),
+            (
+                Failure::Governance {
+                    limit: "tier 1".into(),
+                    rule: Rule::Tier,
+                    set_by: SetBy::Scope,
+                    wanted: "w".into(),
+                },
+                r#"{"class":"governance","limit":"tier 1","rule":"tier","set_by":"scope","wanted":"w"}"#,
+            ),
+            (
+                Failure::Rejected {
+                    reason: None,
+                    step: "s".into(),
+                },
+                r#"{"class":"rejected","reason":null,"step":"s"}"#,
+            ),
+            (
+                Failure::Contract { reason: "r".into() },
+                r#"{"class":"contract","reason":"r"}"#,
+            ),
+        ] {
+            assert_eq!(canonical::to_string_sorted(&failure).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Failure>(text).unwrap(), failure);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! One ledger for everything a run may use up. Counts in the same order in a run and in its
+//! replay, so that a bound is hit at the same call. Never forgives: a charge that fails has
+//! still been counted.
+
+use serde::{Deserialize, Serialize};
+
+use crate::mission::failure::{Bound, Failure};
+use crate::mission::limits::Limits;
+
+/// Bytes that every item of a list counts for beside its content: what it takes in the guest's
+/// memory. So nothing that crosses is free, however many there are of it.
+pub const ITEM_BYTES: u64 = 16;
+
+/// What a run has used so far.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    limits: Limits,
+    used: Used,
+}
+
+/// The counters, as `explain` shows them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Used {
+    /// Bytes written through the gateway.
+    pub artefact_bytes: u64,
+    /// Gateway writes.
+    pub artefacts: u64,
+    /// Rows of all queries.
+    #[serde(alias = "db_rows")]
+    pub db_rows_total: u64,
+    /// Database statements.
+    pub db_statements: u64,
+    /// Fuel of all steps.
+    pub fuel: u64,
+    /// Bytes across host calls.
+    pub host_bytes: u64,
+    /// Language-model calls.
+    pub llm_calls: u64,
+    /// Tokens of all model calls.
+    pub llm_tokens: u64,
+    /// Largest sum of linear memories of any step, in bytes.
+    pub memory_bytes: u64,
+}
+
+impl Used {
+    /// What was used of one bound; none for those that hold for a single call.
+    pub const fn of(&self, bound: Bound) -> Option<u64> {
+        Some(match bound {
+            Bound::ArtefactBytes => self.artefact_bytes,
+            Bound::Artefacts => self.artefacts,
+            Bound::DbRowsTotal => self.db_rows_total,
+            Bound::DbStatements => self.db_statements,
+            Bound::Fuel => self.fuel,
+            Bound::HostBytes => self.host_bytes,
+            Bound::LlmCalls => self.llm_calls,
+            Bound::LlmTokens => self.llm_tokens,
+            Bound::MemoryBytes => self.memory_bytes,
+            Bound::DbBytes
+            | Bound::DbMemory
+            | Bound::DbRows
+            | Bound::DbSteps
+            | Bound::OutputBytes
+            | Bound::TableElements
+            | Bound::Resources => return None,
+        })
+    }
+}
+
+impl Ledger {
+    /// An empty ledger under `limits`.
+    pub const fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            used: Used {
+                artefact_bytes: 0,
+                artefacts: 0,
+                db_rows_total: 0,
+                db_statements: 0,
+                fuel: 0,
+                host_bytes: 0,
+                llm_calls: 0,
+                llm_tokens: 0,
+                memory_bytes: 0,
+            },
+        }
+    }
+
+    /// The bounds in force.
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What was used.
+    pub const fn used(&self) -> Used {
+        self.used
+    }
+
+    /// Fuel that is left.
+    pub const fn fuel_left(&self) -> u64 {
+        self.limits.fuel.saturating_sub(self.used.fuel)
+    }
+
+    /// Counts a step that has ended: the fuel it used, and its linear memories, in bytes. The
+    /// engine has held it to both.
+    pub fn count_step(&mut self, fuel: u64, memory_bytes: u64) {
+        self.used.fuel = self.used.fuel.saturating_add(fuel);
+        self.used.memory_bytes = self.used.memory_bytes.max(memory_bytes);
+    }
+
+    /// Charges `amount` to one of the counted bounds.
+    pub fn charge(&mut self, bound: Bound, amount: u64) -> Result<(), Failure> {
+        let (used, limit) = match bound {
+            Bound::ArtefactBytes => (&mut self.used.artefact_bytes, self.limits.artefact_bytes),
+            Bound::Artefacts => (&mut self.used.artefacts, self.limits.artefacts),
+            Bound::DbRowsTotal => (&mut self.used.db_rows_total, self.limits.db_rows_total),
+            Bound::DbStatements => (&mut self.used.db_statements, self.limits.db_statements),
+            Bound::HostBytes => (&mut self.used.host_bytes, self.limits.host_bytes),
+            Bound::LlmCalls => (&mut self.used.llm_calls, self.limits.llm_calls),
+            Bound::LlmTokens => (&mut self.used.llm_tokens, self.limits.llm_tokens),
+            // Measured where they grow, by `check`; there is nothing to add up here.
+            Bound::DbBytes
+            | Bound::DbMemory
+            | Bound::DbRows
+            | Bound::DbSteps
+            | Bound::Fuel
+            | Bound::MemoryBytes
+            | Bound::OutputBytes
+            | Bound::TableElements
+            | Bound::Resources => {
+                return Ok(());
+            }
+        };
+        *used = used.saturating_add(amount);
+        check(bound, *used, limit)
+    }
+}
+
+/// Refuses `wanted` beyond `limit`.
+pub const fn check(bound: Bound, wanted: u64, limit: u64) -> Result<(), Failure> {
+    if wanted > limit {
+        return Err(Failure::Limit {
+            bound,
+            wanted,
+            limit,
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_charge_that_goes_over_names_bound_wanted_and_limit() {
+        let mut ledger = Ledger::new(Limits {
+            llm_calls: 2,
+            ..Limits::default()
+        });
+        assert!(ledger.charge(Bound::LlmCalls, 2).is_ok());
+        let refused = ledger.charge(Bound::LlmCalls, 1).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "limit hit: llm_calls 3 wanted, limit 2; raise limits.llm_calls if the mission needs more"
+        );
+        assert_eq!(ledger.used().llm_calls, 3);
+        let fixed = check(Bound::Resources, 2, 1).unwrap_err();
+        assert_eq!(
+            fixed.to_string(),
+            "limit hit: 2 open streams and pollables wanted, limit 1, which is the same for every mission; drop those no longer needed"
+        );
+        assert!(ledger.charge(Bound::HostBytes, u64::MAX).is_err());
+        assert!(
+            ledger.charge(Bound::HostBytes, u64::MAX).is_err(),
+            "saturates, never wraps"
+        );
+    }
+}

@@ -1,0 +1,16 @@
+//! One mission: its id, its descriptor, what it may do and use, and how it can end.
+//! Runs nothing.
+
+pub mod authority;
+pub mod descriptor;
+pub mod edition;
+pub mod failure;
+mod id;
+pub mod ledger;
+pub mod limits;
+pub mod plan;
+pub mod protected;
+pub mod state;
+pub mod workflow;
+
+pub use id::{DEMO_TYPE, MissionId, NotAnId, Status};

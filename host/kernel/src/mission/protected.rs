@@ -1,0 +1,150 @@
+//! The protected artefact registry: documents that nobody can write through the runtime,
+//! whatever a descriptor's scope or the configuration says (Tier-1 plan FP-3.9; design,
+//! "Policy"). The configuration adds patterns of its own and can take none away. Judges names
+//! alone.
+
+use crate::form::path_pattern::{Case, PathPattern};
+use crate::mission::edition::Edition;
+
+/// A pattern, and why it is protected.
+pub type Entry = (&'static str, &'static str);
+
+/// Of the first edition of the rules. Its folders of specifications and of constitutional documents are those at
+/// the top alone.
+const FIRST: [Entry; 8] = [
+    ("**/01_governance/**", "governance documents"),
+    ("**/02_protocols/**", "protocols"),
+    ("constitution/**", "constitutional documents"),
+    ("specs/**", "specifications"),
+    ("**/*constitution*", "constitutional documents"),
+    ("**/*governance_protocol*", "the governance protocol"),
+    ("**/*runtime_spec*", "the runtime's specification"),
+    ("**/*governance_leak_ruleset*", "the pinned ruleset"),
+];
+
+/// Of the second.
+const SECOND: [Entry; 11] = [
+    ("**/01_governance/**", "governance documents"),
+    ("**/02_protocols/**", "protocols"),
+    ("**/constitution/**", "constitutional documents"),
+    ("**/spec/**", "specifications"),
+    ("**/specs/**", "specifications"),
+    ("**/*constitution*", "constitutional documents"),
+    ("**/*governance_leak_ruleset*", "the pinned ruleset"),
+    ("**/*governance_protocol*", "the governance protocol"),
+    ("**/*hardening_plan*", "the hardening plan"),
+    ("**/*implementation_packet*", "the implementation packet"),
+    ("**/*runtime_spec*", "the runtime's specification"),
+];
+
+/// What nobody can write, by the rules of `edition`.
+pub const fn entries(edition: Edition) -> &'static [Entry] {
+    match edition {
+        Edition::FIRST => &FIRST,
+        _ => &SECOND,
+    }
+}
+
+/// Reads a pattern of artefacts. Case does not count: where it does not count on disk, another
+/// case is the same file.
+pub fn pattern(text: &str) -> Result<PathPattern, String> {
+    PathPattern::parse(text, Case::IsIgnored).map_err(|why| {
+        format!(
+            "'{}' is no pattern: {why}; for example reports/**",
+            text.escape_debug().take(80).collect::<String>(),
+        )
+    })
+}
+
+/// What is wrong with `pattern`, if anything is.
+pub fn check(pattern: &str) -> Result<(), String> {
+    self::pattern(pattern).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const EDITIONS: [Edition; 2] = [Edition::FIRST, Edition::CURRENT];
+
+    fn protecting(edition: Edition, path: &str) -> Option<&'static str> {
+        let mut known = entries(edition).iter();
+        known
+            .find(|(text, _)| pattern(text).unwrap().matches(path))
+            .map(|(pattern, _)| *pattern)
+    }
+
+    #[test]
+    fn the_registry_names_what_it_protects_in_any_case() {
+        for (pattern, why) in EDITIONS.into_iter().flat_map(entries) {
+            assert_eq!(check(pattern), Ok(()));
+            assert!(!why.is_empty());
+        }
+        for (path, first, second) in [
+            ("01_governance/A_v1.0.md", "**/01_governance/**", None),
+            (
+                "docs/01_GOVERNANCE/deep/A_v1.0.md",
+                "**/01_governance/**",
+                None,
+            ),
+            ("docs/02_protocols/A_v1.0.md", "**/02_protocols/**", None),
+            ("Specs/Plan_v1.0.md", "specs/**", Some("**/specs/**")),
+            ("LifeOS_Constitution_v2.0.md", "**/*constitution*", None),
+            ("a/COO_Runtime_Spec_v1.0.md", "**/*runtime_spec*", None),
+            (
+                "Governance_Protocol_v1.0.md",
+                "**/*governance_protocol*",
+                None,
+            ),
+        ] {
+            assert_eq!(protecting(Edition::FIRST, path), Some(first), "{path}");
+            let second = second.unwrap_or(first);
+            assert_eq!(protecting(Edition::CURRENT, path), Some(second), "{path}");
+        }
+        for (path, pattern) in [
+            ("a/b/specs/A_v1.0.md", "**/specs/**"),
+            ("docs/Spec/A_v1.0.md", "**/spec/**"),
+            ("a/constitution/A_v1.0.md", "**/constitution/**"),
+            (
+                "Implementation_Packet_v1.0.txt",
+                "**/*implementation_packet*",
+            ),
+            ("a/Tier1_Hardening_Plan_v0.1.txt", "**/*hardening_plan*"),
+        ] {
+            assert_eq!(protecting(Edition::FIRST, path), None, "{path}");
+            assert_eq!(protecting(Edition::CURRENT, path), Some(pattern), "{path}");
+        }
+        for path in [
+            "triage/Triage_Report_v1.0.md",
+            "a/specs_of_mine/A_v1.0.md",
+            "inspection/Spec_Summary_v1.0.md",
+            "Governance_v1.0.md",
+        ] {
+            for edition in EDITIONS {
+                assert_eq!(protecting(edition, path), None, "{path}");
+            }
+        }
+        assert!(check("a[").unwrap_err().starts_with("'a[' is no pattern"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_lies_in_a_protected_folder_is_protected(
+            above in "([a-z]{1,4}/){0,2}", below in "([a-z]{1,4}/){0,2}", name in "[A-Za-z]{1,8}_v1\\.0\\.md",
+        ) {
+            let path = format!("{above}01_governance/{below}{name}");
+            for edition in EDITIONS {
+                prop_assert!(protecting(edition, &path).is_some(), "{}", path);
+            }
+        }
+
+        #[test]
+        fn no_edition_protects_less_than_the_one_before(path in "((Specs|spec|a|constitution|01_governance)/){0,3}[a-zA-Z_]{0,12}(Constitution|Runtime_Spec)?_v1\\.0\\.md") {
+            if protecting(Edition::FIRST, &path).is_some() {
+                prop_assert!(protecting(Edition::CURRENT, &path).is_some(), "{}", path);
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The second INDEX: of what `coo` itself leaves in a state root for people to read, receipts of
+//! the demo, reports of verifications, evidence of amendments and of governed changes. In a form
+//! for machines and one for people, as that of the artefacts of missions (`index`), from which it
+//! is kept apart: no baseline has it, and no rollback changes it. Looks at no disk itself.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::form::canonical::{self, NotCanonical};
+use crate::form::digest::Digest;
+use crate::mission::MissionId;
+use crate::root::index::{self, Drift, Found};
+use crate::root::layout;
+
+/// The form for machines, at the top of a state root.
+pub const JSON: &str = "REPORTS.json";
+/// The form for people.
+pub const MARKDOWN: &str = "REPORTS.md";
+/// The folders that hold reports.
+pub const FOLDERS: [&str; 4] = ["changes", "demo", "evidence", "verify"];
+
+/// A file that `coo` wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// In the state root.
+    pub path: String,
+    /// Of the content.
+    pub sha256: Digest,
+}
+
+/// What a report is and what it is of, which its path says. Fields stand in key order.
+#[derive(Serialize)]
+struct Row<'a> {
+    bytes: u64,
+    kind: &'static str,
+    of: String,
+    path: &'a str,
+    sha256: Digest,
+}
+
+#[derive(Serialize)]
+struct Index<'a> {
+    format: &'static str,
+    reports: Vec<Row<'a>>,
+}
+
+impl Entry {
+    fn row(&self) -> Row<'_> {
+        let mut components = self.path.split('/');
+        let folder = components.next().unwrap_or_default();
+        let name = components.next().unwrap_or_default();
+        let kind = match folder {
+            "changes" => "change",
+            "demo" => "receipt",
+            "evidence" => "amendment",
+            _ => "verification",
+        };
+        let of = match name.parse::<MissionId>() {
+            Ok(mission) => mission.to_string(),
+            Err(_) => format!("{kind} {name}"),
+        };
+        Row {
+            bytes: self.bytes,
+            kind,
+            of,
+            path: &self.path,
+            sha256: self.sha256,
+        }
+    }
+}
+
+/// Whether a file of this path is a report: one that is written once its content is known, and
+/// stays.
+pub fn is_report(path: &str) -> bool {
+    let folder = path.split('/').next().unwrap_or_default();
+    FOLDERS.contains(&folder) && layout::permit(path).is_ok() && !is_at_work(path)
+}
+
+/// Whether it belongs to work that is under way, or to a verification whose runs differ, which
+/// leaves their state roots: no report, and not out of place either.
+pub fn is_at_work(path: &str) -> bool {
+    let components: Vec<&str> = path.split('/').collect();
+    match components[..] {
+        ["changes", _, "normalized", _] => layout::permit(path).is_ok(),
+        ["verify", _, "lock"] => true,
+        ["verify", _, run, _, ..] => run.starts_with("run-"),
+        _ => false,
+    }
+}
+
+/// The number of the governed change whose evidence it is.
+pub fn change_of(path: &str) -> Option<u32> {
+    let number = path.strip_prefix("changes/")?.split('/').next()?;
+    number.parse().ok()
+}
+
+/// `REPORTS.json`. `entries` are sorted by path; equal entries give equal bytes.
+pub fn json(entries: &[Entry]) -> Result<String, NotCanonical> {
+    let index = Index {
+        format: "coo-reports/1",
+        reports: entries.iter().map(Entry::row).collect(),
+    };
+    Ok(canonical::to_string_sorted(&index)? + "\n")
+}
+
+/// `REPORTS.md`. What is permitted has no character that Markdown could take for its own.
+pub fn markdown(entries: &[Entry]) -> String {
+    let mut text = String::from(
+        "# Reports\n\nWritten by coo; 'coo artefacts check' compares it with what is here.\n\n\
+         | Path | Kind | Of | Bytes | SHA-256 |\n|---|---|---|---:|---|\n",
+    );
+    for entry in entries {
+        let Row { kind, of, .. } = entry.row();
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "| {} | {kind} | {of} | {} | {} |",
+            entry.path, entry.bytes, entry.sha256
+        );
+    }
+    text
+}
+
+/// Every drift, sorted by path. `found` has everything in `FOLDERS` that is no folder and is not
+/// at work, and the two forms.
+pub fn compare(
+    entries: &[Entry],
+    found: &BTreeMap<String, Found>,
+) -> Result<Vec<Drift>, NotCanonical> {
+    let recorded = entries
+        .iter()
+        .map(|entry| (entry.path.as_str(), entry.sha256));
+    let forms = [(JSON, json(entries)?), (MARKDOWN, markdown(entries))];
+    Ok(index::drifts(recorded, &forms, found))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entries() -> Vec<Entry> {
+        [
+            "changes/000001/gate_results.json",
+            "demo/DEMO-000002/demo_report.txt",
+            "evidence/000003/amendment_log.json",
+            "verify/000004/report.json",
+        ]
+        .map(|path| Entry {
+            bytes: path.len() as u64,
+            path: path.to_owned(),
+            sha256: Digest::of(path),
+        })
+        .into()
+    }
+
+    #[test]
+    fn both_forms_say_what_every_report_is_of() {
+        let entries = entries();
+        let json = json(&entries).unwrap();
+        let markdown = markdown(&entries);
+        for (entry, (kind, of)) in entries.iter().zip([
+            ("change", "change 000001"),
+            ("receipt", "DEMO-000002"),
+            ("amendment", "amendment 000003"),
+            ("verification", "verification 000004"),
+        ]) {
+            let Entry {
+                bytes,
+                path,
+                sha256,
+            } = entry;
+            let row = format!(
+                r#"{{"bytes":{bytes},"kind":"{kind}","of":"{of}","path":"{path}","sha256":"{sha256}"}}"#
+            );
+            assert!(json.contains(&row), "{json}");
+            let row = format!("| {path} | {kind} | {of} | {bytes} | {sha256} |\n");
+            assert!(markdown.contains(&row), "{markdown}");
+        }
+    }
+
+    #[test]
+    fn only_what_stays_is_a_report() {
+        for entry in entries() {
+            assert!(is_report(&entry.path) && !is_at_work(&entry.path));
+        }
+        assert_eq!(change_of("changes/000012/question.json"), Some(12));
+        assert_eq!(change_of("verify/000012/report.json"), None);
+        for path in [
+            "config.json",
+            "changes/000001/more.json",
+            "changes/000001/normalized/gate_results.1.json",
+            "verify/000001/lock",
+            "verify/000001/run-1/config.json",
+            JSON,
+        ] {
+            assert!(!is_report(path), "{path}");
+        }
+        for path in ["verify/000001/run-1", "verify/000001/more/x", "demo/lock"] {
+            assert!(!is_at_work(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_drift_is_named() {
+        let entries = entries();
+        let mut found: BTreeMap<String, Found> = entries
+            .iter()
+            .map(|entry| (entry.path.clone(), Found::File(entry.sha256)))
+            .collect();
+        let forms = [
+            (JSON, json(&entries).unwrap()),
+            (MARKDOWN, markdown(&entries)),
+        ];
+        for (name, text) in forms {
+            found.insert(name.to_owned(), Found::File(Digest::of(text)));
+        }
+        assert_eq!(compare(&entries, &found).unwrap(), []);
+        assert_eq!(compare(&[], &BTreeMap::new()).unwrap(), []);
+        for path in found.keys() {
+            let mut found = found.clone();
+            found.remove(path);
+            let drifts = compare(&entries, &found).unwrap();
+            assert_eq!(drifts.len(), 1);
+            assert_eq!(drifts[0].path(), path);
+        }
+        found.insert("verify/x".to_owned(), Found::Else("something"));
+        let extra = Drift::Extra {
+            path: "verify/x".to_owned(),
+        };
+        assert_eq!(compare(&entries, &found).unwrap(), [extra]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_is_judged(path in "(changes|demo|evidence|verify)(/[a-z0-9-]{0,9}){0,4}|.{0,20}") {
+            prop_assert!(!(is_report(&path) && is_at_work(&path)));
+            let entry = Entry { bytes: 0, path, sha256: Digest::of("") };
+            prop_assert!(json(std::slice::from_ref(&entry)).is_ok());
+            prop_assert!(!markdown(&[entry]).is_empty());
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Captures a tree: its contents to objects, itself to a manifest, its name to a record. Writes
+//! below the state root alone; a capture that fails or is cut short leaves at most objects,
+//! which the next one uses.
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::baseline::{Entry, Manifest, Node, TreePath};
+use coo_kernel::form::digest::Digest;
+use rayon::prelude::*;
+
+use super::look::{Scanned, files_of, listed, vanished};
+use super::objects::{Added, Batch};
+use super::progress::Progress;
+use super::scan::{Folders, Tree};
+use super::{Record, check_name, disk, manifest_file, names_in, record, write_record};
+use crate::machine;
+use crate::root::state_root::StateRoot;
+
+/// A baseline that was made.
+#[derive(Debug)]
+pub struct Captured {
+    /// What was noted beside it.
+    pub record: Record,
+    /// What it cost.
+    pub added: Added,
+}
+
+/// Makes a baseline of `tree` and calls it `name`, or the next number. The caller alone writes
+/// to `root`.
+pub fn create(
+    root: &StateRoot,
+    tree: &Tree,
+    name: Option<&str>,
+    progress: &Progress<'_>,
+) -> Result<Captured> {
+    let name = chosen_name(root, name)?;
+    let (entries, added) = kept(root, progress, |batch| keep_tree(batch, tree, progress))?;
+    let manifest = Manifest::new(entries)?;
+    let record = Record {
+        baseline: publish(root, &manifest)?,
+        created_ms: machine::now_unix_ms(),
+        left_out: tree.left_out.as_ref().map(TreePath::text),
+        lineage: None,
+        name,
+        partial: false,
+        summary: manifest.summary(),
+        tree: disk::text(tree.path.clone()),
+    };
+    write_record(root, &record)?;
+    Ok(Captured { record, added })
+}
+
+/// The name asked for, if nothing has it, or the next number.
+pub(super) fn chosen_name(root: &StateRoot, name: Option<&str>) -> Result<String> {
+    let Some(name) = name else {
+        return next_name(root);
+    };
+    check_name(name)?;
+    if record(root, name)?.is_some() {
+        bail!("baseline '{name}': is there already; choose another name");
+    }
+    Ok(name.to_owned())
+}
+
+/// Keeps what `keep` adds to a batch: all of it, or nothing where it fails.
+pub(super) fn kept(
+    root: &StateRoot,
+    progress: &Progress<'_>,
+    keep: impl FnOnce(&Batch<'_>) -> Result<Vec<Entry>>,
+) -> Result<(Vec<Entry>, Added)> {
+    let batch = Batch::new(root)?;
+    match keep(&batch) {
+        Ok(entries) => Ok((entries, batch.finish(progress)?)),
+        Err(error) => {
+            batch.discard();
+            Err(error)
+        }
+    }
+}
+
+/// Adds the files of a tree that nobody writes to meanwhile, and gives its entries.
+pub(super) fn keep_tree(
+    batch: &Batch<'_>,
+    tree: &Tree,
+    progress: &Progress<'_>,
+) -> Result<Vec<Entry>> {
+    let before = tree.scan()?;
+    refuse_special(&before)?;
+    // Everything else that a manifest may not hold, too, before anything is written.
+    Manifest::new(before.iter().map(|found| found.entry.clone()).collect())
+        .with_context(|| format!("tree {}", tree.path.display()))?;
+    let entries = keep(batch, tree, &before, progress)?;
+    refuse_changed(&before, &tree.scan()?)?;
+    Ok(entries)
+}
+
+/// Writes a manifest, whose objects are on the disk, and gives its id.
+pub(super) fn publish(root: &StateRoot, manifest: &Manifest) -> Result<Digest> {
+    let text = manifest.to_text();
+    let baseline = Digest::of(&text);
+    let file = manifest_file(&baseline);
+    if root.dir().try_exists(&file)? {
+        // The same state once more. Whatever is there must be it.
+        super::manifest(root, &baseline)?;
+    } else {
+        root.write_new(&file, text.as_bytes())?;
+    }
+    Ok(baseline)
+}
+
+/// AMU0-000001, AMU0-000002, …
+fn next_name(root: &StateRoot) -> Result<String> {
+    let names = names_in(root, "names")?;
+    let number = |name: &String| name.strip_prefix("AMU0-")?.parse::<u32>().ok();
+    let last = names.iter().filter_map(number).max().unwrap_or(0);
+    Ok(format!("AMU0-{:06}", last.saturating_add(1)))
+}
+
+fn refuse_special(found: &[Scanned]) -> Result<()> {
+    let special: Vec<String> = found
+        .iter()
+        .filter_map(|found| match found.entry.node {
+            Node::Other(kind) => Some(format!("'{}' is a {kind}", found.entry.path.text())),
+            _ => None,
+        })
+        .collect();
+    if !special.is_empty() {
+        bail!(
+            "{}; a baseline holds files, folders and links: remove it first",
+            listed(&special)
+        );
+    }
+    Ok(())
+}
+
+/// Keeps the content of every file.
+fn keep(
+    batch: &Batch<'_>,
+    tree: &Tree,
+    found: &[Scanned],
+    progress: &Progress<'_>,
+) -> Result<Vec<Entry>> {
+    progress.begin("files captured", files_of(found, |_, _| true));
+    found
+        .par_iter()
+        .map_init(Folders::default, |folders, found| {
+            let mut entry = found.entry.clone();
+            let path = &entry.path;
+            if let Node::File { sha256, size, .. } = &mut entry.node {
+                let shown = || format!("file {}", tree.shown(path));
+                let opened = folders
+                    .of(&tree.dir, path)
+                    .and_then(|folder| disk::open_file(folder, disk::name(path.name())));
+                let mut file = opened.map_err(vanished).with_context(shown)?;
+                (*sha256, *size) = batch.add(&mut file, progress).with_context(shown)?;
+                progress.step();
+            }
+            Ok(entry)
+        })
+        .collect()
+}
+
+/// A tree that somebody wrote to meanwhile was captured at no moment at all.
+fn refuse_changed(before: &[Scanned], after: &[Scanned]) -> Result<()> {
+    if before == after {
+        return Ok(());
+    }
+    let at = |list: &[Scanned], found: &Scanned| {
+        let place = list.binary_search_by(|other| other.entry.path.cmp(&found.entry.path));
+        place.ok().map(|place| list[place].clone())
+    };
+    let mut changed: Vec<String> = before
+        .iter()
+        .filter(|found| at(after, found).as_ref() != Some(*found))
+        .chain(after.iter().filter(|found| at(before, found).is_none()))
+        .map(|found| format!("'{}'", found.entry.path.text()))
+        .collect();
+    changed.sort();
+    bail!(
+        "{} changed while the tree was captured; let nobody write to it meanwhile and try again",
+        listed(&changed)
+    );
+}

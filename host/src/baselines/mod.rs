@@ -1,0 +1,325 @@
+//! Baselines of directory trees and of the state root (AMU₀): capture, comparison, restoring,
+//! rollback. Below the state root: contents in `objects/`, each once, under their SHA-256; a
+//! manifest for each state that was captured, under its own; what people call it, and when it
+//! was made, in `names/`.
+//!
+//! Invariants: an object or manifest is never written again, and not believed either: whoever
+//! reads one checks its digest. A manifest is on the disk after its objects, a name after its
+//! manifest; so what has a name is whole.
+
+mod capture;
+mod change;
+mod confirm;
+mod disk;
+mod lock;
+mod look;
+mod objects;
+pub mod part;
+mod perform;
+mod progress;
+mod promote;
+mod restore;
+pub mod rollback;
+mod scan;
+mod sparse;
+mod stage;
+mod staged;
+mod state;
+mod target;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::baseline::lineage::{Lineage, Link};
+use coo_kernel::baseline::{
+    Difference, MANIFEST_BYTES_MAX, Manifest, Node, Summary, TreePath, differences,
+};
+use coo_kernel::form::canonical;
+use coo_kernel::form::digest::Digest;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::root::state_root::StateRoot;
+
+pub use capture::{Captured, create};
+pub use change::{Contents, change};
+pub use lock::{check_modes, set_modes};
+pub use objects::Added;
+pub use progress::Progress;
+pub use promote::promote;
+pub use restore::{Plan, Restored, is_pending, plan, recover, restore, restore_as_planned};
+pub use scan::{Folders, Tree};
+pub use state::{
+    Reason, compare as compare_state, create as create_of_state, found as found_state,
+    missing_manifests, position, states,
+};
+
+/// The folder in the state root.
+const FOLDER: &str = "amu0";
+const RECORD_BYTES_MAX: u64 = 64 << 10;
+const NAME_BYTES_MAX: usize = 64;
+/// A name that could be the beginning of an id would mean two things.
+const ID_DIGITS_MIN: usize = 12;
+
+/// What stands beside a manifest: nothing of it is part of the baseline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// SHA-256 of the manifest.
+    pub baseline: Digest,
+    /// When it was named.
+    pub created_ms: i64,
+    /// Where the state root lay in the tree.
+    pub left_out: Option<String>,
+    /// Of a baseline of the state root; a tree has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
+    /// Unique in its state root.
+    pub name: String,
+    /// It has a part of its tree alone: restoring the whole tree to it would lose the rest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
+    /// What the manifest adds up to.
+    pub summary: Summary,
+    /// Where the tree lay, or the state root.
+    pub tree: String,
+}
+
+impl Record {
+    /// Name and id.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        Link {
+            baseline: self.baseline,
+            name: self.name.clone(),
+        }
+    }
+}
+
+/// A baseline, read and found to be what its id says.
+#[derive(Debug)]
+pub struct Baseline {
+    /// SHA-256 of its manifest.
+    pub id: Digest,
+    /// As it was asked for.
+    pub asked: String,
+    /// The tree.
+    pub manifest: Manifest,
+}
+
+/// What is left of a baseline's objects.
+#[derive(Debug)]
+pub struct Kept {
+    /// How many it has.
+    pub objects: usize,
+    /// Their size, each counted once.
+    pub bytes: u64,
+    /// What is wrong with the others, a line each.
+    pub damage: Vec<String>,
+}
+
+fn manifest_file(id: &Digest) -> String {
+    format!("{FOLDER}/baselines/{id}.json")
+}
+
+fn record_file(name: &str) -> String {
+    format!("{FOLDER}/names/{name}.json")
+}
+
+/// Judges a name: it becomes the name of a file.
+fn check_name(name: &str) -> Result<()> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    if name.is_empty()
+        || name.len() > NAME_BYTES_MAX
+        || name.starts_with(['.', '-'])
+        || !name.bytes().all(plain)
+    {
+        bail!(
+            "name '{}': must be 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 . _ - and begin with a letter, a digit or _; choose another",
+            name.escape_debug().take(NAME_BYTES_MAX).collect::<String>()
+        );
+    }
+    if is_id(name) {
+        bail!("name '{name}': could be the beginning of an id; choose another");
+    }
+    Ok(())
+}
+
+fn is_id(text: &str) -> bool {
+    let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    (ID_DIGITS_MIN..=64).contains(&text.len()) && text.bytes().all(hex)
+}
+
+/// The names in one of the folders, without what ends all of them; none where it is not there.
+fn names_in(root: &StateRoot, folder: &str) -> Result<Vec<String>> {
+    let folder = format!("{FOLDER}/{folder}");
+    let shown = || {
+        format!(
+            "folder {}: can't be read",
+            root.path().join(&folder).display()
+        )
+    };
+    let entries = match root.dir().read_dir(&folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.with_context(shown)?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.with_context(shown)?.file_name();
+        let name = name.to_str().and_then(|name| name.strip_suffix(".json"));
+        names.extend(name.map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn record(root: &StateRoot, name: &str) -> Result<Option<Record>> {
+    let file = record_file(name);
+    if !root
+        .dir()
+        .try_exists(&file)
+        .with_context(|| shown(root, &file))?
+    {
+        return Ok(None);
+    }
+    let text = root.read_bounded(&file, RECORD_BYTES_MAX)?;
+    let record: Record = serde_json::from_slice(&text).with_context(|| shown(root, &file))?;
+    if record.name != name {
+        bail!("{}: is the record of another name", shown(root, &file));
+    }
+    Ok(Some(record))
+}
+
+fn write_record(root: &StateRoot, record: &Record) -> Result<()> {
+    let text = canonical_text(record)?;
+    root.write_new(&record_file(&record.name), text.as_bytes())
+}
+
+fn shown(root: &StateRoot, file: &str) -> String {
+    format!("file {}", root.path().join(file).display())
+}
+
+/// Refuses to restore what is no empty folder to a baseline of a part.
+pub fn refuse_partial(root: &StateRoot, baseline: &Baseline, tree: &Tree) -> Result<()> {
+    let records = list(root)?;
+    let of_a_part = |record: &&Record| record.partial && record.baseline == baseline.id;
+    if let Some(record) = records.iter().find(of_a_part)
+        && !tree.look()?.is_empty()
+    {
+        bail!(
+            "baseline {}: has a part of {} alone, and restoring would remove all else from {}; name an empty folder",
+            record.name,
+            record.tree,
+            tree.path.display()
+        );
+    }
+    Ok(())
+}
+
+/// Every named baseline, the oldest first.
+pub fn list(root: &StateRoot) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    for name in names_in(root, "names")? {
+        records.extend(record(root, &name)?);
+    }
+    records.sort_by(|a, b| (a.created_ms, &a.name).cmp(&(b.created_ms, &b.name)));
+    Ok(records)
+}
+
+/// What is said where there is none.
+#[must_use]
+pub fn not_found(asked: &str) -> String {
+    format!(
+        "Baseline '{}' not found; 'coo amu0 list' names all.",
+        asked.escape_debug().take(80).collect::<String>()
+    )
+}
+
+/// The baseline that `asked` names: by its name, its id, or the first digits of its id.
+pub fn find(root: &StateRoot, asked: &str) -> Result<Baseline> {
+    let not_found = || not_found(asked);
+    let id = if is_id(asked) {
+        let mut ids = names_in(root, "baselines")?;
+        ids.retain(|id| id.starts_with(asked));
+        match ids.as_slice() {
+            [id] => id.parse().ok().with_context(not_found)?,
+            [] => bail!(not_found()),
+            _ => bail!("Baseline '{asked}': several ids begin so; give more of its digits"),
+        }
+    } else {
+        // What is no name is not looked for.
+        let record = match check_name(asked) {
+            Ok(()) => record(root, asked)?,
+            Err(_) => None,
+        };
+        record.with_context(not_found)?.baseline
+    };
+    Ok(Baseline {
+        id,
+        asked: asked.to_owned(),
+        manifest: manifest(root, &id)?,
+    })
+}
+
+fn manifest(root: &StateRoot, id: &Digest) -> Result<Manifest> {
+    let file = manifest_file(id);
+    let text = root.read_bounded(&file, MANIFEST_BYTES_MAX)?;
+    if Digest::of(&text) != *id {
+        bail!(
+            "{}: was changed after it was written; take it from a copy of the state root",
+            shown(root, &file)
+        );
+    }
+    Manifest::parse(&text).with_context(|| shown(root, &file))
+}
+
+/// Reads every object of `baseline`.
+pub fn verify(root: &StateRoot, baseline: &Baseline, progress: &Progress<'_>) -> Result<Kept> {
+    let mut wanted: Vec<(Digest, u64)> = baseline
+        .manifest
+        .entries()
+        .iter()
+        .filter_map(|entry| match entry.node {
+            Node::File { sha256, size, .. } => Some((sha256, size)),
+            _ => None,
+        })
+        .collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let bytes = wanted
+        .iter()
+        .fold(0, |sum: u64, (_, size)| sum.saturating_add(*size));
+    progress.begin("objects verified", (wanted.len(), bytes));
+    let objects = objects::Objects::new(root);
+    let mut damage: Vec<String> = wanted
+        .par_iter()
+        .filter_map(|(sha256, size)| {
+            let checked = objects.check(sha256, *size, progress);
+            progress.step();
+            checked.err().map(|error| format!("{error:#}"))
+        })
+        .collect();
+    damage.sort();
+    Ok(Kept {
+        objects: wanted.len(),
+        bytes,
+        damage,
+    })
+}
+
+/// Compares a tree with `baseline`, byte for byte.
+pub fn compare(
+    baseline: &Baseline,
+    tree: &Tree,
+    progress: &Progress<'_>,
+) -> Result<Vec<Difference>> {
+    let found = tree.entries(restore::can_be(&baseline.manifest), progress)?;
+    Ok(differences(&baseline.manifest, &found))
+}
+
+/// Opens a file of a tree, in the folder it is in. A link is an error.
+pub fn open_file(folder: &cap_std::fs::Dir, path: &TreePath) -> std::io::Result<std::fs::File> {
+    disk::open_file(folder, disk::name(path.name()))
+}
+
+fn canonical_text(value: &impl Serialize) -> Result<String> {
+    Ok(canonical::to_string(value)?)
+}

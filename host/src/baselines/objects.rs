@@ -1,0 +1,256 @@
+//! Contents, each once, under its SHA-256. A new one waits in the state root's folder for files
+//! on their way until all new ones are on the disk; then all get their names. So a name never
+//! stands for half a content, whenever the process or the machine stops.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context as _, Result, bail};
+use cap_std::fs::Dir;
+use coo_kernel::form::digest::Digest;
+use coo_kernel::root::layout;
+
+use super::sparse::Sparse;
+use super::{FOLDER, Progress, disk};
+use crate::machine::fault;
+use crate::machine::hashing;
+use crate::root::state_root::{StateRoot, TEMPORARY};
+
+/// Up to this size a file is read into memory once; a larger one is read twice, first for its
+/// digest, so that one that is kept already is not written again.
+const WHOLE_BYTES_MAX: u64 = 1 << 20;
+
+/// The objects of a state root.
+pub struct Objects<'a> {
+    root: &'a StateRoot,
+}
+
+/// Objects about to be kept.
+pub struct Batch<'a> {
+    objects: Objects<'a>,
+    waiting: Dir,
+    /// What is kept, or is being written by some thread.
+    claimed: Mutex<BTreeSet<Digest>>,
+    /// What is written and has no name yet.
+    written: Mutex<Vec<(Digest, u64)>>,
+}
+
+/// What a batch came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Added {
+    /// New objects.
+    pub objects: usize,
+    /// Their size.
+    pub bytes: u64,
+}
+
+fn path(sha256: &Digest) -> String {
+    let hex = sha256.to_string();
+    format!("{FOLDER}/objects/{}/{}", &hex[..2], &hex[2..])
+}
+
+fn temporary(sha256: &Digest) -> String {
+    format!("{FOLDER}-{sha256}")
+}
+
+impl<'a> Objects<'a> {
+    /// The objects of `root`.
+    pub fn new(root: &'a StateRoot) -> Self {
+        Self { root }
+    }
+
+    /// Opens an object; its content is checked by whoever reads it.
+    pub fn open(&self, sha256: &Digest) -> Result<File> {
+        let file = self.root.open_plain(&path(sha256));
+        file.with_context(|| self.shown(sha256))
+    }
+
+    /// For messages.
+    pub fn shown(&self, sha256: &Digest) -> String {
+        format!("object {}", self.root.path().join(path(sha256)).display())
+    }
+
+    /// Reads an object and says whether it is what its name says.
+    pub fn check(&self, sha256: &Digest, size: u64, progress: &Progress<'_>) -> Result<()> {
+        let mut file = progress.reading(self.open(sha256)?);
+        let found =
+            hashing::copy(&mut file, &mut io::sink()).with_context(|| self.shown(sha256))?;
+        if found != (*sha256, size) {
+            bail!(self.damaged(sha256, found));
+        }
+        Ok(())
+    }
+
+    /// What is said of an object that is something else.
+    pub fn damaged(&self, sha256: &Digest, (found, size): (Digest, u64)) -> String {
+        format!(
+            "{}: was changed after it was written, it has {size} bytes and SHA-256 {}; take it from a copy of the state root",
+            self.shown(sha256),
+            found.short()
+        )
+    }
+}
+
+impl<'a> Batch<'a> {
+    /// An empty one. The caller alone writes to `root`.
+    pub fn new(root: &'a StateRoot) -> Result<Self> {
+        let waiting = root.folder(TEMPORARY, false);
+        Ok(Self {
+            objects: Objects::new(root),
+            waiting: waiting
+                .with_context(|| format!("state root {}: {TEMPORARY}/", root.path().display()))?,
+            claimed: Mutex::default(),
+            written: Mutex::default(),
+        })
+    }
+
+    /// Keeps the content of `file` and gives its digest and size.
+    pub fn add(&self, file: &mut File, progress: &Progress<'_>) -> Result<(Digest, u64)> {
+        let length = file.metadata()?.len();
+        if length > WHOLE_BYTES_MAX {
+            let known = hashing::copy(&mut progress.reading(&*file), &mut io::sink())?;
+            if self.is_new(known)? {
+                file.rewind()?;
+                self.write(known, file)?;
+            }
+            return Ok(known);
+        }
+        let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
+        let reading = progress.reading(file);
+        reading
+            .take(WHOLE_BYTES_MAX + 1)
+            .read_to_end(&mut content)?;
+        if content.len() as u64 > WHOLE_BYTES_MAX {
+            bail!("grew while it was read; let nobody write to the tree meanwhile");
+        }
+        let known = (Digest::of(&content), content.len() as u64);
+        if self.is_new(known)? {
+            self.write(known, &mut content.as_slice())?;
+        }
+        Ok(known)
+    }
+
+    /// As `add`, for text.
+    pub fn add_text(&self, text: &[u8]) -> Result<(Digest, u64)> {
+        let known = (Digest::of(text), text.len() as u64);
+        if self.is_new(known)? {
+            self.write(known, &mut &*text)?;
+        }
+        Ok(known)
+    }
+
+    /// Whether the caller is the one who has to write it. One that is kept is read: a baseline
+    /// does not rest on an object that was damaged.
+    fn is_new(&self, (sha256, size): (Digest, u64)) -> Result<bool> {
+        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !claimed.insert(sha256) {
+            return Ok(false);
+        }
+        drop(claimed);
+        let dir = self.objects.root.dir();
+        if !dir
+            .try_exists(path(&sha256))
+            .with_context(|| self.objects.shown(&sha256))?
+        {
+            return Ok(true);
+        }
+        self.objects
+            .check(&sha256, size, &Progress::new(None))
+            .context("move it away and create the baseline again")?;
+        Ok(false)
+    }
+
+    fn write(&self, known: (Digest, u64), content: &mut impl io::Read) -> Result<()> {
+        let written = (|| -> io::Result<_> {
+            fault::point("object.create")?;
+            let mut file = disk::create_file(&self.waiting, temporary(&known.0).as_ref())?;
+            fault::point("object.write")?;
+            let mut sparse = Sparse::new(&mut file);
+            let written = hashing::copy(content, &mut sparse)?;
+            sparse.finish()?;
+            Ok(written)
+        })();
+        let written = written
+            .with_context(|| format!("{}: can't be written", self.objects.shown(&known.0)))?;
+        if written != known {
+            bail!("changed while it was read; let nobody write to the tree meanwhile");
+        }
+        let mut list = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        list.push(known);
+        Ok(())
+    }
+
+    /// Takes back what has no name yet. What stays, if that fails, goes with the next session.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "removes what this batch wrote to tmp/"
+    )]
+    pub fn discard(self) {
+        let written = self.claimed.into_inner();
+        for sha256 in written.unwrap_or_else(PoisonError::into_inner) {
+            let _ = self.waiting.remove_file(temporary(&sha256));
+        }
+    }
+
+    /// Makes all that was added last, and gives each its name.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "objects are renamed from tmp/, each with the kernel's permit"
+    )]
+    pub fn finish(self, progress: &Progress<'_>) -> Result<Added> {
+        let root = self.objects.root;
+        let mut written = self
+            .written
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        written.sort_unstable();
+        let names: Vec<String> = written
+            .iter()
+            .map(|(sha256, _)| temporary(sha256))
+            .collect();
+        let bytes = written.iter().map(|(_, size)| size).sum();
+        progress.syncing(bytes);
+        let done = (|| -> io::Result<()> {
+            disk::sync_files(
+                "object.sync",
+                &self.waiting,
+                names.iter().map(String::as_str),
+            )?;
+            let mut folders = BTreeSet::new();
+            for ((sha256, _), temporary) in written.iter().zip(&names) {
+                let permit = layout::permit(&path(sha256)).map_err(io::Error::other)?;
+                let folder = permit.folder();
+                if folders.insert(folder.to_owned()) {
+                    fault::point("object.folder")?;
+                    root.folder_unsynced(folder)?;
+                }
+                fault::point("object.rename")?;
+                let name = disk::name(&permit.path().as_bytes()[folder.len() + 1..]);
+                let to = root.folder(folder, false)?;
+                self.waiting.rename(temporary, &to, name)?;
+            }
+            fault::point("object.folder_sync")?;
+            for folder in &folders {
+                disk::sync_folder(&root.folder(folder, false)?)?;
+            }
+            for folder in [&(FOLDER.to_owned() + "/objects"), FOLDER, ""] {
+                if !folders.is_empty() {
+                    disk::sync_folder(&root.folder(folder, false)?)?;
+                }
+            }
+            Ok(())
+        })();
+        done.with_context(|| {
+            format!(
+                "folder {}: can't be written",
+                root.path().join(FOLDER).join("objects").display()
+            )
+        })?;
+        Ok(Added {
+            objects: written.len(),
+            bytes,
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! Baselines of a part of a tree, for governed changes of a repository. Who restored the whole of
+//! a directory to a part of it would lose the rest: so they have no name, or one that is marked.
+//! The manifest is an object like any content, and the change's record says which.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::baseline::{MANIFEST_BYTES_MAX, Manifest, Node, TreePath};
+use coo_kernel::form::digest::Digest;
+
+use super::capture::{keep_tree, kept, publish};
+use super::objects::Objects;
+use super::{Baseline, Progress, Record, Tree, disk, record, write_record};
+use crate::machine;
+use crate::root::state_root::{StateRoot, read_bounded};
+
+/// Keeps `tree`, and reads it once more to see that it is what was kept (packet §8). The caller
+/// alone writes to `root`.
+pub fn keep(root: &StateRoot, tree: &Tree, progress: &Progress<'_>) -> Result<Baseline> {
+    let (entries, _) = kept(root, progress, |batch| keep_tree(batch, tree, progress))?;
+    let baseline = keep_manifest(root, Manifest::new(entries)?)?;
+    let damage = super::verify(root, &baseline, progress)?.damage;
+    if let Some(first) = damage.first() {
+        bail!("baseline: was damaged while it was written: {first}");
+    }
+    let differences = super::compare(&baseline, tree, progress)?;
+    if let Some(first) = differences.first() {
+        bail!(
+            "'{}' changed while the tree was captured; let nobody write to it meanwhile and try again",
+            first.path.text()
+        );
+    }
+    Ok(baseline)
+}
+
+/// Gives `baseline`, which is of a part of `tree`, the first free name that begins so.
+pub fn name(root: &StateRoot, baseline: &Baseline, tree: &Tree, begins: &str) -> Result<String> {
+    let mut name = begins.to_owned();
+    let mut number = 1;
+    while record(root, &name)?.is_some() {
+        number += 1;
+        name = format!("{begins}-{number}");
+    }
+    write_record(
+        root,
+        &Record {
+            baseline: publish(root, &baseline.manifest)?,
+            created_ms: machine::now_unix_ms(),
+            left_out: None,
+            lineage: None,
+            name: name.clone(),
+            partial: true,
+            summary: baseline.manifest.summary(),
+            tree: disk::text(tree.path.clone()),
+        },
+    )?;
+    Ok(name)
+}
+
+/// Keeps a manifest whose contents are kept.
+pub fn keep_manifest(root: &StateRoot, manifest: Manifest) -> Result<Baseline> {
+    let text = manifest.to_text();
+    let known = keep_contents(root, [text.as_bytes()])?;
+    let id = known.first().context("manifest: was not kept")?.0;
+    Ok(baseline(id, manifest))
+}
+
+/// Keeps contents, and gives digest and size of each.
+pub fn keep_contents<'c>(
+    root: &StateRoot,
+    contents: impl IntoIterator<Item = &'c [u8]>,
+) -> Result<Vec<(Digest, u64)>> {
+    let mut known = Vec::new();
+    kept(root, &Progress::new(None), |batch| {
+        for content in contents {
+            known.push(batch.add_text(content)?);
+        }
+        Ok(Vec::new())
+    })?;
+    Ok(known)
+}
+
+/// Reads a baseline that `keep` or `keep_manifest` made.
+pub fn load(root: &StateRoot, id: &Digest) -> Result<Baseline> {
+    let objects = Objects::new(root);
+    let shown = objects.shown(id);
+    let text = read_bounded(objects.open(id)?, shown.as_ref(), MANIFEST_BYTES_MAX)?;
+    let found = (Digest::of(&text), text.len() as u64);
+    if found.0 != *id {
+        bail!(objects.damaged(id, found));
+    }
+    Ok(baseline(
+        *id,
+        Manifest::parse(&text).with_context(|| shown)?,
+    ))
+}
+
+fn baseline(id: Digest, manifest: Manifest) -> Baseline {
+    Baseline {
+        id,
+        asked: id.short(),
+        manifest,
+    }
+}
+
+/// What `baseline` has in these files, by path; others are left out.
+pub fn contents(
+    root: &StateRoot,
+    baseline: &Baseline,
+    paths: impl IntoIterator<Item = String>,
+    bytes_max: u64,
+) -> Result<BTreeMap<String, Vec<u8>>> {
+    let objects = Objects::new(root);
+    let mut contents = BTreeMap::new();
+    for path in paths {
+        let Some(Node::File { sha256, .. }) = baseline.manifest.get(&TreePath::from_text(&path)?)
+        else {
+            continue;
+        };
+        let content = read_bounded(objects.open(sha256)?, path.as_ref(), bytes_max)?;
+        if Digest::of(&content) != *sha256 {
+            bail!(objects.damaged(sha256, (Digest::of(&content), content.len() as u64)));
+        }
+        contents.insert(path, content);
+    }
+    Ok(contents)
+}

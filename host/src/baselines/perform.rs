@@ -1,0 +1,149 @@
+//! Performs the steps of a restore: moves what goes out of the tree and what comes into it. No
+//! file is changed in place, and a step that is done already is done; so a process that dies
+//! between two steps can be followed by one that does them all again. Follows no link.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "moves entries of the tree that was named, each by its own name in its open folder"
+)]
+
+use std::ffi::OsStr;
+use std::io;
+
+use anyhow::{Context as _, Result};
+use cap_std::fs::{Dir, MetadataExt as _};
+use coo_kernel::baseline::{Mode, STAGE, Step};
+
+use super::disk;
+use super::progress::Progress;
+use super::scan::Folders;
+use super::stage::{Stage, is_absent};
+use crate::machine::fault;
+
+/// Does all steps. One that is done already is done.
+pub fn perform(tree: &Dir, stage: &Stage, steps: &[Step], progress: &Progress<'_>) -> Result<()> {
+    let new = stage.coming().context(STAGE)?;
+    let old = stage.gone().context(STAGE)?;
+    let aside = stage.aside().context(STAGE)?;
+    let mut folders = Folders::default();
+    for (number, step) in steps.iter().enumerate() {
+        let number = number.to_string();
+        let (Step::Remove(path) | Step::Put(path) | Step::Mode(path, _) | Step::SetAside(path)) =
+            step;
+        let done = (|| -> io::Result<()> {
+            let folder = match folders.of_with(tree, path, enter) {
+                // Moved away by an earlier process, with what was in it.
+                Err(error) if is_absent(&error) && matches!(step, Step::Remove(_)) => return Ok(()),
+                folder => folder?,
+            };
+            let name = disk::name(path.name());
+            match step {
+                Step::Remove(_) => away(folder, name.as_ref(), &old, &number),
+                Step::Put(_) => {
+                    let Some(comes_folder) = is_folder(&new, number.as_ref())? else {
+                        // It has come.
+                        return Ok(());
+                    };
+                    // A file takes another's place in one go; a folder's place must be free.
+                    if opening(folder, || is_folder(folder, name.as_ref()))?
+                        .is_some_and(|is_folder| is_folder || comes_folder)
+                    {
+                        away(folder, name.as_ref(), &old, &number)?;
+                    }
+                    fault::point("tree.put")?;
+                    opening(folder, || new.rename(&number, folder, name))
+                }
+                Step::SetAside(_) => match &aside {
+                    Some(aside) => set_aside(folder, name.as_ref(), aside),
+                    // An earlier process has done that, and more.
+                    None => Ok(()),
+                },
+                Step::Mode(_, mode) => {
+                    fault::point("tree.mode")?;
+                    opening(folder, || disk::set_folder_mode(folder, name, *mode))
+                }
+            }
+        })();
+        done.with_context(|| format!("'{}': can't be changed", path.text()))?;
+    }
+    progress.syncing_names();
+    fault::point("tree.sync")?;
+    disk::sync_file_system(tree).context("can't be synced")
+}
+
+/// Whether a folder stands there; `None` where nothing does.
+fn is_folder(folder: &Dir, name: &std::path::Path) -> io::Result<Option<bool>> {
+    match folder.symlink_metadata(name) {
+        Ok(metadata) => Ok(Some(metadata.is_dir())),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Moves what stands there, if anything does, out of the tree.
+fn away(folder: &Dir, name: &std::path::Path, old: &Dir, number: &str) -> io::Result<()> {
+    let Some(is_folder) = opening(folder, || is_folder(folder, name))? else {
+        return Ok(());
+    };
+    // An earlier process may have moved something from there already.
+    let mut to = number.to_owned();
+    while old.symlink_metadata(&to).is_ok() {
+        to.push('+');
+    }
+    fault::point("tree.remove")?;
+    let moved = opening(folder, || folder.rename(name, old, &to));
+    match moved {
+        // A folder that its owner may not change can't be moved either.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_folder => {
+            disk::open_up(folder, name.as_os_str())?;
+            folder.rename(name, old, &to)
+        }
+        moved => moved,
+    }
+}
+
+/// Moves what stands there to `aside` under its own name, unless that is done: what stands there
+/// then has come since.
+fn set_aside(folder: &Dir, name: &std::path::Path, aside: &Dir) -> io::Result<()> {
+    if aside.symlink_metadata(name).is_ok() {
+        return Ok(());
+    }
+    let Some(is_folder) = opening(folder, || is_folder(folder, name))? else {
+        return Ok(());
+    };
+    fault::point("tree.aside")?;
+    let moved = opening(folder, || folder.rename(name, aside, name));
+    match moved {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_folder => {
+            let mode = Mode::of(folder.symlink_metadata(name)?.mode());
+            disk::open_up(folder, name.as_os_str())?;
+            folder.rename(name, aside, name)?;
+            disk::set_folder_mode(aside, name.as_os_str(), mode)
+        }
+        moved => moved,
+    }
+}
+
+/// Does `what` in `folder`; where its mode forbids that, it is widened, and the step that sets it
+/// follows.
+fn opening<T>(folder: &Dir, what: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    match what() {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            disk::open_up_itself(folder)?;
+            what()
+        }
+        done => done,
+    }
+}
+
+/// Opens the folder `name` in `folder`. An earlier process may have closed it already, as the
+/// last of its steps; then it is opened once more, and that step follows.
+fn enter(folder: &Dir, name: &OsStr) -> io::Result<Dir> {
+    opening(folder, || match disk::open_folder(folder, name) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            disk::open_up(folder, name)?;
+            disk::open_folder(folder, name)
+        }
+        opened => opened,
+    })
+}

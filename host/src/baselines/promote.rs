@@ -1,0 +1,129 @@
+//! A run's end state becomes a baseline. Which run that can be is the kernel's to say
+//! (`lineage`); this reads what decides it.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::baseline::governed;
+use coo_kernel::baseline::lineage::{self, Ended, Left, Part, Run};
+use coo_kernel::form::digest::Digest;
+use coo_kernel::mission::state::State;
+use tempfile::TempDir;
+
+use super::capture::Captured;
+use super::manifest;
+use super::objects::Objects;
+use super::progress::Progress;
+use super::state::{self, Reason};
+use crate::effects::gateway;
+use crate::effects::world::{self, dump};
+use crate::mission::history;
+use crate::root::state_root::{StateRoot, TEMPORARY};
+use crate::root::store::{MissionRow, Store};
+
+/// Makes a baseline of the state, if it still is what `mission` left, and calls it `name` or
+/// the next number. One that somebody edited since is taken only if `may_be_edited`, and its
+/// lineage says so. The caller alone writes to `root`.
+pub fn promote(
+    root: &StateRoot,
+    store: &Store,
+    mission: &MissionRow,
+    name: Option<&str>,
+    may_be_edited: bool,
+    progress: &Progress<'_>,
+) -> Result<Captured> {
+    let id = mission.id;
+    let (events, chain) = history::walk(store, id, |_| Ok(()))?;
+    let all = store.committed()?;
+    let mut committed = all.clone();
+    let own = committed.iter().position(|other| other.id == id);
+    let commit = own.and_then(|own| committed.remove(own).commit);
+    let run = Ended {
+        id,
+        is_complete: events.state() == Some(State::Complete),
+        finished_ms: mission.finished_ms.unwrap_or(mission.created_ms),
+        commit,
+    };
+    lineage::is_end_state(&run, &committed, &store.rollbacks()?)?;
+    let drifts = gateway::check(root, store)?;
+    if let Some(first) = drifts.first()
+        && !may_be_edited
+    {
+        bail!(
+            "mission {id}: the state is not what it left, {} differences in artefacts/, the first at '{}'; 'coo artefacts check' names them, --repair takes them back, and --edited promotes it so",
+            drifts.len(),
+            first.path()
+        );
+    }
+    let mut compared = lineage::compare(
+        id,
+        &[
+            Part {
+                name: governed::CONFIG,
+                now: Some(Digest::of(root.config()?.to_text())),
+                left: mission
+                    .facts
+                    .config_sha256
+                    .map_or(Left::Unknown, Left::Known),
+            },
+            Part {
+                name: world::FILE,
+                now: Some(dump::digest_and_size(&root.path().join(world::FILE))?.0),
+                left: world_left(root, store, &all)?,
+            },
+        ],
+        may_be_edited,
+    )?;
+    if !drifts.is_empty() {
+        compared.edited.insert(0, gateway::FOLDER.to_owned());
+    }
+    let run = Run {
+        chain_head: chain.head(),
+        compared: Some(compared),
+        mission: id,
+    };
+    state::create(root, store, name, Reason::Promoted(run), progress)
+        .with_context(|| format!("mission {id}"))
+}
+
+/// The world as rollbacks and missions have left it: what the last rollback restored, or an empty
+/// one, and every statement on record since. Nothing of it has to be written down when a mission
+/// ends, when it would cost every mission the reading of the whole world.
+fn world_left(root: &StateRoot, store: &Store, committed: &[Ended]) -> Result<Left> {
+    let folder = root.path().canonicalize()?.join(TEMPORARY);
+    let folder = again_in(&folder)?;
+    let log = store.rollbacks()?;
+    let rollback = lineage::last_rollback(&log);
+    if let Some(request) = rollback {
+        let wanted = governed::State::of(&manifest(root, &request.to.baseline)?)?.world;
+        let objects = Objects::new(root);
+        let path = folder.path().join(world::FILE);
+        dump::rebuild(
+            objects.open(&wanted.0)?,
+            wanted,
+            &path,
+            request.world_commit,
+        )
+        .with_context(|| objects.shown(&wanted.0))?;
+    }
+    let since = rollback.map_or(0, |request| request.world_commit);
+    for mission in committed {
+        let Some(commit) = mission.commit.filter(|commit| *commit > since) else {
+            continue;
+        };
+        let (_, statements) = history::promised(store, mission.id)?;
+        if !statements.is_empty() && !world::again(folder.path(), commit, &statements)? {
+            return Ok(Left::Edited);
+        }
+    }
+    let left = dump::digest_and_size(&folder.path().join(world::FILE))?.0;
+    Ok(Left::Known(left))
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "in tmp/, and gone once the digest is known"
+)]
+fn again_in(folder: &Path) -> Result<TempDir> {
+    TempDir::new_in(folder).with_context(|| format!("folder {}", folder.display()))
+}

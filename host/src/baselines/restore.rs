@@ -1,0 +1,294 @@
+//! Makes a tree a baseline again. Everything that is to come is written beside the tree's
+//! content, in `.coo-restore/` at its top, and synced; then the steps are written there, which
+//! is the promise; only then is anything of the tree moved, and every step can be done again.
+//! A process that dies before the promise has changed nothing, and the next one clears up; after
+//! it, the next one does all steps again. The state root holds one pointer to the tree.
+//!
+//! Nothing is believed: manifest, objects and steps are judged when read, every name is one
+//! component given to an open folder, and no link is followed. Without `.coo-restore/` in it,
+//! a tree that a pointer names is left alone.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use coo_kernel::baseline::{
+    Effect, Entry, Manifest, Node, STAGE, Step, TreePath, bytes_of, effect, steps,
+};
+use coo_kernel::form::digest::Digest;
+use serde::{Deserialize, Serialize};
+
+use super::look::Scanned;
+use super::objects::Objects;
+use super::perform::perform;
+use super::progress::Progress;
+use super::scan::Tree;
+use super::stage::{Stage, is_absent};
+use super::{Baseline, FOLDER, RECORD_BYTES_MAX, canonical_text, disk};
+use crate::machine::fault;
+use crate::root::state_root::StateRoot;
+
+/// What a restore did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    /// Files and links written, folders made.
+    pub written: usize,
+    /// Topmost entries that the baseline does not have, or has otherwise.
+    pub removed: usize,
+    /// Folders that got another mode.
+    pub modes: usize,
+}
+
+impl Restored {
+    /// What `steps` come to; `written` is what was written for them.
+    #[must_use]
+    pub fn of(steps: &[Step], written: usize) -> Self {
+        let count = |is: fn(&Step) -> bool| steps.iter().filter(|step| is(step)).count();
+        Self {
+            written,
+            removed: count(|step| matches!(step, Step::Remove(_))),
+            modes: count(|step| matches!(step, Step::Mode(..))),
+        }
+    }
+}
+
+/// `amu0/restore.json`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pointer {
+    baseline: Digest,
+    tree: String,
+}
+
+fn pointer_file() -> String {
+    format!("{FOLDER}/restore.json")
+}
+
+/// Whether a file of this size at this path can be the wanted one.
+pub fn can_be(wanted: &Manifest) -> impl Fn(&TreePath, u64) -> bool + Sync {
+    |path, found| matches!(wanted.get(path), Some(Node::File { size, .. }) if *size == found)
+}
+
+/// What is in `tree`, its files read where they can be the wanted ones. What nobody may look
+/// into has to go as a whole.
+pub fn found(wanted: &Manifest, tree: &Tree, progress: &Progress<'_>) -> Result<Vec<Entry>> {
+    tree.entries_as_found(can_be(wanted), progress)
+}
+
+/// Refuses, while nothing is promised, what would be found impossible at the very last step.
+pub fn refuse_impossible(tree: &Tree, steps: &[Step]) -> Result<()> {
+    for step in steps {
+        let Step::Mode(path, mode) = step else {
+            continue;
+        };
+        let looked = disk::descend(&tree.dir, path.parent().as_ref())
+            .and_then(|folder| disk::can_set_folder_mode(&folder, disk::name(path.name()), *mode));
+        match looked {
+            // It is to come.
+            Err(error) if is_absent(&error) => {}
+            Ok(true) => {}
+            looked => {
+                let shown = tree.shown(path);
+                looked.with_context(|| format!("folder {shown}: can't be examined"))?;
+                bail!(
+                    "folder {shown}: this user can't give it mode {}; restore as its owner, in its group, or as root",
+                    mode.text()
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A way from a tree to a baseline.
+#[derive(Debug)]
+pub struct Plan {
+    /// What it comes to.
+    pub effect: Effect,
+    /// From what.
+    seen: Vec<Scanned>,
+    steps: Vec<Step>,
+}
+
+impl Plan {
+    /// Whether something that is there goes, or gets company.
+    #[must_use]
+    pub fn touches_something(&self) -> bool {
+        !self.seen.is_empty() && !self.steps.is_empty()
+    }
+}
+
+/// The way from what is in `tree` now to `baseline`. Changes nothing.
+pub fn plan(baseline: &Baseline, tree: &Tree, progress: &Progress<'_>) -> Result<Plan> {
+    let shown = || format!("tree {}", tree.path.display());
+    if tree.dir.symlink_metadata(STAGE).is_ok() {
+        bail!(
+            "{}: has {STAGE}/ in it, which another restore left; run any coo command with that restore's state root, or remove it",
+            shown()
+        );
+    }
+    let seen = tree.look()?;
+    let found = tree.read(seen.clone(), can_be(&baseline.manifest), progress)?;
+    let steps = steps(&baseline.manifest, &found, tree.left_out.as_ref()).with_context(shown)?;
+    refuse_impossible(tree, &steps)?;
+    Ok(Plan {
+        effect: effect(&baseline.manifest, &found, &steps),
+        seen,
+        steps,
+    })
+}
+
+/// As `restore`, after a person has said yes to `plan`, which is of `baseline` and `tree`: if
+/// that is not the way any more, nothing is done.
+pub fn restore_as_planned(
+    root: &StateRoot,
+    baseline: &Baseline,
+    tree: &Tree,
+    plan: &Plan,
+    progress: &Progress<'_>,
+) -> Result<Restored> {
+    if tree.look()? != plan.seen {
+        bail!(
+            "tree {}: was changed meanwhile, so nothing was done; let nobody write to it and ask again",
+            tree.path.display()
+        );
+    }
+    carry_out(root, baseline, tree, &plan.steps, progress)
+}
+
+/// Makes `tree` what `baseline` says. The caller alone writes to `root`, and has recovered it.
+pub fn restore(
+    root: &StateRoot,
+    baseline: &Baseline,
+    tree: &Tree,
+    progress: &Progress<'_>,
+) -> Result<Restored> {
+    let plan = plan(baseline, tree, progress)?;
+    carry_out(root, baseline, tree, &plan.steps, progress)
+}
+
+fn carry_out(
+    root: &StateRoot,
+    baseline: &Baseline,
+    tree: &Tree,
+    steps: &[Step],
+    progress: &Progress<'_>,
+) -> Result<Restored> {
+    let shown = || format!("tree {}", tree.path.display());
+    if steps.is_empty() {
+        return Ok(Restored::default());
+    }
+    let pointer = Pointer {
+        baseline: baseline.id,
+        tree: disk::text(tree.path.clone()),
+    };
+    root.write_new(&pointer_file(), canonical_text(&pointer)?.as_bytes())?;
+    let staged = stage(root, baseline, tree, steps, progress);
+    let (stage, written) = match staged {
+        Ok(staged) => staged,
+        Err(error) => {
+            // Nothing was promised. What can't be cleared up now is by the next command.
+            let _ = clear(root, &tree.dir);
+            return Err(error);
+        }
+    };
+    let kept = perform(&tree.dir, &stage, steps, progress)
+        .and_then(|()| clear(root, &tree.dir))
+        .with_context(shown);
+    kept.with_context(|| unfinished(root))?;
+    Ok(Restored::of(steps, written))
+}
+
+fn unfinished(root: &StateRoot) -> String {
+    format!(
+        "restore: is begun and will be finished by the next coo command (to give it up instead, remove {} and {STAGE}/ in the tree)",
+        root.path().join(pointer_file()).display()
+    )
+}
+
+/// Writes what is to come, then the steps. Nothing of the tree itself changes.
+fn stage(
+    root: &StateRoot,
+    baseline: &Baseline,
+    tree: &Tree,
+    steps: &[Step],
+    progress: &Progress<'_>,
+) -> Result<(Stage, usize)> {
+    let shown = || format!("folder {}", tree.path.join(STAGE).display());
+    let stage = Stage::create(&tree.dir).with_context(|| format!("{}: can't be made", shown()))?;
+    let (written, bytes) = stage.fill(&Objects::new(root), &baseline.manifest, steps, progress)?;
+    stage
+        .seal(steps, bytes, progress)
+        .with_context(|| format!("{}: can't be written", shown()))?;
+    Ok((stage, written))
+}
+
+/// Ends a restore: what it prepared or moved away goes, then the pointer.
+fn clear(root: &StateRoot, tree: &Dir) -> Result<()> {
+    Stage::clear(tree)?;
+    forget(root)
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the pointer, which this file wrote"
+)]
+fn forget(root: &StateRoot) -> Result<()> {
+    let removed =
+        fault::point("pointer.remove").and_then(|()| root.dir().remove_file(pointer_file()));
+    removed.with_context(|| {
+        format!(
+            "file {}: can't be removed",
+            root.path().join(pointer_file()).display()
+        )
+    })
+}
+
+/// Whether an earlier process left a restore to be finished or cleared up.
+#[must_use]
+pub fn is_pending(root: &StateRoot) -> bool {
+    root.dir().exists(pointer_file())
+}
+
+/// Finishes a restore that an earlier process promised, or clears up after one that it had not
+/// promised yet. The caller alone writes to `root`. Gives a line to say, if there was one.
+pub fn recover(root: &StateRoot) -> Result<Option<String>> {
+    if !is_pending(root) {
+        return Ok(None);
+    }
+    let file = root.path().join(pointer_file());
+    let text = root.read_bounded(&pointer_file(), RECORD_BYTES_MAX)?;
+    let pointer: Pointer = serde_json::from_slice(&text)
+        .with_context(|| format!("file {}: was changed; remove it", file.display()))?;
+    let path = PathBuf::from(disk::name(&bytes_of(&pointer.tree)?));
+    let done = recover_tree(root, &path).with_context(|| format!("tree {}", path.display()));
+    let did = done.with_context(|| unfinished(root))?;
+    Ok(Some(format!(
+        "{did} an interrupted restore of {} to baseline {}",
+        path.display(),
+        pointer.baseline.short()
+    )))
+}
+
+fn recover_tree(root: &StateRoot, path: &std::path::Path) -> Result<&'static str> {
+    let nothing_left = || forget(root).map(|()| "found nothing left of");
+    // Every restore writes an absolute one; another would mean another tree in every folder.
+    anyhow::ensure!(path.is_absolute(), "is no absolute path");
+    let tree = match Dir::open_ambient_dir(path, ambient_authority()) {
+        Err(error) if is_absent(&error) => return nothing_left(),
+        tree => tree?,
+    };
+    let Some(stage) = Stage::open(&tree).context(STAGE)? else {
+        return nothing_left();
+    };
+    let did = match stage.steps().context(STAGE)? {
+        None => "cleared up",
+        Some(steps) => {
+            perform(&tree, &stage, &steps, &Progress::new(None))?;
+            "finished"
+        }
+    };
+    clear(root, &tree)?;
+    Ok(did)
+}

@@ -1,0 +1,126 @@
+//! What a rollback needs before it is promised: folders that can be read, and everything that is
+//! to come, on the disk. Writes to the stage, and opens folders; until something is promised, both
+//! can be given up.
+
+use std::io;
+
+use anyhow::{Context as _, Result};
+use coo_kernel::baseline::governed::{self, State};
+use coo_kernel::baseline::{Entry, Mode, STAGE, Step, TreePath, steps};
+use coo_kernel::form::digest::Digest;
+use coo_kernel::root::index;
+
+use super::disk;
+use super::look::Scanned;
+use super::objects::Objects;
+use super::progress::Progress;
+use super::restore::{self, Restored};
+use super::scan::Tree;
+use super::stage::Stage;
+use crate::effects::world::{self, dump};
+use crate::machine::fault;
+use crate::root::state_root::StateRoot;
+use crate::root::store::Store;
+
+/// Opens every folder of the state into which this user may not look, so that it can be kept, and
+/// gives each with the mode it had. Until something is promised, they can get that back.
+pub fn open_closed(root: &StateRoot) -> Result<Vec<(TreePath, Mode)>> {
+    let tree = Tree::of_state(root)?;
+    let mut opened: Vec<(TreePath, Mode)> = Vec::new();
+    loop {
+        // What is in a folder that was opened may be closed, too.
+        let closed: Vec<_> = tree.look()?.iter().filter_map(Scanned::closed).collect();
+        let is_stuck = closed.iter().any(|closed| opened.contains(closed));
+        if closed.is_empty() || is_stuck {
+            return Ok(opened);
+        }
+        opened.extend(closed.iter().cloned());
+        let stage = Stage::open_or_create(root.dir()).context(STAGE)?;
+        let back: Vec<Step> = opened
+            .iter()
+            .rev()
+            .map(|(path, mode)| Step::Mode(path.clone(), *mode))
+            .collect();
+        stage.note_opened(&back).context(STAGE)?;
+        for (path, _) in &closed {
+            fault::point("closed.open")?;
+            disk::descend(root.dir(), path.parent().as_ref())
+                .and_then(|folder| disk::open_up(&folder, disk::name(path.name())))
+                .with_context(|| {
+                    let shown = tree.shown(path);
+                    format!("folder {shown}: can't be read, and can't be opened")
+                })?;
+        }
+    }
+}
+
+/// Stages the way to `wanted` from what is found, files and world, unless that is it. A new
+/// world has `commit` as the number of its last commit, so that no older one is made again.
+pub fn prepare(
+    root: &StateRoot,
+    wanted: &State,
+    (files, world): (&[Entry], (Digest, u64)),
+    commit: u32,
+    progress: &Progress<'_>,
+) -> Result<Option<(Restored, bool)>> {
+    let steps = steps(&wanted.files, files, None)?;
+    restore::refuse_impossible(&Tree::of_state(root)?, &steps)?;
+    let is_rebuilt = world != wanted.world;
+    if steps.is_empty() && !is_rebuilt {
+        return Ok(None);
+    }
+    let commit = is_rebuilt.then_some(commit);
+    let restored = stage(root, wanted, &steps, commit, |_| Ok(()), progress)?;
+    Ok(Some((restored, is_rebuilt)))
+}
+
+/// Stages the way to `wanted` from a state that nobody can read: all of it goes aside as it is,
+/// and all of `wanted` comes.
+pub fn prepare_aside(
+    root: &StateRoot,
+    store: &Store,
+    wanted: &State,
+    commit: u32,
+    progress: &Progress<'_>,
+) -> Result<(Restored, bool)> {
+    let mut all = Vec::new();
+    for name in governed::ON_DISK.iter().chain(&governed::WORLD_ON_DISK) {
+        if root.dir().symlink_metadata(name).is_ok() {
+            all.push(Step::SetAside(TreePath::from_text(name)?));
+        }
+    }
+    all.extend(steps(&wanted.files, &[], None)?);
+    // It is the one part of the state that is in no file of its own.
+    let record = index::json(&store.artefacts()?)?;
+    let note = |stage: &Stage| stage.begin_aside(&record);
+    let restored = stage(root, wanted, &all, Some(commit), note, progress)?;
+    Ok((restored, true))
+}
+
+/// Stages what `steps` put, and the world of `wanted` if it is to get the number `commit`.
+fn stage(
+    root: &StateRoot,
+    wanted: &State,
+    steps: &[Step],
+    commit: Option<u32>,
+    more: impl FnOnce(&Stage) -> io::Result<()>,
+    progress: &Progress<'_>,
+) -> Result<Restored> {
+    let folder = root.path().canonicalize()?.join(STAGE);
+    let shown = || format!("folder {}", folder.display());
+    let stage =
+        Stage::open_or_create(root.dir()).with_context(|| format!("{}: can't be made", shown()))?;
+    let unwritable = || format!("{}: can't be written", shown());
+    more(&stage).with_context(unwritable)?;
+    let objects = Objects::new(root);
+    let (written, bytes) = stage.fill(&objects, &wanted.files, steps, progress)?;
+    if let Some(commit) = commit {
+        let dump = objects.open(&wanted.world.0)?;
+        dump::rebuild(dump, wanted.world, &folder.join(world::FILE), commit)
+            .with_context(|| objects.shown(&wanted.world.0))?;
+    }
+    stage
+        .seal(steps, bytes, progress)
+        .with_context(unwritable)?;
+    Ok(Restored::of(steps, written))
+}

@@ -1,0 +1,306 @@
+//! Baselines of the state root itself: what is governed of it (`coo_kernel::baseline::governed`), read as
+//! one tree. Files are taken as they lie; databases, module set and bundled missions come as
+//! text. Changes nothing of the state.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Seek as _, Write as _};
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::baseline::freeze;
+use coo_kernel::baseline::governed;
+use coo_kernel::baseline::lineage::{self, Lineage, Link, Run};
+use coo_kernel::baseline::rollback::{self, BEFORE_PREFIX};
+use coo_kernel::baseline::{Difference, Entry, Manifest, Mode, Node, TreePath, differences};
+use coo_kernel::form::digest::Digest;
+use coo_kernel::module::module_set;
+use coo_kernel::root::index;
+
+use super::capture::{Captured, chosen_name, keep_tree, kept, publish};
+use super::objects::{Added, Batch};
+use super::progress::Progress;
+use super::scan::Tree;
+use super::{Baseline, Record, disk, list, write_record};
+use crate::effects::world::{self, dump};
+use crate::machine;
+use crate::machine::fault;
+use crate::program::bundle;
+use crate::root::state_root::{StateRoot, TEMPORARY};
+use crate::root::store::Store;
+
+/// The dump of the world, on its way to an object.
+const DUMP: &str = "world.jsonl";
+/// A world that was made of it, only to be looked at.
+const REBUILT: &str = "world.db";
+
+/// Why a baseline of the state is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// Somebody asked for it.
+    Asked,
+    /// It is the end state of this run.
+    Promoted(Run),
+    /// Before the rollback with this number.
+    Rollback(u32),
+}
+
+/// A state that is kept and has no name yet.
+#[derive(Debug)]
+pub struct KeptState {
+    /// SHA-256 of its manifest.
+    pub id: Digest,
+    /// The state, as a tree.
+    pub manifest: Manifest,
+    /// What it cost.
+    pub added: Added,
+}
+
+/// Makes a baseline of the state and calls it `name`, or the next number. The caller alone
+/// writes to `root`.
+pub fn create(
+    root: &StateRoot,
+    store: &Store,
+    name: Option<&str>,
+    reason: Reason,
+    progress: &Progress<'_>,
+) -> Result<Captured> {
+    if let Some(name) = name.filter(|name| name.starts_with(BEFORE_PREFIX)) {
+        bail!("name '{name}': {BEFORE_PREFIX}… is what rollbacks call theirs; choose another");
+    }
+    let name = chosen_name(root, name)?;
+    let kept = capture(root, store, &[], progress)?;
+    Ok(Captured {
+        record: enter(root, store, &name, &kept, reason)?,
+        added: kept.added,
+    })
+}
+
+/// Makes the baseline of the state before rollback `number`.
+pub fn keep_before(
+    root: &StateRoot,
+    store: &Store,
+    number: u32,
+    kept: &KeptState,
+) -> Result<Record> {
+    let name = rollback::before_name(number);
+    enter(root, store, &name, kept, Reason::Rollback(number))
+}
+
+/// Keeps the state and its manifest; it has no name yet. Folders that were `opened` only to be
+/// read have the mode that they had.
+pub fn capture(
+    root: &StateRoot,
+    store: &Store,
+    opened: &[(TreePath, Mode)],
+    progress: &Progress<'_>,
+) -> Result<KeptState> {
+    let tree = Tree::of_state(root)?;
+    let (entries, added) = kept(root, progress, |batch| {
+        let mut entries = keep_tree(batch, &tree, progress)?;
+        for (path, mode) in opened {
+            let place = entries.binary_search_by(|entry| entry.path.cmp(path));
+            if let Ok(place) = place {
+                entries[place].node = Node::Folder { mode: *mode };
+            }
+        }
+        unlock(store, &mut entries)?;
+        for (path, text) in texts(store)? {
+            let known = batch.add_text(text.as_bytes())?;
+            entries.push(file(&path, known)?);
+        }
+        entries.push(file(governed::WORLD, keep_world(root, batch)?)?);
+        whole(entries)
+    })?;
+    let manifest = Manifest::new(entries)?;
+    // What could not be taken apart again would be no baseline of a state.
+    governed::State::of(&manifest)
+        .context("the present state (move away what stands in its place)")?;
+    Ok(KeptState {
+        id: publish(root, &manifest)?,
+        manifest,
+        added,
+    })
+}
+
+/// In which way the present state is not `baseline`. The caller alone writes to `root`.
+pub fn compare(
+    root: &StateRoot,
+    store: &Store,
+    baseline: &Baseline,
+    progress: &Progress<'_>,
+) -> Result<Vec<Difference>> {
+    governed::State::of(&baseline.manifest)?;
+    let mut found = found(root, store, progress)?;
+    unlock(store, &mut found)?;
+    Ok(differences(&baseline.manifest, &found))
+}
+
+/// The present state, without keeping anything of it.
+pub fn found(root: &StateRoot, store: &Store, progress: &Progress<'_>) -> Result<Vec<Entry>> {
+    let mut entries = Tree::of_state(root)?.entries(|_, _| true, progress)?;
+    for (path, text) in texts(store)? {
+        entries.push(file(&path, (Digest::of(&text), text.len() as u64))?);
+    }
+    let world = dump::digest_and_size(&root.path().join(world::FILE))?;
+    entries.push(file(governed::WORLD, world)?);
+    whole(entries)
+}
+
+/// The lock of a freeze is no part of the state.
+fn unlock(store: &Store, entries: &mut [Entry]) -> Result<()> {
+    if let Some(freeze) = store.open_freeze()? {
+        freeze::unlock(entries, &freeze.manifest.state);
+    }
+    Ok(())
+}
+
+/// The governed manifests that are not there.
+#[must_use]
+pub fn missing_manifests(root: &StateRoot) -> Vec<&'static str> {
+    let path = |name: &str| format!("{}/{name}", governed::MANIFESTS_FOLDER);
+    let mut names = governed::MANIFESTS.to_vec();
+    names.retain(|name| root.dir().symlink_metadata(path(name)).is_err());
+    names
+}
+
+/// Every named baseline of a state, in the order of their making.
+pub fn states(root: &StateRoot) -> Result<Vec<Record>> {
+    let mut states = list(root)?;
+    states.retain(|record| record.lineage.is_some());
+    states.sort_by_key(|record| record.lineage.as_ref().map(|lineage| lineage.number));
+    Ok(states)
+}
+
+/// The baseline that the present state goes back to.
+pub fn position(root: &StateRoot, store: &Store) -> Result<Option<Link>> {
+    Ok(lineage::position(&links(root)?, &store.rollbacks()?))
+}
+
+/// Number of the baseline of a state that was made last.
+pub fn last_number(root: &StateRoot) -> Result<u32> {
+    let links = links(root)?;
+    Ok(lineage::last_number(
+        links.iter().map(|(_, lineage)| lineage),
+    ))
+}
+
+fn links(root: &StateRoot) -> Result<Vec<(Link, Lineage)>> {
+    let link = |record: Record| {
+        let link = record.link();
+        record.lineage.map(|lineage| (link, lineage))
+    };
+    Ok(states(root)?.into_iter().filter_map(link).collect())
+}
+
+fn enter(
+    root: &StateRoot,
+    store: &Store,
+    name: &str,
+    kept: &KeptState,
+    reason: Reason,
+) -> Result<Record> {
+    let (run, rollback) = match reason {
+        Reason::Asked => (None, None),
+        Reason::Promoted(run) => (Some(run), None),
+        Reason::Rollback(number) => (None, Some(number)),
+    };
+    let lineage = Lineage {
+        after: position(root, store)?,
+        number: last_number(root)? + 1,
+        rollback,
+        run,
+    };
+    let record = Record {
+        baseline: kept.id,
+        created_ms: machine::now_unix_ms(),
+        left_out: None,
+        lineage: Some(lineage),
+        name: name.to_owned(),
+        partial: false,
+        summary: kept.manifest.summary(),
+        tree: disk::text(root.path().canonicalize()?),
+    };
+    write_record(root, &record)?;
+    Ok(record)
+}
+
+fn file(path: &str, (sha256, size): (Digest, u64)) -> Result<Entry> {
+    let mode = Mode::of(0o644);
+    Ok(Entry {
+        path: TreePath::from_text(path)?,
+        node: Node::File { mode, sha256, size },
+    })
+}
+
+/// In order, with the folders that are in no file system.
+fn whole(mut entries: Vec<Entry>) -> Result<Vec<Entry>> {
+    for folder in [governed::DATABASES, governed::MISSIONS] {
+        let mode = Mode::of(0o755);
+        entries.push(Entry {
+            path: TreePath::from_text(folder)?,
+            node: Node::Folder { mode },
+        });
+    }
+    entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(entries)
+}
+
+/// The digest of the module set of this `coo`, as a state holds it.
+pub fn sandbox() -> String {
+    module_set::digest(&bundle::members()).to_string()
+}
+
+/// All that is small and in no file of its own.
+fn texts(store: &Store) -> Result<Vec<(String, String)>> {
+    let mut texts = of_the_binary();
+    let record = index::json(&store.artefacts()?)?;
+    texts.push((governed::RECORD.to_owned(), record));
+    Ok(texts)
+}
+
+/// What of a state comes from this `coo` and not from the state root.
+pub(super) fn of_the_binary() -> Vec<(String, String)> {
+    let mission = |(name, descriptor): (&str, &str)| {
+        let path = format!("{}/{name}.json", governed::MISSIONS);
+        (path, descriptor.to_owned())
+    };
+    let sandbox = (governed::SANDBOX.to_owned(), sandbox());
+    let missions = bundle::MISSIONS.into_iter().map(mission);
+    missions.chain([sandbox]).collect()
+}
+
+/// Keeps the dump of the world, once it is known that a world can be made of it.
+#[allow(clippy::disallowed_methods, reason = "removes what it wrote to tmp/")]
+fn keep_world(root: &StateRoot, batch: &Batch<'_>) -> Result<(Digest, u64)> {
+    let waiting = root.folder(TEMPORARY, false)?;
+    let path = root.path().join(world::FILE);
+    let kept = (|| -> Result<_> {
+        let mut file = dumped(root, &waiting)?;
+        let known = batch.add(&mut file, &Progress::new(None))?;
+        file.rewind()?;
+        let rebuilt = root.path().join(TEMPORARY).canonicalize()?.join(REBUILT);
+        dump::rebuild(file, known, &rebuilt, 0)?;
+        Ok(known)
+    })();
+    // Only to be looked at. What stays, if that fails, goes with the next session.
+    for name in [DUMP, REBUILT] {
+        let _ = waiting.remove_file(name);
+    }
+    kept.with_context(|| format!("database {}", path.display()))
+}
+
+#[allow(clippy::disallowed_methods, reason = "opens what it made in tmp/")]
+fn dumped(root: &StateRoot, waiting: &cap_std::fs::Dir) -> Result<File> {
+    fault::point("dump.create")?;
+    disk::create_file(waiting, DUMP.as_ref())?;
+    let mut options = cap_std::fs::OpenOptions::new();
+    options.read(true).write(true);
+    let file = waiting.open_with(DUMP, &options)?.into_std();
+    let mut out = BufWriter::new(file);
+    fault::point("dump.write")?;
+    dump::write(&root.path().join(world::FILE), &mut |bytes| {
+        out.write_all(bytes)
+    })?;
+    let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.rewind()?;
+    Ok(file)
+}

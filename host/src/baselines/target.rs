@@ -1,0 +1,125 @@
+//! Which baseline a rollback goes to: one of the state root, whole, and of this `coo`. Says no
+//! before anybody is asked. Changes nothing.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::baseline::governed::{self, State};
+use coo_kernel::baseline::{MANIFEST_BYTES_MAX, Manifest, Node};
+use coo_kernel::form::digest::Digest;
+use coo_kernel::root::index;
+
+use super::objects::Objects;
+use super::progress::Progress;
+use super::{Baseline, Record, find, position, state, states, verify};
+use crate::root::state_root::{StateRoot, read_bounded};
+use crate::root::store::Store;
+
+/// A baseline that the state can go back to: it is whole, and of this `coo`.
+#[derive(Debug)]
+pub struct Target {
+    /// What was noted beside it.
+    pub record: Record,
+    /// Its manifest.
+    pub(super) baseline: Baseline,
+    /// What that says, by how it is made so again.
+    pub(super) state: State,
+    /// The record of artefacts that it has.
+    pub(super) artefacts: Vec<index::Entry>,
+}
+
+/// The baseline that `asked` names, or else the one that the present state goes back to, read
+/// and found to be whole. The caller alone writes to `root`.
+pub fn target(
+    root: &StateRoot,
+    store: &Store,
+    asked: Option<&str>,
+    progress: &Progress<'_>,
+) -> Result<Target> {
+    let none = || {
+        format!(
+            "state root {}: has no baseline to go back to; 'coo amu0 create' makes one",
+            root.path().display()
+        )
+    };
+    let asked = if let Some(asked) = asked {
+        asked.to_owned()
+    } else {
+        position(root, store)?.with_context(none)?.name
+    };
+    let baseline = find(root, &asked)?;
+    let shown = || format!("baseline {asked}");
+    let of_states = states(root)?.into_iter();
+    let same = of_states.filter(|record| record.baseline == baseline.id);
+    // One state can have several names: the one that was used, or else the last.
+    let record = same.enumerate().max_by_key(|(i, r)| (r.name == asked, *i));
+    let Some((_, record)) = record else {
+        bail!(
+            "{}: is not one of the state root; 'coo amu0 lineage' lists those, and a tree is restored with 'coo amu0 restore'",
+            shown()
+        );
+    };
+    let state = State::of(&baseline.manifest).with_context(shown)?;
+    let kept = verify(root, &baseline, progress)?;
+    if let Some(first) = kept.damage.first() {
+        bail!(
+            "{}: {} of its {} objects can't be read or were changed, so it can't be gone back to; {first}",
+            shown(),
+            kept.damage.len(),
+            kept.objects
+        );
+    }
+    check_binary(root, &baseline.manifest, &state).with_context(shown)?;
+    let text = object(root, &state.record.0)?;
+    let artefacts = index::parse(&text).with_context(|| format!("{}: its record", shown()))?;
+    Ok(Target {
+        record,
+        baseline,
+        state,
+        artefacts,
+    })
+}
+
+fn object(root: &StateRoot, sha256: &Digest) -> Result<Vec<u8>> {
+    let objects = Objects::new(root);
+    let text = read_bounded(
+        objects.open(sha256)?,
+        objects.shown(sha256).as_ref(),
+        MANIFEST_BYTES_MAX,
+    )?;
+    if Digest::of(&text) != *sha256 {
+        bail!(objects.damaged(sha256, (Digest::of(&text), text.len() as u64)));
+    }
+    Ok(text)
+}
+
+/// Module set and bundled missions come with the binary: no rollback brings another's back.
+fn check_binary(root: &StateRoot, manifest: &Manifest, state: &State) -> Result<()> {
+    let own = state::of_the_binary();
+    if state.sandbox != Digest::of(state::sandbox()) {
+        bail!(
+            "its sandbox digest is {}, this coo has {}; install the coo that has that module set ('coo digest' tells) and ask it",
+            String::from_utf8_lossy(&object(root, &state.sandbox)?).escape_debug(),
+            state::sandbox()
+        );
+    }
+    let own: BTreeMap<String, Digest> = own
+        .into_iter()
+        .map(|(path, text)| (path, Digest::of(text)))
+        .collect();
+    let of_binary = manifest.entries().iter();
+    let of_binary = of_binary.filter(|entry| governed::is_of_the_binary(&entry.path));
+    let theirs: BTreeMap<String, Digest> = of_binary
+        .filter_map(|entry| match entry.node {
+            Node::File { sha256, .. } => Some((entry.path.text(), sha256)),
+            _ => None,
+        })
+        .collect();
+    let either = own.keys().chain(theirs.keys());
+    if let Some(path) = either.into_iter().find(|p| own.get(*p) != theirs.get(*p)) {
+        bail!(
+            "its '{path}' is not the one of this coo; install the coo that made the baseline and ask it"
+        );
+    }
+    Ok(())
+}

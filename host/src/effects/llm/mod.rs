@@ -1,0 +1,305 @@
+//! The language-model client: one abstraction with three sources (frozen answers, a live
+//! server, or the error that says what is missing). Decides only where to look; what a
+//! request is belongs to the kernel, what goes over the wire to `http`.
+
+pub mod http;
+
+use std::cell::OnceCell;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::credentials::secret;
+use coo_kernel::form::digest::Digest;
+use coo_kernel::llm::{Answer, Provenance, Request};
+
+use crate::machine::fault;
+use crate::root::config::{Config, DEFAULT_BASE_URL};
+use crate::root::secrets;
+use crate::root::store::{FrozenCall, Store};
+use crate::root::surroundings::{Access, Surroundings};
+
+/// Where answers may come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// The frozen store, else a live call whose answer is frozen.
+    Default,
+    /// The frozen store only.
+    Frozen,
+    /// A live call only; its answer is frozen anew.
+    Live,
+}
+
+/// The model in force and the ways to its answers.
+pub struct Model {
+    /// Its name; absent where the module can't ask one.
+    pub name: Option<String>,
+    freshness: Freshness,
+    config: Config,
+    surroundings: Surroundings,
+    /// Server and key, settled when a call is to leave for the first time.
+    access: OnceCell<Access>,
+    /// Made at the first live call and kept, with its connections.
+    client: OnceCell<http::Client>,
+    say: fn(&str),
+    /// Answers that ship with `coo`: looked at after the state root's own.
+    bundled: &'static [FrozenCall],
+}
+
+/// An answer and where it came from.
+#[derive(Debug)]
+pub struct Answered {
+    /// What the guest is told.
+    pub answer: Answer,
+    /// For the facts beside the journal: `frozen`, `bundled` or the server.
+    pub source: String,
+    /// What is known of its making.
+    pub provenance: Option<Provenance>,
+    /// It cost something and left the machine.
+    pub live: bool,
+}
+
+impl Model {
+    /// The ways to answers. Server and key are not looked for before a call is to leave. `say`
+    /// gets a line when the first one does.
+    #[must_use]
+    pub fn new(
+        name: Option<String>,
+        freshness: Freshness,
+        config: Config,
+        surroundings: Surroundings,
+        bundled: &'static [FrozenCall],
+        say: fn(&str),
+    ) -> Self {
+        Self {
+            name,
+            freshness,
+            config,
+            surroundings,
+            access: OnceCell::new(),
+            client: OnceCell::new(),
+            say,
+            bundled,
+        }
+    }
+
+    /// The client, made at the first live call and kept. The inner error is a setting that can't
+    /// be used.
+    fn client(&self) -> Result<Result<&http::Client, http::Failure>> {
+        if let Some(client) = self.client.get() {
+            return Ok(Ok(client));
+        }
+        let client = match http::Client::new(self.endpoint()?) {
+            Ok(client) => client.saying(self.say),
+            Err(failure) => return Ok(Err(failure)),
+        };
+        self.announce(self.access()?)?;
+        Ok(Ok(self.client.get_or_init(|| client)))
+    }
+
+    fn access(&self) -> Result<&Access> {
+        if self.access.get().is_none() {
+            let access = self.surroundings.access(&self.config, self.say)?;
+            let _ = self.access.set(access);
+        }
+        self.access.get().context("model call: no server")
+    }
+
+    fn endpoint(&self) -> Result<http::Endpoint> {
+        let access = self.access()?;
+        let llm = &self.config.llm;
+        Ok(http::Endpoint {
+            base_url: access.base_url.clone(),
+            api_key: access.key.as_ref().map(|(key, _)| http::ApiKey::new(key)),
+            max_tokens_field: llm.max_tokens_field.clone(),
+            timeout: Duration::from_secs(llm.timeout_seconds),
+            attempts: llm.attempts,
+        })
+    }
+
+    /// Tells the user where calls go, and with whose key.
+    fn announce(&self, access: &Access) -> Result<()> {
+        let key = match &access.key {
+            None => "without a key".to_owned(),
+            Some((key, source)) if secret::counts(key.trim()) => {
+                format!("with the key of {source}")
+            }
+            Some((_, source)) => format!(
+                "with the key of {source}, which is shorter than {} characters and so not kept out of texts",
+                secret::BYTES_MIN
+            ),
+        };
+        (self.say)(&format!(
+            "model calls go to {}, named by {}, {key}",
+            http::server_of(&access.base_url)?,
+            access.named_by
+        ));
+        Ok(())
+    }
+
+    /// The answer that is on record already. `None` where the server has to be asked, which is
+    /// settled here: a call that can't be made is an error before anything says it was.
+    pub fn known(
+        &self,
+        store: &Store,
+        request: &Request,
+        sha256: &Digest,
+        nth: u64,
+    ) -> Result<Option<Answered>> {
+        if self.freshness != Freshness::Live {
+            let known = frozen(store, self.bundled, sha256, nth)?;
+            if known.is_some() {
+                return Ok(known);
+            }
+        }
+        if self.freshness == Freshness::Frozen {
+            bail!(
+                "model call: no frozen answer for request {} (time {nth} in this run, model {}); run once without --frozen to record it",
+                sha256.short(),
+                request.model
+            );
+        }
+        let shown = || {
+            format!(
+                "model call: request {} (model {})",
+                sha256.short(),
+                request.model
+            )
+        };
+        let access = self.access().with_context(shown)?;
+        if access.key.is_none() && access.base_url == DEFAULT_BASE_URL {
+            let wanted = match self.freshness {
+                Freshness::Live => "a live answer is asked for",
+                Freshness::Default | Freshness::Frozen => "there is no frozen answer",
+            };
+            bail!(
+                "{}: {wanted} and OPENROUTER_API_KEY is not set; set it, or COO_LLM_BASE_URL to a server of your own",
+                shown()
+            );
+        }
+        secrets::refuse_in(&shown(), &serde_json::to_vec(request)?)?;
+        Ok(None)
+    }
+
+    /// Asks the server and freezes its answer. What goes wrong on the way is of the outside and
+    /// stops the run; the outer error is this machine's own.
+    pub fn call(
+        &self,
+        store: &mut Store,
+        request: &Request,
+        sha256: &Digest,
+        nth: u64,
+    ) -> Result<Result<Answered, Failed>> {
+        let client = match self.client()? {
+            Ok(client) => client,
+            Err(failure) => return Ok(Err(Failed::before_it_left(failure))),
+        };
+        fault::point("llm.send")?;
+        let reply = match client.complete(request) {
+            Ok(reply) => reply,
+            Err(failed) => return Ok(Err(failed.into())),
+        };
+        fault::point("llm.answered")?;
+        if let Some(failed) = Failed::if_it_holds_a_key(&reply)? {
+            return Ok(Err(failed));
+        }
+        let answered = Answered {
+            answer: reply.answer,
+            source: reply.provenance.server.clone(),
+            provenance: Some(reply.provenance.clone()),
+            live: true,
+        };
+        // A refusal is this run's answer, but nobody wants it for ever: the next run asks again.
+        if matches!(answered.answer, Answer::Completion(_)) {
+            store.freeze(&FrozenCall {
+                request_sha256: *sha256,
+                nth,
+                answer: answered.answer.clone(),
+                provenance: reply.provenance,
+            })?;
+        }
+        Ok(Ok(answered))
+    }
+}
+
+/// The frozen answer: the store's own, else one that ships with `coo`.
+pub fn frozen(
+    store: &Store,
+    bundled: &[FrozenCall],
+    sha256: &Digest,
+    nth: u64,
+) -> Result<Option<Answered>> {
+    if let Some(call) = store.frozen(sha256, nth)? {
+        return Ok(Some(Answered::known("frozen", &call)));
+    }
+    let same = |call: &&FrozenCall| call.request_sha256 == *sha256 && call.nth == nth;
+    Ok(bundled
+        .iter()
+        .find(same)
+        .map(|call| Answered::known("bundled", call)))
+}
+
+/// A call that brought no answer.
+#[derive(Debug)]
+pub struct Failed {
+    /// What happened.
+    pub error: anyhow::Error,
+    /// The server may have worked on it, and may charge for it.
+    pub in_doubt: bool,
+}
+
+impl Failed {
+    /// An answer that would bring a key into the record. It is not rewritten: what is recorded
+    /// is what the server said, whatever key there is.
+    fn if_it_holds_a_key(reply: &http::Reply) -> Result<Option<Self>> {
+        let answer = serde_json::to_vec(&reply.answer)?;
+        let provenance = serde_json::to_vec(&reply.provenance)?;
+        if !secrets::occur_in(&answer) && !secrets::occur_in(&provenance) {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            error: anyhow::anyhow!(
+                "unusable answer from {}: it contains the API key, which is recorded nowhere; keep the key out of the prompt, and replace the key",
+                reply.provenance.server
+            ),
+            in_doubt: matches!(reply.answer, Answer::Completion(_)),
+        }))
+    }
+
+    fn before_it_left(failure: http::Failure) -> Self {
+        Self {
+            error: failure.into(),
+            in_doubt: false,
+        }
+    }
+}
+
+impl From<http::Unanswered> for Failed {
+    fn from(unanswered: http::Unanswered) -> Self {
+        Self {
+            in_doubt: unanswered.in_doubt,
+            error: unanswered.into(),
+        }
+    }
+}
+
+impl Answered {
+    /// An answer out of this mission's own journal.
+    #[must_use]
+    pub fn recorded(answer: Answer) -> Self {
+        Self {
+            answer,
+            source: String::new(),
+            provenance: None,
+            live: false,
+        }
+    }
+
+    fn known(source: &str, call: &FrozenCall) -> Self {
+        Self {
+            answer: call.answer.clone(),
+            source: source.to_owned(),
+            provenance: Some(call.provenance.clone()),
+            live: false,
+        }
+    }
+}

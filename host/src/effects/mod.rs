@@ -1,0 +1,5 @@
+//! What reaches the world outside a run: the model, the missions' database, the write gateway.
+
+pub mod gateway;
+pub mod llm;
+pub mod world;

@@ -1,0 +1,638 @@
+//! The mission world's database: one `SQLite` file, one transaction a run. Opened when the
+//! first statement comes, committed when the mission's journal has promised it, rolled back
+//! by being dropped. Which statements are permitted is the kernel's to say.
+
+pub mod bounds;
+mod budget;
+pub mod dump;
+mod functions;
+mod guard;
+mod raw;
+mod value;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::effects::db::{self, Answer, Refusal, Rows, Statement};
+use coo_kernel::mission::failure::{Bound, Failure};
+use coo_kernel::mission::limits::Limits;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, StatementStatus};
+
+use self::bounds::{
+    FREE_BYTES_MIN, LOG_BYTES_KEPT, MEMORY_BYTES_MAX, ROWS_BYTES_MAX, STEPS_PER_LOOK, VALUE_BYTES,
+};
+use self::budget::{Allowance, Budget, Spent};
+use self::guard::Guard;
+use self::value::{params, value};
+use crate::machine::Deadline;
+use crate::machine::fault;
+use crate::root::state_root::Modes;
+use crate::root::store::check_plain;
+use crate::runtime::stop::Stop;
+
+pub use self::functions::TRIM_BYTES_MAX;
+
+/// The file's name in the state root.
+pub const FILE: &str = "world.db";
+/// See the module.
+pub struct World {
+    path: PathBuf,
+    open: Option<Open>,
+}
+
+struct Open {
+    connection: Connection,
+    folder: PathBuf,
+    guard: Guard,
+    budget: Arc<Budget>,
+    /// Statements so far that were to change something.
+    changes: u64,
+    /// Pages that the database had when it was opened.
+    pages: u64,
+    page_bytes: u64,
+}
+
+/// Under what a statement runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds<'a> {
+    /// The run's.
+    pub limits: &'a Limits,
+    /// When its real time is over.
+    pub deadline: Option<Deadline>,
+    /// Whether the bounds of one statement count. They were kept the first time, when a
+    /// statement is performed once more.
+    pub first_time: bool,
+}
+
+impl World {
+    /// The world below `root`, not opened yet.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self {
+            path: root.join(FILE),
+            open: None,
+        }
+    }
+
+    /// Runs one read-only statement.
+    pub fn query(
+        &mut self,
+        statement: &Statement,
+        bounds: Bounds<'_>,
+    ) -> Result<Answer<Rows>, Stop> {
+        self.run(statement, bounds, false, |open| {
+            let mut prepared = open.prepare(&statement.sql)?;
+            if !prepared.readonly() {
+                return Err(refused("this statement changes something; use execute"));
+            }
+            rows(&mut prepared, statement, bounds.limits)
+        })
+    }
+
+    /// Runs one statement that changes something and gives rows back.
+    pub fn returning(
+        &mut self,
+        statement: &Statement,
+        bounds: Bounds<'_>,
+    ) -> Result<Answer<Rows>, Stop> {
+        fault::point("world.execute").map_err(anyhow::Error::from)?;
+        self.run(statement, bounds, true, |open| {
+            // All is changed before the first row comes back, so that a refusal of the rows would
+            // leave the change.
+            open.whole(|| {
+                let mut prepared = open.prepare(&statement.sql)?;
+                if prepared.readonly() || prepared.column_count() == 0 {
+                    return Err(refused(
+                        "this statement changes something and returns nothing; use execute, or add RETURNING",
+                    ));
+                }
+                rows(&mut prepared, statement, bounds.limits)
+            })
+        })
+    }
+
+    /// Runs one statement that changes something.
+    pub fn execute(
+        &mut self,
+        statement: &Statement,
+        bounds: Bounds<'_>,
+    ) -> Result<Answer<u64>, Stop> {
+        fault::point("world.execute").map_err(anyhow::Error::from)?;
+        self.run(statement, bounds, true, |open| {
+            let change = || {
+                let mut prepared = open.prepare(&statement.sql)?;
+                if prepared.readonly() {
+                    return Err(refused("this statement changes nothing; use query"));
+                }
+                if prepared.column_count() > 0 {
+                    return Err(refused("RETURNING gives rows back; use query"));
+                }
+                // SQLite's count of changes is that of the last statement that had any: one that
+                // changes the schema alone would repeat an earlier statement's.
+                let before = open.connection.total_changes();
+                let changed = prepared.execute(params(statement))?;
+                let none = open.connection.total_changes() == before;
+                Ok(if none { 0 } else { changed as u64 })
+            };
+            // SQLite leaves the new column where the check of an ALTER fails.
+            if db::is_alter(&statement.sql) {
+                open.whole(change)
+            } else {
+                change()
+            }
+        })
+    }
+
+    /// Commits the run's changes as world commit `number`. Nothing to do where no statement
+    /// was ever run.
+    pub fn commit(&mut self, number: u32) -> Result<()> {
+        let Some(open) = self.open.take() else {
+            return Ok(());
+        };
+        open.guard.lift();
+        open.connection
+            .pragma_update(None, "user_version", number)?;
+        fault::point("world.commit")?;
+        open.connection
+            .execute_batch("COMMIT")
+            .context("world database: commit failed")?;
+        fault::point("world.committed")?;
+        Ok(())
+    }
+
+    /// Number of the last world commit that is in the file.
+    pub fn last_commit(&mut self) -> Result<u32> {
+        let open = self.opened()?;
+        open.guard.lift();
+        let number = open
+            .connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))?;
+        open.guard.set();
+        Ok(number)
+    }
+
+    fn run<A>(
+        &mut self,
+        statement: &Statement,
+        bounds: Bounds<'_>,
+        is_change: bool,
+        perform: impl FnOnce(&Open) -> Result<A, Trouble>,
+    ) -> Result<Answer<A>, Stop> {
+        let open = self.opened()?;
+        if is_change {
+            open.before_change(bounds)?;
+        }
+        open.budget.begin(Allowance {
+            steps: bounds.first_time.then_some(bounds.limits.db_steps),
+            deadline: bounds.deadline,
+            memory: bounds.first_time,
+        });
+        open.guard.take_refused();
+        let result = {
+            let _chance = raw::Seeded::with(seed(open.changes, statement));
+            perform(open)
+        };
+        let out_of_memory = matches!(&result, Err(Trouble::Memory(_)));
+        let spent = open.budget.end(out_of_memory);
+        if spent == Some(Spent::Time)
+            && let Some(deadline) = &bounds.deadline
+        {
+            return Err(Stop::timed_out(deadline));
+        }
+        if open.connection.is_autocommit() {
+            return open
+                .ended(spent, result.err(), bounds.limits)
+                .map(Answer::Ended);
+        }
+        let refusal = match result {
+            Ok(answer) => return Ok(Answer::Ok(answer)),
+            Err(Trouble::Memory(error)) if spent.is_none() => return Err(machine(error)),
+            Err(Trouble::Host(error)) => return Err(machine(error)),
+            Err(Trouble::Full(error)) => {
+                open.is_disk_with_room(error)?;
+                Refusal::Limit(full(bounds.limits))
+            }
+            Err(Trouble::Memory(_)) => Refusal::Failed("out of memory".to_owned()),
+            Err(Trouble::Guest(refusal)) => refusal,
+        };
+        Ok(Answer::Error(match (open.guard.take_refused(), spent) {
+            (Some(what), _) => Refusal::Refused(what),
+            (None, Some(Spent::Work)) => Refusal::cut_off(
+                bounds.limits.db_steps,
+                "steps of work",
+                "add an index or raise limits.db_steps",
+            ),
+            (None, Some(Spent::Memory)) => Refusal::cut_off(
+                MEMORY_BYTES_MAX,
+                "bytes of memory",
+                "sort and keep less at once, or use tables that are not temporary",
+            ),
+            (None, _) => refusal,
+        }))
+    }
+
+    fn opened(&mut self) -> Result<&mut Open> {
+        if self.open.is_none() {
+            self.open = Some(
+                Open::new(&self.path)
+                    .with_context(|| format!("database {}", self.path.display()))?,
+            );
+        }
+        self.open.as_mut().context("world database: not open")
+    }
+}
+
+impl Open {
+    #[allow(clippy::disallowed_methods, reason = "SQLite writes its own file")]
+    fn new(path: &Path) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        // SQLite follows no link, not even one on the way; only the file's own name matters.
+        let folder = path.parent().unwrap_or(path).canonicalize()?;
+        check_plain(path)?;
+        Modes::create_database(&folder, FILE);
+        let mut connection =
+            Connection::open_with_flags(folder.join(FILE), flags).context("can't be opened")?;
+        // FULL: once the store has noted a commit as applied, nobody applies it again.
+        connection.execute_batch(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; \
+             PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA recursive_triggers=ON;",
+        )?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+        bounds::apply(&connection)?;
+        raw::drop_modules(&connection);
+        let budget = Arc::new(Budget::default());
+        functions::replace(&connection, &budget)?;
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let pages = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        let page_bytes = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let looked = Arc::clone(&budget);
+        let steps = i32::try_from(STEPS_PER_LOOK).unwrap_or(i32::MAX);
+        connection.progress_handler(steps, Some(move || looked.look()))?;
+        let guard = Guard::new(&mut connection)?;
+        Ok(Self {
+            connection,
+            folder,
+            guard,
+            budget,
+            changes: 0,
+            pages,
+            page_bytes,
+        })
+    }
+
+    /// Prepares exactly one statement.
+    fn prepare(&self, sql: &str) -> Result<rusqlite::CachedStatement<'_>, Trouble> {
+        if sql.contains('\0') {
+            return Err(refused("NUL in the statement"));
+        }
+        self.guard.begin();
+        if db::is_alter(sql) {
+            // What it may do besides follows from its being prepared.
+            self.connection.flush_prepared_statement_cache();
+        }
+        let prepared = self.connection.prepare_cached(sql)?;
+        if prepared.is_explain() == 1 {
+            return Err(refused(
+                "EXPLAIN: it shows addresses in memory; use EXPLAIN QUERY PLAN",
+            ));
+        }
+        if prepared
+            .expanded_sql()
+            .is_none_or(|text| text.trim().is_empty())
+        {
+            return Err(refused("no statement"));
+        }
+        // A look comes after so many steps of this run of it, whatever it did before.
+        prepared.reset_status(StatementStatus::VmStep);
+        Ok(prepared)
+    }
+
+    /// Performs a change of which nothing is left where it fails.
+    fn whole<A>(&self, change: impl FnOnce() -> Result<A, Trouble>) -> Result<A, Trouble> {
+        self.own("SAVEPOINT whole")?;
+        let result = change();
+        if !self.connection.is_autocommit() {
+            if result.is_err() {
+                self.own("ROLLBACK TO whole")?;
+            }
+            self.own("RELEASE whole")?;
+        }
+        result
+    }
+
+    /// A statement of the world's own, which nobody judges.
+    fn own(&self, sql: &str) -> Result<(), Trouble> {
+        self.guard.lift();
+        let result = self.connection.execute_batch(sql);
+        self.guard.set();
+        result.map_err(Trouble::Host)
+    }
+
+    /// Counts a change, and before the first sets how far the world may grow and has the log
+    /// begun: both draw on the machine's chance, which a statement must not see.
+    fn before_change(&mut self, bounds: Bounds<'_>) -> Result<()> {
+        if self.changes == 0 {
+            let growth = bounds.limits.db_bytes / self.page_bytes.max(1);
+            let most = match self.pages.saturating_add(growth) {
+                _ if !bounds.first_time => u32::MAX - 1,
+                most => u32::try_from(most).unwrap_or(u32::MAX - 1),
+            };
+            self.guard.lift();
+            let version: i64 = self
+                .connection
+                .pragma_query_value(None, "user_version", |row| row.get(0))?;
+            self.connection
+                .pragma_update(None, "user_version", version)?;
+            self.connection.cache_flush()?;
+            let most_pages = format!("PRAGMA max_page_count = {}", most.max(1));
+            self.connection.query_row(&most_pages, [], |_| Ok(()))?;
+            self.guard.set();
+        }
+        self.changes += 1;
+        Ok(())
+    }
+
+    /// Why the run's transaction is gone: `SQLite` takes it back when a change is cut off in the
+    /// middle, when its memory or pages are at an end, and on ROLLBACK in a trigger or a clause.
+    fn ended(
+        &self,
+        spent: Option<Spent>,
+        trouble: Option<Trouble>,
+        limits: &Limits,
+    ) -> Result<Failure, Stop> {
+        let past = |bound, limit: u64| Failure::Limit {
+            bound,
+            wanted: limit.saturating_add(1),
+            limit,
+        };
+        Ok(match (spent, trouble) {
+            (_, Some(Trouble::Host(error))) => return Err(machine(error)),
+            (Some(Spent::Work), _) => past(Bound::DbSteps, limits.db_steps),
+            (Some(Spent::Memory), _) => past(Bound::DbMemory, MEMORY_BYTES_MAX),
+            (_, Some(Trouble::Memory(error))) => return Err(machine(error)),
+            (_, Some(Trouble::Full(error))) => {
+                self.is_disk_with_room(error)?;
+                Failure::Contract {
+                    reason: format!(
+                        "{}; SQLite rolled the whole run's transaction back",
+                        full(limits)
+                    ),
+                }
+            }
+            _ => Failure::Contract {
+                reason: "a statement rolled the whole run's transaction back".to_owned(),
+            },
+        })
+    }
+
+    /// `SQLite` says "full" of a disk, of pages and of numbers for rows alike. `error` is the
+    /// machine's unless the disk has room.
+    fn is_disk_with_room(&self, error: rusqlite::Error) -> Result<(), Stop> {
+        let room = rustix::fs::statvfs(&self.folder)
+            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= FREE_BYTES_MIN);
+        if room { Ok(()) } else { Err(machine(error)) }
+    }
+}
+
+/// After a run without a commit, as after a large one, the log is as long as what it held.
+impl Drop for Open {
+    fn drop(&mut self) {
+        let log = self.folder.join(format!("{FILE}-wal"));
+        let length = log.symlink_metadata().map_or(0, |log| log.len());
+        if length <= LOG_BYTES_KEPT {
+            return;
+        }
+        self.guard.lift();
+        if !self.connection.is_autocommit() && self.connection.execute_batch("ROLLBACK").is_err() {
+            return;
+        }
+        // Somebody who still reads from it keeps it; the next run tries once more.
+        let _ = crate::root::store::checkpoint(&self.connection);
+    }
+}
+
+/// Where the random numbers of a statement begin: told from the run alone, and other for another
+/// statement, so that a table whose numbers are drawn does not draw the same ones every time.
+fn seed(changes: u64, statement: &Statement) -> u32 {
+    const PRIME: u32 = 0x0100_0193;
+    let mix = |hash: u32, bytes: &[u8]| {
+        bytes.iter().fold(hash, |hash, byte| {
+            (hash ^ u32::from(*byte)).wrapping_mul(PRIME)
+        })
+    };
+    let mut hash = mix(0x811c_9dc5, &changes.to_le_bytes());
+    hash = mix(hash, statement.sql.as_bytes());
+    for param in &statement.params {
+        hash = match param {
+            db::Value::Null => mix(hash, &[0]),
+            db::Value::Integer(number) => mix(hash, &number.to_le_bytes()),
+            db::Value::Real(number) => mix(hash, &number.to_bits().to_le_bytes()),
+            db::Value::Text(text) => mix(hash, &text.as_bytes()[..text.len().min(64)]),
+            db::Value::Blob(bytes) => mix(hash, &bytes[..bytes.len().min(64)]),
+        };
+    }
+    hash
+}
+
+/// The rows of a statement, each value weighed before it is copied.
+fn rows(
+    prepared: &mut rusqlite::Statement<'_>,
+    statement: &Statement,
+    limits: &Limits,
+) -> Result<Rows, Trouble> {
+    let heavy = || {
+        Trouble::from(Refusal::Limit(format!(
+            "rows of more than {ROWS_BYTES_MAX} bytes; ask for less at once"
+        )))
+    };
+    let names = || prepared.column_names();
+    let mut bytes: u64 = names().map(|name| name.len() as u64).sum();
+    if bytes > ROWS_BYTES_MAX {
+        return Err(heavy());
+    }
+    let columns: Vec<String> = names().map(str::to_owned).collect();
+    let width = columns.len();
+    let mut found = Rows {
+        columns,
+        rows: Vec::new(),
+    };
+    let mut rows = prepared.query(params(statement))?;
+    while let Some(row) = rows.next()? {
+        if found.rows.len() as u64 == limits.db_rows {
+            return Err(Refusal::Limit(format!(
+                "more than {} rows; add LIMIT or raise limits.db_rows",
+                limits.db_rows
+            ))
+            .into());
+        }
+        let mut values = Vec::with_capacity(width);
+        bytes += VALUE_BYTES;
+        for place in 0..width {
+            let read = row.get_ref(place)?;
+            bytes += VALUE_BYTES
+                + read
+                    .as_bytes_or_null()
+                    .ok()
+                    .flatten()
+                    .map_or(0, |read| read.len() as u64);
+            if bytes > ROWS_BYTES_MAX {
+                return Err(heavy());
+            }
+            values.push(value(read));
+        }
+        found.rows.push(values);
+    }
+    Ok(found)
+}
+
+fn refused(what: &str) -> Trouble {
+    Refusal::Refused(what.to_owned()).into()
+}
+
+fn machine(error: rusqlite::Error) -> Stop {
+    Stop::Interrupted(anyhow::Error::new(error).context("world database"))
+}
+
+/// What "full" means where the disk has room.
+fn full(limits: &Limits) -> String {
+    format!(
+        "the world may grow by {} bytes in one run (limits.db_bytes), and numbers of rows end at {}: one of the two was reached",
+        limits.db_bytes,
+        i64::MAX
+    )
+}
+
+/// Whose fault a failed statement is.
+enum Trouble {
+    /// The guest's: it is told, and the journal keeps what it was told.
+    Guest(Refusal),
+    /// The machine's (disk full, file damaged): stops the run.
+    Host(rusqlite::Error),
+    /// The guest's where it went past its bound, else the machine's.
+    Memory(rusqlite::Error),
+    /// The guest's where the disk has room, else the machine's.
+    Full(rusqlite::Error),
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        Self::Guest(refusal)
+    }
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        let (code, message) = match error {
+            rusqlite::Error::SqliteFailure(code, message) => (code, message),
+            rusqlite::Error::SqlInputError { error, msg, .. } => (error, Some(msg)),
+            rusqlite::Error::MultipleStatement => {
+                return refused("more than one statement; run them one by one");
+            }
+            // About parameters and types: nothing that a machine does leads here.
+            other => return Refusal::Failed(other.to_string()).into(),
+        };
+        let said = |otherwise: &str| message.clone().unwrap_or_else(|| otherwise.to_owned());
+        let failure = || rusqlite::Error::SqliteFailure(code, message.clone());
+        match code.code {
+            ErrorCode::ConstraintViolation => {
+                Self::Guest(Refusal::Constraint(said("constraint violated")))
+            }
+            ErrorCode::TooBig => Self::Guest(Refusal::Limit(said("value too large"))),
+            ErrorCode::OutOfMemory => Self::Memory(failure()),
+            ErrorCode::DiskFull => Self::Full(failure()),
+            // What a statement can do by its text and its values.
+            ErrorCode::OperationAborted
+            | ErrorCode::OperationInterrupted
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::SchemaChanged
+            | ErrorCode::TypeMismatch
+            | ErrorCode::ApiMisuse
+            | ErrorCode::AuthorizationForStatementDenied
+            | ErrorCode::ParameterOutOfRange => {
+                Self::Guest(Refusal::Failed(said(&code.to_string())))
+            }
+            ErrorCode::Unknown if code.extended_code & 0xff == rusqlite::ffi::SQLITE_ERROR => {
+                Self::Guest(Refusal::Failed(said(&code.to_string())))
+            }
+            // All else is the machine's, and what nobody has thought of, too.
+            _ => Self::Host(failure()),
+        }
+    }
+}
+
+/// Applies promised statements again, after a crash between promise and commit. Their order
+/// and their world are those of the first time, so their results are too; if they are not,
+/// the world file was changed from outside, and nothing is applied.
+pub fn redo(root: &Path, number: u32, statements: &[Applied]) -> Result<()> {
+    if !again(root, number, statements)? {
+        bail!(
+            "world database: applying a promised change gave another result; the file was changed from outside; restore it and run any coo command again"
+        );
+    }
+    Ok(())
+}
+
+/// A statement that was to change something, and how it ended.
+pub struct Applied {
+    /// What was asked.
+    pub statement: Statement,
+    /// What the guest was told.
+    pub answer: Told,
+}
+
+/// What a guest was told of a change.
+#[derive(Debug, PartialEq)]
+pub enum Told {
+    /// Of `execute`.
+    Changed(Answer<u64>),
+    /// Of `query`, with RETURNING.
+    Returned(Answer<Rows>),
+}
+
+/// Runs statements of a mission once more, on the world below `root`. False where one has
+/// another result than it had: then none of them is kept.
+pub fn again(root: &Path, number: u32, statements: &[Applied]) -> Result<bool> {
+    let mut world = World::new(root);
+    let limits = Limits {
+        db_rows: u64::MAX,
+        ..Limits::default()
+    };
+    let bounds = Bounds {
+        limits: &limits,
+        deadline: None,
+        first_time: false,
+    };
+    for Applied { statement, answer } in statements {
+        // Cut off at a bound, it changed nothing; without the bound it might.
+        let cut_off = match answer {
+            Told::Changed(Answer::Error(refusal)) | Told::Returned(Answer::Error(refusal)) => {
+                refusal.is_cut_off()
+            }
+            _ => false,
+        };
+        if cut_off {
+            world.opened()?.before_change(bounds)?;
+            continue;
+        }
+        let again = match answer {
+            Told::Changed(_) => world.execute(statement, bounds).map(Told::Changed),
+            Told::Returned(_) => world.returning(statement, bounds).map(Told::Returned),
+        };
+        if again.map_err(|stop| anyhow::anyhow!("{stop}"))? != *answer {
+            return Ok(false);
+        }
+    }
+    world.commit(number)?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests;

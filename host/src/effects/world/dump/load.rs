@@ -1,0 +1,255 @@
+//! Makes a world of its dump. Whatever the dump says goes into one new database file and
+//! nowhere else; whether it came out right is told by dumping it again. Never touches the world
+//! that is there.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use coo_kernel::effects::db::{Action, Value};
+use coo_kernel::form::digest::Digest;
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::{AuthContext, Authorization};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
+
+use super::{FORMAT, Line, digest_and_size, quoted};
+use crate::effects::world::guard::action;
+use crate::machine::fault;
+use crate::machine::hashing::Hashing;
+
+/// Writes the world that `dump` describes to a new file at `path`, as of world commit
+/// `commit`, and makes sure that it has this dump, which `wanted` is digest and size of. The
+/// caller syncs the file, and removes it where this fails.
+pub fn rebuild(dump: impl Read, wanted: (Digest, u64), path: &Path, commit: u32) -> Result<()> {
+    let mut dump = BufReader::new(Hashing::new(dump));
+    load(&mut dump, path, commit)?;
+    ensure!(
+        dump.into_inner().digest() == wanted.0,
+        "was changed after it was written; take it from a copy of the state root"
+    );
+    ensure!(
+        digest_and_size(path)? == wanted,
+        "does not come back as it was: its schema has something that can't be made again as it is; drop what was made by hand"
+    );
+    Ok(())
+}
+
+/// As `rebuild`, whatever comes out.
+pub(super) fn load(mut dump: impl BufRead, path: &Path, commit: u32) -> Result<()> {
+    let mut connection = create(path)?;
+    fault::point("world.load")?;
+    connection.execute_batch("BEGIN")?;
+    guard(&mut connection)?;
+    let mut schema = Schema::default();
+    let mut insert = None;
+    let mut text = String::new();
+    let mut number = 0;
+    loop {
+        text.clear();
+        if dump.read_line(&mut text)? == 0 {
+            break;
+        }
+        number += 1;
+        let line = || format!("line {number}");
+        if text.starts_with('[') {
+            let values: Vec<Value> = serde_json::from_str(&text).with_context(line)?;
+            put(&connection, insert.as_ref(), &values, &[])
+        } else {
+            match serde_json::from_str(&text).with_context(line)? {
+                Line::World { format } => check_format(number, &format),
+                Line::Schema { name, sql, .. } => schema.add(&connection, &name, &sql),
+                Line::Table { columns, name } => {
+                    schema.settle(&connection)?;
+                    insert = Some(Insert::into(&connection, &name, &columns)?);
+                    Ok(())
+                }
+                Line::Row { text, values } => put(&connection, insert.as_ref(), &values, &text),
+            }
+        }
+        .with_context(line)?;
+    }
+    ensure!(number > 0, "is empty");
+    schema.settle(&connection)?;
+    connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+    connection.pragma_update(None, "user_version", commit)?;
+    connection.execute_batch("COMMIT")?;
+    connection.close().map_err(|(_, error)| error)?;
+    Ok(())
+}
+
+fn check_format(number: usize, format: &str) -> Result<()> {
+    ensure!(
+        number == 1 && format == FORMAT,
+        "has format '{}', this build reads {FORMAT}; use the coo that wrote it",
+        format.escape_debug().take(40).collect::<String>()
+    );
+    Ok(())
+}
+
+/// A new database that takes what is, and checks nothing again: it was let in once.
+#[allow(clippy::disallowed_methods, reason = "SQLite writes its own file")]
+fn create(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    fault::point("world.create")?;
+    let connection = Connection::open_with_flags(path, flags).context("can't be made")?;
+    // Nobody sees the file before it is whole, so nothing is kept to take it back with.
+    connection.execute_batch(
+        "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA foreign_keys=OFF; \
+         PRAGMA ignore_check_constraints=ON; PRAGMA temp_store=MEMORY;",
+    )?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    Ok(connection)
+}
+
+/// A dump says what is in this file, and reaches for no other.
+fn guard(connection: &mut Connection) -> Result<()> {
+    connection.authorizer(Some(|context: AuthContext<'_>| {
+        match action(&context.action) {
+            Action::Ordinary | Action::Read(_) | Action::Function(_) => Authorization::Allow,
+            _ => Authorization::Deny,
+        }
+    }))?;
+    Ok(())
+}
+
+/// The schema on its way.
+#[derive(Default)]
+struct Schema {
+    /// `SQLite`'s own tables that the dump has.
+    own: Vec<String>,
+    is_settled: bool,
+}
+
+impl Schema {
+    fn add(&mut self, connection: &Connection, name: &str, sql: &str) -> Result<()> {
+        ensure!(!self.is_settled, "an entry of the schema after a table");
+        if !name.starts_with("sqlite_") {
+            connection
+                .execute(sql, [])
+                .with_context(|| format!("schema entry {}", name.escape_debug()))?;
+            return Ok(());
+        }
+        // Nobody can create these; they come with what needs them.
+        self.own.push(name.to_owned());
+        if is_there(connection, name)? {
+            return Ok(());
+        }
+        if name == "sqlite_sequence" {
+            // What needed it is gone.
+            let mut seed = "seed".to_owned();
+            while is_there(connection, &seed)? {
+                seed.push('_');
+            }
+            connection.execute_batch(&format!(
+                "CREATE TABLE {seed}(id INTEGER PRIMARY KEY AUTOINCREMENT); DROP TABLE {seed};"
+            ))?;
+        } else {
+            connection.execute_batch("ANALYZE sqlite_schema")?;
+            self.drop_others(connection)?;
+        }
+        ensure!(
+            is_there(connection, name)?,
+            "table {}: can't be made by this build of SQLite",
+            name.escape_debug()
+        );
+        Ok(())
+    }
+
+    /// What came with another and is not in the dump.
+    fn drop_others(&self, connection: &Connection) -> Result<()> {
+        let mut statement = connection
+            .prepare("SELECT name FROM sqlite_schema WHERE substr(name, 1, 11) = 'sqlite_stat'")?;
+        let names: Vec<String> = statement
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        for name in names.iter().filter(|name| !self.own.contains(name)) {
+            connection.execute_batch(&format!("DROP TABLE {}", quoted(name)))?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, connection: &Connection) -> Result<()> {
+        if !self.is_settled {
+            self.is_settled = true;
+            self.drop_others(connection)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_there(connection: &Connection, name: &str) -> Result<bool> {
+    Ok(connection
+        .prepare_cached("SELECT 1 FROM sqlite_schema WHERE name = ?1")?
+        .exists([name])?)
+}
+
+/// Where rows go.
+struct Insert {
+    sql: String,
+    width: usize,
+}
+
+impl Insert {
+    fn into(connection: &Connection, table: &str, columns: &[String]) -> Result<Self> {
+        ensure!(!columns.is_empty(), "table without columns");
+        if table.starts_with("sqlite_") {
+            // Filled along the way, by the rows of others.
+            connection.execute(&format!("DELETE FROM {}", quoted(table)), [])?;
+        }
+        let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
+        let values: Vec<String> = (1..=columns.len()).map(|i| format!("?{i}")).collect();
+        Ok(Self {
+            sql: format!(
+                "INSERT INTO {}({}) VALUES({})",
+                quoted(table),
+                names.join(", "),
+                values.join(", ")
+            ),
+            width: columns.len(),
+        })
+    }
+}
+
+fn put(
+    connection: &Connection,
+    insert: Option<&Insert>,
+    values: &[Value],
+    text: &[usize],
+) -> Result<()> {
+    let insert = insert.context("a row before any table")?;
+    ensure!(values.len() == insert.width, "a row of another table");
+    let values = values.iter().enumerate().map(|(i, value)| Bound {
+        value,
+        is_text: text.contains(&i),
+    });
+    let changed = connection
+        .prepare_cached(&insert.sql)?
+        .execute(params_from_iter(values))?;
+    if changed != 1 {
+        bail!("a row that is not taken");
+    }
+    Ok(())
+}
+
+struct Bound<'a> {
+    value: &'a Value,
+    /// A blob that stands for text.
+    is_text: bool,
+}
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.value {
+            Value::Null => ValueRef::Null,
+            Value::Integer(number) => ValueRef::Integer(*number),
+            Value::Real(number) => ValueRef::Real(*number),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(bytes) if self.is_text => ValueRef::Text(bytes),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}

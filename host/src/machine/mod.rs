@@ -1,0 +1,16 @@
+//! The machine under the process: clock, entropy, environment, other programs, files that a user
+//! names, temporary folders, digests of files, failpoints. Knows nothing of missions.
+
+pub mod fault;
+pub mod hashing;
+pub mod input_file;
+pub mod outside;
+mod system;
+pub mod temporary;
+
+pub use system::{
+    Deadline, Stopwatch, WATCHDOG_GRACE, Watchdog, address_space_bytes, close_to_others, env_os,
+    env_text, environment, environment_facts, executable, executable_file, now_unix_ms, open_files,
+    own_programs, process_id, processors, random_bytes, random_fraction, rfc3339, sleep,
+    temporary_place, user, user_id, working_directory,
+};

@@ -1,0 +1,96 @@
+//! Writes a person's decision into the journal of a mission that waits for one, with the
+//! transition that follows, in one step: either both are on disk or none. Runs nothing: an
+//! approved mission is run on as one that was interrupted is.
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::form::canonical;
+use coo_kernel::journal::{Chain, DecisionBody, Kind, Record, TransitionBody};
+use coo_kernel::mission::MissionId;
+use coo_kernel::mission::failure::Failure;
+use coo_kernel::mission::state::{self, Event, State};
+
+use crate::machine;
+use crate::mission::history::{self, Question};
+use crate::root::store::{Durability, EventFacts, MissionRow, Store};
+
+/// Longest reason, in bytes.
+const REASON_BYTES_MAX: usize = 4 << 10;
+
+/// Answers what `mission` asks; gives what that was. The caller holds the root's lock.
+pub fn decide(
+    store: &mut Store,
+    mission: &MissionRow,
+    approved: bool,
+    reason: Option<String>,
+) -> Result<Question> {
+    let id = mission.id;
+    if let Some(reason) = &reason
+        && (reason.len() > REASON_BYTES_MAX || reason.chars().any(|c| c.is_control() && c != '\n'))
+    {
+        bail!(
+            "reason: {} bytes found; plain text of at most {REASON_BYTES_MAX} needed",
+            reason.len()
+        );
+    }
+    let (progress, chain) = history::walk(store, id, |_| Ok(()))?;
+    let question = history::question(store, id)?;
+    let Some(question) = question.filter(|_| progress.decided.is_none()) else {
+        let state = progress.state().map_or("not begun", State::name);
+        bail!("mission {id}: asks nobody anything; it is in state {state}");
+    };
+    let decision = DecisionBody {
+        approved,
+        reason,
+        step: question.step.clone(),
+    };
+    let mut written = Written { store, id, chain };
+    let body = canonical::to_string_sorted(&decision)?;
+    let who = Some(machine::user());
+    written.append(State::Paused, Kind::HumanDecision, body, who)?;
+    let (event, failure) = if approved {
+        (Event::Approved, None)
+    } else {
+        let DecisionBody { reason, step, .. } = decision;
+        (Event::Failed, Some(Failure::Rejected { reason, step }))
+    };
+    let to = state::next(State::Paused, event).context("a decision")?;
+    let body = canonical::to_string_sorted(&TransitionBody {
+        event,
+        failure,
+        from: State::Paused,
+        to,
+    })?;
+    written.append(to, Kind::Transition, body, None)?;
+    if !approved {
+        let now = Some(machine::now_unix_ms());
+        store.finish_mission(id, now, None, &mission.facts)?;
+    }
+    store.commit(Durability::Power)?;
+    Ok(question)
+}
+
+struct Written<'a> {
+    store: &'a mut Store,
+    id: MissionId,
+    chain: Chain,
+}
+
+impl Written<'_> {
+    fn append(
+        &mut self,
+        state: State,
+        kind: Kind,
+        body: String,
+        source: Option<String>,
+    ) -> Result<()> {
+        let record: Record = self.chain.append(state, kind, body);
+        let facts = EventFacts {
+            at_ms: machine::now_unix_ms(),
+            source,
+            provenance: None,
+        };
+        let number = self.id.number();
+        self.store.put_facts(number, record.seq, &facts)?;
+        self.store.append(number, &record)
+    }
+}

@@ -1,0 +1,10 @@
+//! What can be done with a mission: run, resume, replay, verify, decide, export. Each is a few
+//! calls of `program` and `runtime`, and what it keeps of them.
+
+pub mod decide;
+pub mod history;
+pub mod replay;
+pub mod resume;
+pub mod run;
+pub mod run_file;
+pub mod verify;

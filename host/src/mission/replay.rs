@@ -1,0 +1,141 @@
+//! Replays a mission from its journal: the recorded module, the recorded answers, no network,
+//! no frozen store, no world. Compares everything; changes nothing.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use coo_kernel::form::digest::Digest;
+use coo_kernel::journal::{Divergence, Record};
+use coo_kernel::mission::MissionId;
+use coo_kernel::mission::state::State;
+
+use crate::mission::history;
+use crate::program::prepare::Source;
+use crate::root::store::{MissionRow, Store};
+use crate::runtime::drive::drive;
+use crate::runtime::stop::Stop;
+use crate::runtime::tape::Tape;
+use crate::session::Session;
+
+/// Events that are given before a divergence.
+const EVENTS_BEFORE: u64 = 5;
+
+/// What a replay found.
+#[derive(Debug)]
+pub struct Replayed {
+    /// Number of events that agree, from the first on.
+    pub events: u64,
+    /// Head of the replayed chain.
+    pub chain_head: Digest,
+    /// The states, in order.
+    pub timeline: Vec<State>,
+    /// Fuel recorded and used now.
+    pub fuel: (u64, u64),
+    /// Memory recorded and used now, in bytes.
+    pub memory_bytes: (u64, u64),
+    /// Recorded under another engine: fuel and memory are not compared.
+    pub other_engine: bool,
+    /// What the last step gave its reader.
+    pub output: Vec<u8>,
+    /// The first event that differs.
+    pub divergence: Option<Divergence>,
+    /// The recorded events right before that one.
+    pub before: Vec<Record>,
+}
+
+impl Replayed {
+    /// Everything that was compared agrees.
+    #[must_use]
+    pub fn is_identical(&self) -> bool {
+        self.divergence.is_none()
+            && (self.other_engine
+                || (self.fuel.0 == self.fuel.1 && self.memory_bytes.0 == self.memory_bytes.1))
+    }
+}
+
+/// Replays `mission`. The session's store is used up; it is only read.
+pub fn replay(
+    session: Session,
+    mission: &MissionRow,
+    wall_clock_max: Duration,
+) -> Result<Replayed> {
+    let Session { root, store, .. } = session;
+    let has_ended = mission.interrupted.is_none() && mission.finished_ms.is_some();
+    if !has_ended && let Some(question) = history::question(&store, mission.id)? {
+        bail!(
+            "mission {}: waits for a person at step '{}', so there is no whole run to compare; 'coo approve {}' or 'coo reject {}' first",
+            mission.id,
+            question.step,
+            mission.id,
+            mission.id
+        );
+    }
+    if !has_ended {
+        bail!(
+            "mission {}: did not reach an end ({}), so there is no whole run to compare; 'coo resume {}' goes on with it",
+            mission.id,
+            mission
+                .interrupted
+                .as_deref()
+                .unwrap_or("its process is at work or was killed"),
+            mission.id
+        );
+    }
+    let policy = history::policy(&store, mission.id)?;
+    let source = Source::recorded(&root, &store, mission)?;
+    let program = source.prepare(&policy, wall_clock_max, false)?;
+    drop(source);
+    let other_engine = mission.facts.engine(mission.id)? != program.sandbox.identity_sha256;
+    let model = mission.facts.model.as_deref();
+    let driven = drive(
+        &program,
+        model,
+        wall_clock_max,
+        Tape::replay(store, mission.id),
+    );
+    let divergence = match driven.stopped {
+        Ok(()) => None,
+        Err(Stop::Diverged(divergence)) => Some(*divergence),
+        Err(Stop::Interrupted(error)) => return Err(error),
+        Err(other) => bail!(
+            "mission {}: replay ended without an end: {other}",
+            mission.id
+        ),
+    };
+    let chain = driven.tape.chain();
+    let timeline = driven.tape.progress().timeline.clone();
+    let before = match &divergence {
+        None => Vec::new(),
+        Some(divergence) => {
+            let first = divergence.seq.saturating_sub(EVENTS_BEFORE + 1);
+            recorded_between(&driven.tape.into_store(), mission.id, first, divergence.seq)?
+        }
+    };
+    Ok(Replayed {
+        events: divergence
+            .as_ref()
+            .map_or(chain.seq(), |divergence| divergence.seq - 1),
+        chain_head: chain.head(),
+        timeline,
+        fuel: (mission.facts.fuel, driven.used.fuel),
+        memory_bytes: (mission.facts.memory_peak_bytes, driven.used.memory_bytes),
+        other_engine,
+        output: driven.output,
+        divergence,
+        before,
+    })
+}
+
+/// The events after `first` and before `end`.
+fn recorded_between(store: &Store, id: MissionId, first: u64, end: u64) -> Result<Vec<Record>> {
+    let mut found: Vec<Record> = Vec::new();
+    loop {
+        let last = found.last().map_or(first, |record| record.seq);
+        let mut page = store.page(id.number(), last)?;
+        page.retain(|record| record.seq < end);
+        if page.is_empty() {
+            return Ok(found);
+        }
+        found.extend(page);
+    }
+}

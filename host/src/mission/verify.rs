@@ -1,0 +1,458 @@
+//! Shows that a mission is deterministic: runs it several times, each time in a fresh world
+//! with the same frozen answers, replays each run, and compares everything they leave. Calls
+//! no model, and touches no world but its own.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::effects::artefact::Artefact;
+use coo_kernel::form::digest::Digest;
+use coo_kernel::journal::{Blob, IntentBody, Kind, OutcomeBody, Record, WorldBody};
+use coo_kernel::llm::Provenance;
+use coo_kernel::mission::state::State;
+use coo_kernel::mission::{MissionId, Status};
+use coo_kernel::root::layout;
+use serde::Serialize;
+
+use crate::effects::llm::Freshness;
+use crate::effects::world;
+use crate::mission::history;
+use crate::mission::replay;
+use crate::mission::run::{self, Options, Settled};
+use crate::program::prepare::Source;
+use crate::root::state_root::StateRoot;
+use crate::root::store::{Durability, FrozenCall, MissionRow, Store};
+use crate::session::Session;
+
+/// The folder in the state root: a folder a verification.
+pub const FOLDER: &str = "verify";
+/// Held as long as a verification is at work on its folder.
+const LOCK_FILE: &str = "lock";
+
+/// What one run left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// How it ended.
+    pub status: Status,
+    /// Why it is not a success.
+    pub reason: Option<String>,
+    /// Number of events.
+    pub events: u64,
+    /// Digest of the last event: equal where every event is.
+    pub chain_head: Digest,
+    /// Fuel used by all steps.
+    pub fuel: u64,
+    /// Largest sum of linear memories of any step, in bytes.
+    pub memory_peak_bytes: u64,
+    /// Of all linear memories, at the end of each step.
+    pub memory_sha256: Vec<Option<Digest>>,
+    /// What the last step gave its reader.
+    pub output: Blob,
+    /// Every file made, sorted by path.
+    pub artefacts: Vec<Artefact>,
+    /// Of the content of the world's database; absent where there is none.
+    pub world_sha256: Option<Digest>,
+    /// Its replay agreed in everything.
+    pub replay_identical: bool,
+}
+
+/// Something that is not the same in two runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Number of the run that differs from the first.
+    pub run: u32,
+    /// The field of `Run`, or `event N` for the first event that differs.
+    pub what: String,
+    /// What the first run has there.
+    pub first: String,
+    /// What this one has.
+    pub this: String,
+}
+
+/// A verification.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// `coo-verify/1`.
+    pub format: &'static str,
+    /// What was run.
+    pub subject: String,
+    /// SHA-256 of the module.
+    pub module: Digest,
+    /// SHA-256 of the canonical descriptor.
+    pub descriptor: Digest,
+    /// Name, version and settings of the engine, a line each.
+    pub engine: String,
+    /// Everything agrees.
+    pub identical: bool,
+    /// For a mission that had run before: whether the runs have its chain head. They need not
+    /// where its world was not a fresh one.
+    pub same_as_recorded: Option<bool>,
+    /// Each run.
+    pub runs: Vec<Run>,
+    /// What differs, none where `identical`.
+    pub differences: Vec<Difference>,
+    /// Whether the replay of the recorded run agreed.
+    pub recorded_replay_identical: Option<bool>,
+    /// Where the report and, after a difference, the runs' state roots are: below the state
+    /// root. Not part of the report: reports of the same mission are the same everywhere.
+    #[serde(skip)]
+    pub folder: String,
+}
+
+/// What is to be verified.
+pub struct Subject {
+    /// As the user named it.
+    pub name: String,
+    /// Descriptor and module.
+    pub source: Source,
+    /// What an earlier run settled.
+    pub settled: Settled,
+    /// The answers every run is given.
+    pub answers: Vec<FrozenCall>,
+    /// Chain head of the earlier run, and whether its replay agreed.
+    pub recorded: Option<(Digest, bool)>,
+}
+
+impl Subject {
+    /// A mission that has not run: its answers are those of the state root's frozen store.
+    pub fn described(name: &str, store: Option<&Store>) -> Result<Self> {
+        Ok(Self {
+            name: name.to_owned(),
+            source: if Source::is_program(name.as_ref()) {
+                Source::program_file(name.as_ref(), String::new(), Vec::new())?
+            } else {
+                Source::named(name)?
+            },
+            settled: Settled::default(),
+            answers: store.map_or_else(|| Ok(Vec::new()), Store::frozen_calls)?,
+            recorded: None,
+        })
+    }
+
+    /// A mission that has run: its answers are those of its journal.
+    pub fn recorded(
+        session: Session,
+        mission: &MissionRow,
+        wall_clock_max: Duration,
+    ) -> Result<Self> {
+        let mut answers = Vec::new();
+        let mut decisions = Vec::new();
+        let mut asked = None;
+        let (progress, chain) = history::walk(&session.store, mission.id, |record| {
+            match record.kind {
+                Kind::LlmIntent => {
+                    let intent: IntentBody<'_> = serde_json::from_str(&record.body)?;
+                    asked = Some((intent.sha256, intent.nth));
+                }
+                Kind::LlmOutcome => {
+                    let body: OutcomeBody = serde_json::from_str(&record.body)?;
+                    let (request_sha256, nth) = asked.context("an answer to no question")?;
+                    let number = mission.id.number();
+                    let facts = session.store.event_facts(number, record.seq)?;
+                    answers.push(FrozenCall {
+                        request_sha256,
+                        nth,
+                        answer: body.answer,
+                        provenance: facts
+                            .and_then(|facts| facts.provenance)
+                            .unwrap_or_else(unknown_provenance),
+                    });
+                }
+                Kind::HumanDecision => decisions.push(serde_json::from_str(&record.body)?),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        if !progress.state().is_some_and(State::is_final) {
+            bail!(
+                "mission {}: did not reach an end; 'coo resume {}' first",
+                mission.id,
+                mission.id
+            );
+        }
+        let source = Source::recorded(&session.root, &session.store, mission)?;
+        let replayed = replay::replay(session, mission, wall_clock_max)?;
+        Ok(Self {
+            name: mission.id.to_string(),
+            source,
+            settled: Settled {
+                model: mission.facts.model.clone(),
+                policy: progress.policy,
+                decisions,
+            },
+            answers,
+            recorded: Some((chain.head(), replayed.is_identical())),
+        })
+    }
+}
+
+fn unknown_provenance() -> Provenance {
+    Provenance {
+        recorded_at: String::new(),
+        server: "journal".to_owned(),
+        response_id: None,
+        provider: None,
+        system_fingerprint: None,
+        finish_reason: None,
+        note: None,
+    }
+}
+
+/// Runs `subject` `runs` times, which is 2 at least, and compares. `session` is the user's own root: its
+/// configuration is every run's, and the report is written there.
+pub fn verify(
+    session: Session,
+    subject: &Subject,
+    runs: u32,
+    options: Options,
+    mut say: impl FnMut(&str),
+) -> Result<Report> {
+    let config = session.config()?.clone();
+    let root = session.root;
+    sweep(&root)?;
+    let folder = root.new_folder(FOLDER)?;
+    let _lock = root
+        .try_lock_on(&format!("{folder}/{LOCK_FILE}"))
+        .context("verification folder: can't be locked")?;
+    let place = root.path().join(&folder);
+    let mut report = Report {
+        format: "coo-verify/1",
+        subject: subject.name.clone(),
+        module: subject.source.module,
+        descriptor: Digest::of(subject.source.descriptor.canonical()?),
+        engine: String::new(),
+        identical: false,
+        same_as_recorded: None,
+        recorded_replay_identical: None,
+        runs: Vec::new(),
+        differences: Vec::new(),
+        folder,
+    };
+    let options = Options {
+        freshness: Freshness::Frozen,
+        digest_memory: true,
+        ..options
+    };
+    for number in 1..=runs {
+        say(&format!("run {number} of {runs}"));
+        let own = place.join(format!("run-{number}"));
+        let own_root = StateRoot::open_or_create(&own)?;
+        own_root.settle()?;
+        own_root.configure(&config)?;
+        let done = one_run(&own, subject, options, &mut report.engine)
+            .with_context(|| format!("run {number} of {runs}"));
+        let done = match done {
+            Ok(done) => done,
+            Err(error) => {
+                // There is nothing to compare, and so nothing to look at.
+                root.discard(&report.folder, None)?;
+                return Err(error);
+            }
+        };
+        if let Some(first) = report.runs.first() {
+            let mut found = differences(number, first, &done)?;
+            if first.chain_head != done.chain_head {
+                found.insert(0, first_event(number, &place)?);
+            }
+            report.differences.extend(found);
+        }
+        report.runs.push(done);
+    }
+    report.identical =
+        report.differences.is_empty() && report.runs.iter().all(|run| run.replay_identical);
+    report.same_as_recorded = subject
+        .recorded
+        .map(|(head, _)| report.runs.iter().all(|run| run.chain_head == head));
+    report.recorded_replay_identical = subject.recorded.map(|(_, identical)| identical);
+    report.identical &= report.recorded_replay_identical != Some(false);
+    root.discard(&report.folder, Some(LOCK_FILE))?;
+    if report.identical {
+        for number in 1..=runs {
+            root.discard(&report.folder, Some(&format!("run-{number}")))?;
+        }
+    }
+    Ok(report)
+}
+
+/// Removes what killed verifications left: a folder without a report whose lock nobody has.
+fn sweep(root: &StateRoot) -> Result<()> {
+    let shown = || format!("folder {FOLDER} of the state root: can't be read");
+    if !root.dir().try_exists(FOLDER).with_context(shown)? {
+        return Ok(());
+    }
+    for entry in root.dir().read_dir(FOLDER).with_context(shown)? {
+        let name = entry.with_context(shown)?.file_name();
+        let folder = format!("{FOLDER}/{}", name.display());
+        if layout::permit(&format!("{folder}/report.json")).is_err() {
+            // Somebody else's.
+            continue;
+        }
+        let has = |file: &str| root.dir().try_exists(format!("{folder}/{file}"));
+        // Without a lock it was made in this very moment.
+        if has(LOCK_FILE)?
+            && !has("report.json")?
+            && let Some(_lock) = root.try_lock_on(&format!("{folder}/{LOCK_FILE}"))
+        {
+            root.discard(&folder, None)?;
+        }
+    }
+    Ok(())
+}
+
+fn one_run(
+    own: &std::path::Path,
+    subject: &Subject,
+    options: Options,
+    engine: &mut String,
+) -> Result<Run> {
+    let mut session = Session::for_writing(own, |_| {})?;
+    for call in &subject.answers {
+        session.store.freeze(call)?;
+    }
+    session.store.commit(Durability::Process)?;
+    let ended = run::run_again(session, &subject.source, options, subject.settled.clone())?;
+    if let Some(question) = ended.question {
+        bail!(
+            "waits for a person at step '{}', whose answer is not known; run the mission, answer it, and verify that run",
+            question.step
+        );
+    }
+    if let Some(why) = ended.interrupted {
+        bail!(
+            "was interrupted, which says nothing about determinism (answers come from the frozen store alone; 'coo run' fills it): {why}"
+        );
+    }
+    drop(ended.lock);
+    engine.clone_from(&ended.facts.engine);
+
+    let session = Session::for_reading(own, |_| {})?.context("state root: gone after the run")?;
+    let mission = session
+        .store
+        .mission(ended.id)?
+        .context("mission: gone after the run")?;
+    let mut artefacts = Vec::new();
+    history::walk(&session.store, ended.id, |record| {
+        if record.kind == Kind::World {
+            artefacts = serde_json::from_str::<WorldBody>(&record.body)?.artefacts;
+        }
+        Ok(())
+    })?;
+    // What the journal promised is what lies there.
+    for artefact in &artefacts {
+        let name = format!("{}/{}", crate::effects::gateway::FOLDER, artefact.path);
+        let content = session.root.read_bounded(&name, artefact.bytes)?;
+        if Digest::of(&content) != artefact.sha256 {
+            bail!(
+                "artefact {}: is not what the journal says it is",
+                artefact.path
+            );
+        }
+    }
+    let world_sha256 = world::dump::digest(session.root.path())?;
+    let replayed = replay::replay(session, &mission, options.wall_clock_max)?;
+    Ok(Run {
+        status: ended.status,
+        reason: ended.failure.map(|failure| failure.to_string()),
+        events: ended.events,
+        chain_head: ended.chain_head,
+        fuel: ended.facts.fuel,
+        memory_peak_bytes: ended.facts.memory_peak_bytes,
+        memory_sha256: ended.memory_sha256,
+        output: Blob::of(&ended.output),
+        artefacts,
+        world_sha256,
+        replay_identical: replayed.is_identical(),
+    })
+}
+
+/// Every field in which `this` is not `first`.
+fn differences(number: u32, first: &Run, this: &Run) -> Result<Vec<Difference>> {
+    let (first, this) = (serde_json::to_value(first)?, serde_json::to_value(this)?);
+    let (Some(first), Some(this)) = (first.as_object(), this.as_object()) else {
+        bail!("a run is not an object");
+    };
+    Ok(first
+        .iter()
+        .filter(|(name, value)| this.get(*name) != Some(value))
+        .map(|(name, value)| Difference {
+            run: number,
+            what: name.clone(),
+            first: value.to_string(),
+            this: this.get(name).map(ToString::to_string).unwrap_or_default(),
+        })
+        .collect())
+}
+
+/// The first event that is not the same in run 1 and run `number`.
+fn first_event(number: u32, place: &std::path::Path) -> Result<Difference> {
+    let opened = |run: u32| -> Result<(Session, MissionId)> {
+        let session = Session::for_reading(&place.join(format!("run-{run}")), |_| {})?
+            .context("state root: gone after the run")?;
+        let mission = session.store.latest_mission()?.context("no mission")?;
+        Ok((session, mission.id))
+    };
+    let (first, this) = (opened(1)?, opened(number)?);
+    // Side by side: a journal need not fit into memory.
+    let mut first = history::Walk::new(&first.0.store, first.1);
+    let mut this = history::Walk::new(&this.0.store, this.1);
+    let mut seq = 1;
+    loop {
+        let (one, other) = (first.advance()?, this.advance()?);
+        if one != other || one.is_none() {
+            return Ok(Difference {
+                run: number,
+                what: format!("event {seq}"),
+                first: shown(one.as_ref()),
+                this: shown(other.as_ref()),
+            });
+        }
+        seq += 1;
+    }
+}
+
+fn shown(record: Option<&Record>) -> String {
+    record.map_or("nothing: it has ended there".to_owned(), |record| {
+        format!("{} {} {}", record.state, record.kind, record.body)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_that_differs_is_named_with_both_values() {
+        let blob = Blob::of(b"x");
+        let first = Run {
+            status: Status::Success,
+            reason: None,
+            events: 3,
+            chain_head: blob.sha256,
+            fuel: 7,
+            memory_peak_bytes: 1,
+            memory_sha256: vec![None],
+            output: blob,
+            artefacts: Vec::new(),
+            world_sha256: None,
+            replay_identical: true,
+        };
+        assert_eq!(differences(2, &first, &first.clone()).unwrap(), []);
+        let this = Run {
+            fuel: 8,
+            memory_sha256: vec![Some(blob.sha256)],
+            replay_identical: false,
+            ..first.clone()
+        };
+        let found = differences(2, &first, &this).unwrap();
+        let named: Vec<&str> = found.iter().map(|found| found.what.as_str()).collect();
+        assert_eq!(named, ["fuel", "memory_sha256", "replay_identical"]);
+        assert_eq!(
+            (
+                found[0].run,
+                found[0].first.as_str(),
+                found[0].this.as_str()
+            ),
+            (2, "7", "8")
+        );
+    }
+}

@@ -1,0 +1,354 @@
+//! Admission: whether a module may run at all, decided before any of its instructions does.
+//!
+//! Counts its parts first (`structure`), then reads a core module or component, names every import
+//! and export, judges each against the kernel's surface, and says how the module runs. `coo audit`
+//! prints exactly what this decides; there is no second opinion anywhere. Never compiles, never
+//! runs. `compiler` calls it in a process of its own. What is particular to core modules is in
+//! `core`.
+
+mod core;
+mod types;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::module::structure::Part;
+use coo_kernel::module::surface::{self, Interface, Reach};
+use serde::{Deserialize, Serialize};
+use wasmparser::{Encoding, Parser, Payload, Validator};
+use wit_component::DecodedWasm;
+use wit_parser::{InterfaceId, Resolve, WorldId, WorldItem, WorldKey};
+
+#[cfg(test)]
+pub use self::core::preview1_functions;
+use crate::program::engine::FEATURES;
+use crate::program::structure;
+use types::signature;
+
+/// Largest module, in bytes. `CPython` compiled to WebAssembly has 26 MB.
+pub const MODULE_BYTES_MAX: u64 = 256 << 20;
+/// Reasons of one refusal that an error repeats; `coo audit` lists all.
+const REASONS_SHOWN: usize = 8;
+
+/// How a module runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoded {
+    /// A core module, as it is: a program that imports WASI preview 1 or nothing.
+    CoreModule,
+    /// A core module, turned into a component, and its preview 1 adapted to the surface.
+    AdaptedModule,
+    /// A core module, turned into a component; it needs no adapter.
+    LiftedModule,
+    /// A component, as it is.
+    Component,
+}
+
+/// How it is started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// `run: func(input: string) -> result<string, string>` of `coo:mission`.
+    Mission,
+    /// `wasi:cli/run`: an ordinary program; the name of the exported interface.
+    Command(String),
+    /// A core module's own; the names of the functions that are called, in order.
+    Program(Vec<String>),
+}
+
+impl Entry {
+    /// In a listing.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Mission => "coo:mission run(input)".to_owned(),
+            Self::Command(interface) => interface.clone(),
+            Self::Program(names) => names.join(", then "),
+        }
+    }
+}
+
+/// One imported interface and the verdict on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// Full name, with version.
+    pub interface: String,
+    /// The functions it takes from there, sorted.
+    pub functions: Vec<String>,
+    /// What it permits, in plain words; absent where it is refused.
+    pub permits: Option<String>,
+    /// Whether it reaches past the sandbox.
+    pub reach: Option<Reach>,
+    /// Why it is refused.
+    pub refused: Option<String>,
+}
+
+/// Everything there is to say about a module before it runs.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// How it would be run.
+    pub encoded: Encoded,
+    /// How it would be started.
+    pub entry: Option<Entry>,
+    /// Sorted by name.
+    pub imports: Vec<Import>,
+    /// The largest of each part that is bounded.
+    pub structure: BTreeMap<Part, u64>,
+    /// Reasons that have nothing to do with imports.
+    pub problems: Vec<String>,
+    /// What a core module was turned into.
+    #[serde(skip)]
+    component: Option<Vec<u8>>,
+}
+
+/// What may be compiled.
+#[derive(Debug)]
+pub enum Admitted<'a> {
+    /// A core module.
+    Module(&'a [u8]),
+    /// A component.
+    Component(std::borrow::Cow<'a, [u8]>),
+}
+
+impl Report {
+    /// Every reason not to run it; empty means admitted.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        let imports = self
+            .imports
+            .iter()
+            .filter_map(|import| import.refused.clone());
+        imports.chain(self.problems.iter().cloned()).collect()
+    }
+
+    /// Whether it imports `interface`.
+    #[must_use]
+    pub fn uses(&self, interface: Interface) -> bool {
+        self.imports
+            .iter()
+            .any(|import| surface::judge(&import.interface) == Ok(interface))
+    }
+
+    /// Every reason not to run it, in one error.
+    pub fn ensure_admitted(&self) -> Result<()> {
+        let reasons = self.reasons();
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        let more = reasons.len().saturating_sub(REASONS_SHOWN);
+        let more = if more > 0 {
+            format!("; and {more} more reasons")
+        } else {
+            String::new()
+        };
+        let shown = &reasons[..reasons.len().min(REASONS_SHOWN)];
+        bail!(
+            "refused: {}{more}; 'coo audit' lists every import",
+            shown.join("; ")
+        )
+    }
+
+    /// What of `wasm`, which this is the report on, may be compiled, or every reason against it
+    /// in one error. For whoever examined it in this process.
+    pub fn admit(self, wasm: &[u8]) -> Result<Admitted<'_>> {
+        self.ensure_admitted()?;
+        Ok(match (self.encoded, self.component) {
+            (Encoded::CoreModule, _) => Admitted::Module(wasm),
+            (Encoded::Component, _) => Admitted::Component(wasm.into()),
+            (Encoded::AdaptedModule | Encoded::LiftedModule, Some(component)) => {
+                Admitted::Component(component.into())
+            }
+            (Encoded::AdaptedModule | Encoded::LiftedModule, None) => {
+                bail!("was examined in another process, which has its component")
+            }
+        })
+    }
+}
+
+/// Examines `wasm`. An error means that it can't even be read as WebAssembly.
+pub fn examine(wasm: &[u8]) -> Result<Report> {
+    let Ok(wasmparser::Chunk::Parsed {
+        payload: Payload::Version { encoding, .. },
+        ..
+    }) = Parser::new(0).parse(wasm, true)
+    else {
+        bail!("not a WebAssembly binary; compile for wasm32-wasip1 or give a component")
+    };
+    let counted = structure::count(wasm).context("refused")?;
+    let types = match Validator::new_with_features(FEATURES).validate_all(wasm) {
+        Ok(types) => types,
+        Err(error) => bail!("not valid WebAssembly for this engine: {error}"),
+    };
+    let mut report = match encoding {
+        Encoding::Module => core::examine(wasm, &types),
+        Encoding::Component => examine_component(wasm, Encoded::Component),
+    }?;
+    report.structure = counted.parts();
+    Ok(report)
+}
+
+fn examine_component(component: &[u8], encoded: Encoded) -> Result<Report> {
+    let decoded = wit_component::decode(component).context("its interface can't be read")?;
+    let DecodedWasm::Component(resolve, world) = decoded else {
+        bail!("a WIT package and not a program; compile the program itself");
+    };
+    let provided = provided_functions()?;
+    let mut imports: Vec<Import> = resolve.worlds[world]
+        .imports
+        .iter()
+        .map(|(key, item)| judge(&resolve, key, item, &provided))
+        .collect();
+    imports.sort_by(|a, b| a.interface.cmp(&b.interface));
+    let entry = entry_of(&resolve, world);
+    let problems = if entry.is_none() {
+        let exports: Vec<String> = resolve.worlds[world]
+            .exports
+            .keys()
+            .map(|key| resolve.name_world_key(key))
+            .collect();
+        vec![format!(
+            "nothing to start: it exports [{}], needed is 'run: func(input: string) -> result<string, string>' or wasi:cli/run@0.2",
+            exports.join(", ")
+        )]
+    } else {
+        Vec::new()
+    };
+    Ok(Report {
+        encoded,
+        entry,
+        imports,
+        structure: BTreeMap::new(),
+        problems,
+        component: (encoded != Encoded::Component).then(|| component.to_owned()),
+    })
+}
+
+fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Signatures) -> Import {
+    let name = resolve.name_world_key(key);
+    let taken: BTreeMap<&String, _> = match item {
+        WorldItem::Interface { id, .. } => resolve.interfaces[*id].functions.iter().collect(),
+        WorldItem::Function(_) | WorldItem::Type { .. } => BTreeMap::new(),
+    };
+    let verdict = surface::judge(&name).and_then(|interface| {
+        let known = provided.get(interface.name());
+        for (function, ty) in &taken {
+            let (interface, function) = (name.clone(), (*function).clone());
+            // A type is written out only where there is one to compare it with.
+            match known.and_then(|known| known.get(&function)) {
+                Some(known) if signature(resolve, ty).as_ref() == Some(known) => {}
+                Some(_) => {
+                    return Err(surface::Refused::Type {
+                        interface,
+                        function,
+                    });
+                }
+                None => {
+                    return Err(surface::Refused::Function {
+                        interface,
+                        function,
+                    });
+                }
+            }
+        }
+        Ok(interface)
+    });
+    let functions = taken.into_keys().cloned().collect();
+    Import {
+        permits: verdict
+            .as_ref()
+            .ok()
+            .map(|interface| interface.permits().to_owned()),
+        reach: verdict.as_ref().ok().map(|interface| interface.reach()),
+        refused: verdict.err().map(|refused| refused.to_string()),
+        interface: name,
+        functions,
+    }
+}
+
+/// `run` of a mission, as `signature` writes it.
+const RUN_SIGNATURE: &str = "(String) -> result<String, String>";
+/// `run` of a WASI program.
+const PROGRAM_SIGNATURE: &str = "() -> result<_, _>";
+
+/// Functions with their types, by interface (name without version).
+type Signatures = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The functions of every interface the host links, read from the very WIT its bindings are
+/// made from.
+fn provided_functions() -> Result<Signatures> {
+    let mut resolve = Resolve::default();
+    for (name, text) in crate::runtime::sandbox::WIT {
+        resolve
+            .push_str(name, text)
+            .with_context(|| format!("surface {name}"))?;
+    }
+    let mut provided = Signatures::new();
+    for (id, interface) in &resolve.interfaces {
+        let (Some(package), Some(name)) = (interface.package, &interface.name) else {
+            continue;
+        };
+        let package = &resolve.packages[package].name;
+        provided.insert(
+            format!("{}:{}/{name}", package.namespace, package.name),
+            signatures(&resolve, id),
+        );
+    }
+    Ok(provided)
+}
+
+fn signatures(resolve: &Resolve, interface: InterfaceId) -> BTreeMap<String, String> {
+    let functions = &resolve.interfaces[interface].functions;
+    functions
+        .iter()
+        .filter_map(|(name, function)| Some((name.clone(), signature(resolve, function)?)))
+        .collect()
+}
+
+/// A `run` of the right type, else an ordinary program's; `run` of another type is neither.
+fn entry_of(resolve: &Resolve, world: WorldId) -> Option<Entry> {
+    let exports = &resolve.worlds[world].exports;
+    let run = exports.iter().find_map(|(key, item)| match (key, item) {
+        (WorldKey::Name(name), WorldItem::Function(function)) if name == "run" => Some(function),
+        _ => None,
+    });
+    if let Some(run) = run {
+        return (signature(resolve, run).as_deref() == Some(RUN_SIGNATURE))
+            .then_some(Entry::Mission);
+    }
+    exports.iter().find_map(|(key, item)| match (key, item) {
+        (WorldKey::Interface(_), WorldItem::Interface { id, .. }) => {
+            let name = resolve.name_world_key(key);
+            let run = resolve.interfaces[*id].functions.get("run")?;
+            let is_program = name.starts_with("wasi:cli/run@0.2.")
+                && signature(resolve, run).as_deref() == Some(PROGRAM_SIGNATURE);
+            is_program.then_some(Entry::Command(name))
+        }
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_of_the_surface_is_far_shorter_than_a_text_may_be() {
+        let mut functions = 0;
+        for (interface, signatures) in provided_functions().unwrap() {
+            for (function, text) in signatures {
+                functions += 1;
+                let length = text.len();
+                assert!(
+                    length * 10 <= types::SIGNATURE_BYTES_MAX,
+                    "{interface}.{function}: {length}"
+                );
+            }
+        }
+        // None was left out for its length.
+        let written: usize = crate::runtime::sandbox::WIT
+            .iter()
+            .map(|(_, text)| text.matches("func(").count())
+            .sum();
+        assert!(functions > 50 && functions <= written, "{functions}");
+    }
+}

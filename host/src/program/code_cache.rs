@@ -1,0 +1,433 @@
+//! Compiled code, kept for the user who compiled it: one folder for all his state roots, by module
+//! and engine. A file of it is machine code; it runs only if its tag, HMAC-SHA256 under a key that
+//! lies in the folder and leaves it nowhere, is that of its name and content. What is wrong in any
+//! way counts as not there, and is compiled and replaced without a word. No state root holds code
+//! or key, so none that came from elsewhere brings any.
+//!
+//! Guards against files that were damaged, planted or brought from elsewhere by somebody who can't
+//! read the user's own files. Whoever can read those is the user.
+
+#![allow(
+    unsafe_code,
+    reason = "wasmtime's deserialisation is unsafe; see the one SAFETY note below"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the user's cache of compiled code, outside every state root"
+)]
+
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
+use coo_kernel::form::digest::Digest;
+use coo_kernel::module::structure;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use wasi_preview1_component_adapter_provider as adapter;
+use wasmtime::Module;
+use wasmtime::component::Component;
+
+use crate::machine;
+use crate::program::engine::Sandbox;
+use crate::runtime::sandbox::Code;
+
+/// The variable that names the folder.
+pub const VARIABLE: &str = "COO_CACHE_DIR";
+/// Largest compiled code, in bytes; `CPython` compiles to some 100 MB.
+pub const CODE_BYTES_MAX: u64 = 1 << 30;
+/// All files together, in bytes: a hundred large programs. Beyond, what was used longest ago goes.
+const CACHE_BYTES_MAX: u64 = 4 << 30;
+/// Files of the folder that are looked at. Nobody compiles so many programs.
+const FILES_MAX: usize = 10_000;
+const KEY_FILE: &str = "key";
+/// A block of SHA-256: the longest key that is used as it is.
+const KEY_BYTES: usize = 64;
+const TAG_BYTES: usize = 32;
+/// The tag, and the byte that says of what kind the code is.
+const HEAD_BYTES: usize = TAG_BYTES + 1;
+/// First of what each tag is taken over.
+const TAG_DOMAIN: &[u8] = b"coo-compiled-code/1\0";
+/// What a killed process left of a file it was writing is this old when it is removed.
+const LEFT_BEHIND: Duration = Duration::from_hours(24);
+/// A file that is used is marked as used no more often than this.
+const MARK_EVERY: Duration = Duration::from_hours(1);
+const TEMPORARY_PREFIX: &str = "tmp-";
+const CODE_SUFFIX: &str = ".code";
+
+/// Of what kind compiled code is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A component.
+    Component,
+    /// A core module that runs as it is.
+    Module,
+}
+
+impl Kind {
+    const fn to_byte(self) -> u8 {
+        match self {
+            Self::Component => b'c',
+            Self::Module => b'm',
+        }
+    }
+
+    const fn of_byte(byte: u8) -> Option<Self> {
+        match byte {
+            b'c' => Some(Self::Component),
+            b'm' => Some(Self::Module),
+            _ => None,
+        }
+    }
+}
+
+/// Compiled code that this process compiled, had compiled, or found under its own key.
+#[derive(Debug, Clone)]
+pub struct CompiledCode {
+    kind: Kind,
+    bytes: Arc<Vec<u8>>,
+    /// Where the code begins.
+    from: usize,
+}
+
+impl CompiledCode {
+    /// What the compiler gave. Only `compiler` makes this of bytes.
+    pub(crate) fn compiled(kind: Kind, bytes: Vec<u8>) -> Self {
+        Self {
+            kind,
+            bytes: Arc::new(bytes),
+            from: 0,
+        }
+    }
+
+    /// Ready to be linked.
+    pub fn loaded(&self, sandbox: &Sandbox) -> anyhow::Result<Code> {
+        let (engine, bytes) = (&sandbox.engine, &self.bytes[self.from..]);
+        // SAFETY: `deserialize` trusts its input to be what `serialize` of the same kind wrote.
+        // These bytes, in memory and no longer in reach of anybody else, came from the compiler of
+        // this very program, or have the tag that this user's key gives to exactly that.
+        let loaded = unsafe {
+            match self.kind {
+                Kind::Component => Component::deserialize(engine, bytes).map(Code::Component),
+                Kind::Module => Module::deserialize(engine, bytes).map(Code::Module),
+            }
+        };
+        // Another build of the engine under the same key is refused here, not run.
+        loaded.map_err(anyhow::Error::from)
+    }
+}
+
+/// What code is kept under: the module, and everything that decides what it is compiled to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Name {
+    module: Digest,
+    /// Of the engine and of what judges and adapts a module.
+    engine: Digest,
+}
+
+/// What admission judges by and adapts with. Code that another edition admitted is not run.
+static EDITION: LazyLock<Digest> = LazyLock::new(|| {
+    let bounds = format!("{:?}", structure::BOUNDS);
+    let mut parts: Vec<&[u8]> = vec![
+        env!("CARGO_PKG_VERSION").as_bytes(),
+        adapter::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+        adapter::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+        bounds.as_bytes(),
+    ];
+    parts.extend(
+        crate::runtime::sandbox::WIT
+            .iter()
+            .map(|(_, text)| text.as_bytes()),
+    );
+    Digest::of_parts(parts)
+});
+
+impl Name {
+    /// For `module`, compiled for `sandbox`.
+    #[must_use]
+    pub fn of(sandbox: &Sandbox, module: &Digest) -> Self {
+        Self {
+            module: *module,
+            engine: Digest::of_parts([
+                sandbox.code_key.as_bytes().as_slice(),
+                EDITION.as_bytes().as_slice(),
+            ]),
+        }
+    }
+
+    fn file(&self) -> String {
+        let engine = self.engine.to_string();
+        format!("{}-{}{CODE_SUFFIX}", self.module, &engine[..16])
+    }
+
+    /// The tag of `code` under `key`, not finished yet.
+    fn tag(&self, key: &[u8; KEY_BYTES], kind: u8, code: &[u8]) -> Hmac<Sha256> {
+        let mut tag = Hmac::<Sha256>::new(&(*key).into());
+        tag.update(TAG_DOMAIN);
+        tag.update(self.module.as_bytes());
+        tag.update(self.engine.as_bytes());
+        tag.update(&[kind]);
+        tag.update(code);
+        tag
+    }
+}
+
+/// The user's folder and its key; or, where there is none, the last code of this process.
+pub struct CodeCache(Option<Folder>);
+
+struct Folder {
+    dir: Dir,
+    key: [u8; KEY_BYTES],
+}
+
+/// Where there is no folder: `verify` still compiles once for all its runs.
+static LAST: Mutex<Option<(Name, CompiledCode)>> = Mutex::new(None);
+
+/// Where the user's cache is: `COO_CACHE_DIR`, else `$XDG_CACHE_HOME/coo`, else
+/// `$HOME/.cache/coo`; absolute, or none: a relative one would be another one in each folder.
+#[must_use]
+pub fn folder_of_user() -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        let path = PathBuf::from(machine::env_os(name)?);
+        path.is_absolute().then_some(path)
+    };
+    if machine::env_os(VARIABLE).is_some() {
+        return absolute(VARIABLE);
+    }
+    absolute("XDG_CACHE_HOME")
+        .map(|path| path.join("coo"))
+        .or_else(|| Some(absolute("HOME")?.join(".cache").join("coo")))
+}
+
+impl CodeCache {
+    /// The user's. Where it can't be had or is not his alone, nothing is kept on disk.
+    #[must_use]
+    pub fn of_user() -> Self {
+        Self::at(folder_of_user().as_deref())
+    }
+
+    /// In the folder at `path`.
+    #[must_use]
+    pub fn at(path: Option<&Path>) -> Self {
+        Self(path.and_then(|path| Folder::open(path).ok()))
+    }
+
+    /// The code that is kept under `name`, its tag verified.
+    #[must_use]
+    pub fn load(&self, name: &Name) -> Option<CompiledCode> {
+        if let Some(folder) = &self.0 {
+            return folder.load(name).ok();
+        }
+        let last = LAST.lock().ok()?;
+        let (kept, code) = last.as_ref()?;
+        (kept == name).then(|| code.clone())
+    }
+
+    /// Keeps `code` for the next run. Best effort: what is not kept is compiled again.
+    pub fn save(&self, name: &Name, code: CompiledCode) {
+        if let Some(folder) = &self.0 {
+            if folder.save(name, &code).is_ok() {
+                let _ = folder.make_room();
+            }
+        } else if let Ok(mut last) = LAST.lock() {
+            *last = Some((*name, code));
+        }
+    }
+}
+
+fn refused(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, why)
+}
+
+impl Folder {
+    /// Opens the folder, making it for the user alone if need be.
+    fn open(path: &Path) -> io::Result<Self> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(refused("no folder"));
+        };
+        let mut private = std::fs::DirBuilder::new();
+        private.recursive(true).mode(0o700);
+        if path.symlink_metadata().is_err() {
+            private.create(path)?;
+        }
+        let dir = Dir::open_ambient_dir(parent, ambient_authority())?.open_dir_nofollow(name)?;
+        let metadata = dir.open(".")?.into_std().metadata()?;
+        if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
+            return Err(refused("others may write to it"));
+        }
+        let key = key(&dir)?;
+        Ok(Self { dir, key })
+    }
+
+    fn load(&self, name: &Name) -> io::Result<CompiledCode> {
+        let mut file = open_plain(&self.dir, &name.file())?;
+        let metadata = file.metadata()?;
+        let bytes = read(&mut file, metadata.len())?;
+        let Some((tag, rest)) = bytes.split_at_checked(TAG_BYTES) else {
+            return Err(refused("too short"));
+        };
+        let Some((&byte, code)) = rest.split_first() else {
+            return Err(refused("too short"));
+        };
+        let kind = Kind::of_byte(byte).ok_or_else(|| refused("of no known kind"))?;
+        // In constant time: nobody learns from it how much of a tag he has guessed.
+        name.tag(&self.key, byte, code)
+            .verify_slice(tag)
+            .map_err(|_| refused("not of this user's making"))?;
+        let age = metadata.modified().ok().and_then(|at| at.elapsed().ok());
+        if age.is_none_or(|age| age > MARK_EVERY) {
+            // For `make_room`. A folder that can only be read is read.
+            let now = rustix::fs::Timespec {
+                tv_sec: 0,
+                tv_nsec: rustix::fs::UTIME_NOW,
+            };
+            let times = rustix::fs::Timestamps {
+                last_access: now,
+                last_modification: now,
+            };
+            let _ = rustix::fs::futimens(&file, &times);
+        }
+        Ok(CompiledCode {
+            kind,
+            bytes: Arc::new(bytes),
+            from: HEAD_BYTES,
+        })
+    }
+
+    fn save(&self, name: &Name, code: &CompiledCode) -> io::Result<()> {
+        let content = &code.bytes[code.from..];
+        if content.len() as u64 > CODE_BYTES_MAX {
+            return Err(refused("too large"));
+        }
+        let byte = code.kind.to_byte();
+        let tag = name.tag(&self.key, byte, content).finalize().into_bytes();
+        let temporary = self.write(&[tag.as_slice(), &[byte], content])?;
+        let renamed = self.dir.rename(&temporary, &self.dir, name.file());
+        if renamed.is_err() {
+            let _ = self.dir.remove_file(&temporary);
+        }
+        renamed
+    }
+
+    /// A file of the user's own, with a name that no other process uses. Not synced: after a loss
+    /// of power its tag is wrong, and it is compiled again.
+    fn write(&self, parts: &[&[u8]]) -> io::Result<String> {
+        write_new(&self.dir, parts)
+    }
+
+    /// Removes what was used longest ago while all together are too large, and what killed
+    /// processes left.
+    fn make_room(&self) -> io::Result<()> {
+        let mut kept = Vec::new();
+        for entry in self.dir.entries()?.take(FILES_MAX) {
+            let entry = entry?;
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
+                continue;
+            };
+            let metadata = entry.metadata()?;
+            let used = metadata.modified()?.into_std();
+            if name.starts_with(TEMPORARY_PREFIX) {
+                if used.elapsed().is_ok_and(|age| age > LEFT_BEHIND) {
+                    let _ = self.dir.remove_file(&name);
+                }
+            } else if name.ends_with(CODE_SUFFIX) {
+                kept.push((used, metadata.len(), name));
+            }
+        }
+        kept.sort();
+        let mut all: u64 = kept.iter().map(|(_, bytes, _)| bytes).sum();
+        // The last one is what was just compiled.
+        kept.pop();
+        for (_, bytes, name) in kept {
+            if all <= CACHE_BYTES_MAX {
+                break;
+            }
+            self.dir.remove_file(&name)?;
+            all -= bytes;
+        }
+        Ok(())
+    }
+}
+
+/// The folder's key, made if there is none that only the user can read.
+fn key(dir: &Dir) -> io::Result<[u8; KEY_BYTES]> {
+    // Another process may make or replace it at the same time: the one that lies there counts.
+    for _ in 0..10 {
+        match known_key(dir) {
+            Ok(key) => return Ok(key),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) => dir.remove_file(KEY_FILE)?,
+        }
+        let key = machine::random_bytes::<KEY_BYTES>()?;
+        let temporary = write_new(dir, &[&key])?;
+        // Never over one that is there, and never half written.
+        let linked = dir.hard_link(&temporary, dir, KEY_FILE);
+        dir.remove_file(&temporary)?;
+        match linked {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
+    Err(refused("its key can't be made"))
+}
+
+fn known_key(dir: &Dir) -> io::Result<[u8; KEY_BYTES]> {
+    let mut file = open_plain(dir, KEY_FILE)?;
+    let metadata = file.metadata()?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
+        return Err(refused("others may read the key"));
+    }
+    let key = read(&mut file, KEY_BYTES as u64)?;
+    key.try_into().map_err(|_| refused("no key"))
+}
+
+/// A regular file, no link, without waiting for anybody.
+fn open_plain(dir: &Dir, name: &str) -> io::Result<std::fs::File> {
+    let mut options = OpenOptions::new();
+    options.read(true).follow(FollowSymlinks::No).nonblock(true);
+    let file = dir.open_with(name, &options)?.into_std();
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(refused("no plain file"))
+    }
+}
+
+/// All of `file`, which is `length` bytes long unless somebody changes it meanwhile.
+fn read(file: &mut std::fs::File, length: u64) -> io::Result<Vec<u8>> {
+    if length > CODE_BYTES_MAX + HEAD_BYTES as u64 {
+        return Err(refused("too large"));
+    }
+    let mut bytes = Vec::new();
+    let capacity = usize::try_from(length).unwrap_or(usize::MAX);
+    bytes
+        .try_reserve_exact(capacity)
+        .map_err(|_| io::ErrorKind::OutOfMemory)?;
+    file.take(length + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn write_new(dir: &Dir, parts: &[&[u8]]) -> io::Result<String> {
+    let number = u64::from_le_bytes(machine::random_bytes()?);
+    let name = format!("{TEMPORARY_PREFIX}{}-{number:016x}", machine::process_id());
+    let mut options = OpenOptions::new();
+    options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .follow(FollowSymlinks::No);
+    let mut file = dir.open_with(&name, &options)?;
+    let written = parts.iter().try_for_each(|part| file.write_all(part));
+    if let Err(error) = written {
+        let _ = dir.remove_file(&name);
+        return Err(error);
+    }
+    Ok(name)
+}

@@ -1,0 +1,209 @@
+//! The process that examines or compiles one module, seen from inside: takes its job from the
+//! command line and the module from standard input, limits itself before it looks at either,
+//! answers on standard output and ends. Opens no file, and starts no other process.
+
+use std::io::{Read as _, Write as _};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::form::digest::Digest;
+use coo_kernel::mission::descriptor::EngineSettings;
+use coo_kernel::module::compilation::Allowance;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::{Deserialize, Serialize};
+
+use crate::program::admission::{self, Admitted, MODULE_BYTES_MAX, Report};
+use crate::program::code_cache::Kind;
+use crate::program::engine::{self, Layout, Sandbox};
+
+/// Stack of the thread at work: readers of nested definitions recurse.
+pub const STACK_BYTES: usize = 64 << 20;
+/// An answer begins with its own length and the code's, eight bytes each, little-endian.
+pub const HEAD_BYTES: usize = 16;
+
+/// What a child is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// Say what `admission` finds.
+    Examine,
+    /// Examine, and compile what is admitted.
+    Compile,
+}
+
+/// A child's job, as JSON on its command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// What to do.
+    pub work: Work,
+    /// What it may take.
+    #[serde(with = "AllowanceForm")]
+    pub allowance: Allowance,
+    /// See `EngineSettings`.
+    pub canonical_nan: bool,
+    /// See `engine::build_for`.
+    pub digest_memory: bool,
+    /// The parent's: this process has limits of its own.
+    pub layout: Layout,
+}
+
+/// `Allowance`, which the kernel keeps free of any form.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Allowance", deny_unknown_fields)]
+struct AllowanceForm {
+    cpu_seconds: u64,
+    memory_bytes: u64,
+    wall_seconds: u64,
+}
+
+/// A child's answer, as JSON; code stands behind it as it is.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It can be read; what was found.
+    Examined(Box<Report>),
+    /// It was admitted and compiled.
+    Compiled {
+        /// Of what kind the code is.
+        kind: Kind,
+        /// What it was compiled for.
+        code_key: Digest,
+    },
+    /// Why it can't be read, must not run or can't be compiled.
+    Refused(String),
+    /// There was not enough memory to tell.
+    OutOfMemory,
+}
+
+/// Lengths of the answer and of the code behind it.
+#[must_use]
+pub fn lengths(head: [u8; HEAD_BYTES]) -> (u64, u64) {
+    let (answer, code) = head.split_at(HEAD_BYTES / 2);
+    let number = |bytes: &[u8]| bytes.try_into().map_or(u64::MAX, u64::from_le_bytes);
+    (number(answer), number(code))
+}
+
+/// Does the job that `arguments` give.
+#[must_use]
+pub fn main(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
+    let job = arguments.next().and_then(|job| job.into_string().ok());
+    let done = job
+        .context("no job")
+        .and_then(|job| Ok(serde_json::from_str::<Job>(&job)?))
+        .and_then(|job| {
+            limit(&job.allowance)?;
+            std::thread::Builder::new()
+                .stack_size(STACK_BYTES)
+                .spawn(move || perform(&job))?
+                .join()
+                .map_err(|_| anyhow::anyhow!("panicked"))?
+        });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Nothing that comes after this can take more. Limits that are lower already stay.
+fn limit(allowance: &Allowance) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        // Whatever ends the parent, nobody waits for this process any more.
+        let killed = Some(rustix::process::Signal::KILL);
+        rustix::process::set_parent_process_death_signal(killed)
+            .context("end of the parent: can't be noticed")?;
+    }
+    // At the soft limit of processor time comes a signal that says what it is.
+    for (resource, soft, hard) in [
+        (Resource::Core, 0, 0),
+        (
+            Resource::Cpu,
+            allowance.cpu_seconds,
+            allowance.cpu_seconds.saturating_add(1),
+        ),
+        (Resource::As, allowance.memory_bytes, allowance.memory_bytes),
+    ] {
+        let now = getrlimit(resource);
+        let lower = |now: Option<u64>, ours: u64| Some(now.map_or(ours, |now| now.min(ours)));
+        let limits = Rlimit {
+            current: lower(now.current, soft),
+            maximum: lower(now.maximum, hard),
+        };
+        setrlimit(resource, limits).with_context(|| format!("limit {resource:?}: can't be set"))?;
+    }
+    Ok(())
+}
+
+fn perform(job: &Job) -> Result<()> {
+    let mut wasm = Vec::new();
+    std::io::stdin()
+        .take(MODULE_BYTES_MAX + 1)
+        .read_to_end(&mut wasm)
+        .context("module: can't be read")?;
+    if wasm.len() as u64 > MODULE_BYTES_MAX {
+        bail!("module: more than {MODULE_BYTES_MAX} bytes, which is the limit");
+    }
+    let (answer, code) = match worked(job, &wasm) {
+        Ok(done) => done,
+        Err(error) if is_out_of_memory(&error) => (Answer::OutOfMemory, Vec::new()),
+        Err(error) => (Answer::Refused(format!("{error:#}")), Vec::new()),
+    };
+    let answer = serde_json::to_vec(&answer)?;
+    let mut out = std::io::stdout().lock();
+    for length in [answer.len(), code.len()] {
+        out.write_all(&(length as u64).to_le_bytes())?;
+    }
+    out.write_all(&answer)?;
+    out.write_all(&code)?;
+    Ok(out.flush()?)
+}
+
+fn worked(job: &Job, wasm: &[u8]) -> Result<(Answer, Vec<u8>)> {
+    match job.work {
+        Work::Examine => {
+            let report = admission::examine(wasm)?;
+            Ok((Answer::Examined(Box::new(report)), Vec::new()))
+        }
+        Work::Compile => {
+            let settings = EngineSettings {
+                canonical_nan: job.canonical_nan,
+            };
+            let sandbox = engine::build_for(settings, job.digest_memory, job.layout)?;
+            let (kind, code) = compiled(wasm, &sandbox)?;
+            let code_key = sandbox.code_key;
+            Ok((Answer::Compiled { kind, code_key }, code))
+        }
+    }
+}
+
+/// Examines, admits and compiles, in this process.
+pub fn compiled(wasm: &[u8], sandbox: &Sandbox) -> Result<(Kind, Vec<u8>)> {
+    let (kind, code) = match admission::examine(wasm)?.admit(wasm)? {
+        Admitted::Component(component) => (
+            Kind::Component,
+            sandbox.engine.precompile_component(&component),
+        ),
+        Admitted::Module(module) => (Kind::Module, sandbox.engine.precompile_module(module)),
+    };
+    let code = code
+        .map_err(anyhow::Error::from)
+        .context("can't be compiled")?;
+    Ok((kind, code))
+}
+
+/// Whether the machine, and not the module, is what is wrong.
+fn is_out_of_memory(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<wasmtime::OutOfMemory>()
+            || cause
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|error| error.kind() == std::io::ErrorKind::OutOfMemory)
+            || cause
+                .downcast_ref::<rustix::io::Errno>()
+                .is_some_and(|errno| *errno == rustix::io::Errno::NOMEM)
+    })
+}

@@ -1,0 +1,10 @@
+//! From bytes to a program that can be started: where a module comes from, whether it is admitted,
+//! how it is compiled and where compiled code is kept. Runs nothing of a guest.
+
+pub mod admission;
+pub mod bundle;
+pub mod code_cache;
+pub mod compiler;
+pub mod engine;
+pub mod prepare;
+pub mod structure;

@@ -1,0 +1,267 @@
+//! From what the user asked to run to a program that may run: descriptor parsed, module
+//! found and pinned, imports judged, code compiled or taken from the cache. Runs nothing.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::form::digest::Digest;
+use coo_kernel::mission::authority::Policy;
+use coo_kernel::mission::descriptor::{DESCRIPTOR_BYTES_MAX, Descriptor, FORMAT, ModuleRef, Step};
+use coo_kernel::mission::plan::Plan;
+
+use crate::machine::input_file::read as read_file;
+use crate::mission::run_file;
+use crate::program::admission::MODULE_BYTES_MAX;
+use crate::program::bundle;
+use crate::program::code_cache::{self, CodeCache};
+use crate::program::compiler::{self, Build};
+use crate::program::engine::{self, Layout, Sandbox};
+use crate::root::state_root::StateRoot;
+use crate::root::store::Store;
+use crate::runtime::sandbox::{Code, Linked};
+
+/// What the user asked to run, read but not judged.
+#[derive(Debug)]
+pub struct Source {
+    /// What the user called it.
+    pub name: String,
+    /// The descriptor.
+    pub descriptor: Descriptor,
+    /// The module's bytes.
+    pub wasm: Cow<'static, [u8]>,
+    /// Their SHA-256.
+    pub module: Digest,
+}
+
+/// A program that may run.
+pub struct Program {
+    /// The engine and its identity.
+    pub sandbox: Sandbox,
+    /// Linked, its imports' types checked.
+    pub linked: Linked,
+    /// The mission, judged, and what it may do.
+    pub plan: Plan,
+    /// The canonical form of its descriptor.
+    pub canonical: String,
+    /// SHA-256 of the module.
+    pub module: Digest,
+    /// Whether it can ask a language model.
+    pub asks_model: bool,
+    /// Whether the digest of each step's memories is taken.
+    pub digest_memory: bool,
+}
+
+impl Source {
+    /// What the user called `name`: a descriptor file where it looks like one or is one,
+    /// otherwise a bundled mission.
+    pub fn named(name: &str) -> Result<Self> {
+        let path = Path::new(name);
+        // Also where it is a pipe or the like, which is then named.
+        let is_there = || path.metadata().is_ok_and(|metadata| !metadata.is_dir());
+        if path.extension().is_some() || is_there() {
+            Self::descriptor_file(path)
+        } else {
+            Self::bundled(name)
+        }
+    }
+
+    /// The bundled mission `name`.
+    pub fn bundled(name: &str) -> Result<Self> {
+        let text = bundle::mission(name).with_context(|| {
+            let known: Vec<&str> = bundle::MISSIONS.iter().map(|(name, _)| *name).collect();
+            format!(
+                "mission '{name}': neither a file nor one of the bundled missions ({}); give a descriptor, a .wasm file or one of these",
+                known.join(", ")
+            )
+        })?;
+        Self::from_descriptor(name, text.as_bytes(), Path::new("."))
+    }
+
+    /// A descriptor file; its module is looked for beside it.
+    pub fn descriptor_file(path: &Path) -> Result<Self> {
+        if run_file::is_one(path) {
+            bail!(
+                "descriptor {}: is an exported run; 'coo replay' and 'coo verify' take it",
+                path.display()
+            );
+        }
+        let bytes = read_file(path, DESCRIPTOR_BYTES_MAX as u64).context("descriptor")?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        Self::from_descriptor(&path.display().to_string(), &bytes, folder)
+    }
+
+    fn from_descriptor(name: &str, bytes: &[u8], folder: &Path) -> Result<Self> {
+        let descriptor = Descriptor::parse(bytes).with_context(|| format!("descriptor {name}"))?;
+        let wasm = match (&descriptor.module.set, &descriptor.module.file) {
+            (Some(set), _) => Cow::Borrowed(
+                bundle::module(set)
+                    .with_context(|| format!("descriptor {name}: module.set: no module '{set}' in the set; 'coo digest' lists it"))?
+                    .wasm,
+            ),
+            (None, Some(file)) => Cow::Owned(read_file(&folder.join(file), MODULE_BYTES_MAX).context("module")?),
+            (None, None) => bail!("descriptor {name}: module: none named"),
+        };
+        let module = Digest::of(&wasm);
+        if let Some(pinned) = descriptor.module.sha256
+            && pinned != module
+        {
+            bail!(
+                "descriptor {name}: module.sha256: found {module}, pinned {pinned}; restore the pinned module or pin the new one"
+            );
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            descriptor,
+            wasm,
+            module,
+        })
+    }
+
+    /// Whether `path` is the name of a WebAssembly file.
+    #[must_use]
+    pub fn is_program(path: &Path) -> bool {
+        path.extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"))
+    }
+
+    /// A WebAssembly file on its own, with arguments and input from the command line.
+    pub fn program_file(path: &Path, input: String, arguments: Vec<String>) -> Result<Self> {
+        let wasm = read_file(path, MODULE_BYTES_MAX).context("module")?;
+        let module = Digest::of(&wasm);
+        let descriptor = Descriptor {
+            format: FORMAT.to_owned(),
+            mission_type: "PROGRAM".to_owned(),
+            module: ModuleRef {
+                set: None,
+                // Not the file's own name: the same program has the same chain under any.
+                file: Some("program.wasm".to_owned()),
+                sha256: Some(module),
+            },
+            llm: coo_kernel::llm::Sampling::default(),
+            steps: vec![Step {
+                id: "run".to_owned(),
+                human: None,
+                input: input.into(),
+            }],
+            arguments,
+            environment: std::collections::BTreeMap::new(),
+            limits: coo_kernel::mission::limits::Limits::default(),
+            engine: coo_kernel::mission::descriptor::EngineSettings::default(),
+            scope: None,
+        };
+        // One way in: what the command line says is checked like any descriptor.
+        let descriptor = Descriptor::parse(descriptor.canonical()?.as_bytes())?;
+        Ok(Self {
+            name: path.display().to_string(),
+            descriptor,
+            wasm: Cow::Owned(wasm),
+            module,
+        })
+    }
+
+    /// What an earlier mission ran: its descriptor from the store, its module from
+    /// `modules/`, both verified.
+    pub fn recorded(
+        root: &StateRoot,
+        store: &Store,
+        mission: &crate::root::store::MissionRow,
+    ) -> Result<Self> {
+        let descriptor = Descriptor::parse(&store.blob(&mission.descriptor)?)
+            .with_context(|| format!("mission {}: its descriptor", mission.id))?;
+        let wasm = root.read_bounded(&module_file(&mission.module), MODULE_BYTES_MAX)?;
+        let module = Digest::of(&wasm);
+        if module != mission.module {
+            bail!(
+                "module {}: has SHA-256 {module} now; it was changed after the run, restore it from a copy",
+                root.path().join(module_file(&mission.module)).display()
+            );
+        }
+        Ok(Self {
+            name: mission.name.clone(),
+            descriptor,
+            wasm: Cow::Owned(wasm),
+            module,
+        })
+    }
+
+    /// Judges, compiles and links. `policy` is what the mission stands under; compiling may take
+    /// `wall_clock_max` of real time; `digest_memory`: the digest of memories can be taken.
+    pub fn prepare(
+        &self,
+        policy: &Policy,
+        wall_clock_max: Duration,
+        digest_memory: bool,
+    ) -> Result<Program> {
+        let plan = self.plan(policy)?;
+        let layout = Layout::of_process();
+        let sandbox = engine::build_for(self.descriptor.engine, digest_memory, layout)?;
+        let shown = || format!("module {}", self.name);
+        let code = self.code(&sandbox, digest_memory, layout, wall_clock_max);
+        let code = code.with_context(shown)?;
+        let linked = Linked::new(&sandbox.engine, &code).with_context(shown)?;
+        let asks_model = linked.asks_model(&sandbox.engine);
+        Ok(Program {
+            sandbox,
+            linked,
+            canonical: self.descriptor.canonical()?,
+            plan,
+            module: self.module,
+            asks_model,
+            digest_memory,
+        })
+    }
+
+    /// Judges the workflow.
+    pub fn plan(&self, policy: &Policy) -> Result<Plan> {
+        Plan::of(&self.descriptor, policy).with_context(|| format!("mission {}", self.name))
+    }
+
+    /// From the user's compiled code, or compiled now.
+    fn code(
+        &self,
+        sandbox: &Sandbox,
+        digest_memory: bool,
+        layout: Layout,
+        wall_clock_max: Duration,
+    ) -> Result<Code> {
+        let name = code_cache::Name::of(sandbox, &self.module);
+        let cache = CodeCache::of_user();
+        if let Some(compiled) = cache.load(&name)
+            && let Ok(code) = compiled.loaded(sandbox)
+        {
+            return Ok(code);
+        }
+        let task = compiler::Task {
+            name: &self.name,
+            wasm: &self.wasm,
+            wall_clock_max,
+        };
+        let build = Build {
+            settings: self.descriptor.engine,
+            digest_memory,
+            layout,
+        };
+        let compiled = compiler::compile(&task, sandbox, build)?;
+        let code = compiled.loaded(sandbox)?;
+        cache.save(&name, compiled);
+        Ok(code)
+    }
+
+    /// Keeps the module, so that the run stays replayable whatever becomes of its file.
+    pub fn keep_module(&self, root: &StateRoot) -> Result<()> {
+        let name = module_file(&self.module);
+        let is_kept = root.dir().try_exists(&name);
+        if !is_kept.with_context(|| format!("file {name} of the state root: can't be examined"))? {
+            root.write_new(&name, &self.wasm)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the state root keeps a module.
+#[must_use]
+pub fn module_file(module: &Digest) -> String {
+    format!("modules/{module}.wasm")
+}

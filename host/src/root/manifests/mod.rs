@@ -1,0 +1,227 @@
+//! The manifests of a state root: which tools, which environment, which hardware and which
+//! module set it works with, as files that can be checked later. Made from what the machine
+//! says, nothing guessed; the parsing and comparing is the kernel's `manifest`.
+//!
+//! Invariants: the same machine gives the same bytes, and an unchanged file is not written
+//! again. No secret is in any of them.
+
+mod environment;
+mod hardware;
+mod tools;
+
+use anyhow::{Context as _, Result};
+use coo_kernel::form::digest::Digest;
+use coo_kernel::module::module_set;
+use coo_kernel::root::manifest::{self, Difference};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::program::bundle;
+use crate::root::config::Config;
+use crate::root::state_root::StateRoot;
+use crate::root::surroundings::Surroundings;
+
+pub use environment::secrets;
+
+/// The folder in the state root.
+pub const FOLDER: &str = "manifests";
+const TOOLS_FORMAT: &str = "coo-tools-manifest/1";
+const ENVIRONMENT_FORMAT: &str = "coo-environment-manifest/1";
+const HARDWARE_FORMAT: &str = "coo-hardware-manifest/1";
+/// The three that are JSON, with what each says it is.
+const JSON: [(&str, &str); 3] = [
+    ("environment_manifest.json", ENVIRONMENT_FORMAT),
+    ("hardware_manifest.json", HARDWARE_FORMAT),
+    (TOOLS, TOOLS_FORMAT),
+];
+const TOOLS: &str = "tools_manifest.json";
+const SANDBOX: &str = "sandbox_digest.txt";
+const BYTES_MAX: u64 = 4 << 20;
+/// Of a file of `/proc` or `/sys`.
+const SYSTEM_FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// A manifest that is there now.
+#[derive(Debug, Serialize)]
+pub struct Written {
+    /// In the state root.
+    pub file: String,
+    /// Of its content.
+    pub sha256: Digest,
+    /// False where it was so already and was left alone.
+    pub changed: bool,
+}
+
+/// A way in which the manifests are not what they would be if they were written now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "drift", rename_all = "snake_case")]
+pub enum Drift {
+    /// Is not there.
+    Missing {
+        /// In the state root.
+        file: String,
+    },
+    /// Can't be read, or is not what a manifest has to be.
+    Unreadable {
+        /// In the state root.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+    /// A field has another value now.
+    Changed {
+        /// In the state root.
+        file: String,
+        /// What is different.
+        #[serde(flatten)]
+        difference: Difference,
+    },
+}
+
+/// The text of every manifest, as it has to be now, by the name of its file.
+struct Current {
+    json: Vec<(&'static str, &'static str, Value)>,
+    sandbox: Digest,
+}
+
+fn current(root: &StateRoot, config: &Config, surroundings: &Surroundings) -> Result<Current> {
+    // Whether a key is set may stand there.
+    surroundings.check()?;
+    let tools = tools::manifest(config)?;
+    let environment = environment::manifest(surroundings, tools.python());
+    let values = [
+        serde_json::to_value(environment)?,
+        serde_json::to_value(hardware::manifest(root))?,
+        serde_json::to_value(tools)?,
+    ];
+    Ok(Current {
+        json: JSON
+            .into_iter()
+            .zip(values)
+            .map(|((name, format), value)| (name, format, value))
+            .collect(),
+        sandbox: module_set::digest(&bundle::members()),
+    })
+}
+
+fn file(name: &str) -> String {
+    format!("{FOLDER}/{name}")
+}
+
+/// The manifests' files, in the state root.
+pub fn files() -> impl Iterator<Item = String> {
+    JSON.into_iter()
+        .map(|(name, _)| name)
+        .chain([SANDBOX])
+        .map(file)
+}
+
+/// Whether all of them are there. Says nothing of what is in them.
+#[must_use]
+pub fn are_present(root: &StateRoot) -> bool {
+    files().all(|file| root.dir().is_file(file))
+}
+
+/// Digest of the `coo` that the tools manifest names, if there is one that does.
+#[must_use]
+pub fn recorded_coo(root: &StateRoot) -> Option<Digest> {
+    let recorded = root.read_bounded(&file(TOOLS), BYTES_MAX).ok()?;
+    let recorded = manifest::parse(&recorded, TOOLS_FORMAT).ok()?;
+    recorded["coo"]["sha256"].as_str()?.parse().ok()
+}
+
+/// Makes all manifests anew. The caller alone writes to `root`.
+pub fn write(
+    root: &StateRoot,
+    config: &Config,
+    surroundings: &Surroundings,
+) -> Result<Vec<Written>> {
+    let current = current(root, config, surroundings)?;
+    let mut texts = Vec::new();
+    for (name, _, value) in &current.json {
+        texts.push((*name, manifest::text(value)?));
+    }
+    texts.push((SANDBOX, format!("{}\n", current.sandbox)));
+    let mut written = Vec::new();
+    for (name, text) in texts {
+        let file = file(name);
+        let before = root.read_bounded(&file, BYTES_MAX).ok();
+        let changed = before.as_deref() != Some(text.as_bytes());
+        if changed {
+            root.write_new(&file, text.as_bytes())?;
+        }
+        written.push(Written {
+            changed,
+            file,
+            sha256: Digest::of(text),
+        });
+    }
+    Ok(written)
+}
+
+/// Compares the manifests with what they would be now. Writes nothing.
+pub fn check(root: &StateRoot, config: &Config, surroundings: &Surroundings) -> Result<Vec<Drift>> {
+    let current = current(root, config, surroundings)?;
+    let mut drifts = Vec::new();
+    for (name, format, now) in &current.json {
+        let file = file(name);
+        drifts.extend(drifts_of(root, &file, |recorded| {
+            let recorded = manifest::parse(recorded, format)?;
+            Ok(manifest::differences(&recorded, now))
+        })?);
+    }
+    drifts.extend(drifts_of(root, &file(SANDBOX), |recorded| {
+        let now = format!("{}\n", current.sandbox);
+        let recorded = String::from_utf8_lossy(recorded);
+        Ok(if recorded == now {
+            Vec::new()
+        } else {
+            vec![Difference {
+                field: "sha256".to_owned(),
+                recorded: recorded.trim_end().into(),
+                found: current.sandbox.to_string().into(),
+            }]
+        })
+    })?);
+    Ok(drifts)
+}
+
+fn drifts_of(
+    root: &StateRoot,
+    file: &str,
+    compare: impl FnOnce(&[u8]) -> Result<Vec<Difference>>,
+) -> Result<Vec<Drift>> {
+    let owned = || file.to_owned();
+    let is_there = root.dir().try_exists(file).with_context(|| {
+        format!(
+            "manifest {}: can't be read",
+            root.path().join(file).display()
+        )
+    })?;
+    if !is_there {
+        return Ok(vec![Drift::Missing { file: owned() }]);
+    }
+    let compared = root
+        .read_bounded(file, BYTES_MAX)
+        .and_then(|recorded| compare(&recorded));
+    Ok(match compared {
+        Ok(differences) => differences
+            .into_iter()
+            .map(|difference| Drift::Changed {
+                file: owned(),
+                difference,
+            })
+            .collect(),
+        Err(error) => vec![Drift::Unreadable {
+            file: owned(),
+            reason: format!("{error:#}"),
+        }],
+    })
+}
+
+/// A file of the system, if it is there and may be read.
+fn read_text(path: &str) -> Option<String> {
+    let file = std::fs::File::open(path).ok()?;
+    let path = std::path::Path::new(path);
+    let content = crate::root::state_root::read_bounded(file, path, SYSTEM_FILE_BYTES_MAX).ok()?;
+    Some(String::from_utf8_lossy(&content).into_owned())
+}

@@ -1,0 +1,357 @@
+//! The tools manifest: `coo` itself, what it was built with, and the tools that a governed
+//! change of a repository calls, each with path, digest and version. A tool is asked for its
+//! version, and where it can tell for the executable behind it, in an environment of its own; one
+//! that is not there is null. Never guesses what a script or proxy would start.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::baseline::text_of;
+use coo_kernel::form::digest::Digest;
+use coo_kernel::mission::descriptor::EngineSettings;
+use serde::Serialize;
+
+use super::TOOLS_FORMAT;
+use crate::machine;
+use crate::machine::hashing;
+use crate::machine::outside::{self, Bounds, End, Failed, Outputs};
+use crate::program::engine;
+use crate::root::config::Config;
+
+/// Called by a governed change of a repository, whatever the configuration says.
+const TOOLS: [&str; 2] = ["git", PYTHON];
+pub const PYTHON: &str = "python3";
+/// So long may a tool take to answer, before it is ended.
+const TIME_MAX: Duration = Duration::from_secs(20);
+/// So much of what it prints is looked at.
+const VERSION_BYTES_MAX: usize = 4 << 10;
+/// Whoever prints more when asked for a version is no tool that tells one.
+const PRINTED_BYTES_MAX: u64 = 64 << 10;
+const NAME_BYTES_MAX: usize = 64;
+
+/// `tools_manifest.json`.
+#[derive(Serialize)]
+pub struct Manifest {
+    build: Build,
+    coo: Coo,
+    format: &'static str,
+    tools: BTreeMap<String, Option<Tool>>,
+}
+
+/// What this build of `coo` was made with.
+#[derive(Serialize)]
+struct Build {
+    rustc: &'static str,
+    sqlite: &'static str,
+    wasmtime: &'static str,
+}
+
+#[derive(Serialize)]
+struct Coo {
+    engine: Vec<String>,
+    engine_sha256: Digest,
+    path: String,
+    sha256: Digest,
+    target: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Tool {
+    /// What it says runs in the end, where it can tell.
+    executable: Option<Executable>,
+    /// `script` where it begins with `#!`: what it starts may be anything; else `binary`.
+    kind: &'static str,
+    path: String,
+    /// Where links lead from there.
+    resolved: String,
+    sha256: Digest,
+    version: Option<String>,
+}
+
+/// What a tool says it is.
+#[derive(Serialize)]
+struct Executable {
+    path: String,
+    /// Where links lead from there.
+    resolved: String,
+    sha256: Digest,
+}
+
+impl Manifest {
+    /// Version of the Python that is called, if there is one.
+    pub fn python(&self) -> Option<String> {
+        self.tools.get(PYTHON)?.as_ref()?.version.clone()
+    }
+}
+
+/// Looks at everything.
+pub fn manifest(config: &Config) -> Result<Manifest> {
+    let mut tools = BTreeMap::new();
+    let configured = config.tools.iter().map(String::as_str);
+    for name in TOOLS.into_iter().chain(configured) {
+        check_name(name)?;
+        if !tools.contains_key(name) {
+            let found = tool(name).with_context(|| format!("tool '{name}'"))?;
+            tools.insert(name.to_owned(), found);
+        }
+    }
+    let sandbox = engine::build(EngineSettings::default())?;
+    let path = machine::executable().context("coo: its own executable can't be found")?;
+    Ok(Manifest {
+        build: Build {
+            rustc: env!("COO_RUSTC"),
+            sqlite: rusqlite::version(),
+            wasmtime: engine::WASMTIME_VERSION,
+        },
+        coo: Coo {
+            engine: sandbox.identity.lines().map(str::to_owned).collect(),
+            engine_sha256: sandbox.identity_sha256,
+            sha256: digest_of(&path)?,
+            path: shown(&path),
+            target: env!("COO_TARGET"),
+            version: env!("CARGO_PKG_VERSION"),
+        },
+        format: TOOLS_FORMAT,
+        tools,
+    })
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._+-".contains(&b);
+    if name.is_empty()
+        || name.len() > NAME_BYTES_MAX
+        || name.starts_with(['.', '-'])
+        || !name.bytes().all(plain)
+    {
+        bail!(
+            "configuration: tool '{}' must be the plain name of a program in PATH, 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 . _ + -; correct \"tools\" in config.json",
+            name.escape_debug().take(NAME_BYTES_MAX).collect::<String>()
+        );
+    }
+    Ok(())
+}
+
+fn tool(name: &str) -> Result<Option<Tool>> {
+    let folder = machine::working_directory().context("working directory")?;
+    let Ok(path) = which::which_in(name, absolute_path(), folder) else {
+        return Ok(None);
+    };
+    let resolved = path
+        .canonicalize()
+        .with_context(|| format!("{}: can't be followed", path.display()))?;
+    Ok(Some(Tool {
+        executable: executable(name, &path)?,
+        kind: kind(&resolved)?,
+        sha256: digest_of(&resolved)?,
+        version: first_line_of(&path, &["--version"], TIME_MAX)?,
+        path: shown(&path),
+        resolved: shown(&resolved),
+    }))
+}
+
+/// `PATH` without what depends on the working directory: a program that lies there, in a folder of
+/// somebody else's, is not started.
+fn absolute_path() -> Option<OsString> {
+    let path = machine::env_os("PATH")?;
+    let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+    std::env::join_paths(folders).ok()
+}
+
+fn kind(path: &Path) -> Result<&'static str> {
+    let shown = || format!("executable {}: can't be read", path.display());
+    let mut start = Vec::new();
+    let file = File::open(path).with_context(shown)?;
+    file.take(2).read_to_end(&mut start).with_context(shown)?;
+    Ok(if start == b"#!" { "script" } else { "binary" })
+}
+
+/// What `path`, the tool called `name`, says of the executable behind it; none where it can't be
+/// asked, or says nothing that is a file.
+fn executable(name: &str, path: &Path) -> Result<Option<Executable>> {
+    let (question, below): (&[&str], _) = if name == "rustc" {
+        // A proxy of rustup, most often.
+        (&["--print", "sysroot"], "bin/rustc")
+    } else if is_python(name) {
+        // -E and -s: nothing of the user's own changes the answer.
+        (&["-E", "-s", "-c", "import sys; print(sys.executable)"], "")
+    } else {
+        return Ok(None);
+    };
+    let Some(said) = first_line_of(path, question, TIME_MAX)? else {
+        return Ok(None);
+    };
+    let told = match below {
+        "" => PathBuf::from(said),
+        below => Path::new(&said).join(below),
+    };
+    match told.canonicalize() {
+        Ok(resolved) if told.is_absolute() && resolved.is_file() => Ok(Some(Executable {
+            sha256: digest_of(&resolved)?,
+            path: shown(&told),
+            resolved: shown(&resolved),
+        })),
+        _ => Ok(None),
+    }
+}
+
+/// `python`, `python3`, `python3.12`.
+fn is_python(name: &str) -> bool {
+    name.strip_prefix("python")
+        .is_some_and(|version| version.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+}
+
+fn shown(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt as _;
+    text_of(path.as_os_str().as_bytes())
+}
+
+fn digest_of(path: &PathBuf) -> Result<Digest> {
+    File::open(path)
+        .and_then(hashing::digest_of)
+        .with_context(|| format!("executable {}: can't be read", path.display()))
+}
+
+/// The first line of what the tool prints when it is asked so; none where it fails or prints
+/// nothing.
+fn first_line_of(path: &Path, question: &[&str], time_max: Duration) -> Result<Option<String>> {
+    let mut command = Command::new(path);
+    command
+        .args(question)
+        .env_clear()
+        .env("LC_ALL", "C")
+        .current_dir("/");
+    // Shims and proxies look for what they start in either.
+    for name in ["HOME", "PATH"] {
+        if let Some(value) = machine::env_os(name) {
+            command.env(name, value);
+        }
+    }
+    let bounds = Bounds {
+        time: time_max,
+        kept_bytes: VERSION_BYTES_MAX,
+        printed_bytes_max: PRINTED_BYTES_MAX,
+    };
+    let ended = match outside::run(&mut command, Outputs::Standard, &bounds) {
+        Ok(ended) => ended,
+        // A script whose interpreter is not there is a tool that can't say its version.
+        Err(Failed::Start(_)) => return Ok(None),
+        Err(failed) => return Err(failed).with_context(|| path.display().to_string()),
+    };
+    match ended.end {
+        End::Exited(status) if status.success() => Ok(first_line(&ended.printed)),
+        End::Exited(_) | End::OutOfBytes => Ok(None),
+        End::OutOfTime => bail!(
+            "{}: '{}' took more than {} seconds; put a working one into PATH",
+            path.display(),
+            question.join(" "),
+            time_max.as_secs()
+        ),
+    }
+}
+
+fn first_line(printed: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(printed);
+    let line = text.lines().next()?.trim();
+    (!line.is_empty()).then(|| line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// What a script of these lines says of its version, and whether in time.
+    fn said(script: &str, time_max: Duration) -> Result<Option<String>> {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("tool");
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        first_line_of(&path, &["--version"], time_max)
+    }
+
+    #[test]
+    fn a_version_is_the_first_line_of_a_tool_that_succeeds() {
+        let said = |script: &str| said(script, TIME_MAX).unwrap();
+        let two = "#!/bin/sh\necho ' tool 1.2 '; echo more; pwd";
+        assert_eq!(said(two).as_deref(), Some("tool 1.2"));
+        // Nobody waits for what it leaves behind, whose output this is, too.
+        let daemon = "#!/bin/sh\nsetsid sleep 1000 &\necho tool 3";
+        assert_eq!(said(daemon).as_deref(), Some("tool 3"));
+        let long = "#!/bin/sh\ni=0; while [ $i -lt 900 ]; do echo tool 4; i=$((i+1)); done";
+        assert_eq!(said(long).as_deref(), Some("tool 4"));
+        let surroundings = "#!/bin/sh\necho \"$1 $(pwd) $LC_ALL ${USER-none}\"; cat";
+        assert_eq!(said(surroundings).as_deref(), Some("--version / C none"));
+        for nothing in [
+            "#!/bin/sh\necho 1; exit 3",
+            "#!/bin/sh\necho 1 >&2",
+            "#!/bin/sh\nwhile :; do echo 1; done",
+            "#!/no/such/interpreter\n",
+            "",
+        ] {
+            assert_eq!(said(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_tool_that_can_tell_is_asked_what_runs_in_the_end() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let made = |name: &str, content: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, content).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            path
+        };
+        let real = made("bin/rustc", "\x7fELF");
+        let top = folder.path().display();
+        let python = made(
+            "shim",
+            &format!("#!/bin/sh\n[ \"$3\" = -c ] && echo {top}/bin/rustc"),
+        );
+        let rustc = made(
+            "proxy",
+            &format!("#!/bin/sh\n[ \"$2\" = sysroot ] && echo {top}"),
+        );
+        for (name, tool) in [("python3", &python), ("rustc", &rustc)] {
+            assert_eq!(kind(tool).unwrap(), "script");
+            let told = executable(name, tool).unwrap().unwrap();
+            assert_eq!(told.sha256, digest_of(&real).unwrap());
+            assert_eq!(told.path, shown(&real));
+            assert_ne!(told.sha256, digest_of(tool).unwrap());
+            // Others are not asked, whatever they would say.
+            assert!(executable("git", tool).unwrap().is_none());
+        }
+        assert_eq!(kind(&real).unwrap(), "binary");
+        for silent in ["exit 1", "echo bin/rustc", "echo /no/such/file", "echo /"] {
+            let tool = made("silent", &format!("#!/bin/sh\n{silent}"));
+            assert!(executable("python3", &tool).unwrap().is_none(), "{silent}");
+        }
+    }
+
+    #[test]
+    fn a_tool_that_does_not_end_is_ended() {
+        let error = said("#!/bin/sh\nsleep 1000", Duration::from_millis(50)).unwrap_err();
+        assert!(
+            format!("{error:#}").contains("--version' took more than"),
+            "{error:#}"
+        );
+    }
+
+    #[test]
+    fn only_plain_names_are_looked_up() {
+        for good in ["git", "python3", "g++", "wasm-tools", "x_1.2"] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "-v", "/bin/sh", "a b", "é", &"a".repeat(65)] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+}

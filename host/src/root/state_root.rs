@@ -1,0 +1,614 @@
+//! The state root: one directory that holds everything `coo` keeps (design, "State root").
+//! Every file is reached through one directory handle that is opened once; nothing is ever
+//! written outside it. One process changes a root at a time; readers need no lock.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is the one place that writes files of the state root; see .ci/writes"
+)]
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
+use cap_std::ambient_authority;
+use cap_std::fs::{
+    Dir, DirBuilder, DirBuilderExt as _, MetadataExt as _, OpenOptions, OpenOptionsExt as _,
+};
+use rustix::fs::{Access, AtFlags, accessat};
+use rustix::io::Errno;
+
+use coo_kernel::effects::artefact::WritePermit;
+use coo_kernel::root::layout;
+
+use crate::machine;
+use crate::machine::fault;
+use crate::machine::input_file::CONFIG_BYTES_MAX;
+use crate::root::config::Config;
+
+/// The folder's name where nothing else is said.
+pub const DEFAULT_NAME: &str = ".coo";
+const CONFIG_FILE: &str = "config.json";
+const LOCK_FILE: &str = "lock";
+const FOLDERS: [&str; 5] = ["artefacts", "cache", "demo", "modules", TEMPORARY];
+/// Files that only `SQLite` may open.
+const DATABASES: [&str; 2] = [crate::root::store::FILE, crate::effects::world::FILE];
+/// Those of them that nobody else has any business in.
+const CLOSED: [&str; 2] = ["cache", TEMPORARY];
+/// Files on their way to their names. Whatever a writer finds here, a killed process left.
+pub const TEMPORARY: &str = "tmp";
+
+/// An opened state root.
+#[derive(Debug)]
+pub struct StateRoot {
+    path: PathBuf,
+    dir: Dir,
+    /// Of everything that is made in it: no more open to others than the root itself.
+    modes: Modes,
+}
+
+/// Proof that this process alone changes the root. Released when dropped.
+#[derive(Debug)]
+pub struct WriteLock {
+    _file: File,
+}
+
+/// What may be done to a new file or folder, less what the user's mask takes away.
+#[derive(Debug, Clone, Copy)]
+pub struct Modes {
+    /// Of a file.
+    pub file: u32,
+    folder: u32,
+}
+
+impl Modes {
+    /// Nobody but the user.
+    const CLOSED: Self = Self {
+        file: 0o600,
+        folder: 0o700,
+    };
+
+    /// Group and others may read what is in a folder that they may read, and write nothing.
+    pub fn below(folder: &Dir) -> std::io::Result<Self> {
+        Ok(Self::of(folder.dir_metadata()?.mode()))
+    }
+
+    fn of(mode: u32) -> Self {
+        let open = mode & 0o055;
+        Self {
+            file: 0o600 | (open & 0o044),
+            folder: 0o700 | open,
+        }
+    }
+
+    /// Makes an empty file for `SQLite` in the folder at `path`, unless there is one: left to
+    /// itself it lets everybody read its files in any folder. The files beside it follow it.
+    pub fn create_database(path: &Path, name: &str) {
+        use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+        let Ok(folder) = std::fs::metadata(path) else {
+            return;
+        };
+        // What goes wrong here goes wrong for SQLite, too, which says it better.
+        let _ = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(Self::of(folder.mode()).file)
+            .open(path.join(name));
+    }
+
+    /// Makes a folder.
+    pub fn create_dir(self, parent: &Dir, name: &str) -> std::io::Result<()> {
+        parent.create_dir_with(name, DirBuilder::new().mode(self.folder))
+    }
+}
+
+impl StateRoot {
+    /// Opens the root at `path`, creating its folder if need be.
+    pub fn open_or_create(path: &Path) -> Result<Self> {
+        make_path(path)
+            .with_context(|| format!("state root {}: can't be created", path.display()))?;
+        Self::open_dir(path)
+    }
+
+    /// Opens the root at `path` if there is one.
+    pub fn open_existing(path: &Path) -> Result<Option<Self>> {
+        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir()) {
+            bail!(
+                "state root {}: is no folder; name a folder with --root or COO_ROOT",
+                path.display()
+            );
+        }
+        if path.join(crate::root::store::FILE).exists() {
+            Ok(Some(Self::open_dir(path)?))
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn open_dir(path: &Path) -> Result<Self> {
+        let dir = Dir::open_ambient_dir(path, ambient_authority())
+            .with_context(|| format!("state root {}: can't be opened", path.display()))?;
+        let modes = Modes::below(&dir)
+            .with_context(|| format!("state root {}: can't be examined", path.display()))?;
+        Ok(Self {
+            path: path.to_owned(),
+            dir,
+            modes,
+        })
+    }
+
+    /// Whether it is more than a folder.
+    #[must_use]
+    pub fn has_store(&self) -> bool {
+        self.dir.symlink_metadata(crate::root::store::FILE).is_ok()
+    }
+
+    /// Where it lies, for `SQLite` (which opens by path) and for messages.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The handle everything else goes through.
+    #[must_use]
+    pub fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> Result<Config> {
+        let path = self.path.join(CONFIG_FILE);
+        let shown = || format!("configuration {}", path.display());
+        let file = self.open_plain(CONFIG_FILE);
+        let file = file.with_context(|| format!("{}: can't be read", shown()))?;
+        let content = read_bounded(file, &path, CONFIG_BYTES_MAX)?;
+        let text = String::from_utf8(content);
+        let text = text.with_context(|| format!("{}: can't be read", shown()))?;
+        Config::parse(&text).with_context(shown)
+    }
+
+    /// Makes the next folder below `parent`: 000001, 000002, … Gives its path in the root.
+    pub fn new_folder(&self, parent: &str) -> Result<String> {
+        let shown = || format!("folder {}: can't be made", self.path.join(parent).display());
+        let folder = self.folder(parent, true).with_context(shown)?;
+        let numbers = folder.entries().with_context(shown)?;
+        let last = numbers
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+            .max();
+        let mut number = last.unwrap_or(0);
+        loop {
+            number += 1;
+            let name = format!("{number:06}");
+            // Where another process was faster, the next number is free.
+            if make_folder(&folder, &name).with_context(shown)? {
+                return Ok(format!("{parent}/{name}"));
+            }
+        }
+    }
+
+    /// Takes the root for writing. Where another process has it, says so through `waiting`
+    /// and waits.
+    pub fn lock(&self, waiting: impl FnOnce()) -> Result<WriteLock> {
+        let file = self.open_lock(LOCK_FILE).with_context(|| {
+            let shown = self.path.display();
+            match self.dir.symlink_metadata(LOCK_FILE) {
+                Ok(metadata) if !metadata.is_file() => format!("file {shown}/{LOCK_FILE}"),
+                _ => format!("state root {shown}: can't be locked; is it writable?"),
+            }
+        })?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                waiting();
+                file.lock()
+                    .context("state root: waiting for its lock failed")?;
+            }
+            Err(std::fs::TryLockError::Error(error)) => {
+                return Err(error)
+                    .context("state root: its lock can't be taken on this file system");
+            }
+        }
+        Ok(WriteLock { _file: file })
+    }
+
+    /// Takes the root for writing if nobody has it.
+    #[must_use]
+    pub fn try_lock(&self) -> Option<WriteLock> {
+        self.try_lock_on(LOCK_FILE)
+    }
+
+    /// Takes the lock on a file of its own if nobody has it: for a part of the root that one
+    /// process is at work on.
+    #[must_use]
+    pub fn try_lock_on(&self, name: &str) -> Option<WriteLock> {
+        let file = self.open_lock(name).ok()?;
+        file.try_lock().ok()?;
+        Some(WriteLock { _file: file })
+    }
+
+    fn open_lock(&self, name: &str) -> std::io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).mode(self.modes.file);
+        self.open_plain_with(name, &mut options)
+    }
+
+    /// Opens a file for reading: the file itself, not what a link leads to, and without waiting
+    /// for anybody, as a pipe in its place would have it.
+    pub fn open_plain(&self, name: &str) -> std::io::Result<File> {
+        self.open_plain_with(name, OpenOptions::new().read(true))
+    }
+
+    fn open_plain_with(&self, name: &str, options: &mut OpenOptions) -> std::io::Result<File> {
+        let refused = || {
+            std::io::Error::new(
+                std::io::ErrorKind::InvalidInput,
+                "is no plain file; remove it",
+            )
+        };
+        if let Ok(metadata) = self.dir.symlink_metadata(name)
+            && !metadata.is_file()
+        {
+            return Err(refused());
+        }
+        if DATABASES.contains(&name) {
+            // On POSIX, closing it would take away the locks that SQLite has on it.
+            return Err(std::io::Error::other(
+                "is a database, which SQLite alone opens",
+            ));
+        }
+        options.follow(FollowSymlinks::No).nonblock(true);
+        let file = self.dir.open_with(name, options)?.into_std();
+        if file.metadata()?.is_file() {
+            Ok(file)
+        } else {
+            Err(refused())
+        }
+    }
+
+    /// Whether a process is at work on the root; found out without writing to it.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        let Ok(file) = self.open_plain(LOCK_FILE) else {
+            return false;
+        };
+        matches!(
+            file.try_lock_shared(),
+            Err(std::fs::TryLockError::WouldBlock)
+        )
+    }
+
+    /// Whether this process can't write to the store's files: another user's root, or a file
+    /// system that is mounted for reading only.
+    pub fn is_read_only(&self) -> bool {
+        // Asked, not tried: to open a database and close it again takes this process's locks on it
+        // away.
+        let refused =
+            |name: &str, how: Access| match accessat(&self.dir, name, how, AtFlags::EACCESS) {
+                Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => true,
+                Ok(()) | Err(_) => false,
+            };
+        let is_there = |name: &str| self.dir.symlink_metadata(name).is_ok();
+        refused(crate::root::store::FILE, Access::WRITE_OK)
+            || ["-wal", "-shm"].iter().any(|suffix| {
+                let name = format!("{}{suffix}", crate::root::store::FILE);
+                if is_there(&name) {
+                    refused(&name, Access::WRITE_OK)
+                } else {
+                    // Readers share an index beside the database, and one of them has to make it.
+                    refused(".", Access::WRITE_OK | Access::EXEC_OK)
+                }
+            })
+    }
+
+    /// Opens the folder at `path` in the root, `""` for the root itself, by handles, following no
+    /// link: what is written or removed through it can't end up in another folder. Folders that
+    /// are missing are made if `make` says so.
+    pub fn folder(&self, path: &str, make: bool) -> std::io::Result<Dir> {
+        self.descend(path, make.then_some(true))
+    }
+
+    /// As `folder`, whatever is missing made, for a caller that makes many and syncs the folders
+    /// around them once.
+    pub fn folder_unsynced(&self, path: &str) -> std::io::Result<Dir> {
+        self.descend(path, Some(false))
+    }
+
+    /// `make`: whether folders that are missing are made, and if so, whether each is synced.
+    fn descend(&self, path: &str, make: Option<bool>) -> std::io::Result<Dir> {
+        let mut here = self.dir.try_clone()?;
+        let mut way = self.path.clone();
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            way.push(name);
+            let opened = match (here.open_dir_nofollow(name), make) {
+                (Err(error), Some(synced)) if error.kind() == std::io::ErrorKind::NotFound => {
+                    if synced {
+                        make_folder(&here, name)?;
+                    } else {
+                        make_folder_unsynced(&here, name, self.modes)?;
+                    }
+                    here.open_dir_nofollow(name)
+                }
+                (opened, _) => opened,
+            };
+            here = opened.map_err(|error| in_place_of_a_folder(&here, name, &way, error))?;
+        }
+        Ok(here)
+    }
+
+    /// Makes what is missing of the root, folders and default configuration, and removes what
+    /// killed processes left of files they were writing. For whoever has the root to himself:
+    /// another's file on its way to its name would go too.
+    pub fn settle(&self) -> Result<()> {
+        let mut is_new = false;
+        for folder in FOLDERS {
+            let modes = if CLOSED.contains(&folder) {
+                Modes::CLOSED
+            } else {
+                self.modes
+            };
+            let made = make_folder_unsynced(&self.dir, folder, modes).with_context(|| {
+                format!(
+                    "state root {}: can't create {folder}/; is it writable?",
+                    self.path.display()
+                )
+            })?;
+            is_new |= made;
+            // What stands where artefacts should be may be what a rollback is to put right.
+            if !made && folder != crate::effects::gateway::FOLDER {
+                self.folder(folder, false)
+                    .with_context(|| format!("state root {}", self.path.display()))?;
+            }
+        }
+        if is_new {
+            sync_names(&self.dir)
+                .with_context(|| format!("state root {}: can't be synced", self.path.display()))?;
+        }
+        let shown = || format!("state root {}: {TEMPORARY}/", self.path.display());
+        let waiting = self.folder(TEMPORARY, false).with_context(shown)?;
+        for entry in waiting.entries().with_context(shown)? {
+            let entry = entry.with_context(shown)?;
+            let name = entry.file_name();
+            if entry.file_type().with_context(shown)?.is_dir() {
+                waiting.remove_dir_all(name)
+            } else {
+                waiting.remove_file(name)
+            }
+            .with_context(shown)?;
+        }
+        let configured = self.dir.try_exists(CONFIG_FILE).with_context(|| {
+            format!(
+                "configuration {}: can't be read",
+                self.path.join(CONFIG_FILE).display()
+            )
+        })?;
+        if !configured {
+            self.configure(&Config::fresh())?;
+        }
+        Ok(())
+    }
+
+    /// Writes the configuration.
+    pub fn configure(&self, config: &Config) -> Result<()> {
+        self.write_new(CONFIG_FILE, config.to_text().as_bytes())
+    }
+
+    /// Writes a file of `coo`'s own whole or not at all: a temporary one in `tmp/`, synced, then
+    /// renamed. The folder is synced too, so that the new name survives a loss of power. A file
+    /// that the kernel's layout has no place for is refused.
+    pub fn write_new(&self, name: &str, content: &[u8]) -> Result<()> {
+        let permit = layout::permit(name)?;
+        let shown = || format!("file {}: can't be written", self.path.join(name).display());
+        let folder = self.folder(permit.folder(), true).with_context(shown)?;
+        let written = self.through_temporary(content, |waiting, temporary| {
+            fault::point("file.rename")?;
+            waiting.rename(temporary, &folder, last(permit.path()))?;
+            fault::point("folder.sync")?;
+            sync_names(&folder)
+        });
+        written.with_context(shown)
+    }
+
+    /// As `write_new`, the artefact that `permit` names, in its folder, which is open already,
+    /// and only if nothing is there: that is one step, and nobody gets in between.
+    pub fn write_first(
+        &self,
+        permit: &WritePermit,
+        folder: &Dir,
+        content: &[u8],
+    ) -> std::io::Result<()> {
+        let name = last(permit.path());
+        self.through_temporary(content, |waiting, temporary| {
+            fault::point("file.rename")?;
+            match waiting.hard_link(temporary, folder, name) {
+                Ok(()) => waiting.remove_file(temporary)?,
+                // A file system without hard links. The caller has seen that nothing is there,
+                // and takes no more than the chance that this changed in this very moment.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::Unsupported
+                    ) =>
+                {
+                    waiting.rename(temporary, folder, name)?;
+                }
+                Err(error) => return Err(error),
+            }
+            fault::point("folder.sync")?;
+            sync_names(folder)
+        })
+    }
+
+    /// Removes a file of `coo`'s own, if it is there.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        let permit = layout::permit(name)?;
+        let removed = || -> std::io::Result<()> {
+            fault::point("file.remove")?;
+            let folder = self.folder(permit.folder(), false)?;
+            folder.remove_file(last(permit.path()))?;
+            fault::point("folder.sync")?;
+            sync_names(&folder)
+        };
+        match removed() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+        .with_context(|| format!("file {}: can't be removed", self.path.join(name).display()))
+    }
+
+    /// Removes what a verification or an engine left below `folder`, which `new_folder` made:
+    /// `name` in it, or all of it.
+    pub fn discard(&self, folder: &str, name: Option<&str>) -> Result<()> {
+        // Only where a report or a log could be written there, too.
+        layout::permit(&format!("{folder}/report.json"))
+            .or_else(|_| layout::permit(&format!("{folder}/amendment_log.json")))?;
+        let shown = || {
+            format!(
+                "folder {}: can't be cleared",
+                self.path.join(folder).display()
+            )
+        };
+        let (parent, number) = folder.rsplit_once('/').unwrap_or(("", folder));
+        let parent = self.folder(parent, false).with_context(shown)?;
+        let Some(name) = name else {
+            return parent.remove_dir_all(number).with_context(shown);
+        };
+        let folder = self.folder(folder, false).with_context(shown)?;
+        let is_folder = folder.symlink_metadata(name).with_context(shown)?.is_dir();
+        if is_folder {
+            folder.remove_dir_all(name)
+        } else {
+            folder.remove_file(name)
+        }
+        .with_context(shown)
+    }
+
+    /// Writes a synced file in `tmp/` and lets `name` give it its name.
+    fn through_temporary(
+        &self,
+        content: &[u8],
+        name: impl FnOnce(&Dir, &str) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        let waiting = self.folder(TEMPORARY, false)?;
+        let temporary = machine::process_id().to_string();
+        let written = (|| {
+            fault::point("file.create")?;
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true);
+            options.mode(self.modes.file);
+            options.follow(FollowSymlinks::No);
+            let mut file = waiting.open_with(&temporary, &options)?;
+            fault::point("file.write")?;
+            file.write_all(content)?;
+            fault::point("file.sync")?;
+            file.sync_data()?;
+            name(&waiting, &temporary)
+        })();
+        if written.is_err() {
+            // Best effort: the error that counts is the one above.
+            let _ = waiting.remove_file(&temporary);
+        }
+        written
+    }
+
+    /// Reads a file of at most `bytes_max` bytes.
+    pub fn read_bounded(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>> {
+        let path = self.path.join(name);
+        let file = self.open_plain(name);
+        let file = file.with_context(|| format!("file {}: can't be opened", path.display()))?;
+        read_bounded(file, &path, bytes_max)
+    }
+}
+
+/// Makes the folder `name` in `parent`, and makes sure that a loss of power does not take it away
+/// with what will be in it. False where it is there already, or anything else of that name.
+pub fn make_folder(parent: &Dir, name: &str) -> std::io::Result<bool> {
+    let is_new = make_folder_unsynced(parent, name, Modes::below(parent)?)?;
+    // Also where another process made it: nobody knows how far that one got.
+    fault::point("folder.made")?;
+    sync_names(parent)?;
+    Ok(is_new)
+}
+
+fn make_folder_unsynced(parent: &Dir, name: &str, modes: Modes) -> std::io::Result<bool> {
+    fault::point("folder.create")?;
+    match modes.create_dir(parent, name) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes sure that the names in `folder` are on the disk.
+pub fn sync_names(folder: &Dir) -> std::io::Result<()> {
+    // The handle is for the way through it alone; syncing takes one to the folder itself.
+    folder.open(".")?.into_std().sync_all()
+}
+
+/// Makes the folder at `path` with all that is missing above it, each of them synced.
+fn make_path(path: &Path) -> std::io::Result<()> {
+    let mut missing = Vec::new();
+    let mut here = Some(path);
+    while let Some(folder) = here.filter(|folder| !folder.as_os_str().is_empty())
+        && !folder.exists()
+    {
+        missing.push(folder);
+        here = folder.parent();
+    }
+    std::fs::create_dir_all(path)?;
+    for folder in missing {
+        let parent = folder
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        match File::open(parent.unwrap_or(Path::new("."))) {
+            Ok(parent) => parent.sync_all()?,
+            // A folder that this user may change and not read can't be synced by him.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The last component of a path.
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Why `name` in `folder`, which is shown as `way`, could not be opened as a folder: `error`, or
+/// what is there instead, in words that say what to do.
+fn in_place_of_a_folder(
+    folder: &Dir,
+    name: &str,
+    way: &Path,
+    error: std::io::Error,
+) -> std::io::Error {
+    let what = match folder.symlink_metadata(name) {
+        Ok(metadata) if metadata.is_symlink() => "a symbolic link",
+        Ok(metadata) if !metadata.is_dir() => "no folder",
+        _ => return error,
+    };
+    std::io::Error::new(
+        std::io::ErrorKind::NotADirectory,
+        format!("folder {}: is {what}; remove it", way.display()),
+    )
+}
+
+/// Reads `file` whole if it has at most `bytes_max` bytes; `path` is for the message.
+pub fn read_bounded(file: File, path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    // The length is a hint: what counts is what is read.
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut content =
+        Vec::with_capacity(usize::try_from(length.min(bytes_max) + 1).unwrap_or_default());
+    file.take(bytes_max + 1)
+        .read_to_end(&mut content)
+        .with_context(|| format!("file {}: can't be read", path.display()))?;
+    if content.len() as u64 > bytes_max {
+        bail!(
+            "file {}: more than {bytes_max} bytes, which is the limit",
+            path.display()
+        );
+    }
+    Ok(content)
+}

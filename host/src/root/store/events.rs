@@ -1,0 +1,160 @@
+//! Events in the store: appended one by one, read a page at a time in bounded memory.
+//! Never checks the chain; that is the kernel's, and every reader passes events through it.
+
+use anyhow::{Context as _, Result};
+use coo_kernel::form::digest::Digest;
+use coo_kernel::journal::Record;
+use coo_kernel::llm::Provenance;
+use rusqlite::{OptionalExtension as _, params};
+use serde::{Deserialize, Serialize};
+
+use super::Store;
+
+/// Events read at once: large enough that the query costs nothing per event, small enough
+/// that a journal of any length replays in a few megabytes.
+const PAGE_EVENTS: u32 = 256;
+/// And of their bodies so many bytes, or one event where that has more: an event may have hundreds
+/// of megabytes, and so might each of 256.
+const PAGE_BYTES: usize = 4 << 20;
+
+/// A run of events, in order.
+pub type Page = Vec<Record>;
+
+/// What stands beside an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventFacts {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// Where an answer came from.
+    pub source: Option<String>,
+    /// What is known of the answer's making.
+    pub provenance: Option<Provenance>,
+}
+
+/// Source of an intent whose request has left.
+const SENT: &str = "sent";
+/// Source of an intent that no answer can have come of.
+const UNANSWERED: &str = "unanswered";
+
+impl EventFacts {
+    /// Beside an intent: its request is about to leave.
+    #[must_use]
+    pub fn sent(at_ms: i64) -> Self {
+        Self::intent(at_ms, SENT)
+    }
+
+    /// Beside an intent: the server refused it, or was never reached.
+    #[must_use]
+    pub fn unanswered(at_ms: i64) -> Self {
+        Self::intent(at_ms, UNANSWERED)
+    }
+
+    fn intent(at_ms: i64, source: &str) -> Self {
+        Self {
+            at_ms,
+            source: Some(source.to_owned()),
+            provenance: None,
+        }
+    }
+
+    /// Whether this says of an intent that its call may be sent again without a second
+    /// thought.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        self.source.as_deref() == Some(UNANSWERED)
+    }
+}
+
+fn id(mission: u32, seq: u64) -> Result<i64> {
+    let seq =
+        u32::try_from(seq).context("journal: more than 4,294,967,295 events in one mission")?;
+    Ok(i64::from(mission) << 32 | i64::from(seq))
+}
+
+impl Store {
+    /// Adds an event to the open transaction.
+    pub fn append(&mut self, mission: u32, record: &Record) -> Result<()> {
+        self.write(
+            "journal.event",
+            "INSERT INTO events(id, state, kind, body, prev_sha256, sha256) \
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                id(mission, record.seq)?,
+                record.state.name(),
+                record.kind.name(),
+                record.body,
+                record.prev.as_bytes(),
+                record.sha256.as_bytes(),
+            ],
+        )
+    }
+
+    /// Writes down what stands beside an event, in place of what stood there.
+    pub fn put_facts(&mut self, mission: u32, seq: u64, facts: &EventFacts) -> Result<()> {
+        let provenance = facts
+            .provenance
+            .as_ref()
+            .map(serde_json::to_string)
+            .transpose()?;
+        self.write(
+            "journal.facts",
+            "INSERT OR REPLACE INTO event_facts(id, at_ms, source, provenance) \
+             VALUES(?1, ?2, ?3, ?4)",
+            params![id(mission, seq)?, facts.at_ms, facts.source, provenance],
+        )
+    }
+
+    /// Some of the events of a mission after `seq`, in order; empty only at the end.
+    pub fn page(&self, mission: u32, seq: u64) -> Result<Page> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT seq, state, kind, body, prev_sha256, sha256 FROM events \
+             WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
+        )?;
+        let mut rows = statement.query(params![
+            id(mission, seq)?,
+            id(mission, u64::from(u32::MAX))?,
+            PAGE_EVENTS
+        ])?;
+        let mut page = Page::new();
+        let mut bytes = 0;
+        while bytes < PAGE_BYTES
+            && let Some(row) = rows.next()?
+        {
+            page.push(Record {
+                seq: row.get(0)?,
+                state: row.get_ref(1)?.as_str()?.parse()?,
+                kind: row.get_ref(2)?.as_str()?.parse()?,
+                body: row.get(3)?,
+                prev: Digest::from_bytes(row.get(4)?),
+                sha256: Digest::from_bytes(row.get(5)?),
+            });
+            bytes += page.last().map_or(0, |record| record.body.len());
+        }
+        Ok(page)
+    }
+
+    /// What stands beside an event, if anything does.
+    pub fn event_facts(&self, mission: u32, seq: u64) -> Result<Option<EventFacts>> {
+        let found: Option<(i64, Option<String>, Option<String>)> = self
+            .connection
+            .prepare_cached("SELECT at_ms, source, provenance FROM event_facts WHERE id = ?1")?
+            .query_row([id(mission, seq)?], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        found
+            .map(|(at_ms, source, provenance)| {
+                let provenance = provenance
+                    .as_deref()
+                    .map(serde_json::from_str)
+                    .transpose()?;
+                Ok(EventFacts {
+                    at_ms,
+                    source,
+                    provenance,
+                })
+            })
+            .transpose()
+    }
+}

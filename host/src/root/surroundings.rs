@@ -1,0 +1,245 @@
+//! What the user's environment and the file `.env` say of models, servers and keys. `.env` is read
+//! once, when a command first needs something of it, and never by one that does not. Which key may
+//! go to which server is the kernel's decision. Writes nothing down.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Result, bail};
+use coo_kernel::credentials::dot_env;
+use coo_kernel::credentials::pairing::{self, Allowed, Keys, Known, Server, Source};
+use coo_kernel::credentials::secret;
+use coo_kernel::llm;
+
+use crate::effects::llm::http::server_of;
+use crate::machine;
+use crate::machine::input_file;
+use crate::root::config::{Config, DEFAULT_BASE_URL};
+use crate::root::secrets;
+
+/// Where live calls go.
+const BASE_URL: &str = "COO_LLM_BASE_URL";
+/// Which model is asked.
+const MODEL: &str = "COO_LLM_MODEL";
+/// The key for live calls.
+pub const KEY: &str = "OPENROUTER_API_KEY";
+/// What is read from `.env` where the environment does not have it.
+pub const IN_DOT_ENV: [&str; 3] = [BASE_URL, MODEL, KEY];
+const DOT_ENV: &str = ".env";
+/// So many lines of a foreign `.env` are named.
+const LINES_NAMED: usize = 3;
+
+/// See the module.
+#[derive(Default)]
+pub struct Surroundings {
+    /// Where `.env` is looked for; nowhere if there is none.
+    folder: Option<PathBuf>,
+    dot_env: OnceLock<DotEnv>,
+    has_hinted: AtomicBool,
+}
+
+/// `.env` as far as it can be used.
+#[derive(Default)]
+struct DotEnv {
+    values: BTreeMap<&'static str, String>,
+    /// Something of it is left alone.
+    hint: Option<String>,
+    /// It can't be known what it says: nothing is sent before that is put right.
+    trouble: Option<String>,
+}
+
+/// Where a live call goes and with which key.
+pub struct Access {
+    /// The server's base URL.
+    pub base_url: String,
+    /// Who named it.
+    pub named_by: Source,
+    /// The key, and where it stands.
+    pub key: Option<(String, Source)>,
+}
+
+impl Surroundings {
+    /// Those of a process that works in `folder`. Reads nothing yet.
+    #[must_use]
+    pub fn of(folder: PathBuf) -> Self {
+        Self {
+            folder: Some(folder),
+            ..Self::default()
+        }
+    }
+
+    fn dot_env(&self) -> &DotEnv {
+        self.dot_env.get_or_init(|| {
+            let read = self.folder.as_deref().map(read).unwrap_or_default();
+            if let Some(key) = read.values.get(KEY) {
+                secrets::learn(key.trim());
+            }
+            read
+        })
+    }
+
+    /// From here on nothing shows or keeps the key of `.env`, if there is one.
+    pub fn learn_key(&self) {
+        self.dot_env();
+    }
+
+    /// A variable: environment first, then `.env`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<String> {
+        machine::env_text(name).or_else(|| self.dot_env().values.get(name).cloned())
+    }
+
+    /// Fails where it can't be known what `.env` says.
+    pub fn check(&self) -> Result<()> {
+        match &self.dot_env().trouble {
+            Some(trouble) => bail!("{trouble}"),
+            None => Ok(()),
+        }
+    }
+
+    /// Says once what of `.env` is not used.
+    fn hint(&self, say: fn(&str)) {
+        let DotEnv { hint, trouble, .. } = self.dot_env();
+        let lines = hint.iter().chain(trouble);
+        if !self.has_hinted.swap(true, Ordering::Relaxed) {
+            lines.for_each(|line| say(line));
+        }
+    }
+
+    /// The model in force, or the prescribed error.
+    pub fn model(&self, config: &Config, say: fn(&str)) -> Result<String> {
+        self.hint(say);
+        let environment = machine::env_text(MODEL);
+        let dot_env = self.dot_env().values.get(MODEL).map(String::as_str);
+        let model = llm::resolve_model(
+            environment.as_deref(),
+            dot_env,
+            config.llm.default_model.as_deref(),
+        )
+        .context(llm::NO_MODEL)?;
+        // It would be recorded with every request.
+        if secret::looks_like_key(model) || secrets::occur_in(model.as_bytes()) {
+            bail!(
+                "model: the name that is set for it holds an API key, and names are recorded; set {MODEL} to the model's name and the key by {KEY} only"
+            );
+        }
+        Ok(model.to_owned())
+    }
+
+    /// Where live calls go and with which key, or why the key that there is may not go there.
+    /// Connects to nothing.
+    pub fn access(&self, config: &Config, say: fn(&str)) -> Result<Access> {
+        let environment_url = machine::env_text(BASE_URL);
+        let environment_key = machine::env_text(KEY);
+        let nothing = DotEnv::default();
+        // Where the environment says both, nothing of the file is needed.
+        let dot_env = if environment_url.is_some() && environment_key.is_some() {
+            &nothing
+        } else {
+            self.hint(say);
+            self.check()?;
+            self.dot_env()
+        };
+        let dot_env_url = dot_env.values.get(BASE_URL);
+        let configured = Some(&config.llm.base_url).filter(|url| *url != DEFAULT_BASE_URL);
+        let named = [
+            (environment_url.as_ref(), Source::Environment),
+            (dot_env_url, Source::DotEnv),
+            (configured, Source::Configuration),
+        ];
+        let (base_url, named_by) = named
+            .into_iter()
+            .find_map(|(url, by)| Some((url?.clone(), by)))
+            .unwrap_or_else(|| (DEFAULT_BASE_URL.to_owned(), Source::BuiltIn));
+        let server = Server {
+            origin: server_of(&base_url)
+                .with_context(|| format!("the server that {named_by} names"))?,
+            named_by,
+        };
+        let allowed = machine::env_text(pairing::ALLOW_HOST).unwrap_or_default();
+        let dot_env_origin = dot_env_url
+            .map(|url| server_of(url))
+            .transpose()
+            .with_context(|| format!("the server that {} names", Source::DotEnv))?;
+        let known = Known {
+            built_in: &server_of(DEFAULT_BASE_URL)?,
+            dot_env: dot_env_origin.as_deref(),
+            allowed: &Allowed::parse(&allowed)?,
+        };
+        let keys = Keys {
+            environment: environment_key.as_deref(),
+            dot_env: dot_env.values.get(KEY).map(String::as_str),
+        };
+        let key = pairing::key(&server, keys, known)?;
+        Ok(Access {
+            key: key.map(|(key, source)| (key.to_owned(), source)),
+            base_url,
+            named_by,
+        })
+    }
+}
+
+fn read(folder: &Path) -> DotEnv {
+    let path = folder.join(DOT_ENV);
+    let left = |hint: String| DotEnv {
+        hint: Some(hint),
+        ..DotEnv::default()
+    };
+    let kind = match std::fs::metadata(&path) {
+        // Also a link that leads nowhere.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return DotEnv::default(),
+        Err(_) => None,
+        Ok(metadata) => input_file::kind(metadata.file_type()),
+    };
+    if kind == Some("a folder") {
+        // A virtual environment of Python's, most often.
+        return left(format!("file {DOT_ENV}: is a folder, and left alone"));
+    }
+    let content = match input_file::read(&path, dot_env::BYTES_MAX) {
+        Ok(content) => content,
+        Err(error) => {
+            return DotEnv {
+                trouble: Some(format!(
+                    "file {DOT_ENV}: nothing of it is used: {error:#}; correct or remove it, or set {BASE_URL} and {KEY} in the environment"
+                )),
+                ..DotEnv::default()
+            };
+        }
+    };
+    let parsed = dot_env::parse(&content, &IN_DOT_ENV);
+    let foreign = &parsed.foreign;
+    let hint = (!foreign.is_empty()).then(|| {
+        let named: Vec<String> = foreign
+            .iter()
+            .take(LINES_NAMED)
+            .map(ToString::to_string)
+            .collect();
+        let more = foreign.len() - named.len();
+        let and_more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        let (noun, verb) = if foreign.len() == 1 {
+            ("line", "is")
+        } else {
+            ("lines", "are")
+        };
+        format!(
+            "file {DOT_ENV}: {noun} {}{and_more} {verb} not NAME=value, and left alone",
+            named.join(", ")
+        )
+    });
+    let trouble = parsed.broken.first().map(|(line, name)| {
+        format!(
+            "file {DOT_ENV}: line {line} begins with {name} and is not NAME=value; correct or remove it"
+        )
+    });
+    DotEnv {
+        values: parsed.values,
+        hint,
+        trouble,
+    }
+}

@@ -1,0 +1,246 @@
+//! Takes a mission from INIT to its end over a tape. One function for recording and for
+//! replaying: whatever happens here happens in both, in the same order. Touches nothing but
+//! the tape and the sandbox.
+
+use std::time::Duration;
+
+use coo_kernel::form::digest::Digest;
+use coo_kernel::journal::{
+    DecisionBody, EnvironmentBody, Kind, MissionBody, StepReturnedBody, StepStartedBody,
+};
+use coo_kernel::mission::descriptor::Human;
+use coo_kernel::mission::failure::Failure;
+use coo_kernel::mission::ledger::{Ledger, Used};
+use coo_kernel::mission::state::Event;
+use coo_kernel::module::surface;
+
+use crate::program::prepare::Program;
+use crate::root::store::Durability;
+use crate::runtime::sandbox::{RNG_SEED, StepEnd, StepRun, WALL_CLOCK_START_S, run_step};
+use crate::runtime::stop::Stop;
+use crate::runtime::tape::Tape;
+
+/// What a mission leaves when it has ended or was stopped.
+pub struct Driven {
+    /// The tape back.
+    pub tape: Tape,
+    /// Why it stopped without reaching an end; `Ok` for COMPLETE and FAILED alike.
+    pub stopped: Result<(), Stop>,
+    /// Why it reached FAILED.
+    pub failure: Option<Failure>,
+    /// What the last step gave its reader; of a step that failed, what it had printed.
+    pub output: Vec<u8>,
+    /// Standard error of all steps.
+    pub stderr: Vec<u8>,
+    /// What was counted, fuel and memory included.
+    pub used: Used,
+    /// Where a trap happened, innermost first.
+    pub backtrace: Vec<String>,
+    /// Digest of each step's memories, where asked for.
+    pub memory_sha256: Vec<Option<Digest>>,
+}
+
+/// Runs the mission.
+pub fn drive(
+    program: &Program,
+    model: Option<&str>,
+    wall_clock_max: Duration,
+    tape: Tape,
+) -> Driven {
+    let mut drive = Driven {
+        tape,
+        stopped: Ok(()),
+        failure: None,
+        output: Vec::new(),
+        stderr: Vec::new(),
+        used: Used::default(),
+        backtrace: Vec::new(),
+        memory_sha256: Vec::new(),
+    };
+    drive.stopped = begin(program, &mut drive.tape);
+    if drive.stopped.is_err() {
+        return drive;
+    }
+    let authority = program.plan.authority();
+    let mut ledger = Ledger::new(*authority.limits());
+    for step in &program.plan.descriptor().steps {
+        let ended;
+        if let Some(human) = &step.human {
+            ended = human_step(&step.id, human, &mut drive.tape);
+        } else {
+            (drive, ledger, ended) = one_step(program, model, wall_clock_max, step, drive, ledger);
+        }
+        match ended {
+            Ok(()) => {}
+            Err(Stop::Failed(failure)) => {
+                let failure = authority.attribute(failure);
+                drive.failure = Some(failure.clone());
+                drive.stopped = drive.tape.transition(Event::Failed, Some(failure));
+                break;
+            }
+            Err(stop) => {
+                drive.stopped = Err(stop);
+                break;
+            }
+        }
+    }
+    drive.used = ledger.used();
+    if drive.stopped.is_ok() && drive.failure.is_none() {
+        drive.stopped = finish(&mut drive.tape);
+    }
+    if drive.stopped.is_ok() {
+        drive.stopped = drive.tape.expect_end();
+    }
+    drive
+}
+
+fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
+    let (descriptor, authority) = (program.plan.descriptor(), program.plan.authority());
+    let kept = tape.keep(program.canonical.as_bytes())?;
+    tape.begin(&MissionBody {
+        descriptor: kept.sha256,
+        mission_type: descriptor.mission_type.clone(),
+        module: program.module,
+        surface: surface::digest(),
+    })?;
+    tape.transition(Event::Admitted, None)?;
+    tape.event(
+        Kind::Environment,
+        &EnvironmentBody {
+            arguments: descriptor.arguments.clone(),
+            engine: descriptor.engine,
+            environment: descriptor.environment.clone(),
+            governance: authority.policy().governance.clone(),
+            limits: *authority.limits(),
+            llm: descriptor.llm,
+            rng_seed: RNG_SEED,
+            rules: authority.policy().rules,
+            wall_clock_start_s: WALL_CLOCK_START_S,
+        },
+    )?;
+    tape.transition(Event::EnvironmentCaptured, None)?;
+    // From here on a killed process leaves a mission that says where it stood.
+    tape.commit(Durability::Process)
+}
+
+fn one_step(
+    program: &Program,
+    model: Option<&str>,
+    wall_clock_max: Duration,
+    step: &coo_kernel::mission::descriptor::Step,
+    mut drive: Driven,
+    ledger: Ledger,
+) -> (Driven, Ledger, Result<(), Stop>) {
+    let input = match start_step(step, &mut drive.tape) {
+        Ok(input) => input,
+        Err(error) => return (drive, ledger, Err(error)),
+    };
+    let end = run_step(
+        &program.sandbox.engine,
+        &program.linked,
+        StepRun {
+            tape: drive.tape,
+            ledger,
+            model,
+            plan: &program.plan,
+            input: &input,
+            wall_clock_max,
+            digest_memory: program.digest_memory,
+        },
+    );
+    let StepEnd {
+        result,
+        stdout,
+        stderr,
+        tape,
+        ledger,
+        memory_sha256,
+        backtrace,
+    } = end;
+    drive.memory_sha256.push(memory_sha256);
+    drive.tape = tape;
+    drive.backtrace = backtrace;
+    drive.stderr.extend_from_slice(&stderr);
+    let ended = match result {
+        // Neither is an end of the mission's own: nothing of it enters the record.
+        Err(error @ (Stop::Interrupted(_) | Stop::Diverged(_) | Stop::Paused)) => Err(error),
+        result => end_step(
+            &mut drive.tape,
+            &step.id,
+            result.as_deref().ok(),
+            &stdout,
+            &stderr,
+        )
+        .and(result),
+    };
+    let ended = match ended {
+        Ok(output) => {
+            drive.output = output;
+            Ok(())
+        }
+        Err(error) => {
+            // What a program had printed before it failed is all its reader gets.
+            drive.output = stdout;
+            Err(error)
+        }
+    };
+    (drive, ledger, ended)
+}
+
+/// Asks a person. Where nobody has answered yet, the run ends here and goes on from its journal
+/// when somebody has.
+fn human_step(id: &str, human: &Human, tape: &mut Tape) -> Result<(), Stop> {
+    let body = StepStartedBody {
+        id: id.to_owned(),
+        input: tape.keep(human.ask.as_bytes())?,
+    };
+    tape.event(Kind::StepStarted, &body)?;
+    tape.transition(Event::HumanStepReached, None)?;
+    let DecisionBody {
+        approved,
+        reason,
+        step,
+    } = tape.decision()?;
+    if approved {
+        tape.transition(Event::Approved, None)
+    } else {
+        Err(Failure::Rejected { reason, step }.into())
+    }
+}
+
+fn start_step(
+    step: &coo_kernel::mission::descriptor::Step,
+    tape: &mut Tape,
+) -> Result<String, Stop> {
+    let input = step.input_text()?;
+    let body = StepStartedBody {
+        id: step.id.clone(),
+        input: tape.keep(input.as_bytes())?,
+    };
+    tape.event(Kind::StepStarted, &body)?;
+    Ok(input)
+}
+
+fn end_step(
+    tape: &mut Tape,
+    id: &str,
+    output: Option<&[u8]>,
+    stdout: &[u8],
+    stderr: &[u8],
+) -> Result<(), Stop> {
+    let body = StepReturnedBody {
+        id: id.to_owned(),
+        output: output.map(|output| tape.keep(output)).transpose()?,
+        stderr: tape.keep(stderr)?,
+        stdout: tape.keep(stdout)?,
+    };
+    tape.event(Kind::StepReturned, &body)?;
+    Ok(())
+}
+
+fn finish(tape: &mut Tape) -> Result<(), Stop> {
+    tape.transition(Event::StepsReturned, None)?;
+    let changes = tape.changes().clone();
+    tape.event(Kind::World, &changes)?;
+    tape.transition(Event::ReportWritten, None)
+}

@@ -1,0 +1,138 @@
+//! The linker of components: one `match` over the kernel's surface, so that an interface can't
+//! be linked without being listed or listed without being linked. WASI is wasmtime-wasi's,
+//! interface by interface; which ones are our own, and why, stands in `clock` and `wasi`. The
+//! bindings of `coo:mission` are generated from the WIT that guests are generated from.
+
+use anyhow::Result;
+use coo_kernel::module::surface::Interface;
+use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime_wasi::WasiView as _;
+use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
+use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random};
+
+use super::Guest;
+use super::wasi::Io;
+
+wasmtime::component::bindgen!({
+    path: ["../guest-sdk/wit", "wit"],
+    world: "coo:host/missions",
+    imports: { default: trappable },
+});
+
+/// The texts of the whole surface, for whoever needs to read it.
+pub const WIT: [(&str, &str); 6] = [
+    (
+        "coo:mission",
+        include_str!("../../../../guest-sdk/wit/mission.wit"),
+    ),
+    ("wasi:io", include_str!("../../../wit/deps/io.wit")),
+    ("wasi:clocks", include_str!("../../../wit/deps/clocks.wit")),
+    ("wasi:random", include_str!("../../../wit/deps/random.wit")),
+    (
+        "wasi:filesystem",
+        include_str!("../../../wit/deps/filesystem.wit"),
+    ),
+    ("wasi:cli", include_str!("../../../wit/deps/cli.wit")),
+];
+
+/// A linker that knows the whole surface and nothing else.
+pub fn linker(engine: &Engine) -> Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    for interface in Interface::ALL {
+        link(&mut linker, interface).map_err(anyhow::Error::from)?;
+    }
+    Ok(linker)
+}
+
+fn link(linker: &mut Linker<Guest>, interface: Interface) -> wasmtime::Result<()> {
+    use self::coo::mission as ours;
+    type Own = HasSelf<Guest>;
+    fn guest(guest: &mut Guest) -> &mut Guest {
+        guest
+    }
+    match interface {
+        Interface::Llm => ours::llm::add_to_linker::<_, Own>(linker, guest),
+        Interface::Db => ours::db::add_to_linker::<_, Own>(linker, guest),
+        Interface::Gateway => ours::gateway::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliEnvironment => cli::environment::add_to_linker::<_, Own>(linker, guest),
+        Interface::CliExit => cli::exit::add_to_linker::<_, WasiCli>(linker, Guest::cli),
+        Interface::CliStderr => cli::stderr::add_to_linker::<_, WasiCli>(linker, Guest::cli),
+        Interface::CliStdin => cli::stdin::add_to_linker::<_, WasiCli>(linker, Guest::cli),
+        Interface::CliStdout => cli::stdout::add_to_linker::<_, WasiCli>(linker, Guest::cli),
+        Interface::CliTerminalInput => {
+            cli::terminal_input::add_to_linker::<_, WasiCli>(linker, Guest::cli)
+        }
+        Interface::CliTerminalOutput => {
+            cli::terminal_output::add_to_linker::<_, WasiCli>(linker, Guest::cli)
+        }
+        Interface::CliTerminalStderr => {
+            cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, Guest::cli)
+        }
+        Interface::CliTerminalStdin => {
+            cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, Guest::cli)
+        }
+        Interface::CliTerminalStdout => {
+            cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, Guest::cli)
+        }
+        Interface::ClocksMonotonic => {
+            clocks::monotonic_clock::add_to_linker::<_, Own>(linker, guest)
+        }
+        Interface::ClocksWall => clocks::wall_clock::add_to_linker::<_, Own>(linker, guest),
+        Interface::FilesystemPreopens => {
+            filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, Guest::filesystem)
+        }
+        Interface::FilesystemTypes => {
+            filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, Guest::filesystem)
+        }
+        Interface::IoError => io::error::add_to_linker::<_, Io>(linker, |g| g.ctx().table),
+        Interface::IoPoll => io::poll::add_to_linker::<_, Io>(linker, |g| g.ctx().table),
+        Interface::IoStreams => io::streams::add_to_linker::<_, Io>(linker, |g| g.ctx().table),
+        Interface::RandomInsecure => random::insecure::add_to_linker::<_, Own>(linker, guest),
+        Interface::RandomInsecureSeed => {
+            random::insecure_seed::add_to_linker::<_, Own>(linker, guest)
+        }
+        Interface::RandomRandom => random::random::add_to_linker::<_, Own>(linker, guest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use wit_parser::Resolve;
+
+    use super::*;
+
+    #[test]
+    fn the_kernels_table_is_exactly_what_the_wit_world_imports() {
+        let mut resolve = Resolve::default();
+        for (name, text) in WIT {
+            resolve.push_str(name, text).unwrap();
+        }
+        let package = resolve
+            .push_str("surface.wit", include_str!("../../../wit/surface.wit"))
+            .unwrap();
+        let world = resolve.select_world(&[package], Some("surface")).unwrap();
+        let imported: BTreeSet<String> = resolve.worlds[world]
+            .imports
+            .keys()
+            .map(|key| resolve.name_world_key(key))
+            .collect();
+        let listed: BTreeSet<String> = Interface::ALL
+            .iter()
+            .map(|interface| format!("{}@{}", interface.name(), interface.version()))
+            .collect();
+        assert_eq!(imported, listed);
+    }
+
+    #[test]
+    fn every_listed_interface_links() {
+        let sandbox = crate::program::engine::build(
+            coo_kernel::mission::descriptor::EngineSettings::default(),
+        )
+        .unwrap();
+        linker(&sandbox.engine).unwrap();
+    }
+}

@@ -1,0 +1,190 @@
+//! Compiled code of either kind, linked: the one place where the two kinds of guests differ for
+//! whoever runs them. How each is instantiated, where it is entered, and nothing else.
+
+use anyhow::{Context as _, Result};
+use coo_kernel::module::surface::{self, Interface};
+use wasmtime::component::{self, Component};
+use wasmtime::{Engine, Module, Store};
+
+use super::{Guest, bindings, preview1};
+
+/// The export that makes a core module a program.
+pub const START: &str = "_start";
+/// The export that sets a core module up, before anything else of it is called.
+pub const INITIALIZE: &str = "_initialize";
+
+/// Compiled code.
+pub enum Code {
+    /// Of a component.
+    Component(Component),
+    /// Of a core module that runs as it is.
+    Module(Module),
+}
+
+/// Compiled code with its imports resolved and its entry known.
+pub enum Linked {
+    /// A component with `run` of `coo:mission`.
+    Mission(component::InstancePre<Guest>),
+    /// A component with `wasi:cli/run`; the name of the exported interface.
+    Command(component::InstancePre<Guest>, String),
+    /// A core module, a program over WASI preview 1.
+    Program(wasmtime::InstancePre<Guest>),
+}
+
+/// What a guest said by returning.
+pub enum Returned {
+    /// The text or the error of `run`.
+    Mission(Result<String, String>),
+    /// Of a component: done, or failed.
+    Command(Result<(), ()>),
+    /// Of a core module: it has said nothing.
+    Program,
+}
+
+/// An instance that has run.
+pub enum Instance {
+    Component(component::Instance),
+    Module(wasmtime::Instance),
+}
+
+impl Linked {
+    /// Links `code`. Type-checks every import before anything of the guest runs.
+    pub fn new(engine: &Engine, code: &Code) -> Result<Self> {
+        match code {
+            Code::Module(module) => {
+                let instance = preview1::linker(engine)?
+                    .instantiate_pre(module)
+                    .map_err(anyhow::Error::from)
+                    .context("refused")?;
+                Ok(Self::Program(instance))
+            }
+            Code::Component(component) => {
+                let ty = component.component_type();
+                let names = ty.exports(engine).map(|(name, _)| name);
+                let entry = entry_of(names).context("no entry")?;
+                let instance = bindings::linker(engine)?
+                    .instantiate_pre(component)
+                    .map_err(anyhow::Error::from)
+                    .context("refused")?;
+                Ok(match entry {
+                    Entry::Mission => Self::Mission(instance),
+                    Entry::Command(interface) => Self::Command(instance, interface),
+                })
+            }
+        }
+    }
+
+    /// Whether it can ask a language model.
+    pub fn asks_model(&self, engine: &Engine) -> bool {
+        match self {
+            Self::Program(_) => false,
+            Self::Mission(instance) | Self::Command(instance, _) => instance
+                .component()
+                .component_type()
+                .imports(engine)
+                .any(|(name, _)| surface::judge(name) == Ok(Interface::Llm)),
+        }
+    }
+
+    /// Whether a program that exits with status 0 has done what it was started for. A mission
+    /// has only if it returns.
+    pub fn is_program(&self) -> bool {
+        !matches!(self, Self::Mission(_))
+    }
+
+    pub(super) async fn call(
+        &self,
+        store: &mut Store<Guest>,
+        input: &str,
+    ) -> wasmtime::Result<(Instance, Returned)> {
+        match self {
+            Self::Mission(pre) | Self::Command(pre, _) => {
+                let instance = pre.instantiate_async(&mut *store).await?;
+                let returned = self.enter(store, &instance, input).await?;
+                Ok((Instance::Component(instance), returned))
+            }
+            Self::Program(pre) => {
+                let instance = pre.instantiate_async(&mut *store).await?;
+                for entry in [INITIALIZE, START] {
+                    call_export(store, &instance, entry).await?;
+                }
+                Ok((Instance::Module(instance), Returned::Program))
+            }
+        }
+    }
+
+    /// Calls an instance that has returned once more.
+    pub(super) async fn call_again(
+        &self,
+        store: &mut Store<Guest>,
+        instance: &Instance,
+    ) -> wasmtime::Result<()> {
+        match instance {
+            Instance::Component(instance) => {
+                self.enter(store, instance, "").await?;
+            }
+            Instance::Module(instance) => {
+                for entry in [START, INITIALIZE] {
+                    call_export(store, instance, entry).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn enter(
+        &self,
+        store: &mut Store<Guest>,
+        instance: &component::Instance,
+        input: &str,
+    ) -> wasmtime::Result<Returned> {
+        match self {
+            Self::Command(pre, interface) => {
+                let component = pre.component();
+                let run = component
+                    .get_export_index(None, interface)
+                    .and_then(|interface| component.get_export_index(Some(&interface), "run"))
+                    .ok_or_else(|| wasmtime::Error::msg("no wasi:cli/run in the component"))?;
+                let run = instance.get_typed_func::<(), (Result<(), ()>,)>(&mut *store, run)?;
+                Ok(Returned::Command(run.call_async(store, ()).await?.0))
+            }
+            Self::Mission(_) | Self::Program(_) => {
+                let run = instance
+                    .get_typed_func::<(&str,), (Result<String, String>,)>(&mut *store, "run")?;
+                Ok(Returned::Mission(run.call_async(store, (input,)).await?.0))
+            }
+        }
+    }
+}
+
+/// Calls an export of a core module, if it is there.
+async fn call_export(
+    store: &mut Store<Guest>,
+    instance: &wasmtime::Instance,
+    name: &str,
+) -> wasmtime::Result<()> {
+    match instance.get_func(&mut *store, name) {
+        Some(entry) => entry.typed::<(), ()>(&*store)?.call_async(store, ()).await,
+        None => Ok(()),
+    }
+}
+
+enum Entry {
+    Mission,
+    Command(String),
+}
+
+/// How a component with these exports is started. `admission` has judged their types and
+/// refused a component without any.
+fn entry_of<'a>(exports: impl Iterator<Item = &'a str>) -> Option<Entry> {
+    let mut command = None;
+    for name in exports {
+        if name == "run" {
+            return Some(Entry::Mission);
+        }
+        if command.is_none() && name.starts_with("wasi:cli/run@0.2.") {
+            command = Some(Entry::Command(name.to_owned()));
+        }
+    }
+    command
+}

@@ -1,0 +1,279 @@
+//! The three imports that reach the world. Each charges the ledger, asks the kernel whether
+//! it may, and goes through the tape; none performs anything itself.
+
+use coo_kernel::effects::artefact;
+use coo_kernel::effects::db as data;
+use coo_kernel::form::digest::Digest;
+use coo_kernel::journal::Kind;
+use coo_kernel::llm::{self as model, Usage};
+use coo_kernel::mission::authority::Call;
+use coo_kernel::mission::failure::Bound;
+use coo_kernel::mission::ledger::ITEM_BYTES;
+
+use super::Guest;
+use super::bindings::coo::mission::{db, gateway, llm};
+use crate::effects::gateway::{WriteAnswer, WriteRequest};
+use crate::effects::world::Bounds;
+use crate::runtime::stop::Stop;
+use crate::runtime::tape::Recorder;
+
+impl llm::Host for Guest {
+    fn complete(
+        &mut self,
+        request: llm::Request,
+    ) -> wasmtime::Result<Result<llm::Completion, llm::Error>> {
+        Ok(answer_to_guest(self.complete(request)?))
+    }
+}
+
+impl Guest {
+    fn complete(&mut self, request: llm::Request) -> Result<model::Answer, Stop> {
+        self.look_at_next_call();
+        self.authority.may(Call::Complete)?;
+        let asked = asked(request);
+        let bytes = asked
+            .messages
+            .iter()
+            .map(|message| ITEM_BYTES + message.content.len() as u64);
+        self.charge_bytes(bytes.sum())?;
+        self.ledger.charge(Bound::LlmCalls, 1)?;
+        let name = self
+            .model
+            .as_deref()
+            .ok_or_else(|| anyhow::anyhow!(model::NO_MODEL))?;
+        let answer = match model::force(asked, name, &self.sampling) {
+            // A model has time limits of its own, and what it answers is paid for.
+            Ok(request) => {
+                let (watchdog, tape) = (&self.watchdog, &mut self.tape);
+                watchdog.pause(&self.deadline, || tape.ask(&request))?
+            }
+            Err(refusal) => {
+                self.tape.event(Kind::LlmRefused, &refusal)?;
+                model::Answer::Error(refusal)
+            }
+        };
+        if let model::Answer::Completion(completion) = &answer {
+            self.charge_bytes(completion.text.len() as u64)?;
+            let Usage {
+                prompt_tokens,
+                completion_tokens,
+            } = completion.usage;
+            // What a provider does not count can't be charged.
+            let counted = [prompt_tokens, completion_tokens];
+            let tokens = counted.into_iter().flatten().fold(0, u64::saturating_add);
+            self.ledger.charge(Bound::LlmTokens, tokens)?;
+        }
+        Ok(answer)
+    }
+
+    fn statement(&mut self, sql: String, params: Vec<db::Value>) -> Result<data::Statement, Stop> {
+        self.look_at_next_call();
+        let params = params
+            .into_iter()
+            .map(|value| match value {
+                db::Value::Null => data::Value::Null,
+                db::Value::Integer(number) => data::Value::Integer(number),
+                // SQLite keeps no NaN; said here, so that journal and database agree.
+                db::Value::Real(number) if number.is_nan() => data::Value::Null,
+                db::Value::Real(number) => data::Value::Real(number),
+                db::Value::Text(text) => data::Value::Text(text),
+                db::Value::Blob(bytes) => data::Value::Blob(bytes),
+            })
+            .collect();
+        let statement = data::Statement { params, sql };
+        self.charge_bytes(statement.weight())?;
+        self.ledger.charge(Bound::DbStatements, 1)?;
+        Ok(statement)
+    }
+
+    fn write(&mut self, path: String, content: &[u8]) -> Result<WriteAnswer, Stop> {
+        self.look_at_next_call();
+        self.authority.may(Call::Write)?;
+        // Where it is no path that could be written, the guest is told so below.
+        if let Ok(permit) = artefact::permit(&path) {
+            self.authority.may_write(permit.path())?;
+        }
+        let bytes = content.len() as u64;
+        self.charge_bytes((path.len() as u64).saturating_add(bytes))?;
+        self.ledger.charge(Bound::ArtefactBytes, bytes)?;
+        self.ledger.charge(Bound::Artefacts, 1)?;
+        let permit = artefact::permit(&path);
+        let request = WriteRequest {
+            bytes,
+            path: artefact::shortened(path),
+            sha256: Digest::of(content),
+        };
+        let answer = self
+            .tape
+            .call(Kind::GatewayWrite, &request, |recorder| match permit {
+                Err(refused) => Ok(WriteAnswer::Refused(refused.to_string())),
+                Ok(permit) => {
+                    let Recorder { store, live, .. } = recorder;
+                    store.put_content(&request.sha256, content)?;
+                    Ok(live.gateway.stage(store, &permit, &request)?)
+                }
+            })?;
+        if let WriteAnswer::Written(artefact) = &answer {
+            self.tape.note_artefact(artefact.clone());
+        }
+        Ok(answer)
+    }
+}
+
+impl db::Host for Guest {
+    fn query(
+        &mut self,
+        sql: String,
+        params: Vec<db::Value>,
+    ) -> wasmtime::Result<Result<db::Rows, db::Error>> {
+        // Its text alone says what kind it is: a replay has no database to ask.
+        let is_change = data::changes(&sql);
+        let call = if is_change {
+            Call::Execute
+        } else {
+            Call::Query
+        };
+        self.authority.may(call).map_err(Stop::from)?;
+        let statement = self.statement(sql, params)?;
+        let (limits, deadline) = (*self.ledger.limits(), Some(self.deadline));
+        let bounds = Bounds {
+            limits: &limits,
+            deadline,
+            first_time: true,
+        };
+        let kind = if is_change {
+            Kind::DbReturning
+        } else {
+            Kind::DbQuery
+        };
+        let answer: data::Answer<data::Rows> = self.tape.call(kind, &statement, |recorder| {
+            let world = &mut recorder.live.world;
+            if is_change {
+                world.returning(&statement, bounds)
+            } else {
+                world.query(&statement, bounds)
+            }
+        })?;
+        if is_change {
+            self.tape.note_execute();
+        }
+        Ok(match answer.told().map_err(Stop::from)? {
+            Ok(rows) => {
+                self.charge_bytes(rows.weight())?;
+                self.ledger
+                    .charge(Bound::DbRowsTotal, rows.rows.len() as u64)?;
+                Ok(rows_to_guest(rows))
+            }
+            Err(refusal) => Err(refusal_to_guest(refusal)),
+        })
+    }
+
+    fn execute(
+        &mut self,
+        sql: String,
+        params: Vec<db::Value>,
+    ) -> wasmtime::Result<Result<u64, db::Error>> {
+        self.authority.may(Call::Execute).map_err(Stop::from)?;
+        let statement = self.statement(sql, params)?;
+        let (limits, deadline) = (*self.ledger.limits(), Some(self.deadline));
+        let bounds = Bounds {
+            limits: &limits,
+            deadline,
+            first_time: true,
+        };
+        let answer: data::Answer<u64> =
+            self.tape.call(Kind::DbExecute, &statement, |recorder| {
+                recorder.live.world.execute(&statement, bounds)
+            })?;
+        self.tape.note_execute();
+        let told = answer.told().map_err(Stop::from)?;
+        Ok(told.map_err(refusal_to_guest))
+    }
+}
+
+impl gateway::Host for Guest {
+    fn write(
+        &mut self,
+        path: String,
+        content: Vec<u8>,
+    ) -> wasmtime::Result<Result<gateway::Receipt, gateway::Error>> {
+        Ok(match Guest::write(self, path, &content)? {
+            WriteAnswer::Written(artefact) => Ok(gateway::Receipt {
+                path: artefact.path,
+                sha256: artefact.sha256.to_string(),
+                bytes: artefact.bytes,
+            }),
+            WriteAnswer::Refused(reason) => Err(gateway::Error::Refused(reason)),
+            WriteAnswer::Conflict(reason) => Err(gateway::Error::Conflict(reason)),
+        })
+    }
+}
+
+fn asked(request: llm::Request) -> model::Asked {
+    let messages = request
+        .messages
+        .into_iter()
+        .map(|message| model::Message {
+            content: message.content,
+            role: match message.role {
+                llm::Role::System => model::Role::System,
+                llm::Role::User => model::Role::User,
+                llm::Role::Assistant => model::Role::Assistant,
+            },
+        })
+        .collect();
+    model::Asked {
+        messages,
+        temperature: request.temperature,
+        top_p: request.top_p,
+        max_tokens: request.max_tokens,
+    }
+}
+
+fn answer_to_guest(answer: model::Answer) -> Result<llm::Completion, llm::Error> {
+    match answer {
+        model::Answer::Completion(completion) => Ok(llm::Completion {
+            text: completion.text,
+            model: completion.model,
+            finish_reason: match completion.finish_reason {
+                model::FinishReason::Stop => llm::FinishReason::Stop,
+                model::FinishReason::Length => llm::FinishReason::Length,
+                model::FinishReason::ContentFilter => llm::FinishReason::ContentFilter,
+                model::FinishReason::Other => llm::FinishReason::Other,
+            },
+            usage: llm::Usage {
+                prompt_tokens: completion.usage.prompt_tokens,
+                completion_tokens: completion.usage.completion_tokens,
+            },
+        }),
+        model::Answer::Error(model::Refusal::Refused(text)) => Err(llm::Error::Refused(text)),
+        model::Answer::Error(model::Refusal::Rejected(text)) => Err(llm::Error::Rejected(text)),
+    }
+}
+
+fn rows_to_guest(rows: data::Rows) -> db::Rows {
+    let value = |value| match value {
+        data::Value::Null => db::Value::Null,
+        data::Value::Integer(number) => db::Value::Integer(number),
+        data::Value::Real(number) => db::Value::Real(number),
+        data::Value::Text(text) => db::Value::Text(text),
+        data::Value::Blob(bytes) => db::Value::Blob(bytes),
+    };
+    db::Rows {
+        columns: rows.columns,
+        rows: rows
+            .rows
+            .into_iter()
+            .map(|row| row.into_iter().map(value).collect())
+            .collect(),
+    }
+}
+
+fn refusal_to_guest(refusal: data::Refusal) -> db::Error {
+    match refusal {
+        data::Refusal::Refused(text) => db::Error::Refused(text),
+        data::Refusal::Failed(text) => db::Error::Failed(text),
+        data::Refusal::Constraint(text) => db::Error::Constraint(text),
+        data::Refusal::Limit(text) => db::Error::Limit(text),
+    }
+}

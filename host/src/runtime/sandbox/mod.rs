@@ -1,0 +1,149 @@
+//! The sandbox: what a guest sees from inside. Runs one step of a mission in a fresh
+//! instance, with every import answered here or through the tape, and says how it ended.
+//!
+//! Two kinds of guests: components, which may import the whole surface, and core modules, which
+//! may import WASI preview 1 and run as they are.
+//!
+//! Invariants: nothing of the machine (clock, entropy, environment, files, terminal) is
+//! reachable from any import; host functions never block but on the tape; every end is one
+//! of the types below, and none is a panic.
+
+mod bindings;
+mod clock;
+mod limiter;
+mod linked;
+mod mission;
+mod preview1;
+mod said;
+mod step;
+mod streams;
+mod wasi;
+
+pub use bindings::WIT;
+pub use limiter::PARTS_MAX;
+pub use linked::{Code, Linked};
+pub use step::{StepEnd, StepRun, run_step};
+
+use coo_kernel::mission::authority::Authority;
+use coo_kernel::mission::ledger::Ledger;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use wasmtime_wasi::p1::WasiP1Ctx;
+
+use crate::machine::{Deadline, Watchdog};
+use crate::runtime::stop::Stop;
+use crate::runtime::tape::Tape;
+use clock::VirtualClock;
+use limiter::Meter;
+use streams::Streams;
+
+/// Seed of the one random stream (implementation packet §11.1).
+pub const RNG_SEED: u64 = 0xDEAD_BEEF;
+/// Start of the wall clock, seconds since 1970: `2025-01-01T00:00:00Z` (packet §11.1).
+pub const WALL_CLOCK_START_S: u64 = 1_735_689_600;
+/// Open streams and pollables of one run: a program needs a handful.
+pub const RESOURCES_MAX: usize = 10_000;
+
+/// Host calls between two looks at the wall clock, where they are cheap: a look costs as much as
+/// such a call.
+const CHEAP_CALLS: u32 = 16;
+/// A call that moves this much is not cheap.
+const CHEAP_BYTES_MAX: u64 = 64 << 10;
+
+/// Everything behind a guest's imports.
+pub struct Guest {
+    tape: Tape,
+    ledger: Ledger,
+    authority: Authority,
+    model: Option<String>,
+    sampling: coo_kernel::llm::Sampling,
+    meter: Meter,
+    /// Real time the step may take.
+    deadline: Deadline,
+    /// Host calls until the deadline is looked at again.
+    calls_to_look: u32,
+    /// Ends the process where nothing else notices the deadline.
+    watchdog: Watchdog,
+    clock: VirtualClock,
+    rng: ChaCha20Rng,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    streams: Streams,
+    /// wasmtime-wasi's part, with the streams and the clock above.
+    wasi: WasiP1Ctx,
+}
+
+impl Guest {
+    fn new(run: StepRun<'_>) -> Self {
+        let limits = *run.ledger.limits();
+        let descriptor = run.plan.descriptor();
+        let program = std::iter::once("mission.wasm".to_owned());
+        let arguments: Vec<String> = program
+            .chain(descriptor.arguments.iter().cloned())
+            .collect();
+        let environment: Vec<(String, String)> = descriptor
+            .environment
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let clock = VirtualClock::new();
+        let streams = Streams::new(run.input, limits.output_bytes);
+        let wasi = wasi::context(&arguments, &environment, &streams, &clock);
+        let deadline = Deadline::after(run.wall_clock_max);
+        Self {
+            watchdog: Watchdog::start(&deadline, run.tape.last_words(&deadline)),
+            tape: run.tape,
+            ledger: run.ledger,
+            authority: run.plan.authority().clone(),
+            model: run.model.map(str::to_owned),
+            sampling: descriptor.llm,
+            meter: Meter::new(&limits),
+            deadline,
+            calls_to_look: 0,
+            clock,
+            rng: ChaCha20Rng::seed_from_u64(RNG_SEED),
+            arguments,
+            environment,
+            streams,
+            wasi,
+        }
+    }
+
+    /// Charges bytes that cross the border. After many of them the next call looks at the clock:
+    /// calls can take far more time than the fuel that is spent on making them.
+    fn charge_bytes(&mut self, bytes: u64) -> Result<(), Stop> {
+        if bytes > CHEAP_BYTES_MAX {
+            self.calls_to_look = 0;
+        }
+        Ok(self
+            .ledger
+            .charge(coo_kernel::mission::failure::Bound::HostBytes, bytes)?)
+    }
+
+    /// Looks at the wall clock before host calls: a loop over them burns hardly any fuel, and
+    /// the next look between slices of fuel may be hours away.
+    fn host_call_begins(&mut self) -> Result<(), Stop> {
+        if self.calls_to_look > 0 {
+            self.calls_to_look -= 1;
+            return Ok(());
+        }
+        self.calls_to_look = CHEAP_CALLS;
+        if self.deadline.has_passed() {
+            return Err(Stop::timed_out(&self.deadline));
+        }
+        Ok(())
+    }
+
+    /// This call goes to the world: how long it takes is not ours to say.
+    fn look_at_next_call(&mut self) {
+        self.calls_to_look = 0;
+    }
+
+    /// Charges what went through a stream during a host call.
+    fn host_call_ends(&mut self) -> Result<(), Stop> {
+        match self.streams.take_crossed_bytes() {
+            0 => Ok(()),
+            bytes => self.charge_bytes(bytes),
+        }
+    }
+}

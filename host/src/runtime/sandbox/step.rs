@@ -1,0 +1,224 @@
+//! Runs one step: a fresh store and instance, fuel, the wall-clock guard, and what the guest
+//! leaves. What an engine's error means is `said`'s to say.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use coo_kernel::form::digest::Digest;
+use coo_kernel::mission::failure::{Bound, Failure};
+use coo_kernel::mission::ledger::{self, Ledger};
+use coo_kernel::mission::plan::Plan;
+use wasmtime::{CallHook, Engine, Store, Trap, WasmBacktrace, WasmCoreDump};
+
+use super::Guest;
+use super::linked::{Instance, Linked, Returned};
+use super::said::stop;
+use crate::program::engine::FUEL_SLICE;
+use crate::runtime::stop::Stop;
+use crate::runtime::tape::Tape;
+
+/// What a step is run with.
+pub struct StepRun<'a> {
+    /// Records or replays.
+    pub tape: Tape,
+    /// Shared by all steps of a mission.
+    pub ledger: Ledger,
+    /// The model in force.
+    pub model: Option<&'a str>,
+    /// The mission, and what it may do.
+    pub plan: &'a Plan,
+    /// What the guest receives.
+    pub input: &'a str,
+    /// Real time the step may take: a guard against what fuel can't see.
+    pub wall_clock_max: Duration,
+    /// Take the digest of the step's memories at its end. Needs an engine that makes core
+    /// dumps.
+    pub digest_memory: bool,
+}
+
+/// How a step ended and what it leaves.
+pub struct StepEnd {
+    /// What the step gives its reader, or why there is nothing.
+    pub result: Result<Vec<u8>, Stop>,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+    /// The tape back.
+    pub tape: Tape,
+    /// The ledger back.
+    pub ledger: Ledger,
+    /// Of its linear memories at the end, where asked for.
+    pub memory_sha256: Option<Digest>,
+    /// Where a trap happened, innermost first.
+    pub backtrace: Vec<String>,
+}
+
+/// Runs one step to its end.
+pub fn run_step(engine: &Engine, linked: &Linked, run: StepRun<'_>) -> StepEnd {
+    let input = run.input;
+    let fuel = run.ledger.fuel_left();
+    let fuel_limit = run.ledger.limits().fuel;
+    let digest_memory = run.digest_memory;
+    let mut store = Store::new(engine, Guest::new(run));
+    store.limiter(|guest| &mut guest.meter);
+    store.call_hook(|mut store, hook| {
+        match hook {
+            CallHook::CallingHost => store.data_mut().host_call_begins()?,
+            CallHook::ReturningFromHost => store.data_mut().host_call_ends()?,
+            CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
+        }
+        Ok(())
+    });
+    let called = guarded(&mut store, linked, input, fuel);
+    let fuel_left = store.get_fuel().unwrap_or(0);
+    let memory_sha256 = digest_memory
+        .then(|| memory_digest(&mut store, linked, &called))
+        .flatten();
+    let called = called.map(|(_, returned)| returned);
+    let mut guest = store.into_data();
+    guest
+        .ledger
+        .count_step(fuel - fuel_left, guest.meter.memory_bytes());
+    let backtrace = called.as_ref().err().map(backtrace).unwrap_or_default();
+    let returned = called.map_err(|error| stop(error, fuel_limit));
+    let (stdout, stderr) = guest.streams.take_outputs();
+    let output_max = guest.ledger.limits().output_bytes;
+    let result = settle(linked.is_program(), returned, &stdout, output_max);
+    StepEnd {
+        result,
+        stdout,
+        stderr,
+        tape: guest.tape,
+        ledger: guest.ledger,
+        memory_sha256,
+        backtrace,
+    }
+}
+
+fn settle(
+    is_program: bool,
+    returned: Result<Returned, Stop>,
+    stdout: &[u8],
+    output_max: u64,
+) -> Result<Vec<u8>, Stop> {
+    let bounded = |text: String| {
+        ledger::check(Bound::OutputBytes, text.len() as u64, output_max)?;
+        Ok::<_, Failure>(text)
+    };
+    match returned {
+        Ok(Returned::Mission(Ok(text))) => Ok(bounded(text)?.into_bytes()),
+        Ok(Returned::Mission(Err(message))) => Err(Failure::Guest {
+            message: bounded(message)?,
+        }
+        .into()),
+        Ok(Returned::Command(Ok(())) | Returned::Program) => Ok(stdout.to_vec()),
+        Ok(Returned::Command(Err(()))) => Err(Failure::Exit { status: 1 }.into()),
+        Err(Stop::Exit(0)) if is_program => Ok(stdout.to_vec()),
+        Err(Stop::Exit(status)) => Err(Failure::Exit { status }.into()),
+        Err(stop) => Err(stop),
+    }
+}
+
+/// Notes whether it was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Polls the guest from fuel slice to fuel slice and looks at the wall clock in between.
+/// That costs the guest nothing: the engine counts fuel anyway, and a slice that is used up
+/// is refilled without a trace in what the guest or the count can see.
+///
+/// At the end of a slice the engine wakes at once. A guest that is not woken sleeps, and time
+/// moves to the earliest instant that it waits for.
+fn guarded(
+    store: &mut Store<Guest>,
+    linked: &Linked,
+    input: &str,
+    fuel: u64,
+) -> wasmtime::Result<(Instance, Returned)> {
+    store.set_fuel(fuel)?;
+    store.fuel_async_yield_interval(Some(FUEL_SLICE))?;
+    let deadline = store.data().deadline;
+    let clock = store.data().clock.clone();
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut context = Context::from_waker(&waker);
+    let mut call = pin!(linked.call(store, input));
+    loop {
+        clock.forget_awaited();
+        if let Poll::Ready(result) = call.as_mut().poll(&mut context) {
+            return result;
+        }
+        if deadline.has_passed() {
+            return Err(Stop::timed_out(&deadline).into());
+        }
+        if !woken.0.swap(false, Ordering::Relaxed) && !clock.advance_to_awaited() {
+            let reason = "it waits for what never comes".to_owned();
+            return Err(Stop::from(Failure::Contract { reason }).into());
+        }
+    }
+}
+
+/// Digest of all linear memories of a step that has ended: of each, its size in bytes and its
+/// content, in the order in which they were made.
+///
+/// A component shows its memories to nobody, but a core dump names them, and the engine makes
+/// one at every trap. A guest that has returned is therefore called once more with no fuel at
+/// all: it traps before its first instruction.
+fn memory_digest(
+    store: &mut Store<Guest>,
+    linked: &Linked,
+    called: &wasmtime::Result<(Instance, Returned)>,
+) -> Option<Digest> {
+    let trap;
+    let error = match called {
+        Err(error) => error,
+        Ok((instance, _)) => {
+            store.set_fuel(0).ok()?;
+            let mut call = pin!(linked.call_again(store, instance));
+            let mut context = Context::from_waker(Waker::noop());
+            let Poll::Ready(Err(error)) = call.as_mut().poll(&mut context) else {
+                return None;
+            };
+            trap = error;
+            &trap
+        }
+    };
+    let dump = error.downcast_ref::<WasmCoreDump>()?;
+    let contents: Vec<(&[u8], [u8; 8])> = dump
+        .memories()
+        .iter()
+        .map(|memory| memory.data(&*store))
+        .map(|data| (data, (data.len() as u64).to_le_bytes()))
+        .collect();
+    Some(Digest::of_parts(
+        contents.iter().flat_map(|(data, size)| [size, *data]),
+    ))
+}
+
+/// Where the guest trapped. A call that was stopped from the host's side has no such place.
+fn backtrace(error: &wasmtime::Error) -> Vec<String> {
+    let (Some(_), Some(backtrace)) = (
+        error.downcast_ref::<Trap>(),
+        error.downcast_ref::<WasmBacktrace>(),
+    ) else {
+        return Vec::new();
+    };
+    backtrace
+        .frames()
+        .iter()
+        .map(|frame| match frame.func_name() {
+            Some(name) => name.to_owned(),
+            None => format!("function {}", frame.func_index()),
+        })
+        .collect()
+}
