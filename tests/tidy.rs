@@ -85,36 +85,12 @@ fn every_bound_is_documented_as_it_is() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let page = std::fs::read_to_string(root.join("docs/limits.md")).unwrap();
     let tables = page.find("## ").map_or("", |start| &page[start..]);
-    let made = coo::bounds::page();
+    let made = coo::runtime::bounds::page();
     assert_eq!(
         tables.trim_end(),
         made.trim_end(),
         "docs/limits.md: put these tables after its introduction:\n{made}"
     );
-}
-
-#[test]
-fn the_bounds_of_a_modules_structure_are_documented_as_they_are() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let page = std::fs::read_to_string(root.join("docs/compilation.md")).unwrap();
-    let documented: Vec<&str> = page
-        .split("|---|---|---|\n")
-        .nth(1)
-        .unwrap()
-        .lines()
-        .take_while(|line| line.starts_with('|'))
-        .collect();
-    let bounds = coo_kernel::module::structure::BOUNDS.map(|bound| {
-        let digits = bound.limit.to_string();
-        let grouped: Vec<&str> = (0..digits.len())
-            .rev()
-            .step_by(3)
-            .map(|end| &digits[end.saturating_sub(2)..=end])
-            .collect();
-        let limit: Vec<&str> = grouped.into_iter().rev().collect();
-        format!("| {} | {} | {} |", bound.name, limit.join(","), bound.why)
-    });
-    assert_eq!(documented, bounds);
 }
 
 #[test]

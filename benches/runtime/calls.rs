@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use coo::machine::Stopwatch;
 use coo::mission::run;
-use coo::program::prepare::Source;
+use coo::mission::source::Source;
 use coo::session::Session;
 use coo_kernel::mission::Status;
 use rusqlite::Connection;

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use coo::machine::Stopwatch;
+use coo::mission::find::find_mission;
 use coo::mission::replay;
 use coo::mission::run;
-use coo::program::prepare::Source;
-use coo::session::{Session, find_mission};
+use coo::mission::source::Source;
+use coo::session::Session;
 use coo_kernel::mission::Status;
 
 use crate::Scale;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use coo::mission::source::Source;
 use coo::program::admission;
 use coo::program::admission::Admitted;
 use coo::program::bundle;
-use coo::program::prepare::Source;
 
 use crate::Scale;
 use crate::bare;

@@ -12,14 +12,16 @@ use coo_kernel::baseline::freeze::{
 };
 use coo_kernel::baseline::governed;
 use coo_kernel::baseline::{self, Entry, TreePath};
+use coo_kernel::root::layout;
 
 use crate::baselines::{self, Progress, Tree};
-use crate::effects::world::{self, dump};
+use crate::effects::surroundings::Surroundings;
+use crate::effects::world::dump;
 use crate::machine::{self, rfc3339};
-use crate::root::manifests::{self, Drift};
+use crate::manifests::{self, Drift};
+use crate::root::config::Config;
 use crate::root::state_root::StateRoot;
 use crate::root::store::{Durability, FreezeRow, Store};
-use crate::session::Session;
 
 use seen::Seen;
 
@@ -230,14 +232,19 @@ fn found(root: &StateRoot, store: &Store) -> Result<Vec<Entry>> {
     Ok(found)
 }
 
-/// Freezes the root of `session`, which alone writes to it and has finished what was promised;
-/// `by` is who or what for.
-pub fn activate(session: &mut Session, by: &str) -> Result<Result<FreezeRow, Unready>> {
-    if let Some(row) = session.store.open_freeze()? {
+/// Freezes `root`, to which the caller alone writes and where nothing is left to be recovered;
+/// `by` is who or what for. The manifests must agree with the machine, `config` and `surroundings`.
+pub fn activate(
+    root: &StateRoot,
+    store: &mut Store,
+    config: &Config,
+    surroundings: &Surroundings,
+    by: &str,
+) -> Result<Result<FreezeRow, Unready>> {
+    if let Some(row) = store.open_freeze()? {
         return Ok(Err(Unready::Frozen(Box::new(row))));
     }
-    let drifts = manifests::check(&session.root, session.config()?, &session.surroundings)?;
-    let Session { root, store, .. } = session;
+    let drifts = manifests::check(root, config, surroundings)?;
     if !drifts.is_empty() {
         return Ok(Err(Unready::Manifests(drifts)));
     }
@@ -245,7 +252,7 @@ pub fn activate(session: &mut Session, by: &str) -> Result<Result<FreezeRow, Unr
         return Ok(Err(Unready::Reader(crate::root::store::FILE)));
     }
     if !dump::checkpoint(root.path())? {
-        return Ok(Err(Unready::Reader(world::FILE)));
+        return Ok(Err(Unready::Reader(layout::WORLD)));
     }
     let state = baseline::Manifest::new(found(root, store)?)?;
     governed::State::of(&state).context("the present state")?;

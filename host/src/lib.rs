@@ -9,11 +9,11 @@
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod baselines;
-pub mod bounds;
 pub mod cli;
 pub mod effects;
 pub mod freeze;
 pub mod machine;
+pub mod manifests;
 pub mod mission;
 pub mod program;
 pub mod repository;

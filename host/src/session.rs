@@ -5,22 +5,20 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use coo_kernel::mission::MissionId;
 
 use crate::baselines;
 use crate::effects::gateway;
+use crate::effects::surroundings::Surroundings;
 use crate::effects::world::{self, World};
 use crate::freeze;
-use crate::freeze::Purpose;
+use crate::freeze::{Purpose, Unready};
 use crate::machine;
 use crate::machine::temporary::TemporaryFolder;
-use crate::mission::history;
-use crate::mission::run_file;
 use crate::root::config::Config;
+use crate::root::history;
 use crate::root::reports;
 use crate::root::state_root::{DEFAULT_NAME, StateRoot, WriteLock};
-use crate::root::store::{Durability, MissionRow, Store};
-use crate::root::surroundings::Surroundings;
+use crate::root::store::{Durability, FreezeRow, Store};
 
 /// What is said where another process has the lock.
 pub const WAITING: &str = "waiting for another coo process to finish with this state root";
@@ -120,12 +118,17 @@ impl Session {
         recover(&self.root, &mut self.store, say)
     }
 
-    /// Opens a run that `coo export` wrote, for reading it.
-    pub fn for_file(path: &Path) -> Result<(Self, MissionRow)> {
-        let (folder, root, store, mission) = run_file::load(path)?;
+    /// A session on the root that a run file was loaded into. `folder` goes with the session.
+    pub fn of_loaded(folder: TemporaryFolder, root: StateRoot, store: Store) -> Result<Self> {
         let mut session = Self::with(root, store, None)?;
         session.temporary = Some(folder);
-        Ok((session, mission))
+        Ok(session)
+    }
+
+    /// Freezes the root for `by`, who or what it is for; or says what has to hold first.
+    pub fn freeze(&mut self, by: &str) -> Result<Result<FreezeRow, Unready>> {
+        let config = self.config()?.clone();
+        freeze::activate(&self.root, &mut self.store, &config, &self.surroundings, by)
     }
 
     /// Its configuration. Asked for by commands that go by it: the others work with any.
@@ -159,24 +162,6 @@ impl Session {
             temporary: None,
         })
     }
-}
-
-/// The mission that `name` means, in its root or in a file of its own: what every reading
-/// command needs.
-pub fn find_mission(
-    path: &Path,
-    name: &str,
-    say: impl FnMut(&str),
-) -> Result<(Session, MissionRow)> {
-    let id = name.parse::<MissionId>();
-    let looks_like_a_file = name.contains('/') || Path::new(name).extension().is_some();
-    if id.is_err() && (looks_like_a_file || Path::new(name).is_file()) {
-        return Session::for_file(Path::new(name));
-    }
-    let not_found = || format!("Mission '{name}' not found.");
-    let session = Session::for_reading(path, say)?.with_context(not_found)?;
-    let mission = session.store.mission(id.ok().with_context(not_found)?)?;
-    Ok((session, mission.with_context(not_found)?))
 }
 
 /// A root to be read while others may change it, its configuration not read.

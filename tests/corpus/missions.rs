@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
+use coo::mission::source::Source;
 use coo::program::bundle::MISSIONS;
-use coo::program::prepare::Source;
 
 use serde_json::json;
 

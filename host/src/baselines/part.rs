@@ -12,7 +12,8 @@ use super::capture::{keep_tree, kept, publish};
 use super::objects::Objects;
 use super::{Baseline, Progress, Record, Tree, disk, record, write_record};
 use crate::machine;
-use crate::root::state_root::{StateRoot, read_bounded};
+use crate::machine::input_file::read_bounded;
+use crate::root::state_root::StateRoot;
 
 /// Keeps `tree`, and reads it once more to see that it is what was kept (packet §8). The caller
 /// alone writes to `root`.

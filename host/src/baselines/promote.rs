@@ -8,6 +8,7 @@ use coo_kernel::baseline::governed;
 use coo_kernel::baseline::lineage::{self, Ended, Left, Part, Run};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::state::State;
+use coo_kernel::root::layout;
 use tempfile::TempDir;
 
 use super::capture::Captured;
@@ -17,7 +18,7 @@ use super::progress::Progress;
 use super::state::{self, Reason};
 use crate::effects::gateway;
 use crate::effects::world::{self, dump};
-use crate::mission::history;
+use crate::root::history;
 use crate::root::state_root::{StateRoot, TEMPORARY};
 use crate::root::store::{MissionRow, Store};
 
@@ -67,15 +68,15 @@ pub fn promote(
                     .map_or(Left::Unknown, Left::Known),
             },
             Part {
-                name: world::FILE,
-                now: Some(dump::digest_and_size(&root.path().join(world::FILE))?.0),
+                name: layout::WORLD,
+                now: Some(dump::digest_and_size(&root.path().join(layout::WORLD))?.0),
                 left: world_left(root, store, &all)?,
             },
         ],
         may_be_edited,
     )?;
     if !drifts.is_empty() {
-        compared.edited.insert(0, gateway::FOLDER.to_owned());
+        compared.edited.insert(0, layout::ARTEFACTS.to_owned());
     }
     let run = Run {
         chain_head: chain.head(),
@@ -97,7 +98,7 @@ fn world_left(root: &StateRoot, store: &Store, committed: &[Ended]) -> Result<Le
     if let Some(request) = rollback {
         let wanted = governed::State::of(&manifest(root, &request.to.baseline)?)?.world;
         let objects = Objects::new(root);
-        let path = folder.path().join(world::FILE);
+        let path = folder.path().join(layout::WORLD);
         dump::rebuild(
             objects.open(&wanted.0)?,
             wanted,
@@ -116,7 +117,7 @@ fn world_left(root: &StateRoot, store: &Store, committed: &[Ended]) -> Result<Le
             return Ok(Left::Edited);
         }
     }
-    let left = dump::digest_and_size(&folder.path().join(world::FILE))?.0;
+    let left = dump::digest_and_size(&folder.path().join(layout::WORLD))?.0;
     Ok(Left::Known(left))
 }
 

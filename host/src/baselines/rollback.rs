@@ -11,6 +11,7 @@ use coo_kernel::baseline::governed::{self, State};
 use coo_kernel::baseline::lineage::Link;
 use coo_kernel::baseline::rollback::{self, Outcome, Request};
 use coo_kernel::baseline::{STAGE, differences};
+use coo_kernel::root::layout;
 use serde::Serialize;
 
 pub use super::confirm::{abort, answer, confirm};
@@ -23,7 +24,7 @@ use super::stage::{ASIDE, Stage};
 use super::staged::{open_closed, prepare, prepare_aside};
 pub use super::target::{Target, target};
 use super::{disk, manifest, restore, state};
-use crate::effects::world::{self, dump};
+use crate::effects::world::dump;
 use crate::machine;
 use crate::machine::fault;
 use crate::root::state_root::StateRoot;
@@ -189,7 +190,7 @@ fn finish(root: &StateRoot, store: &mut Store, request: &Request) -> Result<()> 
         // Nothing differs now, unless somebody took the stage away or wrote meanwhile; or folders
         // that were opened to be read are to be closed again.
         let files = restore::found(&wanted.files, &Tree::of_state(root)?, &quiet)?;
-        let world = dump::digest_and_size(&root.path().join(world::FILE))?;
+        let world = dump::digest_and_size(&root.path().join(layout::WORLD))?;
         let found = (files.as_slice(), world);
         if prepare(root, &wanted, found, request.world_commit, &quiet)?.is_some() {
             perform_staged(root, None)?;
@@ -209,7 +210,7 @@ fn perform_staged(root: &StateRoot, aside: Option<&str>) -> Result<()> {
     {
         perform(root.dir(), &stage, &steps, &Progress::new(None))?;
         put_world(root, &stage).with_context(|| {
-            let path = root.path().join(world::FILE);
+            let path = root.path().join(layout::WORLD);
             format!("database {}: can't be replaced", path.display())
         })?;
         if let Some(aside) = aside {
@@ -251,7 +252,7 @@ fn keep_aside(root: &StateRoot, stage: &Stage, aside: &str) -> io::Result<()> {
 )]
 fn put_world(root: &StateRoot, stage: &Stage) -> io::Result<()> {
     let dir = root.dir();
-    if !stage.dir().try_exists(world::FILE)? {
+    if !stage.dir().try_exists(layout::WORLD)? {
         // It has its name.
         return Ok(());
     }
@@ -264,7 +265,7 @@ fn put_world(root: &StateRoot, stage: &Stage) -> io::Result<()> {
     }
     disk::sync_folder(dir)?;
     fault::point("world.put")?;
-    stage.dir().rename(world::FILE, dir, world::FILE)?;
+    stage.dir().rename(layout::WORLD, dir, layout::WORLD)?;
     disk::sync_folder(dir)
 }
 

@@ -25,7 +25,7 @@ use super::scan::Folders;
 use super::sparse::Sparse;
 use crate::machine::fault;
 use crate::machine::hashing;
-use crate::root::state_root::read_bounded;
+use crate::machine::input_file::read_bounded;
 
 /// What is to come.
 const NEW: &str = "new";

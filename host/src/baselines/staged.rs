@@ -9,6 +9,7 @@ use coo_kernel::baseline::governed::{self, State};
 use coo_kernel::baseline::{Entry, Mode, STAGE, Step, TreePath, steps};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::root::index;
+use coo_kernel::root::layout;
 
 use super::disk;
 use super::look::Scanned;
@@ -17,7 +18,7 @@ use super::progress::Progress;
 use super::restore::{self, Restored};
 use super::scan::Tree;
 use super::stage::Stage;
-use crate::effects::world::{self, dump};
+use crate::effects::world::dump;
 use crate::machine::fault;
 use crate::root::state_root::StateRoot;
 use crate::root::store::Store;
@@ -116,7 +117,7 @@ fn stage(
     let (written, bytes) = stage.fill(&objects, &wanted.files, steps, progress)?;
     if let Some(commit) = commit {
         let dump = objects.open(&wanted.world.0)?;
-        dump::rebuild(dump, wanted.world, &folder.join(world::FILE), commit)
+        dump::rebuild(dump, wanted.world, &folder.join(layout::WORLD), commit)
             .with_context(|| objects.shown(&wanted.world.0))?;
     }
     stage

@@ -14,13 +14,14 @@ use coo_kernel::baseline::{Difference, Entry, Manifest, Mode, Node, TreePath, di
 use coo_kernel::form::digest::Digest;
 use coo_kernel::module::module_set;
 use coo_kernel::root::index;
+use coo_kernel::root::layout;
 
 use super::capture::{Captured, chosen_name, keep_tree, kept, publish};
 use super::objects::{Added, Batch};
 use super::progress::Progress;
 use super::scan::Tree;
 use super::{Baseline, Record, disk, list, write_record};
-use crate::effects::world::{self, dump};
+use crate::effects::world::dump;
 use crate::machine;
 use crate::machine::fault;
 use crate::program::bundle;
@@ -140,7 +141,7 @@ pub fn found(root: &StateRoot, store: &Store, progress: &Progress<'_>) -> Result
     for (path, text) in texts(store)? {
         entries.push(file(&path, (Digest::of(&text), text.len() as u64))?);
     }
-    let world = dump::digest_and_size(&root.path().join(world::FILE))?;
+    let world = dump::digest_and_size(&root.path().join(layout::WORLD))?;
     entries.push(file(governed::WORLD, world)?);
     whole(entries)
 }
@@ -272,7 +273,7 @@ pub(super) fn of_the_binary() -> Vec<(String, String)> {
 #[allow(clippy::disallowed_methods, reason = "removes what it wrote to tmp/")]
 fn keep_world(root: &StateRoot, batch: &Batch<'_>) -> Result<(Digest, u64)> {
     let waiting = root.folder(TEMPORARY, false)?;
-    let path = root.path().join(world::FILE);
+    let path = root.path().join(layout::WORLD);
     let kept = (|| -> Result<_> {
         let mut file = dumped(root, &waiting)?;
         let known = batch.add(&mut file, &Progress::new(None))?;
@@ -297,7 +298,7 @@ fn dumped(root: &StateRoot, waiting: &cap_std::fs::Dir) -> Result<File> {
     let file = waiting.open_with(DUMP, &options)?.into_std();
     let mut out = BufWriter::new(file);
     fault::point("dump.write")?;
-    dump::write(&root.path().join(world::FILE), &mut |bytes| {
+    dump::write(&root.path().join(layout::WORLD), &mut |bytes| {
         out.write_all(bytes)
     })?;
     let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;

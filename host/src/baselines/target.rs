@@ -12,7 +12,8 @@ use coo_kernel::root::index;
 use super::objects::Objects;
 use super::progress::Progress;
 use super::{Baseline, Record, find, position, state, states, verify};
-use crate::root::state_root::{StateRoot, read_bounded};
+use crate::machine::input_file::read_bounded;
+use crate::root::state_root::StateRoot;
 use crate::root::store::Store;
 
 /// A baseline that the state can go back to: it is whole, and of this `coo`.

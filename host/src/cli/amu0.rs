@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::print;
 use crate::baselines::{self, Baseline, Captured, Progress, Record, Tree};
-use crate::root::manifests;
+use crate::manifests;
 use crate::root::state_root::StateRoot;
 use crate::session::Session;
 

@@ -13,9 +13,10 @@ use serde::Serialize;
 
 use super::print;
 use crate::machine::input_file::read as read_file;
-use crate::program::admission::{Encoded, Entry, MODULE_BYTES_MAX, Report};
+use crate::program::admission::{Encoded, Entry, Report};
 use crate::program::bundle;
 use crate::program::compiler;
+use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

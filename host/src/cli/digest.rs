@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::print;
 use crate::machine::input_file::{DIGEST_FILE_BYTES_MAX, read as read_file};
-use crate::program::admission::MODULE_BYTES_MAX;
 use crate::program::bundle;
+use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

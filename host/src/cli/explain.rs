@@ -17,9 +17,10 @@ use coo_kernel::mission::protected;
 use serde::Serialize;
 
 use super::{events, print};
-use crate::mission::history;
+use crate::mission::find::find_mission;
+use crate::root::history;
 use crate::root::store::MissionRow;
-use crate::session::{Session, find_mission};
+use crate::session::Session;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

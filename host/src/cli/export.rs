@@ -8,9 +8,9 @@ use anyhow::{Result, bail};
 use coo_kernel::mission::state::State;
 
 use super::print;
-use crate::mission::history;
+use crate::mission::find::find_mission;
 use crate::mission::run_file;
-use crate::session::find_mission;
+use crate::root::history;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

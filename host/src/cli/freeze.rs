@@ -62,7 +62,7 @@ fn activate(path: &Path, json: bool) -> Result<ExitCode> {
     refuse_strangers("freeze", path)?;
     let no_root = || format!("no state root at {}; 'coo init' makes one", path.display());
     let mut session = Session::for_freezing(path, print::note)?.with_context(no_root)?;
-    let row = match freeze::activate(&mut session, &machine::user())? {
+    let row = match session.freeze(&machine::user())? {
         Ok(row) => row,
         Err(unready) => return refuse(path, &unready),
     };

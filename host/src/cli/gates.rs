@@ -12,10 +12,10 @@ use coo_engines::repository::test_results::{BYTES_MAX, TestResults, closing_line
 
 use super::print;
 use crate::machine::input_file;
+use crate::machine::input_file::read_bounded;
 use crate::repository::Repository;
 use crate::repository::gates::{Gates, Tested};
 use crate::root::config::Config;
-use crate::root::state_root::read_bounded;
 use crate::session::Session;
 
 #[derive(Debug, clap::Args)]

@@ -18,9 +18,10 @@ use serde::Serialize;
 
 use super::{events, print};
 use crate::effects::gateway::WriteAnswer;
-use crate::mission::history;
+use crate::mission::find::find_mission;
+use crate::root::history;
 use crate::root::store::{Facts, MissionRow};
-use crate::session::{Session, find_mission};
+use crate::session::Session;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

@@ -16,9 +16,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{events, print};
-use crate::mission::history;
+use crate::mission::find::find_mission;
+use crate::root::history;
 use crate::root::store::MissionRow;
-use crate::session::{Session, find_mission};
+use crate::session::Session;
 
 /// Characters of a call's text that a line shows.
 const TEXT_MAX: usize = 40;

@@ -1,5 +1,5 @@
 //! `coo manifests write|check`: what the state root works with, written down and checked
-//! later. Words only; what is done is in `crate::root::manifests`.
+//! later. Words only; what is done is in `crate::manifests`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::print;
-use crate::root::manifests::{self, Drift, Written};
+use crate::manifests::{self, Drift, Written};
 use crate::session::Session;
 
 /// So much of a value is shown to people.

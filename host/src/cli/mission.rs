@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::{events, print};
 use crate::machine::rfc3339;
-use crate::mission::history::{self, Question};
-use crate::session::find_mission;
+use crate::mission::find::find_mission;
+use crate::root::history::{self, Question};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

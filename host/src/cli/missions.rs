@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{events, print};
 use crate::machine::rfc3339;
-use crate::mission::history;
+use crate::root::history;
 use crate::session::Session;
 
 #[derive(Debug, clap::Args)]

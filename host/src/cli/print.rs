@@ -12,7 +12,7 @@ use serde::Serialize;
 
 pub use coo_kernel::form::plain::{one_line, plain};
 
-use crate::root::secrets::{redacted, redacted_bytes};
+use crate::effects::secrets::{redacted, redacted_bytes};
 
 /// Of an answer: more than any word that is asked for.
 const ANSWER_BYTES_MAX: u64 = 4_096;

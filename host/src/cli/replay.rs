@@ -14,9 +14,9 @@ use serde::Serialize;
 use similar::{DiffTag, TextDiff};
 
 use super::{logs, print};
+use crate::mission::find::find_mission;
 use crate::mission::replay::{self, Replayed};
 use crate::root::store::MissionRow;
-use crate::session::find_mission;
 
 /// Whatever differs, it may be this: the chain shows changes only to whoever knows its head.
 const CHANGED_JOURNAL: &str = "a journal that was changed and its chain computed anew: compare its head with one kept elsewhere";

@@ -15,9 +15,9 @@ use serde::Serialize;
 use super::print;
 use crate::effects::llm::Freshness;
 use crate::machine::input_file::{INPUT_BYTES_MAX, read as read_file};
-use crate::mission::history::Question;
 use crate::mission::run::{self, Ended};
-use crate::program::prepare::Source;
+use crate::mission::source::Source;
+use crate::root::history::Question;
 use crate::session::Session;
 
 #[derive(Debug, clap::Args)]

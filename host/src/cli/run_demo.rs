@@ -11,9 +11,9 @@ use coo_kernel::mission::Status;
 use super::receipt::{PREFIX, Receipt};
 use super::{events, print};
 use crate::machine::rfc3339;
-use crate::mission::history;
 use crate::mission::run::{self, Options};
-use crate::program::prepare::Source;
+use crate::mission::source::Source;
+use crate::root::history;
 use crate::root::reports;
 use crate::session::Session;
 

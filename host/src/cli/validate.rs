@@ -7,8 +7,8 @@ use coo_kernel::mission::edition::Edition;
 use coo_kernel::mission::workflow;
 
 use super::print;
+use crate::mission::source::Source;
 use crate::program::compiler;
-use crate::program::prepare::Source;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

@@ -13,13 +13,14 @@ use coo_kernel::mission::MissionId;
 use super::print;
 use crate::freeze::Purpose;
 use crate::machine::temporary::TemporaryFolder;
+use crate::mission::find::find_mission;
 use crate::mission::run;
 use crate::mission::run_file;
 use crate::mission::verify::{Report, Subject, verify};
 use crate::root::config::Config;
 use crate::root::reports;
 use crate::root::state_root::StateRoot;
-use crate::session::{Held, Read, Session, find_mission};
+use crate::session::{Held, Read, Session};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

@@ -2,4 +2,7 @@
 
 pub mod gateway;
 pub mod llm;
+pub mod secrets;
+pub mod stop;
+pub mod surroundings;
 pub mod world;

@@ -14,28 +14,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::effects::db::{self, Answer, Refusal, Rows, Statement};
+use coo_kernel::effects::db::{self, Answer, Applied, Refusal, Rows, Statement, Told};
 use coo_kernel::mission::failure::{Bound, Failure};
 use coo_kernel::mission::limits::Limits;
+use coo_kernel::root::layout::WORLD;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, StatementStatus};
 
-use self::bounds::{
-    FREE_BYTES_MIN, LOG_BYTES_KEPT, MEMORY_BYTES_MAX, ROWS_BYTES_MAX, STEPS_PER_LOOK, VALUE_BYTES,
-};
+use self::bounds::{FREE_BYTES_MIN, MEMORY_BYTES_MAX, ROWS_BYTES_MAX, STEPS_PER_LOOK, VALUE_BYTES};
 use self::budget::{Allowance, Budget, Spent};
 use self::guard::Guard;
 use self::value::{params, value};
+use crate::effects::stop::Stop;
 use crate::machine::Deadline;
 use crate::machine::fault;
 use crate::root::state_root::Modes;
-use crate::root::store::check_plain;
-use crate::runtime::stop::Stop;
+use crate::root::store::{LOG_BYTES_KEPT, check_plain};
 
 pub use self::functions::TRIM_BYTES_MAX;
 
-/// The file's name in the state root.
-pub const FILE: &str = "world.db";
 /// See the module.
 pub struct World {
     path: PathBuf,
@@ -71,7 +68,7 @@ impl World {
     #[must_use]
     pub fn new(root: &Path) -> Self {
         Self {
-            path: root.join(FILE),
+            path: root.join(WORLD),
             open: None,
         }
     }
@@ -254,9 +251,9 @@ impl Open {
         // SQLite follows no link, not even one on the way; only the file's own name matters.
         let folder = path.parent().unwrap_or(path).canonicalize()?;
         check_plain(path)?;
-        Modes::create_database(&folder, FILE);
+        Modes::create_database(&folder, WORLD);
         let mut connection =
-            Connection::open_with_flags(folder.join(FILE), flags).context("can't be opened")?;
+            Connection::open_with_flags(folder.join(WORLD), flags).context("can't be opened")?;
         // FULL: once the store has noted a commit as applied, nobody applies it again.
         connection.execute_batch(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; \
@@ -405,7 +402,7 @@ impl Open {
 /// After a run without a commit, as after a large one, the log is as long as what it held.
 impl Drop for Open {
     fn drop(&mut self) {
-        let log = self.folder.join(format!("{FILE}-wal"));
+        let log = self.folder.join(format!("{WORLD}-wal"));
         let length = log.symlink_metadata().map_or(0, |log| log.len());
         if length <= LOG_BYTES_KEPT {
             return;
@@ -578,23 +575,6 @@ pub fn redo(root: &Path, number: u32, statements: &[Applied]) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// A statement that was to change something, and how it ended.
-pub struct Applied {
-    /// What was asked.
-    pub statement: Statement,
-    /// What the guest was told.
-    pub answer: Told,
-}
-
-/// What a guest was told of a change.
-#[derive(Debug, PartialEq)]
-pub enum Told {
-    /// Of `execute`.
-    Changed(Answer<u64>),
-    /// Of `query`, with RETURNING.
-    Returned(Answer<Rows>),
 }
 
 /// Runs statements of a mission once more, on the world below `root`. False where one has

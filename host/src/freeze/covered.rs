@@ -10,7 +10,7 @@ use coo_kernel::root::reports::change_of;
 use super::seen;
 use crate::machine;
 use crate::machine::hashing;
-use crate::root::manifests;
+use crate::manifests;
 use crate::root::state_root::StateRoot;
 use crate::root::store::Store;
 

@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use cap_std::fs::MetadataExt as _;
 use coo_kernel::baseline::freeze::{Difference, FILE, MANIFEST, MANIFEST_MODE, Manifest, lock};
 use coo_kernel::baseline::{Entry, Mode, NOT_READ, Node, TreePath};
+use coo_kernel::root::layout;
 
-use crate::effects::world;
 use crate::root::state_root::StateRoot;
 
 /// What is locked and no part of the governed state, with the permissions that it has otherwise.
@@ -42,7 +42,7 @@ pub fn entries(manifest: &Manifest) -> Result<Vec<Entry>> {
 
 /// Permissions of the missions' database, where there is one.
 pub fn mode_of_world(root: &StateRoot) -> Result<BTreeMap<String, Mode>> {
-    let file = world::FILE;
+    let file = layout::WORLD;
     match root.dir().symlink_metadata(file) {
         Ok(found) => Ok([(file.to_owned(), Mode::of(found.mode()))].into()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),

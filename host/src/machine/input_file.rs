@@ -3,16 +3,11 @@
 //! command reads outside a state root comes through here. Never writes.
 
 use std::fs::{File, FileType};
+use std::io::Read as _;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use coo_engines::repository;
-use coo_kernel::credentials::dot_env;
-use coo_kernel::mission::descriptor::DESCRIPTOR_BYTES_MAX;
-
-use crate::program::admission::MODULE_BYTES_MAX;
-use crate::root::state_root::read_bounded;
 
 /// `config.json` of a state root: a few hundred bytes, and lists of patterns.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
@@ -22,18 +17,6 @@ pub const INPUT_BYTES_MAX: u64 = 2 << 20;
 pub const RUN_FILE_BYTES_MAX: u64 = 16 << 30;
 /// A file with a digest of the module set: 64 digits, and a name.
 pub const DIGEST_FILE_BYTES_MAX: u64 = 4 << 10;
-
-/// What a command reads, and the most that a file of it may have, in bytes.
-pub const BOUNDS: [(&str, u64); 8] = [
-    (".env", dot_env::BYTES_MAX),
-    ("config.json", CONFIG_BYTES_MAX),
-    ("coo.toml", repository::config::BYTES_MAX),
-    ("descriptor", DESCRIPTOR_BYTES_MAX as u64),
-    ("module", MODULE_BYTES_MAX),
-    ("--input", INPUT_BYTES_MAX),
-    ("exported run", RUN_FILE_BYTES_MAX),
-    ("test results", repository::test_results::BYTES_MAX),
-];
 
 /// Opens a regular file for reading, following links. `what` it is goes before its name in errors.
 #[allow(
@@ -55,6 +38,24 @@ pub fn open(what: &str, path: &Path) -> Result<File> {
     let of = file.metadata().with_context(shown)?.file_type();
     refuse_other(named.trim_start(), of)?;
     Ok(file)
+}
+
+/// Reads `file` whole if it has at most `bytes_max` bytes; `path` is for the message.
+pub fn read_bounded(file: File, path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    // The length is a hint: what counts is what is read.
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut content =
+        Vec::with_capacity(usize::try_from(length.min(bytes_max) + 1).unwrap_or_default());
+    file.take(bytes_max + 1)
+        .read_to_end(&mut content)
+        .with_context(|| format!("file {}: can't be read", path.display()))?;
+    if content.len() as u64 > bytes_max {
+        bail!(
+            "file {}: more than {bytes_max} bytes, which is the limit",
+            path.display()
+        );
+    }
+    Ok(content)
 }
 
 /// Reads a regular file whole if it has at most `bytes_max` bytes.
@@ -85,26 +86,6 @@ fn refuse_other(named: &str, of: FileType) -> Result<()> {
         Some("a folder") => bail!("{named}: is a folder, a file is needed"),
         Some(kind) => {
             bail!("{named}: is {kind}, a regular file is needed; write its content to a file first")
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_bounds_are_documented_as_they_are() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let page = std::fs::read_to_string(root.join("docs/configuration.md")).unwrap();
-        for (what, bytes_max) in BOUNDS {
-            let name = if what.starts_with(['.', '-']) || what.contains('.') {
-                format!("`{what}`")
-            } else {
-                what.to_owned()
-            };
-            let row = format!("| {name} | {bytes_max} |");
-            assert!(page.contains(&row), "docs/configuration.md lacks: {row}");
         }
     }
 }

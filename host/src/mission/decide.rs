@@ -10,7 +10,7 @@ use coo_kernel::mission::failure::Failure;
 use coo_kernel::mission::state::{self, Event, State};
 
 use crate::machine;
-use crate::mission::history::{self, Question};
+use crate::root::history::{self, Question};
 use crate::root::store::{Durability, EventFacts, MissionRow, Store};
 
 /// Longest reason, in bytes.

@@ -2,9 +2,11 @@
 //! calls of `program` and `runtime`, and what it keeps of them.
 
 pub mod decide;
-pub mod history;
+pub mod execute;
+pub mod find;
 pub mod replay;
 pub mod resume;
 pub mod run;
 pub mod run_file;
+pub mod source;
 pub mod verify;

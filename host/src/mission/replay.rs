@@ -9,11 +9,11 @@ use coo_kernel::journal::{Divergence, Record};
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::state::State;
 
-use crate::mission::history;
-use crate::program::prepare::Source;
+use crate::effects::stop::Stop;
+use crate::mission::execute::drive;
+use crate::mission::source::Source;
+use crate::root::history;
 use crate::root::store::{MissionRow, Store};
-use crate::runtime::drive::drive;
-use crate::runtime::stop::Stop;
 use crate::runtime::tape::Tape;
 use crate::session::Session;
 

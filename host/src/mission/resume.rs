@@ -9,10 +9,10 @@ use coo_kernel::mission::MissionId;
 use coo_kernel::mission::state::State;
 
 use crate::effects::llm::{self, Freshness};
-use crate::mission::history;
 use crate::mission::run::{Ended, Options, Settled, Stage};
+use crate::mission::source::Source;
 use crate::program::bundle;
-use crate::program::prepare::Source;
+use crate::root::history;
 use crate::root::store::{Facts, MissionRow, Store};
 use crate::runtime::tape::Tape;
 use crate::session::Session;

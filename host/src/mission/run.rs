@@ -13,18 +13,18 @@ use coo_kernel::mission::{MissionId, Status};
 
 use crate::effects::gateway::{self, Gateway};
 use crate::effects::llm::{Freshness, Model};
+use crate::effects::secrets;
+use crate::effects::stop::Stop;
 use crate::effects::world::World;
 use crate::machine::{self, Stopwatch};
-use crate::mission::history::{self, Question};
+use crate::mission::execute::{Driven, drive};
 use crate::mission::resume;
+use crate::mission::source::{Program, Source};
 use crate::program::bundle;
-use crate::program::prepare::{Program, Source};
-use crate::root::secrets;
+use crate::root::history::{self, Question};
 use crate::root::state_root::{StateRoot, WriteLock};
 use crate::root::store::{Durability, Facts, NewMission, Store};
-use crate::runtime::drive::{Driven, drive};
 use crate::runtime::live::Live;
-use crate::runtime::stop::Stop;
 use crate::runtime::tape::{Recorder, Tape};
 use crate::session::Session;
 

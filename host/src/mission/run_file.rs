@@ -15,6 +15,7 @@ use coo_kernel::form::digest::{Digest, ZERO};
 use coo_kernel::journal::{Blob, CallBody, Kind, MissionBody, Record, StepReturnedBody};
 use coo_kernel::journal::{StepStartedBody, WorldBody};
 use coo_kernel::mission::MissionId;
+use coo_kernel::root::layout;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -22,11 +23,10 @@ use crate::effects::gateway::{WriteAnswer, WriteRequest};
 use crate::machine::hashing::{Hashing, digest_of};
 use crate::machine::input_file::{self, RUN_FILE_BYTES_MAX};
 use crate::machine::temporary::TemporaryFolder;
-use crate::mission::history;
-use crate::program::admission::MODULE_BYTES_MAX;
-use crate::program::prepare::module_file;
+use crate::root::history;
 use crate::root::state_root::StateRoot;
 use crate::root::store::{Durability, EventFacts, MissionRow, Store};
+use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
 const FORMAT: &str = "coo-run/";
 const VERSION: &str = "1";
@@ -116,7 +116,7 @@ fn write(root: &StateRoot, store: &Store, id: MissionId, file: &mut File) -> Res
         Ok(())
     })?;
     let module_sha256 = progress.mission.as_ref().map(|body| body.module);
-    let module = root.read_bounded(&module_file(&mission.module), MODULE_BYTES_MAX)?;
+    let module = root.read_bounded(&layout::module(&mission.module), MODULE_BYTES_MAX)?;
     if module_sha256 != Some(mission.module) || Digest::of(&module) != mission.module {
         bail!(
             "mission {}: its module is not the one its journal names; it was changed after the run",
@@ -319,7 +319,7 @@ fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Re
         store.put_blob(&content)?;
     }
     let module = exactly(input, &header.module, MODULE_BYTES_MAX)?;
-    root.write_new(&module_file(&mission.module), &module)?;
+    root.write_new(&layout::module(&mission.module), &module)?;
     if !input.fill_buf()?.is_empty() {
         bail!("has more behind its end");
     }

@@ -16,10 +16,10 @@ use serde::Serialize;
 
 use crate::effects::llm::Freshness;
 use crate::effects::world;
-use crate::mission::history;
 use crate::mission::replay;
 use crate::mission::run::{self, Options, Settled};
-use crate::program::prepare::Source;
+use crate::mission::source::Source;
+use crate::root::history;
 use crate::root::state_root::StateRoot;
 use crate::root::store::{Durability, FrozenCall, MissionRow, Store};
 use crate::session::Session;
@@ -339,7 +339,7 @@ fn one_run(
     })?;
     // What the journal promised is what lies there.
     for artefact in &artefacts {
-        let name = format!("{}/{}", crate::effects::gateway::FOLDER, artefact.path);
+        let name = format!("{}/{}", layout::ARTEFACTS, artefact.path);
         let content = session.root.read_bounded(&name, artefact.bytes)?;
         if Digest::of(&content) != artefact.sha256 {
             bail!(

@@ -25,8 +25,6 @@ use crate::program::engine::FEATURES;
 use crate::program::structure;
 use types::signature;
 
-/// Largest module, in bytes. `CPython` compiled to WebAssembly has 26 MB.
-pub const MODULE_BYTES_MAX: u64 = 256 << 20;
 /// Reasons of one refusal that an error repeats; `coo audit` lists all.
 const REASONS_SHOWN: usize = 8;
 
@@ -277,7 +275,7 @@ type Signatures = BTreeMap<String, BTreeMap<String, String>>;
 /// made from.
 fn provided_functions() -> Result<Signatures> {
     let mut resolve = Resolve::default();
-    for (name, text) in crate::runtime::sandbox::WIT {
+    for (name, text) in crate::program::wit::WIT {
         resolve
             .push_str(name, text)
             .with_context(|| format!("surface {name}"))?;
@@ -345,7 +343,7 @@ mod tests {
             }
         }
         // None was left out for its length.
-        let written: usize = crate::runtime::sandbox::WIT
+        let written: usize = crate::program::wit::WIT
             .iter()
             .map(|(_, text)| text.matches("func(").count())
             .sum();

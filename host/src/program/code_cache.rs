@@ -35,8 +35,8 @@ use wasmtime::Module;
 use wasmtime::component::Component;
 
 use crate::machine;
+use crate::program::code::Code;
 use crate::program::engine::Sandbox;
-use crate::runtime::sandbox::Code;
 
 /// The variable that names the folder.
 pub const VARIABLE: &str = "COO_CACHE_DIR";
@@ -142,7 +142,7 @@ static EDITION: LazyLock<Digest> = LazyLock::new(|| {
         bounds.as_bytes(),
     ];
     parts.extend(
-        crate::runtime::sandbox::WIT
+        crate::program::wit::WIT
             .iter()
             .map(|(_, text)| text.as_bytes()),
     );

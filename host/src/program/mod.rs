@@ -3,8 +3,9 @@
 
 pub mod admission;
 pub mod bundle;
+pub mod code;
 pub mod code_cache;
 pub mod compiler;
 pub mod engine;
-pub mod prepare;
 pub mod structure;
+pub mod wit;

@@ -28,7 +28,7 @@ use serde::Serialize;
 use super::{Repository, amend, migrate, test_run};
 use crate::baselines::{self, Baseline, Progress, Tree};
 use crate::machine;
-use crate::root::manifests;
+use crate::manifests;
 use crate::root::reports;
 use crate::root::store::{ChangeFacts, ChangeRow, Durability};
 use crate::session::Session;

@@ -21,7 +21,7 @@ use rayon::prelude::*;
 
 use crate::baselines::{self, Folders, Tree};
 use crate::machine::input_file;
-use crate::root::state_root::read_bounded;
+use crate::machine::input_file::read_bounded;
 
 pub use lint::{Linted, lint};
 pub use scan::{Scanned, scan};

@@ -1,9 +1,8 @@
 //! The state root on the disk: its folder and lock, its store, configuration, manifests, reports.
 
 pub mod config;
-pub mod manifests;
+pub mod history;
 pub mod reports;
-pub mod secrets;
 pub mod state_root;
 pub mod store;
-pub mod surroundings;
+pub mod walk;

@@ -12,9 +12,9 @@ use coo_kernel::root::index::{Drift, Found};
 use coo_kernel::root::layout;
 use coo_kernel::root::reports;
 
-use crate::effects::gateway;
 use crate::root::state_root::StateRoot;
 use crate::root::store::{Durability, Store};
+use crate::root::walk;
 
 /// Writes the report `path`, in place of an earlier one. The caller alone writes to `root`.
 pub fn write(root: &StateRoot, store: &mut Store, path: &str, content: &[u8]) -> Result<()> {
@@ -59,7 +59,7 @@ pub fn recover(root: &StateRoot, store: &mut Store) -> Result<Option<String>> {
 fn look(root: &StateRoot, path: &str) -> Result<Option<Found>> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     match root.folder(folder, false) {
-        Ok(folder) => gateway::examine(&folder, name),
+        Ok(folder) => walk::examine(&folder, name),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -88,7 +88,7 @@ pub fn check(root: &StateRoot, store: &Store) -> Result<Vec<Drift>> {
     let mut found = BTreeMap::new();
     for folder in reports::FOLDERS {
         match root.folder(folder, false) {
-            Ok(opened) => gateway::walk(&opened, &format!("{folder}/"), &expected, &mut found)?,
+            Ok(opened) => walk::walk(&opened, &format!("{folder}/"), &expected, &mut found)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => {
                 return Err(error).with_context(|| format!("folder {folder} of the state root"));
@@ -107,7 +107,7 @@ pub fn check(root: &StateRoot, store: &Store) -> Result<Vec<Drift>> {
 pub fn repair(root: &StateRoot, store: &mut Store, drifts: &[Drift]) -> Result<()> {
     for drift in drifts {
         if !matches!(drift, Drift::Missing { .. }) {
-            gateway::set_aside(root, drift.path())?;
+            walk::set_aside(root, drift.path())?;
         }
     }
     for drift in drifts {

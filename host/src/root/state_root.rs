@@ -8,7 +8,7 @@
 )]
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -25,7 +25,7 @@ use coo_kernel::root::layout;
 
 use crate::machine;
 use crate::machine::fault;
-use crate::machine::input_file::CONFIG_BYTES_MAX;
+use crate::machine::input_file::{CONFIG_BYTES_MAX, read_bounded};
 use crate::root::config::Config;
 
 /// The folder's name where nothing else is said.
@@ -34,7 +34,7 @@ const CONFIG_FILE: &str = "config.json";
 const LOCK_FILE: &str = "lock";
 const FOLDERS: [&str; 5] = ["artefacts", "cache", "demo", "modules", TEMPORARY];
 /// Files that only `SQLite` may open.
-const DATABASES: [&str; 2] = [crate::root::store::FILE, crate::effects::world::FILE];
+const DATABASES: [&str; 2] = [crate::root::store::FILE, layout::WORLD];
 /// Those of them that nobody else has any business in.
 const CLOSED: [&str; 2] = ["cache", TEMPORARY];
 /// Files on their way to their names. Whatever a writer finds here, a killed process left.
@@ -356,7 +356,7 @@ impl StateRoot {
             })?;
             is_new |= made;
             // What stands where artefacts should be may be what a rollback is to put right.
-            if !made && folder != crate::effects::gateway::FOLDER {
+            if !made && folder != layout::ARTEFACTS {
                 self.folder(folder, false)
                     .with_context(|| format!("state root {}", self.path.display()))?;
             }
@@ -593,22 +593,4 @@ fn in_place_of_a_folder(
         std::io::ErrorKind::NotADirectory,
         format!("folder {}: is {what}; remove it", way.display()),
     )
-}
-
-/// Reads `file` whole if it has at most `bytes_max` bytes; `path` is for the message.
-pub fn read_bounded(file: File, path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
-    // The length is a hint: what counts is what is read.
-    let length = file.metadata().map_or(0, |metadata| metadata.len());
-    let mut content =
-        Vec::with_capacity(usize::try_from(length.min(bytes_max) + 1).unwrap_or_default());
-    file.take(bytes_max + 1)
-        .read_to_end(&mut content)
-        .with_context(|| format!("file {}: can't be read", path.display()))?;
-    if content.len() as u64 > bytes_max {
-        bail!(
-            "file {}: more than {bytes_max} bytes, which is the limit",
-            path.display()
-        );
-    }
-    Ok(content)
 }

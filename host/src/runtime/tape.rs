@@ -27,11 +27,11 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::effects::llm::Answered;
+use crate::effects::secrets;
+use crate::effects::stop::Stop;
 use crate::machine::{self, Deadline};
-use crate::root::secrets;
 use crate::root::store::{Durability, EventFacts, Store};
 use crate::runtime::live::Live;
-use crate::runtime::stop::Stop;
 
 /// See the module.
 pub struct Tape {

@@ -327,3 +327,20 @@ mod tests {
         }
     }
 }
+
+/// A statement that was to change something, and how it ended.
+pub struct Applied {
+    /// What was asked.
+    pub statement: Statement,
+    /// What the guest was told.
+    pub answer: Told,
+}
+
+/// What a guest was told of a change.
+#[derive(Debug, PartialEq)]
+pub enum Told {
+    /// Of `execute`.
+    Changed(Answer<u64>),
+    /// Of `query`, with RETURNING.
+    Returned(Answer<Rows>),
+}

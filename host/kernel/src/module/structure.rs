@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// Largest module, in bytes. `CPython` compiled to WebAssembly has 26 MB.
+pub const MODULE_BYTES_MAX: u64 = 256 << 20;
+
 /// A part of a module that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

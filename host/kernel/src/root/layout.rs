@@ -6,6 +6,16 @@
 use crate::form::digest::Digest;
 use crate::mission::MissionId;
 
+/// The folder of the artefacts of missions.
+pub const ARTEFACTS: &str = "artefacts";
+/// The missions' database.
+pub const WORLD: &str = "world.db";
+
+/// Where a state root keeps the module of this digest.
+pub fn module(module: &Digest) -> String {
+    format!("modules/{module}.wasm")
+}
+
 /// Every file, by pattern: between slashes a plain name, or one with a variable part. Databases
 /// (`coo.db`, `world.db`), `lock` files and what is on its way in `tmp/` are not written by name.
 pub const FILES: [&str; 38] = [

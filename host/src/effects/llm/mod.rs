@@ -12,11 +12,11 @@ use coo_kernel::credentials::secret;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::llm::{Answer, Provenance, Request};
 
+use crate::effects::secrets;
+use crate::effects::surroundings::{Access, Surroundings};
 use crate::machine::fault;
 use crate::root::config::{Config, DEFAULT_BASE_URL};
-use crate::root::secrets;
 use crate::root::store::{FrozenCall, Store};
-use crate::root::surroundings::{Access, Surroundings};
 
 /// Where answers may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,8 +21,6 @@ pub const MEMORY_BYTES_MAX: u64 = 256 << 20;
 /// doubles: whoever is refused here has more than the first half, and so a failure at this limit
 /// is never taken for one of the machine.
 pub const MEMORY_SLACK_BYTES: u64 = MEMORY_BYTES_MAX;
-/// A log longer than this is emptied into the database when a run has ended.
-pub const LOG_BYTES_KEPT: u64 = 8 << 20;
 /// Free space on the disk from which on `SQLite`'s "full" can't be the disk's.
 pub const FREE_BYTES_MIN: u64 = 64 << 20;
 

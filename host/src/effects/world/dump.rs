@@ -22,9 +22,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 
-use super::{FILE, value};
+use super::value;
 use crate::machine::hashing::Hashing;
 use crate::root::store::check_plain;
+use coo_kernel::root::layout::WORLD;
 
 pub use load::rebuild;
 
@@ -61,7 +62,7 @@ pub type Out<'a> = dyn FnMut(&[u8]) -> io::Result<()> + 'a;
 /// Digest of the content of the world below `root`; `None` where no statement was ever run.
 #[allow(clippy::disallowed_methods, reason = "SQLite writes its own file")]
 pub fn digest(root: &Path) -> Result<Option<Digest>> {
-    let path = root.join(FILE);
+    let path = root.join(WORLD);
     if !path.exists() {
         return Ok(None);
     }
@@ -82,7 +83,7 @@ pub fn digest_and_size(path: &Path) -> Result<(Digest, u64)> {
 /// Empties the write-ahead log of the world below `root` into it, where there is a world. False
 /// where somebody still reads from it.
 pub fn checkpoint(root: &Path) -> Result<bool> {
-    let path = root.join(FILE);
+    let path = root.join(WORLD);
     if path.symlink_metadata().is_err() {
         return Ok(true);
     }

@@ -271,7 +271,10 @@ fn what_reaches_outside_or_around_is_refused_by_name() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    assert!(names.iter().all(|name| name.starts_with(FILE)), "{names:?}");
+    assert!(
+        names.iter().all(|name| name.starts_with(WORLD)),
+        "{names:?}"
+    );
 }
 
 #[test]
@@ -560,7 +563,7 @@ fn rows_and_values_are_bounded() {
 fn a_run_is_one_transaction() {
     let mut fixture = Fixture::new();
     let folder = fixture.folder.path().to_owned();
-    let other = || Connection::open(folder.join(FILE)).unwrap();
+    let other = || Connection::open(folder.join(WORLD)).unwrap();
     let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 't'";
     let seen = |sql: &str| {
         other()

@@ -12,9 +12,10 @@ use coo_kernel::module::compilation::Allowance;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
-use crate::program::admission::{self, Admitted, MODULE_BYTES_MAX, Report};
+use crate::program::admission::{self, Admitted, Report};
 use crate::program::code_cache::Kind;
 use crate::program::engine::{self, Layout, Sandbox};
+use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
 /// Stack of the thread at work: readers of nested definitions recurse.
 pub const STACK_BYTES: usize = 64 << 20;

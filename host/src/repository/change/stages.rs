@@ -21,7 +21,7 @@ use crate::baselines::{self, Baseline, Reason};
 use crate::freeze::{self, Unready};
 use crate::machine;
 use crate::machine::fault;
-use crate::root::manifests;
+use crate::manifests;
 use crate::root::reports;
 
 /// So many findings of a gate are said at once; its results name all.
@@ -224,7 +224,7 @@ impl Change<'_> {
             let number = match self.session.store.open_freeze()? {
                 Some(row) if row.by == by => row.number,
                 Some(row) => bail!("state root: was frozen meanwhile by {}", row.by),
-                None => match freeze::activate(&mut self.session, &by)? {
+                None => match self.session.freeze(&by)? {
                     Ok(row) => row.number,
                     Err(Unready::Frozen(row)) => row.number,
                     Err(Unready::Manifests(drifts)) => bail!(

@@ -25,7 +25,6 @@ use coo_kernel::journal::Blob;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, Transaction, params};
 
-use crate::effects::world::bounds::LOG_BYTES_KEPT;
 use crate::machine::fault;
 use crate::machine::temporary::TemporaryFolder;
 use crate::root::state_root::Modes;
@@ -37,6 +36,9 @@ pub use freezes::{FreezeRow, checkpoint};
 pub use frozen::FrozenCall;
 pub use missions::{Facts, MissionRow, NewMission};
 pub use rollbacks::NewRollback;
+
+/// A log longer than this is emptied into the database when a run has ended.
+pub const LOG_BYTES_KEPT: u64 = 8 << 20;
 
 /// The file's name in the state root.
 pub const FILE: &str = "coo.db";

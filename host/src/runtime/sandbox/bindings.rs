@@ -21,22 +21,6 @@ wasmtime::component::bindgen!({
     imports: { default: trappable },
 });
 
-/// The texts of the whole surface, for whoever needs to read it.
-pub const WIT: [(&str, &str); 6] = [
-    (
-        "coo:mission",
-        include_str!("../../../../guest-sdk/wit/mission.wit"),
-    ),
-    ("wasi:io", include_str!("../../../wit/deps/io.wit")),
-    ("wasi:clocks", include_str!("../../../wit/deps/clocks.wit")),
-    ("wasi:random", include_str!("../../../wit/deps/random.wit")),
-    (
-        "wasi:filesystem",
-        include_str!("../../../wit/deps/filesystem.wit"),
-    ),
-    ("wasi:cli", include_str!("../../../wit/deps/cli.wit")),
-];
-
 /// A linker that knows the whole surface and nothing else.
 pub fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
@@ -108,7 +92,7 @@ mod tests {
     #[test]
     fn the_kernels_table_is_exactly_what_the_wit_world_imports() {
         let mut resolve = Resolve::default();
-        for (name, text) in WIT {
+        for (name, text) in crate::program::wit::WIT {
             resolve.push_str(name, text).unwrap();
         }
         let package = resolve

@@ -7,7 +7,7 @@ use coo_kernel::mission::ledger;
 use coo_kernel::mission::limits::Limits;
 use wasmtime::ResourceLimiter;
 
-use crate::runtime::stop::Stop;
+use crate::effects::stop::Stop;
 
 /// Core instances, memories and tables of one component: an adapted module has four.
 pub const PARTS_MAX: usize = 1_000;

@@ -3,23 +3,16 @@
 
 use anyhow::{Context as _, Result};
 use coo_kernel::module::surface::{self, Interface};
-use wasmtime::component::{self, Component};
-use wasmtime::{Engine, Module, Store};
+use wasmtime::component;
+use wasmtime::{Engine, Store};
 
 use super::{Guest, bindings, preview1};
+use crate::program::code::Code;
 
 /// The export that makes a core module a program.
 pub const START: &str = "_start";
 /// The export that sets a core module up, before anything else of it is called.
 pub const INITIALIZE: &str = "_initialize";
-
-/// Compiled code.
-pub enum Code {
-    /// Of a component.
-    Component(Component),
-    /// Of a core module that runs as it is.
-    Module(Module),
-}
 
 /// Compiled code with its imports resolved and its entry known.
 pub enum Linked {

@@ -13,8 +13,8 @@ use coo_kernel::mission::ledger::ITEM_BYTES;
 use super::Guest;
 use super::bindings::coo::mission::{db, gateway, llm};
 use crate::effects::gateway::{WriteAnswer, WriteRequest};
+use crate::effects::stop::Stop;
 use crate::effects::world::Bounds;
-use crate::runtime::stop::Stop;
 use crate::runtime::tape::Recorder;
 
 impl llm::Host for Guest {

@@ -19,9 +19,8 @@ mod step;
 mod streams;
 mod wasi;
 
-pub use bindings::WIT;
 pub use limiter::PARTS_MAX;
-pub use linked::{Code, Linked};
+pub use linked::Linked;
 pub use step::{StepEnd, StepRun, run_step};
 
 use coo_kernel::mission::authority::Authority;
@@ -30,8 +29,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
+use crate::effects::stop::Stop;
 use crate::machine::{Deadline, Watchdog};
-use crate::runtime::stop::Stop;
 use crate::runtime::tape::Tape;
 use clock::VirtualClock;
 use limiter::Meter;

@@ -20,7 +20,7 @@ use wiggle::{GuestMemory, GuestPtr, GuestType as _};
 use super::Guest;
 use super::said::NO_MEMORY;
 use super::wasi::{arguments_bytes, environment_bytes};
-use crate::runtime::stop::Stop;
+use crate::effects::stop::Stop;
 
 /// A linker that knows WASI preview 1 and nothing else.
 pub fn linker(engine: &Engine) -> Result<Linker<Guest>> {

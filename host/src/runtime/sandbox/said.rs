@@ -16,7 +16,7 @@ use wasmtime_wasi::I32Exit;
 use wiggle::GuestError;
 
 use super::RESOURCES_MAX;
-use crate::runtime::stop::Stop;
+use crate::effects::stop::Stop;
 
 /// A call of preview 1 by a module that exports no memory: wiggle's words.
 pub const NO_MEMORY: &str = "missing required memory export";

@@ -16,8 +16,8 @@ use wasmtime::{CallHook, Engine, Store, Trap, WasmBacktrace, WasmCoreDump};
 use super::Guest;
 use super::linked::{Instance, Linked, Returned};
 use super::said::stop;
+use crate::effects::stop::Stop;
 use crate::program::engine::FUEL_SLICE;
-use crate::runtime::stop::Stop;
 use crate::runtime::tape::Tape;
 
 /// What a step is run with.

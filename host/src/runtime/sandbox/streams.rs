@@ -17,7 +17,7 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdinStream, StdoutStream};
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
-use crate::runtime::stop::Stop;
+use crate::effects::stop::Stop;
 
 /// Bytes a guest may write at once, as `check-write` tells it.
 const WRITE_BYTES_MAX: usize = 1 << 20;

@@ -11,7 +11,7 @@ use super::*;
 
 fn text(root: &Path) -> Vec<u8> {
     let mut text = Vec::new();
-    write(&root.join(FILE), &mut |bytes| {
+    write(&root.join(WORLD), &mut |bytes| {
         text.extend_from_slice(bytes);
         Ok(())
     })
@@ -22,14 +22,14 @@ fn text(root: &Path) -> Vec<u8> {
 /// The dump of what `dump` loads into, and the folder it lies in.
 fn loaded(dump: &[u8]) -> Result<(TempDir, Vec<u8>)> {
     let folder = TempDir::new()?;
-    load::load(Cursor::new(dump), &folder.path().join(FILE), 7)?;
+    load::load(Cursor::new(dump), &folder.path().join(WORLD), 7)?;
     let again = text(folder.path());
     Ok((folder, again))
 }
 
 /// Schema and rows as SQL shows them, in the order of a scan.
 fn shown(root: &Path) -> Vec<String> {
-    let connection = Connection::open(root.join(FILE)).unwrap();
+    let connection = Connection::open(root.join(WORLD)).unwrap();
     let lines = |sql: &str| -> Vec<String> {
         let mut statement = connection.prepare(sql).unwrap();
         let width = statement.column_count();
@@ -58,7 +58,7 @@ fn shown(root: &Path) -> Vec<String> {
 
 fn world(statements: &[(String, Vec<Sql>)]) -> TempDir {
     let folder = TempDir::new().unwrap();
-    let connection = Connection::open(folder.path().join(FILE)).unwrap();
+    let connection = Connection::open(folder.path().join(WORLD)).unwrap();
     connection.execute_batch("PRAGMA journal_mode=WAL").unwrap();
     for (sql, params) in statements {
         // Many make no sense where they stand, and are refused.
@@ -83,7 +83,7 @@ fn comes_back(folder: &TempDir) {
         String::from_utf8(dump).unwrap()
     );
     assert_eq!(shown(copy.path()), shown(folder.path()));
-    let connection = Connection::open(copy.path().join(FILE)).unwrap();
+    let connection = Connection::open(copy.path().join(WORLD)).unwrap();
     let pragma = |name: &str| -> String {
         let found: Sql = connection
             .pragma_query_value(None, name, |row| row.get(0))

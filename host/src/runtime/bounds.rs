@@ -11,12 +11,17 @@ use coo_kernel::mission::limits::Limits;
 
 use crate::effects::world::TRIM_BYTES_MAX;
 use crate::effects::world::bounds::{
-    BYTES_PER_STEP, LOG_BYTES_KEPT, MEMORY_BYTES_MAX, MEMORY_SLACK_BYTES, ROWS_BYTES_MAX,
-    SQL_LIMITS, STEPS_PER_LOOK, VALUE_BYTES,
+    BYTES_PER_STEP, MEMORY_BYTES_MAX, MEMORY_SLACK_BYTES, ROWS_BYTES_MAX, SQL_LIMITS,
+    STEPS_PER_LOOK, VALUE_BYTES,
 };
 use crate::machine::WATCHDOG_GRACE;
+use crate::machine::input_file::{CONFIG_BYTES_MAX, INPUT_BYTES_MAX, RUN_FILE_BYTES_MAX};
 use crate::program::engine::{FUEL_SLICE, HOST_STACK_BYTES, WASM_STACK_BYTES};
+use crate::root::store::LOG_BYTES_KEPT;
 use crate::runtime::sandbox::{PARTS_MAX, RESOURCES_MAX};
+use coo_kernel::credentials::dot_env;
+use coo_kernel::mission::descriptor::DESCRIPTOR_BYTES_MAX;
+use coo_kernel::module::structure::{self, BOUNDS, MODULE_BYTES_MAX};
 
 /// One bound.
 pub struct Row {
@@ -75,6 +80,14 @@ pub fn parts() -> Vec<Part> {
         Part {
             title: "Artefacts and patterns",
             rows: artefacts(),
+        },
+        Part {
+            title: "Files that a command reads",
+            rows: files(),
+        },
+        Part {
+            title: "The structure of a module",
+            rows: structure(),
         },
     ]
 }
@@ -246,6 +259,29 @@ fn artefacts() -> Vec<Row> {
             "refused where it is read; a comparison takes pattern times path",
         ),
     ]
+}
+
+fn files() -> Vec<Row> {
+    [
+        ("`.env`", dot_env::BYTES_MAX),
+        ("`config.json`", CONFIG_BYTES_MAX),
+        ("`coo.toml`", coo_engines::repository::config::BYTES_MAX),
+        ("descriptor", DESCRIPTOR_BYTES_MAX as u64),
+        ("module", MODULE_BYTES_MAX),
+        ("`--input`", INPUT_BYTES_MAX),
+        ("exported run", RUN_FILE_BYTES_MAX),
+        (
+            "test results",
+            coo_engines::repository::test_results::BYTES_MAX,
+        ),
+    ]
+    .map(|(name, bytes_max)| row(name, bytes_max, "bytes", "refused"))
+    .into()
+}
+
+fn structure() -> Vec<Row> {
+    let of = |bound: &structure::Bound| row(bound.name, bound.limit, "in one module", bound.why);
+    BOUNDS.iter().map(of).collect()
 }
 
 /// A number with commas between thousands.

@@ -14,10 +14,10 @@ use coo_kernel::credentials::secret;
 use coo_kernel::llm;
 
 use crate::effects::llm::http::server_of;
+use crate::effects::secrets;
 use crate::machine;
 use crate::machine::input_file;
 use crate::root::config::{Config, DEFAULT_BASE_URL};
-use crate::root::secrets;
 
 /// Where live calls go.
 const BASE_URL: &str = "COO_LLM_BASE_URL";

@@ -16,10 +16,10 @@ use coo_kernel::root::manifest::{self, Difference};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::effects::surroundings::Surroundings;
 use crate::program::bundle;
 use crate::root::config::Config;
 use crate::root::state_root::StateRoot;
-use crate::root::surroundings::Surroundings;
 
 pub use environment::secrets;
 
@@ -222,6 +222,7 @@ fn drifts_of(
 fn read_text(path: &str) -> Option<String> {
     let file = std::fs::File::open(path).ok()?;
     let path = std::path::Path::new(path);
-    let content = crate::root::state_root::read_bounded(file, path, SYSTEM_FILE_BYTES_MAX).ok()?;
+    let content =
+        crate::machine::input_file::read_bounded(file, path, SYSTEM_FILE_BYTES_MAX).ok()?;
     Some(String::from_utf8_lossy(&content).into_owned())
 }

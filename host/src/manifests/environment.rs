@@ -11,8 +11,8 @@ use coo_kernel::root::manifest::{is_secret, scrubbed, system};
 use serde::Serialize;
 
 use super::{ENVIRONMENT_FORMAT, read_text};
+use crate::effects::surroundings::{IN_DOT_ENV, Surroundings};
 use crate::machine;
-use crate::root::surroundings::{IN_DOT_ENV, Surroundings};
 
 /// Where a system says its release; the first that is there counts.
 const RELEASE_FILES: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];

@@ -10,17 +10,19 @@ use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::authority::Policy;
 use coo_kernel::mission::descriptor::{DESCRIPTOR_BYTES_MAX, Descriptor, FORMAT, ModuleRef, Step};
 use coo_kernel::mission::plan::Plan;
+use coo_kernel::root::layout;
 
 use crate::machine::input_file::read as read_file;
 use crate::mission::run_file;
-use crate::program::admission::MODULE_BYTES_MAX;
 use crate::program::bundle;
+use crate::program::code::Code;
 use crate::program::code_cache::{self, CodeCache};
 use crate::program::compiler::{self, Build};
 use crate::program::engine::{self, Layout, Sandbox};
 use crate::root::state_root::StateRoot;
 use crate::root::store::Store;
-use crate::runtime::sandbox::{Code, Linked};
+use crate::runtime::sandbox::Linked;
+use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
 /// What the user asked to run, read but not judged.
 #[derive(Debug)]
@@ -170,12 +172,12 @@ impl Source {
     ) -> Result<Self> {
         let descriptor = Descriptor::parse(&store.blob(&mission.descriptor)?)
             .with_context(|| format!("mission {}: its descriptor", mission.id))?;
-        let wasm = root.read_bounded(&module_file(&mission.module), MODULE_BYTES_MAX)?;
+        let wasm = root.read_bounded(&layout::module(&mission.module), MODULE_BYTES_MAX)?;
         let module = Digest::of(&wasm);
         if module != mission.module {
             bail!(
                 "module {}: has SHA-256 {module} now; it was changed after the run, restore it from a copy",
-                root.path().join(module_file(&mission.module)).display()
+                root.path().join(layout::module(&mission.module)).display()
             );
         }
         Ok(Self {
@@ -251,17 +253,11 @@ impl Source {
 
     /// Keeps the module, so that the run stays replayable whatever becomes of its file.
     pub fn keep_module(&self, root: &StateRoot) -> Result<()> {
-        let name = module_file(&self.module);
+        let name = layout::module(&self.module);
         let is_kept = root.dir().try_exists(&name);
         if !is_kept.with_context(|| format!("file {name} of the state root: can't be examined"))? {
             root.write_new(&name, &self.wasm)?;
         }
         Ok(())
     }
-}
-
-/// Where the state root keeps a module.
-#[must_use]
-pub fn module_file(module: &Digest) -> String {
-    format!("modules/{module}.wasm")
 }

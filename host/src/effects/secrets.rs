@@ -8,8 +8,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use anyhow::{Result, bail};
 use coo_kernel::credentials::secret;
 
+use crate::effects::surroundings::KEY;
 use crate::machine;
-use crate::root::surroundings::KEY;
 
 static OF_ENVIRONMENT: OnceLock<Option<String>> = OnceLock::new();
 /// Keys that other places than the environment have.

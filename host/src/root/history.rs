@@ -2,6 +2,7 @@
 //! folded, before anybody sees it. Writes nothing.
 
 use anyhow::{Context as _, Result};
+use coo_kernel::effects::db::{Applied, Told};
 use coo_kernel::journal::{
     CallBody, Chain, EnvironmentBody, Kind, Progress, Record, StepStartedBody, WorldBody,
 };
@@ -10,7 +11,6 @@ use coo_kernel::mission::authority::Policy;
 use coo_kernel::mission::state::State;
 use serde::Serialize;
 
-use crate::effects::world::{Applied, Told};
 use crate::root::store::Store;
 
 /// Goes over the events of a mission, in order, each verified and folded before it is given. Holds

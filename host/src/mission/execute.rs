@@ -14,10 +14,10 @@ use coo_kernel::mission::ledger::{Ledger, Used};
 use coo_kernel::mission::state::Event;
 use coo_kernel::module::surface;
 
-use crate::program::prepare::Program;
+use crate::effects::stop::Stop;
+use crate::mission::source::Program;
 use crate::root::store::Durability;
 use crate::runtime::sandbox::{RNG_SEED, StepEnd, StepRun, WALL_CLOCK_START_S, run_step};
-use crate::runtime::stop::Stop;
 use crate::runtime::tape::Tape;
 
 /// What a mission leaves when it has ended or was stopped.

@@ -1,0 +1,18 @@
+//! The texts of the surface, in WIT: admission judges a module by them, the bindings of the sandbox
+//! are made from the same files. Interprets nothing.
+
+/// The texts of the whole surface, for whoever needs to read it.
+pub const WIT: [(&str, &str); 6] = [
+    (
+        "coo:mission",
+        include_str!("../../../guest-sdk/wit/mission.wit"),
+    ),
+    ("wasi:io", include_str!("../../wit/deps/io.wit")),
+    ("wasi:clocks", include_str!("../../wit/deps/clocks.wit")),
+    ("wasi:random", include_str!("../../wit/deps/random.wit")),
+    (
+        "wasi:filesystem",
+        include_str!("../../wit/deps/filesystem.wit"),
+    ),
+    ("wasi:cli", include_str!("../../wit/deps/cli.wit")),
+];

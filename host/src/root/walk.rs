@@ -1,0 +1,116 @@
+//! Files below a folder as an INDEX compares them, and the way out for those that do not belong:
+//! set aside, never deleted. Follows no symbolic link and waits for no pipe.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
+use cap_std::fs::{Dir, FileType, FileTypeExt as _, MetadataExt as _, OpenOptions};
+use coo_kernel::baseline::governed::SET_ASIDE;
+use coo_kernel::baseline::{TreePath, text_of};
+use coo_kernel::root::index::Found;
+
+use crate::machine::hashing::digest_of;
+use crate::root::state_root::{StateRoot, sync_names};
+
+/// What stands where a folder should be.
+pub fn in_the_way(kind: FileType) -> &'static str {
+    if kind.is_symlink() {
+        "a symbolic link"
+    } else if kind.is_file() {
+        "a file where a folder should be"
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+/// What `name` in `folder` is. A file is opened without following links and without waiting,
+/// and judged by its handle.
+pub fn examine(folder: &Dir, name: &str) -> Result<Option<Found>> {
+    let metadata = match folder.symlink_metadata(name) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        return Ok(Some(Found::Else("a folder")));
+    }
+    if !kind.is_file() {
+        return Ok(Some(Found::Else(in_the_way(kind))));
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).follow(FollowSymlinks::No).nonblock(true);
+    let file = folder.open_with(name, &options)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(Some(Found::Else(in_the_way(metadata.file_type()))));
+    }
+    // Whoever has its other name can change it, and its permissions are changed there too. The
+    // name in `tmp/` that a killed process left is gone before anybody looks.
+    if metadata.nlink() > 1 {
+        return Ok(Some(Found::Else("a hard link")));
+    }
+    Ok(Some(Found::File(digest_of(file.into_std())?)))
+}
+
+/// Everything below `folder` that is no folder, links as links; folders too where a file is
+/// expected. Only files that are expected are read. Paths are in the text form that baselines
+/// have, too: a byte that is no UTF-8 as `%FF`, and `%` as `%25`.
+pub fn walk(
+    folder: &Dir,
+    prefix: &str,
+    expected: &BTreeSet<&str>,
+    found: &mut BTreeMap<String, Found>,
+) -> Result<()> {
+    for entry in folder.entries()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let path = format!("{prefix}{}", text_of(name.as_bytes()));
+        let shown = || format!("artefact {path}: can't be examined");
+        let is_expected = expected.contains(path.as_str());
+        if entry.file_type()?.is_dir() && !is_expected {
+            let inner = folder.open_dir_nofollow(&name).with_context(shown)?;
+            walk(&inner, &format!("{path}/"), expected, found)?;
+        } else if !is_expected {
+            found.insert(path, Found::Else("something"));
+        } else if let Some(what) = name.to_str().map(|name| examine(folder, name)) {
+            // What is expected has a name of plain characters.
+            if let Some(what) = what.with_context(shown)? {
+                found.insert(path, what);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Moves what lies at `path` in the state root, in its text form, to a folder of its own, if it is
+/// there.
+pub fn set_aside(root: &StateRoot, path: &str) -> Result<()> {
+    let from = TreePath::from_text(path)?;
+    let (name, from) = (
+        OsStr::from_bytes(from.name()),
+        OsStr::from_bytes(from.bytes()),
+    );
+    if root.dir().symlink_metadata(from).is_err() {
+        return Ok(());
+    }
+    let place = root.new_folder(SET_ASIDE)?;
+    let shown = || format!("{path}: can't be moved to {place}/");
+    let moved = || -> io::Result<()> {
+        root.dir()
+            .rename(from, root.dir(), Path::new(&place).join(name))?;
+        sync_names(&root.folder(&place, false)?)?;
+        let folder = Path::new(from).parent().and_then(Path::to_str);
+        sync_names(&root.folder(folder.unwrap_or_default(), false)?)
+    };
+    moved().with_context(shown)
+}
