@@ -26,7 +26,8 @@ impl WritePermit {
         &self.path
     }
 
-    /// Returns a key that two permits share if they name one file on a case-insensitive file system.
+    /// Returns a key that two permits share if a case-insensitive file system has one file for
+    /// both.
     pub fn collision_key(&self) -> String {
         self.path.to_ascii_lowercase()
     }

@@ -196,7 +196,7 @@ impl Judge {
                 "transaction control: the whole run is one transaction, committed when it completes"
                     .to_owned(),
             ),
-            // Even modules that compute only from their tables (fts5, rtree) run PRAGMAs of their own.
+            // Modules that compute only from their tables (fts5, rtree) run PRAGMAs of their own.
             Action::VirtualTable(module) => Err(format!(
                 "virtual table module {module}: a mission's tables are ordinary ones"
             )),
