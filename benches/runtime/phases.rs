@@ -1,5 +1,5 @@
-//! Where the time of a warm run goes: the steps of `coo::mission::run::run`, one after another in a
-//! fresh process, each timed.
+//! The phases of a warm run: the steps of `coo::mission::run::run`, one after another in a fresh
+//! process, each timed.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub fn time_run(root: &Path) -> Result<()> {
     phases.lap("source");
     let session = Session::for_writing(root, |_| {})?;
     phases.lap("session");
-    // What `Stage::set` does, taken apart; then that itself, whose time is not counted.
+    // The steps of `Stage::set` one by one; then `Stage::set` itself, which is not timed.
     let sandbox = engine::build(source.descriptor.engine)?;
     phases.lap("engine");
     let name = code_cache::Name::of(&sandbox, &source.module);
