@@ -168,7 +168,7 @@ fn run_linked(
     }
 }
 
-/// Child: compiles a component and runs it.
+/// Runs as a child: compiles a component and runs it.
 pub fn compile_and_run(component: &str, input: &str) -> Result<()> {
     let engine = engine()?;
     let component = Component::from_file(&engine, component)?;
@@ -177,7 +177,8 @@ pub fn compile_and_run(component: &str, input: &str) -> Result<()> {
     Ok(())
 }
 
-/// Child: maps compiled code, runs it, writes and syncs one block. Prints the time of each phase.
+/// Runs as a child: maps compiled code, runs it, writes and syncs one block. Prints the time of
+/// each phase.
 pub fn map_and_run(code: &str, input: &str, log: &str) -> Result<()> {
     let input = std::fs::read_to_string(input)?;
     let mut phases = Stopwatches::start();
@@ -197,7 +198,7 @@ pub fn map_and_run(code: &str, input: &str, log: &str) -> Result<()> {
     phases.print()
 }
 
-/// Child: maps compiled code and runs it; prints the microseconds and the peak of memory.
+/// Runs as a child: maps compiled code and runs it; prints the microseconds and the peak of memory.
 pub fn time_guest(code: &str, input: &str) -> Result<()> {
     let stopwatch = Stopwatch::start();
     let engine = engine()?;

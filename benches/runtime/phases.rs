@@ -16,7 +16,7 @@ use coo_kernel::mission::Status;
 
 use crate::bare::Stopwatches;
 
-/// Child: one warm run of the demo, step by step.
+/// Runs as a child: performs one warm run of the demo, step by step.
 pub fn time_run(root: &Path) -> Result<()> {
     let mut phases = Stopwatches::start();
     let source = Source::bundled("demo")?;

@@ -18,7 +18,7 @@ use crate::guest;
 use crate::table::{Samples, group, line, note, timed};
 use crate::this_program;
 
-/// Child: replays one mission; prints the microseconds and the peak of memory.
+/// Runs as a child: replays one mission; prints the microseconds and the peak of memory.
 pub fn time_replay(root: &Path, id: &str) -> Result<()> {
     let stopwatch = Stopwatch::start();
     let (session, mission) = find_mission(root, id, |_| {})?;

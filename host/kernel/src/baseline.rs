@@ -130,14 +130,14 @@ pub enum Node {
     /// A file. Every hard link counts as a file of its own.
     File {
         mode: Mode,
-        /// Of the content.
+        /// Digest of the content.
         sha256: Digest,
         /// In bytes.
         size: u64,
     },
     /// A folder; its content has entries of its own.
     Folder {
-        /// Of the folder itself.
+        /// Mode of the folder itself.
         mode: Mode,
     },
     /// A symbolic link itself, not its target.
@@ -147,7 +147,7 @@ pub enum Node {
     },
     /// A folder that the reading process may not open: it can be found, never kept.
     Closed {
-        /// Of the folder itself.
+        /// Mode of the folder itself.
         mode: Mode,
     },
     /// A socket, pipe or device, by name: it can be found, never kept.
@@ -196,7 +196,7 @@ pub enum Refused {
     /// Text that is not the text form of any bytes.
     #[error("'{0}' is not how a path is written here: % and bytes that are not UTF-8 as %XX")]
     Text(String),
-    /// Not a mode.
+    /// Text that is not a mode.
     #[error("mode '{0}' is neither five octal digits up to 07777 nor four up to 0777")]
     Mode(String),
     /// A link whose target is empty or would be refused by every file system.
@@ -243,7 +243,7 @@ pub struct Manifest {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Summary {
-    /// Of all files together, in bytes.
+    /// Size of all files together, in bytes.
     pub bytes: u64,
     pub files: u64,
     pub folders: u64,

@@ -109,9 +109,9 @@ pub enum FinishReason {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
-    /// Of the answer.
+    /// Tokens of the answer.
     pub completion_tokens: Option<u64>,
-    /// Of the question.
+    /// Tokens of the question.
     pub prompt_tokens: Option<u64>,
 }
 

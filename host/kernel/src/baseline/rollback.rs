@@ -202,9 +202,9 @@ pub enum Refused {
     SecondRequest {
         /// The attempt's name.
         attempt: String,
-        /// Of the first request.
+        /// Number of the first request.
         number: u32,
-        /// Of the first request.
+        /// Outcome of the first request.
         outcome: Outcome,
     },
     /// Not a valid name.

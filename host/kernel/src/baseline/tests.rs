@@ -1,4 +1,5 @@
-//! Manifests, differences and steps, over trees that are only data.
+//! Tests of manifests, differences and steps, over trees that are only data.
+//! No test touches a file system.
 
 use std::collections::BTreeMap;
 

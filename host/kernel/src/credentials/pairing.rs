@@ -62,7 +62,7 @@ pub struct Known<'a> {
      environment; else {next}"
 )]
 pub struct Unpaired {
-    /// Of the server.
+    /// Origin of the server.
     pub origin: String,
     /// Host and port of the server.
     pub host: String,

@@ -40,7 +40,7 @@ pub struct Artefact {
     pub bytes: u64,
     /// Below `artefacts/`.
     pub path: String,
-    /// Of the content.
+    /// Digest of the content.
     pub sha256: Digest,
 }
 

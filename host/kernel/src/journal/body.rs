@@ -20,7 +20,6 @@ use crate::mission::state::{Event, State};
 #[serde(deny_unknown_fields)]
 pub struct Blob {
     pub bytes: u64,
-    /// Of the bytes.
     pub sha256: Digest,
 }
 
@@ -38,11 +37,11 @@ impl Blob {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MissionBody {
-    /// Of the canonical descriptor.
+    /// Digest of the canonical descriptor.
     pub descriptor: Digest,
     /// As the descriptor names it.
     pub mission_type: String,
-    /// Of the module's bytes.
+    /// Digest of the module's bytes.
     pub module: Digest,
     /// As `surface::digest` returns it.
     pub surface: Digest,
@@ -101,7 +100,7 @@ pub struct IntentBody<'a> {
     pub nth: u64,
     #[serde(borrow)]
     pub request: &'a RawValue,
-    /// Of the request.
+    /// The request's key: SHA-256 of its canonical form.
     pub sha256: Digest,
 }
 
@@ -118,7 +117,6 @@ pub struct OutcomeBody {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvironmentBody {
-    /// Of the command line.
     pub arguments: Vec<String>,
     /// Engine settings that a guest can observe.
     pub engine: EngineSettings,

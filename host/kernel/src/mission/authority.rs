@@ -19,13 +19,9 @@ pub const TIER_MAX: u8 = 3;
 /// A call to the outside, as tiers classify it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
-    /// `llm.complete`
     Complete,
-    /// `db.query`
     Query,
-    /// `db.execute`
     Execute,
-    /// `gateway.write`
     Write,
 }
 

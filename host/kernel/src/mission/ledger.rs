@@ -21,7 +21,7 @@ pub struct Ledger {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Used {
-    /// Written through the gateway.
+    /// Bytes written through the gateway.
     pub artefact_bytes: u64,
     /// Writes through the gateway.
     pub artefacts: u64,
@@ -29,14 +29,14 @@ pub struct Used {
     #[serde(alias = "db_rows")]
     pub db_rows_total: u64,
     pub db_statements: u64,
-    /// Of all steps together.
+    /// Fuel of all steps together.
     pub fuel: u64,
-    /// Crossed between guest and host.
+    /// Bytes that crossed between guest and host.
     pub host_bytes: u64,
     pub llm_calls: u64,
-    /// Of all model calls, questions and answers.
+    /// Tokens of all model calls, in questions and answers.
     pub llm_tokens: u64,
-    /// Largest sum of the linear memories of any one step.
+    /// Largest sum of the linear memories of any one step, in bytes.
     pub memory_bytes: u64,
 }
 

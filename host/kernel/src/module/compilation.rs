@@ -23,9 +23,9 @@ const MEMORY_BYTES_PER_THREAD: u64 = 256 << 20;
 /// What one compilation may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
-    /// Of all threads together.
+    /// Processor seconds of all threads together.
     pub cpu_seconds: u64,
-    /// Of address space.
+    /// Bytes of address space.
     pub memory_bytes: u64,
     pub wall_seconds: u64,
 }

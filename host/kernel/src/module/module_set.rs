@@ -13,7 +13,7 @@ use crate::form::digest::Digest;
 pub struct Member {
     /// File name, without folders.
     pub name: String,
-    /// Of the file.
+    /// Digest of the file.
     pub sha256: Digest,
 }
 

@@ -26,7 +26,7 @@ pub struct Entry {
     pub mission: String,
     /// Below `artefacts/`.
     pub path: String,
-    /// Of the content.
+    /// Digest of the content.
     pub sha256: Digest,
 }
 

@@ -27,7 +27,7 @@ pub struct Entry {
     pub bytes: u64,
     /// From the top of the state root.
     pub path: String,
-    /// Of the content.
+    /// Digest of the content.
     pub sha256: Digest,
 }
 

@@ -4,7 +4,9 @@
 
 /// A model call that could not be made, or whose outcome says nothing about the request.
 ///
-/// Messages state what, where, what was found against which limit, and what to do next.
+/// `server` is always its scheme and authority. `said` is always the provider's words with an
+/// introduction, and empty if it said nothing. Messages state what, where, what was found against
+/// which limit, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// A setting was refused before anything was sent.
@@ -20,11 +22,9 @@ pub enum Failure {
          check the API key and what it may use"
     )]
     Unauthorised {
-        /// Scheme and authority.
         server: String,
         /// Mostly 401 or 403.
         status: u16,
-        /// The provider's words with an introduction; empty if it said nothing.
         said: String,
     },
     /// HTTP 402, or an error that means the same.
@@ -33,11 +33,9 @@ pub enum Failure {
          add credit to the account or use another key"
     )]
     Unpaid {
-        /// Scheme and authority.
         server: String,
         /// Mostly 402.
         status: u16,
-        /// As in `Unauthorised`.
         said: String,
     },
     /// The account's quota is used up; waiting does not help.
@@ -46,11 +44,9 @@ pub enum Failure {
          raise the account's quota or use another key"
     )]
     QuotaUsedUp {
-        /// Scheme and authority.
         server: String,
         /// Mostly 429.
         status: u16,
-        /// As in `Unauthorised`.
         said: String,
     },
     /// The model does not exist, or not for this account.
@@ -59,11 +55,9 @@ pub enum Failure {
          its model: to ask another, set COO_LLM_MODEL and run the mission again"
     )]
     NoModel {
-        /// Scheme and authority.
         server: String,
         /// Mostly 404.
         status: u16,
-        /// As in `Unauthorised`.
         said: String,
         model: String,
     },
@@ -73,7 +67,6 @@ pub enum Failure {
          followed, since the key would travel: set the base URL to the final address"
     )]
     Redirected {
-        /// Scheme and authority.
         server: String,
         /// 300 to 399.
         status: u16,
@@ -86,7 +79,6 @@ pub enum Failure {
          the limit is {limit_s} s; run again after that time"
     )]
     Postponed {
-        /// Scheme and authority.
         server: String,
         /// What the last attempt met.
         last: String,
@@ -98,7 +90,6 @@ pub enum Failure {
     /// Every attempt met a problem that may pass.
     #[error("model call failed: {server} {last}, on the last of {attempts} attempt(s); {next}")]
     Exhausted {
-        /// Scheme and authority.
         server: String,
         /// What the last attempt met.
         last: String,
@@ -108,7 +99,6 @@ pub enum Failure {
     /// No connection to the server was possible, and another attempt would not change that.
     #[error("no usable connection to {server}: {found}; {next}")]
     Connection {
-        /// Scheme and authority.
         server: String,
         found: String,
         next: &'static str,
@@ -116,7 +106,6 @@ pub enum Failure {
     /// The server's response is not an answer.
     #[error("unusable answer from {server}: {found}; {next}")]
     Unusable {
-        /// Scheme and authority.
         server: String,
         /// What was found, and the limit if there is one.
         found: String,

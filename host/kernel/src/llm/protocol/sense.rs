@@ -2,7 +2,7 @@
 //! once. Invariant: a code takes precedence over a phrase, and a phrase is long enough not to
 //! match by chance. This module never decides what follows; `judge` does.
 
-/// What an error is about, where its words say so.
+/// What an error is about, if its words reveal it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sense {
     /// The key is missing or not accepted.

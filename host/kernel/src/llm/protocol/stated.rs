@@ -275,7 +275,7 @@ fn words_of(fields: &Map<String, Value>, depth: u32) -> String {
         .filter_map(|name| fields.get(*name))
         .map(|field| words(field, depth + 1))
         .find(|said| !said.is_empty());
-    // Otherwise names with words below them: some frameworks list the errors of each field so.
+    // Otherwise names with words below them: some frameworks list errors by field.
     known.unwrap_or_else(|| {
         let lists = fields.iter().filter(|(_, value)| value.is_array());
         let said = lists.take(8).filter_map(|(name, list)| {

@@ -1,4 +1,5 @@
 //! The meaning of every kind of response, without a server.
+//! The cases cover statuses, bodies and finish reasons, including broken ones.
 
 use super::super::super::{Message, Role};
 use super::*;

@@ -1,4 +1,5 @@
-//! The judge over generated responses: it is total, and cautious.
+//! Property tests of the judge over generated responses: it gives every response a meaning, and
+//! half an answer never counts as a whole one.
 
 use proptest::prelude::*;
 
