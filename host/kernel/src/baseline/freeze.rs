@@ -44,7 +44,7 @@ pub enum Phase {
     Freezing,
     /// In force.
     Frozen,
-    /// Given up: marker files and permissions are being removed.
+    /// Given up: marker files are being removed and permissions restored.
     Lifting,
     /// Over.
     Lifted,
@@ -79,7 +79,8 @@ impl FromStr for Phase {
     }
 }
 
-/// Digests of what must not change in the journals and frozen answers of `coo.db`.
+/// Digests of the journals and frozen answers in `coo.db`, which must not change. They are
+/// computed from its rows, because the bytes of the file do not show a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Journal {
