@@ -80,7 +80,7 @@ impl FromStr for Phase {
 }
 
 /// Digests of the journals and frozen answers in `coo.db`, which must not change. They are
-/// computed from its rows, because the bytes of the file do not show a change.
+/// computed from its rows, because the bytes of the file can differ for equal rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Journal {
