@@ -1,7 +1,7 @@
-//! What a baseline costs beside git and tar on the same tree, in one run and in turn: keeping
-//! it, keeping it again, writing it elsewhere, putting right what was changed. `coo` leaves
-//! everything on the disk when it ends; git does so where it is told to, tar with a `sync`
-//! after it. No network, nothing outside a temporary folder. See docs/amu0.md.
+//! What a baseline costs beside git and tar on the same tree: making it, making it again, writing
+//! it elsewhere, repairing what was changed. The programs run in turn. `coo` has everything on the
+//! disk when it ends; git does so if it is told to, and tar with a `sync` after it. No network,
+//! nothing outside a temporary folder. See docs/amu0.md.
 //!
 //! ```text
 //! cargo bench -p coo --bench amu0               # 50,000 files, some minutes
@@ -21,10 +21,9 @@ use coo::machine;
 use table::{Samples, group, line, ms, note};
 use tempfile::TempDir;
 
-/// Files in a folder.
 const PER_FOLDER: usize = 100;
 
-/// One thing that is measured, and what it is measured beside.
+/// The title of each line, its measurement, and the measurement that it is compared with.
 const LINES: [(&str, &str, &str); 8] = [
     ("capture / git add, synced", "create", "git add synced"),
     ("capture / git add, not synced", "create", "git add"),
@@ -121,7 +120,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Every hundredth file gets another content.
+    /// Gives every hundredth file other content.
     fn change(&self, round: &str) -> Result<()> {
         for i in (0..self.files).step_by(100) {
             fs::write(self.file(i), format!("{i} {round} changed"))?;
@@ -173,7 +172,7 @@ impl Bench {
         self.time(name, self.command("sh", &["-ec", script]))
     }
 
-    /// Nothing that was written before is still on its way to the disk.
+    /// Waits until everything that was written before is on the disk.
     fn settle(&self) -> Result<()> {
         table::timed(self.command("sync", &["-f", "."]))?;
         Ok(())
@@ -223,7 +222,7 @@ impl Bench {
         self.git("git diff", "git", &["diff", "--quiet"])?;
 
         for (name, repair) in [("create again", "repair"), ("git add again", "git repair")] {
-            // The same changes for both, made anew, and put right by each.
+            // Both get the same changes, made again for each, and repair them.
             self.change("round")?;
             self.settle()?;
             if repair == "repair" {

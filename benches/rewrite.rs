@@ -1,15 +1,15 @@
-//! What rewriting the imports of a repository costs after a package has moved, beside a bare
-//! search for the package's name, and of a part of it beside `LibCST`'s `RenameCommand`: in one run
-//! and in turn, files in the page cache. No network, nothing outside a temporary folder. See
-//! docs/performance.md.
+//! What rewriting the imports of a repository costs after a package has moved: beside a bare search
+//! for the package's name, and, for a part of the repository, beside `LibCST`'s `RenameCommand`.
+//! The programs run in turn, with files in the page cache. No network, nothing outside a temporary
+//! folder. See docs/performance.md.
 //!
 //! ```text
 //! cargo bench -p coo --bench rewrite               # 10,000 files
 //! cargo bench -p coo --bench rewrite -- --quick    # a smoke test: 200 files
 //! ```
 //!
-//! `LibCST` is asked where `COO_BENCH_PYTHON`, or else `python3`, can import it, and gets a part of
-//! the tree: all of it would take it a quarter of an hour.
+//! `LibCST` takes part if `COO_BENCH_PYTHON`, or else `python3`, can import it. It gets only a part
+//! of the tree, because the whole tree would take it a quarter of an hour.
 
 #![allow(
     clippy::cast_precision_loss,
@@ -35,10 +35,10 @@ use table::{Samples, group, line, line_alone, ms, note};
 use tempfile::TempDir;
 use tree::{FROM, TO};
 
-/// First argument of this program's own children: what they do, and where.
+/// First argument of this program's own children; the task and the folder follow it.
 const CHILD: &str = "--child";
-/// Runs `LibCST`'s command, and tells the peak of memory of it and of the largest process it has
-/// started, in KB.
+/// Runs `LibCST`'s command, and prints the peak of memory of its own process and of the largest
+/// process that it started, in KB.
 const LIBCST: &str = "\
 import resource, sys
 from libcst.tool import main
@@ -48,10 +48,10 @@ print(own, others)
 sys.exit(code)
 ";
 
-/// Files that `LibCST` is given.
+/// Number of files that `LibCST` gets.
 const SAMPLE: usize = 200;
 
-/// How long something took, and in how much memory.
+/// How long something took, and how much memory.
 #[derive(Default)]
 struct Measured {
     ms: Samples,
@@ -128,7 +128,7 @@ fn measure(files: usize, rounds: usize) -> Result<()> {
     Ok(folder.close()?)
 }
 
-/// The same on a tree that `LibCST` gets through in a minute or two.
+/// Measures the same on a tree that `LibCST` processes in a minute or two.
 fn beside_libcst(python: &str, folder: &Path, files: usize) -> Result<()> {
     let tree = Original::make(&folder.join("sample"), files)?;
     let [mut ours, mut theirs] = std::array::from_fn(|_| Measured::default());
@@ -156,7 +156,7 @@ fn beside_libcst(python: &str, folder: &Path, files: usize) -> Result<()> {
     Ok(())
 }
 
-/// A tree that is rewritten, in copies.
+/// A tree of which copies are rewritten.
 struct Original {
     folder: PathBuf,
     made: tree::Tree,
@@ -179,7 +179,7 @@ impl Original {
         })
     }
 
-    /// Gives the number of files that are others afterwards.
+    /// Rewrites a copy with `command`, and returns the number of files that differ afterwards.
     fn rewritten_by(
         &self,
         measured: &mut Measured,
@@ -194,8 +194,8 @@ impl Original {
     }
 }
 
-/// What a child does: plans as `coo migrate plan --json` does, or makes the changes as well; then
-/// tells the peak of memory, in KB.
+/// Runs as a child: plans as `coo migrate plan --json` does, or makes the changes as well; then
+/// prints the peak of memory, in KB.
 fn child_of_the_bench(what: &str, folder: &Path) -> Result<()> {
     let repository = Repository::open(folder, None, &folder.join(".coo"))?;
     let plan = migrate::plan(&repository)?;
@@ -228,7 +228,7 @@ fn this_program(what: &str, folder: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// A search that reads every file, as any rewriter has to.
+/// Returns a search that reads every file, as any rewriter has to.
 fn search_for_the_name(folder: &Path) -> Command {
     let script = format!("grep -rlw {FROM} . >/dev/null");
     let mut command = Command::new("sh");
@@ -241,7 +241,7 @@ fn search_for_the_name(folder: &Path) -> Command {
     command
 }
 
-/// A Python that has `LibCST`.
+/// Returns a Python that can import `LibCST`.
 fn python_with_libcst() -> Option<String> {
     let python = machine::env_text("COO_BENCH_PYTHON").unwrap_or_else(|| "python3".to_owned());
     let mut command = Command::new(&python);
@@ -271,7 +271,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Every file's content, by its path.
+/// Returns the content of every file, by its path.
 fn contents(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];

@@ -1,5 +1,5 @@
-//! What `coo` costs beside what it is made of: every figure is measured in the same process
-//! run as its floor (bare wasmtime, a raw file), in turn with it, and printed next to it.
+//! What `coo` costs beside the parts that it is made of. Every figure is measured in turn with its
+//! floor (bare wasmtime, a raw file) in one run of this program, and printed next to it.
 //! No network, nothing outside a temporary folder. See docs/performance.md.
 //!
 //! ```text
@@ -37,15 +37,15 @@ const CHILD: &str = "child";
 /// The cache of compiled code, below the folder of each measurement.
 pub const CACHE: &str = "cache";
 
-/// How often things are done.
+/// How often each measurement is repeated.
 #[derive(Clone, Copy)]
 pub struct Scale {
-    /// Smoke test: the figures are printed and mean little.
+    /// A smoke test: the figures are printed but mean little.
     pub quick: bool,
 }
 
 impl Scale {
-    /// One of two numbers.
+    /// Returns `full`, or `quick` in a smoke test.
     pub fn of(self, full: u32, quick: u32) -> u32 {
         if self.quick { quick } else { full }
     }
@@ -85,7 +85,7 @@ fn subfolder(folder: &TempDir, name: &str) -> Result<std::path::PathBuf> {
     Ok(path)
 }
 
-/// What this program does as its own child, so that whole processes can be compared.
+/// Runs this program as its own child, so that whole processes can be compared.
 fn child(arguments: &[String]) -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
@@ -98,7 +98,7 @@ fn child(arguments: &[String]) -> Result<()> {
     }
 }
 
-/// This program as its own child, in an empty environment.
+/// Returns the command of this program as its own child, in an empty environment.
 pub fn this_program(folder: &Path, arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command
@@ -110,7 +110,8 @@ pub fn this_program(folder: &Path, arguments: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// The program under test, in an empty environment but for a cache of compiled code in `folder`.
+/// Returns the command of `coo`, in an environment that only names a cache of compiled code in
+/// `folder`.
 pub fn coo(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_coo"));
     command

@@ -1,6 +1,6 @@
-//! What a scan for governance leaks costs beside grep (and ripgrep, where it is installed) with
-//! the same patterns on the same tree, in one run and in turn: whole processes, files in the
-//! page cache. No network, nothing outside a temporary folder. See docs/scan.md.
+//! What a scan for governance leaks costs beside grep (and ripgrep, if it is installed) with the
+//! same patterns on the same tree. Whole processes run in turn, with files in the page cache.
+//! No network, nothing outside a temporary folder. See docs/scan.md.
 //!
 //! ```text
 //! cargo bench -p coo --bench scan               # 10,000 files, a minute
@@ -29,12 +29,11 @@ use table::{Samples, group, line, ms, note};
 use tempfile::TempDir;
 
 const RULESET: &str = include_str!("../reference/governance_leak_ruleset.json");
-/// Files in a folder.
 const PER_FOLDER: usize = 100;
-/// What packet §5.2 spells out, for the plainest grep there could be.
+/// The strings that packet §5.2 spells out, for the plainest grep possible.
 const STRINGS: &str =
     "must approve|approves|authorizes|validates|confirms|requires approval|requires confirmation";
-/// Subjects and predicates of sentences that are almost leaks, and are none.
+/// Subjects and predicates of sentences that are almost leaks, but are not.
 const SUBJECTS: [&str; 7] = [
     "The agent",
     "A system",
@@ -115,7 +114,7 @@ fn main() -> Result<()> {
     Ok(folder.close()?)
 }
 
-/// As `table::timed`, of a command that is run again.
+/// Returns the milliseconds of a command that is run again later; otherwise as `table::timed`.
 fn timed(command: &mut Command) -> Result<f64> {
     let stopwatch = machine::Stopwatch::start();
     let output = command.output()?;
@@ -140,7 +139,7 @@ fn command(folder: &Path, path: &str, program: &str, arguments: &[&str]) -> Comm
     command
 }
 
-/// The forbidden patterns as one, in the syntax that grep -P and rg share.
+/// Returns the forbidden patterns as one, in the syntax that grep -P and rg share.
 fn perl_patterns() -> Result<String> {
     let ruleset = Ruleset::parse(RULESET.as_bytes()).context("reference ruleset")?;
     let patterns = ruleset.forbidden.iter().map(|rule| {
@@ -150,7 +149,8 @@ fn perl_patterns() -> Result<String> {
     Ok(patterns.collect::<Vec<_>>().join("|"))
 }
 
-/// Texts of 1 to 8 KB, no two alike; every hundredth has a phrase that is permitted.
+/// Writes texts of 1 to 8 KB, no two alike; every hundredth has a permitted phrase. Returns their
+/// size in bytes.
 fn make_tree(folder: &Path, files: usize) -> Result<usize> {
     fs::write(folder.join("rules.json"), RULESET)?;
     let sha256 = Digest::of(RULESET);

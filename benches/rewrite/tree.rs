@@ -1,5 +1,5 @@
 //! A repository of Python files as people write them: sizes from half a kilobyte to some thirty,
-//! every form of import there is. The same on every machine.
+//! with every form of import that exists. It is the same on every machine.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,24 +9,23 @@ use anyhow::Result;
 
 /// The package that moves.
 pub const FROM: &str = "project_builder";
-/// Where to.
+/// The package's new name.
 pub const TO: &str = "coo";
-/// Files in a folder.
 const PER_FOLDER: usize = 50;
 const NOUNS: [&str; 8] = [
     "path", "record", "channel", "mission", "digest", "ledger", "report", "budget",
 ];
 
-/// What was written.
+/// The size of the tree that was written.
 #[derive(Default)]
 pub struct Tree {
     pub bytes: usize,
-    /// How many files say something of the package, its own among them.
+    /// Files that mention the package, including its own.
     pub referring: usize,
 }
 
-/// What a file is: a tenth are the package's own, a fifth are tests of it, the others know
-/// nothing of it.
+/// The role of a file: a tenth belong to the package, a fifth are its tests, the others do not
+/// mention it.
 #[derive(Clone, Copy, PartialEq)]
 enum Role {
     Package,
@@ -102,7 +101,7 @@ impl Text {
             Role::Test => self.imports(),
             Role::Package => self.siblings(),
         };
-        // Many small files, and few that are large.
+        // Many small files, and few large ones.
         let most = [4, 8, 12, 20, 60][self.random.below(5)];
         for block in 0..=self.random.below(most) {
             let told = uses[self.random.below(uses.len())].clone();
@@ -118,14 +117,14 @@ impl Text {
         NOUNS[self.random.below(NOUNS.len())]
     }
 
-    /// A module of the package.
+    /// Returns the name of a module of the package.
     fn module(&mut self) -> String {
         let part = self.random.below(20);
         let module = self.random.below(PER_FOLDER - 1) + 1 + part * PER_FOLDER;
         format!("{FROM}.p{part:03}.m{module:05}")
     }
 
-    /// Imports of what is not the package, though it may look so; gives what can be called.
+    /// Writes imports of other packages, some with similar names; returns what can be called.
     fn others(&mut self) -> Vec<String> {
         self.text.push_str(
             "import service.p000 as parts\nfrom service import p001, p002\nimport project_builders\n\
@@ -141,7 +140,7 @@ impl Text {
         uses.map(str::to_owned).to_vec()
     }
 
-    /// Some of the forms in which others import the package.
+    /// Writes some of the forms in which others import the package; returns what can be called.
     fn imports(&mut self) -> Vec<String> {
         let mut uses = vec!["json.dumps".to_owned()];
         let begin = self.random.below(9);
@@ -192,7 +191,7 @@ impl Text {
         uses
     }
 
-    /// Imports within the package.
+    /// Writes imports within the package; returns what can be called.
     fn siblings(&mut self) -> Vec<String> {
         let (noun, module) = (self.noun(), self.module());
         let name = module.rsplit('.').next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The floor of everything that runs a guest: wasmtime with the engine settings `coo` uses,
-//! imports that answer at once, and nothing else. Also what the children of this program do.
+//! The floor of every figure that runs a guest: wasmtime with the engine settings that `coo` uses,
+//! imports that answer at once, and nothing else. Also the work of this program's children.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -25,11 +25,11 @@ mod bindings {
 }
 use bindings::coo::mission::{db, gateway, llm};
 
-/// What answers the guest.
+/// The host that answers the guest.
 pub struct Bare {
-    /// Runs the statements where they are to be run at all.
+    /// Runs the statements; without it, they are answered but not run.
     database: Option<Connection>,
-    /// Every model call is answered with this.
+    /// The answer to every model call.
     completion: String,
 }
 
@@ -48,7 +48,7 @@ impl llm::Host for Bare {
 }
 
 impl Bare {
-    /// The statement on a bare connection; its first value is the answer.
+    /// Runs the statement on a bare connection and returns its first value.
     fn select(
         database: &Connection,
         sql: &str,
@@ -112,12 +112,12 @@ impl gateway::Host for Bare {
     }
 }
 
-/// wasmtime with `coo`'s engine settings: the same machine code, the same fuel.
+/// Returns wasmtime with `coo`'s engine settings: the same machine code, the same fuel.
 pub fn engine() -> Result<Engine> {
     Ok(coo::program::engine::build(EngineSettings::default())?.engine)
 }
 
-/// Answers for the calls that guests here make, traps for all others.
+/// Returns a linker that answers the calls that these guests make and traps on all others.
 fn linker(engine: &Engine, component: &Component) -> Result<Linker<Bare>> {
     fn get(bare: &mut Bare) -> &mut Bare {
         bare
@@ -133,7 +133,7 @@ fn linker(engine: &Engine, component: &Component) -> Result<Linker<Bare>> {
     Ok(linker)
 }
 
-/// Instantiates and runs; gives what the guest returned.
+/// Instantiates and runs the component; returns what the guest returned.
 pub fn run(
     engine: &Engine,
     component: &Component,
@@ -168,7 +168,7 @@ fn run_linked(
     }
 }
 
-/// Child: compiles a component, runs it.
+/// Runs as a child: compiles a component and runs it.
 pub fn compile_and_run(component: &str, input: &str) -> Result<()> {
     let engine = engine()?;
     let component = Component::from_file(&engine, component)?;
@@ -177,7 +177,8 @@ pub fn compile_and_run(component: &str, input: &str) -> Result<()> {
     Ok(())
 }
 
-/// Child: maps compiled code, runs it, writes and syncs one block. Prints how long each took.
+/// Runs as a child: maps compiled code, runs it, writes and syncs one block. Prints the time of
+/// each phase.
 pub fn map_and_run(code: &str, input: &str, log: &str) -> Result<()> {
     let input = std::fs::read_to_string(input)?;
     let mut phases = Stopwatches::start();
@@ -197,7 +198,7 @@ pub fn map_and_run(code: &str, input: &str, log: &str) -> Result<()> {
     phases.print()
 }
 
-/// Child: maps compiled code, runs it; prints the microseconds and the peak of memory.
+/// Runs as a child: maps compiled code and runs it; prints the microseconds and the peak of memory.
 pub fn time_guest(code: &str, input: &str) -> Result<()> {
     let stopwatch = Stopwatch::start();
     let engine = engine()?;
@@ -206,7 +207,7 @@ pub fn time_guest(code: &str, input: &str) -> Result<()> {
     print_time_and_peak(&stopwatch)
 }
 
-/// What the children that run long report.
+/// Prints the microseconds since the start, and the peak of memory in KB.
 pub fn print_time_and_peak(stopwatch: &Stopwatch) -> Result<()> {
     let elapsed = us(stopwatch.elapsed());
     let mut status = String::new();
@@ -227,7 +228,7 @@ fn map(engine: &Engine, code: &Path) -> Result<Component> {
     component.map_err(anyhow::Error::from)
 }
 
-/// Times one thing after another and prints them for the parent.
+/// Times one phase after another and prints the times for the parent.
 pub struct Stopwatches {
     running: Stopwatch,
     laps: Vec<(&'static str, f64)>,
@@ -246,7 +247,7 @@ impl Stopwatches {
         self.running = Stopwatch::start();
     }
 
-    /// What was done since the last lap is counted nowhere.
+    /// Leaves the time since the last lap out of every phase.
     pub fn skip(&mut self) {
         self.running = Stopwatch::start();
     }

@@ -1,4 +1,5 @@
-//! What one call from guest to host costs: not journalled, and journalled.
+//! What one call from guest to host costs, journalled and not journalled.
+//! Each figure is the difference between a run with many calls and one with none.
 
 use std::path::Path;
 
@@ -17,7 +18,7 @@ use crate::bare;
 use crate::guest;
 use crate::table::{Samples, group, line, note};
 
-/// Kind of call, what the table calls it, how often at full and quick scale, and whether the
+/// Kind of call, its name in the table, how often at full and at quick scale, and whether the
 /// floor runs the statement too.
 const CASES: [(char, &str, u32, u32, bool); 4] = [
     (
@@ -61,7 +62,7 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Seconds of a recorded run, from the open session to the synced journal.
+/// Returns the seconds of a recorded run, from the open session to the synced journal.
 fn recorded(folder: &Path, input: &str) -> Result<f64> {
     let source = Source::descriptor_file(&guest::descriptor(folder, input)?)?;
     let session = Session::for_writing(&folder.join("root"), |_| {})?;

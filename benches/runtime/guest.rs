@@ -1,5 +1,5 @@
-//! The guest of the call and replay figures: makes one kind of host call as often as its
-//! input says and does nothing else. Its types come from the very WIT that missions use.
+//! The guest of the call and replay figures: it makes one kind of host call as often as its input
+//! says, and does nothing else. Its types come from the same WIT that missions use.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ world guest {
     include coo:mission/mission@1.0.0;
 }";
 
-/// Input: one letter for the kind of call, then how often, in decimal.
+/// Input: one letter for the kind of call, then the number of calls, in decimal.
 const TEXT: &str = r#"
 (module
   (import "wasi:clocks/monotonic-clock@0.2.12" "now" (func $now (result i64)))
@@ -98,7 +98,7 @@ const TEXT: &str = r#"
     (i32.const 16)))
 "#;
 
-/// The guest as a component.
+/// Returns the guest as a component.
 pub fn component() -> Result<Vec<u8>> {
     let mut resolve = Resolve::default();
     for (name, text) in WIT {
@@ -115,8 +115,8 @@ pub fn component() -> Result<Vec<u8>> {
         .context("guest")
 }
 
-/// A descriptor that runs `guest.wasm` beside it with `input`, and bounds that no figure
-/// here comes near.
+/// Writes a descriptor that runs `guest.wasm` beside it with `input`, and returns its path. Its
+/// bounds are far larger than any figure here needs.
 pub fn descriptor(folder: &Path, input: &str) -> Result<PathBuf> {
     let path = folder.join(format!("{input}.json"));
     let descriptor = json!({

@@ -1,5 +1,5 @@
-//! Appending to the journal, in one transaction and durably one by one, beside writing the
-//! same bytes to a preallocated file.
+//! Appending to the journal, in one transaction and with one durable commit for each event, beside
+//! writing the same bytes to a preallocated file.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -14,12 +14,12 @@ use coo_kernel::mission::state::State;
 use crate::Scale;
 use crate::table::{Samples, group, line, note, us};
 
-/// Body of an event, in bytes.
+/// Body of one event.
 const BODY_BYTES: usize = 540;
-/// The raw file is written round and round, as a log is.
+/// Size of the raw file, which is overwritten from the start when it is full, as a log is.
 const FILE_BYTES: usize = 4 << 20;
 
-/// Writes event after event, as a recording tape does, digests included.
+/// Writes event after event, including digests, as a recording tape does.
 struct Journal {
     store: Store,
     mission: u32,
@@ -34,7 +34,7 @@ impl Journal {
         Ok(record)
     }
 
-    /// A new mission: the sequence numbers begin again.
+    /// Begins a new mission, in which the sequence numbers start again.
     fn next_mission(&mut self) {
         self.mission += 1;
         self.chain = Chain::default();
@@ -61,7 +61,7 @@ impl Journal {
     }
 }
 
-/// The same bytes to a file that has its blocks already.
+/// Writes the same bytes to a file whose blocks are already allocated.
 struct Raw {
     file: File,
     at: usize,
@@ -104,7 +104,7 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
         chain: Chain::default(),
     };
     let record = journal.append()?;
-    // Body and what stands with it in the row: number, state, kind, two digests.
+    // The body and the other columns of its row: number, state, kind, two digests.
     let event = [
         record.body.as_bytes(),
         &record.seq.to_be_bytes(),
@@ -126,7 +126,7 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     let (many, few) = (scale.of(10_000, 500), scale.of(300, 20));
     let [mut batch, mut batch_floor, mut single, mut single_floor] =
         std::array::from_fn(|_| Samples::default());
-    // The first round warms up: the log grows to the size it then keeps.
+    // The first round warms up: the log grows to the size that it then keeps.
     for round in 0..=scale.of(7, 1) {
         let times = [
             (&mut batch, journal.many(many)?),

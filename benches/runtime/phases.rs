@@ -1,5 +1,5 @@
-//! Where the time of a warm run goes: the steps of `coo::mission::run::run`, one after another in a
-//! fresh process, each timed.
+//! The phases of a warm run: the steps of `coo::mission::run::run`, one after another in a fresh
+//! process, each timed.
 
 use std::path::Path;
 
@@ -16,14 +16,14 @@ use coo_kernel::mission::Status;
 
 use crate::bare::Stopwatches;
 
-/// Child: one warm run of the demo, step by step.
+/// Runs as a child: performs one warm run of the demo, step by step.
 pub fn time_run(root: &Path) -> Result<()> {
     let mut phases = Stopwatches::start();
     let source = Source::bundled("demo")?;
     phases.lap("source");
     let session = Session::for_writing(root, |_| {})?;
     phases.lap("session");
-    // What `Stage::set` does, taken apart; then that itself, whose time is not counted.
+    // The steps of `Stage::set` one by one; then `Stage::set` itself, which is not timed.
     let sandbox = engine::build(source.descriptor.engine)?;
     phases.lap("engine");
     let name = code_cache::Name::of(&sandbox, &source.module);

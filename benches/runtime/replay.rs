@@ -1,4 +1,5 @@
-//! Replaying a long journal: how fast, and in how much memory.
+//! Replaying a long journal: how fast it is, and how much memory it takes.
+//! The floor is the same guest in bare wasmtime.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::guest;
 use crate::table::{Samples, group, line, note, timed};
 use crate::this_program;
 
-/// Child: replays one mission; prints the microseconds and the peak of memory.
+/// Runs as a child: replays one mission; prints the microseconds and the peak of memory.
 pub fn time_replay(root: &Path, id: &str) -> Result<()> {
     let stopwatch = Stopwatch::start();
     let (session, mission) = find_mission(root, id, |_| {})?;

@@ -1,4 +1,5 @@
-//! Medians, and the one table form: what, `coo`, its floor, how many times the floor.
+//! Medians, and the one form of table: the measured thing, `coo`, its floor, and the ratio of the
+//! two.
 
 use std::process::Command;
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub fn group(title: &str, unit: &str) {
     println!("{:-<44}{unit:->12}{unit:->12}--------", "");
 }
 
-/// One line. `digits` after the point.
+/// Prints one line, with `digits` after the point.
 pub fn line(what: &str, ours: f64, floor: f64, digits: usize) {
     println!(
         "{what:<44}{ours:>12.digits$}{floor:>12.digits$}{:>8.2}",
@@ -41,17 +42,17 @@ pub fn line(what: &str, ours: f64, floor: f64, digits: usize) {
     );
 }
 
-/// One line of a thing that has no floor.
+/// Prints one line without a floor.
 pub fn line_alone(what: &str, ours: f64, digits: usize) {
     println!("{what:<44}{ours:>12.digits$}{:>12}", "-");
 }
 
-/// A remark under the lines, already short enough.
+/// Prints a remark under the lines; the caller keeps it short enough.
 pub fn note(text: &str) {
     println!("  {text}");
 }
 
-/// Runs `command` to its end and gives what it printed and how long the process took.
+/// Runs `command` to its end; returns what it printed and how long the process took.
 pub fn timed(mut command: Command) -> Result<(String, Duration)> {
     let stopwatch = Stopwatch::start();
     let output = command.output()?;

@@ -1,5 +1,5 @@
-//! Whole processes, cold and warm, beside bare wasmtime as a whole process; and where the
-//! time of a warm run goes.
+//! Whole processes, cold and warm, beside bare wasmtime as a whole process; and the phases of a
+//! warm run.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::coo;
 use crate::table::{Samples, group, line, line_alone, ms, note, timed};
 use crate::this_program;
 
-/// Medians of what each child printed, by phase.
+/// The times that the children printed, by phase.
 #[derive(Default)]
 struct Phases(BTreeMap<String, Samples>);
 

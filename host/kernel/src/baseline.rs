@@ -1,7 +1,7 @@
-//! Baselines: what a directory tree is, as data. A manifest lists every file, folder and link
-//! of a tree; two trees with the same content have the same manifest, byte for byte, and its
-//! SHA-256 is the baseline's id. Also the differences between two trees, and the steps from one
-//! to the other. Touches no tree: reading and restoring one is the host's.
+//! Baselines: the state of a directory tree, as data. A manifest lists every file, folder and
+//! link of a tree. Two trees with the same content have the same manifest, byte for byte, and
+//! its SHA-256 is the baseline's id. This module also computes the differences between two trees
+//! and the steps from one to the other. It never touches a tree: the host reads and restores it.
 
 mod difference;
 pub mod freeze;
@@ -20,17 +20,17 @@ pub use difference::{Change, Difference, differences};
 pub use path::{TARGET_BYTES_MAX, TreePath, bytes_of, text_of};
 pub use step::{Effect, Step, effect, parse_steps, print_steps, steps};
 
-/// What a manifest says it is.
+/// Format name that a manifest states.
 pub const FORMAT: &str = "coo-amu0/2";
-/// What a manifest says that knows of no mode more than the nine permission bits: those of
-/// earlier releases.
+/// Format name in manifests of earlier releases, which kept only the nine permission bits of a
+/// mode.
 const FORMAT_OF_NINE_BITS: &str = "coo-amu0/1";
-/// Largest manifest that is read: some millions of entries.
+/// Largest manifest that is read, in bytes: enough for some millions of entries.
 pub const MANIFEST_BYTES_MAX: u64 = 1 << 30;
-/// The folder at the top of a tree in which a restore prepares itself. Never part of a baseline.
+/// The folder at the top of a tree in which a restore is prepared. Never part of a baseline.
 pub const STAGE: &str = ".coo-restore";
-/// Stands for the digest of a file that was not read, since it can't be the wanted one anyway.
-/// Nothing has this digest.
+/// Stands for the digest of a file that was not read because it can't be the wanted one anyway.
+/// No content has this digest.
 pub const NOT_READ: Digest = ZERO;
 
 /// Setuid, setgid and sticky.
@@ -38,8 +38,8 @@ const SPECIAL: u32 = 0o7000;
 /// Read, write and execute, for owner, group and others.
 const PERMISSIONS: u32 = 0o777;
 
-/// What a file system calls a mode: twelve bits. Earlier releases kept the nine permission bits
-/// alone; of such a mode setuid, setgid and sticky are not known, so any will do.
+/// A file system mode: twelve bits. Earlier releases kept only the nine permission bits; in such
+/// a mode setuid, setgid and sticky are unknown and match any value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mode {
     bits: u32,
@@ -47,7 +47,7 @@ pub struct Mode {
 }
 
 impl Mode {
-    /// All twelve bits of what a file system calls a mode.
+    /// Returns a mode with all twelve bits known.
     pub const fn of(bits: u32) -> Self {
         Self {
             bits: bits & (SPECIAL | PERMISSIONS),
@@ -55,7 +55,7 @@ impl Mode {
         }
     }
 
-    /// Its nine permission bits; the others may be whatever they are.
+    /// Returns a mode of which only the nine permission bits are known.
     pub const fn permissions(bits: u32) -> Self {
         Self {
             bits: bits & PERMISSIONS,
@@ -63,12 +63,12 @@ impl Mode {
         }
     }
 
-    /// The bits that are known.
+    /// Returns the bits that are known.
     pub const fn bits(self) -> u32 {
         self.bits
     }
 
-    /// What something that has the bits `found` is to have.
+    /// Returns the bits to set on an entry that has the bits `found`; unknown bits stay as found.
     pub const fn over(self, found: u32) -> u32 {
         if self.is_whole {
             self.bits
@@ -77,7 +77,7 @@ impl Mode {
         }
     }
 
-    /// Whether something with the mode `found` has what this one says.
+    /// Returns whether an entry with the mode `found` satisfies this one.
     pub const fn is_met_by(self, found: Self) -> bool {
         let known = if self.is_whole && found.is_whole {
             SPECIAL | PERMISSIONS
@@ -87,26 +87,26 @@ impl Mode {
         self.bits & known == found.bits & known
     }
 
-    /// With these bits too.
+    /// Returns the mode with these permission bits added.
     #[must_use]
     pub const fn with(self, more: u32) -> Self {
         let bits = self.bits | more & PERMISSIONS;
         Self { bits, ..self }
     }
 
-    /// Without these bits.
+    /// Returns the mode with these bits removed.
     #[must_use]
     pub const fn without(self, fewer: u32) -> Self {
         let bits = self.bits & !fewer;
         Self { bits, ..self }
     }
 
-    /// Whether the owner of a folder with this mode can change what is in it.
+    /// Returns whether the owner of a folder with this mode can change its content.
     pub const fn is_open(self) -> bool {
         self.bits & 0o700 == 0o700
     }
 
-    /// `04755`; of nine bits `0755`.
+    /// Returns octal digits: `04755`, or `0755` where only nine bits are known.
     pub fn text(self) -> String {
         let width = if self.is_whole { 5 } else { 4 };
         format!("{:0width$o}", self.bits)
@@ -118,45 +118,44 @@ impl Mode {
             4 => Self::permissions(bits),
             _ => Self::of(bits),
         });
-        // What has other bits, or is written otherwise, does not come out as it went in.
+        // Text with other bits or another spelling would not be printed as it was read.
         mode.filter(|mode| mode.text() == text)
             .ok_or_else(|| Refused::Mode(text.escape_debug().take(40).collect()))
     }
 }
 
-/// What stands at a path.
+/// What exists at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
-    /// A file. Hard links are as many files.
+    /// A file. Every hard link counts as a file of its own.
     File {
-        /// Its mode.
         mode: Mode,
-        /// Of its content.
+        /// Digest of the content.
         sha256: Digest,
         /// In bytes.
         size: u64,
     },
-    /// A folder; what is in it has entries of its own.
+    /// A folder; its content has entries of its own.
     Folder {
-        /// Its mode.
+        /// Mode of the folder itself.
         mode: Mode,
     },
-    /// A symbolic link, itself and not what it leads to.
+    /// A symbolic link itself, not its target.
     Link {
-        /// What it says, as it says it.
+        /// As stored in the link, unresolved.
         target: Vec<u8>,
     },
-    /// A folder into which whoever found it may not look: can be found, never kept.
+    /// A folder that the reading process may not open: it can be found, never kept.
     Closed {
-        /// Its mode.
+        /// Mode of the folder itself.
         mode: Mode,
     },
-    /// A socket, pipe or device: can be found, never kept.
+    /// A socket, pipe or device, by name: it can be found, never kept.
     Other(&'static str),
 }
 
 impl Node {
-    /// Its kind, for people.
+    /// Returns the kind, as messages name it.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::File { .. } => "file",
@@ -167,7 +166,7 @@ impl Node {
         }
     }
 
-    /// The mode of what can be kept and has one.
+    /// Returns the mode of a file or folder; none for a link and for entries that can't be kept.
     pub const fn mode(&self) -> Option<Mode> {
         match self {
             Self::File { mode, .. } | Self::Folder { mode } => Some(*mode),
@@ -176,61 +175,58 @@ impl Node {
     }
 }
 
-/// A path and what stands there.
+/// A path and the node at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// From the top of the tree.
     pub path: TreePath,
-    /// What stands there.
     pub node: Node,
 }
 
 /// Why a manifest, or an entry of one, is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Nothing, `.`, `..`, a slash at an end, a zero byte, or too long.
+    /// Empty, `.`, `..`, a slash at an end, a zero byte, or too long.
     #[error("path '{path}': {why}")]
     Path {
-        /// In its text form, cut.
+        /// In its text form, shortened.
         path: String,
-        /// What is wrong with it.
         why: &'static str,
     },
-    /// Text that no bytes have.
+    /// Text that is not the text form of any bytes.
     #[error("'{0}' is not how a path is written here: % and bytes that are not UTF-8 as %XX")]
     Text(String),
-    /// No mode.
+    /// Text that is not a mode.
     #[error("mode '{0}' is neither five octal digits up to 07777 nor four up to 0777")]
     Mode(String),
-    /// A link to nothing, or with a target that no file system takes.
+    /// A link whose target is empty or would be refused by every file system.
     #[error(
         "link '{0}': its target is empty, has a zero byte, or has more than {TARGET_BYTES_MAX} bytes"
     )]
     Target(String),
-    /// Sockets, pipes, devices.
+    /// A socket, pipe or device, or a folder that can't be opened.
     #[error("'{path}' is a {kind}; a baseline holds files, folders and links: remove it first")]
     Kind {
         /// In its text form.
         path: String,
-        /// What it is.
         kind: &'static str,
     },
-    /// Not sorted by bytes, or twice.
+    /// Entries that are not sorted by bytes, or a path listed twice.
     #[error("entry '{0}' is out of order or there twice")]
     Order(String),
-    /// Below something that is no folder, or not there.
+    /// An entry whose parent is not a folder, or is not listed.
     #[error("entry '{0}' is in a folder that is not listed")]
     NoFolder(String),
-    /// No JSON of the right form.
+    /// Not JSON of the right form.
     #[error("is not a baseline: {0}")]
     Form(String),
     /// A manifest of another release.
     #[error("has format '{0}', this build reads {FORMAT}; use the coo that wrote it")]
     Format(String),
-    /// Parses, but nobody printed it so.
+    /// Text that parses but was not printed by `to_text`.
     #[error("is not in its canonical form; it was changed after it was written")]
     NotCanonical,
-    /// The way to the state root would be cut.
+    /// The steps would remove or replace a folder that contains the state root.
     #[error(
         "'{0}' would have to be replaced or removed, but the state root lies there; use a state root outside the tree (--root)"
     )]
@@ -247,13 +243,10 @@ pub struct Manifest {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Summary {
-    /// Of all files, in bytes.
+    /// Size of all files together, in bytes.
     pub bytes: u64,
-    /// How many files.
     pub files: u64,
-    /// How many folders.
     pub folders: u64,
-    /// How many links.
     pub links: u64,
 }
 
@@ -284,7 +277,7 @@ enum Row {
 }
 
 impl Manifest {
-    /// A manifest of these entries, which must be in order.
+    /// Returns a manifest of these entries; fails if they are out of order or can't be kept.
     pub fn new(entries: Vec<Entry>) -> Result<Self, Refused> {
         for (i, entry) in entries.iter().enumerate() {
             let shown = || entry.path.text();
@@ -310,7 +303,7 @@ impl Manifest {
             let Some(parent) = entry.path.parent() else {
                 continue;
             };
-            // A folder sorts before what is in it.
+            // A folder sorts before its content.
             let found = find(&entries[..i], &parent);
             if !found.is_some_and(|folder| matches!(folder.node, Node::Folder { .. })) {
                 return Err(Refused::NoFolder(shown()));
@@ -319,7 +312,7 @@ impl Manifest {
         Ok(Self { entries })
     }
 
-    /// Reads what `to_text` printed, and nothing else.
+    /// Reads text that `to_text` printed, and refuses any other.
     pub fn parse(bytes: &[u8]) -> Result<Self, Refused> {
         let text = std::str::from_utf8(bytes).map_err(|e| Refused::Form(e.to_string()))?;
         let form: Form = serde_json::from_str(text).map_err(|e| Refused::Form(e.to_string()))?;
@@ -330,15 +323,15 @@ impl Manifest {
         }
         let entries: Result<_, _> = form.entries.into_iter().map(Entry::try_from).collect();
         let manifest = Self::new(entries?)?;
-        // One tree has one text; what differs in a blank already was written by somebody else.
+        // One tree has one text: a difference in a single blank means that coo did not write it.
         if manifest.to_text() != text {
             return Err(Refused::NotCanonical);
         }
         Ok(manifest)
     }
 
-    /// The canonical text, of which the SHA-256 is the id. What an earlier release has written
-    /// keeps its format with its id.
+    /// Returns the canonical text, whose SHA-256 is the id. A manifest of an earlier release keeps
+    /// its format, and so its id.
     pub fn to_text(&self) -> String {
         let is_of_nine_bits = self.entries.iter().all(|entry| {
             let mode = entry.node.mode();
@@ -356,17 +349,17 @@ impl Manifest {
         canonical::to_string_sorted(&form).unwrap_or_default()
     }
 
-    /// In order.
+    /// Returns the entries in order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// What stands at `path`.
+    /// Returns the node at `path`.
     pub fn get(&self, path: &TreePath) -> Option<&Node> {
         find(&self.entries, path).map(|entry| &entry.node)
     }
 
-    /// How much it holds.
+    /// Counts files, folders, links and bytes.
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for entry in &self.entries {
@@ -407,7 +400,7 @@ impl Entry {
                 path,
                 target: text_of(target),
             },
-            // `Manifest::new` lets none in.
+            // `Manifest::new` refuses these.
             Node::Closed { .. } | Node::Other(_) => return None,
         })
     }

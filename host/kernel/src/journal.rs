@@ -1,10 +1,9 @@
-//! The flight recorder's format: events, the hash chain over them, and the fold that gives a
-//! mission's state. Holds no events itself and stores nothing.
-//!
-//! Chain: `sha256(prev hex ‖ "\n" ‖ seq ‖ "\n" ‖ STATE ‖ "\n" ‖ kind ‖ "\n" ‖ body)`, where
-//! `prev` of the first event is 64 zeros and `body` is canonical JSON. None of the first
-//! four can hold a line break, so no two events have the same text. The mission's number is
-//! not part of it: equal runs have equal chains.
+//! The flight recorder's format: events, the hash chain over them, and the fold that computes a
+//! mission's state from them. This module holds no events and stores nothing.
+//! Chain: `sha256(prev hex ‖ "\n" ‖ seq ‖ "\n" ‖ STATE ‖ "\n" ‖ kind ‖ "\n" ‖ body)`, where `prev`
+//! of the first event is 64 zeros and `body` is canonical JSON. None of the first four parts can
+//! hold a line break, so no two events have the same text. The mission's number is not part of it:
+//! equal runs have equal chains.
 
 mod body;
 mod divergence;
@@ -23,12 +22,12 @@ pub use body::{
 };
 pub use divergence::{Divergence, Side};
 
-/// What an event is about.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Always first: descriptor, module, surface.
     Mission,
-    /// From one state to the next.
+    /// The mission passes from one state to the next.
     Transition,
     /// The deterministic environment of the run.
     Environment,
@@ -36,23 +35,23 @@ pub enum Kind {
     StepStarted,
     /// A step ended: its outputs.
     StepReturned,
-    /// A model call is about to leave.
+    /// A model call is about to be sent.
     LlmIntent,
-    /// Its answer.
+    /// The answer to a model call.
     LlmOutcome,
-    /// A model call that was refused before it could leave.
+    /// A model call was refused before it could be sent.
     LlmRefused,
-    /// A read of the world's database.
+    /// A read of the missions' database (the world).
     DbQuery,
-    /// A change of the world's database.
+    /// A change of the missions' database.
     DbExecute,
-    /// A change of the world's database that gives rows back.
+    /// A change of the missions' database that returns rows.
     DbReturning,
-    /// A file made through the gateway.
+    /// A file written through the gateway.
     GatewayWrite,
     /// A person's answer to a human step.
     HumanDecision,
-    /// What the mission changes, promised.
+    /// The mission's changes, as a write-ahead intent.
     World,
 }
 
@@ -75,7 +74,7 @@ impl Kind {
         Self::World,
     ];
 
-    /// The name in the journal.
+    /// Returns the name in the journal.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mission => "mission",
@@ -102,7 +101,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A name that is no kind's.
+/// A name that no kind has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a kind of event")]
 pub struct UnknownKind(String);
@@ -123,19 +122,18 @@ impl FromStr for Kind {
 pub struct Record {
     /// 1, 2, 3, …
     pub seq: u64,
-    /// The state the event happened in; for a transition, the state it leads to.
+    /// The state in which the event happened; for a transition, the state that it leads to.
     pub state: State,
-    /// What it is about.
     pub kind: Kind,
     /// Canonical JSON.
     pub body: String,
-    /// The digest before it.
+    /// Digest of the event before it.
     pub prev: Digest,
-    /// Its own digest.
+    /// Digest of this event.
     pub sha256: Digest,
 }
 
-/// The running end of a chain.
+/// The end of a chain, to which events are appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chain {
     head: Digest,
@@ -152,24 +150,23 @@ impl Default for Chain {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("journal broken at event {seq}: {what}; it was changed after it was written")]
 pub struct Broken {
-    /// Where.
     pub seq: u64,
-    /// What does not fit.
     pub what: &'static str,
 }
 
 impl Chain {
-    /// Digest of the last event.
+    /// Returns the digest of the last event.
     pub const fn head(&self) -> Digest {
         self.head
     }
 
-    /// Number of the last event; 0 before the first.
+    /// Returns the number of the last event; 0 before the first.
     pub const fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// The chain that ends with `record`, for whoever has verified it and all before it.
+    /// Returns the chain that ends with `record`. The caller must have verified `record` and every
+    /// event before it.
     pub const fn ending_with(record: &Record) -> Self {
         Self {
             head: record.sha256,
@@ -177,7 +174,7 @@ impl Chain {
         }
     }
 
-    /// Appends an event and gives it its number and digest.
+    /// Appends an event, and returns it with its number and digest.
     pub fn append(&mut self, state: State, kind: Kind, body: String) -> Record {
         let prev = self.extend(state.name(), kind.name(), &body);
         Record {
@@ -190,7 +187,7 @@ impl Chain {
         }
     }
 
-    /// Accepts a stored event if it is the next one, unchanged.
+    /// Accepts a stored event if it is the next one, unchanged; fails otherwise.
     pub fn verify(&mut self, record: &Record) -> Result<(), Broken> {
         self.accept(&Link {
             seq: record.seq,
@@ -202,7 +199,7 @@ impl Chain {
         })
     }
 
-    /// Goes on by an event of any record, and gives the digest before it.
+    /// Extends the chain by an event of any record, and returns the digest before it.
     pub fn extend(&mut self, state: &str, kind: &str, body: &str) -> Digest {
         let prev = self.head;
         self.seq += 1;
@@ -210,7 +207,7 @@ impl Chain {
         prev
     }
 
-    /// As `verify`, for an event of any record.
+    /// Does the same as `verify`, for an event of any record.
     pub fn accept(&mut self, link: &Link<'_>) -> Result<(), Broken> {
         let broken = |what| Broken {
             seq: link.seq,
@@ -232,7 +229,7 @@ impl Chain {
     }
 }
 
-/// An event as it goes into a chain: of a mission, or of a governed change.
+/// An event in the form in which it enters a chain: of a mission, or of a governed change.
 pub struct Link<'a> {
     pub seq: u64,
     pub state: &'a str,
@@ -264,55 +261,50 @@ pub enum Unfoldable {
     /// The state machine has no such transition.
     #[error("event {seq}: {source}")]
     Transition {
-        /// Where.
+        /// Number of the event.
         seq: u64,
-        /// Which.
         source: state::Refused,
     },
-    /// The event contradicts those before it or itself.
+    /// The event contradicts itself or those before it.
     #[error("event {seq}: {what}")]
     Contradiction {
-        /// Where.
+        /// Number of the event.
         seq: u64,
-        /// What.
         what: &'static str,
     },
-    /// The body is not what its kind says.
+    /// The body is not one of its kind.
     #[error("event {seq}: body is not that of a {kind}: {source}")]
     Body {
-        /// Where.
         seq: u64,
-        /// Of which kind.
         kind: Kind,
-        /// The parser's words.
         source: serde_json::Error,
     },
 }
 
-/// What a journal says of its mission so far.
+/// What a journal states about its mission so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// The states in the order they were entered; the last is where the mission stands.
+    /// The states in the order in which they were entered; the last one is the present state.
     pub timeline: Vec<State>,
-    /// Why it failed.
+    /// Why the mission failed, if it did.
     pub failure: Option<Failure>,
-    /// A model call that left and has no answer on record: its sequence number.
+    /// Number of the event of a model call that may have been sent and has no recorded answer.
     pub in_doubt: Option<u64>,
-    /// What it runs, from the first event.
+    /// What the mission runs, from the first event.
     pub mission: Option<MissionBody>,
-    /// What it stands under; none before it has said so.
+    /// The policy of the run; none before the journal states it.
     pub policy: Option<Policy>,
-    /// What a person has decided and no transition has followed yet.
+    /// A person's decision that no transition has followed yet.
     pub decided: Option<bool>,
 }
 
 impl Progress {
-    /// Where the mission stands; `None` before the first event.
+    /// Returns the present state; `None` before the first event.
     pub fn state(&self) -> Option<State> {
         self.timeline.last().copied()
     }
 
-    /// Folds one more event in.
+    /// Folds one more event in; fails if it can't follow those before it.
     pub fn apply(&mut self, record: &Record) -> Result<(), Unfoldable> {
         let seq = record.seq;
         let contradiction = |what| Unfoldable::Contradiction { seq, what };
@@ -339,7 +331,7 @@ impl Progress {
                 if (body.from, body.to, record.state) != (from, to, to) {
                     return Err(contradiction("its states are not those of the transition"));
                 }
-                // Nobody goes on from a question that was not answered with yes.
+                // A mission continues after a question only if a person approved it.
                 if body.event == Event::Approved && self.decided != Some(true) {
                     return Err(contradiction("it was approved without anybody's decision"));
                 }

@@ -1,6 +1,6 @@
-//! Language-model calls as data: the request that is journalled and hashed, the answer that
-//! is frozen, and the two decisions about them (which model, which sampling).
-//! Never talks to a model. Fields stand in key order: see `canonical::to_string_sorted`.
+//! Language-model calls as data: the request that is journalled and hashed, the answer that is
+//! frozen, and the two decisions about them (which model, which sampling). Nothing here talks to
+//! a model. Fields stand in key order (see `canonical::to_string_sorted`).
 
 pub mod protocol;
 
@@ -9,19 +9,17 @@ use serde::{Deserialize, Serialize};
 use crate::form::canonical;
 use crate::form::digest::Digest;
 
-/// The exact text the user surface prescribes when no model can be found (spec v1.1 §3).
+/// The exact text that the user surface prescribes if no model is configured (spec v1.1 §3).
 pub const NO_MODEL: &str =
     "No model configured for LLM operations. Set COO_LLM_MODEL or configure a default model.";
 
-/// Who speaks in a message.
+/// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Instructions.
     System,
-    /// The question.
     User,
-    /// An earlier answer.
+    /// An earlier answer of the model.
     Assistant,
 }
 
@@ -29,20 +27,18 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
-    /// Its text.
     pub content: String,
-    /// Who speaks.
     pub role: Role,
 }
 
-/// What the descriptor forces on every call of the mission (spec v1.1 §2.3). A parameter that is
-/// `null` there is `None` here: it is not sent, and the model's own default holds.
+/// The parameters that the descriptor forces on every call of the mission (spec v1.1 §2.3). `null`
+/// in the descriptor is `None` here: the parameter is not sent, and the model's default applies.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sampling {
-    /// Upper bound of the answer's length, in tokens.
+    /// Largest length of the answer, in tokens.
     pub max_tokens: Option<u32>,
-    /// Sent to providers that take one.
+    /// Sent to providers that accept one.
     pub seed: Option<u64>,
     /// 0 is greedy.
     pub temperature: Option<f64>,
@@ -61,12 +57,11 @@ impl Default for Sampling {
     }
 }
 
-/// What a guest asked for, before the descriptor's sampling is applied.
+/// A guest's request, before the descriptor's sampling is applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
-    /// The conversation.
     pub messages: Vec<Message>,
-    /// Given parameters must agree with the descriptor's.
+    /// If given, must equal the descriptor's.
     pub temperature: Option<f64>,
     /// As `temperature`.
     pub top_p: Option<f64>,
@@ -74,28 +69,23 @@ pub struct Asked {
     pub max_tokens: Option<u32>,
 }
 
-/// The whole request: model, messages and every sampling parameter. Its canonical form is
-/// what the journal holds, and the SHA-256 of that is the key of the frozen store. A parameter
-/// that is left out stands there as `null`, and is not sent.
+/// The whole request: model, messages and every sampling parameter. The journal holds its
+/// canonical form, and the SHA-256 of that form is the key of the frozen store. A parameter
+/// that is left out is `null` in it, and is not sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
-    /// See `Sampling`.
     pub max_tokens: Option<u32>,
-    /// The conversation.
     pub messages: Vec<Message>,
-    /// The model, as the provider names it.
+    /// As the provider names it.
     pub model: String,
-    /// See `Sampling`.
     pub seed: Option<u64>,
-    /// See `Sampling`.
     pub temperature: Option<f64>,
-    /// See `Sampling`.
     pub top_p: Option<f64>,
 }
 
 impl Request {
-    /// The request's key: SHA-256 of its canonical form.
+    /// Returns the request's key: SHA-256 of its canonical form.
     pub fn digest(&self) -> Result<Digest, canonical::NotCanonical> {
         Ok(Digest::of(canonical::to_string_sorted(self)?))
     }
@@ -107,11 +97,11 @@ impl Request {
 pub enum FinishReason {
     /// The model ended it.
     Stop,
-    /// Cut off at `max_tokens`, or where the model's context ended.
+    /// Cut off at `max_tokens`, or at the end of the model's context.
     Length,
     /// Withheld by the provider, as a whole or in part.
     ContentFilter,
-    /// No reason given. A reason that is not known is no answer at all: see `protocol::finish`.
+    /// No reason given. A response with an unknown reason is not an answer: see `protocol::finish`.
     Other,
 }
 
@@ -119,23 +109,21 @@ pub enum FinishReason {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
-    /// Of the answer.
+    /// Tokens of the answer.
     pub completion_tokens: Option<u64>,
-    /// Of the question.
+    /// Tokens of the question.
     pub prompt_tokens: Option<u64>,
 }
 
-/// An answer.
+/// An answer of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Completion {
-    /// Why it ended.
     pub finish_reason: FinishReason,
     /// The model that answered, as the provider named it.
     pub model: String,
-    /// The answer itself, untouched.
+    /// The answer itself, unchanged.
     pub text: String,
-    /// Token counts, where given.
     pub usage: Usage,
 }
 
@@ -143,23 +131,22 @@ pub struct Completion {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
-    /// Against the descriptor or a limit; decided here.
+    /// Contradicts the descriptor or exceeds a limit; decided here.
     Refused(String),
-    /// The provider refused this very request, or the model to answer it.
+    /// The provider refused this very request, or the model refused to answer it.
     Rejected(String),
 }
 
-/// What the guest is told, as the journal keeps it.
+/// What the guest receives, as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// The model answered.
     Completion(Completion),
-    /// It was refused.
     Error(Refusal),
 }
 
-/// Where an answer came from. Facts of one moment: kept beside the journal, never in it.
+/// The origin of an answer. It differs from call to call, so it is kept beside the journal and
+/// never in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Provenance {
@@ -171,13 +158,13 @@ pub struct Provenance {
     pub response_id: Option<String>,
     /// The upstream provider, where a router names it.
     pub provider: Option<String>,
-    /// The provider's word on its software and weights.
+    /// What the provider states about its software and weights.
     pub system_fingerprint: Option<String>,
-    /// The provider's own word for why the answer ended, where it is not one of the three that
+    /// The provider's own word for why the answer ended, if it is not one of the three that
     /// `FinishReason` has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finish_reason: Option<String>,
-    /// Free text of whoever recorded it (engine, weights).
+    /// Free text by the person who recorded it (engine, weights).
     pub note: Option<String>,
 }
 
@@ -195,8 +182,8 @@ pub fn resolve_model<'a>(
         .find(|model| !model.is_empty())
 }
 
-/// Applies the descriptor's sampling to what the guest asked. A parameter that disagrees is
-/// refused with both values, never silently changed.
+/// Applies the descriptor's sampling to a guest's request. A parameter that disagrees is refused
+/// with both values, never silently changed.
 pub fn force(asked: Asked, model: &str, sampling: &Sampling) -> Result<Request, Refusal> {
     if asked.messages.is_empty() {
         return Err(Refusal::Refused(
@@ -228,7 +215,7 @@ pub fn force(asked: Asked, model: &str, sampling: &Sampling) -> Result<Request, 
     })
 }
 
-/// Whether a parameter that the guest gives is the descriptor's.
+/// Checks that a parameter from the guest equals the descriptor's.
 fn agree(name: &str, asked: Option<f64>, forced: Option<f64>) -> Result<(), Refusal> {
     match (asked, forced) {
         (None, _) => Ok(()),

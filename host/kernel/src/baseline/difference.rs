@@ -1,37 +1,36 @@
-//! What differs between a baseline and a tree that was found. Changes nothing.
+//! The differences between a baseline and a tree that was found.
+//! It only compares: nothing here reads or changes a tree.
 
 use serde::Serialize;
 
 use super::{Entry, Manifest, Node, TreePath};
 
-/// In which way an entry differs.
+/// How an entry differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// The baseline has it, the tree has not.
+    /// In the baseline, not in the tree.
     Missing,
-    /// The tree has it, the baseline has not.
+    /// In the tree, not in the baseline.
     Extra,
-    /// A file with another content.
+    /// A file with other content.
     Content,
     /// Another mode.
     Mode,
-    /// A folder where a file should be, and so on.
+    /// Another kind of node, such as a folder where a file should be.
     Kind,
-    /// A link that leads elsewhere.
+    /// A link with another target.
     Target,
 }
 
-/// One difference.
+/// One difference at one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Where.
     pub path: TreePath,
-    /// In which way.
     pub change: Change,
 }
 
-/// Entries of two sorted lists, side by side.
+/// Returns the entries of two sorted lists side by side, paired by path.
 pub(super) fn side_by_side<'a>(
     wanted: &'a [Entry],
     found: &'a [Entry],
@@ -50,7 +49,7 @@ pub(super) fn side_by_side<'a>(
     })
 }
 
-/// How `found` differs from `wanted`.
+/// Returns how `found` differs from `wanted`.
 pub(super) fn changes(wanted: &Node, found: &Node) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut note = |differs: bool, change| {
@@ -84,7 +83,7 @@ pub(super) fn changes(wanted: &Node, found: &Node) -> Vec<Change> {
     changes
 }
 
-/// Every difference between `wanted` and `found`, which is sorted, by path.
+/// Returns every difference between `wanted` and `found` by path; `found` must be sorted.
 pub fn differences(wanted: &Manifest, found: &[Entry]) -> Vec<Difference> {
     let mut differences = Vec::new();
     for (path, wanted, found) in side_by_side(wanted.entries(), found) {

@@ -1,6 +1,6 @@
-//! Freezes of a state root (packet §7, §15): what is written down when one begins, and how the
-//! state that is found later differs from that. While one lasts, nothing governed changes and
-//! nobody may write to it. Looks at no disk itself.
+//! Freezes of a state root (packet §7, §15): what is recorded when a freeze begins, and how a
+//! state found later differs from that record. During a freeze nothing governed changes, and no
+//! command may write to it. Nothing here reads a disk.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,34 +17,34 @@ use crate::form::digest::Digest;
 
 pub use covered::Covered;
 
-/// The file that says that a state root is frozen, at its top.
+/// The file at the top of a state root that marks it as frozen.
 pub const FILE: &str = "FREEZE";
-/// All that is in it.
+/// The whole content of that file.
 pub const TEXT: &str = "FREEZE=TRUE\n";
-/// What was written down, in the state root (packet §3.5).
+/// Path of the freeze manifest in the state root (packet §3.5).
 pub const MANIFEST: &str = "manifests/freeze_manifest.json";
-/// Its permissions, and those of `FILE`, but while they are locked.
+/// Mode of the freeze manifest and of `FILE` while they are not locked.
 pub const MANIFEST_MODE: Mode = Mode::of(0o644);
 /// What a person types to lift a freeze.
 pub const LIFT: &str = "LIFT_FREEZE";
-/// The same, where the state was changed meanwhile.
+/// What a person types to lift a freeze whose state was changed meanwhile.
 pub const LIFT_CHANGED: &str = "LIFT_CHANGED_FREEZE";
-/// What a manifest says it is that covers what `covered` has.
+/// Format name of a manifest that also covers what `covered` describes.
 const FORMAT: &str = "coo-freeze-manifest/2";
-/// What earlier versions wrote: without it.
+/// Format name of manifests of earlier versions, without `covered`.
 const FORMAT_1: &str = "coo-freeze-manifest/1";
 const WRITE: u32 = 0o222;
 const OTHER_CONTENT: &str = "other content";
 
-/// Where a freeze stands. Every step to the next can be done again.
+/// Progress of a freeze. Every step to the next phase can be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Promised: the files that say so, and the permissions, are on their way.
+    /// Committed as a write-ahead intent: marker files and permissions are being put in place.
     Freezing,
     /// In force.
     Frozen,
-    /// Given up: what it put in place is on its way out.
+    /// Given up: marker files are being removed and permissions restored.
     Lifting,
     /// Over.
     Lifted,
@@ -53,7 +53,7 @@ pub enum Phase {
 impl Phase {
     const ALL: [Self; 4] = [Self::Freezing, Self::Frozen, Self::Lifting, Self::Lifted];
 
-    /// As the log has it.
+    /// Returns the name in the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Freezing => "freezing",
@@ -79,7 +79,8 @@ impl FromStr for Phase {
     }
 }
 
-/// What of `coo.db` must not change: there is nothing in it that could be told from a file.
+/// Digests of the journals and frozen answers in `coo.db`, which must not change. They are
+/// computed from its rows, because the bytes of the file can differ for equal rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Journal {
@@ -87,25 +88,23 @@ pub struct Journal {
     pub frozen_calls_sha256: Digest,
     /// Over number and last event of every mission, in order.
     pub heads_sha256: Digest,
-    /// How many there are.
     pub missions: u64,
 }
 
-/// `freeze_manifest.json`. Nothing of it depends on when it is written.
+/// The content of `freeze_manifest.json`. It does not depend on when it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// Everything else that must not change; earlier versions wrote none of it down.
+    /// Everything else that must not change; earlier versions recorded none of it.
     pub covered: Option<Covered>,
-    /// The journals.
     pub journal: Journal,
-    /// The governed state, with the permissions that it gets back.
+    /// The governed state, with the permissions that lifting the freeze restores.
     pub state: baseline::Manifest,
-    /// Version of the `coo` that froze it.
+    /// Version of the `coo` that froze the state root.
     pub version: String,
 }
 
-/// Its text form. The digests repeat what `state` says of these files, for whoever compares them
-/// with others by eye.
+/// The text form. `manifests` repeats digests that `state` also has, so that a person can compare
+/// them with others by eye.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Form {
@@ -119,28 +118,27 @@ struct Form {
     state_sha256: Digest,
 }
 
-/// Why text is no freeze manifest.
+/// Why text is not a freeze manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Not the form of one.
+    /// Text of another form.
     #[error("is no freeze manifest: {0}")]
     Form(String),
-    /// Not a state.
+    /// The state in it is not a valid baseline manifest.
     #[error(transparent)]
     State(#[from] baseline::Refused),
 }
 
-/// A way in which the state is not what was frozen.
+/// A difference from the frozen state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// In which way.
     pub change: &'static str,
     /// A file or folder of the state root, or a part of its databases.
     pub what: String,
 }
 
 impl Manifest {
-    /// The canonical text.
+    /// Returns the canonical text.
     pub fn to_text(&self) -> String {
         let state = self.state.to_text();
         let form = Form {
@@ -159,7 +157,7 @@ impl Manifest {
         canonical::to_string(&form).unwrap_or_default()
     }
 
-    /// Reads what `to_text` printed, and nothing else.
+    /// Reads text that `to_text` printed, and refuses any other.
     pub fn parse(text: &str) -> Result<Self, Refused> {
         let refused = |error: serde_json::Error| Refused::Form(error.to_string());
         let form: Form = serde_json::from_str(text).map_err(refused)?;
@@ -177,7 +175,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Tools, environment, hardware and sandbox.
+    /// Returns the digests of the tools, environment, hardware and sandbox manifests, by path.
     fn manifests(&self) -> BTreeMap<String, Digest> {
         let digest = |entry: &Entry| match entry.node {
             Node::File { sha256, .. } => Some((entry.path.text(), sha256)),
@@ -190,7 +188,7 @@ impl Manifest {
             .collect()
     }
 
-    /// What lies in the state root and is locked, outermost first.
+    /// Returns the entries that lie in the state root and are locked, outermost first.
     pub fn locked(&self) -> impl DoubleEndedIterator<Item = &Entry> {
         let entries = self.state.entries().iter();
         entries.filter(|entry| governed::is_on_disk(&entry.path))
@@ -208,11 +206,12 @@ impl Manifest {
         entries
     }
 
-    /// How `found`, which is sorted, and `journal` differ from what was frozen and locked.
+    /// Returns how `found` and `journal` differ from what was frozen and locked. `found` must be
+    /// sorted.
     pub fn differences(&self, found: &[Entry], journal: &Journal) -> Vec<Difference> {
         let named = match baseline::Manifest::new(self.locked_entries()) {
             Ok(locked) => differences(&locked, found),
-            // Permissions decide about no manifest.
+            // Unreachable: locking changes only permissions, which no check of a manifest reads.
             Err(_) => differences(&self.state, found),
         };
         let mut all: Vec<Difference> = named.into_iter().map(Difference::from).collect();
@@ -257,13 +256,13 @@ impl From<baseline::Difference> for Difference {
     }
 }
 
-/// The permissions that a freeze leaves.
+/// Returns the mode with write permission removed, as a freeze leaves it.
 pub const fn lock(mode: Mode) -> Mode {
     mode.without(WRITE)
 }
 
-/// Gives what is locked the permissions of `state`: whoever keeps a state meanwhile keeps it as it
-/// is without the lock.
+/// Gives locked entries the permissions of `state`, so that a baseline made during a freeze holds
+/// the state as it is without the lock.
 pub fn unlock(entries: &mut [Entry], state: &baseline::Manifest) {
     for entry in entries {
         let wanted = if entry.path.text() == MANIFEST {

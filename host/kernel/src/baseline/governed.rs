@@ -1,15 +1,15 @@
-//! What of a state root is governed: kept by its baselines, compared with them, and made so
-//! again by a rollback. Stated here and nowhere else. Everything that a state root has besides
-//! (missions, journals, frozen answers, modules, receipts, reports, caches) is only ever added
-//! to and never rolled back. Looks at no disk itself.
+//! The governed part of a state root: what its baselines keep and compare, and what a rollback
+//! restores. This file is the only place that defines it. Everything else in a state root
+//! (missions, journals, frozen answers, modules, receipts, reports, caches) only grows and is
+//! never rolled back. Nothing here reads a disk.
 
 use crate::baseline::{Manifest, Node, TreePath};
 use crate::form::digest::Digest;
 
-/// Files and folders of the state root that are kept as they are, with all that is in them.
+/// Files and folders of the state root that are kept as they are, with everything in them.
 /// Sorted.
 pub const ON_DISK: [&str; 3] = ["artefacts", CONFIG, "manifests"];
-/// The configuration, one of them.
+/// The configuration file, one of `ON_DISK`.
 pub const CONFIG: &str = "config.json";
 /// The missions' database in the state root, then the logs that belong to it.
 pub const WORLD_ON_DISK: [&str; 4] = [
@@ -18,22 +18,22 @@ pub const WORLD_ON_DISK: [&str; 4] = [
     "world.db-shm",
     "world.db-journal",
 ];
-/// The folder of the state root with what was moved out of the way, as it was: no copy of it is
-/// anywhere else, and nothing in it is governed.
+/// The folder of the state root for what was moved aside unchanged. It is the only copy, and
+/// nothing in it is governed.
 pub const SET_ASIDE: &str = "set-aside";
 /// The folder of a baseline that has the databases, as text.
 pub const DATABASES: &str = "databases";
 /// The record of artefacts: the text of its INDEX.
 pub const RECORD: &str = "databases/artefacts.json";
-/// The missions' database, a line for each entry of its schema and each row.
+/// The missions' database (the world): one line for each schema entry and each row.
 pub const WORLD: &str = "databases/world.jsonl";
-/// The folder of a baseline that has the bundled missions. They are the binary's.
+/// The folder of a baseline that has the bundled missions, which come from the binary.
 pub const MISSIONS: &str = "missions";
-/// Digest of the module set. It is the binary's, too.
+/// Digest of the module set, which comes from the binary too.
 pub const SANDBOX: &str = "sandbox_digest.txt";
-/// The folder of the state root with what was noted of tools, environment and machine.
+/// The folder of the state root with the recorded tools, environment and machine.
 pub const MANIFESTS_FOLDER: &str = "manifests";
-/// The manifests that a whole state has; the environment lock is the second.
+/// The manifests that a complete state has; the second is the environment lock.
 pub const MANIFESTS: [&str; 4] = [
     "tools_manifest.json",
     "environment_manifest.json",
@@ -41,14 +41,14 @@ pub const MANIFESTS: [&str; 4] = [
     "sandbox_digest.txt",
 ];
 
-/// What a baseline of a state root says, by how it is made so again.
+/// A baseline of a state root, split by how each part is restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// `ON_DISK`.
+    /// The entries of `ON_DISK`.
     pub files: Manifest,
-    /// Digest and size of `RECORD`.
+    /// Digest and size of `RECORD`, in bytes.
     pub record: (Digest, u64),
-    /// Digest and size of `WORLD`.
+    /// Digest and size of `WORLD`, in bytes.
     pub world: (Digest, u64),
     /// Digest of `SANDBOX`.
     pub sandbox: Digest,
@@ -57,19 +57,19 @@ pub struct State {
 /// Why a manifest is not that of a state root.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// It lacks what every state has.
+    /// It lacks a part that every state has.
     #[error("is no baseline of a state root: it has no file '{0}'")]
     Missing(&'static str),
-    /// It has what no state has.
+    /// It has an entry that no state has.
     #[error("is no baseline of a state root: '{0}' is not part of one")]
     Strange(String),
-    /// Its parts are no tree.
+    /// Its parts are not a valid tree.
     #[error(transparent)]
     Tree(#[from] crate::baseline::Refused),
 }
 
 impl State {
-    /// Takes the manifest of a state root apart.
+    /// Splits the manifest of a state root into its parts.
     pub fn of(manifest: &Manifest) -> Result<Self, Refused> {
         let mut files = Vec::new();
         for entry in manifest.entries() {
@@ -103,12 +103,12 @@ fn top(path: &TreePath) -> &[u8] {
     path.components().next().unwrap_or_default()
 }
 
-/// Whether it is kept as it lies in the state root.
+/// Returns whether a baseline keeps it as it lies in the state root.
 pub fn is_on_disk(path: &TreePath) -> bool {
     ON_DISK.iter().any(|name| name.as_bytes() == top(path))
 }
 
-/// Whether it comes from the binary and not from the state root: no rollback changes it.
+/// Returns whether it comes from the binary rather than the state root: no rollback changes it.
 pub fn is_of_the_binary(path: &TreePath) -> bool {
     [MISSIONS, SANDBOX]
         .iter()

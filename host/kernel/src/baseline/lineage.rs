@@ -1,5 +1,5 @@
-//! Which baseline of a state root came after which, and of which run. Baselines and rollbacks
-//! of one root have one order, by number and never by the clock. Reads no record itself.
+//! The order of a state root's baselines, and which run each one came from. Baselines and
+//! rollbacks of one root are ordered by number, never by the clock. Nothing here reads a record.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,34 +13,32 @@ use crate::mission::MissionId;
 pub struct Link {
     /// SHA-256 of its manifest.
     pub baseline: Digest,
-    /// Its name.
     pub name: String,
 }
 
-/// The run whose end state a baseline is.
+/// The run whose end state a baseline holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
     /// Digest of its last event.
     pub chain_head: Digest,
-    /// What a comparison with what it left has shown; none where an earlier release made none.
+    /// Result of the comparison with the run's end state; none where an earlier release made none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compared: Option<Compared>,
-    /// Its id.
     pub mission: MissionId,
 }
 
-/// A state compared with what a run left: what is in neither list is what it left.
+/// Comparison of a state with what a run left. Parts in neither list are as the run left them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compared {
     /// Files and folders of the state root that were edited since.
     pub edited: Vec<String>,
-    /// Those of which nothing was recorded to compare them with.
+    /// Files and folders for which no recorded digest exists to compare with.
     pub unknown: Vec<String>,
 }
 
-/// What is noted beside a baseline of a state root.
+/// What is recorded beside a baseline of a state root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lineage {
@@ -52,19 +50,19 @@ pub struct Lineage {
     /// The rollback before which it was made, if it was made for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<u32>,
-    /// The run that was promoted, if it is one's end state.
+    /// The run that was promoted, if the baseline is a run's end state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Run>,
 }
 
-/// Number of the baseline that was made last; 0 where there is none.
+/// Returns the number of the baseline that was made last; 0 if there is none.
 pub fn last_number<'a>(records: impl Iterator<Item = &'a Lineage>) -> u32 {
     records.map(|lineage| lineage.number).max().unwrap_or(0)
 }
 
-/// The baseline that the present state goes back to: the one that was created, promoted or
-/// rolled back to last. One that was kept before a rollback counts only if somebody rolled
-/// back to it.
+/// Returns the baseline that the present state derives from: the last one that was created,
+/// promoted or rolled back to. A baseline kept before a rollback counts only after a rollback to
+/// it.
 pub fn position(records: &[(Link, Lineage)], log: &[Request]) -> Option<Link> {
     let made = records
         .iter()
@@ -83,42 +81,40 @@ pub fn position(records: &[(Link, Lineage)], log: &[Request]) -> Option<Link> {
     }
 }
 
-/// A mission, as far as it can have changed the state.
+/// The facts about a mission that decide whether it can have changed the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// Its id.
     pub id: MissionId,
     /// Whether it reached COMPLETE.
     pub is_complete: bool,
     /// When it ended, in milliseconds since 1970.
     pub finished_ms: i64,
-    /// Number of its world commit, if it made one.
+    /// Number of its commit to the missions' database (the world), if it made one.
     pub commit: Option<u32>,
 }
 
-/// A part of the state: what it is and what it was when the run ended.
+/// A part of the state, with its present digest and the one it had when the run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part<'a> {
     /// A file or folder of the state root.
     pub name: &'a str,
-    /// As it is now; none where that can't be read.
+    /// Its present digest; none where it can't be read.
     pub now: Option<Digest>,
-    /// As it was.
     pub left: Left,
 }
 
-/// What a run left of a part of the state.
+/// The state in which a run left a part of the state root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
-    /// Nobody wrote it down.
+    /// Not recorded.
     Unknown,
-    /// What has this digest.
+    /// Recorded, with this digest.
     Known(Digest),
-    /// What it left can't be had from what is on record: it was edited before the run already.
+    /// Not computable from the records, because the part was edited before the run.
     Edited,
 }
 
-/// Compares the parts of a state with what `run` left. Edited ones are refused unless
+/// Compares the parts of a state with what `run` left. Fails on edited parts unless
 /// `may_be_edited`.
 pub fn compare(
     run: MissionId,
@@ -142,8 +138,8 @@ pub fn compare(
     })
 }
 
-/// The rollback that the world has its content from, but for what missions have done since: those
-/// with a world commit after its own.
+/// Returns the last rollback that changed the state. The world's content comes from it and from
+/// missions whose world commit came later.
 pub fn last_rollback(log: &[Request]) -> Option<&Request> {
     log.iter()
         .filter(|request| request.outcome.changed_the_state())
@@ -153,7 +149,7 @@ pub fn last_rollback(log: &[Request]) -> Option<&Request> {
 /// Why a run can't be promoted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotItsEnd {
-    /// It did not complete.
+    /// The run did not complete.
     #[error("mission {0}: did not complete, so it changed nothing; promote one that ended SUCCESS")]
     NotCompleted(MissionId),
     /// Another mission changed the state.
@@ -161,9 +157,9 @@ pub enum NotItsEnd {
         "mission {run}: the state is not what it left, mission {other} has changed it since; promote that one, or keep the state as it is with 'coo amu0 create'"
     )]
     Mission {
-        /// Asked for.
+        /// The run to promote.
         run: MissionId,
-        /// The last that changed something.
+        /// The last mission that changed the state.
         other: MissionId,
     },
     /// A rollback changed the state.
@@ -171,28 +167,28 @@ pub enum NotItsEnd {
         "mission {run}: the state is not what it left, rollback {rollback} to {name} came since; keep the state as it is with 'coo amu0 create'"
     )]
     Rollback {
-        /// Asked for.
+        /// The run to promote.
         run: MissionId,
         /// Number of the rollback.
         rollback: u32,
-        /// Where it went.
+        /// The baseline that it restored.
         name: String,
     },
-    /// Somebody edited the state.
+    /// The state was edited.
     #[error(
         "mission {run}: the state is not what it left, edited since: {what}; undo that, or promote it with --edited, which its lineage then says, or keep the state as it is with 'coo amu0 create'"
     )]
     Edited {
-        /// Asked for.
+        /// The run to promote.
         run: MissionId,
         /// Files and folders of the state root.
         what: String,
     },
 }
 
-/// Whether the state is still the end state of `run`. `committed` has every other mission with
-/// a world commit. Where `run` made no commit itself, what came after it is told by number and
-/// by clock, and either is enough to refuse.
+/// Checks that the state is still the end state of `run`. `committed` holds every other mission
+/// with a world commit. Where `run` made no commit itself, mission number and clock decide what
+/// came after it; either is enough to refuse.
 pub fn is_end_state(run: &Ended, committed: &[Ended], log: &[Request]) -> Result<(), NotItsEnd> {
     if !run.is_complete {
         return Err(NotItsEnd::NotCompleted(run.id));
@@ -274,13 +270,13 @@ mod tests {
         assert_eq!(name(&[], &[]), None);
         let mut records = vec![made("a", 1, None), made("b", 2, None)];
         assert_eq!(name(&records, &[]).as_deref(), Some("b"));
-        // Asked for, and given up.
+        // Requested, then aborted.
         let mut log = vec![
             request(1, "a", Outcome::Aborted, 2),
             request(2, "a", Outcome::Requested, 2),
         ];
         assert_eq!(name(&records, &log).as_deref(), Some("b"));
-        // What is kept before a rollback is not where the state is.
+        // A baseline kept before a rollback is not the position of the state.
         records.push(made("before", 3, Some(3)));
         assert_eq!(name(&records, &log).as_deref(), Some("b"));
         log.push(request(3, "a", Outcome::Restored, 3));

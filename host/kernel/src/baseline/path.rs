@@ -1,12 +1,12 @@
-//! Paths of a tree: bytes, as file systems have them, and their one text form. A `TreePath`
+//! Paths of a tree: bytes, as file systems store them, and their one text form. A `TreePath`
 //! never leads out of its tree: it has no `..`, no `.`, no empty component and no root.
-//! Never asks a file system.
+//! Nothing here asks a file system.
 
 use std::fmt::Write as _;
 
 use super::Refused;
 
-/// Longest path, in bytes; what a Linux system call takes.
+/// Longest path, in bytes: the maximum of a Linux system call.
 const PATH_BYTES_MAX: usize = 4_095;
 /// Longest name in a folder, in bytes.
 const NAME_BYTES_MAX: usize = 255;
@@ -18,7 +18,7 @@ pub const TARGET_BYTES_MAX: usize = 4_095;
 pub struct TreePath(Vec<u8>);
 
 impl TreePath {
-    /// Judges `bytes`.
+    /// Checks `bytes`; fails unless they are a relative path that stays in its tree.
     pub fn new(bytes: Vec<u8>) -> Result<Self, Refused> {
         let refuse = |why| {
             Err(Refused::Path {
@@ -48,43 +48,43 @@ impl TreePath {
         Ok(Self(bytes))
     }
 
-    /// From its text form.
+    /// Reads a path from its text form.
     pub fn from_text(text: &str) -> Result<Self, Refused> {
         Self::new(bytes_of(text)?)
     }
 
-    /// Its text form.
+    /// Returns the text form.
     pub fn text(&self) -> String {
         text_of(&self.0)
     }
 
-    /// As a file system has it.
+    /// Returns the bytes, as a file system stores them.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Names from the top.
+    /// Returns the names from the top.
     pub fn components(&self) -> impl Iterator<Item = &[u8]> {
         self.0.split(|&byte| byte == b'/')
     }
 
-    /// The last component.
+    /// Returns the last component.
     pub fn name(&self) -> &[u8] {
         let start = self.last_slash().map_or(0, |slash| slash + 1);
         &self.0[start..]
     }
 
-    /// The folder it is in; none at the top.
+    /// Returns the folder that contains it; none at the top.
     pub fn parent(&self) -> Option<Self> {
         self.last_slash().map(|slash| Self(self.0[..slash].into()))
     }
 
-    /// Itself, then the folders it is in, outwards.
+    /// Returns the path itself, then the folders that contain it, from the innermost outwards.
     pub fn ancestry(&self) -> impl Iterator<Item = Self> {
         std::iter::successors(Some(self.clone()), Self::parent)
     }
 
-    /// Whether it is `folder` or lies below it.
+    /// Returns whether it is `folder` or lies below it.
     pub fn is_within(&self, folder: &Self) -> bool {
         self.0
             .strip_prefix(folder.bytes())
@@ -96,7 +96,7 @@ impl TreePath {
     }
 }
 
-/// Judges the target of the link at `path`.
+/// Checks the target of the link at `path`.
 pub(super) fn check_target(target: &[u8], path: &TreePath) -> Result<(), Refused> {
     if target.is_empty() || target.len() > TARGET_BYTES_MAX || target.contains(&0) {
         return Err(Refused::Target(path.text()));
@@ -104,7 +104,7 @@ pub(super) fn check_target(target: &[u8], path: &TreePath) -> Result<(), Refused
     Ok(())
 }
 
-/// The one text form of `bytes`: UTF-8 as it is, `%` as `%25`, every other byte as `%XX`.
+/// Returns the one text form of `bytes`: UTF-8 unchanged, `%` as `%25`, every other byte as `%XX`.
 pub fn text_of(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -123,7 +123,7 @@ pub fn text_of(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes whose text form is `text`.
+/// Returns the bytes whose text form is `text`; fails if no bytes have it.
 pub fn bytes_of(text: &str) -> Result<Vec<u8>, Refused> {
     let refuse = || Refused::Text(text.escape_debug().take(200).collect());
     let mut parts = text.split('%');
@@ -136,7 +136,7 @@ pub fn bytes_of(text: &str) -> Result<Vec<u8>, Refused> {
         bytes.push(byte);
         bytes.extend_from_slice(&part.as_bytes()[2..]);
     }
-    // Lower-case digits, or a character that needed none: two texts would be one path.
+    // Lower-case digits, or an escape that was not needed, would give one path two texts.
     if text_of(&bytes) != text {
         return Err(refuse());
     }

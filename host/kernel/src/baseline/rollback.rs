@@ -1,5 +1,6 @@
-//! Rollbacks: who may ask for one, what counts as a confirmation, and what becomes of a
-//! request. Every request is in the log, whatever became of it. Changes nothing itself.
+//! Rollbacks: who may ask for one, what counts as a confirmation, and what the outcome of a
+//! request can be. The log holds every request, whatever its outcome. Nothing here changes a
+//! state.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,32 +10,32 @@ use serde::Serialize;
 use crate::baseline::governed::SET_ASIDE;
 use crate::baseline::lineage::Link;
 
-/// What a person types, and the name of the file that says the same (packet §12.1).
+/// The text that a person types, and the name of the file that confirms instead (packet §12.1).
 pub const CONFIRMATION: &str = "CONFIRM_ROLLBACK";
-/// What the person is told.
+/// The prompt that asks for it.
 pub const PROMPT: &str = "Type 'CONFIRM_ROLLBACK' to proceed";
 /// The error of a request that was not confirmed (packet §12.2).
 pub const ABORTED: &str = "RollbackAbortedException";
-/// So much is read of what a person says: more can't confirm.
+/// Bytes of an answer that are read: a longer one can't be the confirmation.
 pub const SAID_BYTES_MAX: u64 = 1 << 10;
-/// So much of it is shown.
+/// Characters of an answer that an error message shows.
 const SHOWN_CHARS_MAX: usize = 40;
 /// Longest name of a migration attempt, in bytes.
 const ATTEMPT_BYTES_MAX: usize = 64;
 
-/// Whether a line is the confirmation, exactly; a line feed at its end aside.
+/// Returns whether a line is exactly the confirmation, with or without a line feed at its end.
 pub fn is_confirmed(line: &[u8]) -> bool {
     line.strip_suffix(b"\n").unwrap_or(line) == CONFIRMATION.as_bytes()
 }
 
-/// What a person said to a request.
+/// A person's answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said<'a> {
-    /// At the prompt; nothing where the input ended.
+    /// Typed at the prompt; empty if the input ended.
     Line(&'a [u8]),
-    /// In the file: that it is there is enough, but it may not say anything else.
+    /// The content of the file. An empty file confirms; any text but the confirmation does not.
     File(&'a [u8]),
-    /// By something that is no plain file, or can't be read.
+    /// The file is not a plain file, or can't be read; says what it is.
     NoFile(&'a str),
 }
 
@@ -67,8 +68,8 @@ pub struct Aborted {
     again: String,
 }
 
-/// Whether `said` is the confirmation of the rollback called `what`, which the command `again`
-/// asks for once more.
+/// Checks that `said` confirms the rollback called `what`. The command `again` repeats the
+/// request, and the error names it.
 pub fn confirm(what: &str, again: &str, said: Said<'_>) -> Result<(), Aborted> {
     let is_confirmed = match said {
         Said::Line(line) => is_confirmed(line),
@@ -89,15 +90,15 @@ pub fn confirm(what: &str, again: &str, said: Said<'_>) -> Result<(), Aborted> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Asked for; its process ended before it was answered or carried out. Nothing changed.
+    /// Recorded; its process ended before it was answered or carried out. Nothing changed.
     Requested,
     /// Not confirmed. Nothing changed.
     Aborted,
-    /// The state was the baseline already.
+    /// The state already equalled the baseline.
     Unchanged,
-    /// Promised: what is not done of it is done by the next command.
+    /// Committed as a write-ahead intent: the next command completes the steps that remain.
     Promised,
-    /// Done.
+    /// Completed.
     Restored,
 }
 
@@ -110,7 +111,7 @@ impl Outcome {
         Self::Restored,
     ];
 
-    /// As the log has it.
+    /// Returns the name in the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Requested => "requested",
@@ -121,17 +122,17 @@ impl Outcome {
         }
     }
 
-    /// Whether the state was the baseline afterwards.
+    /// Returns whether the state equals the baseline afterwards.
     pub const fn is_at_baseline(self) -> bool {
         matches!(self, Self::Unchanged | Self::Promised | Self::Restored)
     }
 
-    /// Whether the state is another one since.
+    /// Returns whether the request changed the state.
     pub const fn changed_the_state(self) -> bool {
         matches!(self, Self::Promised | Self::Restored)
     }
 
-    /// Whether a request with this outcome can come to `next`.
+    /// Returns whether a request with this outcome can change to `next`.
     pub const fn may_become(self, next: Self) -> bool {
         matches!(
             (self, next),
@@ -158,34 +159,33 @@ impl FromStr for Outcome {
     }
 }
 
-/// A request, as the log has it. Fields stand in key order.
+/// A request, as the log stores it. Fields stand in key order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Request {
     /// The migration attempt whose one automatic request it was.
     pub attempt: Option<String>,
-    /// The state before it, as a baseline; none where that was set aside.
+    /// Baseline of the state before it; none where that state was set aside instead.
     pub before: Option<Link>,
-    /// When it came to its outcome, in milliseconds since 1970.
+    /// When it got its outcome, in milliseconds since 1970.
     pub ended_ms: Option<i64>,
-    /// Number of the mission that was created last before it.
+    /// Number of the last mission created before it.
     pub last_mission: u32,
-    /// Number of the baseline of a state that was made last before it.
+    /// Number of the last state baseline made before it.
     pub lineage: u32,
     /// 1, 2, …
     pub number: u32,
-    /// What became of it.
     pub outcome: Outcome,
     /// When it was made, in milliseconds since 1970.
     pub requested_ms: i64,
-    /// The baseline asked for.
+    /// The baseline to restore.
     pub to: Link,
-    /// Number of the last world commit before it.
+    /// Number of the last commit to the missions' database (the world) before it.
     pub world_commit: u32,
 }
 
 impl Request {
-    /// The folder of the state root in which the state before it is, as it was, where that could
-    /// not be kept as a baseline.
+    /// Returns the folder of the state root that holds the unchanged state before the rollback, if
+    /// that state could not be kept as a baseline.
     pub fn set_aside(&self) -> Option<String> {
         let is_set_aside = self.outcome.changed_the_state() && self.before.is_none();
         is_set_aside.then(|| aside_folder(self.number))
@@ -195,19 +195,19 @@ impl Request {
 /// Why a request is refused, or a log can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Its one request was made.
+    /// The attempt's one request was made before.
     #[error(
         "migration attempt '{attempt}': has had its one automatic rollback request, number {number} ({outcome}); a person can still ask with 'coo rollback', without --attempt"
     )]
     SecondRequest {
-        /// Its name.
+        /// The attempt's name.
         attempt: String,
-        /// The first request.
+        /// Number of the first request.
         number: u32,
-        /// What became of that.
+        /// Outcome of the first request.
         outcome: Outcome,
     },
-    /// No name.
+    /// Not a valid name.
     #[error(
         "migration attempt '{0}': must be 1 to {ATTEMPT_BYTES_MAX} of A-Z a-z 0-9 . _ -; give another"
     )]
@@ -217,7 +217,7 @@ pub enum Refused {
     Outcome(String),
 }
 
-/// Whether migration attempt `attempt` may ask for a rollback: once, whatever became of that.
+/// Checks that migration attempt `attempt` may ask for a rollback: once, whatever the outcome.
 pub fn permit(log: &[Request], attempt: &str) -> Result<(), Refused> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     if attempt.is_empty() || attempt.len() > ATTEMPT_BYTES_MAX || !attempt.bytes().all(plain) {
@@ -237,17 +237,17 @@ pub fn permit(log: &[Request], attempt: &str) -> Result<(), Refused> {
     }
 }
 
-/// What the state before rollback `number` is called.
+/// Returns the name of the baseline that holds the state before rollback `number`.
 pub fn before_name(number: u32) -> String {
     format!("{BEFORE_PREFIX}{number:06}")
 }
 
-/// The folder of the state root to which the state before rollback `number` is set aside.
+/// Returns the folder of the state root to which the state before rollback `number` is set aside.
 pub fn aside_folder(number: u32) -> String {
     format!("{SET_ASIDE}/{}", before_name(number))
 }
 
-/// How no other baseline is called.
+/// Prefix reserved for the baselines that rollbacks keep.
 pub const BEFORE_PREFIX: &str = "before-rollback-";
 
 #[cfg(test)]

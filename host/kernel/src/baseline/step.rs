@@ -1,6 +1,6 @@
-//! The steps that make a found tree a baseline again, few and each repeatable: a whole folder
-//! moves at once, and a file is never changed in place, so that a process that dies between
-//! two steps can be followed by one that does them all again. Performs none of them.
+//! The steps that turn a found tree into a baseline again: few, and each repeatable. A whole
+//! folder moves at once and a file is never changed in place, so after a process dies between two
+//! steps, another can repeat them all. Nothing here performs a step.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,16 +10,16 @@ use super::difference::{Change, changes, side_by_side};
 use super::{Entry, Manifest, Mode, Node, Refused, TreePath};
 use crate::form::canonical;
 
-/// One step. Its number in the list names what it puts or removes.
+/// One step. Its position in the list names what it puts or removes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// What stands there goes, with all that is in it.
+    /// Removes the node at this path with everything in it.
     Remove(TreePath),
-    /// What the baseline has there comes, with all that is in it; what stands there goes.
+    /// Replaces the node at this path with the baseline's, including everything in it.
     Put(TreePath),
-    /// The folder there gets this mode.
+    /// Gives the folder at this path this mode.
     Mode(TreePath, Mode),
-    /// What stands there goes as it is to where nothing is removed.
+    /// Moves the node at this path unchanged to a place where nothing is removed.
     SetAside(TreePath),
 }
 
@@ -32,15 +32,15 @@ enum Row {
     SetAside { path: String },
 }
 
-/// The steps from `found`, which is sorted, to `wanted`. `kept` is not looked at and must not
-/// be moved: where the state root lies.
+/// Returns the steps from `found`, which must be sorted, to `wanted`. `kept` is the location of
+/// the state root: it is not read and must not move.
 pub fn steps(
     wanted: &Manifest,
     found: &[Entry],
     kept: Option<&TreePath>,
 ) -> Result<Vec<Step>, Refused> {
     let mut steps = Vec::new();
-    // Whatever is below one of these moves with it.
+    // Everything below one of these moves with it.
     let mut moved = BTreeSet::new();
     let mut modes = BTreeMap::new();
     for (path, wanted_node, found_node) in side_by_side(wanted.entries(), found) {
@@ -61,7 +61,7 @@ pub fn steps(
                         modes.insert(path.clone(), *mode);
                         continue;
                     }
-                    // Not chmod: a hard link outside the tree would change as well.
+                    // Not chmod, which would also change a hard link outside the tree.
                     _ => Step::Put(path.clone()),
                 }
             }
@@ -69,8 +69,8 @@ pub fn steps(
         if kept.is_some_and(|kept| kept.is_within(path)) {
             return Err(Refused::StateRoot(path.text()));
         }
-        // Moving something takes an open folder, and only an open folder can be moved: what
-        // has to be opened for it is closed at the end.
+        // Moving an entry needs an open parent, and only an open folder can be moved: folders that
+        // have to be opened for it are closed at the end.
         let around = path.parent();
         for folder in [Some(path), around.as_ref()].into_iter().flatten() {
             if let Some(Node::Folder { mode }) = wanted.get(folder)
@@ -82,28 +82,28 @@ pub fn steps(
         moved.insert(path.clone());
         steps.push(step);
     }
-    // The innermost first: its way leads through the others.
+    // The innermost first: its path leads through the others.
     let modes = modes.into_iter().rev();
     steps.extend(modes.map(|(path, mode)| Step::Mode(path, mode)));
     Ok(steps)
 }
 
-/// What steps come to, by entries of the tree.
+/// What a list of steps changes, counted in entries of the tree.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Effect {
-    /// There now and not afterwards.
+    /// Present before, absent afterwards.
     pub removed: usize,
-    /// There now, and something else afterwards.
+    /// Present before, different afterwards.
     pub replaced: usize,
-    /// Not there now.
+    /// Absent before.
     pub made: usize,
-    /// Folders of which only the mode becomes another.
+    /// Folders of which only the mode changes.
     pub modes: usize,
-    /// Folders that can't be looked into, and go with all that is in them.
+    /// Folders that can't be opened and are removed with everything in them.
     pub closed: usize,
 }
 
-/// What `steps` from `found`, which is sorted, to `wanted` come to.
+/// Counts what `steps` change from `found`, which must be sorted, to `wanted`.
 pub fn effect(wanted: &Manifest, found: &[Entry], steps: &[Step]) -> Effect {
     let mut effect = Effect::default();
     let mut moved = BTreeSet::new();
@@ -129,7 +129,7 @@ pub fn effect(wanted: &Manifest, found: &[Entry], steps: &[Step]) -> Effect {
     effect
 }
 
-/// Steps as text.
+/// Returns the steps as text.
 pub fn print_steps(steps: &[Step]) -> String {
     let rows: Vec<Row> = steps
         .iter()
@@ -146,7 +146,7 @@ pub fn print_steps(steps: &[Step]) -> String {
     canonical::to_string_sorted(&rows).unwrap_or_default()
 }
 
-/// Steps from what `print_steps` printed, every path judged anew.
+/// Reads steps that `print_steps` printed, and checks every path again.
 pub fn parse_steps(bytes: &[u8]) -> Result<Vec<Step>, Refused> {
     let rows: Vec<Row> =
         serde_json::from_slice(bytes).map_err(|error| Refused::Form(error.to_string()))?;

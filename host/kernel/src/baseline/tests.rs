@@ -1,4 +1,5 @@
-//! Manifests, differences and steps, over trees that are only data.
+//! Tests of manifests, differences and steps, over trees that are only data.
+//! No test touches a file system.
 
 use std::collections::BTreeMap;
 
@@ -129,7 +130,7 @@ fn forged_manifests_are_refused_for_their_own_reason() {
     assert!(Manifest::parse(of(&[row("%FF")]).as_bytes()).is_ok());
 }
 
-/// Of the nine bits that earlier releases kept, the other three are not known.
+/// Earlier releases kept nine bits; the other three of such a mode are unknown.
 #[test]
 fn a_manifest_of_nine_bits_is_read_and_says_nothing_of_the_others() {
     let text = r#"{"entries":[{"kind":"folder","mode":"0755","path":"a"},{"kind":"folder","mode":"0711","path":"b"}],"format":"coo-amu0/1"}"#;
@@ -150,7 +151,7 @@ fn a_manifest_of_nine_bits_is_read_and_says_nothing_of_the_others() {
     assert_eq!(Mode::of(0o755).over(0o2700), 0o755);
 }
 
-/// What nobody may look into is replaced as a whole, and never kept.
+/// A folder that can't be opened is replaced as a whole, and never kept.
 #[test]
 fn a_closed_folder_goes_as_a_whole() {
     let closed = Node::Closed { mode: Mode::of(0) };
@@ -223,7 +224,7 @@ fn the_way_to_the_state_root_is_never_cut() {
     assert_eq!(with("a"), Err(Refused::StateRoot("a".into())));
 }
 
-/// Does `steps` to a tree that is only data.
+/// Performs `steps` on a tree that is only data.
 fn perform(steps: &[Step], wanted: &Tree, mut tree: Tree) -> Tree {
     for step in steps {
         match step {
@@ -254,7 +255,7 @@ fn any_node() -> impl Strategy<Value = Node> {
     ]
 }
 
-/// A tree of few names, so that two of them meet; `-` sorts before `/`.
+/// Returns a tree with few names, so that two of them meet; `-` sorts before `/`.
 fn any_tree() -> impl Strategy<Value = Tree> {
     let name = prop::sample::select(vec![&b"a"[..], b"b", b"a-b", b"\xff"]);
     let path = prop::collection::vec(name, 1..4).prop_map(|names| names.join(&b'/'));
@@ -326,7 +327,7 @@ proptest! {
         let other = wanted.iter().filter(|(path, node)| found.get(path).is_some_and(|found| found != *node));
         prop_assert_eq!((come.removed, come.made), (lost.count(), new.count()));
         prop_assert_eq!(come.replaced + come.modes, other.count());
-        // Equal trees, and only they, need none.
+        // Equal trees, and only they, need no steps.
         prop_assert_eq!(way.is_empty(), wanted == found);
         prop_assert_eq!(differences(&manifest, &found_entries).is_empty(), wanted == found);
     }

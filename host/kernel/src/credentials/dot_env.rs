@@ -1,33 +1,31 @@
-//! The file `.env`, read literally. A line is empty, a comment (`# …`), or `NAME=value`, with
-//! `export` before it or not; the value may stand in single or double quotes, and a `#` after
-//! white space ends one that does not. Nothing is substituted and nothing is escaped: `$`, `\` and
-//! `` ` `` are characters like others.
-//!
-//! Invariant: only variables that the caller names are taken, and the content of a line that can't
-//! be read is in nothing that leaves here; only its number is.
+//! The file `.env`, read literally. A line is empty, a comment (`# …`), or `NAME=value`, with or
+//! without `export` before it. The value may stand in single or double quotes; a `#` after white
+//! space ends an unquoted one. There is no substitution and no escape: `$`, `\` and `` ` `` are
+//! ordinary characters.
+//! Invariant: only variables that the caller names are read. The content of an unreadable line
+//! never leaves this module, only its number.
 
 use std::collections::BTreeMap;
 
-/// A file of settings has a few lines; what is longer is something else.
+/// Largest file that is read: a file of settings has a few lines.
 pub const BYTES_MAX: u64 = 64 << 10;
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Parsed {
-    /// Of the known variables those that have a value. The last line of a name counts.
+    /// Values of known variables that have one. The last line of a name counts.
     pub values: BTreeMap<&'static str, String>,
-    /// Numbers of lines, from 1, that are no setting at all, and none of a known variable.
+    /// Numbers of unreadable lines, from 1, that do not begin with the name of a known variable.
     pub foreign: Vec<usize>,
-    /// Lines that begin with the name of a known variable and are not `NAME=value`: number and
-    /// name.
+    /// Unreadable lines that begin with the name of a known variable: number and name.
     pub broken: Vec<(usize, &'static str)>,
 }
 
-/// Reads `content`, taking the variables `known` alone.
+/// Reads `content`, and of its variables only those in `known`.
 #[must_use]
 pub fn parse(content: &[u8], known: &[&'static str]) -> Parsed {
     let mut parsed = Parsed::default();
-    // Some editors begin a file so.
+    // Some editors begin a file with a byte order mark.
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     for (i, line) in content.split(|&byte| byte == b'\n').enumerate() {
         let text = String::from_utf8_lossy(line);
@@ -48,7 +46,7 @@ pub fn parse(content: &[u8], known: &[&'static str]) -> Parsed {
         let Some(&name) = known.iter().find(|known| **known == name) else {
             continue;
         };
-        // An empty value takes back an earlier one.
+        // An empty value removes an earlier one.
         if value.is_empty() {
             parsed.values.remove(name);
         } else {
@@ -74,7 +72,7 @@ fn is_of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Name and value of a line without white space round it.
+/// Returns name and value of a line that has no white space around it.
 fn setting(text: &str) -> Option<(&str, &str)> {
     let (name, rest) = text.split_once('=')?;
     let name = name.trim_end();

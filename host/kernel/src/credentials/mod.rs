@@ -1,5 +1,5 @@
 //! The provider's key: where it may come from, which host it may go to, and how to find it in a
-//! text. Holds no key itself.
+//! text. Nothing here holds a key.
 
 pub mod dot_env;
 pub mod pairing;

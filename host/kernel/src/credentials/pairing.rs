@@ -1,21 +1,17 @@
-//! Which key may go to which server. A file in a folder may come from anybody: it can name a
+//! Which key may go to which server. A file in a folder can come from anybody: it may name a
 //! server, and a key that the user keeps elsewhere must not reach that server unasked.
-//!
-//! Invariant: a key of the environment goes to the built-in server, to a server that the
-//! environment names, or to a host that the environment allows; a key of `.env` to the server that
-//! the same file names, or else to the built-in one or the environment's. Never decides by who
-//! wrote a file: nobody can know.
+//! Invariant: a key of the environment goes to the built-in server or to one that the environment
+//! names; a key of `.env` goes to the server that the same file names, or if it names none, to the
+//! built-in one or the environment's. Either key also goes to hosts that the environment allows.
+//! The author of a file never counts, because it can't be known.
 
 use std::fmt;
 
-/// Where a setting stands.
+/// Where a setting was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// A variable of the process.
     Environment,
-    /// `.env` in the working directory.
     DotEnv,
-    /// `config.json` in the state root.
     Configuration,
     /// In `coo` itself.
     BuiltIn,
@@ -32,36 +28,33 @@ impl fmt::Display for Source {
     }
 }
 
-/// A server: scheme, host and port in lower case, as in `https://host:8443`, and who named it.
+/// A server, and the source that named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Scheme, host and port.
+    /// Scheme, host and port in lower case, as in `https://host:8443`.
     pub origin: String,
-    /// Where its URL stands.
     pub named_by: Source,
 }
 
-/// The keys that there are.
+/// The keys that were found, by source.
 #[derive(Clone, Copy, Default)]
 pub struct Keys<'a> {
-    /// Of the environment.
     pub environment: Option<&'a str>,
-    /// Of `.env`.
     pub dot_env: Option<&'a str>,
 }
 
-/// What else counts.
+/// What else the decision depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     /// Origin of the built-in server.
     pub built_in: &'a str,
-    /// Origin of the server that `.env` names, whether it is the one that is asked or not.
+    /// Origin of the server that `.env` names, even if the call goes to another one.
     pub dot_env: Option<&'a str>,
     /// Hosts that the environment allows.
     pub allowed: &'a Allowed,
 }
 
-/// A key that there is may not go to the server.
+/// A key exists, but may not go to the server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "nothing was sent: the server {origin} is named by {named_by}, and the API key comes from \
@@ -69,13 +62,12 @@ pub struct Known<'a> {
      environment; else {next}"
 )]
 pub struct Unpaired {
-    /// Of the server.
+    /// Origin of the server.
     pub origin: String,
-    /// Host and port of it.
+    /// Host and port of the server.
     pub host: String,
-    /// Who named it.
     pub named_by: Source,
-    /// Whose key it would have been.
+    /// Source of the key that was withheld.
     pub key: Source,
     /// What to do if the server is not wanted.
     pub next: &'static str,
@@ -84,7 +76,7 @@ pub struct Unpaired {
 /// The variable of the environment that allows hosts.
 pub const ALLOW_HOST: &str = "COO_LLM_ALLOW_HOST";
 
-/// The key that goes to `server`, and where it stands; none where there is none.
+/// Returns the key that goes to `server`, and its source; none if no key exists.
 pub fn key<'a>(
     server: &Server,
     keys: Keys<'a>,
@@ -92,7 +84,7 @@ pub fn key<'a>(
 ) -> Result<Option<(&'a str, Source)>, Unpaired> {
     let environment = keys.environment.map(|key| (key, Source::Environment));
     let dot_env = keys.dot_env.map(|key| (key, Source::DotEnv));
-    // A server of a file gets the key of the same file first.
+    // A server named by `.env` gets the key of that file first.
     let in_order = if server.named_by == Source::DotEnv {
         [dot_env, environment]
     } else {
@@ -157,18 +149,18 @@ fn without_default_port(origin: &str) -> &str {
     origin.strip_suffix(port).unwrap_or(origin)
 }
 
-/// Hosts that `COO_LLM_ALLOW_HOST` names: `host` for every port of it, `host:port` for one; several
-/// with commas between them.
+/// Hosts that `COO_LLM_ALLOW_HOST` names, separated by commas: `host` for every port, `host:port`
+/// for one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Allowed(Vec<(String, Option<u16>)>);
 
-/// Not a list of hosts.
+/// Text that is not a list of hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{ALLOW_HOST}: is not host or host:port; give one like models.example:8443")]
 pub struct NoHost;
 
 impl Allowed {
-    /// Reads the variable.
+    /// Reads the value of the variable.
     pub fn parse(text: &str) -> Result<Self, NoHost> {
         let hosts = text
             .split(',')
@@ -204,7 +196,7 @@ impl Allowed {
     }
 }
 
-/// Name and port; an address of IPv6 stands in brackets.
+/// Returns name and port; an IPv6 address stands in brackets.
 fn parts(host: &str) -> (&str, Option<&str>) {
     let end = host.rfind(']').map_or(0, |end| end + 1);
     match host[end..].rfind(':') {
@@ -267,7 +259,7 @@ mod tests {
                 [Err(Environment), Err(DotEnv), Err(Environment), Ok(None)],
             ),
             (BuiltIn, BUILT_IN, None, [Ok(E), Ok(D), Ok(E), Ok(None)]),
-            // The built-in server, whoever names it.
+            // The built-in server, whichever source names it.
             (
                 DotEnv,
                 "https://openrouter.ai:443",
@@ -292,7 +284,7 @@ mod tests {
             for (keys, expected) in KEYS.into_iter().zip(expected) {
                 let found = paired(named_by, origin, keys, dot_env, "");
                 assert_eq!(found, expected, "{named_by} {keys:?}");
-                // What the environment allows, it allows.
+                // A host that the environment allows is always allowed.
                 let allowed = paired(named_by, origin, keys, dot_env, "x, OTHER.example:8443");
                 assert!(origin != OTHER || allowed.is_ok(), "{named_by} {keys:?}");
             }

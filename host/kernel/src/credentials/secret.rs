@@ -1,30 +1,29 @@
-//! Secrets in text: which ones are searched for, where they occur, and what stands in their place
-//! in words for people. One rule for everything that is printed or recorded: only the exact text
-//! of a secret counts, and only one that is long enough to be no ordinary word.
-//!
-//! Invariant: nothing here changes what enters a journal. What would be recorded and holds a
-//! secret is refused by its caller; only words for people are rewritten.
+//! Secrets in text: which ones are searched for, where they occur, and what replaces them in
+//! words for people. One rule applies to everything that is printed or recorded: only the exact
+//! text of a secret counts, and only if it is too long to be an ordinary word.
+//! Invariant: nothing here changes what enters a journal. A caller refuses to record content that
+//! holds a secret; only words for people are rewritten.
 
 use std::borrow::Cow;
 
-/// Shorter keys ("none", "ollama", "qwen") are placeholders for servers that check none. They occur
-/// in ordinary text, and are searched for nowhere.
+/// Shortest secret that is searched for. Shorter keys ("none", "ollama", "qwen") are placeholders
+/// for servers that check none, and occur in ordinary text.
 pub const BYTES_MIN: usize = 16;
-/// Stands in words for people where a secret stood.
+/// Replaces a secret in words for people.
 pub const REDACTED: &str = "<redacted>";
 
-/// How keys of known providers begin. No model's name does.
+/// Prefixes of the keys of known providers. No model's name begins with one.
 const KEY_PREFIXES: [&str; 8] = [
     "sk-", "gsk_", "hf_", "xai-", "AIza", "pplx-", "ghp_", "Bearer ",
 ];
 
-/// Whether `secret` is searched for at all.
+/// Returns whether `secret` is searched for at all.
 #[must_use]
 pub const fn counts(secret: &str) -> bool {
     secret.len() >= BYTES_MIN
 }
 
-/// Whether `content` holds `secret`, as it is or as JSON writes it.
+/// Returns whether `content` holds `secret`, unchanged or as JSON writes it.
 #[must_use]
 pub fn occurs_in(content: &[u8], secret: &str) -> bool {
     counts(secret)
@@ -32,7 +31,7 @@ pub fn occurs_in(content: &[u8], secret: &str) -> bool {
             || as_json(secret).is_some_and(|form| holds(content, form.as_bytes())))
 }
 
-/// How JSON writes it, where that is something else.
+/// Returns the secret as JSON writes it, if that differs.
 fn as_json(secret: &str) -> Option<String> {
     secret
         .contains(['"', '\\'])
@@ -53,7 +52,7 @@ fn holds(content: &[u8], wanted: &[u8]) -> bool {
     false
 }
 
-/// `text` with `instead` in the place of every secret that counts.
+/// Returns `text` with every secret that counts replaced by `instead`.
 #[must_use]
 pub fn without<'a>(text: &'a str, secrets: &[String], instead: &str) -> Cow<'a, str> {
     let mut text = Cow::Borrowed(text);
@@ -67,8 +66,8 @@ pub fn without<'a>(text: &'a str, secrets: &[String], instead: &str) -> Cow<'a, 
     text
 }
 
-/// Whether `name`, given for a model, looks like a provider's key: the beginning of one, and more
-/// after it than a model's name has without a `/` or a dot.
+/// Returns whether `name`, given for a model, looks like a provider's key: the prefix of one,
+/// followed by a longer run of letters, digits, `-` and `_` than a model's name has.
 #[must_use]
 pub fn looks_like_key(name: &str) -> bool {
     let of_key = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';

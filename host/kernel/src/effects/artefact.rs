@@ -1,6 +1,6 @@
-//! Which files a mission may make. A `WritePermit` is the only thing the host's gateway
-//! accepts, and only `permit` can mint one; so a path that was not judged can't be written.
-//! Judges names alone: what lies on the disk already is the host's to look at.
+//! Which files a mission may make. A `WritePermit` is the only thing that the host's gateway
+//! accepts, and only `permit` can mint one, so a path that was not checked can't be written.
+//! This module judges names only; the host looks at what is on the disk.
 
 mod character;
 
@@ -9,24 +9,25 @@ use serde::{Deserialize, Serialize};
 pub use self::character::Character;
 use crate::form::digest::Digest;
 
-/// Longest path, in bytes; file systems stop at 255 a name and 4,096 a path.
+/// Longest path, in bytes; file systems stop at 255 for a name and 4,096 for a path.
 pub const PATH_BYTES_MAX: usize = 240;
-/// Deepest nesting, the file itself included.
+/// Deepest nesting, including the file itself.
 pub const DEPTH_MAX: usize = 8;
 
-/// A path below `artefacts/` that was judged and found in order.
+/// A path below `artefacts/` that passed every check.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WritePermit {
     path: String,
 }
 
 impl WritePermit {
-    /// The relative path, with `/` between components.
+    /// Returns the relative path, with `/` between components.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Two permits with the same key would be one file where case does not count.
+    /// Returns a key that two permits share if a case-insensitive file system has one file for
+    /// both.
     pub fn collision_key(&self) -> String {
         self.path.to_ascii_lowercase()
     }
@@ -36,38 +37,33 @@ impl WritePermit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Artefact {
-    /// Size in bytes.
     pub bytes: u64,
     /// Below `artefacts/`.
     pub path: String,
-    /// Of the content.
+    /// Digest of the content.
     pub sha256: Digest,
 }
 
 /// Why a path is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Nothing there.
     #[error("path is empty; name a file like report/Report_v1.0.md")]
     Empty,
-    /// Too long.
     #[error("path has {found} bytes, limit {PATH_BYTES_MAX}; shorten it")]
     TooLong {
-        /// Its length.
+        /// In bytes.
         found: usize,
     },
     /// Too many components.
     #[error("path '{path}' is {found} deep, limit {DEPTH_MAX}; flatten it")]
     TooDeep {
-        /// The path.
         path: String,
-        /// Its depth.
+        /// Number of components.
         found: usize,
     },
-    /// From the root.
     #[error("path '{0}' is absolute; artefacts are named relative to artefacts/")]
     Absolute(String),
-    /// From a drive, on Windows.
+    /// With a drive letter, as on Windows.
     #[error("path '{0}' begins with a drive letter; artefacts are named relative to artefacts/")]
     Drive(String),
     /// `..`
@@ -79,29 +75,28 @@ pub enum Refused {
     /// Nothing between two slashes, or after the last.
     #[error("path '{0}' has an empty component; put one '/' between names and none at the end")]
     Nameless(String),
-    /// A character that some system treats in its own way.
+    /// A character that some system treats in a special way.
     #[error(
         "path '{path}' has {} (U+{:04X}), {}; permitted are A-Z a-z 0-9 _ - . and / between folders",
         .kind.name(), u32::from(*.found), .kind.why()
     )]
     Character {
-        /// The path, what can't be seen escaped.
+        /// With invisible characters escaped.
         path: String,
         /// The first such character.
         found: char,
-        /// What is wrong with it.
         kind: Character,
     },
-    /// Hidden where dots hide.
+    /// Hidden on systems where a leading dot hides a file.
     #[error("component '{0}' starts with a dot, which hides it; begin it otherwise")]
     Hidden(String),
-    /// The same without its dot on Windows.
+    /// A component that Windows would store without its final dot.
     #[error("component '{0}' ends with a dot, which Windows takes away; end it otherwise")]
     TrailingDot(String),
     /// A device name on Windows.
     #[error("component '{0}' is a reserved device name; choose another")]
     Reserved(String),
-    /// A folder that is named as only artefacts are: one of them could stand in its place.
+    /// A folder whose name has the form of an artefact: an artefact could stand in its place.
     #[error("folder '{0}' has the form of an artefact's name; name folders without a version")]
     Folder(String),
     /// Not `Name_vMAJOR.MINOR[.PATCH].ext`.
@@ -111,7 +106,8 @@ pub enum Refused {
     Unversioned(String),
 }
 
-/// A path as the journal keeps it: one that is too long, and so refused, cut off where it is.
+/// Returns a path as the journal keeps it: a path that is refused as too long is cut at the limit
+/// and ends with `…`.
 pub fn shortened(mut path: String) -> String {
     if path.len() > PATH_BYTES_MAX {
         path.truncate(path.floor_char_boundary(PATH_BYTES_MAX));
@@ -122,8 +118,8 @@ pub fn shortened(mut path: String) -> String {
 
 const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 
-/// Judges `path`: relative, plain characters only, no way out, a versioned name at its end
-/// (Tier-1 plan FP-3.3; design, "Policy").
+/// Checks `path` and returns its permit. A path is relative, has only plain characters, does not
+/// lead out of its folder and ends in a versioned name (Tier-1 plan FP-3.3; design, "Policy").
 pub fn permit(path: &str) -> Result<WritePermit, Refused> {
     let shown = || path.escape_debug().take(PATH_BYTES_MAX).collect::<String>();
     if path.is_empty() {
@@ -179,7 +175,7 @@ pub fn permit(path: &str) -> Result<WritePermit, Refused> {
     if !is_versioned(name) {
         return Err(Refused::Unversioned((*name).to_owned()));
     }
-    // In lower case: where case does not count, `A_V1.0.md` is `A_v1.0.md`.
+    // In lower case, because a case-insensitive file system takes `A_V1.0.md` for `A_v1.0.md`.
     if let Some(folder) = folders
         .iter()
         .find(|folder| is_versioned(&folder.to_ascii_lowercase()))
@@ -191,7 +187,7 @@ pub fn permit(path: &str) -> Result<WritePermit, Refused> {
     })
 }
 
-/// `Name_vMAJOR.MINOR[.PATCH].ext`, numbers without leading zeros.
+/// Returns whether `name` is `Name_vMAJOR.MINOR[.PATCH].ext`, with numbers without leading zeros.
 fn is_versioned(name: &str) -> bool {
     let Some((stem, rest)) = name.rsplit_once("_v") else {
         return false;

@@ -1,6 +1,6 @@
-//! Database calls as data: statements, rows and answers, as the journal keeps them. Never opens
-//! a database. Fields stand in key order (see `canonical::to_string_sorted`). What a statement
-//! may do is `permit`'s to say, and what kind it is `kind`'s.
+//! Database calls as data: statements, rows and answers, as the journal keeps them. Nothing here
+//! opens a database. Fields stand in key order (see `canonical::to_string_sorted`). `permit`
+//! decides what a statement may do, and `kind` recognises its kind.
 
 mod kind;
 mod permit;
@@ -20,23 +20,20 @@ pub use permit::{Action, Judge, PERMITTED_FUNCTIONS, is_permitted_function};
 
 /// One value of a row or parameter. In the journal: `null`, a JSON integer, a JSON string,
 /// `{"real": "<shortest decimal that reads back to the same bits>"}` or `{"blob": "<hex>"}`,
-/// so that every value, infinities too, has one exact form.
+/// so that every value, including infinities, has one exact form.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// SQL NULL.
     Null,
-    /// 64-bit integer.
     Integer(i64),
-    /// Double. Never NaN: `SQLite` stores NaN as NULL, and so do we.
+    /// Never NaN: `SQLite` stores NaN as NULL, and this form does the same.
     Real(f64),
-    /// UTF-8 text.
     Text(String),
-    /// Bytes.
     Blob(Vec<u8>),
 }
 
 impl Value {
-    /// Bytes this value counts for in the ledger: its place in a list, and its content.
+    /// Returns the bytes that the ledger counts for this value: its place in a list, and its
+    /// content.
     pub fn weight(&self) -> u64 {
         let content = match self {
             Self::Null | Self::Integer(_) | Self::Real(_) => 0,
@@ -72,8 +69,8 @@ enum Tagged {
     Blob(String),
 }
 
-/// Told by its JSON type at once. An untagged enum would try one form after another, and
-/// print the whole text into an error for each that does not fit.
+/// Decides by the JSON type at once. An untagged enum would try one form after another, and
+/// print the whole text into an error for each form that does not fit.
 struct ValueVisitor;
 
 impl<'de> Visitor<'de> for ValueVisitor {
@@ -157,24 +154,24 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// Bytes this statement counts for in the ledger.
+    /// Returns the bytes that the ledger counts for this statement.
     pub fn weight(&self) -> u64 {
         self.sql.len() as u64 + self.params.iter().map(Value::weight).sum::<u64>()
     }
 }
 
-/// What a query returned.
+/// The result of a query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rows {
     /// Names, in order.
     pub columns: Vec<String>,
-    /// One list of values a row.
+    /// One list of values for each row.
     pub rows: Vec<Vec<Value>>,
 }
 
 impl Rows {
-    /// Bytes these rows count for in the ledger: names, rows and values.
+    /// Returns the bytes that the ledger counts for these rows: names, rows and values.
     pub fn weight(&self) -> u64 {
         let names = self.columns.iter().map(|name| name.len() as u64);
         let rows = self.rows.iter().flatten().map(Value::weight);
@@ -183,30 +180,31 @@ impl Rows {
     }
 }
 
-/// An error the guest sees; part of the deterministic record.
+/// An error that the guest sees; part of the deterministic record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
-    /// Uses something that is not permitted.
+    /// The statement uses something that is not permitted.
     Refused(String),
     /// `SQLite`'s own message.
     Failed(String),
-    /// A constraint was violated.
+    /// The statement violated a constraint.
     Constraint(String),
-    /// Beyond its bound of work, rows or bytes.
+    /// The statement exceeded its bound of work, rows or bytes.
     Limit(String),
 }
 
-/// How a statement begins its refusal where it was cut off at its bound of work.
+/// The beginning of a refusal for a statement that was cut off at its bound of work.
 const CUT_OFF: &str = "more than ";
 
 impl Refusal {
-    /// The statement went on past `most` of `what` and was cut off; `remedy` says what to do.
+    /// Returns the refusal of a statement that was cut off at `most` of `what`; `remedy` says what
+    /// to do.
     pub fn cut_off(most: u64, what: &str, remedy: &str) -> Self {
         Self::Limit(format!("{CUT_OFF}{most} {what}; {remedy}"))
     }
 
-    /// Whether it was cut off: without the bound, the same statement might do something.
+    /// Returns whether the statement was cut off: without the bound, it might do something.
     pub fn is_cut_off(&self) -> bool {
         matches!(self, Self::Limit(text) if text.starts_with(CUT_OFF))
     }
@@ -217,16 +215,15 @@ impl Refusal {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer<T> {
-    /// It took the run's transaction with it, and so the run: the guest is told nothing more.
+    /// It ended the run's transaction and with it the run: the guest receives no answer.
     Ended(Failure),
     /// It was refused or failed.
     Error(Refusal),
-    /// It was done.
     Ok(T),
 }
 
 impl<T> Answer<T> {
-    /// What the guest is told; the failure where the run ends.
+    /// Returns what the guest receives, or the failure if the run ends.
     pub fn told(self) -> Result<Result<T, Refusal>, Failure> {
         match self {
             Self::Ok(done) => Ok(Ok(done)),

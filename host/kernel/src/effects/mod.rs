@@ -1,5 +1,5 @@
-//! What a guest can change outside itself, as data: statements of the database, artefacts.
-//! Performs nothing.
+//! What a guest can change outside itself, as data: database statements and artefacts.
+//! Nothing here performs them.
 
 pub mod artefact;
 pub mod db;

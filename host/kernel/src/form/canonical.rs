@@ -1,27 +1,27 @@
 //! Canonical JSON: the one byte form in which anything enters the journal or a digest.
 //!
-//! Invariants: object keys sorted by their UTF-8 bytes, no insignificant white space, numbers
-//! as `serde_json` prints them (integers exact over the whole 64 bits, which RFC 8785 would
-//! round to doubles: database rows need them exact), no NaN or infinity.
+//! Invariants: object keys are sorted by their UTF-8 bytes; there is no insignificant white space,
+//! no NaN and no infinity; numbers are as `serde_json` prints them. Integers are exact over all 64
+//! bits, as database rows need them; RFC 8785 would round them to doubles.
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// A value that has no canonical form: a map with keys that are not text, or NaN or infinity.
+/// A value without a canonical form: a map with keys that are not text, or NaN or infinity.
 #[derive(Debug, thiserror::Error)]
 #[error("value has no canonical JSON form: {0}")]
 pub struct NotCanonical(#[from] serde_json::Error);
 
-/// The canonical form of any serialisable value.
+/// Returns the canonical form of any serialisable value.
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String, NotCanonical> {
     let mut out = String::new();
     write(&serde_json::to_value(value)?, &mut out);
     Ok(out)
 }
 
-/// The canonical form of a value whose type already serialises in key order (a struct that
-/// declares its fields alphabetically, all the way down): several times faster, since no
-/// tree is built. Debug builds check the claim.
+/// Returns the canonical form of a value whose type already serialises in key order (a struct that
+/// declares its fields alphabetically, all the way down). It is several times faster, since no
+/// tree is built. Debug builds check the order.
 pub fn to_string_sorted<T: Serialize + ?Sized>(value: &T) -> Result<String, NotCanonical> {
     let text = serde_json::to_string(value)?;
     debug_assert_eq!(
@@ -32,8 +32,8 @@ pub fn to_string_sorted<T: Serialize + ?Sized>(value: &T) -> Result<String, NotC
     Ok(text)
 }
 
-/// Holds canonical forms, one after the other, to a text that is there already, and makes none of
-/// them: an answer of many megabytes is not held once more only to be compared.
+/// Compares canonical forms, one after the other, with an existing text without building them, so
+/// that an answer of many megabytes is not held twice only to be compared.
 #[derive(Debug)]
 pub struct Comparison<'a> {
     rest: &'a [u8],
@@ -41,7 +41,7 @@ pub struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    /// With nothing of `text` compared yet.
+    /// Returns a comparison with nothing of `text` compared yet.
     #[must_use]
     pub fn with(text: &'a str) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// `text` comes next.
+    /// Compares `text` with what comes next.
     pub fn text(&mut self, text: &str) {
         match self.rest.strip_prefix(text.as_bytes()) {
             Some(rest) if !self.differs => self.rest = rest,
@@ -58,14 +58,14 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// `value`, as `to_string_sorted` has it, comes next.
+    /// Compares `value`, in the form of `to_string_sorted`, with what comes next.
     pub fn value<T: Serialize + ?Sized>(&mut self, value: &T) {
         if serde_json::to_writer(&mut *self, value).is_err() {
             self.differs = true;
         }
     }
 
-    /// Whether all of the text came, and nothing else.
+    /// Returns whether everything compared equalled the text, and the whole text was compared.
     #[must_use]
     pub fn is_equal(&self) -> bool {
         !self.differs && self.rest.is_empty()
@@ -76,7 +76,7 @@ impl std::io::Write for Comparison<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         match self.rest.strip_prefix(bytes) {
             Some(rest) if !self.differs => self.rest = rest,
-            // The rest of it need not be made.
+            // An error ends the serialisation: the rest of the value need not be written.
             _ => return Err(std::io::ErrorKind::InvalidData.into()),
         }
         Ok(bytes.len())
@@ -100,8 +100,8 @@ fn write(value: &Value, out: &mut String) {
             out.push(']');
         }
         Value::Object(map) => {
-            // Sorted here and not left to the map: a dependency anywhere in the build can
-            // switch `serde_json` to insertion order.
+            // Sorted here rather than by the map: a dependency anywhere in the build can switch
+            // `serde_json` to insertion order.
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
             out.push('{');

@@ -1,5 +1,5 @@
 //! SHA-256 digests as a type, so that a digest is never mistaken for other text.
-//! Written and parsed as 64 lower-case hex digits; never truncated except for display.
+//! They are written and parsed as 64 lower-case hex digits, and shortened only for display.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,19 +11,19 @@ use sha2::{Digest as _, Sha256};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
-/// What is hashed before anything else was: the `prev` of a journal's first event.
+/// The digest before the first one: the `prev` of a journal's first event.
 pub const ZERO: Digest = Digest([0; 32]);
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 impl Digest {
-    /// SHA-256 of `bytes`.
+    /// Returns the SHA-256 of `bytes`.
     #[must_use]
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// SHA-256 of the concatenation of `parts`.
+    /// Returns the SHA-256 of the concatenation of `parts`.
     #[must_use]
     pub fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = Sha256::new();
@@ -33,17 +33,17 @@ impl Digest {
         Self(hasher.finalize().into())
     }
 
-    /// The 32 bytes.
+    /// Returns the 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// From 32 bytes, as a database stores them.
+    /// Returns the digest with these 32 bytes, as a database stores them.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The 64 hex digits without an allocation.
+    /// Returns the 64 hex digits without an allocation.
     pub fn hex(&self) -> [u8; 64] {
         let mut out = [0; 64];
         for (i, byte) in self.0.iter().enumerate() {
@@ -53,7 +53,7 @@ impl Digest {
         out
     }
 
-    /// The first twelve hex digits, for people; never compared.
+    /// Returns the first twelve hex digits, for people; they are never compared.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()
     }

@@ -1,5 +1,5 @@
-//! The form of bytes: canonical JSON, digests, text that a terminal shows, patterns of paths.
-//! Knows nothing of missions.
+//! Byte and text forms: canonical JSON, digests, text that is safe in a terminal, path patterns.
+//! Nothing here depends on missions.
 
 pub mod canonical;
 pub mod digest;

@@ -1,24 +1,23 @@
 //! Patterns of paths: `*` stands for any characters of a name, `**` for any folders, `?` and
-//! `[…]` for one character of a name. A pattern is read once and compared with a path in time
-//! that grows with the product of their lengths and no faster, whatever stars it holds. Judges
-//! names alone.
+//! `[…]` for one character of a name. A pattern is parsed once. Comparing it with a path takes
+//! time that grows no faster than the product of their lengths, however many stars it holds. This
+//! module judges names only.
 
 use std::fmt;
 
-/// Longest pattern, in bytes: the longest path of a file system with every character escaped, and
-/// short enough that a comparison with such a path takes less than a second.
+/// Longest pattern, in bytes: the longest path of a file system with every character escaped. It
+/// is short enough that a comparison with such a path takes less than a second.
 pub const PATTERN_BYTES_MAX: usize = 3 * 4_096;
 
 /// Whether the case of ASCII letters counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Case {
-    /// It does.
     Counts,
-    /// It does not: where it does not count on disk, another case is the same file.
+    /// For file systems on which two spellings of a name are the same file.
     IsIgnored,
 }
 
-/// A pattern that was read.
+/// A parsed pattern.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PathPattern {
     text: String,
@@ -28,7 +27,6 @@ pub struct PathPattern {
 
 #[derive(Clone, PartialEq, Eq)]
 enum Token {
-    /// This character.
     Char(char),
     /// `?`
     AnyChar,
@@ -47,7 +45,7 @@ impl fmt::Debug for PathPattern {
 }
 
 impl PathPattern {
-    /// Reads a pattern; the error says what is wrong with it.
+    /// Parses a pattern; the error says what is wrong with it.
     pub fn parse(text: &str, case: Case) -> Result<Self, String> {
         if text.len() > PATTERN_BYTES_MAX {
             return Err(format!(
@@ -65,7 +63,7 @@ impl PathPattern {
                 '[' => class(&chars[at..])?,
                 other => (Token::Char(other), 1),
             };
-            // "**/**/" means no more than "**/".
+            // "**/**/" means the same as "**/".
             if token != Token::Folders || tokens.last() != Some(&Token::Folders) {
                 tokens.push(token);
             }
@@ -78,7 +76,7 @@ impl PathPattern {
         })
     }
 
-    /// The pattern that means `path` alone.
+    /// Returns the pattern that matches `path` alone.
     pub fn escape(path: &str) -> String {
         path.chars().fold(String::new(), |mut text, character| {
             if "*?[]".contains(character) {
@@ -90,12 +88,12 @@ impl PathPattern {
         })
     }
 
-    /// As it was given.
+    /// Returns the pattern as it was given.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether it means `path`.
+    /// Returns whether the pattern matches `path`.
     pub fn matches(&self, path: &str) -> bool {
         // All places in the pattern that the path so far can have led to.
         let mut now = Places::new(self.tokens.len());
@@ -123,13 +121,13 @@ impl PathPattern {
                 return false;
             }
         }
-        // What is left of the pattern must be able to stand for nothing.
+        // The rest of the pattern must be able to match nothing.
         let blank = |token: &Token| matches!(token, Token::Star | Token::Folders);
         let mut places = now.list.iter();
         places.any(|place| self.tokens[*place..].iter().all(blank))
     }
 
-    /// Adds `place`, and those behind it that can be reached without a character.
+    /// Adds `place`, and those after it that can be reached without a character.
     fn enter(&self, places: &mut Places, mut place: usize) {
         while places.add(place) {
             if !matches!(self.tokens.get(place), Some(Token::Star | Token::Folders)) {
@@ -155,7 +153,7 @@ impl PathPattern {
     }
 }
 
-/// `*` or `**` at `at`, and how many characters it takes.
+/// Parses `*` or `**` at `at`, and returns how many characters it takes.
 fn star(chars: &[char], at: usize) -> Result<(Token, usize), String> {
     let stars = chars[at..]
         .iter()
@@ -172,8 +170,8 @@ fn star(chars: &[char], at: usize) -> Result<(Token, usize), String> {
     }
 }
 
-/// `[…]` at the start of `chars`, and how many characters it takes. A `]` right at its start is
-/// one of its characters.
+/// Parses `[…]` at the start of `chars`, and returns how many characters it takes. A `]` right at
+/// its start is one of its characters.
 fn class(chars: &[char]) -> Result<(Token, usize), String> {
     let is_negated = chars.get(1) == Some(&'!');
     let start = if is_negated { 2 } else { 1 };
@@ -222,7 +220,7 @@ impl Places {
         }
     }
 
-    /// False where it is held already.
+    /// Adds a place; returns false if the set already holds it.
     fn add(&mut self, place: usize) -> bool {
         let is_new = !std::mem::replace(&mut self.held[place], true);
         if is_new {
@@ -294,7 +292,7 @@ mod tests {
         assert_eq!(error, "it has 12289 bytes, the limit is 12288");
     }
 
-    /// With nested repetition this takes longer than the sun burns.
+    /// With nested repetition, backtracking would never end here.
     #[test]
     fn stars_cost_no_more_than_the_product_of_the_lengths() {
         let pattern = "*a".repeat(400) + "b/x";

@@ -1,11 +1,11 @@
-//! Text of others (a guest, a model, a file, a person) made fit for a line that people read: it
-//! can't steer a terminal, turn the direction of reading, or begin a line of its own. For words
-//! only: what a mission gives as its output is never changed.
+//! Makes foreign text (of a guest, a model, a file, a person) safe in a line that people read: it
+//! can't steer a terminal, turn the reading direction, or begin a line of its own. This is for
+//! words only: the output of a mission is never changed.
 
 use std::fmt::Write as _;
 
-/// Whether `c` changes how what stands around it is shown: control characters, marks that turn
-/// the direction of reading, separators of lines and paragraphs, and characters without a width.
+/// Returns whether `c` changes how the text around it is shown: control characters, marks that turn
+/// the reading direction, separators of lines and paragraphs, and characters without a width.
 #[must_use]
 pub fn misleads(c: char) -> bool {
     c.is_control()
@@ -19,7 +19,7 @@ pub fn misleads(c: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
-/// `text` with what misleads made visible, as `\u{202e}`; line breaks stay.
+/// Returns `text` with misleading characters made visible, as `\u{202e}`; line breaks stay.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -34,14 +34,14 @@ pub fn plain(text: &str) -> String {
     shown
 }
 
-/// As `plain`, on one line: a line break is `\n`.
+/// Returns the same as `plain` on one line: a line break becomes `\n`.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     plain(text).replace('\n', "\\n")
 }
 
-/// An error's text: lines of ours, which begin with two spaces after the first, stay lines; every
-/// other line break is visible.
+/// Returns the text of an error. Lines of coo's own, which begin with two spaces after the first,
+/// stay lines; every other line break is made visible.
 #[must_use]
 pub fn error(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -54,8 +54,8 @@ pub fn error(text: &str) -> String {
     shown
 }
 
-/// `text`, which is JSON, with what misleads written as an escape: the same value. Between its
-/// values only line breaks and spaces stand, and those stay.
+/// Returns `text`, which must be JSON, with misleading characters written as escapes: the same
+/// value. Between values, JSON has only line breaks and spaces, and those stay.
 #[must_use]
 pub fn json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -64,7 +64,7 @@ pub fn json(text: &str) -> String {
             shown.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a text can't fail.
+                // Writing to a string does not fail.
                 let _ = write!(shown, "\\u{unit:04x}");
             }
         }

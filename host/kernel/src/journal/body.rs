@@ -1,5 +1,5 @@
-//! The bodies of events: what each kind says, as data. Every body serialises in key order and is
-//! canonical JSON; none holds anything of one machine or moment.
+//! The bodies of events: the content of each kind, as data. Every body serialises in key order and
+//! is canonical JSON. None holds anything that depends on one machine or moment.
 
 use std::collections::BTreeMap;
 
@@ -15,18 +15,16 @@ use crate::mission::failure::Failure;
 use crate::mission::limits::Limits;
 use crate::mission::state::{Event, State};
 
-/// Bytes kept beside the chain, by digest.
+/// Bytes that are kept beside the chain, by digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Blob {
-    /// Size in bytes.
     pub bytes: u64,
-    /// Of the bytes.
     pub sha256: Digest,
 }
 
 impl Blob {
-    /// Describes `content`.
+    /// Returns size and digest of `content`.
     pub fn of(content: &[u8]) -> Self {
         Self {
             bytes: content.len() as u64,
@@ -39,13 +37,13 @@ impl Blob {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MissionBody {
-    /// Of the canonical descriptor.
+    /// Digest of the canonical descriptor.
     pub descriptor: Digest,
     /// As the descriptor names it.
     pub mission_type: String,
-    /// Of the module's bytes.
+    /// Digest of the module's bytes.
     pub module: Digest,
-    /// See `surface::digest`.
+    /// As `surface::digest` returns it.
     pub surface: Digest,
 }
 
@@ -53,14 +51,11 @@ pub struct MissionBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransitionBody {
-    /// What happened.
     pub event: Event,
-    /// Why, where `event` is a failure.
+    /// Why, if `event` is a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
-    /// The state before.
     pub from: State,
-    /// The state after.
     pub to: State,
 }
 
@@ -68,7 +63,6 @@ pub struct TransitionBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepStartedBody {
-    /// The step.
     pub id: String,
     /// What the guest receives.
     pub input: Blob,
@@ -78,25 +72,22 @@ pub struct StepStartedBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepReturnedBody {
-    /// The step.
     pub id: String,
-    /// What the step gives its reader: the text `run` returned, or a WASI program's
-    /// standard output. Absent where the step failed.
+    /// What the step gives its reader: the text that `run` returned, or a WASI program's
+    /// standard output. Absent if the step failed.
     pub output: Option<Blob>,
-    /// Standard error.
     pub stderr: Blob,
-    /// Standard output.
     pub stdout: Blob,
 }
 
-/// Body of a call that is answered on the spot: database and gateway.
+/// Body of a call that is answered at once: database and gateway.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 pub struct CallBody<'a> {
-    /// What the guest was told.
+    /// What the guest received.
     #[serde(borrow)]
     pub answer: &'a RawValue,
-    /// What it asked.
+    /// What the guest asked for.
     #[serde(borrow)]
     pub request: &'a RawValue,
 }
@@ -105,12 +96,11 @@ pub struct CallBody<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 pub struct IntentBody<'a> {
-    /// How often this run has asked this very request, this time included.
+    /// How often this run has made this very request, including this time.
     pub nth: u64,
-    /// The whole request.
     #[serde(borrow)]
     pub request: &'a RawValue,
-    /// Of the request.
+    /// The request's key: SHA-256 of its canonical form.
     pub sha256: Digest,
 }
 
@@ -118,29 +108,27 @@ pub struct IntentBody<'a> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutcomeBody {
-    /// What the guest was told.
+    /// What the guest received.
     pub answer: crate::llm::Answer,
 }
 
-/// Body of `Kind::Environment`: everything a guest can learn that is not its input, and every
-/// bound it is held to.
+/// Body of `Kind::Environment`: everything that a guest can learn besides its input, and every
+/// bound that applies to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvironmentBody {
-    /// Command-line arguments.
     pub arguments: Vec<String>,
     /// Engine settings that a guest can observe.
     pub engine: EngineSettings,
-    /// Environment variables.
     pub environment: BTreeMap<String, String>,
-    /// What the operator had decided about missions, where he had decided anything.
+    /// What the operator had decided about missions; left out if nothing.
     #[serde(default, skip_serializing_if = "Governance::is_empty")]
     pub governance: Governance,
     /// The budgets in force.
     pub limits: Limits,
     /// Sampling of every model call.
     pub llm: Sampling,
-    /// Of the one random stream.
+    /// Seed of the one random stream.
     pub rng_seed: u64,
     /// The edition of coo's own rules.
     #[serde(
@@ -156,9 +144,8 @@ pub struct EnvironmentBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionBody {
-    /// Yes or no.
     pub approved: bool,
-    /// In the person's words, where they gave any.
+    /// In the person's words, if any were given.
     pub reason: Option<String>,
     /// The step that asked.
     pub step: String,

@@ -1,5 +1,5 @@
-//! Where a replay and its journal disagree, and what that is usually put down to. Compares
-//! nothing itself.
+//! The first event in which a replay and its journal disagree, and the usual causes of such a
+//! divergence. Nothing here compares events.
 
 use serde::Serialize;
 
@@ -9,11 +9,10 @@ use crate::mission::state::State;
 /// One side of a divergence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Side {
-    /// The state.
     pub state: State,
-    /// The kind, by name.
+    /// The name of the kind.
     pub kind: &'static str,
-    /// The body, canonical JSON.
+    /// Canonical JSON.
     pub body: String,
 }
 
@@ -21,16 +20,17 @@ pub struct Side {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("replay diverges at event {seq}")]
 pub struct Divergence {
-    /// Where.
+    /// Number of the event.
     pub seq: u64,
-    /// What the journal has; `None` where it has ended.
+    /// The event of the journal; `None` if the journal has ended.
     pub expected: Option<Side>,
-    /// What the replay did; `None` where it has ended.
+    /// The event of the replay; `None` if the replay has ended.
     pub actual: Option<Side>,
 }
 
 impl Divergence {
-    /// What usually makes two runs differ in such an event, for the person who has to find out.
+    /// Returns the usual causes of a difference in such an event, as hints for a person who has to
+    /// find the cause.
     pub fn usual_causes(&self) -> &'static [&'static str] {
         let kind = |side: &Option<Side>| {
             side.as_ref()

@@ -1,4 +1,5 @@
 //! Tests of the journal's format, chain and fold.
+//! They include property tests over generated missions and over forged journals.
 
 use proptest::prelude::*;
 
@@ -15,7 +16,7 @@ fn mission() -> String {
     .unwrap()
 }
 
-/// A body of the kind, where its content counts.
+/// Returns a valid body for `Kind::Environment`, which the fold reads, else an empty one.
 fn body_of(kind: Kind) -> String {
     match kind {
         Kind::Environment => crate::form::canonical::to_string_sorted(&EnvironmentBody {
@@ -205,7 +206,7 @@ proptest! {
     }
 }
 
-/// What a property test lets happen to a mission.
+/// What can happen to a mission in a property test.
 #[derive(Debug, Clone, Copy)]
 enum Happening {
     Transition(Event),
@@ -233,11 +234,11 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
     prop::collection::vec(prop_oneof![3 => event, 3 => call, 1 => decision], 0..40)
 }
 
-/// The states passed and the call in doubt, kept by hand.
+/// The states passed and the call in doubt, computed by hand.
 type After = (Vec<State>, Option<u64>);
 
-/// Lets `happenings` happen to a mission, writing down what does. Gives the journal, and
-/// what holds after each event.
+/// Lets `happenings` happen to a mission and records them. Returns the journal, and what holds
+/// after each event.
 fn run(happenings: &[Happening]) -> (Vec<Record>, Vec<After>) {
     let mut chain = Chain::default();
     let mut records = vec![chain.append(State::Init, Kind::Mission, mission())];
@@ -249,7 +250,7 @@ fn run(happenings: &[Happening]) -> (Vec<Record>, Vec<After>) {
         let current = states[states.len() - 1];
         let record = match happening {
             Happening::Transition(event) => {
-                // What the state machine refuses does not happen, and is not written down.
+                // An event that the state machine refuses does not happen, and is not recorded.
                 let Ok(to) = state::next(current, event) else {
                     continue;
                 };
@@ -318,7 +319,7 @@ proptest! {
         }
         let mut chain = Chain::default();
         let holds = forged.iter().all(|record| chain.verify(record).is_ok());
-        // The last event can be cut off: whoever has the chain head sees that.
+        // If the last events are cut off, only the chain head shows it.
         let whole = chain.head() == records[records.len() - 1].sha256;
         prop_assert_eq!(holds && whole, forged == records);
     }

@@ -1,9 +1,9 @@
-//! The chat-completions protocol as decisions: what a server's response means, whether a trouble
-//! is worth another attempt, what may have been paid for. `docs/providers.md` is its table.
+//! The chat-completions protocol as decisions: what a server's response means, whether to try
+//! again, and what may have been paid for. `docs/providers.md` is the table of these decisions.
 //!
 //! Invariant: pure and total. Every status, every body and every finish reason has one meaning,
-//! whatever the bytes; what can't be understood is never taken for an answer. Never talks to a
-//! server, and never passes on a provider's words before the caller's `clean` has seen them.
+//! and bytes that can't be understood never count as an answer. Nothing here talks to a server,
+//! and no provider's words leave before the caller's `clean` has processed them.
 
 pub mod failure;
 pub mod finish;

@@ -1,6 +1,6 @@
 //! What a mission may do: the smaller of what its descriptor asks and what the configuration
-//! permits (Tier-1 plan FP-3.9; design, "Policy"). Every refusal says what was tried, what is
-//! permitted and whose word that is, in the same bytes every time.
+//! permits (Tier-1 plan FP-3.9; design, "Policy"). Every refusal states what was tried, what is
+//! permitted and who set that limit, in the same bytes every time.
 
 use std::collections::BTreeMap;
 
@@ -16,16 +16,12 @@ use crate::mission::protected;
 /// The highest tier: every import.
 pub const TIER_MAX: u8 = 3;
 
-/// A call to the world, as tiers know it.
+/// A call to the outside, as tiers classify it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
-    /// `llm.complete`
     Complete,
-    /// `db.query`
     Query,
-    /// `db.execute`
     Execute,
-    /// `gateway.write`
     Write,
 }
 
@@ -39,8 +35,9 @@ impl Call {
         }
     }
 
-    /// 0 computes and no more, 1 also asks, 2 also changes the world's database, 3 also makes
-    /// files.
+    /// Returns the tier that the call needs. A mission of tier 0 only computes; tier 1 may also ask
+    /// the model and query, tier 2 may also change the missions' database (the world), tier 3 may
+    /// also write artefacts.
     const fn tier(self) -> u8 {
         match self {
             Self::Complete | Self::Query => 1,
@@ -50,23 +47,23 @@ impl Call {
     }
 }
 
-/// What a mission asks to be permitted: `scope` of a descriptor.
+/// The permissions that a mission asks for: `scope` of a descriptor.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
-    /// Patterns of the artefacts it may write; left out, all.
+    /// Patterns of the artefacts it may write; if left out, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paths: Option<Vec<String>>,
-    /// The highest tier of its calls; left out, the highest there is.
+    /// The highest tier of its calls; if left out, `TIER_MAX`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<u8>,
 }
 
-/// What any mission may do at most: `governance.ceiling` of the configuration.
+/// The most that any mission may do: `governance.ceiling` of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ceiling {
-    /// Budgets, by name; a bound that is not here has no ceiling.
+    /// Budgets, by name; a bound that is absent has no ceiling.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<Bound, u64>,
     /// As in `Scope`.
@@ -78,30 +75,29 @@ pub struct Ceiling {
 }
 
 /// What the operator of a state root decides about missions: `governance` of the configuration.
-/// Recorded with every run it was not empty for.
+/// Recorded with every run for which it was not empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Governance {
-    /// The most that any mission may do.
     #[serde(default, skip_serializing_if = "Ceiling::is_empty")]
     pub ceiling: Ceiling,
-    /// Patterns of artefacts that nobody may write, beside the built-in ones.
+    /// Patterns of artefacts that no mission may write, in addition to the built-in ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub protected: Vec<String>,
 }
 
-/// Under what a run stands, beside its descriptor. Recorded with it: a replay is judged by what
-/// was in force then.
+/// The rules that a run is subject to, besides its descriptor. They are recorded with the run, so
+/// that a replay is judged by the rules in force when it ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// The operator's word.
+    /// The operator's rules.
     pub governance: Governance,
-    /// coo's own rules.
+    /// The edition of coo's own rules.
     pub rules: Edition,
 }
 
 impl Policy {
-    /// Of a run that begins now.
+    /// Returns the policy of a run that begins now.
     pub const fn current(governance: Governance) -> Self {
         Self {
             governance,
@@ -110,7 +106,7 @@ impl Policy {
     }
 }
 
-/// Of a run whose journal says nothing.
+/// The policy of a run whose journal does not state one.
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -124,9 +120,8 @@ impl Default for Policy {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct Refused {
-    /// Its name.
     pub field: &'static str,
-    /// Found and needed.
+    /// What was found and what is needed.
     pub reason: String,
 }
 
@@ -147,7 +142,7 @@ fn check_patterns(field: &'static str, patterns: &[String]) -> Result<(), Refuse
 }
 
 impl Scope {
-    /// Refuses values that mean nothing.
+    /// Refuses a tier out of range and patterns that are not valid.
     pub fn check(&self) -> Result<(), Refused> {
         check(self.paths.as_deref().unwrap_or_default(), self.tier)
     }
@@ -160,12 +155,12 @@ impl Ceiling {
 }
 
 impl Governance {
-    /// Whether nothing is decided: then it is not written anywhere.
+    /// Returns whether the operator decided nothing; if so, it is not recorded.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Refuses values that mean nothing.
+    /// Refuses fixed bounds, a tier out of range and patterns that are not valid.
     pub fn check(&self) -> Result<(), Refused> {
         let Ceiling {
             limits,
@@ -183,43 +178,42 @@ impl Governance {
     }
 }
 
-/// See the module.
+/// The permissions and budgets of one mission: its descriptor and its policy combined.
 #[derive(Debug, Clone)]
 pub struct Authority {
     asked: Limits,
     in_force: Limits,
     scope: Scope,
     policy: Policy,
-    /// What nobody may write.
+    /// Patterns that no mission may write, and who protects them.
     protected: Vec<(PathPattern, SetBy)>,
-    /// The scope's and the ceiling's paths.
+    /// The paths that the scope and the ceiling permit.
     permitted: [Option<Vec<PathPattern>>; 2],
 }
 
-/// Whose word, the paths and the highest tier it permits.
+/// Who sets a limit, and the paths and the highest tier that the limit permits.
 type Narrowing<'a> = (SetBy, Option<&'a Vec<PathPattern>>, Option<u8>);
 
-/// The patterns among `texts`; what is none means nothing, and was refused where it was read.
+/// Returns the patterns among `texts`. Invalid ones were refused where they were read.
 fn patterns<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<PathPattern> {
     let read = texts.into_iter().map(protected::pattern);
     read.filter_map(Result::ok).collect()
 }
 
-/// Where one budget comes from.
+/// The origin of one budget.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Budget {
-    /// Its name.
     pub bound: Bound,
-    /// What the descriptor asks, or the default where it asks nothing.
+    /// What the descriptor asks for, or the default if it asks for nothing.
     pub asked: u64,
-    /// The most the configuration permits.
+    /// The most that the configuration permits.
     pub ceiling: Option<u64>,
     /// The smaller of the two.
     pub in_force: u64,
 }
 
 impl Authority {
-    /// The authority of a mission with this descriptor under this policy.
+    /// Returns the authority of a mission with this descriptor under this policy.
     pub fn of(descriptor: &Descriptor, policy: &Policy) -> Self {
         let ceiling = &policy.governance.ceiling;
         let scope = descriptor.scope.clone().unwrap_or_default();
@@ -243,22 +237,22 @@ impl Authority {
         }
     }
 
-    /// The budgets in force.
+    /// Returns the budgets in force.
     pub const fn limits(&self) -> &Limits {
         &self.in_force
     }
 
-    /// What it stands under.
+    /// Returns the policy that the mission is subject to.
     pub const fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    /// What the descriptor asks.
+    /// Returns the permissions that the descriptor asks for.
     pub const fn scope(&self) -> &Scope {
         &self.scope
     }
 
-    /// Where every budget comes from.
+    /// Returns the origin of every budget.
     pub fn budgets(&self) -> Vec<Budget> {
         let budget = |bound| {
             Some(Budget {
@@ -271,7 +265,7 @@ impl Authority {
         Bound::ALL.into_iter().filter_map(budget).collect()
     }
 
-    /// The two who can narrow what a mission may do.
+    /// Returns the two limits on a mission: its own scope and the operator's ceiling.
     fn narrowing(&self) -> [Narrowing<'_>; 2] {
         let (scope, ceiling) = (&self.scope, &self.policy.governance.ceiling);
         let [by_scope, by_ceiling] = &self.permitted;
@@ -281,7 +275,7 @@ impl Authority {
         ]
     }
 
-    /// Whether a call of this kind is permitted.
+    /// Checks that a call of this kind is permitted.
     pub fn may(&self, call: Call) -> Result<(), Failure> {
         for (set_by, _, tier) in self.narrowing() {
             if let Some(tier) = tier.filter(|tier| *tier < call.tier()) {
@@ -296,7 +290,7 @@ impl Authority {
         Ok(())
     }
 
-    /// Whether the artefact at `path` may be written. What is protected stays so whatever else
+    /// Checks that the artefact at `path` may be written. A protected path is refused whatever else
     /// is permitted.
     pub fn may_write(&self, path: &str) -> Result<(), Failure> {
         let refused = |rule, set_by, limit: String| Failure::Governance {
@@ -330,7 +324,7 @@ impl Authority {
         Ok(())
     }
 
-    /// `failure`, put down to the ceiling where it was the ceiling that made the bound so small.
+    /// Returns `failure`, attributed to the ceiling if the descriptor asked for a larger bound.
     pub fn attribute(&self, failure: Failure) -> Failure {
         let (bound, wanted, limit) = match &failure {
             Failure::Fuel { limit } => (Bound::Fuel, format!("more than {limit}"), *limit),

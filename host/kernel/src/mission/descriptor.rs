@@ -12,9 +12,9 @@ use crate::llm::Sampling;
 use crate::mission::authority::Scope;
 use crate::mission::limits::Limits;
 
-/// Largest descriptor, in bytes: far beyond any written by hand, small enough to hold twice.
+/// Largest descriptor, in bytes: far larger than any written by hand, small enough to hold twice.
 pub const DESCRIPTOR_BYTES_MAX: usize = 4 << 20;
-/// Longest question of a human step, in bytes: a person reads it on one screen.
+/// Longest question of a human step, in bytes: it fits on one screen.
 pub const ASK_BYTES_MAX: usize = 1_000;
 /// The format this build reads and writes.
 pub const FORMAT: &str = "coo-mission/1";
@@ -23,11 +23,9 @@ pub const FORMAT: &str = "coo-mission/1";
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Descriptor {
-    /// `coo-mission/1`.
     pub format: String,
     /// Upper-case name of the kind of mission, shown in every receipt.
     pub mission_type: String,
-    /// The WebAssembly to run.
     pub module: ModuleRef,
     /// Forced on every language-model call.
     #[serde(default)]
@@ -40,13 +38,12 @@ pub struct Descriptor {
     /// The guest's whole environment. Nothing of the host's is ever added.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// Bounds of the run.
     #[serde(default)]
     pub limits: Limits,
     /// Engine settings that change what a guest can observe.
     #[serde(default)]
     pub engine: EngineSettings,
-    /// What the mission may do at all. Left out, whatever the configuration permits.
+    /// The permissions that the mission asks for. If left out, whatever the configuration permits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
 }
@@ -72,24 +69,24 @@ pub struct ModuleRef {
 pub struct Step {
     /// Unique within the mission: lower-case letters, digits, `-` and `_`.
     pub id: String,
-    /// In place of the module, a person: the mission waits for a decision.
+    /// Replaces the module by a person: the mission waits for a decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub human: Option<Human>,
-    /// Given to the guest: as it stands if it is text, otherwise as canonical JSON.
+    /// Given to the guest: text unchanged, any other value as canonical JSON.
     #[serde(default)]
     pub input: Value,
 }
 
-/// What a person is to decide.
+/// The question of a human step.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Human {
-    /// The question, to be answered by `coo approve` or `coo reject`.
+    /// Answered by `coo approve` or `coo reject`.
     pub ask: String,
 }
 
 impl Step {
-    /// The text the guest receives.
+    /// Returns the text that the guest receives.
     pub fn input_text(&self) -> Result<String, canonical::NotCanonical> {
         match &self.input {
             Value::String(text) => Ok(text.clone()),
@@ -118,12 +115,12 @@ impl Human {
     }
 }
 
-/// See `Descriptor::engine`.
+/// Engine settings that change what a guest can observe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineSettings {
-    /// Every NaN that arithmetic produces has the one canonical bit pattern. Off, float-heavy
-    /// code runs three to four times faster and NaN bits may differ between processors.
+    /// Every NaN that arithmetic produces has the one canonical bit pattern. Without it,
+    /// float-heavy code runs three to four times faster and NaN bits may differ between processors.
     pub canonical_nan: bool,
 }
 
@@ -135,22 +132,22 @@ impl Default for EngineSettings {
     }
 }
 
-/// Why a descriptor is refused. Texts complete `ERROR: descriptor FILE: …`.
+/// Why a descriptor is refused. The texts complete `ERROR: descriptor FILE: …`.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// Larger than any descriptor may be.
+    /// More than `DESCRIPTOR_BYTES_MAX`.
     #[error("{found} bytes, limit {DESCRIPTOR_BYTES_MAX}; put large inputs in the world database")]
     TooLarge {
         /// Its size in bytes.
         found: usize,
     },
-    /// Not JSON, or not this shape.
+    /// Not JSON, or not of this shape.
     #[error("{0}; see docs/descriptor.md for the fields")]
     Shape(String),
-    /// A format of another time.
+    /// A format that this build does not read.
     #[error("format '{found}', this build reads '{FORMAT}'; set \"format\": \"{FORMAT}\"")]
     Format {
-        /// What it says.
+        /// The format that it states, shortened.
         found: String,
     },
     /// A field whose value is out of range.
@@ -158,7 +155,7 @@ pub enum Refused {
     Field {
         /// Dotted path of the field.
         field: String,
-        /// Found, limit and what to do.
+        /// What was found, what is needed and what to do.
         reason: String,
     },
 }
@@ -263,7 +260,7 @@ impl Descriptor {
     }
 
     fn check_steps(&self) -> Result<(), Refused> {
-        // How many there may be is the workflow validator's to say, with what to do about it.
+        // The workflow validator checks the maximum, because it can suggest what to do instead.
         if self.steps.is_empty() {
             return Err(field("steps", "none found; at least 1 needed"));
         }
@@ -297,8 +294,8 @@ impl Descriptor {
         Ok(())
     }
 
-    /// The bytes that enter the chain: canonical JSON with every default written out, so that
-    /// layout and left-out defaults make no difference.
+    /// Returns the bytes that enter the chain: canonical JSON with every default written out, so
+    /// that layout and left-out defaults make no difference.
     pub fn canonical(&self) -> Result<String, canonical::NotCanonical> {
         canonical::to_string(self)
     }

@@ -1,9 +1,9 @@
-//! Editions of coo's own rules about missions: the registry of protected artefacts and the words
-//! by which the workflow validator knows an order. Says which there are and what they are called;
-//! the rules stand where they are applied.
+//! Editions of coo's own rules about missions: the registry of protected artefacts, and the words
+//! by which the workflow validator recognises an order. This file only names the editions; each
+//! rule is defined where it is applied.
 //!
-//! Invariant: an edition never changes once a release had it. A run records its own, and a replay
-//! judges by the recorded one, or it could not agree with its run.
+//! Invariant: an edition never changes after its release. A run records its edition, and a replay
+//! judges by the recorded one; otherwise the replay could not agree with its run.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,17 +13,17 @@ use serde::{Deserialize, Serialize};
 pub struct Edition(u32);
 
 impl Edition {
-    /// Of runs that were recorded before there were several: their journals say nothing of it.
+    /// The edition of runs recorded before there were several: their journals do not state one.
     pub const FIRST: Self = Self(1);
-    /// Of runs that begin now.
+    /// The edition of runs that begin now.
     pub const CURRENT: Self = Self(2);
 
-    /// What a journal that says nothing means.
+    /// Returns the edition of a journal that does not state one.
     pub(crate) const fn unsaid() -> Self {
         Self::FIRST
     }
 
-    /// Whether a journal says nothing of it.
+    /// Returns whether a journal leaves this edition out.
     #[expect(
         clippy::trivially_copy_pass_by_ref,
         reason = "serde calls it with a reference"

@@ -1,5 +1,5 @@
-//! Why a mission ended FAILED: told apart by type, with a reason that is the same bytes on
-//! every machine. Failures of the outside (network, disk, wall clock) are not here: they
+//! Why a mission ended FAILED: one type for each cause, with a reason that has the same bytes on
+//! every machine. Failures of the machine (network, disk, wall clock) are not here: they
 //! interrupt a run and never enter its record.
 
 mod whose;
@@ -10,41 +10,28 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The bounds that a run can hit, by the names the descriptor gives them.
+/// The bounds that a run can hit. Each is the descriptor's `limits.<name>`, except those that are
+/// fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
-    /// `limits.artefact_bytes`
     ArtefactBytes,
-    /// `limits.artefacts`
     Artefacts,
-    /// `limits.db_bytes`
     DbBytes,
-    /// A fixed bound: memory that one run's statements may take.
+    /// Fixed: memory that the statements of one run may take.
     DbMemory,
-    /// `limits.db_rows`
     DbRows,
-    /// `limits.db_rows_total`
     DbRowsTotal,
-    /// `limits.db_statements`
     DbStatements,
-    /// `limits.db_steps`
     DbSteps,
-    /// `limits.fuel`
     Fuel,
-    /// `limits.host_bytes`
     HostBytes,
-    /// `limits.llm_calls`
     LlmCalls,
-    /// `limits.llm_tokens`
     LlmTokens,
-    /// `limits.memory_bytes`
     MemoryBytes,
-    /// `limits.output_bytes`
     OutputBytes,
-    /// `limits.table_elements`
     TableElements,
-    /// A fixed bound: open host resources (streams, pollables) of one run.
+    /// Fixed: open host resources (streams, pollables) of one run.
     Resources,
 }
 
@@ -67,7 +54,7 @@ impl Bound {
         Self::TableElements,
     ];
 
-    /// The name in descriptor and messages.
+    /// Returns the name in descriptors and messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ArtefactBytes => "artefact_bytes",
@@ -89,27 +76,27 @@ impl Bound {
         }
     }
 
-    /// Whether nobody can set it.
+    /// Returns whether the bound is the same for every mission, because no descriptor can set it.
     pub fn is_fixed(self) -> bool {
         !Self::ALL.contains(&self)
     }
 }
 
-/// What kind of governance a mission went against.
+/// The governance rule that a mission broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// A budget that the ceiling makes smaller than the descriptor asks.
     Limit,
-    /// Paths outside those it may write to.
+    /// A path outside those that the mission may write.
     Path,
-    /// A path that nobody may write to.
+    /// A path that no mission may write.
     Protected,
-    /// A call beyond its tier.
+    /// A call above the permitted tier.
     Tier,
 }
 
-/// Who set the limit that a mission went against.
+/// Who set the limit that a mission broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SetBy {
@@ -124,7 +111,7 @@ pub enum SetBy {
 }
 
 impl SetBy {
-    /// In a message, as the subject of a sentence.
+    /// Returns the subject of a sentence in a message.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ceiling => "the ceiling (governance.ceiling of the configuration)",
@@ -140,51 +127,47 @@ impl SetBy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "class", rename_all = "snake_case")]
 pub enum Failure {
-    /// The guest itself said so: `run` returned `err`.
+    /// The guest reported it: `run` returned `err`.
     Guest {
-        /// Its own words.
+        /// The guest's own words.
         message: String,
     },
     /// A WASI program ended with a status other than 0.
     Exit {
-        /// The status as the program gave it, 0 to 255 by custom; one that only said "error"
-        /// has 1.
+        /// The status that the program gave, by custom 0 to 255; 1 if it only reported an error.
         status: u32,
     },
     /// A WebAssembly trap.
     Trap {
-        /// The engine's name for it.
+        /// The engine's name for the trap.
         reason: String,
     },
-    /// All fuel is gone.
+    /// All fuel is used.
     Fuel {
         /// `limits.fuel`.
         limit: u64,
     },
     /// A bound was hit.
     Limit {
-        /// What it may.
+        /// The most that is permitted.
         limit: u64,
-        /// Which.
         #[serde(rename = "name")]
         bound: Bound,
-        /// What the guest wanted to reach.
+        /// The amount that the guest wanted to reach.
         wanted: u64,
     },
-    /// It went beyond what it may do (design, "Policy"), whatever its descriptor asks.
+    /// The guest tried more than it may do (design, "Policy"), whatever its descriptor asks.
     Governance {
         /// What is permitted; for a protected path, the pattern that protects it.
         limit: String,
-        /// Which rule.
         rule: Rule,
-        /// Whose.
         set_by: SetBy,
-        /// What it tried.
+        /// What the guest tried.
         wanted: String,
     },
-    /// A person said no.
+    /// A person rejected a human step.
     Rejected {
-        /// In their words, where they gave any.
+        /// In the person's words, if any were given.
         reason: Option<String>,
         /// The step that asked.
         step: String,
@@ -192,7 +175,7 @@ pub enum Failure {
     /// The guest broke the contract of the host interface (a stream used after its end, a
     /// transaction destroyed from within).
     Contract {
-        /// What it did.
+        /// What the guest did.
         reason: String,
     },
 }

@@ -1,4 +1,5 @@
-//! What a mission is called and how its end is named. Never stores anything.
+//! The id of a mission and the words for its status.
+//! Nothing here stores anything.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +18,7 @@ pub struct MissionId {
 }
 
 impl MissionId {
-    /// The id of the mission with this number and type.
+    /// Returns the id of the mission with this number and type.
     pub fn new(number: u32, mission_type: &str) -> Self {
         Self {
             number,
@@ -25,7 +26,7 @@ impl MissionId {
         }
     }
 
-    /// The number.
+    /// Returns the number in the state root.
     pub const fn number(self) -> u32 {
         self.number
     }
@@ -52,7 +53,7 @@ impl<'de> Deserialize<'de> for MissionId {
     }
 }
 
-/// Text that is no mission's id.
+/// Text that is not a mission id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a mission id")]
 pub struct NotAnId;
@@ -80,13 +81,13 @@ impl FromStr for MissionId {
     }
 }
 
-/// How a mission stands, in one word for people.
+/// The status of a mission, in one word for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
-    /// Not ended, and its process may still be at work.
+    /// Not ended, and its process may still be running.
     Running,
-    /// Waits for a person.
+    /// Waiting for a person.
     Paused,
     /// Reached COMPLETE.
     Success,

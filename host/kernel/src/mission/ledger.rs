@@ -1,50 +1,47 @@
-//! One ledger for everything a run may use up. Counts in the same order in a run and in its
-//! replay, so that a bound is hit at the same call. Never forgives: a charge that fails has
-//! still been counted.
+//! One ledger for everything that a run may use up. It counts in the same order in a run and in
+//! its replay, so that both hit a bound at the same call. A charge that fails still counts.
 
 use serde::{Deserialize, Serialize};
 
 use crate::mission::failure::{Bound, Failure};
 use crate::mission::limits::Limits;
 
-/// Bytes that every item of a list counts for beside its content: what it takes in the guest's
-/// memory. So nothing that crosses is free, however many there are of it.
+/// Bytes that every item of a list counts in addition to its content: the size of an item in the
+/// guest's memory. Without it, a list of many empty items would cross for free.
 pub const ITEM_BYTES: u64 = 16;
 
-/// What a run has used so far.
+/// The bounds of a run and what it has used so far.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     limits: Limits,
     used: Used,
 }
 
-/// The counters, as `explain` shows them.
+/// The counters, as `coo explain` shows them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Used {
     /// Bytes written through the gateway.
     pub artefact_bytes: u64,
-    /// Gateway writes.
+    /// Writes through the gateway.
     pub artefacts: u64,
     /// Rows of all queries.
     #[serde(alias = "db_rows")]
     pub db_rows_total: u64,
-    /// Database statements.
     pub db_statements: u64,
-    /// Fuel of all steps.
+    /// Fuel of all steps together.
     pub fuel: u64,
-    /// Bytes across host calls.
+    /// Bytes that crossed between guest and host.
     pub host_bytes: u64,
-    /// Language-model calls.
     pub llm_calls: u64,
-    /// Tokens of all model calls.
+    /// Tokens of all model calls, in questions and answers.
     pub llm_tokens: u64,
-    /// Largest sum of linear memories of any step, in bytes.
+    /// Largest sum of the linear memories of any one step, in bytes.
     pub memory_bytes: u64,
 }
 
 impl Used {
-    /// What was used of one bound; none for those that hold for a single call.
+    /// Returns how much of one bound was used; none for bounds that apply to a single call.
     pub const fn of(&self, bound: Bound) -> Option<u64> {
         Some(match bound {
             Bound::ArtefactBytes => self.artefact_bytes,
@@ -68,7 +65,7 @@ impl Used {
 }
 
 impl Ledger {
-    /// An empty ledger under `limits`.
+    /// Returns an empty ledger under `limits`.
     pub const fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -86,29 +83,29 @@ impl Ledger {
         }
     }
 
-    /// The bounds in force.
+    /// Returns the bounds in force.
     pub const fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// What was used.
+    /// Returns what was used so far.
     pub const fn used(&self) -> Used {
         self.used
     }
 
-    /// Fuel that is left.
+    /// Returns the fuel that is left.
     pub const fn fuel_left(&self) -> u64 {
         self.limits.fuel.saturating_sub(self.used.fuel)
     }
 
-    /// Counts a step that has ended: the fuel it used, and its linear memories, in bytes. The
-    /// engine has held it to both.
+    /// Counts a step that has ended: its fuel, and the bytes of its linear memories. The engine has
+    /// enforced both bounds already.
     pub fn count_step(&mut self, fuel: u64, memory_bytes: u64) {
         self.used.fuel = self.used.fuel.saturating_add(fuel);
         self.used.memory_bytes = self.used.memory_bytes.max(memory_bytes);
     }
 
-    /// Charges `amount` to one of the counted bounds.
+    /// Adds `amount` to one of the counted bounds; fails if that exceeds its limit.
     pub fn charge(&mut self, bound: Bound, amount: u64) -> Result<(), Failure> {
         let (used, limit) = match bound {
             Bound::ArtefactBytes => (&mut self.used.artefact_bytes, self.limits.artefact_bytes),
@@ -118,7 +115,7 @@ impl Ledger {
             Bound::HostBytes => (&mut self.used.host_bytes, self.limits.host_bytes),
             Bound::LlmCalls => (&mut self.used.llm_calls, self.limits.llm_calls),
             Bound::LlmTokens => (&mut self.used.llm_tokens, self.limits.llm_tokens),
-            // Measured where they grow, by `check`; there is nothing to add up here.
+            // Each of these is checked where it grows; there is no sum to keep here.
             Bound::DbBytes
             | Bound::DbMemory
             | Bound::DbRows
@@ -136,7 +133,7 @@ impl Ledger {
     }
 }
 
-/// Refuses `wanted` beyond `limit`.
+/// Fails if `wanted` is more than `limit`.
 pub const fn check(bound: Bound, wanted: u64, limit: u64) -> Result<(), Failure> {
     if wanted > limit {
         return Err(Failure::Limit {

@@ -1,6 +1,6 @@
-//! The bounds of a run, all of them deterministic: the same mission goes over the same
-//! bound at the same instruction on every machine. Wall-clock time is not among them; it
-//! belongs to the machine and stops a run from outside the record.
+//! The bounds of a run. All are deterministic: the same mission exceeds the same bound at the
+//! same instruction on every machine. Wall-clock time is not among them, because it depends on
+//! the machine; it stops a run from outside the record.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::mission::failure::Bound;
 /// 64 KiB, WebAssembly's page.
 pub const WASM_PAGE_BYTES: u64 = 65_536;
 
-/// Where nothing is said about tokens; far beyond `llm_calls` calls of usual length.
+/// Default for tokens: far more than `llm_calls` calls of usual length take.
 const LLM_TOKENS: u64 = 100_000_000;
-/// Where nothing is said about the rows of a whole run; more than `host_bytes` lets through.
+/// Default for the rows of a whole run: more than `host_bytes` lets through.
 const DB_ROWS_TOTAL: u64 = 1_000_000_000;
-/// Where nothing is said about the growth of the world.
+/// Default for the growth of the missions' database (the world).
 const DB_BYTES: u64 = 512 << 20;
 
-/// What one run may use. Left out in a descriptor, a bound has the default below.
+/// What one run may use. A bound that the descriptor leaves out has the default below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
@@ -26,32 +26,31 @@ pub struct Limits {
     pub artefact_bytes: u64,
     /// Number of different artefacts.
     pub artefacts: u64,
-    /// Bytes that the world's database may grow by. Not written where it is the default, as
+    /// Bytes by which the missions' database may grow. Not written if it is the default, as
     /// `llm_tokens`.
     #[serde(skip_serializing_if = "is::<DB_BYTES>")]
     pub db_bytes: u64,
     /// Rows that one query may return.
     pub db_rows: u64,
-    /// Rows of all queries of the run. Not written where it is the default, as `llm_tokens`.
+    /// Rows of all queries of the run. Not written if it is the default, as `llm_tokens`.
     #[serde(skip_serializing_if = "is::<DB_ROWS_TOTAL>")]
     pub db_rows_total: u64,
     /// Database statements of the whole run.
     pub db_statements: u64,
     /// Work of one statement, in `SQLite` virtual-machine steps (counted in groups).
     pub db_steps: u64,
-    /// Fuel: every WebAssembly operator costs one, bulk operations one more a byte.
+    /// Every WebAssembly operator costs one; bulk operations cost one more for each byte.
     pub fuel: u64,
-    /// Bytes that cross from guest to host or back by the calls of `llm`, `db` and `gateway`:
-    /// texts and blobs by their length, and 16 for every item of a list.
+    /// Bytes that cross between guest and host in calls of `llm`, `db` and `gateway`: texts and
+    /// blobs by their length, and 16 for every item of a list.
     pub host_bytes: u64,
-    /// Language-model calls.
     pub llm_calls: u64,
-    /// Tokens of all model calls, of questions and answers, as the providers count them. Not
-    /// written where it is the default: runs recorded before there was such a bound stay what
-    /// they are.
+    /// Tokens of all model calls, in questions and answers, as the providers count them. Not
+    /// written if it is the default, so that runs recorded before this bound existed keep their
+    /// bytes.
     #[serde(skip_serializing_if = "is::<LLM_TOKENS>")]
     pub llm_tokens: u64,
-    /// Linear memory, in bytes, all memories of the run together.
+    /// Bytes of linear memory, all memories of the run together.
     pub memory_bytes: u64,
     /// Bytes of standard output, of standard error and of the returned text, each.
     pub output_bytes: u64,
@@ -91,13 +90,13 @@ const fn is<const VALUE: u64>(limit: &u64) -> bool {
 }
 
 impl Limits {
-    /// The value of one bound; none for those that are fixed.
+    /// Returns the value of one bound; none for those that are fixed.
     pub fn get(&self, bound: Bound) -> Option<u64> {
         let mut copy = *self;
         copy.place(bound).copied()
     }
 
-    /// These limits, none of them above `ceiling`.
+    /// Returns these limits, each reduced to `ceiling` where it is higher.
     #[must_use]
     pub fn capped(mut self, ceiling: &BTreeMap<Bound, u64>) -> Self {
         for (bound, most) in ceiling {

@@ -1,5 +1,5 @@
 //! One mission: its id, its descriptor, what it may do and use, and how it can end.
-//! Runs nothing.
+//! Nothing here runs a mission.
 
 pub mod authority;
 pub mod descriptor;

@@ -1,11 +1,11 @@
-//! A plan: a descriptor whose workflow was judged, with what its mission may do. Nothing runs
-//! without one (design, "One run"), and `Plan::of` is the only way to make one.
+//! A plan: a descriptor whose workflow was validated, with the mission's authority. Nothing runs
+//! without a plan (design, "One run"), and `Plan::of` is the only way to make one.
 
 use crate::mission::authority::{Authority, Policy};
 use crate::mission::descriptor::Descriptor;
 use crate::mission::workflow;
 
-/// See the module.
+/// A descriptor with a valid workflow, and the authority of its mission.
 #[derive(Debug, Clone)]
 pub struct Plan {
     descriptor: Descriptor,
@@ -13,7 +13,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Judges the workflow of `descriptor`; `policy` is what it will stand under.
+    /// Validates the workflow of `descriptor`; `policy` is what the mission is subject to.
     pub fn of(descriptor: &Descriptor, policy: &Policy) -> Result<Self, workflow::Refused> {
         workflow::validate(&descriptor.steps, policy.rules)?;
         Ok(Self {
@@ -22,12 +22,12 @@ impl Plan {
         })
     }
 
-    /// The mission.
+    /// Returns the descriptor.
     pub const fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
 
-    /// What it may do.
+    /// Returns what the mission may do.
     pub const fn authority(&self) -> &Authority {
         &self.authority
     }

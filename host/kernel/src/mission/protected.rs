@@ -1,7 +1,6 @@
-//! The protected artefact registry: documents that nobody can write through the runtime,
-//! whatever a descriptor's scope or the configuration says (Tier-1 plan FP-3.9; design,
-//! "Policy"). The configuration adds patterns of its own and can take none away. Judges names
-//! alone.
+//! The protected artefact registry: documents that no mission can write through the runtime,
+//! whatever a descriptor's scope or the configuration permits (Tier-1 plan FP-3.9; design,
+//! "Policy"). The configuration can add patterns and remove none. This module judges names only.
 
 use crate::form::path_pattern::{Case, PathPattern};
 use crate::mission::edition::Edition;
@@ -9,8 +8,8 @@ use crate::mission::edition::Edition;
 /// A pattern, and why it is protected.
 pub type Entry = (&'static str, &'static str);
 
-/// Of the first edition of the rules. Its folders of specifications and of constitutional documents are those at
-/// the top alone.
+/// The first edition of the rules. It protects folders of specifications and of constitutional
+/// documents only at the top.
 const FIRST: [Entry; 8] = [
     ("**/01_governance/**", "governance documents"),
     ("**/02_protocols/**", "protocols"),
@@ -22,7 +21,7 @@ const FIRST: [Entry; 8] = [
     ("**/*governance_leak_ruleset*", "the pinned ruleset"),
 ];
 
-/// Of the second.
+/// The second edition of the rules.
 const SECOND: [Entry; 11] = [
     ("**/01_governance/**", "governance documents"),
     ("**/02_protocols/**", "protocols"),
@@ -37,7 +36,7 @@ const SECOND: [Entry; 11] = [
     ("**/*runtime_spec*", "the runtime's specification"),
 ];
 
-/// What nobody can write, by the rules of `edition`.
+/// Returns the artefacts that no mission can write, by the rules of `edition`.
 pub const fn entries(edition: Edition) -> &'static [Entry] {
     match edition {
         Edition::FIRST => &FIRST,
@@ -45,8 +44,8 @@ pub const fn entries(edition: Edition) -> &'static [Entry] {
     }
 }
 
-/// Reads a pattern of artefacts. Case does not count: where it does not count on disk, another
-/// case is the same file.
+/// Reads a pattern of artefacts. It ignores case, because on some file systems two spellings of
+/// a name are the same file.
 pub fn pattern(text: &str) -> Result<PathPattern, String> {
     PathPattern::parse(text, Case::IsIgnored).map_err(|why| {
         format!(
@@ -56,7 +55,7 @@ pub fn pattern(text: &str) -> Result<PathPattern, String> {
     })
 }
 
-/// What is wrong with `pattern`, if anything is.
+/// Fails with the reason if `pattern` is not valid.
 pub fn check(pattern: &str) -> Result<(), String> {
     self::pattern(pattern).map(drop)
 }

@@ -1,27 +1,26 @@
 //! The mission state machine: one `State`, one exhaustive `next`.
 //! Invariant: a mission's state is the fold of its journal; nothing else stores it.
-//! Never skips a state and knows no way out of COMPLETE or FAILED.
+//! It never skips a state, and no event leads out of COMPLETE or FAILED.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a mission stands (design, "One run").
+/// The state of a mission (design, "One run").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
     /// Created and admitted; nothing of the guest has run.
     Init,
-    /// The deterministic environment is being written down.
+    /// The deterministic environment is being recorded.
     CaptureEnv,
-    /// The guest runs.
     Run,
     /// Waiting for a person.
     Paused,
-    /// The guest is done; outputs and world changes are being written down.
+    /// The guest has ended; outputs and changes of the missions' database are being recorded.
     WriteReport,
-    /// Done: everything the mission changed is promised.
+    /// Done: all changes of the mission are committed as a write-ahead intent.
     Complete,
     /// Ended without changing anything.
     Failed,
@@ -33,22 +32,21 @@ pub enum State {
 pub enum Event {
     /// Descriptor and module have passed every check.
     Admitted,
-    /// The environment is on record.
+    /// The environment is recorded.
     EnvironmentCaptured,
-    /// A human step was reached.
     HumanStepReached,
-    /// A person said yes.
+    /// A person approved the human step.
     Approved,
     /// The last step returned.
     StepsReturned,
-    /// Outputs and world changes are on record.
+    /// Outputs and changes of the missions' database are recorded.
     ReportWritten,
-    /// The mission can't go on.
+    /// The mission can't continue.
     Failed,
 }
 
 impl State {
-    /// Every state, in the order a mission passes them.
+    /// Every state, in the order in which a mission passes them.
     pub const ALL: [Self; 7] = [
         Self::Init,
         Self::CaptureEnv,
@@ -59,7 +57,7 @@ impl State {
         Self::Failed,
     ];
 
-    /// The name as journal, logs and timeline show it.
+    /// Returns the name that journal, logs and timeline show.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Init => "INIT",
@@ -72,7 +70,7 @@ impl State {
         }
     }
 
-    /// No event leads out of it.
+    /// Returns whether no event leads out of it.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Complete | Self::Failed)
     }
@@ -97,7 +95,7 @@ impl fmt::Display for State {
     }
 }
 
-/// A name that is no state's.
+/// A name that no state has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a mission state")]
 pub struct UnknownState(String);
@@ -117,13 +115,11 @@ impl FromStr for State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no transition from {from} on {event:?}")]
 pub struct Refused {
-    /// The state it was asked of.
     pub from: State,
-    /// The event that has no transition there.
     pub event: Event,
 }
 
-/// The state after `event`, or the refusal. Total: every pair has an answer.
+/// Returns the state after `event`, or a refusal. Total: every pair has a result.
 pub const fn next(from: State, event: Event) -> Result<State, Refused> {
     match (from, event) {
         (State::Init, Event::Admitted) => Ok(State::CaptureEnv),
@@ -133,7 +129,8 @@ pub const fn next(from: State, event: Event) -> Result<State, Refused> {
         (State::Run, Event::HumanStepReached) => Ok(State::Paused),
         (State::Run, Event::StepsReturned) => Ok(State::WriteReport),
         (State::WriteReport, Event::ReportWritten) => Ok(State::Complete),
-        // A person's "no" ends a paused mission; DESIGN's "first four" states and PAUSED fail.
+        // All four states before the end can fail (design, "One run"), and so can PAUSED, when a
+        // person rejects the step.
         (
             State::Init | State::CaptureEnv | State::Run | State::Paused | State::WriteReport,
             Event::Failed,

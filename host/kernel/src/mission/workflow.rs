@@ -1,7 +1,7 @@
-//! The workflow validator: a mission may have few steps, fewer that need a person, and none in
-//! which a person does what a program could (Tier-1 plan FP-3.7). Says for each violation why it
-//! is one and what to do instead. Guesses nothing: a step asks a person a question that yes or no
-//! answers, and every sentence that begins as an order to do routine work is named.
+//! The workflow validator: a mission has few steps, fewer that need a person, and none in which a
+//! person does what a program could do (Tier-1 plan FP-3.7). For each violation it explains the
+//! reason and what to do instead. It guesses nothing: the question of a human step must be one
+//! that yes or no answers, and every sentence that begins as an order of routine work is reported.
 
 mod routine;
 
@@ -12,12 +12,12 @@ use serde::Serialize;
 use crate::mission::descriptor::Step;
 use crate::mission::edition::Edition;
 
-/// Steps of one workflow (Tier-1 plan FP-3.7).
+/// Most steps of one workflow (Tier-1 plan FP-3.7).
 pub const STEPS_MAX: usize = 5;
-/// Steps of one workflow in which a person decides (Tier-1 plan FP-3.7).
+/// Most steps of one workflow in which a person decides (Tier-1 plan FP-3.7).
 pub const HUMAN_STEPS_MAX: usize = 2;
 
-/// What a workflow can break.
+/// The rules that a workflow can break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
@@ -25,16 +25,16 @@ pub enum Rule {
     TooManySteps,
     /// More than `HUMAN_STEPS_MAX` steps that need a person.
     TooManyHumanSteps,
-    /// No step that runs by itself.
+    /// No step that runs without a person.
     NothingAutomated,
-    /// A person is told to do what a program could.
+    /// A person is told to do what a program could do.
     RoutineHumanOperation,
-    /// A person is asked nothing.
+    /// A human step without a question.
     NoQuestion,
 }
 
 impl Rule {
-    /// The name in JSON and messages.
+    /// Returns the name in JSON and messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::TooManySteps => "too_many_steps",
@@ -51,9 +51,8 @@ impl Rule {
 pub struct Violation {
     /// What was found, what is permitted, and why.
     pub explanation: String,
-    /// Which rule.
     pub rule: Rule,
-    /// The step it is about; none where it is about all of them.
+    /// The step it is about; none if it is about all of them.
     pub step: Option<String>,
     /// What to do instead.
     pub suggested_automation: String,
@@ -80,7 +79,7 @@ fn summary(violations: &[Violation]) -> String {
     text
 }
 
-/// Judges the steps of a mission by the rules of `edition`.
+/// Validates the steps of a mission by the rules of `edition`.
 pub fn validate(steps: &[Step], edition: Edition) -> Result<(), Refused> {
     let mut violations = Vec::new();
     let mut violated = |rule, step: Option<&Step>, explanation: String, instead: &str| {
@@ -227,7 +226,7 @@ mod tests {
             assert_eq!(with(routine), [Rule::RoutineHumanOperation], "{routine}");
         }
         assert_eq!(with("Approve."), [Rule::NoQuestion]);
-        // What the first edition let pass, its replays let pass.
+        // A question that the first edition permitted stays permitted in its replays.
         let asked = [machine("work"), human("Could you copy the totals?")];
         assert!(validate(&asked, Edition::FIRST).is_ok());
         assert!(validate(&asked, Edition::CURRENT).is_err());

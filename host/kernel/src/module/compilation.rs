@@ -1,38 +1,38 @@
-//! What compiling a module may take of the machine: processor time and memory in proportion to
-//! the module's size, so that a small file can't take what only a large one needs. Numbers in,
-//! numbers out; the host sets the limits, and ends what goes beyond them.
+//! What compiling a module may cost: processor time and memory in proportion to the module's size,
+//! so that a small file can't take what only a large one needs. This module only computes numbers;
+//! the host sets the limits and ends a compilation that exceeds them.
 
 /// Processor seconds for a module of any size: a hundred times what ten kilobytes take.
 pub const CPU_SECONDS: u64 = 5;
-/// Processor seconds more for each megabyte (1 << 20 bytes). Large programs take one to four.
+/// More processor seconds for each megabyte (1 << 20 bytes). Large programs take one to four.
 pub const CPU_SECONDS_PER_MEGABYTE: u64 = 10;
 /// Bytes of address space for a module of any size: the program itself, the stacks and heaps of
 /// its threads, and some hundred megabytes to work with.
 pub const MEMORY_BYTES: u64 = 2 << 30;
-/// Bytes of address space more for each byte of a module. Large programs take about fifty.
+/// More bytes of address space for each byte of a module. Large programs take about fifty.
 pub const MEMORY_PER_BYTE: u64 = 128;
-/// No module is given more address space than this, in bytes.
+/// Most bytes of address space for any module.
 pub const MEMORY_BYTES_MAX: u64 = 12 << 30;
 /// Real seconds for each processor second: on a busy machine a process waits for its turn.
 pub const WALL_SECONDS_PER_CPU_SECOND: u64 = 10;
-/// Threads that compile: beyond some the work has no more parts.
+/// Most threads that compile: with more, there are no further parts of the work to share.
 pub const THREADS_MAX: u64 = 8;
-/// Address space, in bytes, of which there is one thread: each reserves some for stack and heap.
+/// Bytes of address space for each thread, which reserves some of it for stack and heap.
 const MEMORY_BYTES_PER_THREAD: u64 = 256 << 20;
 
 /// What one compilation may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
-    /// Processor seconds of all threads.
+    /// Processor seconds of all threads together.
     pub cpu_seconds: u64,
     /// Bytes of address space.
     pub memory_bytes: u64,
-    /// Real seconds.
     pub wall_seconds: u64,
 }
 
 impl Allowance {
-    /// For a module of `bytes` bytes. What the user sets is taken as it is.
+    /// Returns the allowance for a module of `bytes` bytes. A value that the user sets replaces the
+    /// computed one.
     #[must_use]
     pub fn of(bytes: u64, cpu_seconds: Option<u64>, memory_bytes: Option<u64>) -> Self {
         let per_size = (bytes.saturating_mul(CPU_SECONDS_PER_MEGABYTE)) >> 20;
@@ -50,8 +50,8 @@ impl Allowance {
         }
     }
 
-    /// How many threads may compile, where there are `processors` and the process itself is bound
-    /// to `address_space` bytes, if at all.
+    /// Returns how many threads may compile on `processors` processors. `address_space` is the
+    /// limit of the process itself, in bytes, if it has one.
     #[must_use]
     pub fn threads(&self, processors: u64, address_space: Option<u64>) -> u64 {
         let memory = self.memory_bytes.min(address_space.unwrap_or(u64::MAX));

@@ -1,5 +1,5 @@
-//! A WebAssembly module as the host meets it: its imports, its structure, the set that is
-//! shipped, and what compiling it may cost. Compiles nothing.
+//! A WebAssembly module as the host sees it: its imports, its structure, the set that is shipped,
+//! and what compiling it may cost. Nothing here compiles one.
 
 pub mod compilation;
 pub mod module_set;

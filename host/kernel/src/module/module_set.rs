@@ -13,11 +13,11 @@ use crate::form::digest::Digest;
 pub struct Member {
     /// File name, without folders.
     pub name: String,
-    /// Of the file.
+    /// Digest of the file.
     pub sha256: Digest,
 }
 
-/// The canonical text.
+/// Returns the canonical text.
 pub fn listing(members: &[Member]) -> String {
     let mut sorted: Vec<&Member> = members.iter().collect();
     sorted.sort();
@@ -27,7 +27,7 @@ pub fn listing(members: &[Member]) -> String {
     })
 }
 
-/// The set's digest.
+/// Returns the set's digest.
 pub fn digest(members: &[Member]) -> Digest {
     Digest::of(listing(members))
 }

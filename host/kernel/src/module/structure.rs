@@ -1,10 +1,9 @@
-//! How large each part of a module may be before anything expensive looks at it: one table of
-//! named bounds, and the counters that are held against it. The host counts, in one pass over the
-//! bytes; this decides. Knows nothing of encodings, and never sees a byte of a module.
-//!
-//! Why these parts: compilers and validators take time or memory beyond the size of the file for
-//! them. A file of a kilobyte can ask for a billion instances. Everything else about a module is
-//! bounded by the length of its file.
+//! How large each part of a module may be before anything expensive reads it: one table of named
+//! bounds, and the counters that are compared with it. The host counts in one pass over the bytes;
+//! this module decides, and never sees the bytes or their encoding.
+//! Why these parts: compilers and validators take time or memory for them out of proportion to the
+//! file, and a file of a kilobyte can ask for a billion instances. Everything else about a module
+//! is bounded by the length of its file.
 
 use std::collections::BTreeMap;
 
@@ -66,11 +65,10 @@ pub enum Part {
 /// A bound with its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bound {
-    /// What is counted.
     pub part: Part,
-    /// Its name in errors and documents.
+    /// As errors and documents name the part.
     pub name: &'static str,
-    /// The most there may be.
+    /// The most that is permitted.
     pub limit: u64,
     /// Why there is a bound, and what real programs need.
     pub why: &'static str,
@@ -231,28 +229,24 @@ pub const BOUNDS: [Bound; COUNT] = [
     place.as_ref().map_or(String::new(), |place| format!("{place}: "))
 )]
 pub struct TooLarge {
-    /// Which bound.
     pub part: Part,
-    /// Its name.
     pub name: &'static str,
-    /// What was counted up to there; may be less than there is.
+    /// What was counted up to there; the module may have more.
     pub found: u64,
-    /// What may be there.
     pub limit: u64,
-    /// Why.
     pub why: &'static str,
     /// Where in the module, if it is one place.
     pub place: Option<String>,
 }
 
-/// What was counted so far.
+/// The largest count of each part so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counted {
     largest: [u64; COUNT],
 }
 
 impl Part {
-    /// Its row of the table.
+    /// Returns its row of the table.
     #[must_use]
     pub const fn bound(self) -> &'static Bound {
         &BOUNDS[self as usize]
@@ -260,7 +254,8 @@ impl Part {
 }
 
 impl Counted {
-    /// Notes that `part` has come to `found` somewhere. The largest counts.
+    /// Records that `part` reached `found` somewhere in the module, and keeps the largest. Fails if
+    /// that exceeds the bound.
     pub fn reach(&mut self, part: Part, found: u64) -> Result<(), TooLarge> {
         let largest = &mut self.largest[part as usize];
         *largest = found.max(*largest);
@@ -278,7 +273,7 @@ impl Counted {
         })
     }
 
-    /// The largest of each part that was noted.
+    /// Returns the largest recorded count of each part.
     #[must_use]
     pub fn parts(&self) -> BTreeMap<Part, u64> {
         let counted = BOUNDS.iter().zip(self.largest);
@@ -287,25 +282,24 @@ impl Counted {
             .collect()
     }
 
-    /// The largest that was noted of `part`.
+    /// Returns the largest recorded count of `part`.
     #[must_use]
     pub const fn largest(&self, part: Part) -> u64 {
         self.largest[part as usize]
     }
 }
 
-/// What one instantiation of a component comes to. Saturates: an exponential count is held
-/// against its bound and never counted out.
+/// What one instantiation of a component amounts to. It saturates, so that an exponential count is
+/// compared with its bound without being counted out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Expansion {
-    /// Instances.
     pub instances: u64,
-    /// Definitions gone through.
+    /// Definitions that the instantiation goes through.
     pub items: u64,
 }
 
 impl Expansion {
-    /// With `other` in it, too.
+    /// Adds `other`, which is instantiated inside this one.
     pub fn take_in(&mut self, other: Self) {
         self.instances = self.instances.saturating_add(other.instances);
         self.items = self.items.saturating_add(other.items);

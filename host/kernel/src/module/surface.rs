@@ -1,6 +1,6 @@
-//! The complete capability surface: every interface a module may import, what it permits in
-//! plain words, and the verdict on one that asks for more. The linker, the admission check
-//! and `coo audit` all read this one table; an interface that is not in it can't be linked.
+//! The complete capability surface: every interface that a module may import, what it permits in
+//! plain words, and the verdict on an import outside it. The linker, the admission check and
+//! `coo audit` all read this one table; an interface that is not in it can't be linked.
 
 use std::fmt::Write as _;
 
@@ -39,9 +39,9 @@ pub enum Interface {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
-    /// Through the journal: recorded, frozen, replayed.
+    /// Calls go through the journal: they are recorded, frozen and replayed.
     World,
-    /// Stays inside the run and is the same on every machine.
+    /// Calls stay inside the run and are the same on every machine.
     Sandbox,
 }
 
@@ -73,7 +73,7 @@ impl Interface {
         Self::RandomRandom,
     ];
 
-    /// `package:name/interface`, without the version.
+    /// Returns `package:name/interface`, without the version.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Llm => "coo:mission/llm",
@@ -102,7 +102,7 @@ impl Interface {
         }
     }
 
-    /// What importing it permits, in plain words.
+    /// Returns what importing it permits, in plain words.
     pub const fn permits(self) -> &'static str {
         match self {
             Self::Llm => "ask the configured language model; journalled, answers frozen",
@@ -135,7 +135,7 @@ impl Interface {
         }
     }
 
-    /// See `Reach`.
+    /// Returns whether using it can change or reveal anything outside the sandbox.
     pub const fn reach(self) -> Reach {
         match self {
             Self::Llm | Self::Db | Self::Gateway => Reach::World,
@@ -143,8 +143,8 @@ impl Interface {
         }
     }
 
-    /// The version provided. Any import of the same major (or, below 1.0, minor) version is
-    /// compatible, as the component model has it.
+    /// Returns the version that the host provides. An import of the same major version (below 1.0,
+    /// the same minor version) is compatible, as in the component model.
     pub const fn version(self) -> &'static str {
         match self.reach() {
             Reach::World => "1.0.0",
@@ -161,18 +161,18 @@ impl Interface {
     }
 }
 
-/// The import module of WASI preview 1, by which core modules name what the interfaces of
-/// `wasi:` above are for components.
+/// The import module of WASI preview 1. Core modules import from it what components import from
+/// the `wasi:` interfaces above.
 pub const PREVIEW1: &str = "wasi_snapshot_preview1";
 
 /// What importing it permits, in plain words.
 pub const PREVIEW1_PERMITS: &str = "use its descriptor's arguments and variables, three streams, fixed clocks and numbers; no files";
 
-/// The functions of preview 1 that reach for the network begin with this.
+/// Prefix of the functions of preview 1 that use the network.
 const PREVIEW1_NETWORK: &str = "sock_";
 
-/// Judges a function that a core module imports from `PREVIEW1`. `is_known`: it is one of
-/// preview 1's; `is_typed`: and has the type that preview 1 gives it.
+/// Judges a function that a core module imports from `PREVIEW1`. `is_known`: preview 1 has such a
+/// function. `is_typed`: the import has the type that preview 1 gives the function.
 pub fn judge_preview1(function: &str, is_known: bool, is_typed: bool) -> Result<(), Refused> {
     let shown = || function.escape_debug().take(200).collect();
     if function.starts_with(PREVIEW1_NETWORK) {
@@ -190,7 +190,7 @@ pub fn judge_preview1(function: &str, is_known: bool, is_typed: bool) -> Result<
     Ok(())
 }
 
-/// One text for the whole surface, the same wherever the surface is the same.
+/// Returns one text for the whole surface; equal surfaces have equal texts.
 pub fn listing() -> String {
     Interface::ALL
         .iter()
@@ -200,7 +200,7 @@ pub fn listing() -> String {
         })
 }
 
-/// SHA-256 of `listing`; the first event of every journal carries it.
+/// Returns the SHA-256 of `listing`, which the first event of every journal carries.
 pub fn digest() -> Digest {
     Digest::of(listing())
 }
@@ -211,25 +211,23 @@ pub enum Refused {
     /// Not in the table.
     #[error("import '{0}' is not part of the surface")]
     Unknown(String),
-    /// In the table, but of an incompatible version.
+    /// In the table, but with an incompatible version.
     #[error("import '{name}' has version {found}, provided is {provided}")]
     Version {
         /// The interface, without version.
         name: String,
-        /// The version it asks for.
+        /// The version that the import asks for.
         found: String,
-        /// The version there is.
         provided: &'static str,
     },
     /// The interface is provided, but has no such function.
     #[error("import '{interface}' has no function '{function}'")]
     Function {
-        /// The interface.
         interface: String,
         /// The function that does not exist.
         function: String,
     },
-    /// A function of WASI preview 1 that reaches for the network.
+    /// A function of WASI preview 1 that uses the network.
     #[error("import '{module}.{0}' reaches for the network, which is not part of the surface", module = PREVIEW1)]
     Network(String),
     /// Not a function of WASI preview 1.
@@ -238,9 +236,8 @@ pub enum Refused {
     /// The function exists, with other parameters or another result.
     #[error("import '{interface}' has a function '{function}', but of another type")]
     Type {
-        /// The interface.
         interface: String,
-        /// The function.
+        /// The function whose type differs.
         function: String,
     },
 }

@@ -1,6 +1,6 @@
-//! The INDEX of artefacts: what was written, by which mission, in a form for machines and one
-//! for people, and how what lies on the disk differs from it (Tier-1 plan FP-3.3). Looks at no
-//! disk itself.
+//! The INDEX of artefacts: what was written by which mission, in a form for machines and one for
+//! people, and how the files on disk differ from it (Tier-1 plan FP-3.3). Nothing here reads a
+//! disk.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,23 +10,23 @@ use serde::{Deserialize, Serialize};
 use crate::form::canonical::{self, NotCanonical};
 use crate::form::digest::Digest;
 
-/// The form for machines, beside the artefacts. No artefact can have this name: it has no
+/// The form for machines, beside the artefacts. No artefact can have this name, because it has no
 /// version.
 pub const JSON: &str = "INDEX.json";
 /// The form for people.
 pub const MARKDOWN: &str = "INDEX.md";
 
-/// A file that was promised and made. Fields stand in key order.
+/// An artefact whose write-ahead intent was committed and whose file was made. Fields stand in key
+/// order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// Size in bytes.
     pub bytes: u64,
     /// The mission that first wrote it, such as `MISSION-000001`.
     pub mission: String,
     /// Below `artefacts/`.
     pub path: String,
-    /// Of the content.
+    /// Digest of the content.
     pub sha256: Digest,
 }
 
@@ -44,18 +44,18 @@ struct Form {
     _format: String,
 }
 
-/// Why something is not an INDEX.
+/// Why bytes are not an INDEX.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoIndex {
-    /// No JSON of the right form.
+    /// Not JSON of the right form.
     #[error("is not an INDEX of artefacts: {0}")]
     Form(String),
-    /// Nobody printed it so: another format, order or spacing.
+    /// Not as `json` prints it: another format, order or spacing.
     #[error("is not an INDEX of artefacts in its canonical form")]
     NotCanonical,
 }
 
-/// `INDEX.json`. `entries` are sorted by path; equal entries give equal bytes.
+/// Returns `INDEX.json`. `entries` must be sorted by path; equal entries give equal bytes.
 pub fn json(entries: &[Entry]) -> Result<String, NotCanonical> {
     let index = Index {
         artefacts: entries,
@@ -64,7 +64,7 @@ pub fn json(entries: &[Entry]) -> Result<String, NotCanonical> {
     Ok(canonical::to_string_sorted(&index)? + "\n")
 }
 
-/// Reads what `json` printed, and nothing else.
+/// Reads bytes that `json` printed, and refuses any other.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Entry>, NoIndex> {
     let form: Form = serde_json::from_slice(bytes).map_err(|e| NoIndex::Form(e.to_string()))?;
     let is_sorted = form.artefacts.is_sorted_by(|a, b| a.path < b.path);
@@ -76,7 +76,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Entry>, NoIndex> {
     }
 }
 
-/// `INDEX.md`. Paths and ids have no character that Markdown could take for its own.
+/// Returns `INDEX.md`. Paths and ids contain no character that is special in Markdown.
 pub fn markdown(entries: &[Entry]) -> String {
     let mut text = String::from(
         "# Artefacts\n\nWritten by coo; 'coo artefacts check' compares it with what is here.\n\n\
@@ -92,46 +92,43 @@ pub fn markdown(entries: &[Entry]) -> String {
     text
 }
 
-/// What lies at a path.
+/// What was found at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// A file with this content.
     File(Digest),
-    /// Something that is no file: "a symbolic link", "a pipe".
+    /// Something that is not a file: "a symbolic link", "a pipe".
     Else(&'static str),
 }
 
-/// A way in which the disk is not what the INDEX says.
+/// A difference between the disk and the INDEX.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "drift", rename_all = "snake_case")]
 pub enum Drift {
-    /// Recorded, and not there.
+    /// Recorded, but absent.
     Missing {
         /// Below `artefacts/`.
         path: String,
     },
-    /// Recorded, and there with other content.
+    /// Recorded, and present with other content.
     Changed {
         /// Below `artefacts/`.
         path: String,
-        /// What it should be.
         recorded: Digest,
-        /// What it is.
         found: Digest,
     },
-    /// Recorded as a file, and something else is there.
+    /// Recorded as a file, and present as something else.
     Replaced {
         /// Below `artefacts/`.
         path: String,
-        /// What is there.
         found: &'static str,
     },
-    /// There, and recorded nowhere.
+    /// Present, but not recorded.
     Extra {
         /// Below `artefacts/`.
         path: String,
     },
-    /// `INDEX.json` or `INDEX.md` is not what the record gives.
+    /// `INDEX.json` or `INDEX.md` differs from what the record gives.
     Index {
         /// Which of them.
         path: String,
@@ -139,7 +136,7 @@ pub enum Drift {
 }
 
 impl Drift {
-    /// The path it is about.
+    /// Returns the path it is about.
     pub fn path(&self) -> &str {
         match self {
             Self::Missing { path }
@@ -151,8 +148,8 @@ impl Drift {
     }
 }
 
-/// Every drift, sorted by path. `found` has everything below `artefacts/` that is no folder,
-/// the two forms of the INDEX included.
+/// Returns every drift, sorted by path. `found` must hold everything below `artefacts/` that is
+/// not a folder, including the two forms of the INDEX.
 pub fn compare(
     entries: &[Entry],
     found: &BTreeMap<String, Found>,
@@ -164,8 +161,8 @@ pub fn compare(
     Ok(drifts(recorded, &forms, found))
 }
 
-/// Every way in which `found` is not what is `recorded`, sorted by path; `forms` are the files of
-/// the INDEX itself.
+/// Returns every difference between `recorded` and `found`, sorted by path; `forms` are the files
+/// of the INDEX itself.
 pub(crate) fn drifts<'a>(
     recorded: impl Iterator<Item = (&'a str, Digest)>,
     forms: &[(&str, String); 2],
@@ -189,7 +186,7 @@ pub(crate) fn drifts<'a>(
     for (name, text) in forms {
         let expected = Found::File(Digest::of(text));
         let found = found.get(*name);
-        // Before the first entry there is none.
+        // Before the first entry there is no INDEX.
         if found != Some(&expected) && !(recorded.is_empty() && found.is_none()) {
             drifts.push(Drift::Index {
                 path: (*name).into(),

@@ -1,7 +1,7 @@
-//! Which files a state root may hold, as one table: what `coo` itself writes there, each by the
-//! form of its name. The host gives no file of a state root its name without an `OwnPermit`, and
-//! only `permit` can mint one; so what is not in the table can't be written. (What missions write
-//! has permits of its own, see `artefact`.) Judges names alone.
+//! Which files a state root may hold: one table of what `coo` itself writes there, each by the
+//! form of its name. The host names no file of a state root without an `OwnPermit`, and only
+//! `permit` can mint one, so a file that is not in the table can't be written. Files that missions
+//! write have permits of their own (see `artefact`). This module judges names only.
 
 use crate::form::digest::Digest;
 use crate::mission::MissionId;
@@ -17,7 +17,7 @@ pub fn module(module: &Digest) -> String {
 }
 
 /// Every file, by pattern: between slashes a plain name, or one with a variable part. Databases
-/// (`coo.db`, `world.db`), `lock` files and what is on its way in `tmp/` are not written by name.
+/// (`coo.db`, `world.db`), `lock` files and unfinished files in `tmp/` are not written by name.
 pub const FILES: [&str; 38] = [
     "FREEZE",
     "REPORTS.json",
@@ -59,7 +59,7 @@ pub const FILES: [&str; 38] = [
     "verify/<number>/report.txt",
 ];
 
-/// Longest name people can give to something of theirs, in bytes.
+/// Longest name that people can give to something of theirs, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
 /// A file of the state root that `coo` may write.
@@ -69,12 +69,12 @@ pub struct OwnPermit {
 }
 
 impl OwnPermit {
-    /// From the top of the state root, with `/` between components.
+    /// Returns the path from the top of the state root, with `/` between components.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The folder it lies in; empty for the top.
+    /// Returns the folder that contains it; empty for the top.
     pub fn folder(&self) -> &str {
         self.path.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
@@ -85,7 +85,7 @@ impl OwnPermit {
 #[error("'{0}' has no place in a state root; this is a defect of coo, please report it")]
 pub struct NoPlace(String);
 
-/// Judges `path`.
+/// Checks `path` against the table and returns its permit.
 pub fn permit(path: &str) -> Result<OwnPermit, NoPlace> {
     if FILES.iter().any(|pattern| fits(pattern, path)) {
         Ok(OwnPermit {
@@ -104,7 +104,7 @@ fn fits(pattern: &str, path: &str) -> bool {
     matched && components.next().is_none()
 }
 
-/// Whether a component has the form of one of a pattern.
+/// Returns whether a component of a path fits one of a pattern.
 fn is(wanted: &str, found: &str) -> bool {
     let Some((before, rest)) = wanted.split_once('<') else {
         return wanted == found;
@@ -115,7 +115,7 @@ fn is(wanted: &str, found: &str) -> bool {
     let Some(found) = found.strip_prefix(before) else {
         return false;
     };
-    // A second variable stands behind the last of what separates them.
+    // A second variable stands after the last occurrence of the separator.
     if let Some((separator, _)) = after.split_once('<') {
         return found.rsplit_once(separator).is_some_and(|(first, second)| {
             value(variable, first) && is(&after[separator.len()..], second)
@@ -141,7 +141,7 @@ fn value(variable: &str, text: &str) -> bool {
     }
 }
 
-/// Whether people may call something so that it can be the name of a file.
+/// Returns whether people may give this name to something, so that it can be the name of a file.
 pub fn is_name(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     !text.is_empty()

@@ -1,9 +1,8 @@
-//! The manifests of a state root, as data: what a manifest's text must be, what of a variable
-//! may stand in one, and how a recorded manifest differs from one made now. What the machine's
-//! own files say is read in `system`.
-//!
-//! Invariants: a secret's value never gets into a manifest; only that it is set. A text that is
-//! not exactly what the program itself would write is refused, never interpreted.
+//! The manifests of a state root, as data: the exact form of their text, what may be recorded of
+//! a variable's value, and how a recorded manifest differs from one made now. `system` reads the
+//! machine's own files.
+//! Invariants: the value of a secret never gets into a manifest, only the fact that it is set. A
+//! text that is not exactly what the program itself would write is refused, never interpreted.
 
 pub mod system;
 
@@ -13,34 +12,33 @@ use serde_json::Value;
 use crate::credentials::secret;
 use crate::form::canonical;
 
-/// Stands where something was left out.
+/// Replaces what was left out.
 const LEFT_OUT: &str = "[left out]";
 
-/// Why a manifest's text can't be one.
+/// Why text is not a valid manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
-    /// No JSON at all.
+    /// Not JSON at all.
     #[error("is not JSON: {0}")]
     NotJson(String),
-    /// Not what `text` would give: other order, white space, an end that is missing.
+    /// Not as `text` prints it: another order, other white space, or a missing end.
     #[error("is not canonical JSON, as 'coo manifests write' writes it")]
     NotCanonical,
     /// Another format, or none.
     #[error("has format {found}, this build reads {wanted}")]
     Format {
-        /// What it says of itself, as JSON.
+        /// The format that it states, as JSON.
         found: String,
-        /// What was looked for.
         wanted: &'static str,
     },
 }
 
-/// A manifest as it is written: canonical JSON on a line.
+/// Returns a manifest as it is written: canonical JSON on one line.
 pub fn text(manifest: &Value) -> Result<String, canonical::NotCanonical> {
     Ok(canonical::to_string(manifest)? + "\n")
 }
 
-/// Reads what `text` wrote, with `format` in its field of that name.
+/// Reads text that `text` printed and whose field `format` is `format`; refuses any other.
 pub fn parse(read: &[u8], format: &'static str) -> Result<Value, Damage> {
     let manifest: Value =
         serde_json::from_slice(read).map_err(|error| Damage::NotJson(error.to_string()))?;
@@ -56,19 +54,19 @@ pub fn parse(read: &[u8], format: &'static str) -> Result<Value, Damage> {
     }
 }
 
-/// A field that is recorded otherwise than it was found.
+/// A field whose recorded and found values differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// The way to it, `a.b.0`.
+    /// Its path, as `a.b.0`.
     pub field: String,
-    /// What the manifest says; null where it has no such field.
+    /// The value in the manifest; null if it has no such field.
     pub recorded: Value,
-    /// What is so now; null where there is no such field.
+    /// The present value; null if there is no such field.
     pub found: Value,
 }
 
-/// Every difference between two manifests, each as far inside as it lies, in the order of the
-/// fields.
+/// Returns every difference between two manifests, each at the innermost field, in the order of
+/// the fields.
 pub fn differences(recorded: &Value, found: &Value) -> Vec<Difference> {
     let mut list = Vec::new();
     compare(String::new(), recorded, found, &mut list);
@@ -86,7 +84,7 @@ fn compare(field: String, recorded: &Value, found: &Value, list: &mut Vec<Differ
             names.sort_unstable();
             names.dedup();
             for name in names {
-                // A field that is null and one that is not there say the same: nothing known.
+                // A field that is null and one that is absent mean the same: nothing is known.
                 compare(below(name), &recorded[name], &found[name], list);
             }
         }
@@ -105,7 +103,7 @@ fn compare(field: String, recorded: &Value, found: &Value, list: &mut Vec<Differ
     }
 }
 
-/// Whether a variable, or a parameter in an address, is secret by its name.
+/// Returns whether the name of a variable, or of a parameter in an address, marks a secret.
 pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     ["KEY", "TOKEN", "SECRET", "PASS", "CREDENTIAL", "AUTH"]
@@ -113,18 +111,18 @@ pub fn is_secret(name: &str) -> bool {
         .any(|part| name.contains(part))
 }
 
-/// `text` without anything that is the value of a secret variable.
+/// Returns `text` without any value of a secret variable.
 pub fn without(text: &str, secrets: &[String]) -> String {
     secret::without(text, secrets, LEFT_OUT).into_owned()
 }
 
-/// The value of a variable that is not secret, as it may be recorded: without the user and
-/// password in an address, without the values of an address's secret parameters, and without
-/// anything that is the value of a secret variable (`secrets`).
+/// Returns the value of a variable that is not secret, as it may be recorded: without the user and
+/// password in an address, without the values of an address's secret parameters, and without any
+/// value of a secret variable (`secrets`).
 pub fn scrubbed(name: &str, value: &str, secrets: &[String]) -> String {
     let text = without(value, secrets);
     let upper = name.to_ascii_uppercase();
-    // Proxies may be named without a scheme; a list of folders may hold an @ and a colon too.
+    // A proxy may be named without a scheme; but a list of folders may also hold an @ and a colon.
     let is_address = upper.ends_with("_PROXY") || upper.ends_with("_URL");
     let words = text.split_inclusive(|c: char| c.is_whitespace() || c == ',');
     words
@@ -132,8 +130,8 @@ pub fn scrubbed(name: &str, value: &str, secrets: &[String]) -> String {
         .collect()
 }
 
-/// Rather too much than too little: a password may hold any character, so all that stands
-/// before the last @ goes.
+/// Removes the user from an address, and rather too much than too little: a password may hold any
+/// character, so everything before the last @ is removed.
 fn without_user(word: &str, is_address: bool) -> String {
     let start = match word.find("://") {
         Some(scheme) => scheme + 3,
@@ -236,7 +234,7 @@ mod tests {
                 "/opt/python@3.11/bin:/usr/bin",
             ),
             ("PATH", "/home/sk-0123456789abc/bin", "/home/[left out]/bin"),
-            // Too short to be told from an ordinary word.
+            // Too short to be distinguished from an ordinary word.
             ("PATH", "/home/sk-0123/bin", "/home/sk-0123/bin"),
         ] {
             assert_eq!(scrub(name, value), expected, "{name}={value}");

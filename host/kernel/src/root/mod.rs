@@ -1,5 +1,5 @@
 //! A state root as data: which files it has, its two indexes, the manifests of its machine.
-//! Touches no file.
+//! Nothing here touches a file.
 
 pub mod index;
 pub mod layout;

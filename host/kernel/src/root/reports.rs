@@ -1,7 +1,7 @@
-//! The second INDEX: of what `coo` itself leaves in a state root for people to read, receipts of
-//! the demo, reports of verifications, evidence of amendments and of governed changes. In a form
-//! for machines and one for people, as that of the artefacts of missions (`index`), from which it
-//! is kept apart: no baseline has it, and no rollback changes it. Looks at no disk itself.
+//! The second INDEX, for files that `coo` itself leaves in a state root for people to read:
+//! receipts of the demo, reports of verifications, evidence of amendments and of governed changes.
+//! It has a form for machines and one for people, as the INDEX of artefacts (`index`) has, but it
+//! is separate: no baseline includes it and no rollback changes it. Nothing here reads a disk.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,18 +21,17 @@ pub const MARKDOWN: &str = "REPORTS.md";
 /// The folders that hold reports.
 pub const FOLDERS: [&str; 4] = ["changes", "demo", "evidence", "verify"];
 
-/// A file that `coo` wrote.
+/// A report that `coo` wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Size in bytes.
     pub bytes: u64,
-    /// In the state root.
+    /// From the top of the state root.
     pub path: String,
-    /// Of the content.
+    /// Digest of the content.
     pub sha256: Digest,
 }
 
-/// What a report is and what it is of, which its path says. Fields stand in key order.
+/// A report with its kind and its subject, both taken from its path. Fields stand in key order.
 #[derive(Serialize)]
 struct Row<'a> {
     bytes: u64,
@@ -73,15 +72,15 @@ impl Entry {
     }
 }
 
-/// Whether a file of this path is a report: one that is written once its content is known, and
+/// Returns whether a file of this path is a report: it is written once its content is known, and
 /// stays.
 pub fn is_report(path: &str) -> bool {
     let folder = path.split('/').next().unwrap_or_default();
     FOLDERS.contains(&folder) && layout::permit(path).is_ok() && !is_at_work(path)
 }
 
-/// Whether it belongs to work that is under way, or to a verification whose runs differ, which
-/// leaves their state roots: no report, and not out of place either.
+/// Returns whether a file belongs to work in progress, or to a verification whose runs differ,
+/// which keeps their state roots. Such a file is not a report, but it is not out of place either.
 pub fn is_at_work(path: &str) -> bool {
     let components: Vec<&str> = path.split('/').collect();
     match components[..] {
@@ -92,13 +91,13 @@ pub fn is_at_work(path: &str) -> bool {
     }
 }
 
-/// The number of the governed change whose evidence it is.
+/// Returns the number of the governed change whose evidence is at `path`.
 pub fn change_of(path: &str) -> Option<u32> {
     let number = path.strip_prefix("changes/")?.split('/').next()?;
     number.parse().ok()
 }
 
-/// `REPORTS.json`. `entries` are sorted by path; equal entries give equal bytes.
+/// Returns `REPORTS.json`. `entries` must be sorted by path; equal entries give equal bytes.
 pub fn json(entries: &[Entry]) -> Result<String, NotCanonical> {
     let index = Index {
         format: "coo-reports/1",
@@ -107,7 +106,7 @@ pub fn json(entries: &[Entry]) -> Result<String, NotCanonical> {
     Ok(canonical::to_string_sorted(&index)? + "\n")
 }
 
-/// `REPORTS.md`. What is permitted has no character that Markdown could take for its own.
+/// Returns `REPORTS.md`. Permitted paths contain no character that is special in Markdown.
 pub fn markdown(entries: &[Entry]) -> String {
     let mut text = String::from(
         "# Reports\n\nWritten by coo; 'coo artefacts check' compares it with what is here.\n\n\
@@ -125,8 +124,8 @@ pub fn markdown(entries: &[Entry]) -> String {
     text
 }
 
-/// Every drift, sorted by path. `found` has everything in `FOLDERS` that is no folder and is not
-/// at work, and the two forms.
+/// Returns every drift, sorted by path. `found` must hold everything in `FOLDERS` that is not a
+/// folder and not at work, and the two forms of the INDEX.
 pub fn compare(
     entries: &[Entry],
     found: &BTreeMap<String, Found>,

@@ -1,6 +1,6 @@
 //! What a freeze covers besides the governed state and the ends of the journals: every table of
-//! `coo.db`, every module, and the `coo` that froze. Says which rows a table may get meanwhile
-//! and how what is found later differs. Reads no table itself.
+//! `coo.db`, every module, and the `coo` executable that froze. This module states which rows a
+//! table may gain during a freeze, and how a later state differs. It never reads a table itself.
 
 use std::collections::BTreeMap;
 
@@ -16,14 +16,14 @@ pub const MODULES: &str = "modules";
 /// The name under which the definitions of tables and triggers are digested.
 pub const SCHEMA: &str = "sqlite_schema";
 
-/// See the module.
+/// Everything that a freeze covers besides the governed state and the journals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Covered {
-    /// The executable's identity on its file system, where it tells of any change; none where it
-    /// was changed a moment before.
+    /// Identity of the executable on its file system, if that would reveal any change; none where
+    /// the executable had changed only a moment before.
     pub coo_stamp: Option<Stamp>,
-    /// Files that are locked and no part of the governed state, with the permissions that they get
-    /// back: the missions' database, where there is one.
+    /// Files that are locked but not part of the governed state (the missions' database, if it
+    /// exists), with the permissions that lifting the freeze restores.
     pub locked: BTreeMap<String, Mode>,
     /// The folder `modules`, as a tree.
     pub modules: baseline::Manifest,
@@ -31,37 +31,38 @@ pub struct Covered {
     pub store: Tables,
 }
 
-/// What tells that a file was not changed: device, inode, size, and the times of its last change,
-/// seconds and nanoseconds of content and of anything. The last of them nobody sets.
+/// Evidence that a file is unchanged: device, inode and size, then seconds and nanoseconds of the
+/// last change of its content (mtime) and of anything (ctime). No program can set the ctime.
 pub type Stamp = [i64; 7];
 
-/// What of `coo.db` must not change.
+/// What must not change in `coo.db`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tables {
-    /// What may be added.
+    /// The rows that may be added.
     pub bounds: Bounds,
-    /// Of each table, over its rows in the order of its key, as far as `bounds` has them.
+    /// Digest of each table over its rows in key order, as far as `bounds` includes them.
     pub digests: BTreeMap<String, Digest>,
-    /// Its format: another one has other definitions of tables.
+    /// Format of the database. Another format has other table definitions.
     pub format: i32,
 }
 
-/// Where those tables ended that may get more rows while a freeze lasts.
+/// The last rows of those tables that may gain rows during a freeze.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
     /// Number of the last freeze before this one.
     pub last_freeze: u32,
-    /// Number of the last request for a rollback: a governed change asks for one before it lifts
+    /// Number of the last rollback request. A governed change requests its rollback before it lifts
     /// its freeze.
     pub last_rollback: u32,
-    /// Governed changes under way, with the number of their last event: they go on.
+    /// Governed changes in progress, with the number of their last event: they may continue.
     pub open_changes: BTreeMap<u32, u32>,
 }
 
 impl Bounds {
-    /// Whether the event `seq` of the governed change `change` was there.
+    /// Returns whether the freeze covers the event `seq` of the governed change `change`: every
+    /// event of a change that was not in progress, else those up to the last one recorded.
     pub fn has_event(&self, change: u32, seq: u32) -> bool {
         let last = self.open_changes.get(&change);
         last.is_none_or(|last| seq <= *last)
@@ -104,7 +105,7 @@ impl Covered {
         })
     }
 
-    /// How the modules found, sorted, differ.
+    /// Returns how the modules found differ; `found` must be sorted.
     pub fn differences_of_modules(&self, found: &[Entry]) -> Vec<Difference> {
         let differences = baseline::differences(&self.modules, found).into_iter();
         differences.map(Difference::from).collect()
@@ -112,12 +113,13 @@ impl Covered {
 }
 
 impl Tables {
-    /// How `found`, of a database of the format `format` and within the same bounds, differs.
+    /// Returns how `found` differs: digests within the same bounds, of a database of the format
+    /// `format`.
     pub fn differences(&self, found: &BTreeMap<String, Digest>, format: i32) -> Vec<Difference> {
         let recorded = self.digests.iter();
         let changed = recorded.filter(|(table, digest)| {
-            // A database that was brought to another format has other definitions, rightly, and none
-            // of what that format does without.
+            // A database migrated to another format has other definitions, as it should, and
+            // lacks the tables that the new format dropped.
             let is_gone = !found.contains_key(*table);
             let is_other = format != self.format && (table.as_str() == SCHEMA || is_gone);
             !is_other && found.get(*table) != Some(*digest)
@@ -181,7 +183,7 @@ pub(super) mod tests {
             let differences = store.differences(&found, 4);
             assert_eq!(differences.len(), 1);
             assert_eq!(differences[0].what, named);
-            // Another format has another schema, and may do without a table.
+            // Another format has another schema and may lack a table.
             let is_schema = table == SCHEMA;
             assert_eq!(store.differences(&found, 5).is_empty(), is_schema);
             found.remove(table);

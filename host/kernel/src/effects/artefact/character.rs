@@ -1,31 +1,28 @@
 //! Why a character may not stand in the name of an artefact: what it is and what goes wrong with
-//! it somewhere. Says nothing of characters that may.
+//! it on some system. This module does not cover permitted characters.
 
-/// Why a character is refused.
+/// The kind of a refused character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Character {
     /// U+0000.
     Nul,
     /// Any other control character.
     Control,
-    /// U+0020.
     Space,
-    /// `\`
     Backslash,
-    /// `:`
     Colon,
     /// Joins the letter before it.
     Combining,
-    /// Changes how others are shown, or can't be seen itself.
+    /// Changes how other characters are shown, or can't be seen itself.
     Invisible,
-    /// Any other beyond ASCII.
+    /// Any other character beyond ASCII.
     Foreign,
-    /// Any other.
+    /// Any other ASCII character.
     Special,
 }
 
 impl Character {
-    /// What is wrong with `c`, which is none of those permitted.
+    /// Returns the kind of `c`, which must not be a permitted character.
     pub(super) fn of(c: char) -> Self {
         match c {
             '\0' => Self::Nul,

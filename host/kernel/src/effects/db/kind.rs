@@ -1,15 +1,15 @@
-//! What kind of statement a text is, as far as a run must know it before any database has seen
-//! it: a replay has none. Reads words and nothing else; where a text is no SQL at all, the
-//! database says so.
+//! The kind of a statement, as far as a run must know it before a database has seen the text: a
+//! replay has no database. This module looks at words only; if a text is not SQL at all, the
+//! database reports it.
 
-/// Whether `sql` changes rows: an INSERT, REPLACE, UPDATE or DELETE, also behind WITH. Such a
-/// statement given to `query` returns the rows of its RETURNING clause.
+/// Returns whether `sql` changes rows: an INSERT, REPLACE, UPDATE or DELETE, also after WITH. Such
+/// a statement given to `query` returns the rows of its RETURNING clause.
 pub fn changes(sql: &str) -> bool {
     let mut words = Words::of(sql);
     let first = words.next();
     let verb = match first {
         Some(word) if word.eq_ignore_ascii_case("with") => {
-            // Names, column lists and bodies of the tables stand before it; bodies in brackets.
+            // Names, column lists and bodies of the tables come first; the bodies are in brackets.
             words.find(|word| is_verb(word) || is_read(word))
         }
         first => first,
@@ -17,7 +17,7 @@ pub fn changes(sql: &str) -> bool {
     verb.is_some_and(is_verb)
 }
 
-/// Whether `sql` is an ALTER statement.
+/// Returns whether `sql` is an ALTER statement.
 pub fn is_alter(sql: &str) -> bool {
     Words::of(sql)
         .next()
@@ -36,7 +36,7 @@ fn is_read(word: &str) -> bool {
         .any(|verb| word.eq_ignore_ascii_case(verb))
 }
 
-/// The words of a statement that stand in no brackets, quotes or comments.
+/// The words of a statement that are outside brackets, quotes and comments.
 struct Words<'a> {
     rest: &'a str,
     depth: usize,
@@ -50,7 +50,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// Skips `start` bytes and then all up to and with `end`.
+    /// Skips `start` bytes and then everything up to and including `end`.
     fn skip_past(&mut self, start: usize, end: &str) {
         let rest = &self.rest[start..];
         self.rest = rest
@@ -68,7 +68,7 @@ impl<'a> Iterator for Words<'a> {
             match first {
                 '-' if self.rest.starts_with("--") => self.skip_past(2, "\n"),
                 '/' if self.rest.starts_with("/*") => self.skip_past(2, "*/"),
-                // A quote within, written twice, ends one text and begins the next.
+                // A doubled quote inside a text ends one text and begins the next.
                 '\'' => self.skip_past(1, "'"),
                 '"' => self.skip_past(1, "\""),
                 '`' => self.skip_past(1, "`"),

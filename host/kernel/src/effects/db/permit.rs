@@ -1,15 +1,12 @@
-//! What a statement may do: the table that the host's `SQLite` authorizer asks. Functions are
-//! permitted by name and no others, so that one that `SQLite` adds later is refused until
-//! somebody has judged it. Never opens a database.
+//! What a statement may do: the table that the host's `SQLite` authorizer asks. Only functions
+//! listed by name are permitted, so a function that a later `SQLite` adds is refused until it is
+//! reviewed. Nothing here opens a database.
 
 /// What a statement is about to do, as far as permission depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action<'a> {
-    /// `ALTER TABLE`.
     Alter,
-    /// `ATTACH`.
     Attach,
-    /// `DETACH`.
     Detach,
     /// `PRAGMA`, as a statement or as a table.
     Pragma(&'a str),
@@ -19,18 +16,18 @@ pub enum Action<'a> {
     Savepoint,
     /// `CREATE VIRTUAL TABLE … USING module`.
     VirtualTable(&'a str),
-    /// Reading a table or view.
+    /// Reading the table or view of this name.
     Read(&'a str),
-    /// A call of an SQL function.
+    /// A call of the SQL function of this name.
     Function(&'a str),
-    /// Reading, writing, creating or dropping ordinary things.
+    /// Any other known action, such as changing rows or creating and dropping a table.
     Ordinary,
-    /// Anything `SQLite` may invent later.
+    /// An action that a later `SQLite` may introduce.
     Unknown,
 }
 
-/// Functions that give the same result for the same arguments and the same run, in work that
-/// grows no faster than what they are given. Names as `SQLite` gives them to its authorizer,
+/// Functions that give the same result for the same arguments and the same run, and whose work
+/// grows no faster than their arguments. Names are those that `SQLite` gives to its authorizer,
 /// in lower case, sorted.
 pub const PERMITTED_FUNCTIONS: [&str; 100] = [
     "->",
@@ -108,7 +105,7 @@ pub const PERMITTED_FUNCTIONS: [&str; 100] = [
     "rtrim",
     "sign",
     "soundex",
-    // SQLite's own, for ALTER TABLE; it lets no statement of a guest call them.
+    // For SQLite's own use in ALTER TABLE; SQLite lets no statement of a guest call them.
     "sqlite_add_constraint",
     "sqlite_drop_column",
     "sqlite_drop_constraint",
@@ -150,8 +147,8 @@ const CLOCKS: [&str; 10] = [
     "unixepoch",
 ];
 
-/// Tables that the database makes up from the connection or the file's layout, which differ between
-/// equal worlds.
+/// Tables that the database derives from the connection or the file's layout, which differ even if
+/// two databases have the same content.
 const REFUSED_TABLES: [&str; 6] = [
     "bytecode",
     "dbstat",
@@ -161,10 +158,10 @@ const REFUSED_TABLES: [&str; 6] = [
     "tables_used",
 ];
 
-/// The check that `ALTER TABLE` runs on the rows that are there when it adds a constraint.
+/// The check that `ALTER TABLE` runs on existing rows when it adds a constraint.
 const CHECK_OF_ALTER: &str = "quick_check";
 
-/// Whether a mission may call the function `name`, in any case.
+/// Returns whether a mission may call the function `name`; case does not count.
 pub fn is_permitted_function(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     PERMITTED_FUNCTIONS.binary_search(&name.as_str()).is_ok()
@@ -173,13 +170,13 @@ pub fn is_permitted_function(name: &str) -> bool {
 /// Judges the actions of one statement, in the order in which `SQLite` names them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Judge {
-    /// The statement is an `ALTER TABLE`. No expression in it can hold a query of the guest's, so
-    /// a check that it runs is `SQLite`'s own.
+    /// Whether the statement is an `ALTER TABLE`. No expression in it can hold a query of the
+    /// guest's, so a check that it runs is `SQLite`'s own.
     alters: bool,
 }
 
 impl Judge {
-    /// Whether a mission may do `action`: `Err` says what is refused and what to do instead.
+    /// Checks that a mission may do `action`: `Err` says what is refused and what to do instead.
     pub fn permit(&mut self, action: Action<'_>) -> Result<(), String> {
         match action {
             Action::Ordinary => Ok(()),
@@ -199,7 +196,7 @@ impl Judge {
                 "transaction control: the whole run is one transaction, committed when it completes"
                     .to_owned(),
             ),
-            // Those that compute from their tables alone (fts5, rtree) run PRAGMAs of their own.
+            // Modules that compute only from their tables (fts5, rtree) run PRAGMAs of their own.
             Action::VirtualTable(module) => Err(format!(
                 "virtual table module {module}: a mission's tables are ordinary ones"
             )),

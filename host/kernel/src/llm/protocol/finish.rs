@@ -1,5 +1,6 @@
-//! Why a model stopped, in the words of every provider: one table, read without regard to case.
-//! Invariant: a word that is not in the table is never a success. Never looks at the text.
+//! The finish reasons of all providers: one table, read without regard to case.
+//! Invariant: a word that is not in the table never means success. The text of an answer is never
+//! looked at here.
 
 use serde_json::Value;
 
@@ -8,9 +9,9 @@ use serde_json::Value;
 pub enum End {
     /// The model ended its answer.
     Whole,
-    /// No reason is given: the guest learns that, and nobody knows more.
+    /// No reason is given; the guest gets `FinishReason::Other`.
     Unstated,
-    /// A bound on the length cut the answer off.
+    /// A limit on the length cut the answer off.
     Length,
     /// The provider withheld the answer or a part of it.
     Filtered,
@@ -18,9 +19,9 @@ pub enum End {
     Refused,
     /// The model asks for a tool, though none was offered.
     Tool,
-    /// The server broke off: a matter of the moment, not of the request.
+    /// The server stopped early, for a reason of the moment that is independent of the request.
     BrokenOff,
-    /// Cut short for another reason, or a word that is not known.
+    /// Cut short for another reason, or an unknown word.
     Unknown,
 }
 
@@ -126,7 +127,7 @@ const WORDS: [(End, &[&str]); 7] = [
 ];
 
 impl End {
-    /// The meaning of the field `finish_reason` of a choice.
+    /// Returns the meaning of the field `finish_reason` of a choice.
     #[must_use]
     pub fn of(finish_reason: &Value) -> Self {
         match finish_reason {

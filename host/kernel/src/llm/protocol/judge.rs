@@ -1,9 +1,9 @@
-//! What a whole response means: its status, its body and its finish reason together, judged in
-//! one place. Also the request's bytes.
+//! What a whole response means: status, body and finish reason are judged together, in one place.
+//! Also builds the body of a request.
 //!
-//! Invariant: total, and on the safe side twice. Half an answer is never a `Completion` that ended
-//! by itself, and what may have been paid for is `InDoubt`, never tried again unasked. Only the
-//! model's own answer stays untouched; every other word of a provider passes through `clean`.
+//! Invariant: total, and cautious twice. Half an answer is never a `Completion` that ended by
+//! itself, and a call that may have been paid for is `InDoubt`, never repeated unasked. Only the
+//! model's own answer stays unchanged; all other words of a provider pass through `clean`.
 
 use core::time::Duration;
 
@@ -16,15 +16,15 @@ use super::parse;
 use super::sense::Sense;
 use super::stated::Stated;
 
-/// Of names and ids.
+/// Longest name or id that is kept.
 const NAME_CHARS_MAX: usize = 200;
-/// Of a provider's message: enough for its reason, short enough for one error line.
+/// Longest provider's message that is kept: enough for its reason, short enough for one error line.
 const MESSAGE_CHARS_MAX: usize = 500;
-/// Of a model's refusal, which is an answer: a paragraph or two.
+/// Longest refusal of a model that is kept. It is an answer: a paragraph or two.
 const REFUSAL_CHARS_MAX: usize = 4_000;
-/// Of a body that is not understood: enough to tell HTML from anything else.
+/// Excerpt of a body that can't be parsed: enough to distinguish HTML from anything else.
 const EXCERPT_CHARS_MAX: usize = 80;
-/// How much of such a body is looked at for the excerpt.
+/// How much of such a body is read for the excerpt.
 const EXCERPT_BYTES: usize = 4096;
 
 const CHECK_BASE_URL: &str = "check that the base URL is that of a chat-completions API";
@@ -35,24 +35,23 @@ const ASK_ACCOUNT: &str = "look at the provider's account before it is sent agai
 /// A whole HTTP response.
 #[derive(Debug, Clone, Default)]
 pub struct Received {
-    /// HTTP status.
     pub status: u16,
-    /// Parsed from its header.
+    /// Parsed from the header `Retry-After`.
     pub retry_after: Option<Duration>,
-    /// Where a redirect points.
+    /// The target of a redirect.
     pub location: Option<String>,
-    /// Unpacked.
+    /// After decompression.
     pub body: Vec<u8>,
-    /// Why the body could not be unpacked, as the end of a sentence that begins with "whose body".
+    /// Why decompression failed, as the end of a sentence that begins with "whose body".
     pub spoilt: Option<String>,
 }
 
-/// Who answered, and how its words are made fit to be kept and shown.
+/// The server that answered, and how its words are cleaned before they are kept and shown.
 pub struct Site<'a> {
     /// Scheme and authority.
     pub server: &'a str,
-    /// The text on one line of at most so many characters, without the API key and without
-    /// characters that forge a terminal line.
+    /// Returns the text on one line of at most the given number of characters, without the API
+    /// key and without characters that forge a terminal line.
     pub clean: &'a dyn Fn(&str, usize) -> String,
 }
 
@@ -61,7 +60,7 @@ impl Site<'_> {
         (self.clean)(text, MESSAGE_CHARS_MAX)
     }
 
-    /// `, saying '…'`, or nothing if nothing was said.
+    /// Returns `, saying '…'`, or nothing if there is no text.
     fn said(&self, text: &str) -> String {
         match self.message(text) {
             said if said.is_empty() => said,
@@ -70,49 +69,46 @@ impl Site<'_> {
     }
 }
 
-/// What a response amounts to.
+/// What a response means.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// The model answered; how its answer ended is in it.
+    /// The model answered; the completion states how its answer ended.
     Answered(Completion, Origin),
-    /// This very request was refused, by the provider or by the model; the reason.
+    /// The provider or the model refused this very request; the reason.
     Rejected(String, Origin),
-    /// Something that may pass, and nobody has worked on the request; `retry` decides.
+    /// A problem that may pass; no server has worked on the request. `retry` decides what follows.
     Trouble {
-        /// The HTTP status, or the one the error in the body stands for.
+        /// The HTTP status, or the one that the error in the body stands for.
         status: u16,
-        /// The provider's words, with their introduction; empty without any.
+        /// The provider's words with an introduction; empty if it said nothing.
         said: String,
     },
-    /// A matter of operation, which another attempt would not change. Nothing was paid for.
+    /// An operational failure that another attempt would not change. Nothing was paid for.
     Failed(Failure),
-    /// No usable answer, and somebody may have worked for one.
+    /// No usable answer, but a server may have worked on the request, and that may cost money.
     InDoubt(Failure),
 }
 
-/// What the provider says of the answer's origin; every part optional.
+/// What the provider states about the answer's origin; every part is optional. The fields are
+/// those of `Provenance`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// See `Provenance`.
     pub response_id: Option<String>,
-    /// See `Provenance`.
     pub provider: Option<String>,
-    /// See `Provenance`.
     pub system_fingerprint: Option<String>,
-    /// See `Provenance`.
     pub finish_reason: Option<String>,
 }
 
-/// Whether a status is what a gateway says when the model's own server, which may have worked on
-/// the request, gave it no whole answer.
+/// Returns whether a status is one that a gateway sends if the model's own server, which may have
+/// worked on the request, gave it no whole answer.
 #[must_use]
 pub fn is_in_doubt(status: u16) -> bool {
     matches!(status, 502 | 504 | 520..=524 | 598 | 599)
 }
 
-/// The body to send. A parameter that the descriptor leaves out is left out. `OpenRouter` drops
-/// parameters silently and changes providers unless told not to; others refuse a field they do
-/// not know.
+/// Returns the body to send. A parameter that the descriptor leaves out is left out. Only
+/// `OpenRouter` gets the field `provider`: it drops parameters silently and changes providers
+/// unless told not to, while other servers refuse unknown fields.
 #[must_use]
 pub fn request_body(request: &Request, max_tokens_field: &str, openrouter: bool) -> String {
     let mut body = Map::new();
@@ -138,7 +134,7 @@ pub fn request_body(request: &Request, max_tokens_field: &str, openrouter: bool)
     Value::Object(body).to_string()
 }
 
-/// Reads a whole response to `request`.
+/// Judges a whole response to `request`.
 #[must_use]
 pub fn judge(received: &Received, request: &Request, site: &Site<'_>) -> Verdict {
     match received.status {
@@ -160,17 +156,17 @@ pub fn judge(received: &Received, request: &Request, site: &Site<'_>) -> Verdict
                 is_page: body.is_err_and(|unreadable| unreadable.is_page),
                 is_api: stated.is_some(),
             };
-            // Words that are not JSON are shown too, but prove no API.
+            // Words that are not JSON are shown too, but do not prove that an API answered.
             let stated = stated.unwrap_or_else(|| Stated::text(&plain_words(received, &found)));
             judge_error(&found, &stated, request, site)
         }
     }
 }
 
-/// What is known of an error beside its words.
+/// What is known of an error besides its words.
 struct Found {
     status: u16,
-    /// Where it stood, if not in the status.
+    /// Where the error stood, if not in the status.
     inside: &'static str,
     /// The body is an HTML page.
     is_page: bool,
@@ -178,7 +174,7 @@ struct Found {
     is_api: bool,
 }
 
-/// The words of an error that is not JSON: a short text as it is, the title of a page.
+/// Returns the words of an error that is not JSON: short text unchanged, or the title of a page.
 fn plain_words(received: &Received, found: &Found) -> String {
     let start = &received.body[..received.body.len().min(EXCERPT_BYTES)];
     let text = String::from_utf8_lossy(start);
@@ -224,7 +220,7 @@ fn judge_success(received: &Received, request: &Request, site: &Site<'_>) -> Ver
             let found =
                 format!("HTTP {status} whose body {what} ({bytes} bytes, beginning '{excerpt}')");
             if unreadable.is_page {
-                // A page for people: whatever serves it, it is not a model's API.
+                // A page for people: the server behind it is not a model's API.
                 return Verdict::Failed(unusable(site, found, CHECK_BASE_URL));
             }
             // Text that does not even begin as JSON comes from another kind of server.
@@ -274,15 +270,15 @@ fn judge_body(body: &Value, request: &Request, site: &Site<'_>) -> Verdict {
     judge_choice(body, choice, request, site)
 }
 
-/// A message's own words.
+/// The words of a message.
 struct Words {
-    /// `None` where there is none, not even an empty one.
+    /// `None` if there is no text at all; an empty text is `Some`.
     text: Option<String>,
-    /// Its refusal; empty without.
+    /// Empty if the model did not refuse.
     refusal: String,
 }
 
-/// Reads a message: its content is text, or a list of parts. `Err` says what else it is.
+/// Reads a message whose content is text or a list of parts. `Err` names any other content.
 fn read_message(message: &Value) -> Result<Words, String> {
     let mut words = Words {
         text: None,
@@ -307,7 +303,7 @@ fn read_message(message: &Value) -> Result<Words, String> {
             ("refusal", _) => words
                 .refusal
                 .push_str(part["refusal"].as_str().unwrap_or_default()),
-            // What the model thought before it answered.
+            // The model's reasoning before its answer.
             ("thinking" | "reasoning" | "redacted_thinking" | "reasoning_text", _) => {}
             (kind, _) => return Err(format!("a part of type '{kind}'")),
         }
@@ -426,7 +422,7 @@ fn origin(body: &Value, choice: &Value, site: &Site<'_>) -> Origin {
     }
 }
 
-/// What a model asked for that has no tools to ask for.
+/// Returns the reason to reject an answer that asks for a tool, although none was offered.
 fn tool(message: &Value, site: &Site<'_>) -> String {
     let first = [
         &message["tool_calls"][0]["function"]["name"],
@@ -438,7 +434,7 @@ fn tool(message: &Value, site: &Site<'_>) -> String {
     format!("the model asked for a tool{name} in place of an answer, and none was offered")
 }
 
-/// An error inside an HTTP 200.
+/// Judges an error inside an HTTP 200.
 fn judge_stated(stated: &Stated, request: &Request, site: &Site<'_>) -> Verdict {
     let status = stated.status().or_else(|| {
         Some(match stated.sense()? {
@@ -478,7 +474,7 @@ fn judge_error(found: &Found, stated: &Stated, request: &Request, site: &Site<'_
         return Verdict::InDoubt(unusable(site, last, ASK_ACCOUNT));
     }
     let sense = match status {
-        // A server in trouble may say anything of its models; a used-up quota is named by code.
+        // A failing server may say anything about its models; only a code can name a used-up quota.
         408 | 425 | 500.. => stated.is_quota().then_some(Sense::Quota),
         429 => stated
             .sense()
@@ -528,8 +524,8 @@ fn judge_error(found: &Found, stated: &Stated, request: &Request, site: &Site<'_
         _ => {}
     }
     match status {
-        // A wrong path or a proxy in between answers 400 too, and that is no word on the request:
-        // it counts only with the provider's own error.
+        // A wrong path or a proxy in between also answers 400, which says nothing about the
+        // request: it counts only with the provider's own error.
         400 if found.is_api => Verdict::Rejected(rejection(found, stated, site), Origin::default()),
         413 | 422 => Verdict::Rejected(rejection(found, stated, site), Origin::default()),
         403 if found.is_page => place(" from something between here and the API"),
@@ -564,9 +560,10 @@ fn judge_error(found: &Found, stated: &Stated, request: &Request, site: &Site<'_
     }
 }
 
-/// Kept in the record and shown to the guest: says nothing of the place or the moment.
+/// Returns the reason of a rejection. The record keeps it and the guest sees it, so it mentions
+/// neither the place nor the moment.
 fn rejection(found: &Found, stated: &Stated, site: &Site<'_>) -> String {
-    // The title of a page is of the place.
+    // The title of a page names the place.
     let said = if found.is_api {
         site.said(&stated.message)
     } else {

@@ -1,7 +1,8 @@
-//! The bytes of a body as JSON, or what they are in its place and where: an HTML page, text cut
-//! off, NaN, half a surrogate pair, nesting beyond any sense, a name given twice.
-//! Invariant: strict; what JSON does not have is said, never guessed at. The byte order mark,
-//! white space and keep-alive comments in front are skipped. Never looks at what the JSON says.
+//! Parses the bytes of a body as JSON, or says what they are and where they fail: an HTML page,
+//! text cut off, NaN, half a surrogate pair, excessive nesting, a name given twice.
+//! Invariant: strict. A form that JSON does not have is reported, never guessed at. A leading byte
+//! order mark, white space and keep-alive comments are skipped. The meaning of the JSON is never
+//! looked at here.
 
 use std::fmt;
 
@@ -10,19 +11,19 @@ use serde_json::{Map, Number, Value};
 
 use super::stream;
 
-/// How much of a body is looked at to tell a page from text.
+/// How much of a body is read to distinguish a page from text.
 const HEAD_BYTES: usize = 1024;
 
 /// A body that is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    /// What it is, as the end of a sentence that begins with "whose body".
+    /// What the body is, as the end of a sentence that begins with "whose body".
     pub what: String,
-    /// It is an HTML page: no chat-completions server answered.
+    /// The body is an HTML page, so no chat-completions server answered.
     pub is_page: bool,
 }
 
-/// Reads a body. An event stream is put together into the answer that it spells.
+/// Parses a body. An event stream is assembled into the answer that it spells.
 pub fn json(body: &[u8]) -> Result<Value, Unreadable> {
     let not = |what: String| Unreadable {
         what,
@@ -63,7 +64,7 @@ pub fn json(body: &[u8]) -> Result<Value, Unreadable> {
         .map_err(|(what, at)| not(format!("{what} at byte {}", skipped + comments + at)))
 }
 
-/// Parses one JSON text; on failure, what is wrong and at which byte.
+/// Parses one JSON text; on failure, returns what is wrong and at which byte.
 pub(super) fn value(text: &str) -> Result<Value, (String, usize)> {
     let mut parser = serde_json::Deserializer::from_str(text);
     let parsed = Tree::deserialize(&mut parser);
@@ -80,7 +81,7 @@ fn is_page(text: &[u8]) -> bool {
         || (head.starts_with('<') && (head.contains("<head") || head.contains("<body")))
 }
 
-/// What is wrong with `text`, in words, and at which byte.
+/// Returns what is wrong with `text`, in words, and at which byte.
 fn wrong(text: &str, error: &serde_json::Error) -> (String, usize) {
     let line_start: usize = text
         .split_inclusive('\n')
@@ -143,7 +144,7 @@ fn wrong(text: &str, error: &serde_json::Error) -> (String, usize) {
     (format!("is not JSON: {said}"), at)
 }
 
-/// A JSON value without a name that is given twice with different values.
+/// A JSON value in which no name is given twice with different values.
 struct Tree(Value);
 
 impl<'de> Deserialize<'de> for Tree {

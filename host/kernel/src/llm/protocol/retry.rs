@@ -1,50 +1,50 @@
-//! Whether a trouble is worth another attempt, and after how long a wait.
-//! Invariant: pure and bounded; the same arguments give the same decision, no single wait and
-//! no sum of waits exceeds its limit. Never sleeps and never reads a clock.
+//! Whether to make another attempt after a problem, and after how long a wait.
+//! Invariant: pure and bounded. The same arguments give the same decision, and neither a single
+//! wait nor the sum of all waits exceeds its limit. Nothing here sleeps or reads a clock.
 
 use core::time::Duration;
 
 use super::is_in_doubt;
 
-/// The first wait; doubled from attempt to attempt.
+/// The first wait; it doubles with each attempt.
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
-/// Long enough for a short overload; longer waits are for the server to ask for.
+/// Long enough for a short overload; only a server can ask for longer waits.
 const BACKOFF_MAX: Duration = Duration::from_secs(16);
-/// The longest wait a server may ask for: rate limits are mostly counted by the minute.
+/// The longest wait that a server may ask for: most rate limits are counted by the minute.
 pub const WAIT_MAX: Duration = Duration::from_mins(1);
-/// All waits of one call together; nobody watches a silent command for longer.
+/// All waits of one call together: a person would not watch a silent command for longer.
 const WAITS_MAX: Duration = Duration::from_mins(2);
 
-/// What an attempt met and what has been spent so far.
+/// What an attempt met, and the attempts and waits so far.
 #[derive(Debug, Clone, Copy)]
 pub struct Situation {
-    /// How many attempts have been made, this one included.
+    /// Attempts made, including this one.
     pub attempts_made: u32,
-    /// How many may be made.
     pub attempts_max: u32,
     /// The sum of the waits so far.
     pub waited: Duration,
     /// HTTP status, or `None` if no whole response arrived.
     pub status: Option<u16>,
-    /// What the server asked for.
+    /// The wait that the server asked for.
     pub retry_after: Option<Duration>,
-    /// 0 up to 1, of which the backoff's random half is made.
+    /// Random number from 0 to 1 that scales the random half of the backoff.
     pub jitter: f64,
 }
 
 /// The decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Wait as long, then ask again.
+    /// Wait this long, then try again.
     Wait(Duration),
-    /// Attempts or patience are used up, or it would not help.
+    /// No attempt or waiting time is left, or another attempt would not help.
     GiveUp,
     /// The server asks for more than `WAIT_MAX`.
     Postpone(Duration),
 }
 
-/// Whether the same request may succeed later, and was not worked on. 402 only where the server
-/// says when; never a status of `is_in_doubt`, since nobody is to pay twice unasked.
+/// Returns whether the same request may succeed later and no server has worked on it. A 402 counts
+/// only if the server says when to retry. A status of `is_in_doubt` never counts, because a repeat
+/// without consent could cost the user twice.
 #[must_use]
 pub fn is_transient(status: u16, retry_after: Option<Duration>) -> bool {
     match status {
@@ -56,7 +56,7 @@ pub fn is_transient(status: u16, retry_after: Option<Duration>) -> bool {
     }
 }
 
-/// Decides what follows an attempt that brought no answer.
+/// Decides what follows an attempt without an answer.
 #[must_use]
 pub fn decide(situation: &Situation) -> Next {
     let Situation {
@@ -67,7 +67,7 @@ pub fn decide(situation: &Situation) -> Next {
     if status.is_some_and(|status| !is_transient(status, retry_after)) {
         return Next::GiveUp;
     }
-    // Said even on the last attempt: it tells the reader when to come back.
+    // Even on the last attempt: the message tells the user when to try again.
     if let Some(asked) = retry_after.filter(|&asked| asked > WAIT_MAX) {
         return Next::Postpone(asked);
     }
@@ -83,8 +83,8 @@ pub fn decide(situation: &Situation) -> Next {
     Next::Wait(wait)
 }
 
-/// Half of the doubled wait for certain, the other half by chance, so that many clients that
-/// failed together do not come back together.
+/// Returns half of the doubled wait plus a random part of the other half, so that many clients
+/// that failed together do not return together.
 fn backoff(attempts_made: u32, jitter: f64) -> Duration {
     let doublings = attempts_made.saturating_sub(1).min(16);
     let full = BACKOFF_FIRST

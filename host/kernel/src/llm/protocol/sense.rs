@@ -1,8 +1,8 @@
-//! What a provider's error is about: tables of codes, types and phrases in use, each stated once.
-//! Invariant: a code goes before a phrase, and a phrase is long enough not to be met by chance.
-//! Never decides what follows: that is `judge`.
+//! What a provider's error is about: tables of the codes, types and phrases in use, each listed
+//! once. Invariant: a code takes precedence over a phrase, and a phrase is long enough not to
+//! match by chance. This module never decides what follows; `judge` does.
 
-/// What an error is about, where its words say so.
+/// What an error is about, if its words reveal it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sense {
     /// The key is missing or not accepted.
@@ -11,11 +11,11 @@ pub enum Sense {
     Money,
     /// A quota is used up.
     Quota,
-    /// There is no such model, or not for this account.
+    /// The model does not exist, or not for this account.
     Model,
     /// The request's content is not permitted.
     Moderation,
-    /// There is no API at this address.
+    /// No API is at this address.
     Place,
 }
 
@@ -90,7 +90,7 @@ const SENSES: [(Sense, &[&str]); 5] = [
     ),
 ];
 
-/// Words of a message that say the same, in lower case; each row needs all its words.
+/// Words of a message that mean the same, in lower case; a row matches if all its words occur.
 const PHRASES: [(Sense, &[&str]); 42] = [
     (Sense::Money, &["credit balance"]),
     (Sense::Money, &["insufficient", "balance"]),
@@ -136,7 +136,7 @@ const PHRASES: [(Sense, &[&str]); 42] = [
     (Sense::Place, &["http request", "https"]),
 ];
 
-/// What codes and types are about, which stand in lower case with `_`.
+/// Returns what codes and types are about; they must be in lower case with `_`.
 pub(super) fn of_kinds(kinds: &[String]) -> Option<Sense> {
     SENSES.iter().find_map(|(sense, words)| {
         let known = kinds.iter().any(|kind| words.contains(&kind.as_str()));
@@ -144,7 +144,7 @@ pub(super) fn of_kinds(kinds: &[String]) -> Option<Sense> {
     })
 }
 
-/// What a message is about.
+/// Returns what a message is about.
 pub(super) fn of_message(message: &str) -> Option<Sense> {
     let message = message.to_lowercase();
     PHRASES.iter().find_map(|(sense, words)| {
@@ -153,7 +153,7 @@ pub(super) fn of_message(message: &str) -> Option<Sense> {
     })
 }
 
-/// The statuses that documented error words go with.
+/// Returns the status that belongs to a documented error word.
 pub(super) fn status_of(word: &str) -> Option<u16> {
     Some(match word {
         "invalid_request_error"

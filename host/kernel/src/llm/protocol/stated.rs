@@ -1,16 +1,16 @@
 //! An error as a provider states it in JSON, in every form in use: `OpenRouter`'s (a number as
 //! code), `OpenAI`'s (words as code and type), Gemini's (in an array), `FastAPI`'s (`detail`),
 //! `Cloudflare`'s (`errors`), a bare text, or the error as the whole body.
-//! Invariant: what says nothing (`{}`, `""`, `false`, `null`) is not an error. Says what kind of
-//! error it is, never what follows from it: that is `judge`.
+//! Invariant: an empty value (`{}`, `""`, `false`, `null`) is not an error. This module finds the
+//! kind of an error and never decides what follows; `judge` does.
 
 use serde_json::{Map, Value};
 
 use super::sense::{Sense, of_kinds, of_message, status_of};
 
-/// How much of a provider's words is kept at all; what is shown of it is cut further.
+/// How much of a provider's words is kept at all; messages show less of it.
 const MESSAGE_BYTES_MAX: usize = 4_000;
-/// How deep words are looked for.
+/// How deep the search for words goes.
 const DEPTH_MAX: u32 = 6;
 
 /// An error as a provider states it.
@@ -18,13 +18,13 @@ const DEPTH_MAX: u32 = 6;
 pub struct Stated {
     /// Codes and types, in lower case with `_`.
     kinds: Vec<String>,
-    /// The HTTP status it names.
+    /// The HTTP status that it names.
     number: Option<u16>,
-    /// Its words, uncleaned; may be empty.
+    /// Its words, not cleaned yet; may be empty.
     pub message: String,
 }
 
-/// Fields that hold an error's words, the most telling first.
+/// Fields that hold an error's words, the most specific first.
 const WORDS: [&str; 13] = [
     "message",
     "msg",
@@ -40,7 +40,7 @@ const WORDS: [&str; 13] = [
     "reason",
     "details",
 ];
-/// Fields of a whole body that hold an error where there are no choices.
+/// Fields of a whole body that hold an error if the body has no choices.
 const HOLDERS: [&str; 8] = [
     "errors",
     "detail",
@@ -51,7 +51,7 @@ const HOLDERS: [&str; 8] = [
     "msg",
     "fault",
 ];
-/// Fields that say which kind of error it is.
+/// Fields that state the kind of an error.
 const KINDS: [&str; 10] = [
     "code",
     "type",
@@ -66,7 +66,7 @@ const KINDS: [&str; 10] = [
 ];
 
 impl Stated {
-    /// The error of a whole body, if it states one.
+    /// Returns the error of a whole body, if it states one.
     #[must_use]
     pub fn find(body: &Value) -> Option<Self> {
         match body {
@@ -101,14 +101,14 @@ impl Stated {
         }
     }
 
-    /// The error in the field `error` of a body or a choice.
+    /// Returns the error in the field `error` of a body or a choice.
     #[must_use]
     pub fn in_error_field(holder: &Value) -> Option<Self> {
         let error = &holder["error"];
         (!says_nothing(error, 0)).then(|| Self::read(error, Some(holder)))
     }
 
-    /// Words that are not JSON.
+    /// Returns an error from words that are not JSON.
     #[must_use]
     pub fn text(message: &str) -> Self {
         Self {
@@ -125,8 +125,8 @@ impl Stated {
             message: words(error, 0),
         };
         stated.add_kinds(error, 0);
-        // What stands beside the error counts where it says nothing itself; `type` and `status`
-        // of a whole answer say something else.
+        // Fields beside the error count only if the error itself has no kind; `type` and `status`
+        // of a whole answer mean something else.
         if let Some(around) = around
             && stated.kinds.is_empty()
             && stated.number.is_none()
@@ -141,7 +141,7 @@ impl Stated {
                 (said, beside) => format!("{said}: {beside}"),
             };
         }
-        // Where OpenRouter keeps the upstream provider's own words.
+        // OpenRouter keeps the upstream provider's own words here.
         let upstream = match &error["metadata"]["raw"] {
             Value::String(raw) => raw.clone(),
             raw => words(raw, 0),
@@ -210,7 +210,7 @@ impl Stated {
         self.number = self.number.or(status);
     }
 
-    /// Whether waiting cannot help, by code or type alone.
+    /// Returns whether a code or type names a used-up quota, so that waiting can't help.
     #[must_use]
     pub fn is_quota(&self) -> bool {
         self.sense_of_kinds() == Some(Sense::Quota)
@@ -220,13 +220,13 @@ impl Stated {
         of_kinds(&self.kinds)
     }
 
-    /// What it is about: by code or type, else by its words.
+    /// Returns what it is about: by code or type, else by its words.
     #[must_use]
     pub fn sense(&self) -> Option<Sense> {
         self.sense_of_kinds().or_else(|| of_message(&self.message))
     }
 
-    /// The HTTP status that the error stands for, if it is a known one.
+    /// Returns the HTTP status that the error stands for, if that is known.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.number
@@ -234,7 +234,8 @@ impl Stated {
     }
 }
 
-/// Whether a value says nothing at all: `null`, `false`, 0, empty, or nothing but such.
+/// Returns whether a value is empty: `null`, `false`, 0, an empty text, or a list or object of only
+/// such values.
 fn says_nothing(value: &Value, depth: u32) -> bool {
     if depth > DEPTH_MAX {
         return false;
@@ -249,7 +250,7 @@ fn says_nothing(value: &Value, depth: u32) -> bool {
     }
 }
 
-/// The words in an error, wherever they stand.
+/// Returns the words in an error, at any depth.
 fn words(value: &Value, depth: u32) -> String {
     if depth > DEPTH_MAX {
         return String::new();
@@ -274,7 +275,7 @@ fn words_of(fields: &Map<String, Value>, depth: u32) -> String {
         .filter_map(|name| fields.get(*name))
         .map(|field| words(field, depth + 1))
         .find(|said| !said.is_empty());
-    // Else names with words below them, as some frameworks list what is wrong with each field.
+    // Otherwise names with words below them: some frameworks list errors by field.
     known.unwrap_or_else(|| {
         let lists = fields.iter().filter(|(_, value)| value.is_array());
         let said = lists.take(8).filter_map(|(name, list)| {

@@ -1,16 +1,16 @@
-//! An event stream (`data: {…}` lines), which some servers send though none is asked for, put
-//! together into the one answer that it spells.
-//! Invariant: a stream that breaks off is never taken for a whole one: without a finish reason
-//! and without `[DONE]` it is refused. Never judges what the answer means.
+//! Assembles an event stream (`data: {…}` lines), which some servers send without being asked, into
+//! the one answer that it spells.
+//! Invariant: a stream that breaks off never counts as whole: without a finish reason and without
+//! `[DONE]` it is refused. This module never judges what the answer means.
 
 use serde_json::{Map, Value, json};
 
 use super::parse;
 
-/// The last event of a stream that is whole.
+/// The last event of a complete stream.
 const DONE: &str = "[DONE]";
 
-/// The data of each event, in order; `None` where `text` is not an event stream.
+/// Returns the data of each event, in order; `None` if `text` is not an event stream.
 pub(super) fn events(text: &str) -> Option<Vec<String>> {
     const FIELDS: [&str; 4] = ["data:", "event:", "id:", "retry:"];
     let start = &text[comments_bytes(text)..];
@@ -30,7 +30,7 @@ pub(super) fn events(text: &str) -> Option<Vec<String>> {
     Some(events)
 }
 
-/// How many bytes of white space and keep-alive comments (`: …` lines) `text` begins with.
+/// Returns how many bytes of white space and keep-alive comments (`: …` lines) begin `text`.
 pub(super) fn comments_bytes(text: &str) -> usize {
     let mut rest = text.trim_start();
     while rest.starts_with(':') {
@@ -41,8 +41,8 @@ pub(super) fn comments_bytes(text: &str) -> usize {
     text.len() - rest.len()
 }
 
-/// The answer that the events spell, in the form that it has without a stream; or what is wrong
-/// with them.
+/// Returns the answer that the events spell, in the form that it has without a stream; `Err` says
+/// what is wrong with them.
 pub(super) fn assemble(events: &[String]) -> Result<Value, String> {
     let mut whole = Map::new();
     let mut text = String::new();

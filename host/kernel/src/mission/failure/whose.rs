@@ -1,17 +1,17 @@
-//! Whose failure it is when a guest does not return: the guest's, which is part of the record,
-//! or the machine's, which never is. One total function over what an engine can say. The host
-//! only finds out which of these it was; it never decides.
+//! Decides who failed when a guest does not return: the guest, which enters the record, or the
+//! machine, which never does. One total function covers everything that an engine can report. The
+//! host only finds out what happened; it never decides.
 
 use super::{Bound, Failure};
 
-/// What came instead of a guest's return.
+/// What an engine reported in place of a guest's return.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
-    /// A host function has ended the run, with its reason.
+    /// A host function ended the run, with its reason.
     Failed(Failure),
-    /// A WebAssembly trap, in the engine's words.
+    /// A WebAssembly trap.
     Trap {
-        /// Without the engine's prefix.
+        /// In the engine's words, without its prefix.
         reason: String,
     },
     /// All fuel is used.
@@ -19,18 +19,18 @@ pub enum Said {
         /// `limits.fuel`.
         limit: u64,
     },
-    /// The guest holds as many streams and pollables as it may.
+    /// The guest wanted more streams and pollables than it may hold.
     ResourcesFull {
-        /// How many those are.
+        /// How many it may hold.
         limit: u64,
     },
-    /// The guest has misused an interface: a handle it does not hold, text that is not UTF-8, a
+    /// The guest misused an interface: a handle it does not hold, text that is not UTF-8, a
     /// pointer outside its memory.
     Misuse {
-        /// What it did.
+        /// What the guest did.
         reason: String,
     },
-    /// The machine has failed: no memory, no address space, a disk or file error.
+    /// The machine failed: no memory, no address space, a disk or file error.
     Machine {
         /// In the system's words.
         reason: String,
@@ -42,20 +42,20 @@ pub enum Said {
     },
 }
 
-/// Whose failure it is.
+/// Who caused a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whose {
-    /// The guest's: the mission is FAILED, on every machine and in every replay.
+    /// The guest: the mission is FAILED, on every machine and in every replay.
     Guest(Failure),
-    /// The machine's: the mission is INTERRUPTED and can be resumed.
+    /// The machine: the mission is INTERRUPTED and can be resumed.
     Machine {
         /// What failed.
         reason: String,
     },
 }
 
-/// Judges. What is not known to be the guest's doing is the machine's: a failure on record is
-/// final and has to be true, an interruption can be resumed.
+/// Returns who caused the failure. Whatever is not known to be the guest's doing counts as the
+/// machine's: a recorded failure is final and must be true, while an interruption can be resumed.
 #[must_use]
 pub fn classify(said: Said) -> Whose {
     match said {

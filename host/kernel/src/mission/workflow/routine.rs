@@ -1,16 +1,15 @@
-//! Which orders to a person are routine work: one table of verbs, by kind of work, with what to
-//! do instead. A sentence is an order if it begins with one of them, so "the copy" is none.
+//! Which orders to a person are routine work: one table of verbs by kind of work, with what to do
+//! instead. A sentence is an order only if it begins with one of these verbs, so "the copy" is not.
 
 use crate::mission::edition::Edition;
 
 /// A sentence that orders routine work.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Order<'a> {
-    /// As it stands, without what ends it.
+    /// The sentence unchanged, without its final punctuation.
     pub sentence: &'a str,
     /// The kind of work.
     pub work: &'static str,
-    /// What to do instead.
     pub instead: &'static str,
 }
 
@@ -87,14 +86,14 @@ const WORKS: [Work; 7] = [
     },
 ];
 
-/// Words before a verb that leave an order an order.
+/// Words that can stand before the verb of an order.
 const LEADS: [&str; 12] = [
     "please", "kindly", "now", "then", "next", "first", "finally", "also", "and", "just",
     "manually", "you",
 ];
 
-/// Phrases that make an order of what follows, however polite; known from the second edition on.
-/// "Can we" is none: it asks whether something may be done.
+/// Phrases that turn what follows into an order, however polite; known from the second edition on.
+/// "Can we" is not one: it asks whether something may be done.
 const PHRASES: [&[&str]; 20] = [
     &["can", "you"],
     &["could", "you"],
@@ -118,7 +117,7 @@ const PHRASES: [&[&str]; 20] = [
     &["go", "ahead", "and"],
 ];
 
-/// Every sentence of `text` that orders routine work, by the rules of `edition`.
+/// Returns every sentence of `text` that orders routine work, by the rules of `edition`.
 pub fn orders(text: &str, edition: Edition) -> impl Iterator<Item = Order<'_>> {
     text.split(['.', '!', '?', ';', ':', '\n', '\r'])
         .filter_map(move |sentence| {
@@ -140,7 +139,7 @@ pub fn orders(text: &str, edition: Edition) -> impl Iterator<Item = Order<'_>> {
         })
 }
 
-/// `words` without what may stand before an order.
+/// Returns `words` without the leads and phrases that may stand before an order.
 fn begin(mut words: &[String], edition: Edition) -> &[String] {
     let phrases: &[&[&str]] = if edition == Edition::FIRST {
         &[]
@@ -152,7 +151,7 @@ fn begin(mut words: &[String], edition: Edition) -> &[String] {
             let said = words.iter().map(String::as_str);
             said.take(phrase.len()).eq(phrase.iter().copied())
         });
-        // The longest, or "make sure that you" would end at "you".
+        // The longest one; otherwise "make sure that you" would end at "you".
         let phrase = phrase.map(|phrase| phrase.len()).max();
         let lead = words
             .first()

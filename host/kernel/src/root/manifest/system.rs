@@ -1,6 +1,6 @@
-//! What a Linux system's own files say: `/proc/cpuinfo`, `os-release`, `/proc/self/mountinfo`.
-//! Reads text that the host has read. Whatever is not in it is `None`, never guessed, and no
-//! text makes this panic.
+//! Reads what a Linux system states about itself: `/proc/cpuinfo`, `os-release`,
+//! `/proc/self/mountinfo`. The host reads the files and passes their text. A value that the text
+//! does not have is `None`, never guessed, and no text makes this module panic.
 
 use serde::Serialize;
 
@@ -9,13 +9,13 @@ use serde::Serialize;
 pub struct Processor {
     /// `cpu family`, or on ARM the architecture.
     pub family: Option<String>,
-    /// How many logical processors there are.
+    /// Number of logical processors.
     pub logical: usize,
     /// Revision of the microcode. ARM has none.
     pub microcode: Option<String>,
     /// `model`, or on ARM the part.
     pub model: Option<String>,
-    /// What its maker calls it.
+    /// The name that its maker gives it.
     pub model_name: Option<String>,
     /// `stepping`, or on ARM variant and revision, `r1p2`.
     pub stepping: Option<String>,
@@ -23,19 +23,19 @@ pub struct Processor {
     pub vendor: Option<String>,
 }
 
-/// What the processor's flags say of virtualisation; `None` where flags are not listed, or not
-/// this one's kind of flags.
+/// What the processor's flags state about virtualisation; `None` if flags are not listed, or are
+/// those of another architecture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Virtualisation {
-    /// Runs under a hypervisor that says so.
+    /// Whether it runs under a hypervisor that announces itself.
     pub hypervisor: Option<bool>,
-    /// AMD's extensions for running others.
+    /// Whether it has AMD's virtualisation extensions.
     pub svm: Option<bool>,
-    /// Intel's.
+    /// Whether it has Intel's virtualisation extensions.
     pub vmx: Option<bool>,
 }
 
-/// The first value of `name` in `/proc/cpuinfo`.
+/// Returns the first value of `name` in `/proc/cpuinfo`.
 fn value<'a>(cpuinfo: &'a str, name: &str) -> Option<&'a str> {
     let mut fields = cpuinfo.lines().filter_map(|line| line.split_once(':'));
     let (_, value) = fields.find(|(found, _)| found.trim() == name)?;
@@ -70,7 +70,7 @@ pub fn processor(cpuinfo: &str) -> Processor {
     }
 }
 
-/// Reads `/proc/cpuinfo` for the flags of virtualisation.
+/// Reads the virtualisation flags from `/proc/cpuinfo`.
 pub fn virtualisation(cpuinfo: &str) -> Virtualisation {
     let Some(flags) = value(cpuinfo, "flags") else {
         return Virtualisation::default();
@@ -83,21 +83,21 @@ pub fn virtualisation(cpuinfo: &str) -> Virtualisation {
     }
 }
 
-/// A system's release.
+/// The release of a system.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Release {
-    /// `ID`, `debian`.
+    /// `ID`, such as `debian`.
     pub id: Option<String>,
     /// `PRETTY_NAME`, for people.
     pub pretty_name: Option<String>,
-    /// `VERSION_ID`, `12`. Systems without releases have none.
+    /// `VERSION_ID`, such as `12`. Systems without releases have none.
     pub version_id: Option<String>,
 }
 
 /// Reads `os-release`.
 pub fn release(text: &str) -> Release {
     let value = |name: &str| {
-        // What is assigned last counts, as in the shell whose syntax this is.
+        // The last assignment counts, as in the shell whose syntax this is.
         let mut lines = text.lines().rev().filter_map(|line| line.split_once('='));
         let (_, value) = lines.find(|(found, _)| found.trim() == name)?;
         Some(unquoted(value.trim())).filter(|value| !value.is_empty())
@@ -117,7 +117,7 @@ fn unquoted(value: &str) -> String {
     let mut characters = inside('"').unwrap_or(value).chars();
     let mut text = String::new();
     while let Some(c) = characters.next() {
-        // After a backslash the next character stands for itself.
+        // A backslash makes the next character stand for itself.
         text.extend(if c == '\\' {
             characters.next()
         } else {
@@ -127,7 +127,7 @@ fn unquoted(value: &str) -> String {
     text
 }
 
-/// The type of the file system that `path` (absolute, without links) lies on, from
+/// Returns the type of the file system that holds `path` (absolute, without links), from
 /// `/proc/self/mountinfo`.
 pub fn file_system(mountinfo: &str, path: &str) -> Option<String> {
     let mut best: Option<(usize, &str)> = None;
@@ -151,7 +151,7 @@ pub fn file_system(mountinfo: &str, path: &str) -> Option<String> {
     best.map(|(_, kind)| kind.to_owned())
 }
 
-/// The kernel writes a blank, tab, line break and backslash as `\040` and the like.
+/// Replaces the kernel's escapes (`\040` and the like) for blank, tab, line break and backslash.
 fn unescaped(field: &str) -> String {
     ["\\040", "\\011", "\\012", "\\134"]
         .iter()

@@ -1,4 +1,5 @@
-//! What every kind of response means, without a server.
+//! The meaning of every kind of response, without a server.
+//! The cases cover statuses, bodies and finish reasons, including broken ones.
 
 use super::super::super::{Message, Role};
 use super::*;
@@ -19,7 +20,7 @@ fn request() -> Request {
     }
 }
 
-/// As the host cleans: the key taken out, no control characters, cut.
+/// Cleans as the host does: removes the key and control characters, and shortens.
 fn clean(text: &str, chars_max: usize) -> String {
     let text = text.replace(KEY, "<redacted>");
     let text: String = text
@@ -50,7 +51,7 @@ fn judge_json(status: u16, body: &Value) -> Verdict {
     judge_text(status, &body.to_string())
 }
 
-/// Of a failure that is not in doubt.
+/// Returns the text of a failure that is not in doubt.
 fn failure(verdict: Verdict) -> String {
     match verdict {
         Verdict::Failed(failure) => failure.to_string(),
@@ -211,7 +212,7 @@ fn a_refusal_keeps_its_text_and_is_no_answer() {
     }
     let text = rejected(ended(&json!("refusal"), &json!({"content": "No."})));
     assert!(text.contains("'No.'"), "{text}");
-    // What most servers send beside every answer.
+    // Most servers send this beside every answer.
     let verdict = ended(&json!("stop"), &json!({"content": "x", "refusal": null}));
     assert!(matches!(verdict, Verdict::Answered(..)));
 }
@@ -378,7 +379,7 @@ fn an_error_means_the_same_in_a_status_a_body_and_a_choice() {
             );
         }
     }
-    // What a gateway says when its server gave no whole answer.
+    // A gateway sends these if its server gave no whole answer.
     for code in [502, 504, 520, 522, 524] {
         let stated = json!({"error": error(code.into())});
         for verdict in [
@@ -433,7 +434,7 @@ fn what_an_error_is_about_decides_before_its_status_does() {
     assert!(failure(judge_json(200, &place)).contains("check that the base URL"));
     let limit = message("You exceeded your current quota");
     assert!(failure(judge_json(429, &limit)).contains("quota used up"));
-    // Words of a server in trouble are not about the request.
+    // The words of a failing server are not about the request.
     let trouble = message("the model was not found on this node");
     assert!(matches!(judge_json(503, &trouble), Verdict::Trouble { .. }));
 }

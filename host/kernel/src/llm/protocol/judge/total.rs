@@ -1,11 +1,12 @@
-//! The judge over generated responses: it is total, and on the safe side.
+//! Property tests of the judge over generated responses: it gives every response a meaning, and
+//! half an answer never counts as a whole one.
 
 use proptest::prelude::*;
 
 use super::tests::{choice, judge_bytes};
 use super::*;
 
-/// JSON as providers send it and worse: the protocol's own names, any values.
+/// Returns JSON as providers send it and worse: the protocol's own names, any values.
 fn any_json() -> impl Strategy<Value = Value> {
     let name = prop::sample::select(vec![
         "choices",
@@ -56,7 +57,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// What has to hold of every verdict.
+/// Checks the properties that every verdict must have.
 fn holds(status: u16, body: &[u8]) -> Result<(), TestCaseError> {
     let verdict = judge_bytes(status, body);
     let shown = match &verdict {
