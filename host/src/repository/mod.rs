@@ -27,8 +27,8 @@ pub use lint::{Linted, lint};
 pub use scan::{Scanned, scan};
 pub use test_run::last_lines;
 
-/// Largest file that an engine reads, in bytes. Documents and sources are far smaller; a larger one
-/// is an error, never skipped.
+/// Largest file that an engine reads, in bytes. Documents and sources are far smaller. A larger
+/// file is an error, never skipped; only a migration skips those outside its scope.
 pub const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// An open repository, with its configuration.

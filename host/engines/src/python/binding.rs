@@ -157,7 +157,7 @@ impl<'a, 't> Bindings<'a, 't> {
             return Vec::new();
         };
         let class = self.classes.get(&scope).filter(|_| found == scope);
-        // Before the class binds the name, it means the module's binding, even inside functions.
+        // Before the class binds the name, it means the module's binding, not a function's.
         let outer = || self.bound.contains_key(&MODULE).then_some(MODULE);
         match class.map(|class| class.moment(node)) {
             None | Some(Moment::After) => vec![found],

@@ -170,8 +170,8 @@ fn pieces(source: &Source, string: Node<'_>) -> Vec<Piece> {
     pieces
 }
 
-/// Returns whether a string continues one that is written directly before it, as the second of `'a'
-/// 'b'` does, and whether something after the string continues it.
+/// Returns whether a string continues one that is written directly before it, as the second of
+/// `'a' 'b'` does, and whether something after the string continues it.
 fn around(string: Node<'_>) -> (bool, bool) {
     let Some(parent) = string.parent() else {
         return (false, false);

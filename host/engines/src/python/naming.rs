@@ -65,7 +65,7 @@ const ENDS: [&str; 50] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
     pub range: Range<usize>,
-    /// Whether the mention means the package's folder, written with slashes.
+    /// Whether the mention means the package's folder.
     pub is_path: bool,
 }
 

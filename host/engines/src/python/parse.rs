@@ -310,8 +310,8 @@ fn tree(text: &str) -> Result<Tree, Refused> {
     parser.parse(text, None).ok_or(refused)
 }
 
-/// Returns whether a statement that the grammar takes for Python 2 is a valid expression: `print >>
-/// x, y` is valid in both.
+/// Returns whether a statement that the grammar takes for Python 2 is a valid expression:
+/// `print >> x, y` is valid in both.
 fn is_expression(statement: Node<'_>) -> bool {
     let first = statement.named_child(0);
     first.is_some_and(|first| first.kind() == "chevron")

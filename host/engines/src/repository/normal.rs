@@ -1,6 +1,6 @@
 //! The form in which artefacts of two runs are compared (packet §11.3): fields that depend on the
 //! time or the machine are masked, and the text equals that of the packet's `json.dumps`, character
-//! for character. Used only for comparing; every digest is of canonical JSON instead.
+//! for character. Used only for comparing; digests elsewhere are of canonical JSON.
 
 use std::fmt::Write as _;
 

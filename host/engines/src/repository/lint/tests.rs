@@ -117,7 +117,7 @@ fn missing_escalation_paths() {
         one("d/a", Some(12), "halt")
     );
     let lines = found(&rule(json!({"lines": 2})), &[("d/a", text)]);
-    // Line 6 uses the name from line 4, and line 12 the one from line 10.
+    // Line 6 has its escalation in line 4, and line 12 has its escalation in line 10.
     assert_eq!(lines, []);
     let lines = found(&rule(json!({"lines": 1})), &[("d/a", text)]);
     let lines: Vec<_> = lines

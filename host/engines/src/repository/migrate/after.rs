@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(legacy("src/new/data.json", "\"old.x\"\n").len(), 1);
         assert_eq!(legacy("setup.py", "from old import x\n").len(), 1);
         assert_eq!(legacy("setup.py", "from x import old\n"), [""; 0]);
-        // A source that cannot be read is refused or reported.
+        // A source that cannot be read is reported if it may name the package.
         assert_eq!(legacy("setup.py", "print 'old.x'\n").len(), 1);
         assert!(migration.is_legacy("src/old/a.py") && !migration.is_legacy("src/older.py"));
     }

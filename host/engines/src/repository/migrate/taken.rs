@@ -215,8 +215,8 @@ type Taken = (String, Question);
 /// How a source uses the new name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Named {
-    /// Modules and names that the source imports and that begin with the new name, with their
-    /// lines.
+    /// Modules and names that the source imports and that begin with the new name, up to the first
+    /// folder of it that does not exist yet; with their lines.
     pub imports: Vec<(usize, Vec<String>)>,
     /// The line on which the package's new parent binds the name to something else.
     pub bound: Option<usize>,

@@ -7,7 +7,8 @@ use super::Planned;
 use coo_kernel::baseline::{Entry, Manifest, Mode, Node, Refused, TreePath};
 use coo_kernel::form::digest::Digest;
 
-/// The mode of folders that have no counterpart in the old tree.
+/// The mode of folders that have no counterpart in the old tree; bits that a folder inherits from
+/// its parent folder stay.
 const FOLDER_MODE: Mode = Mode::permissions(0o755);
 
 /// Why a tree cannot be computed.
