@@ -13,7 +13,7 @@ use super::type_parameters::defaults_as_bounds;
 
 /// Largest source, in bytes.
 pub const BYTES_MAX: usize = 16 << 20;
-/// Deepest nesting; CPython's own limit is far lower.
+/// Deepest nesting; Python's own limit is far lower.
 const DEPTH_MAX: usize = 1_000;
 /// Kinds of nodes that make a scope.
 const SCOPES: [&str; 9] = [

@@ -13,7 +13,7 @@ use ruff_text_size::Ranged;
 use super::legal;
 
 /// Most tokens that may follow each other without a token that ends the expression or statement,
-/// tokens around open brackets included. It bounds the depth of any tree. CPython's own limit is
+/// tokens around open brackets included. It bounds the depth of any tree. Python's own limit is
 /// far lower.
 const CHAIN_TOKENS_MAX: usize = 10_000;
 /// Stack for a tree of that depth, in bytes; a level takes at most 6 KiB.
