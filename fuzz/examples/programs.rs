@@ -1,6 +1,6 @@
-//! Prints what the target `python_imports` makes of inputs, as JSON, a line each: the source, the
-//! move, what became of it. Of files (a finding, to be looked at), or of so many random recipes,
-//! for `compare.py`, which runs the programs.
+//! Prints what the target `python_imports` makes of inputs, as one line of JSON each: the source,
+//! the move and the result. The inputs are files (to look at a finding) or random recipes;
+//! `compare.py` runs the programs.
 //!
 //! ```text
 //! programs FILE...
@@ -79,7 +79,8 @@ fn show(source: &str, case: &Case) {
     println!("{line}");
 }
 
-/// Steele, Lea and Flood's `SplitMix64`: even, and the same everywhere.
+/// Returns the next byte of `SplitMix64` (Steele, Lea and Flood): uniform, and the same on every
+/// machine.
 fn random(state: &mut u64) -> u8 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;

@@ -1,5 +1,6 @@
-//! Amendments from any bytes, and applied where they can be: see `coo_fuzz::amendments`. A text
-//! is a file of amendments and then documents, each after a line `%% PATH`.
+//! Fuzzes amendments: parses any bytes, and applies them where possible; see
+//! `coo_fuzz::amendments`. A text input is a file of amendments followed by documents, each after a
+//! line `%% PATH`.
 #![no_main]
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! Configurations from any text, and what their patterns mean: see `coo_fuzz::config`. A text is
-//! a `coo.toml` and then files, each after a line `%% PATH`.
+//! Fuzzes configurations: parses any text and checks what its patterns match; see
+//! `coo_fuzz::config`. A text input is a `coo.toml` followed by files, each after a line `%% PATH`.
 #![no_main]
 
 use coo_fuzz::sections::sections;

@@ -1,5 +1,5 @@
-//! Imports rewritten in any bytes, and in Python made of a grammar: see `coo_fuzz::python`. A
-//! text is a source, tried with every case there is.
+//! Fuzzes the rewriter of imports with any bytes, and with Python made from a grammar; see
+//! `coo_fuzz::python`. A text input is a source, tried with every case.
 #![no_main]
 
 use coo_fuzz::python::{Case, check, program};

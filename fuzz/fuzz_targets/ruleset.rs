@@ -1,5 +1,6 @@
-//! Rulesets of the scanner and the lint from any bytes, and applied where they can be: see
-//! `coo_fuzz::ruleset`. A text is a ruleset and, after a line `%% FILE`, what it is applied to.
+//! Fuzzes rulesets of the scanner and the lint: parses any bytes, and applies them where possible;
+//! see `coo_fuzz::ruleset`. A text input is a ruleset and, after a line `%% FILE`, the file it is
+//! applied to.
 #![no_main]
 
 use coo_fuzz::sections::sections;

@@ -1,4 +1,4 @@
-//! Amendments and documents, and what holds when the one is applied to the other.
+//! Makes amendments and documents, and checks what must hold when the amendments are applied.
 
 use std::collections::BTreeMap;
 
@@ -60,7 +60,7 @@ const HEADERS: [&str; 7] = [
     "## Steps\u{a0}",
 ];
 
-/// A file of amendments and documents, as a recipe says.
+/// Makes a file of amendments, and documents, from a recipe.
 pub fn made(recipe: &mut Unstructured<'_>) -> Result<(Vec<u8>, Documents)> {
     let mut documents = Documents::new();
     for _ in 0..recipe.int_in_range(1..=2)? {
@@ -127,7 +127,7 @@ fn amendment(recipe: &mut Unstructured<'_>) -> Result<Value> {
     Ok(amendment.into())
 }
 
-/// Applies a file of amendments, if it is one, and holds the answer to what is promised.
+/// Applies a file of amendments, if it is valid, and checks the invariants of the result.
 pub fn check(file: &[u8], documents: &Documents) {
     let Ok(amendments) = Amendments::parse(file) else {
         return;
@@ -162,7 +162,8 @@ fn applied(amendments: &Amendments, documents: &Documents, outcome: &Outcome) {
     assert_eq!(patch::apply(&written, documents), now, "{written}");
 }
 
-/// The same amendment alone, on what those before it left; and what may have changed by it.
+/// Applies one amendment alone, to the result of those before it; checks that the result is the
+/// same and that only its extent changed.
 fn step(now: &mut Documents, entry: &Applied) {
     let before = now[&entry.amendment.document].clone();
     assert_eq!(Digest::of(&before), entry.before_sha256);
@@ -208,9 +209,9 @@ fn halted(file: &[u8], documents: &Documents, escalation: &Escalation) {
         "{name}"
     );
     let count = escalation.candidates_found.len();
-    // All that come before it apply, one by one, and then this one halts in the same way.
+    // All amendments before it apply one by one, and then this one halts in the same way.
     let file: Value = serde_json::from_slice(file).expect("was parsed");
-    // A file may also be the values alone, in order.
+    // serde also accepts a struct as an array of its values, in order.
     let list = file.get("amendments").or_else(|| file.get(1));
     let list = list.and_then(Value::as_array).expect("was parsed");
     let mut list: Vec<Amendment> = list
@@ -245,7 +246,7 @@ fn alone(amendment: &Amendment) -> Amendments {
     Amendments::parse(file.to_string().as_bytes()).expect("one of a file that was parsed")
 }
 
-/// How many lines an anchor could mean, looked for in the plainest way.
+/// Counts the lines that an anchor may mean, with a simple second implementation.
 fn naive_count(document: &str, anchor: &Anchor) -> usize {
     let (Anchor::Clause(searched) | Anchor::Header(searched)) = anchor;
     let searched = words(searched);
@@ -293,7 +294,7 @@ fn words(line: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Whether nothing but marks comes before the id, and no link after it.
+/// Returns whether a line has only marks before the id, and no link after it.
 fn begins_clause(line: &str, id: &str) -> bool {
     let Some((before, after)) = line.split_once(id) else {
         return false;
@@ -306,7 +307,7 @@ fn begins_clause(line: &str, id: &str) -> bool {
         is_number || word.chars().all(|c| "#>*+-_`".contains(c))
     };
     let numbered = |word: &str| {
-        // Marks may stand directly before a number, and it needs a space after it.
+        // Marks may stand directly before a number, and a number needs a space after it.
         let number = word.trim_start_matches(['#', '>', '*', '+', '-', '_', '`']);
         is_mark(number)
     };

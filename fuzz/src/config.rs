@@ -1,4 +1,5 @@
-//! Configurations of a repository, patterns and paths, and what holds of them.
+//! Makes configurations of a repository with patterns and paths, and checks what must hold for
+//! them.
 
 use arbitrary::{Result, Unstructured};
 use coo_kernel::baseline::TreePath;
@@ -27,7 +28,7 @@ const CONTENT: [&str; 8] = [
     "é",
 ];
 
-/// A configuration and the files it is asked about, as a recipe says.
+/// Makes a configuration, and files to ask it about, from a recipe.
 pub fn made(recipe: &mut Unstructured<'_>) -> Result<(String, Vec<(String, Vec<u8>)>)> {
     let scope = |recipe: &mut Unstructured<'_>| -> Result<String> {
         let mut patterns = Vec::new();
@@ -83,7 +84,7 @@ fn path(recipe: &mut Unstructured<'_>) -> Result<String> {
     Ok(path)
 }
 
-/// Reads a configuration, and asks it about every file.
+/// Reads a configuration and checks its answers about every file.
 pub fn check(text: &str, files: &[(String, Vec<u8>)]) {
     let Ok(config) = Config::parse(text) else {
         return;
@@ -109,7 +110,7 @@ pub fn check(text: &str, files: &[(String, Vec<u8>)]) {
         ]);
     }
     for (path, _) in files {
-        // No engine asks about anything else.
+        // Engines ask only about paths of this form.
         if TreePath::from_text(path).is_err() {
             continue;
         }
@@ -152,7 +153,8 @@ pub fn check(text: &str, files: &[(String, Vec<u8>)]) {
     );
 }
 
-/// Whoever has a file reaches the folders that it is in; and a scope is all of its patterns.
+/// Checks that a scope which has a file reaches the file's folders, and that a scope is the union
+/// of its patterns.
 fn asked(scope: &Scope, path: &str) {
     let has = scope.has(path);
     assert_eq!(has, scope.each().any(|(_, scope)| scope.has(path)));
@@ -164,7 +166,7 @@ fn asked(scope: &Scope, path: &str) {
             !has || scope.reaches(above),
             "{patterns:?} has {path} and does not reach {above}"
         );
-        // Nor is a folder reached without those that it is in.
+        // Nor does a scope reach a folder without reaching the folders around it.
         assert!(
             folder == path || !scope.reaches(folder) || scope.reaches(above),
             "{patterns:?} reaches {folder} and does not reach {above}"

@@ -1,9 +1,9 @@
-//! A patch in git's form, applied by nothing but what it says: what `git apply` does, without
-//! looking for a place where a hunk would fit better.
+//! Applies a patch in git's format exactly as written. Unlike `git apply`, it never looks for
+//! another place where a hunk would fit.
 
 use std::collections::BTreeMap;
 
-/// `documents` after `patch`. Panics where the patch does not fit: the fuzzer's finding.
+/// Returns `documents` after `patch`. Panics if the patch does not fit; that is a finding.
 pub fn apply(patch: &str, documents: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut after = documents.clone();
     let mut lines = patch.split_inclusive('\n').peekable();
@@ -18,7 +18,7 @@ pub fn apply(patch: &str, documents: &BTreeMap<String, String>) -> BTreeMap<Stri
         let mut at = 0;
         while let Some(hunk) = lines.next_if(|line| line.starts_with("@@ ")) {
             let (start, mut old, mut new) = header(hunk);
-            // Of an empty range the line before it is named.
+            // For an empty range, a hunk names the line before it.
             let start = if old == 0 { start } else { start - 1 };
             assert!(start >= at, "hunks overlap: {hunk:?}");
             now.push_str(&before[at..start].concat());

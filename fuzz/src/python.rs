@@ -1,4 +1,4 @@
-//! Python sources whose imports are rewritten, and what holds of the answer.
+//! Cases for the rewriter of Python imports; `check` holds what must be true of its results.
 
 pub mod check;
 mod grammar;
@@ -9,8 +9,8 @@ use coo_engines::python::{Dynamic, ModulePath, Move, Place};
 
 pub use grammar::program;
 
-/// A move, and where the source is: `from`, `to`, the module before and after (none is a
-/// script), whether it is a package.
+/// Moves, and modules that a source may be: `from`, `to`, the module before and after (empty for a
+/// script), and whether it is a package.
 const CASES: [(&str, &str, &str, &str, bool); 14] = [
     ("old", "new", "", "", false),
     ("old", "far.new", "", "", false),
@@ -28,24 +28,22 @@ const CASES: [(&str, &str, &str, &str, bool); 14] = [
     ("top.a.old", "top.new", "top.a.old.x", "top.new.x", false),
 ];
 
-/// What moves, and how the source takes part in it.
+/// A move, and the module that the source is.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// The package.
     pub moved: Move,
-    /// The source.
     pub place: Option<Place>,
-    /// What of its strings is rewritten.
+    /// The configuration for strings.
     pub dynamic: Dynamic,
 }
 
 impl Case {
-    /// All that a text is tried with.
+    /// Returns all cases that a text is tried with.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..CASES.len()).map(|number| Self::of(number, number % 3))
     }
 
-    /// The one that a recipe says.
+    /// Returns a case chosen by the recipe.
     pub fn made(recipe: &mut Unstructured<'_>) -> Result<Self> {
         let number = recipe.choose_index(CASES.len())?;
         Ok(Self::of(number, recipe.choose_index(3)?))
@@ -79,7 +77,7 @@ impl Case {
         }
     }
 
-    /// The same after the move: nothing is left to do then.
+    /// Returns the case for the source after the move; the rewriter must have nothing left to do.
     pub fn after(&self) -> Self {
         let mut after = self.clone();
         if let Some(place) = &mut after.place {

@@ -1,5 +1,5 @@
-//! Rulesets of the scanner and of the lint, files they are applied to, and what holds of what is
-//! found: what the plainest search finds, line by line, and nothing else.
+//! Makes rulesets of the scanner and the lint, and files to apply them to. Checks that the findings
+//! are exactly those of a simple search, line by line.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::pick;
 use crate::several;
 
-/// What is judged: no ruleset is about any other file.
+/// The file that is judged.
 const PATH: &str = "docs/a.md";
 const PIECES: [&str; 36] = [
     "a",
@@ -62,7 +62,7 @@ const CONTENT: [&str; 20] = [
     "~~~ a\n", "aaaa", "\u{feff}", "\u{202e}", "\u{1b}", "\u{2028}", "a b",
 ];
 
-/// A ruleset and a file, as a recipe says.
+/// Makes a ruleset and a file's content from a recipe.
 pub fn made(recipe: &mut Unstructured<'_>) -> Result<(Vec<u8>, Vec<u8>)> {
     let mut content = several(recipe, &CONTENT, 30)?.into_bytes();
     if recipe.ratio(1, 6)? {
@@ -81,7 +81,7 @@ pub fn made(recipe: &mut Unstructured<'_>) -> Result<(Vec<u8>, Vec<u8>)> {
     Ok((ruleset.to_string().into_bytes(), content))
 }
 
-/// A pattern; most are ones that are accepted.
+/// Makes a pattern; most are valid.
 fn pattern(recipe: &mut Unstructured<'_>) -> Result<String> {
     for _ in 0..3 {
         let text = several(recipe, &PIECES, 6)?;
@@ -136,7 +136,7 @@ fn lint_ruleset(recipe: &mut Unstructured<'_>) -> Result<Value> {
     Ok(json!({"format": lint::FORMAT, "version": "1", "rules": rules}))
 }
 
-/// Applies a ruleset, if it is one, to a file.
+/// Applies a ruleset to a file, if the ruleset is valid.
 pub fn check(ruleset: &[u8], content: &[u8]) {
     let path = TreePath::from_text(PATH).expect("a path");
     if let Ok(scanner) = Scanner::new(ruleset) {
@@ -221,8 +221,9 @@ fn linted(linter: &Linter, ruleset: &[u8], path: &TreePath, content: &[u8]) {
                 within,
             } => {
                 let all = hits(&regex(when.text()), &[], content);
-                // Where it is in no line there is nobody to turn to; which are near, is not
-                // looked for again.
+                // Every finding must be one of all hits. If the required pattern is nowhere in the
+                // file, every hit is a finding. Which text counts as near is not computed a second
+                // time.
                 let found = report
                     .findings
                     .iter()
@@ -252,7 +253,7 @@ fn linted(linter: &Linter, ruleset: &[u8], path: &TreePath, content: &[u8]) {
     }
 }
 
-/// Whether a pattern can occur in a part of a text and not in the whole.
+/// Returns whether a pattern may match in a part of a text but not in the whole.
 fn anchored(pattern: &str) -> bool {
     ["^", "$", "\\b", "\\A", "\\z"]
         .iter()
@@ -263,8 +264,8 @@ fn regex(text: &str) -> Regex {
     Regex::new(text).expect("was compiled before")
 }
 
-/// The lines on which an occurrence begins that lies in none of `excused`, by every byte that one
-/// can begin at.
+/// Returns the lines on which an unexcused occurrence begins, computed by trying every byte at
+/// which one may begin.
 fn hits(pattern: &Regex, excused: &[Regex], content: &[u8]) -> BTreeSet<u64> {
     let excused = excused
         .iter()

@@ -1,6 +1,6 @@
-//! Several texts in one input: the first one, and then a line `%% NAME` before each other.
+//! Splits an input into several texts: the first one, then one after each line `%% NAME`.
 
-/// The first text, and the others with their names.
+/// Returns the first text, and the other texts with their names.
 pub fn sections(input: &[u8]) -> (&[u8], Vec<(String, &[u8])>) {
     let mut starts = Vec::new();
     let mut at = 0;

@@ -1,6 +1,6 @@
-//! The bindings that wit-bindgen generates from `wit/mission.wit`, the one statement of what
-//! a mission can do. Written by no hand: the modules beside this one give them convenience
-//! and add no capability. Public so that nothing of the surface is out of an author's reach.
+//! The bindings that wit-bindgen generates from `wit/mission.wit`, the only definition of what a
+//! mission can do. Not written by hand: the other modules wrap these bindings for convenience and
+//! add no capability. Public so that mission authors can reach the whole surface.
 #![allow(unsafe_code, missing_docs, unused_qualifications)]
 #![allow(clippy::all, clippy::pedantic)] // generated code
 

@@ -1,6 +1,6 @@
-//! The mission world's SQLite database: statements with typed parameters, rows with typed
-//! columns. Thin: one call of the host a statement. Never builds SQL from values, and never
-//! converts a value silently: a column of another type is an error that names both.
+//! The missions' SQLite database (the world): statements with typed parameters, rows with typed
+//! columns. Each statement is one call to the host. Never builds SQL from values and never
+//! converts a value silently: a column of another type is an error that names both types.
 
 use crate::{Result, bindings::coo::mission::db as wit};
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use std::rc::Rc;
 pub use crate::params;
 pub use wit::{Error, Value};
 
-/// Runs one read-only statement and gives its rows.
+/// Runs one read-only statement and returns its rows.
 ///
 /// ```no_run
 /// use coo_guest::db::{self, params};
@@ -33,12 +33,12 @@ pub fn query(sql: &str, params: &[Value]) -> Result<Vec<Row>> {
         .collect())
 }
 
-/// Runs one statement that changes data or schema; gives the number of rows changed.
+/// Runs one statement that changes data or schema; returns the number of changed rows.
 pub fn execute(sql: &str, params: &[Value]) -> Result<u64> {
     Ok(wit::execute(sql, params)?)
 }
 
-/// The values that bind to `?1`, `?2`, … in order: `params![1, "two", None::<f64>]`.
+/// Lists the values that bind to `?1`, `?2`, … in order: `params![1, "two", None::<f64>]`.
 #[macro_export]
 macro_rules! params {
     () => { &[] as &[$crate::db::Value] };
@@ -53,8 +53,8 @@ pub struct Row {
 }
 
 impl Row {
-    /// The value of the first column of this name, as `i64`, `f64`, `String`, `Vec<u8>`,
-    /// [`Value`], or `Option` of these where the column may be NULL.
+    /// Returns the value of the first column with this name, as `i64`, `f64`, `String`, `Vec<u8>`,
+    /// [`Value`], or an `Option` of these if the column may be NULL.
     pub fn get<T: FromValue>(&self, column: &str) -> Result<T> {
         let index = self
             .columns
@@ -67,7 +67,7 @@ impl Row {
         self.at(index)
     }
 
-    /// The value of the column at this position, the first being 0.
+    /// Returns the value of the column at this position; the first is 0.
     pub fn at<T: FromValue>(&self, index: usize) -> Result<T> {
         let value = self.values.get(index).ok_or_else(|| {
             let count = self.values.len();
@@ -80,22 +80,22 @@ impl Row {
         })
     }
 
-    /// The columns' names, in order.
+    /// Returns the names of the columns, in order.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 }
 
-/// What a column can be read as: exactly the type that SQLite stored.
+/// A type that a column can be read as: exactly the type that SQLite stored.
 pub trait FromValue: Sized {
-    /// The name of that type in SQLite's words, for error messages.
+    /// The type's name in SQLite, for error messages.
     const SQL_TYPE: &'static str;
 
-    /// The value, if it is of this type.
+    /// Returns the value if it has this type.
     fn from_value(value: &Value) -> Option<Self>;
 }
 
-/// Both directions of one correspondence between a Rust type and a type of SQLite.
+/// Implements both directions of the conversion between a Rust type and a SQLite type.
 macro_rules! corresponds {
     ($rust:ty, $variant:ident, $sql_type:literal) => {
         impl FromValue for $rust {

@@ -1,7 +1,7 @@
-//! The one error type of a mission: the three errors of the capability surface, and the ones
-//! that arise inside a mission. Its text becomes the reason of a FAILED mission, so it says
-//! what went wrong without its cause's type. It never carries a failure of the outside
-//! (network, time-out): those stop the run and never reach a mission.
+//! The error type of a mission: the errors of the three imports, and errors that arise inside a
+//! mission. The error's text becomes the reason of a FAILED mission, so it tells what went wrong
+//! without naming Rust types. Never carries a failure outside the sandbox (network, time-out):
+//! such a failure stops the run and never reaches a mission.
 
 use crate::{db, gateway, llm};
 use std::fmt::{self, Display, Formatter};
@@ -10,30 +10,30 @@ use std::fmt::{self, Display, Formatter};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The model call was refused or rejected.
+    /// The host refused the model call, or the provider rejected it.
     Llm(llm::Error),
-    /// [`llm::ask`] wanted a whole answer and got a part of one.
+    /// [`llm::ask`] needs a whole answer and got only a part of one.
     Incomplete(llm::FinishReason),
-    /// The statement was refused, failed or broke a constraint.
+    /// The statement was refused, failed, broke a constraint or exceeded a limit.
     Db(db::Error),
-    /// A row did not hold the column or the type that was asked of it.
+    /// A row did not have the requested column, or the column had another type.
     Column(String),
-    /// The artefact was refused or exists with other content.
+    /// The write was refused, or the artefact exists with other content.
     Gateway(gateway::Error),
-    /// The mission's input is not what the mission expects.
+    /// The input is not what the mission expects.
     Input(String),
-    /// The mission's own reason.
+    /// A reason of the mission's own.
     Failed(String),
 }
 
 impl Error {
-    /// The input is not what this mission expects; `why` is most often a parser's error:
-    /// `serde_json::from_str(&input).map_err(Error::input)?`.
+    /// Makes the error for an input that the mission does not expect; `why` is usually a parser's
+    /// error: `serde_json::from_str(&input).map_err(Error::input)?`.
     pub fn input(why: impl Display) -> Self {
         Self::Input(why.to_string())
     }
 
-    /// Any other reason, in the mission's own words.
+    /// Makes an error with any other reason, in the mission's own words.
     pub fn failed(why: impl Display) -> Self {
         Self::Failed(why.to_string())
     }

@@ -1,8 +1,8 @@
-//! Write missions for coo in Rust: a function from a `String` to a `Result<String>`, and
-//! three things it may do to the world: ask a language model ([`llm`]), use a database
-//! ([`db`]), write an artefact ([`gateway`]). There is no fourth; files, network, real time
-//! and real randomness do not exist inside a mission. This crate wraps the generated
-//! [`bindings`] thinly and never performs an effect of its own.
+//! Write missions for coo in Rust: a mission is a function from a `String` to a
+//! `Result<String>` that may ask a language model ([`llm`]), use a database ([`db`]) and write
+//! artefacts ([`gateway`]). It can do nothing else: files, network, real time and real randomness
+//! do not exist inside a mission. This crate is a thin wrapper around the generated
+//! [`bindings`] and performs no effects of its own.
 //!
 //! ```
 //! use coo_guest::{Error, gateway, llm};
@@ -16,13 +16,13 @@
 //! coo_guest::mission!(run);
 //! ```
 //!
-//! Compile it with `cargo build --release --target wasm32-wasip1` as a `cdylib`; start from
-//! a copy of `guest-sdk/template`.
+//! Compile it with `cargo build --release --target wasm32-wasip1` as a `cdylib`. To begin, copy
+//! `guest-sdk/template`.
 //!
-//! What makes a mission repeatable is the host's affair: clocks and random numbers are fixed
-//! and seeded, and every answer of the three imports is recorded. An error that reaches the
-//! mission is part of that record; a failure of the outside (network, missing key) stops the
-//! run instead and is never seen here.
+//! The host makes missions repeatable: it fixes clocks, seeds random numbers, and records every
+//! answer of the three imports. An error that reaches the mission is part of the record. A
+//! failure outside the sandbox (network, missing key) stops the run instead and never reaches the
+//! mission.
 
 pub mod bindings;
 pub mod db;
@@ -32,19 +32,19 @@ pub mod llm;
 
 pub use error::Error;
 
-/// `Result` with this crate's [`Error`].
+/// A `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Exports a function as the mission's `run`. Use it once in a `cdylib` crate.
 ///
-/// The function takes the mission's input and gives its output:
-/// `fn run(input: String) -> Result<String, E>` with any `E: Display`, most often
-/// [`Error`]. An `Err` ends the mission FAILED with that text as its reason, and none of its
-/// changes to the database or the artefacts happen.
+/// The function takes the mission's input and returns its output:
+/// `fn run(input: String) -> Result<String, E>` with any `E: Display`, usually [`Error`]. An
+/// `Err` ends the mission FAILED with that text as its reason, and none of its changes to the
+/// database or the artefacts are kept.
 #[macro_export]
 macro_rules! mission {
     ($run:path) => {
-        // The export is a C function by nature; an author's `deny(unsafe_code)` stays usable.
+        // The export is a C function; this lets authors keep `deny(unsafe_code)`.
         #[allow(unsafe_code)]
         const _: () = {
             struct Mission;

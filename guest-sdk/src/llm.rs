@@ -1,13 +1,13 @@
-//! Ask a language model. Thin: every call is one call of the host, with exactly the messages
-//! given. Never retries, never names a model, and changes no sampling parameter: model and
-//! sampling are the host's to fix.
+//! Asks a language model. Each function call is one call to the host, with exactly the messages
+//! given. Never retries, never names a model, and sets no sampling parameter by itself: the host
+//! fixes both.
 
 use crate::{Result, bindings::coo::mission::llm as wit};
 
 pub use wit::{Completion, Error, FinishReason, Message, Request, Role, Usage};
 
 impl Message {
-    /// What the model is told about its task and manner.
+    /// Makes a message that tells the model its task and manner.
     pub fn system(content: impl Into<String>) -> Self {
         Self {
             role: Role::System,
@@ -15,7 +15,7 @@ impl Message {
         }
     }
 
-    /// What the user says.
+    /// Makes a message from the user.
     pub fn user(content: impl Into<String>) -> Self {
         Self {
             role: Role::User,
@@ -23,7 +23,7 @@ impl Message {
         }
     }
 
-    /// What the model said earlier in this conversation.
+    /// Makes a message that the model gave earlier in this conversation.
     pub fn assistant(content: impl Into<String>) -> Self {
         Self {
             role: Role::Assistant,
@@ -33,8 +33,8 @@ impl Message {
 }
 
 impl Request {
-    /// A conversation under the descriptor's own sampling parameters. To insist on one, set
-    /// its field: a value that disagrees with the descriptor is refused by the host.
+    /// Makes a request with the descriptor's own sampling parameters. To insist on one, set its
+    /// field: the host refuses another temperature or top-p, and a larger number of tokens.
     pub fn new(messages: impl Into<Vec<Message>>) -> Self {
         Self {
             messages: messages.into(),
@@ -45,10 +45,10 @@ impl Request {
     }
 }
 
-/// One question, one whole answer.
+/// Asks one question and returns the whole answer.
 ///
-/// An answer that was cut off at max-tokens, or of which the provider withheld a part, is
-/// [`crate::Error::Incomplete`]; use [`complete`] to work with what there is.
+/// If the answer was cut off at max-tokens, or the provider withheld a part of it, fails with
+/// [`crate::Error::Incomplete`]; use [`complete`] to work with the partial answer.
 pub fn ask(system: &str, user: &str) -> Result<String> {
     whole(complete(&Request::new([
         Message::system(system),
@@ -56,7 +56,7 @@ pub fn ask(system: &str, user: &str) -> Result<String> {
     ]))?)
 }
 
-/// One call with everything it gives: text, model, finish reason and token usage.
+/// Makes one call and returns everything: text, model, finish reason and token usage.
 pub fn complete(request: &Request) -> Result<Completion> {
     Ok(wit::complete(request)?)
 }

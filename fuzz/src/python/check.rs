@@ -1,4 +1,4 @@
-//! What holds of every source and every answer of the rewriter.
+//! Checks what must hold for every source and every result of the rewriter.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use coo_engines::python::{Edit, Kind, Question, Rewritten, mentions, rewrite, re
 use super::Case;
 use super::remaining::Remaining;
 
-/// Any bytes: they are refused, or what is promised holds.
+/// Checks any bytes: the rewriter refuses them, or its invariants hold.
 pub fn any(source: &[u8], case: &Case) {
     let Ok(first) = rewrite(source, case.place.as_ref(), &case.moved, &case.dynamic) else {
         return;
@@ -15,7 +15,8 @@ pub fn any(source: &[u8], case: &Case) {
     answered(source, case, &first);
 }
 
-/// A source of the grammar: the same, and no import is left that nobody asks about.
+/// Checks a source of the grammar: the invariants hold, and every import that is left has a
+/// question.
 pub fn program(source: &str, case: &Case) {
     let Ok(first) = rewrite(
         source.as_bytes(),
@@ -40,7 +41,7 @@ pub fn program(source: &str, case: &Case) {
     );
     let ambiguous = asked(Kind::AmbiguousName);
     for line in &remaining.plain {
-        // A line that goes on has its question where the name stands.
+        // In a continued line the question stands where the name stands.
         let near = *line..*line + 8;
         assert!(
             ambiguous.range(near).next().is_some(),
@@ -56,7 +57,7 @@ pub fn program(source: &str, case: &Case) {
     }
 }
 
-/// Gives the questions of the source after the move.
+/// Checks a result; returns the questions about the source after the move.
 fn answered(source: &[u8], case: &Case, first: &Rewritten) -> Vec<Question> {
     let now = first.content.as_deref().unwrap_or(source);
     assert_eq!(first.content.is_some(), !first.edits.is_empty());
@@ -74,7 +75,7 @@ fn answered(source: &[u8], case: &Case, first: &Rewritten) -> Vec<Question> {
         Err(error) => panic!("was Python and is none: {error}"),
     };
     assert_eq!(again.edits, [], "a second time there is nothing to do");
-    // Nor is there more to ask.
+    // Nor are there more questions.
     assert!(again.questions.len() <= first.questions.len());
 
     if let Ok(text) = str::from_utf8(source) {
@@ -85,7 +86,7 @@ fn answered(source: &[u8], case: &Case, first: &Rewritten) -> Vec<Question> {
     again.questions
 }
 
-/// A source that says nothing of the package, and stays where it is, stays as it is.
+/// Checks that a source which does not name the package, and does not move, is unchanged.
 fn untouched(source: &[u8], case: &Case, first: &Rewritten) {
     let name = case.moved.from.last().as_bytes();
     let is_named = source.windows(name.len()).any(|window| window == name);
@@ -98,10 +99,10 @@ fn untouched(source: &[u8], case: &Case, first: &Rewritten) {
     }
 }
 
-/// Whether `now` is `source` with these edits and nothing else. Where exactly on its line an edit
-/// is, it does not say: every place is tried.
+/// Returns whether `now` is `source` with exactly these edits. An edit names only its line, so
+/// every place on that line is tried.
 fn only_edits(source: &[u8], now: &[u8], edits: &[Edit]) -> bool {
-    // Of sources in another encoding than UTF-8 an edit has other bytes, as many as there are.
+    // In a source that is not UTF-8, an edit shows other bytes, but as many of them.
     let plain = |bytes: &[u8]| -> Vec<u8> {
         let plain = bytes
             .iter()
@@ -116,7 +117,7 @@ fn only_edits(source: &[u8], now: &[u8], edits: &[Edit]) -> bool {
         .filter(|(_, byte)| **byte == b'\n');
     lines.extend(ends.map(|(at, _)| at + 1));
     lines.push(source.len() + 1);
-    // How far both are read, in every way that is possible so far.
+    // How far both texts are read, for every possible placement of the edits so far.
     let mut states = BTreeSet::from([(0, 0)]);
     for edit in edits {
         let (was, becomes) = (plain(edit.was.as_bytes()), plain(edit.now.as_bytes()));

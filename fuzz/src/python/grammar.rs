@@ -1,22 +1,22 @@
-//! Python, statement by statement, as a recipe says: what imports a package in every form there
-//! is, what uses it, and what gives its name another meaning. Strings and comments hold no word
-//! that begins an import.
+//! Makes Python programs from a recipe, statement by statement: imports of a package in every form,
+//! uses of it, and other bindings of its name. Strings and comments contain no word that begins an
+//! import.
 
 use arbitrary::{Result, Unstructured};
 use coo_engines::python::Move;
 
 use crate::pick;
 
-/// Statements in a block.
+/// Most statements in a block.
 const STATEMENTS_MAX: usize = 4;
-/// Blocks in blocks.
+/// Deepest nesting of blocks.
 const DEPTH_MAX: usize = 4;
-/// Expressions in expressions.
+/// Deepest nesting of expressions.
 const NESTED_MAX: usize = 3;
 
 const SIMPLE: [&str; 8] = ["a", "b", "x", "os", "old", "new", "top", "f"];
 
-/// A source that is Python, but for what scopes forbid.
+/// Makes a program that is valid Python, except that it may break rules about scopes.
 pub fn program(recipe: &mut Unstructured<'_>, moved: &Move) -> Result<String> {
     let end = pick(recipe, &["\n", "\n", "\n", "\r\n"])?;
     let mut writer = Writer {
@@ -56,7 +56,7 @@ impl Writer<'_, '_> {
         pick(self.recipe, from)
     }
 
-    /// A name, most often one that matters.
+    /// Makes a name, usually one that matters.
     fn name(&mut self) -> Result<String> {
         Ok(match self.recipe.int_in_range(0..=3_u8)? {
             0 => self.from[0].clone(),
@@ -66,7 +66,7 @@ impl Writer<'_, '_> {
         })
     }
 
-    /// A module.
+    /// Makes the dotted name of a module.
     fn module(&mut self) -> Result<String> {
         let (from, to) = (self.from.join("."), self.to.join("."));
         Ok(match self.recipe.int_in_range(0..=9_u8)? {
@@ -86,7 +86,7 @@ impl Writer<'_, '_> {
         })
     }
 
-    /// The same with white space where Python permits it.
+    /// Adds white space to a dotted name where Python permits it.
     fn spaced(&mut self, dotted: &str) -> Result<String> {
         if !self.odds(1, 16)? {
             return Ok(dotted.to_owned());
@@ -229,7 +229,7 @@ impl Writer<'_, '_> {
         })
     }
 
-    /// What may stand on the left of `+=` and after `del`.
+    /// Makes a target that may stand on the left of `+=` or after `del`.
     fn place(&mut self) -> Result<String> {
         Ok(match self.recipe.int_in_range(0..=4_u8)? {
             0 | 1 => self.name()?,
@@ -311,7 +311,7 @@ impl Writer<'_, '_> {
         })
     }
 
-    /// A name or an attribute, most often of the package.
+    /// Makes a name or an attribute, usually of the package.
     fn used(&mut self) -> Result<String> {
         let mut used = self.module()?;
         if self.odds(1, 2)? {

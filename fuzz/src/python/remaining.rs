@@ -1,11 +1,12 @@
-//! Imports of a package in a source, found by tokens alone and without the rewriter's parser.
-//! Only for sources of the grammar: nothing in their strings or comments looks like an import.
+//! Finds imports of a package in a source by its tokens, without the rewriter's parser. Works only
+//! for sources of the grammar, whose strings and comments contain nothing that looks like an
+//! import.
 
 use coo_engines::python::{Move, Place};
 
-/// Lines with an import of the package as it was called before the move: with a name of its own
-/// (`import old.a as x`, `from old import x`), which can always be rewritten; plain ones; and
-/// those of the package from its parent.
+/// Lines with an import of the package under its old name. `named` imports bind a name of their own
+/// (`import old.a as x`, `from old import x`) and can always be rewritten; `plain` ones bind the
+/// package's first component; `from_parent` ones import the package from its parent.
 #[derive(Debug, Default)]
 pub struct Remaining {
     pub named: Vec<usize>,
@@ -114,8 +115,8 @@ fn begins_with(dotted: &[&str], components: &[String]) -> bool {
     names.len() >= components.len() && components.iter().zip(names).all(|(a, b)| a == b)
 }
 
-/// Words, line ends and every other character, with their lines; comments and lines that go on
-/// left out.
+/// Returns words, line ends and every other character, each with its line. Leaves out comments and
+/// line continuations.
 fn tokens(source: &str) -> Vec<(usize, &str)> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut tokens = Vec::new();

@@ -1,10 +1,10 @@
-//! Governed changes of a repository, as recorded: what a change is called, its events, and the
-//! fold over them that says where it stands. Events chain as those of missions do (`journal`).
-//! Stages and transitions are the `pipeline`'s. Stores nothing and changes no repository.
+//! The record of a governed change of a repository: the change's id, its events, and the fold over
+//! them that says where it stands. Events form a hash chain, as those of missions do (`journal`).
+//! Stages and transitions come from `pipeline`. Stores nothing and changes no repository.
 //!
-//! Invariant: what the fold has accepted, in any order of processes, is a way through the
-//! stages; nobody goes on from a review without a decision, and one rollback is asked for
-//! automatically (packet §12.5).
+//! Invariant: the events that the fold has accepted form a path through the stages, across any
+//! number of processes. A change cannot leave a review without a decision, and at most one of its
+//! rollback requests is automatic (packet §12.5).
 
 mod body;
 mod progress;
@@ -24,18 +24,18 @@ pub use body::{
 };
 pub use progress::{Progress, Rollback, Unfoldable};
 
-/// Which stages a change passes.
+/// Which stages a change passes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Route {
-    /// All of them.
+    /// All stages.
     Pipeline,
-    /// Baseline and migration, for whoever wants nothing else.
+    /// Baseline and migration only.
     Migration,
 }
 
 impl Route {
-    /// As the store has it.
+    /// Returns the name that the store uses.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pipeline => "pipeline",
@@ -50,7 +50,7 @@ impl Route {
         }
     }
 
-    /// Where it begins.
+    /// Returns the first stage.
     pub const fn first(self) -> Stage {
         match self {
             Self::Pipeline => Stage::Init,
@@ -58,7 +58,7 @@ impl Route {
         }
     }
 
-    /// The stage after `event`. A migration on its own ends where a pipeline goes to its gates.
+    /// Returns the stage after `event`. A migration ends where a pipeline enters its gates.
     pub const fn next(self, from: Stage, event: Event) -> Result<Stage, Refused> {
         match (self, pipeline::next(from, event)) {
             (Self::Migration, Ok(Stage::Gates)) => Ok(Stage::Complete),
@@ -81,9 +81,7 @@ impl FromStr for Route {
 /// Numbers count up from 1 and are never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ChangeId {
-    /// 1, 2, …
     pub number: u32,
-    /// What it passes.
     pub route: Route,
 }
 
@@ -93,7 +91,7 @@ impl fmt::Display for ChangeId {
     }
 }
 
-/// Text that is no change's id.
+/// The text is not a change's id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a change's id")]
 pub struct NotAnId;
@@ -109,7 +107,7 @@ impl FromStr for ChangeId {
             number: digits.parse().map_err(|_| NotAnId)?,
             route: routes.next().ok_or(NotAnId)?,
         };
-        // One spelling only.
+        // Only the canonical spelling is accepted.
         if id.to_string() == text {
             Ok(id)
         } else {
@@ -132,14 +130,14 @@ impl<'de> Deserialize<'de> for ChangeId {
     }
 }
 
-/// What an event is about.
+/// The kinds of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Always first: route and configuration.
+    /// Begins a change: route and configuration. Always the first event.
     Begun,
-    /// From one stage to the next.
+    /// The change moved from one stage to the next.
     Transition,
-    /// What the amendments came to.
+    /// The amendments were applied.
     Amendments,
     /// A baseline was captured and verified.
     Baseline,
@@ -155,18 +153,17 @@ pub enum Kind {
     Evidence,
     /// A person's answer to a review.
     Decision,
-    /// A rollback was asked for.
+    /// A rollback was requested.
     RollbackRequested,
-    /// A person has confirmed it.
+    /// A person confirmed the rollback.
     RollbackConfirmed,
-    /// The repository, and what else the baseline has, is what it was.
+    /// The repository, and the rest of what the baseline covers, is restored to the baseline.
     RolledBack,
-    /// The freeze is over.
+    /// The freeze was lifted.
     Lifted,
 }
 
 impl Kind {
-    /// Every kind.
     pub const ALL: [Self; 14] = [
         Self::Begun,
         Self::Transition,
@@ -184,7 +181,7 @@ impl Kind {
         Self::Lifted,
     ];
 
-    /// The name in the record.
+    /// Returns the name in the record.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Begun => "begun",
@@ -220,49 +217,47 @@ impl FromStr for Kind {
     }
 }
 
-/// One event as it is stored.
+/// An event as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// 1, 2, 3, …
+    /// The number of the event, from 1.
     pub seq: u64,
     /// The stage it happened in; for a transition, the stage it leads to.
     pub stage: Stage,
-    /// What it is about.
     pub kind: Kind,
     /// Canonical JSON.
     pub body: String,
-    /// The digest before it.
+    /// The digest of the event before it.
     pub prev: Digest,
-    /// Its own digest.
+    /// The digest of this event.
     pub sha256: Digest,
 }
 
-/// The chain of a change, and the fold over it.
+/// The hash chain of a change's events, and the fold over them.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     chain: Chain,
-    /// Where the change stands.
     pub progress: Progress,
 }
 
-/// A stored event that is refused.
+/// Why a stored event is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Damaged {
-    /// It does not fit its chain.
+    /// The event does not fit the chain.
     #[error(transparent)]
     Broken(#[from] Broken),
-    /// It can't follow those before it.
+    /// The event cannot follow those before it.
     #[error(transparent)]
     Unfoldable(#[from] Unfoldable),
 }
 
 impl Log {
-    /// Digest of the last event.
+    /// Returns the digest of the last event.
     pub const fn head(&self) -> Digest {
         self.chain.head()
     }
 
-    /// Appends an event, if it can follow those before it.
+    /// Appends an event; fails, and changes nothing, if it cannot follow those before it.
     pub fn append(&mut self, kind: Kind, body: String) -> Result<Record, Unfoldable> {
         let mut chain = self.chain;
         let mut progress = self.progress.clone();
@@ -279,7 +274,7 @@ impl Log {
         })
     }
 
-    /// Accepts a stored event if it is the next one, unchanged.
+    /// Accepts a stored event; fails if it is not the next one or was changed.
     pub fn verify(&mut self, record: &Record) -> Result<(), Damaged> {
         self.chain.accept(&Link {
             seq: record.seq,

@@ -1,9 +1,9 @@
 //! The engines of the repository pipeline: amendments, the leak scanner, the constitutional lint,
 //! the migration of a Python package, and the states of a governed change.
 //!
-//! Architecture invariant: pure, as `coo-kernel` is, on which it rests; nothing of the mission
-//! runtime rests on it. Two parsers of Python are its only foreign code with a stack or memory of
-//! its own: tree-sitter's, in C, and ruff's.
+//! Architecture invariant: this crate is pure, as `coo-kernel` is, on which it depends; the mission
+//! runtime does not depend on it. Its only foreign code that manages a stack or memory of its own
+//! are two Python parsers: tree-sitter's, in C, and ruff's.
 
 #![forbid(unsafe_code)]
 

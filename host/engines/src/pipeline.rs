@@ -1,18 +1,18 @@
-//! The repository pipeline's state machine: one `Stage`, one exhaustive `next`, as in `state`
-//! for missions. Never skips a stage: what can't be decided goes to ERROR and from there to
-//! QUESTION, never past it. There is no REPLAY stage: replay is one of the gates.
+//! The state machine of the repository pipeline: one `Stage` and one exhaustive `next`, as `state`
+//! has for missions. Never skips a stage: a change that fails or cannot be decided goes to ERROR
+//! and from there to QUESTION. There is no REPLAY stage: replay is one of the gates.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a governed change of a repository stands (design, "Repository pipeline").
+/// The stage of a governed change of a repository (design, "Repository pipeline").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Stage {
-    /// Nothing has been looked at.
+    /// Nothing has been read.
     Init,
-    /// Amendments are being read and their anchors looked for.
+    /// Amendments are being read and their anchors searched.
     AmendmentPrep,
     /// Amendments are being applied.
     AmendmentExec,
@@ -31,17 +31,16 @@ pub enum Stage {
     MigrationSequence,
     /// Gates A to F are being passed.
     Gates,
-    /// Waits for approval of the whole.
+    /// Waits for approval of the whole change.
     CeoFinalReview,
-    /// Done.
     Complete,
-    /// Something failed or can't be decided; the question is being written down.
+    /// Something failed or cannot be decided; the question is being written.
     Error,
-    /// Waits for an answer that no program can give.
+    /// Waits for an answer that only a person can give.
     Question,
 }
 
-/// What can happen to it.
+/// An event that a transition follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
@@ -51,23 +50,22 @@ pub enum Event {
     AnchorsFound,
     /// Every amendment is applied.
     AmendmentsApplied,
-    /// The amended documents are what they should be.
+    /// The amended documents passed their checks.
     AmendmentsVerified,
-    /// A person said yes.
+    /// A person approved.
     Approved,
-    /// Tools and environment are those of their manifests.
+    /// Tools and environment match their manifests.
     EnvironmentVerified,
-    /// The freeze manifest is on disk.
+    /// The freeze manifest is written to disk.
     FreezeWritten,
     /// The baseline is captured and verified.
     BaselineCaptured,
-    /// The migration is done.
     Migrated,
     /// All gates have passed.
     GatesPassed,
-    /// It can't go on.
+    /// The change cannot continue.
     Failed,
-    /// The question is on disk.
+    /// The question is written to disk.
     QuestionWritten,
 }
 
@@ -90,7 +88,7 @@ impl Stage {
         Self::Question,
     ];
 
-    /// The name as logs and reports show it.
+    /// Returns the name that logs and reports show.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Init => "INIT",
@@ -110,14 +108,13 @@ impl Stage {
         }
     }
 
-    /// No event leads out of it.
+    /// Returns whether no event leads out of the stage.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Complete | Self::Question)
     }
 }
 
 impl Event {
-    /// Every event.
     pub const ALL: [Self; 12] = [
         Self::Started,
         Self::AnchorsFound,
@@ -140,17 +137,15 @@ impl fmt::Display for Stage {
     }
 }
 
-/// A transition that does not exist.
+/// There is no such transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no transition from {from} on {event:?}")]
 pub struct Refused {
-    /// The stage it was asked of.
     pub from: Stage,
-    /// The event that has no transition there.
     pub event: Event,
 }
 
-/// The stage after `event`, or the refusal. Total: every pair has an answer.
+/// Returns the stage after `event`, or a refusal. Defined for every pair.
 pub const fn next(from: Stage, event: Event) -> Result<Stage, Refused> {
     match (from, event) {
         (Stage::Init, Event::Started) => Ok(Stage::AmendmentPrep),
@@ -165,7 +160,7 @@ pub const fn next(from: Stage, event: Event) -> Result<Stage, Refused> {
         (Stage::Gates, Event::GatesPassed) => Ok(Stage::CeoFinalReview),
         (Stage::CeoFinalReview, Event::Approved) => Ok(Stage::Complete),
         (Stage::Error, Event::QuestionWritten) => Ok(Stage::Question),
-        // From every stage that something can still go wrong in.
+        // A failure is possible in every stage before these.
         (Stage::Complete | Stage::Error | Stage::Question, Event::Failed) => {
             Err(Refused { from, event })
         }
@@ -178,7 +173,7 @@ pub const fn next(from: Stage, event: Event) -> Result<Stage, Refused> {
 mod tests {
     use super::*;
 
-    /// The way through, written out once more by hand.
+    /// The complete path, written out by hand as a second statement of it.
     const WAY: [(Event, Stage); 11] = [
         (Event::Started, Stage::AmendmentPrep),
         (Event::AnchorsFound, Stage::AmendmentExec),
@@ -193,7 +188,7 @@ mod tests {
         (Event::Approved, Stage::Complete),
     ];
 
-    /// Every legal pair; whatever is not here is illegal.
+    /// Every legal pair; all others are illegal.
     fn legal() -> Vec<(Stage, Event, Stage)> {
         let mut legal = Vec::new();
         let mut from = Stage::Init;

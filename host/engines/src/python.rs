@@ -1,7 +1,7 @@
-//! Imports of Python sources, rewritten after a package has moved (packet §2.1). By the syntax
-//! tree, and to the byte: what is no import of the moved package, or a use of one, stays as it
-//! is. What can't be decided is a question and stays, too; nothing is guessed. Knows sources as
-//! bytes and touches none.
+//! Rewrites imports in Python sources after a package has moved (packet §2.1). Works on the syntax
+//! tree and changes only imports of the moved package and uses of them; every other byte stays as
+//! it is. A form that cannot be decided becomes a question and stays, too; nothing is guessed.
+//! Takes and returns sources as bytes; reads and writes no files.
 
 mod answer;
 mod binding;
@@ -42,62 +42,60 @@ use scope::Scopes;
 pub use pickled::module_in as module_in_pickle;
 pub use value::may_name;
 
-/// One change of a source.
+/// A change in a source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Edit {
-    /// The first line of a file is 1.
+    /// The line, from 1.
     pub line: usize,
-    /// What stands there now.
+    /// The new text.
     pub now: String,
-    /// What stood there.
+    /// The old text.
     pub was: String,
 }
 
-/// What can't be decided without a person.
+/// Something that only a person can decide.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Question {
     /// What could be done.
     pub answers: Vec<String>,
-    /// Of what kind.
     pub kind: Kind,
-    /// The first line of a file is 1.
+    /// The line, from 1.
     pub line: usize,
-    /// What stands there.
+    /// The text that the question is about, as it is shown.
     pub text: String,
-    /// Why it can't be decided.
     pub why: &'static str,
 }
 
-/// Kinds of questions.
+/// The kinds of questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A name that is the moved package and something else.
+    /// A name means the moved package and something else.
     AmbiguousName,
-    /// A module that is named by a string in a call.
+    /// A string in a call names a module.
     DynamicImport,
-    /// A string that names the package, or something in it.
+    /// A string names the package or something in it.
     String,
-    /// The package is imported from its parent together with others.
+    /// The package is imported from its parent together with other names.
     SplitImport,
-    /// The package is named in a file that is no Python source.
+    /// A file that is not Python names the package.
     Mention,
-    /// A type in quotes, or in a comment, that means something in the package.
+    /// A type in quotes or in a comment means something in the package.
     ForwardReference,
-    /// A name that gets another one, and that another module gets from this one.
+    /// A name changes, and another module gets it from this one.
     SharedName,
-    /// A source imports the package, and has no part in the migration.
+    /// A source imports the package but is not part of the migration.
     OutsideScope,
-    /// A source that may mean the package can't be read or followed.
+    /// A source may mean the package but cannot be read or followed.
     Unfollowed,
-    /// The package's new name means something else already.
+    /// The package's new name already means something else.
     TakenName,
-    /// A folder that the package comes to lie in is no package, as others are.
+    /// The package moves into a folder that is not a package, while similar folders are packages.
     NoPackage,
 }
 
 impl Kind {
-    /// Whether what is asked about may stay as it is: what stays may work.
+    /// Returns whether the text may stay as it is, because the program may work that way.
     pub const fn may_stay(self) -> bool {
         match self {
             Self::DynamicImport
@@ -116,37 +114,36 @@ impl Kind {
 /// A source after the move.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rewritten {
-    /// All of it; none where nothing changes.
+    /// The whole new source; none where nothing changes.
     pub content: Option<Vec<u8>>,
-    /// What was changed, in order.
+    /// The changes, in order.
     pub edits: Vec<Edit>,
-    /// What was left, in order.
+    /// The questions, in order; their text is unchanged.
     pub questions: Vec<Question>,
-    /// Answers that were needed.
     pub used: Used,
 }
 
 /// A module that a source imports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// It stands in a `try`: the source gets by without it.
+    /// Whether the import stands in a `try`, so that the source may work without it.
     pub is_optional: bool,
-    /// The first line of a file is 1.
+    /// The line, from 1.
     pub line: usize,
-    /// Its whole name.
+    /// The full name.
     pub module: Vec<String>,
 }
 
-/// What `source` imports, which is the module that `place` says, or a script. Names that it gets
-/// from a module may be modules, too, or not: only what is sure to be one is told.
+/// Returns the modules that `source` imports. `place` says which module the source is; without it,
+/// the source is a script. Leaves out names imported from a module: they may or may not be modules.
 pub fn imported(source: &[u8], place: Option<&Place>) -> Result<Vec<Imported>, Refused> {
     let parsed = parse::Source::parse(parse::text_of(source)?)?;
     let parts = parsed.parts([])?;
     Ok(imports::modules(&parsed, &parts, place))
 }
 
-/// Every module that `source` imports, and every name that it imports from one: whole names, with
-/// their lines.
+/// Returns every module that `source` imports and every name that it imports from one, in full and
+/// with the line.
 pub fn imported_names(
     source: &[u8],
     place: Option<&Place>,
@@ -156,7 +153,7 @@ pub fn imported_names(
     Ok(imports::names(&parsed, &parts, place))
 }
 
-/// The line at which the top of a module binds `name`, other than by importing a module so.
+/// Returns the line on which the top of a module binds `name`, other than by a plain import.
 pub fn bound_at_top(source: &[u8], name: &str) -> Option<usize> {
     let parsed = parse::Source::parse(parse::text_of(source).ok()?).ok()?;
     let parts = parsed.parts([name]).ok()?;
@@ -167,8 +164,8 @@ pub fn bound_at_top(source: &[u8], name: &str) -> Option<usize> {
     Some(parsed.line(found.node.start_byte()))
 }
 
-/// Rewrites `source`, which is the module that `place` says, or a script. One that can have no
-/// part in the move is not parsed, and so it may be no Python at all.
+/// Rewrites `source`. `place` says which module the source is; without it, the source is a script.
+/// A source that the move cannot affect is not parsed, so it may be invalid Python.
 pub fn rewrite(
     source: &[u8],
     place: Option<&Place>,
@@ -178,8 +175,8 @@ pub fn rewrite(
     Ok(rewrite_and_reach(source, place, place, moved, dynamic)?.0)
 }
 
-/// As `rewrite`, and tells what the source shares with others and gets from them. For that it is
-/// the module that `home` says, whether or not the package could import it.
+/// Rewrites as `rewrite` does, and returns what the source shares with other modules and gets from
+/// them. For that, `home` says which module the source is, even if the package cannot import it.
 pub fn rewrite_and_reach(
     source: &[u8],
     place: Option<&Place>,
@@ -191,7 +188,7 @@ pub fn rewrite_and_reach(
     if !is_concerned(&text, place, moved) {
         return Ok((Rewritten::default(), Reach::of_others(text, home)));
     }
-    // In other encodings what is written anew would be other characters.
+    // In another encoding, the replacement text would be other characters.
     let answers = match str::from_utf8(source) {
         Ok(_) => &dynamic.answers,
         Err(_) => &dynamic.answers.leaving(),
@@ -221,15 +218,15 @@ pub fn rewrite_and_reach(
     if let Some(content) = &rewritten.content
         && !rewritten.used.is_empty()
     {
-        // A person can write what is no Python.
+        // The user's answers may have made it invalid Python.
         let now = parse::Source::parse(parse::text_of(content)?)?;
         now.parts([]).map_err(Refused::by_answer)?;
     }
     Ok((rewritten, reach))
 }
 
-/// Whether a text could say anything of the package: its name is there, or an import that is
-/// relative to a place that moves. Most sources do neither, and parsing is nearly all the work.
+/// Returns whether the move may affect a text: it contains the package's name, or a relative import
+/// in a module that moves. Most sources have neither, and parsing takes most of the time.
 fn is_concerned(text: &str, place: Option<&Place>, moved: &Move) -> bool {
     let is_moved =
         |place: &Place| place.before != place.after || moved.from.begins(place.before.components());
@@ -238,7 +235,7 @@ fn is_concerned(text: &str, place: Option<&Place>, moved: &Move) -> bool {
         || (place.is_some_and(is_moved) && text.split("from").skip(1).any(begins_with_a_dot))
 }
 
-/// Whether a dot comes after what may stand between it and `from`.
+/// Returns whether a dot follows, after whatever may separate it from `from`.
 fn begins_with_a_dot(after: &str) -> bool {
     after
         .trim_start_matches([' ', '\t', '\x0c', '\\', '\r', '\n'])

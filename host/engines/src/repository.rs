@@ -1,6 +1,6 @@
-//! Governed changes of a repository (design, "Repository pipeline"): what a repository says of
-//! itself in `coo.toml`, and the engines that judge it or change it, each as data in and data
-//! out. Reads and writes no repository itself.
+//! Governed changes of a repository (design, "Repository pipeline"): the configuration that a
+//! repository gives in `coo.toml`, and the engines that judge or change a repository. Each engine
+//! takes data and returns data; none reads or writes a repository.
 
 pub mod amend;
 pub mod config;

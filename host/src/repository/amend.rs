@@ -1,5 +1,5 @@
-//! `coo amend`: what the kernel made of the documents is written, all or nothing, with its log
-//! and patch as evidence in the state root. Where it halts, nothing is written but the
+//! Writes the amended documents that `coo-engines` computes, all or none, with the log and the
+//! patch as evidence in the state root (`coo amend`). If amending halts, writes only the
 //! escalation.
 
 use std::collections::BTreeMap;
@@ -21,41 +21,39 @@ use crate::root::reports;
 use crate::root::state_root::StateRoot;
 use crate::root::store::Store;
 
-/// Below the state root: what an engine leaves, a folder a run.
+/// Folder in the state root for evidence; each run of an engine has a folder in it.
 pub const FOLDER: &str = "evidence";
-/// And what a governed change does.
+/// Folder in the state root for evidence of governed changes.
 pub const CHANGES: &str = "changes";
-/// What was done.
+/// The file that lists the applied amendments.
 pub const LOG: &str = "amendment_log.json";
-/// The same, for `git apply`.
+/// The same changes as a patch for `git apply`.
 pub const PATCH: &str = "amendment_diff.patch";
-/// A log repeats every text of its amendments.
+/// Largest log, in bytes: it repeats every text of its amendments.
 const LOG_BYTES_MAX: u64 = 4 * BYTES_MAX;
 
-/// Amendments judged and applied to what was read; nothing is written yet.
+/// Amendments applied in memory; nothing is written yet.
 #[derive(Debug)]
 pub struct Prepared {
-    /// What they make of the documents.
     pub outcome: Outcome,
-    /// The same, as a patch.
+    /// The changes as a patch.
     pub patch: String,
-    /// What `amendment_log.json` says.
     pub log: Log,
 }
 
-/// `amendment_log.json`. Nothing of it depends on when or where it is written.
+/// `amendment_log.json`. Nothing in it depends on the time or the machine.
 #[derive(Debug, Serialize)]
 pub struct Log {
     amendments: Vec<Applied>,
     amendments_sha256: Digest,
     config_sha256: Digest,
-    /// Every document that is named.
+    /// Every document that the amendments name.
     pub documents: Vec<Touched>,
     format: &'static str,
 }
 
 impl Log {
-    /// Of no amendment at all.
+    /// Returns the log of a change without amendments.
     #[must_use]
     pub fn empty(amendments_sha256: Digest, config_sha256: Digest) -> Self {
         Self {
@@ -68,40 +66,37 @@ impl Log {
     }
 }
 
-/// A document in the log.
+/// A document in the log, by its content before and after.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Touched {
-    /// Of its content afterwards.
     pub after_sha256: Digest,
     before_sha256: Digest,
-    /// From the top of the repository.
+    /// The path from the top of the repository.
     pub path: String,
 }
 
-/// Amendments, and the documents that they name and that are there.
+/// Amendments, and those of the named documents that exist.
 pub struct Given {
     amendments: Amendments,
     config_sha256: Digest,
     documents: BTreeMap<String, String>,
 }
 
-/// What tells of a log whether it is of the same amendments and documents.
+/// The part of a log that tells whether it is about the same amendments and documents.
 #[derive(Deserialize)]
 struct Earlier {
     amendments_sha256: Digest,
     documents: Vec<Touched>,
 }
 
-/// What a log says, as far as it is needed again.
+/// The part of a log that later stages read.
 #[derive(Debug, Deserialize)]
 pub struct Summary {
-    /// Each as it was applied.
     pub amendments: Vec<serde_json::Value>,
-    /// Every document that is named.
     pub documents: Vec<Touched>,
 }
 
-/// Reads amendments and documents.
+/// Reads the amendments and the documents that they name.
 pub fn read(repository: &Repository) -> Result<Given> {
     let section: &Amend = repository.section(repository.config.amend.as_ref(), "amend")?;
     let file = repository.read(&section.amendments)?;
@@ -118,7 +113,7 @@ pub fn read(repository: &Repository) -> Result<Given> {
     })
 }
 
-/// As `read`, of what the repository was.
+/// Reads as `read` does, from a baseline of the repository.
 pub fn read_from(root: &StateRoot, was: &Baseline, repository: &Repository) -> Result<Given> {
     let section: &Amend = repository.section(repository.config.amend.as_ref(), "amend")?;
     let contents = |paths: Vec<String>| baselines::part::contents(root, was, paths, FILE_BYTES_MAX);
@@ -155,8 +150,8 @@ fn text(path: &str, content: Vec<u8>) -> Result<String> {
 }
 
 impl Given {
-    /// The folder of the evidence that says of these amendments that they made these documents
-    /// what they are. An insertion that is there must not come a second time.
+    /// Returns the folder of evidence which shows that these amendments made the documents what
+    /// they are, if there is one. Without this check, an insertion could be applied twice.
     pub fn is_applied(&self, root: &StateRoot) -> Result<Option<String>> {
         for parent in [FOLDER, CHANGES] {
             for folder in folders_in(root, parent)? {
@@ -168,7 +163,7 @@ impl Given {
         Ok(None)
     }
 
-    /// Whether the evidence in `folder` says so.
+    /// Returns whether the evidence in `folder` shows that.
     pub fn is_applied_by(&self, root: &StateRoot, folder: &str) -> Result<bool> {
         let file = format!("{folder}/{LOG}");
         if !root.dir().exists(&file) {
@@ -185,7 +180,7 @@ impl Given {
             && earlier.documents.iter().all(is_there))
     }
 
-    /// The log where nothing is to be done: the documents are what they should be.
+    /// Returns the log for the case that the documents already are as amended.
     #[must_use]
     pub fn log_of_nothing(&self) -> Log {
         let documents = self.documents.iter().map(|(path, text)| Touched {
@@ -199,7 +194,7 @@ impl Given {
         }
     }
 
-    /// Applies the ones to the others.
+    /// Applies the amendments to the documents, in memory.
     pub fn prepare(&self) -> Result<Prepared, Box<Escalation>> {
         let outcome = self.amendments.apply(&self.documents)?;
         let documents = outcome.documents.iter().map(|(path, amended)| Touched {
@@ -221,8 +216,8 @@ impl Given {
     }
 }
 
-/// Writes the evidence to a new folder in the state root, which the caller alone writes to, then
-/// the documents. Gives the folder.
+/// Writes the evidence to a new folder in the state root, then the documents. Returns the folder.
+/// The caller must be the only writer of the state root.
 pub fn apply(
     root: &StateRoot,
     store: &mut Store,
@@ -233,7 +228,7 @@ pub fn apply(
     let folder = root.new_folder(FOLDER)?;
     let written = apply_in(root, store, repository, prepared, &folder, progress);
     if written.is_err() && !baselines::is_pending(root) {
-        // Best effort: the error that counts is the one above.
+        // Best effort: the error in `written` is the one to report.
         let _ = root
             .discard(&folder, None)
             .and_then(|()| reports::forget(root, store, &folder));
@@ -241,7 +236,7 @@ pub fn apply(
     written.map(|()| folder)
 }
 
-/// As `apply`, with the evidence in a folder that is there.
+/// Does the same as `apply`, with the evidence in an existing folder.
 pub fn apply_in(
     root: &StateRoot,
     store: &mut Store,
@@ -263,13 +258,13 @@ pub fn apply_in(
     let log = canonical::to_string(&prepared.log)?;
     let patch = prepared.patch.as_bytes();
     reports::write(root, store, &format!("{folder}/{PATCH}"), patch)?;
-    // Before the documents: nothing is ever amended without a log. Whether what it promises
-    // was done is told by its digests.
+    // The log is written before the documents, so that none is amended without a log. Its digests
+    // show whether the documents were changed.
     reports::write(root, store, &format!("{folder}/{LOG}"), log.as_bytes())?;
     baselines::change(root, &tree, &contents, progress).map(drop)
 }
 
-/// Writes the escalation, and gives its path in the state root.
+/// Writes the escalation; returns its path in the state root.
 pub fn escalate(root: &StateRoot, store: &mut Store, escalation: &Escalation) -> Result<String> {
     let folder = root.new_folder(FOLDER)?;
     let file = format!("{folder}/{}", escalation.file());
@@ -278,7 +273,7 @@ pub fn escalate(root: &StateRoot, store: &mut Store, escalation: &Escalation) ->
     Ok(file)
 }
 
-/// The folders below one of the state root, sorted; none where it is not there.
+/// Returns the folders in a folder of the state root, sorted; none if that folder does not exist.
 fn folders_in(root: &StateRoot, parent: &str) -> Result<Vec<String>> {
     let entries = match root.dir().read_dir(parent) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

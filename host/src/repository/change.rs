@@ -1,9 +1,10 @@
-//! A governed change of a repository, driven from stage to stage (design, "Repository pipeline"):
-//! what a stage has done is on record before the next one begins, so that a process that dies is
-//! followed by one that goes on. Which stage follows, and what may be on record, the kernel says.
+//! Drives a governed change of a repository from stage to stage (design, "Repository pipeline").
+//! What a stage has done is recorded before the next stage begins, so that another process can
+//! continue if this one dies. `coo-engines` decides which stage follows and what may be recorded.
 //!
-//! Invariants: the configuration is the one it began with; a stage that finds the repository
-//! other than it left it fails; and what can't be decided is asked, never passed over.
+//! Invariants: a change keeps the configuration that it began with. A stage fails if it finds the
+//! repository in another state than recorded. A matter that cannot be decided becomes a question
+//! and is never skipped.
 
 mod bundle;
 mod migration;
@@ -35,47 +36,45 @@ use crate::session::Session;
 
 pub use bundle::Bundled;
 
-/// Longest file of evidence that is read again, in bytes.
+/// Largest file of evidence that is read again, in bytes.
 const EVIDENCE_BYTES_MAX: u64 = 256 << 20;
-/// So many files are named where many changed.
+/// Most changed files that a message names.
 const NAMED_MAX: usize = 5;
 
-/// Where a change has come to.
+/// What a change waits for, once it cannot continue by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Waits for a person's yes or no.
+    /// Waits for a person to approve or reject.
     Review,
-    /// Waits for a person to ask for the rollback once more.
+    /// Waits for a person to request the rollback again.
     Rollback,
-    /// It has ended.
+    /// Has ended.
     Over,
 }
 
-/// See the module.
+/// A change that this process drives; holds the state root's session.
 pub struct Change<'a> {
-    /// What it is called.
     pub id: ChangeId,
-    /// The repository.
     pub repository: Repository,
     session: Session,
     log: Log,
     row: ChangeRow,
-    /// Values that may stand in nothing that is written down.
+    /// Secret values, which must not appear in any message or record.
     secrets: Vec<String>,
     says: &'a (dyn Fn(&str) + Sync),
     progress: Progress<'a>,
 }
 
-/// Whoever follows a change, and answers its one question.
+/// Receives what a change reports while it runs.
 pub struct Watcher<'a> {
-    /// Gets a line for everything worth knowing.
+    /// Called with each line that is reported.
     pub says: &'a (dyn Fn(&str) + Sync),
-    /// Gets the progress of long work.
+    /// Called with the progress of long work.
     pub progress: Option<&'a (dyn Fn(&str) + Sync)>,
 }
 
 impl<'a> Change<'a> {
-    /// Begins a change of the repository at `path`, in the state root at `root`.
+    /// Begins a change of the repository at `path`, recorded in the state root at `root`.
     pub fn begin(
         root: &Path,
         route: Route,
@@ -128,7 +127,7 @@ impl<'a> Change<'a> {
         Ok(change)
     }
 
-    /// Takes up a change where its record ends.
+    /// Opens a change at the point that its record has reached.
     pub fn open(root: &Path, id: ChangeId, watcher: &Watcher<'a>) -> Result<Self> {
         let session =
             Session::for_keeping_in(root, watcher.says)?.with_context(|| not_found(id))?;
@@ -153,33 +152,33 @@ impl<'a> Change<'a> {
         })
     }
 
-    /// What is on record of it.
+    /// Returns the state of the change according to its record.
     pub fn recorded(&self) -> &Recorded {
         &self.log.progress
     }
 
-    /// Where it stands.
+    /// Returns the current stage.
     pub fn stage(&self) -> Stage {
-        // It has begun, or it would not be here.
+        // Every change here has begun, so there is a stage.
         self.log.progress.stage().unwrap_or(Stage::Init)
     }
 
-    /// Digest of its last event.
+    /// Returns the digest of the last event.
     pub fn head(&self) -> Digest {
         self.log.head()
     }
 
-    /// The folder of its evidence, in the state root.
+    /// Returns the folder of the change's evidence, relative to the state root.
     pub fn folder(&self) -> String {
         folder(self.id)
     }
 
-    /// Where that is.
+    /// Returns the path of that folder.
     pub fn folder_path(&self) -> PathBuf {
         self.session.root.path().join(self.folder())
     }
 
-    /// Notes a person's answer to the review it waits for.
+    /// Records a person's answer to the review that the change waits for.
     pub fn decide(&mut self, approved: bool, why: Option<String>) -> Result<()> {
         if !matches!(self.stage(), Stage::CeoReview | Stage::CeoFinalReview)
             || self.log.progress.decided.is_some()
@@ -197,8 +196,8 @@ impl<'a> Change<'a> {
         self.record(Kind::Decision, &DecisionBody { approved, why })
     }
 
-    /// A person's no: to the review it waits for, or to all of it wherever it stands. What was
-    /// changed goes back once the person has said so, in whatever environment that is.
+    /// Gives the change up: rejects the review that it waits for, or fails it at any other stage.
+    /// Then rolls back, once a person has confirmed. Works in any environment, also a changed one.
     pub fn give_up(&mut self, why: Option<String>, ask: &dyn Fn() -> Vec<u8>) -> Result<Standing> {
         match self.stage() {
             Stage::CeoReview | Stage::CeoFinalReview if self.log.progress.decided.is_none() => {
@@ -223,8 +222,8 @@ impl<'a> Change<'a> {
         self.go(ask)
     }
 
-    /// Goes on until a person has to do something, or it has ended. `ask` gets a person's answer
-    /// to a rollback.
+    /// Continues until the change waits for a person or has ended. `ask` asks the person to confirm
+    /// a rollback.
     pub fn go(&mut self, ask: &dyn Fn() -> Vec<u8>) -> Result<Standing> {
         loop {
             let stage = self.stage();
@@ -254,7 +253,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Asks for the rollback once more, on a person's behalf, and ends the change.
+    /// Requests the rollback again, for a person, and ends the change.
     pub fn roll_back(&mut self, ask: &dyn Fn() -> Vec<u8>) -> Result<Standing> {
         if self.stage() != Stage::Error {
             bail!(
@@ -267,8 +266,8 @@ impl<'a> Change<'a> {
         Ok(Standing::Over)
     }
 
-    /// What a change may not go on without: that tools, locale and variables are those it began
-    /// with (packet §15).
+    /// Fails if the environment is not the one that the change began with: system, locale, and
+    /// variables of the tests (packet §15).
     fn check_environment(&self) -> Result<()> {
         if environment(&self.repository)? != self.row.environment_sha256 {
             bail!(
@@ -301,8 +300,8 @@ impl<'a> Change<'a> {
             .with_context(|| format!("{said}; and that can't be written down"))
     }
 
-    /// A message as it is everywhere, and may be written down: without where repository and state
-    /// root lie, and without secrets.
+    /// Returns a message in a form that may be recorded and is the same everywhere: without the
+    /// paths of the repository and the state root, and without secrets.
     fn portable(&self, message: &str) -> String {
         let message = manifest::without(message, &self.secrets);
         let message = self.repository.portable(&message);
@@ -310,7 +309,7 @@ impl<'a> Change<'a> {
         let roots = [root.canonicalize().ok(), Some(root.to_owned())];
         roots.into_iter().flatten().fold(message, |message, root| {
             let root = root.display().to_string();
-            // A short one would be found in every other word.
+            // A short path could occur by chance in other words.
             if root.len() > 4 {
                 message.replace(&root, "<state root>")
             } else {
@@ -319,7 +318,7 @@ impl<'a> Change<'a> {
         })
     }
 
-    /// Adds an event to the record, on the disk before anything else is done.
+    /// Adds an event to the record, and syncs it to disk before anything else happens.
     fn record(&mut self, kind: Kind, body: &impl Serialize) -> Result<()> {
         let mut log = self.log.clone();
         let record = log.append(kind, canonical::to_string_sorted(body)?)?;
@@ -334,7 +333,7 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// Writes a file of evidence and notes its digest.
+    /// Writes a file of evidence and records its digest.
     fn evidence(&mut self, name: &str, text: &str) -> Result<Digest> {
         let sha256 = Digest::of(text);
         let path = format!("{}/{name}", self.folder());
@@ -347,7 +346,7 @@ impl<'a> Change<'a> {
         Ok(sha256)
     }
 
-    /// Reads a file of evidence, which must be what was written.
+    /// Reads a file of evidence; fails if it is not what was written.
     fn evidence_text(&self, name: &str) -> Result<String> {
         let file = format!("{}/{name}", self.folder());
         let text = self.session.root.read_bounded(&file, EVIDENCE_BYTES_MAX)?;
@@ -360,14 +359,14 @@ impl<'a> Change<'a> {
         Ok(String::from_utf8(text)?)
     }
 
-    /// The folder that a migration deletes, with all that is in it.
+    /// Returns the folder that the migration deletes, with everything in it.
     fn old_package(&self) -> Result<Tree> {
         let section = self.repository.config.migrate.as_ref();
         let section = self.repository.section(section, "migrate")?;
         self.repository.folder(&section.from)
     }
 
-    /// All of the repository that any engine may read.
+    /// Returns the part of the repository that engines may read.
     fn tree(&self) -> Result<Tree> {
         self.repository.part(&Scope::new(&["**/*"])?)
     }
@@ -376,7 +375,7 @@ impl<'a> Change<'a> {
         baselines::part::load(&self.session.root, id)
     }
 
-    /// In which files the repository is not `baseline`.
+    /// Returns the paths at which the repository differs from `baseline`.
     fn changed(&self, baseline: &Baseline) -> Result<Vec<String>> {
         let differences = baselines::compare(baseline, &self.tree()?, &self.progress)?;
         let mut paths: Vec<String> = differences
@@ -387,7 +386,8 @@ impl<'a> Change<'a> {
         Ok(paths)
     }
 
-    /// Fails where the repository is not `baseline`; `who` is what may have done that.
+    /// Fails if the repository differs from `baseline`; `who` tells in the message what may have
+    /// changed it.
     fn expect(&self, baseline: &Baseline, who: &str) -> Result<()> {
         let changed = self.changed(baseline)?;
         if changed.is_empty() {
@@ -406,7 +406,7 @@ fn changed_by(who: &str, changed: &[String]) -> String {
     format!("{who}: {named}{more}")
 }
 
-/// One change of a repository at a time.
+/// Fails if another change of this repository has not ended.
 fn refuse_second(session: &Session, place: &str) -> Result<()> {
     let changes = session.store.changes()?;
     let mut open = changes.iter().filter(|change| change.ended_ms.is_none());
@@ -420,7 +420,7 @@ fn refuse_second(session: &Session, place: &str) -> Result<()> {
     Ok(())
 }
 
-/// What is said where a migration can't be carried out yet.
+/// Returns the message about a migration with open questions.
 fn open_questions(plan: &migrate::Plan) -> String {
     format!(
         "migration of {}: {} open; 'coo migrate plan' lists them, [migrate] in coo.toml answers them",
@@ -429,19 +429,19 @@ fn open_questions(plan: &migrate::Plan) -> String {
     )
 }
 
-/// So many of them.
+/// Returns a number with its noun, in the plural where needed.
 fn count(number: usize, noun: &str) -> String {
     let end = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{end}")
 }
 
-/// The folder of a change's evidence, in the state root.
+/// Returns the folder of a change's evidence, relative to the state root.
 #[must_use]
 pub fn folder(id: ChangeId) -> String {
     format!("{}/{:06}", amend::CHANGES, id.number)
 }
 
-/// What is said where there is none.
+/// Returns the message about a change that does not exist.
 pub fn not_found(id: impl std::fmt::Display) -> String {
     format!("Change '{id}' not found; 'coo pipeline list' names all.")
 }
@@ -451,7 +451,7 @@ fn place(row: &ChangeRow) -> Result<PathBuf> {
     Ok(std::ffi::OsString::from_vec(bytes_of(&row.repository)?).into())
 }
 
-/// Every stage has what it needs, or nothing begins.
+/// Fails unless the configuration has every section that the route's stages need.
 fn check_sections(repository: &Repository, route: Route) -> Result<()> {
     let config = &repository.config;
     repository.section(config.migrate.as_ref(), "migrate")?;
@@ -463,7 +463,7 @@ fn check_sections(repository: &Repository, route: Route) -> Result<()> {
     Ok(())
 }
 
-/// Digest of what machine and environment say of themselves, as far as a change depends on it.
+/// Returns the digest of everything in the machine and the environment that a change depends on.
 fn environment(repository: &Repository) -> Result<Digest> {
     let tests = repository.config.tests.as_ref();
     let tests = tests.map(test_run::environment_sha256).transpose()?;

@@ -1,6 +1,6 @@
-//! Passes a repository through the gates A to F (packet §10), in order, and gathers what each
-//! looks at. Which gate comes next and what its evidence means, the kernel says. Missions run in
-//! roots of their own; nothing of the repository or of the user's state root is written.
+//! Runs a repository through the gates A to F (packet §10) in order, and gathers the evidence for
+//! each. `coo-engines` decides which gate comes next and what its evidence means. Missions run in
+//! state roots of their own; the repository and the user's state root are never written to.
 
 mod modules;
 mod reference;
@@ -27,10 +27,10 @@ use crate::root::store::FrozenCall;
 
 pub use reference::Replayed;
 
-/// So many findings of one kind are named in the results; the reports name all.
+/// Most findings of one kind that the results name; the reports name all.
 const NAMED_MAX: usize = 50;
 
-/// Files of evidence that gates leave, with their texts.
+/// Files of evidence that gates leave: name and text.
 pub type Artefacts = BTreeMap<&'static str, String>;
 
 /// Where the results of the tests come from.
@@ -38,40 +38,37 @@ pub type Artefacts = BTreeMap<&'static str, String>;
 pub enum Tested {
     /// Gate D runs them.
     Now,
-    /// They ran already, of this very tree, and said this.
+    /// They ran before on this exact tree, with these results.
     Before(TestResults),
 }
 
-/// What is judged.
+/// What the gates judge.
 pub struct Gates<'a> {
-    /// The repository.
     pub repository: &'a Repository,
-    /// What the operator configured, for the missions that run.
+    /// The operator's configuration, for the missions that run.
     pub config: &'a Config,
-    /// Frozen answers for them, besides those that ship.
+    /// Frozen answers for these missions, in addition to those that ship with `coo`.
     pub answers: &'a [FrozenCall],
-    /// The tests.
     pub tested: Tested,
-    /// What was recorded after the old package was deleted: gate D holds the tree to it.
+    /// The snapshot from after the old package was deleted; gate D compares the tree with it.
     pub snapshot: Option<&'a Snapshot>,
-    /// What the amendments said the first time, and makes the same once more.
+    /// The first `amendment_log.json`, and a function that produces it again.
     pub amendments: Option<(&'a str, &'a dyn Fn() -> Result<String>)>,
 }
 
-/// What the gates said.
+/// The outcome of the gates.
 #[derive(Debug)]
 pub struct Passed {
-    /// Of each gate.
     pub results: Results,
-    /// Reports, outputs and logs, by the names of their files.
+    /// Reports, outputs and logs, by file name.
     pub artefacts: Artefacts,
-    /// What tests printed, if gate D ran them.
+    /// The tests' output, if gate D ran them.
     pub tests_output: Option<Vec<u8>>,
 }
 
 impl Gates<'_> {
-    /// Passes all gates, up to the first that fails. `say` gets a line for each; `compare` is
-    /// told what gate F compares.
+    /// Runs the gates until one fails. Calls `say` before each gate, and `compare` with what gate F
+    /// compares.
     pub fn pass(
         &self,
         mut say: impl FnMut(Gate),
@@ -102,7 +99,7 @@ impl Gates<'_> {
                 }
                 _ => self.judge(gate, &mut passed.artefacts),
             });
-            // What can't be judged has not passed.
+            // A gate that cannot be evaluated fails.
             let evidence = evidence.unwrap_or_else(|error| Evidence {
                 findings: vec![self.repository.portable(&format!("{error:#}"))],
                 found: Value::Null,
@@ -114,7 +111,7 @@ impl Gates<'_> {
         Ok(passed)
     }
 
-    /// A gate that needs nothing of those before it.
+    /// Evaluates a gate that does not depend on earlier ones.
     fn judge(&self, gate: Gate, artefacts: &mut Artefacts) -> Result<Evidence> {
         match gate {
             Gate::A => unity::judge(self.repository),
@@ -125,7 +122,7 @@ impl Gates<'_> {
         }
     }
 
-    /// Gate D.
+    /// Evaluates gate D; returns the test run if there was one.
     fn tests(&self, tested: Tested) -> Result<(Option<TestRun>, Evidence)> {
         let run = match tested {
             Tested::Before(_) => None,
@@ -160,7 +157,7 @@ impl Gates<'_> {
         Ok((run, Evidence { findings, found }))
     }
 
-    /// Gate E.
+    /// Evaluates gate E.
     fn governance(&self, artefacts: &mut Artefacts) -> Result<Evidence> {
         let scanned = scan(self.repository)?;
         let linted = lint(self.repository)?;
@@ -198,13 +195,13 @@ impl Gates<'_> {
         })
     }
 
-    /// Gate F: everything once more, and compared.
+    /// Evaluates gate F: repeats the other gates and the reference mission, and compares.
     fn replay(&self, passed: &Passed, tested: Tested) -> Result<Replayed> {
         let mut once_more = Results::default();
         let mut again = Artefacts::new();
         while let Some(gate) = once_more.next().filter(|gate| *gate != Gate::F) {
             let evidence = match gate {
-                // What tests said is an answer from outside, and is not asked for again.
+                // Test results are input from outside, so the tests are not run again.
                 Gate::D => self.tests(tested)?.1,
                 _ => self.judge(gate, &mut again)?,
             };
@@ -245,7 +242,7 @@ impl Gates<'_> {
                 findings.push(format!("{name}: comes out otherwise the second time"));
             }
             let sha256 = both.0.as_ref().map(|text| Digest::of(text).to_string());
-            // What is on neither side says nothing.
+            // Missing on both sides: no verdict.
             let verdict = (both.0.is_some() || both.1.is_some()).then_some(identical);
             surface.push(json!({
                 "artefact": name, "identical": verdict, "normalized_sha256": sha256,
@@ -268,7 +265,7 @@ impl Gates<'_> {
 }
 
 impl Repository {
-    /// Every file of the new package, with what the tests said of it.
+    /// Takes a snapshot of the new package's files, with these test results.
     pub fn snapshot(&self, results: TestResults) -> Result<Snapshot> {
         let section = self.section(self.config.migrate.as_ref(), "migrate")?;
         let folder = coo_kernel::baseline::TreePath::from_text(&section.to)?;
@@ -279,7 +276,7 @@ impl Repository {
     }
 }
 
-/// Few enough to be read.
+/// Cuts findings to a number that people can read.
 fn named(mut findings: Vec<String>) -> Vec<String> {
     if findings.len() > NAMED_MAX {
         let more = findings.len() - NAMED_MAX;
@@ -289,7 +286,7 @@ fn named(mut findings: Vec<String>) -> Vec<String> {
     findings
 }
 
-/// Lets tests fail each gate.
+/// A failpoint for each gate, for tests.
 fn fault_at(gate: Gate) -> Result<()> {
     Ok(fault::point(match gate {
         Gate::A => "gate.a",

@@ -1,5 +1,5 @@
-//! Runs the constitutional lint over a repository. What is kept and what is not, the kernel
-//! decides by the pinned ruleset.
+//! Runs the constitutional lint over a repository. `coo-engines` decides by the pinned ruleset
+//! which rules are broken. Writes nothing.
 
 use anyhow::{Context as _, Result};
 use coo_engines::repository::lint::{Linter, Report};
@@ -7,11 +7,10 @@ use coo_kernel::baseline::TreePath;
 
 use super::Repository;
 
-/// What the lint has found.
+/// The result of the lint.
 pub struct Linted {
-    /// The findings.
     pub report: Report,
-    /// Rules that are about no file, a line each.
+    /// Rules that match no file, one line each.
     pub idle: Vec<String>,
 }
 

@@ -1,6 +1,6 @@
-//! Migration plans: every file that a migration touches is read and judged, on all cores, as it
-//! lies in the repository or as a baseline has it. What becomes of each is the kernel's to say;
-//! nothing is written to the repository.
+//! Plans migrations: reads every file that a migration may touch, on all cores, from the repository
+//! or from a baseline. `coo-engines` decides what happens to each file. Writes nothing to the
+//! repository.
 
 use std::collections::BTreeMap;
 
@@ -19,32 +19,32 @@ use super::{FILE_BYTES_MAX, Repository};
 use crate::baselines::{self, Baseline};
 use crate::root::state_root::StateRoot;
 
-/// What a migration would do.
+/// The plan of a migration.
 #[derive(Debug, Serialize)]
 pub struct Plan {
     /// Digest of the text of `coo.toml`.
     config_sha256: Digest,
     /// Every file that moves, changes or has questions, by path.
     pub files: Vec<Planned>,
-    /// The package's dotted name.
+    /// The package's dotted name before the move.
     pub from: String,
-    /// How many files were read.
+    /// The number of files that were read.
     pub read: usize,
-    /// Its dotted name afterwards.
+    /// The package's dotted name after the move.
     pub to: String,
-    /// What a person is told and need not answer, a line each: entries of the configuration that
+    /// Notes for the user that need no answer, one line each: entries of the configuration that
     /// match nothing, and files that may mean the package.
     #[serde(skip)]
     pub notes: Vec<String>,
 }
 
 impl Plan {
-    /// How many of its files have something of a kind, and how many of that there are.
+    /// Returns the sum of `of` over all files.
     pub fn count(&self, of: impl Fn(&Planned) -> usize) -> usize {
         self.files.iter().map(of).sum()
     }
 
-    /// How many questions are open.
+    /// Returns the number of open questions.
     #[must_use]
     pub fn questions(&self) -> usize {
         self.count(|file| file.questions.len())
@@ -55,7 +55,7 @@ fn section(repository: &Repository) -> Result<&Migrate> {
     repository.section(repository.config.migrate.as_ref(), "migrate")
 }
 
-/// Plans what `[migrate]` says, of what lies in the repository.
+/// Plans the migration in `[migrate]` from the files in the repository.
 pub fn plan(repository: &Repository) -> Result<Plan> {
     let migration = Migration::of(section(repository)?)?;
     let found = repository.part(&Scope::new(&["**/*"])?)?.scan()?;
@@ -68,7 +68,7 @@ pub fn plan(repository: &Repository) -> Result<Plan> {
     finished(repository, &migration, files, &there)
 }
 
-/// As `plan`, of what the repository was.
+/// Plans as `plan` does, from a baseline of the repository.
 pub fn plan_of(root: &StateRoot, was: &Baseline, repository: &Repository) -> Result<Plan> {
     let migration = Migration::of(section(repository)?)?;
     let entries = was.manifest.entries().iter();
@@ -89,7 +89,7 @@ pub fn plan_of(root: &StateRoot, was: &Baseline, repository: &Repository) -> Res
     finished(repository, &migration, files?, &there)
 }
 
-/// The files that have a part in it or may import the package, and all there are.
+/// Returns the files to read, and every file. Fails if something in the migration is not a file.
 fn sorted_out(
     repository: &Repository,
     migration: &Migration<'_>,
@@ -135,7 +135,7 @@ fn finished(
     }
     migration.check(&files, there.iter().map(String::as_str))?;
     ask_about_shared(migration, &mut files);
-    // Of the others only what they name counts.
+    // Other files were read only for mentions of the package.
     let has_part = |file: &&Planned| migration.has(&file.path) || migration.is_outside(&file.path);
     let read = files.iter().filter(has_part).count();
     ask_about_names(migration, &mut files, there);
@@ -156,8 +156,8 @@ fn finished(
     })
 }
 
-/// What the repository is with the package in both places, and then in the new one alone; the
-/// new contents are kept in `root`, which the caller alone writes to.
+/// Returns the tree with the package in both places, and the tree with it only in the new one.
+/// Stores the new contents in `root`; the caller must be its only writer.
 pub fn trees(
     root: &StateRoot,
     was: &Manifest,

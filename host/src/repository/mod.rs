@@ -1,5 +1,5 @@
 //! A repository that an engine judges or changes: a directory and its `coo.toml`. Reads files
-//! through handles and follows no link; writes nothing itself.
+//! through handles and follows no links. Writes nothing itself.
 
 pub mod amend;
 pub mod change;
@@ -27,17 +27,16 @@ pub use lint::{Linted, lint};
 pub use scan::{Scanned, scan};
 pub use test_run::last_lines;
 
-/// Longest file that an engine reads, in bytes. Documents and sources are far shorter; a longer
-/// one is named, never passed over.
+/// Largest file that an engine reads, in bytes. Documents and sources are far smaller. A larger
+/// file is an error, never skipped; only a migration skips those outside its scope.
 pub const FILE_BYTES_MAX: u64 = 64 << 20;
 
-/// See the module.
+/// An open repository, with its configuration.
 pub struct Repository {
-    /// Its directory. The state root is no part of it.
+    /// The repository's directory; the state root is never part of it.
     pub tree: Tree,
-    /// What it says of itself.
     pub config: Config,
-    /// Digest of the text of that.
+    /// The digest of the configuration's text.
     pub config_sha256: Digest,
     config_text: String,
     config_path: PathBuf,
@@ -80,7 +79,7 @@ impl Repository {
         })
     }
 
-    /// A section of the configuration, or what to do where it has none.
+    /// Returns a section of the configuration; fails with what to do if it is missing.
     pub fn section<'a, T>(&self, section: Option<&'a T>, name: &str) -> Result<&'a T> {
         section.with_context(|| {
             format!(
@@ -102,7 +101,7 @@ impl Repository {
         self.read_in(&mut Folders::default(), &path)
     }
 
-    /// Reads the ruleset at `path`, which must be the one with this digest (packet §5.4).
+    /// Reads the ruleset at `path`; fails if it does not have this digest (packet §5.4).
     pub fn pinned(&self, path: &str, sha256: &Digest) -> Result<Vec<u8>> {
         let content = self.read(path)?;
         let found = Digest::of(&content);
@@ -115,12 +114,12 @@ impl Repository {
         Ok(content)
     }
 
-    /// The part of its tree that has the files of `scope`.
+    /// Returns the part of the tree with the files of `scope`.
     pub fn part(&self, scope: &Scope) -> Result<Tree> {
         self.tree.part(scope, &self.config.repository)
     }
 
-    /// All that is in `folder`, also what no engine reads.
+    /// Returns everything in `folder`, including files that the engines do not read.
     pub fn folder(&self, folder: &str) -> Result<Tree> {
         let scope = Scope::exactly([folder])?;
         let patterns = scope.patterns();
@@ -129,13 +128,13 @@ impl Repository {
             .part(&Scope::new(&patterns)?, &config::Repository::default())
     }
 
-    /// The files of `scope`, sorted by the bytes of their paths. A link is refused: what it leads
-    /// to would go by unseen.
+    /// Returns the files of `scope`, sorted by the bytes of their paths. Refuses links, since the
+    /// files behind them would not be read.
     pub fn files(&self, scope: &Scope) -> Result<Vec<TreePath>> {
         self.files_without(scope, &Scope::default())
     }
 
-    /// As `files`, and without what `exclude` has, folders with all that is in them.
+    /// Returns the same without `exclude`; a folder stands for everything in it.
     pub fn files_without(&self, scope: &Scope, exclude: &Scope) -> Result<Vec<TreePath>> {
         let left_out = config::Repository {
             exclude: Scope::all_of([&self.config.repository.exclude, exclude]),
@@ -145,7 +144,7 @@ impl Repository {
             let entry = found.entry;
             let path = entry.path.text();
             let is_meant = scope.has(&path)
-                // What is in a folder behind a link would go by unseen.
+                // Files in a folder behind a link would not be read.
                 || (scope.reaches(&path) && self.leads_on(&entry.path, &entry.node));
             if !is_meant {
                 continue;
@@ -164,8 +163,8 @@ impl Repository {
         Ok(files)
     }
 
-    /// Whether more files are behind an entry that is not gone through: a link to a folder, or a
-    /// folder that can't be looked into.
+    /// Returns whether there may be more files behind an entry that is not searched: a link to a
+    /// folder, or an unreadable folder.
     fn leads_on(&self, path: &TreePath, node: &Node) -> bool {
         match node {
             Node::Closed { .. } => true,
@@ -177,7 +176,7 @@ impl Repository {
         }
     }
 
-    /// Reads every file and judges it, on all cores; the answers are in the order of `files`.
+    /// Reads and judges every file, on all cores; the results are in the order of `files`.
     pub fn judge<T: Send>(
         &self,
         files: &[TreePath],
@@ -191,7 +190,7 @@ impl Repository {
             .collect()
     }
 
-    /// A message as it is everywhere: without where the repository lies.
+    /// Returns a message without the repository's path, so that it is the same everywhere.
     #[must_use]
     pub fn portable(&self, message: &str) -> String {
         message.replace(&self.tree.path.display().to_string(), "<repository>")
@@ -207,7 +206,7 @@ impl Repository {
     }
 }
 
-/// The line that the byte at `at` is on, the first is 1.
+/// Returns the line of the byte at `at`, from 1.
 fn line_of(text: &str, at: usize) -> usize {
     1 + text.get(..at).unwrap_or(text).matches('\n').count()
 }

@@ -1,5 +1,5 @@
-//! Runs the governance-leak scanner over a repository. What is a leak, the kernel decides by the
-//! pinned ruleset.
+//! Runs the governance-leak scanner over a repository. `coo-engines` decides by the pinned ruleset
+//! what a leak is. Writes nothing.
 
 use anyhow::{Context as _, Result, bail};
 use coo_engines::repository::scan::{Report, Ruleset, Scanner};
@@ -8,13 +8,12 @@ use coo_kernel::baseline::TreePath;
 
 use super::Repository;
 
-/// What a scan has found.
+/// The result of a scan.
 pub struct Scanned {
-    /// As packet §5.5 has it.
+    /// The report in the form of packet §5.5.
     pub report: Report,
-    /// What was applied.
     pub ruleset: Ruleset,
-    /// How many files were read.
+    /// The number of files that were read.
     pub files: usize,
     /// Patterns of the scope that no file matches.
     pub unmatched: Vec<String>,
@@ -27,7 +26,7 @@ pub fn scan(repository: &Repository) -> Result<Scanned> {
     let scanner = Scanner::new(&content).with_context(|| format!("ruleset {}", section.ruleset))?;
     let files = repository.files_without(&section.paths, &section.exclude)?;
     if files.is_empty() {
-        // Nothing was found where nothing was looked at: that is no PASS.
+        // A scan that read no file must not end as PASS.
         bail!(
             "scope of [scan]: no file matches {}; correct paths in {}",
             section.paths.patterns().collect::<Vec<_>>().join(", "),

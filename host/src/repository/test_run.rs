@@ -1,7 +1,7 @@
-//! Runs a repository's tests as its `[tests]` says: one command, in the repository, with a fresh
-//! home and temporary folder, a fixed locale and clock variables, and of the environment only
-//! what is named. What it printed is kept; what it means, the kernel says. Writes nothing to the
-//! repository itself.
+//! Runs a repository's tests as `[tests]` says: one command in the repository, with a fresh home
+//! and temporary folder, and fixed variables for locale, clock and PATH; it gets other variables of
+//! the environment only if they are named. Keeps the output; `coo-engines` decides what it means.
+//! Writes nothing to the repository itself.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -25,7 +25,7 @@ use coo_kernel::baseline::text_of;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 
-/// What every test command gets, unless `[tests]` says otherwise.
+/// Variables that every test command gets, unless `[tests]` sets them.
 const FIXED: [(&str, &str); 4] = [
     ("LANG", "C.UTF-8"),
     ("LC_ALL", "C.UTF-8"),
@@ -33,25 +33,24 @@ const FIXED: [(&str, &str); 4] = [
     ("SOURCE_DATE_EPOCH", "1735689600"),
     ("TZ", "UTC"),
 ];
-/// Where programs are looked for if `[tests]` has no PATH.
+/// Where programs are searched if `[tests]` gives no PATH.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-/// In an argument: the file for `JUnit` XML.
+/// In an argument, stands for the file for `JUnit` XML.
 const REPORT: &str = "{report}";
-/// So much of what tests print is kept: a suite that prints more is asked to print less.
+/// Most output of tests, in bytes; a suite that prints more is stopped.
 const OUTPUT_BYTES_MAX: usize = 64 << 20;
-/// So many of its last lines are shown where nothing can be made of them.
+/// Last lines of the output that an error shows.
 const LINES_SHOWN: usize = 20;
 
-/// A test run that has ended.
+/// A finished test run.
 #[derive(Debug)]
 pub struct TestRun {
-    /// What it said.
     pub results: TestResults,
-    /// What it printed, on both of its outputs.
+    /// What the command printed, on both outputs.
     pub output: Vec<u8>,
 }
 
-/// What the command gets, but for the folders that are made for each run.
+/// Returns the command's variables, without the folders that are made for each run.
 fn environment(section: &Tests) -> BTreeMap<OsString, OsString> {
     let mut environment: BTreeMap<OsString, OsString> = FIXED
         .into_iter()
@@ -70,7 +69,7 @@ fn environment(section: &Tests) -> BTreeMap<OsString, OsString> {
     environment
 }
 
-/// Of what the command gets: two runs can only be compared where it is the same.
+/// Returns the digest of the command's variables; only runs with the same digest can be compared.
 pub fn environment_sha256(section: &Tests) -> Result<Digest> {
     let text = |text: &OsString| text_of(text.as_bytes());
     let variables: BTreeMap<String, String> = environment(section)
@@ -80,7 +79,7 @@ pub fn environment_sha256(section: &Tests) -> Result<Digest> {
     Ok(Digest::of(canonical::to_string(&variables)?))
 }
 
-/// Runs the tests. An error means that nothing can be said of them; tests that fail are a result.
+/// Runs the tests. Fails only if there are no results; failed tests are a result.
 #[allow(
     clippy::disallowed_methods,
     reason = "a home, a temporary folder and a place for the report, for this run alone"
@@ -106,7 +105,7 @@ pub fn run(repository: &Repository, section: &Tests) -> Result<TestRun> {
         .entry("TMPDIR".into())
         .or_insert_with(|| place("tmp").into());
     let time_max = Duration::from_secs(section.timeout_seconds);
-    // As it is configured: where its report lies is another place every time.
+    // Shown as configured, since the report's path differs in every run.
     let shown = format!("test command '{}'", section.command.join(" "));
     let ended = ended(&words, &variables, &repository.tree.path, time_max);
     let (status, output) = ended.with_context(|| shown.clone())?;
@@ -115,7 +114,7 @@ pub fn run(repository: &Repository, section: &Tests) -> Result<TestRun> {
     } else {
         closing_lines(&output).context("what it printed")
     };
-    // What a failing command says of itself is the better message.
+    // The output of a failed command explains more than the reader's error.
     let counts = counts.with_context(|| {
         format!(
             "{shown}: {}; it printed last:\n{}\n  and its results can't be read",
@@ -134,7 +133,7 @@ fn counts_of_report(path: &Path) -> Result<Counts> {
     Ok(junit(&report.context("report: the command wrote none")?)?)
 }
 
-/// Starts the command, and gives how it ended and what it printed.
+/// Runs the command; returns its exit status and its output.
 fn ended(
     words: &[String],
     variables: &BTreeMap<OsString, OsString>,
@@ -177,7 +176,7 @@ fn ended(
 }
 
 fn exit_code(status: ExitStatus) -> i32 {
-    // As shells say it.
+    // The code that shells use for a signal.
     let by_signal = || status.signal().map_or(1, |signal| 128 + signal);
     status.code().unwrap_or_else(by_signal)
 }
@@ -189,7 +188,7 @@ fn shown_status(status: ExitStatus) -> String {
     }
 }
 
-/// The end of what was printed.
+/// Returns the last lines of the output.
 #[must_use]
 pub fn last_lines(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);

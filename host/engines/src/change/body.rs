@@ -1,5 +1,5 @@
-//! What the events of a change say. Fields stand in key order; nothing in them is of one moment
-//! or one machine.
+//! The bodies of a change's events. Fields stand in key order, so that the JSON is canonical. No
+//! body holds anything that depends on the time or the machine.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,23 +15,17 @@ use coo_kernel::form::digest::Digest;
 pub struct BegunBody {
     /// Digest of the text of `coo.toml`.
     pub config_sha256: Digest,
-    /// Of `coo`.
     pub coo_version: String,
-    /// Which stages it passes.
     pub route: Route,
 }
 
-/// `transition`.
+/// `transition`. `why` is set only for a failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransitionBody {
-    /// What happened.
     pub event: Event,
-    /// The stage before.
     pub from: Stage,
-    /// The stage after.
     pub to: Stage,
-    /// Of a failure: what went wrong.
     pub why: Option<String>,
 }
 
@@ -39,21 +33,20 @@ pub struct TransitionBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AmendmentsBody {
-    /// How many there are.
     pub amendments: u64,
-    /// How many documents they name.
+    /// The number of documents that the amendments name.
     pub documents: u64,
-    /// Of `amendment_log.json`.
+    /// The digest of `amendment_log.json`.
     pub log_sha256: Digest,
 }
 
-/// Which baseline of the two.
+/// One of a change's two baselines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Which {
-    /// Before any amendment.
+    /// Captured before any amendment.
     Start,
-    /// What a rollback goes back to.
+    /// Captured before the migration; a rollback restores it.
     Amu0,
 }
 
@@ -61,18 +54,18 @@ pub enum Which {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BaselineBody {
-    /// Which one.
     pub baseline: Which,
-    /// Of all files, in bytes.
+    /// The size of all files, in bytes.
     pub bytes: u64,
-    /// Of the manifest of the folder that a migration deletes, with what no engine reads in it.
+    /// The digest of the manifest of the folder that the migration deletes, with the files in it
+    /// that the engines do not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded_sha256: Option<Digest>,
-    /// How many files.
+    /// The number of files.
     pub files: u64,
-    /// Of the manifest of the repository.
+    /// The digest of the repository's manifest.
     pub manifest_sha256: Digest,
-    /// The baseline of the state root that belongs to it.
+    /// The name of the state root's baseline that belongs to it.
     pub state: Option<String>,
 }
 
@@ -80,7 +73,6 @@ pub struct BaselineBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FreezeBody {
-    /// The freeze's number.
     pub number: u32,
 }
 
@@ -88,7 +80,7 @@ pub struct FreezeBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepBody {
-    /// Of the manifest of the repository afterwards.
+    /// The digest of the repository's manifest after the step.
     pub manifest_sha256: Digest,
     /// 1 to 6, as packet §9 numbers them.
     pub step: u8,
@@ -100,9 +92,8 @@ pub struct StepBody {
 pub struct SnapshotBody {
     /// 1 or 2.
     pub number: u8,
-    /// Of `snapshot_1.json` or `snapshot_2.json`.
+    /// The digest of `snapshot_1.json` or `snapshot_2.json`.
     pub sha256: Digest,
-    /// What the tests said.
     pub test_results: TestResults,
 }
 
@@ -110,11 +101,10 @@ pub struct SnapshotBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatesBody {
-    /// Of the manifest of the repository that was judged.
+    /// The digest of the manifest of the repository that was judged.
     pub manifest_sha256: Digest,
-    /// Of `gate_results.json`.
+    /// The digest of `gate_results.json`.
     pub sha256: Digest,
-    /// How they came out.
     pub status: Verdict,
 }
 
@@ -122,9 +112,9 @@ pub struct GatesBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceBody {
-    /// The file's name in the folder of the change.
+    /// The file's name in the change's folder.
     pub file: String,
-    /// Of its content.
+    /// The digest of the file's content.
     pub sha256: Digest,
 }
 
@@ -132,9 +122,8 @@ pub struct EvidenceBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionBody {
-    /// Yes or no.
     pub approved: bool,
-    /// What the person gave as the reason.
+    /// The person's reason.
     pub why: Option<String>,
 }
 
@@ -142,8 +131,8 @@ pub struct DecisionBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RollbackBody {
-    /// Nobody asked for it but the change itself.
+    /// Whether the change itself requested the rollback, and not a person.
     pub automatic: bool,
-    /// Of the manifest that the repository goes back to.
+    /// The digest of the manifest that the repository is restored to.
     pub manifest_sha256: Digest,
 }

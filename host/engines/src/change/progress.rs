@@ -1,5 +1,5 @@
-//! The fold over the events of a change: where it stands, and what it needs to go on from there.
-//! Refuses whatever could not have happened.
+//! The fold over the events of a change: where the change stands, and what it needs to continue.
+//! Refuses every event that cannot have happened there. Stores nothing.
 
 use std::collections::BTreeMap;
 
@@ -16,103 +16,90 @@ use coo_kernel::form::digest::Digest;
 /// Where a rollback stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Rollback {
-    /// Nobody has asked for one.
     #[default]
     None,
-    /// Asked for, and waits for a person.
+    /// Requested; waits for a person.
     Requested,
-    /// A person has confirmed it, and it may be under way.
+    /// Confirmed by a person; may be under way.
     Confirmed,
-    /// Done.
     Done,
 }
 
-/// What a change's events say of it so far.
+/// The state of a change after its events so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Progress {
     /// The stages in the order they were entered; the last is where the change stands.
     pub timeline: Vec<Stage>,
-    /// What began it.
     pub begun: Option<BegunBody>,
-    /// The repository before any amendment.
+    /// The baseline of the repository before any amendment.
     pub start: Option<BaselineBody>,
-    /// What the amendments came to.
     pub amendments: Option<AmendmentsBody>,
-    /// What a rollback goes back to.
+    /// The baseline that a rollback restores.
     pub amu0: Option<BaselineBody>,
-    /// The freeze in force.
     pub freeze: Option<u32>,
-    /// What the repository became last, by a step of the migration.
+    /// The last step of the migration that was done.
     pub step: Option<StepBody>,
-    /// What was recorded before and after the old package was deleted.
+    /// Recorded before and after the old package was deleted.
     pub snapshots: [Option<SnapshotBody>; 2],
-    /// What the gates said.
     pub gates: Option<GatesBody>,
     /// Digests of the files of evidence, by name.
     pub evidence: BTreeMap<String, Digest>,
-    /// What a person has decided and no transition has followed yet.
+    /// The decision that no transition has followed yet.
     pub decided: Option<DecisionBody>,
-    /// What went wrong, and where.
+    /// The stage that failed, and why.
     pub failure: Option<(Stage, String)>,
-    /// The rollback.
     pub rollback: Rollback,
-    /// Whether the one automatic request was made.
+    /// Whether the one automatic rollback request was made.
     pub asked_automatically: bool,
 }
 
-/// An event that can't follow those before it.
+/// Why an event cannot follow those before it.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfoldable {
-    /// There is no such transition.
     #[error("event {seq}: {source}")]
     Transition {
-        /// Where.
+        /// Number of the event, from 1.
         seq: u64,
-        /// Which.
         source: Refused,
     },
-    /// The event contradicts those before it or itself.
     #[error("event {seq}: {what}")]
     Contradiction {
-        /// Where.
+        /// Number of the event, from 1.
         seq: u64,
-        /// What.
         what: &'static str,
     },
-    /// The body is not what its kind says.
+    /// The body does not have the form of its kind.
     #[error("event {seq}: body is not that of '{kind}': {source}")]
     Body {
-        /// Where.
+        /// Number of the event, from 1.
         seq: u64,
-        /// Of which kind.
         kind: Kind,
-        /// The parser's words.
         source: serde_json::Error,
     },
 }
 
 impl Progress {
-    /// Where the change stands; `None` before the first event.
+    /// Returns the stage of the change; none before the first event.
     pub fn stage(&self) -> Option<Stage> {
         self.timeline.last().copied()
     }
 
-    /// Which stages it passes.
+    /// Returns the route of the change; none before the first event.
     pub fn route(&self) -> Option<Route> {
         self.begun.as_ref().map(|begun| begun.route)
     }
 
-    /// What the repository goes back to if the change fails.
+    /// Returns the baseline that the repository is restored to if the change fails.
     pub fn target(&self) -> Option<&BaselineBody> {
         self.amu0.as_ref().or(self.start.as_ref())
     }
 
-    /// Whether no event leads on.
+    /// Returns whether the change has ended.
     pub fn is_over(&self) -> bool {
         self.stage().is_some_and(Stage::is_final)
     }
 
-    /// Folds one more event in, and gives the stage it belongs to.
+    /// Applies one more event; returns the stage it belongs to.
     pub fn apply(&mut self, seq: u64, kind: Kind, body: &str) -> Result<Stage, Unfoldable> {
         let contradiction = |what| Unfoldable::Contradiction { seq, what };
         let (stage, begun) = match (kind, self.stage(), &self.begun) {
@@ -167,7 +154,7 @@ impl Progress {
     }
 
     fn pass(&mut self, body: &TransitionBody) -> Result<(), &'static str> {
-        // Nobody goes on from a review that was not answered with yes.
+        // A change leaves a review only with an approval.
         let approved = self.decided.take().map(|decision| decision.approved);
         if body.event == Event::Approved && approved != Some(true) {
             return Err("it was approved without anybody's decision");
@@ -182,7 +169,7 @@ impl Progress {
         if !has_what_it_says {
             return Err("what it says was done is not on record");
         }
-        // Nothing is asked while the repository may have to go back, or is on its way.
+        // No question is asked while a rollback is requested or under way, or a freeze is in force.
         let is_open = matches!(self.rollback, Rollback::Requested | Rollback::Confirmed);
         if body.event == Event::QuestionWritten && (is_open || self.freeze.is_some()) {
             return Err("its rollback is not done, or its freeze not over");

@@ -1,4 +1,4 @@
-//! The record of a change: the way through, what can't be on record, and what was changed later.
+//! Tests of a change's record: the complete course, records that are refused, and later tampering.
 
 use proptest::prelude::*;
 
@@ -187,7 +187,7 @@ fn a_failure_goes_back_once_a_person_has_said_so_and_then_asks() {
     play(&mut log, &whole_way()[..20]);
     go(&mut log, Event::Failed).unwrap();
     assert_eq!(log.progress.failure, Some((Stage::Gates, "why".to_owned())));
-    // Not done yet, so nothing is asked; and nothing is done that nobody has confirmed.
+    // The stage is not done, so no question is allowed; and nothing proceeds without confirmation.
     let refused = |log: &mut Log, kind, body: String| log.append(kind, body).unwrap_err();
     refused(&mut log, Kind::RollbackConfirmed, rollback(true));
     refused(&mut log, Kind::RolledBack, rollback(true));
@@ -243,7 +243,7 @@ fn what_was_changed_later_is_found() {
             again.verify(record).unwrap();
         }
         assert!(again.verify(&forged).is_err());
-        // Nothing was taken of it.
+        // The refused record left no trace.
         assert!(again.verify(&records[7]).is_ok());
     }
 }
@@ -296,7 +296,7 @@ fn any_next() -> impl Strategy<Value = Next> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
-    /// However events come, what is accepted keeps the promises of this module.
+    /// Whatever events arrive, the accepted ones keep the invariants of this module.
     #[test]
     fn whatever_is_accepted_keeps_the_contract(
         migration: bool, kept in 0_usize..24, next in prop::collection::vec(any_next(), 0..60),

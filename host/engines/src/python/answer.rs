@@ -1,45 +1,45 @@
-//! What a person has answered: a question is known by the text that it shows, and where that is
-//! not enough, by its line, too.
+//! The user's answers to questions. An answer names its question by the text that the question
+//! shows and, where that is not enough, also by its line.
 
 use std::collections::BTreeMap;
 
-/// A question shows so many characters of what it is about.
+/// How many characters of its subject a question shows.
 const SHOWN_CHARACTERS: usize = 200;
 
-/// An answer.
+/// An answer to a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It stays as it is.
+    /// Leave the text as it is.
     Leave,
-    /// This takes its place.
+    /// Replace the text with this.
     Replace(String),
 }
 
-/// All answers about one source.
+/// The answers about one source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answers {
     all: BTreeMap<About, Answer>,
 }
 
-/// What an answer is about: the text of a question, or all of them; on one line, or on every.
+/// What an answer is about: one text or every text, on one line or on every line.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct About {
-    /// As the question shows it, or all that stands there.
+    /// The text as the question shows it, or in full; none for every text.
     pub text: Option<String>,
-    /// The first line of a file is 1.
+    /// The line, counted from 1; none for every line.
     pub line: Option<usize>,
 }
 
-/// Which of them were needed.
+/// The answers that were applied.
 pub type Used = std::collections::BTreeSet<About>;
 
 impl Answers {
-    /// Enters one.
+    /// Adds an answer.
     pub fn enter(&mut self, about: About, answer: Answer) {
         self.all.insert(about, answer);
     }
 
-    /// Those that leave something as it is.
+    /// Returns only the answers that leave something as it is.
     #[must_use]
     pub fn leaving(&self) -> Self {
         let all = self.all.iter();
@@ -51,8 +51,8 @@ impl Answers {
         }
     }
 
-    /// What they are about once they were obeyed: what took a place stays there, whatever its
-    /// line is by then.
+    /// Returns the answers for a second pass over the rewritten source: each text that an answer
+    /// put in or left stays as it is, on whatever line it then stands.
     #[must_use]
     pub fn afterwards(&self) -> Self {
         let all = self.all.iter().map(|(about, answer)| {
@@ -65,8 +65,9 @@ impl Answers {
         Self { all: all.collect() }
     }
 
-    /// What was answered about `text` on `line`, and what that is about. What is said of the line
-    /// wins, then what is said of all of the text.
+    /// Returns the answer about `text` on `line`, with what the answer is about. An answer about
+    /// the line comes before one about every line, and an answer about the text before one about
+    /// every text.
     pub fn of(&self, text: &str, line: usize) -> Option<(&About, &Answer)> {
         let (shown, whole) = (Some(shown(text)), Some(text.to_owned()));
         for line in [Some(line), None] {
@@ -78,8 +79,8 @@ impl Answers {
                 let Some(found) = self.all.get_key_value(&about) else {
                     continue;
                 };
-                // Of what only begins so, nobody has seen all that would be replaced; where the
-                // line is named, there is one such text.
+                // The user has not seen all of a text that only begins as shown, so it is replaced
+                // only where the answer names the line as well.
                 if *found.1 == Answer::Leave || about.text == whole || line.is_some() {
                     return Some(found);
                 }
@@ -89,7 +90,7 @@ impl Answers {
     }
 }
 
-/// What a question shows of `text`.
+/// Returns the part of `text` that a question shows.
 pub fn shown(text: &str) -> String {
     text.chars().take(SHOWN_CHARACTERS).collect()
 }

@@ -1,5 +1,6 @@
-//! What binds one name, in every scope of a source, and which of that an occurrence of it means:
-//! Python's rules for functions, classes, `global` and `nonlocal`. Decides nothing about modules.
+//! Finds what binds one name in each scope of a source, and which binding an occurrence of the name
+//! means. Follows Python's rules for functions, classes, `global` and `nonlocal`. Does not decide
+//! which modules move.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,37 +10,36 @@ use super::imports::Plain;
 use super::parse::{Parts, Source};
 use super::scope::{MODULE, Occurrence, Role, ScopeId, Scopes, occurrences};
 
-/// What binds the name in a scope.
+/// What binds the name in one scope.
 #[derive(Default)]
 pub struct Bound<'a, 't> {
-    /// Plain imports of what moves.
+    /// Plain imports of modules that move.
     pub moved: Vec<&'a Plain<'t>>,
-    /// Where the first of them ends that is always made.
+    /// Byte at which the first unconditional import in `moved` ends.
     pub moved_from: Option<usize>,
-    /// There are plain imports of what stays where it is.
+    /// Whether there are plain imports of modules that stay.
     pub has_kept: bool,
-    /// Where the first of those ends that is always made. From there on the name has a meaning
-    /// without the others, too.
+    /// Byte at which the first unconditional import of a module that stays ends. After it the name
+    /// has a meaning even without the imports in `moved`.
     pub kept_from: Option<usize>,
-    /// Anything else.
+    /// Whether anything else binds the name.
     pub other: bool,
 }
 
-/// See the module.
+/// All bindings of one name in a source.
 pub struct Bindings<'a, 't> {
-    /// Every occurrence of the name.
     pub found: Vec<Occurrence<'t>>,
-    /// The scopes that bind it, and by what.
+    /// The scopes that bind the name, and what binds it there.
     pub bound: BTreeMap<ScopeId, Bound<'a, 't>>,
     scopes: &'a Scopes<'t>,
     global: BTreeSet<ScopeId>,
-    /// The scopes that say `nonlocal`, and those they mean.
+    /// The scopes that declare the name `nonlocal`, and the scopes that they refer to.
     nonlocal: BTreeMap<ScopeId, ScopeId>,
-    /// The classes that bind it.
+    /// The bodies of the classes that bind the name.
     classes: BTreeMap<ScopeId, Body<'t>>,
 }
 
-/// When a class binds a name, seen from a place in its body.
+/// Whether a class has bound a name when execution reaches a place in its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
     Before,
@@ -48,7 +48,7 @@ enum Moment {
 }
 
 impl<'a, 't> Bindings<'a, 't> {
-    /// Of `name`, which is one of those that the parts have.
+    /// Finds the bindings of `name`, which must be one of the names that `parts` was collected for.
     pub fn of(
         source: &Source,
         parts: &Parts<'t>,
@@ -116,7 +116,7 @@ impl<'a, 't> Bindings<'a, 't> {
         bindings
     }
 
-    /// The scope that a statement in `scope` binds the name in.
+    /// Returns the scope in which a statement in `scope` binds the name.
     pub fn home(&self, scope: ScopeId) -> ScopeId {
         if self.global.contains(&scope) {
             MODULE
@@ -125,17 +125,17 @@ impl<'a, 't> Bindings<'a, 't> {
         }
     }
 
-    /// The scope that has what the name means in `scope`, if one does.
+    /// Returns the scope whose binding the name means in `scope`, if there is one.
     pub fn resolve(&self, scope: ScopeId) -> Option<ScopeId> {
         self.resolve_with(scope, None)
     }
 
-    /// As `resolve`, if `more` bound the name, too.
+    /// Resolves as `resolve` does, as if `more` bound the name as well.
     pub fn resolve_with(&self, scope: ScopeId, more: Option<ScopeId>) -> Option<ScopeId> {
         let binds = |at: ScopeId| self.bound.contains_key(&at) || more == Some(at);
         let (mut at, mut sees_class) = (scope, true);
         loop {
-            // What a class binds is not seen by the functions in it, but by type parameters.
+            // Functions in a class do not see what the class binds, but its type parameters do.
             if sees_class || self.scopes.class(at).is_none() {
                 if self.global.contains(&at) {
                     return binds(MODULE).then_some(MODULE);
@@ -150,14 +150,14 @@ impl<'a, 't> Bindings<'a, 't> {
         }
     }
 
-    /// The scopes that have what the name may mean at `node` in `scope`: more than one where a
-    /// class may have bound it by then, or not.
+    /// Returns the scopes whose binding the name may mean at `node` in `scope`. There is more than
+    /// one where a class may or may not have bound the name by then.
     pub fn meanings(&self, node: Node<'_>, scope: ScopeId) -> Vec<ScopeId> {
         let Some(found) = self.resolve(scope) else {
             return Vec::new();
         };
         let class = self.classes.get(&scope).filter(|_| found == scope);
-        // Before a class has bound it, it is the module's, whatever functions are around.
+        // Before the class binds the name, it means the module's binding, not a function's.
         let outer = || self.bound.contains_key(&MODULE).then_some(MODULE);
         match class.map(|class| class.moment(node)) {
             None | Some(Moment::After) => vec![found],
@@ -196,18 +196,18 @@ struct Body<'t> {
     steps: Vec<Step<'t>>,
 }
 
-/// A statement of it, and where in that the name is bound.
+/// A statement of the body, and the node in it that binds the name.
 struct Step<'t> {
     statement: Node<'t>,
     binding: Node<'t>,
-    /// Once it is over, the name is bound.
+    /// Whether the name is always bound after the statement.
     is_sure: bool,
-    /// It is a `del`.
+    /// Whether it is a `del`.
     is_end: bool,
 }
 
 impl Body<'_> {
-    /// Whether the class has bound the name when it comes to `node`.
+    /// Returns whether the class has bound the name when execution reaches `node`.
     fn moment(&self, node: Node<'_>) -> Moment {
         let Some(statement) = statement_in(self.block, node) else {
             return Moment::Unknown;
@@ -237,7 +237,8 @@ fn is_within(inner: Node<'_>, outer: Node<'_>) -> bool {
     outer.start <= inner.start && inner.end <= outer.end
 }
 
-/// Whether an import stands directly in its scope, not in an `if`, a `try` or the like.
+/// Returns whether an import stands directly in a module or a function, not in an `if`, a `try` or
+/// a similar block.
 fn is_always_made(import: Node<'_>) -> bool {
     let block = import.parent().and_then(|statement| statement.parent());
     block.is_some_and(|block| {
@@ -246,7 +247,7 @@ fn is_always_made(import: Node<'_>) -> bool {
     })
 }
 
-/// The statement of a body that has `node` in it.
+/// Returns the statement of `body` that contains `node`.
 fn statement_in<'t>(body: Node<'t>, node: Node<'t>) -> Option<Node<'t>> {
     let mut at = node;
     loop {
@@ -264,14 +265,14 @@ fn has_ancestor(node: Node<'_>, end: Node<'_>, kind: &str) -> bool {
         .any(|at| at.kind() == kind)
 }
 
-/// `name: T`, which binds nothing.
+/// Returns whether the node is in `name: T`, which binds nothing.
 fn is_only_annotated(node: Node<'_>) -> bool {
     node.parent().is_some_and(|parent| {
         parent.kind() == "assignment" && parent.child_by_field_name("right").is_none()
     })
 }
 
-/// Whether a statement, once it is over, has bound the name at `binding`.
+/// Returns whether `statement` always binds the name at `binding`.
 fn binds_always(statement: Node<'_>, binding: Node<'_>) -> bool {
     match statement.kind() {
         "import_statement"
@@ -286,10 +287,10 @@ fn binds_always(statement: Node<'_>, binding: Node<'_>) -> bool {
     }
 }
 
-/// Whether a statement comes to `node` before it binds the name at `binding`.
+/// Returns whether `statement` evaluates `node` before it binds the name at `binding`.
 fn comes_first(statement: Node<'_>, node: Node<'_>, binding: Node<'_>) -> bool {
     let is_value = || {
-        // Of `a = name = value` the value is in the innermost one.
+        // In `a = name = value` the innermost assignment holds the value.
         let mut at = statement.named_child(0);
         while let Some(assignment) = at.filter(|at| at.kind() == "assignment") {
             at = assignment.child_by_field_name("right");

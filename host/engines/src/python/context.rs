@@ -1,21 +1,21 @@
-//! What a string is for where it stands: a value, a type in quotes, or words for people.
+//! Tells what a string literal is used for, by its place in the tree: as a value, as a type in
+//! quotes, or as text for people.
 
 use tree_sitter::Node;
 
 use super::parse::Source;
 
-/// See the module.
+/// What a string literal is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Context {
-    /// A docstring, or a string that nobody gets.
+    /// A docstring, or another string whose value is not used.
     Prose,
-    /// A type, or a part of one: a forward reference.
+    /// A type or a part of one: a forward reference.
     Annotation,
-    /// Anything else.
     Value,
 }
 
-/// What `string` is for.
+/// Returns what `string` is used for.
 pub fn context(source: &Source, string: Node<'_>) -> Context {
     let (mut inner, mut child) = (string, string);
     let mut is_alone = true;
@@ -39,7 +39,7 @@ pub fn context(source: &Source, string: Node<'_>) -> Context {
     found
 }
 
-/// Whether a string in a type is a value that the type is about.
+/// Returns whether a string within a type is a value, as in `Literal['x']`.
 pub fn is_argument(source: &Source, string: Node<'_>) -> bool {
     let (mut inner, mut child) = (string, string);
     while let Some(parent) = child.parent() {
@@ -52,14 +52,15 @@ pub fn is_argument(source: &Source, string: Node<'_>) -> bool {
     false
 }
 
-/// Whether what is in the brackets of a type is no type: `Literal['x']`, `Annotated[T, 'x']`.
+/// Returns whether the brackets of a type hold values here, not types: `Literal['x']`,
+/// `Annotated[T, 'x']`.
 fn holds_values(source: &Source, whole: Node<'_>, child: Node<'_>, inner: Node<'_>) -> bool {
     let Some(name) = whole.named_child(0).filter(|name| *name != child) else {
         return false;
     };
     let is_first = match whole.kind() {
         "subscript" => whole.named_child(1) == Some(child),
-        // The brackets are a node of their own.
+        // In other kinds the brackets are a node of their own.
         _ => child.named_child(0) == Some(inner),
     };
     match source.text(name).rsplit('.').next().map(str::trim) {

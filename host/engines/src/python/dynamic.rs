@@ -1,5 +1,6 @@
-//! Strings that name modules, or something in one: never guessed. What the configuration names is
-//! rewritten, everything else is a question.
+//! Handles string literals that name the moved package or a module in it. Rewrites a string only
+//! where the configuration says so; every other string that may name the package becomes a
+//! question. Never guesses.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,25 +17,24 @@ use super::parse::{Parts, Source};
 use super::pickled;
 use super::value::{Form, Value};
 
-/// What the configuration says of a source that syntax alone does not decide.
+/// What the configuration says about a source where syntax alone does not decide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dynamic {
-    /// Functions whose first argument names a module or something in one, by the end of their
-    /// dotted name: `import_module`, `mock.patch`.
+    /// Functions whose first argument names a module or something in one, such as `import_module`
+    /// or `mock.patch`. An entry matches the end of the called function's dotted name.
     pub calls: Vec<String>,
-    /// Every string that looks like a module of the package.
+    /// Rewrite every string that looks like a module of the package.
     pub strings: bool,
-    /// Types in quotes and in type comments that mean the package.
+    /// Rewrite types in quotes and in type comments that mean the package.
     pub annotations: bool,
-    /// What a person has answered.
     pub answers: Answers,
-    /// The package's folder, from the top of the repository.
+    /// The package's folder, as a path from the top of the repository.
     pub folder: String,
-    /// What is in that folder: names of files and folders, with and without their ends.
+    /// Names of the files and folders in that folder, each with and without its extension.
     pub known: Arc<BTreeSet<String>>,
 }
 
-/// Functions that are known to take a module's name: a question about one says so.
+/// Functions that are known to take a module's name; a question about a call to one says so.
 const KNOWN: [&str; 10] = [
     "import_module",
     "__import__",
@@ -48,30 +48,29 @@ const KNOWN: [&str; 10] = [
     "resolve_name",
 ];
 
-/// A part of a string between what is put into it.
+/// A stretch of a string's content; what is interpolated into the string separates two pieces.
 struct Piece {
-    /// What it says.
     value: Value,
-    /// The string begins with it.
+    /// Whether the string begins with this piece.
     is_first: bool,
-    /// It has no escape sequences.
+    /// Whether it has no escape sequences.
     is_plain: bool,
-    /// How it goes on.
     next: Next,
 }
 
-/// What comes after a part of a string.
+/// What follows a piece of a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
-    /// Its end.
+    /// The string ends.
     Nothing,
-    /// Something is put in.
+    /// An interpolation.
     Filled,
-    /// Its end, and something that is joined to it.
+    /// The string ends, and something is joined to it.
     Joined,
 }
 
-/// Rewrites strings, or asks.
+/// Rewrites the strings that the configuration covers, and asks about the others that may name the
+/// package.
 pub fn rewrite(
     source: &Source,
     parts: &Parts<'_>,
@@ -102,7 +101,7 @@ pub fn rewrite(
             && piece.is_first
             && piece.is_plain
             && let Some(rest) = module(&piece.value.text, &from)
-            // The name alone may go on as another one.
+            // A name that something is joined to may be the beginning of another name.
             && (piece.next == Next::Nothing
                 || (piece.next == Next::Joined && !rest.is_empty()))
             && (is_called || (dynamic.strings && !naming.is_end(rest)))
@@ -171,8 +170,8 @@ fn pieces(source: &Source, string: Node<'_>) -> Vec<Piece> {
     pieces
 }
 
-/// Whether a string goes on one that is written directly before it, as the second of `'a' 'b'`
-/// does; and whether something comes after it that goes on it.
+/// Returns whether a string continues one that is written directly before it, as the second of
+/// `'a' 'b'` does, and whether something after the string continues it.
 fn around(string: Node<'_>) -> (bool, bool) {
     let Some(parent) = string.parent() else {
         return (false, false);
@@ -188,25 +187,25 @@ fn around(string: Node<'_>) -> (bool, bool) {
 }
 
 impl Piece {
-    /// Whether it has a word that the package's name ends with.
+    /// Returns whether it has the last component of the package's name as a word.
     fn names(&self, last: &str) -> bool {
         let has = |value: &Value| has_word(&value.text, last);
         has(&self.value) || self.value.otherwise().iter().any(has) || self.is_pickle(last)
     }
 
-    /// Whether it holds a module of the package as pickles do.
+    /// Returns whether it names a module of the package in the way pickles do.
     fn is_pickle(&self, from: &str) -> bool {
         if !self.value.text.contains(from) {
             return false;
         }
-        // A character of a literal of bytes is a byte.
+        // In a bytes literal each character stands for one byte.
         let bytes = self.value.text.chars();
         let bytes: Vec<u8> = bytes.map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
         pickled::module_in(&bytes, from).is_some()
     }
 }
 
-/// Where a piece of a string names the package, in the source.
+/// Returns where a piece of a string names the package, as ranges of the source.
 fn places(piece: &Piece, naming: &Naming<'_>, from: &str, is_import: bool) -> Vec<Named> {
     let mut all: Vec<Named> = Vec::new();
     let otherwise = piece.value.otherwise();
@@ -254,14 +253,14 @@ fn places_in(
     places
 }
 
-/// Whether a dotted name ends with another, component by component.
+/// Returns whether a dotted name ends with another one, component by component.
 fn ends_with(name: &str, end: &str) -> bool {
     name.strip_suffix(end)
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// What follows the package, if all of a string is a dotted name in it (`old.x`, `old.x:f`, or
-/// `old.` with more to come).
+/// Returns the text after the package's name if the whole string is a dotted name in the package:
+/// `old.x`, `old.x:f`, or `old.` where more is joined to it.
 fn module<'t>(text: &'t str, from: &str) -> Option<&'t str> {
     let rest = text.strip_prefix(from)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.:".contains(c);
@@ -273,7 +272,7 @@ fn is_field(node: Node<'_>, name: &str, of: Node<'_>) -> bool {
     of.child_by_field_name(name) == Some(node)
 }
 
-/// The function whose first argument the string is, or begins.
+/// Returns the function whose first argument is, or begins with, the string.
 fn callee(source: &Source, string: Node<'_>) -> Option<String> {
     let mut child = string;
     loop {

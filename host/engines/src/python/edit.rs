@@ -1,4 +1,5 @@
-//! The changes of one source, collected and made at once. Between them every byte stays.
+//! Collects the edits and questions for one source, and applies all edits at once. Every byte
+//! outside an edit stays as it is.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,24 +10,24 @@ use super::answer::{Answer, Answers, Used, shown};
 use super::parse::Source;
 use super::{Edit, Kind, Question, Rewritten};
 
-/// See the module.
+/// The edits and questions for one source, and the user's answers that apply to it.
 pub struct Edits<'a> {
     source: &'a Source,
-    /// By where they begin: end, line, old and new text.
+    /// By the byte at which they begin: end, line, old text and new text.
     all: BTreeMap<usize, (usize, usize, String, String)>,
     questions: Vec<Question>,
     answers: &'a Answers,
     used: Used,
 }
 
-/// Whether a byte is part of a word. Beside a node what is not ASCII is no letter, but the mark
-/// that a text begins with.
+/// Returns whether a byte is part of a word. A byte next to a node counts as part of one only if it
+/// is ASCII: the only other byte there is the end of a byte order mark.
 fn is_word(byte: Option<u8>) -> bool {
     byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 impl<'a> Edits<'a> {
-    /// None yet.
+    /// Starts with no edits and no questions.
     pub fn new(source: &'a Source, answers: &'a Answers) -> Self {
         Self {
             source,
@@ -37,14 +38,15 @@ impl<'a> Edits<'a> {
         }
     }
 
-    /// What a person has answered about `node` alone.
+    /// Returns the user's answer about the text of `node`; an answer about every text does not
+    /// count.
     pub fn answer(&self, node: Node<'_>) -> Option<&'a Answer> {
         let line = self.source.line(node.start_byte());
         let (about, answer) = self.answers.of(self.source.text(node), line)?;
         about.text.as_ref().map(|_| answer)
     }
 
-    /// Does what a person has answered about `node`; whether there is such an answer.
+    /// Applies the user's answer about `node`; returns whether there is one.
     pub fn obey(&mut self, node: Node<'_>) -> bool {
         self.obey_at(node.byte_range(), self.source.line(node.start_byte()))
     }
@@ -61,13 +63,13 @@ impl<'a> Edits<'a> {
         true
     }
 
-    /// Puts `now` where `node` is. Where it would become one word with what stands beside it, as
-    /// in `from.x import y`, a space comes between.
+    /// Replaces `node` with `now`. Inserts a space where the new text would form one word with its
+    /// neighbour, as in `from.x import y`.
     pub fn replace(&mut self, node: Node<'_>, now: &str) {
         self.replace_range(node.byte_range(), self.source.line(node.start_byte()), now);
     }
 
-    /// The same for all that stands at `range`, which begins on `line`.
+    /// Does the same for `range`, which begins on `line`.
     pub fn replace_range(&mut self, range: Range<usize>, line: usize, now: &str) {
         let was = self.source.at(range.clone()).to_owned();
         let (before, after) = self.source.beside(&range);
@@ -82,31 +84,31 @@ impl<'a> Edits<'a> {
         }
     }
 
-    /// Whether something else is put where `node` begins.
+    /// Returns whether an edit begins where `node` begins.
     pub fn has(&self, node: Node<'_>) -> bool {
         self.all.contains_key(&node.start_byte())
     }
 
-    /// Puts `now` in these places of `node`, unless a person has answered otherwise.
+    /// Replaces these places in `node` with `now`, unless the user has answered otherwise.
     pub fn replace_in(&mut self, node: Node<'_>, places: &[Range<usize>], now: &str) {
         if self.obey(node) {
             return;
         }
         for place in places {
-            // What is in quotes may go over several lines.
+            // A string may span several lines.
             let before = self.source.at(node.start_byte()..place.start);
             let line = self.source.line(node.start_byte()) + before.matches('\n').count();
             self.replace_range(place.clone(), line, now);
         }
     }
 
-    /// Leaves `node` and asks, unless a person has answered.
+    /// Asks about `node` and leaves it as it is, unless the user has answered.
     pub fn ask(&mut self, node: Node<'_>, kind: Kind, why: &'static str, answers: Vec<String>) {
         let line = self.source.line(node.start_byte());
         self.ask_about(node.byte_range(), line, kind, why, answers);
     }
 
-    /// The same for all that stands at `range`, which begins on `line`.
+    /// Does the same for `range`, which begins on `line`.
     pub fn ask_about(
         &mut self,
         range: Range<usize>,
@@ -130,7 +132,7 @@ impl<'a> Edits<'a> {
         });
     }
 
-    /// Makes them.
+    /// Applies the edits to `source` and returns the result with the questions.
     pub fn finish(mut self, source: &[u8]) -> Rewritten {
         let place = |question: &Question| (question.line, question.text.clone());
         self.questions.sort_by_key(place);
@@ -139,7 +141,7 @@ impl<'a> Edits<'a> {
         let mut edits = Vec::new();
         let mut end = 0;
         for (start, (until, line, was, now)) in self.all {
-            // Nodes lie in each other or apart; of two that meet, the outer one counts.
+            // Nodes nest or are disjoint. Where two edits overlap, the outer one counts.
             if start < end {
                 continue;
             }

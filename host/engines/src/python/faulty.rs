@@ -1,8 +1,9 @@
-//! Where a source that the grammar can't follow stops being Python, as near as the tree tells.
+//! Locates the first fault in a source that the grammar cannot parse, as closely as the tree
+//! allows. Only reads the tree: never repairs it or judges whether there is a fault.
 
 use tree_sitter::Node;
 
-/// The place of the first fault in `node`, which has one.
+/// Returns the byte of the first fault in `node`, which must have one.
 pub fn first_fault(node: Node<'_>) -> usize {
     let mut at = node;
     loop {
@@ -21,7 +22,7 @@ pub fn first_fault(node: Node<'_>) -> usize {
     }
 }
 
-/// Whether a part of something faulty is beyond suspicion: of a tree that fell apart, statements
+/// Returns whether a child of a faulty node is intact. In a tree that fell apart, the statements
 /// before the fault are whole.
 fn is_whole(outer: Node<'_>, child: Node<'_>) -> bool {
     let kind = child.kind();

@@ -1,6 +1,6 @@
-//! The import statements of a source. Those that say a module's whole name are rewritten here;
-//! plain ones, which bind the first component of it, are told, since the uses of that name have
-//! to go with them.
+//! Rewrites the import statements of a source that name a module in full. Only collects plain
+//! imports, which bind the first component of the name: `names` rewrites these together with the
+//! uses of that component.
 
 use tree_sitter::Node;
 
@@ -10,20 +10,20 @@ use super::parse::{Parts, Source};
 use super::scope::{ScopeId, scope_of};
 use super::{Imported, Kind};
 
-/// `import a.b`, without `as`; also what is rewritten to one.
+/// `import a.b` without `as`, or a statement that is rewritten to such an import.
 #[derive(Debug, Clone)]
 pub struct Plain<'t> {
-    /// The module's name; of what becomes a plain import, the name that it imported.
+    /// The module's name in the source; in a statement that becomes a plain import, the imported
+    /// name.
     pub node: Node<'t>,
-    /// Its components.
     pub module: Vec<String>,
-    /// What it is called after the move, if it moves.
+    /// The module's name after the move, if it moves.
     pub moved: Option<Vec<String>>,
-    /// Where it binds its first component.
+    /// The scope of the statement.
     pub scope: ScopeId,
 }
 
-/// Rewrites what can be, and gives all plain imports.
+/// Rewrites imports that name a module in full, and returns all plain imports.
 pub fn rewrite<'t>(
     source: &Source,
     parts: &Parts<'t>,
@@ -42,8 +42,8 @@ pub fn rewrite<'t>(
     plain
 }
 
-/// Names that imports give, other than plain ones, to packages that the moved one lies in: how
-/// many of its components each stands for, and in which scope.
+/// Returns the names that imports other than plain ones bind to parents of the moved package. With
+/// each name come the number of the package's components that it stands for, and its scope.
 pub fn ancestors(
     source: &Source,
     parts: &Parts<'_>,
@@ -80,7 +80,7 @@ pub fn ancestors(
     found
 }
 
-/// The components of a `dotted_name`, comments and line ends between them aside.
+/// Returns the components of a `dotted_name`, without comments and line ends between them.
 pub fn components(source: &Source, name: Node<'_>) -> Vec<String> {
     let mut cursor = name.walk();
     name.named_children(&mut cursor)
@@ -89,7 +89,7 @@ pub fn components(source: &Source, name: Node<'_>) -> Vec<String> {
         .collect()
 }
 
-/// Every module that the source imports, by its whole name.
+/// Returns every module that the source imports, by its full name.
 pub fn modules(source: &Source, parts: &Parts<'_>, place: Option<&Place>) -> Vec<Imported> {
     let mut modules = Vec::new();
     let mut add = |node: Node<'_>, module: Vec<String>| {
@@ -120,7 +120,8 @@ pub fn modules(source: &Source, parts: &Parts<'_>, place: Option<&Place>) -> Vec
     modules
 }
 
-/// Every module that the source imports, and every name that it imports from one, with the line.
+/// Returns every module that the source imports and every name that it imports from one, each with
+/// its line.
 pub fn names(
     source: &Source,
     parts: &Parts<'_>,
@@ -153,7 +154,7 @@ pub fn names(
     names
 }
 
-/// Whether the source gets by without what is imported at `node`: it stands in a `try`.
+/// Returns whether the import at `node` stands in a `try`, so that the source may work without it.
 pub fn is_optional(node: Node<'_>) -> bool {
     std::iter::successors(node.parent(), Node::parent).any(|outer| outer.kind() == "try_statement")
 }
@@ -189,8 +190,8 @@ fn import<'t>(
     }
 }
 
-/// Gives the plain import that it becomes, if it becomes one that binds another name than the
-/// package had.
+/// Rewrites a `from` statement. Returns a plain import if the statement becomes one whose name
+/// differs from the package's old one.
 fn import_from<'t>(
     source: &Source,
     statement: Node<'t>,
@@ -212,7 +213,7 @@ fn import_from<'t>(
         let now = moved.apply(&target).map(|now| now.join("."));
         (target, now)
     };
-    // `from parent import package`: the package itself is one of the names.
+    // `from parent import package`: the package itself may be one of the names.
     let package = match moved.from.components().split_last() {
         Some((package, parent)) if !parent.is_empty() && parent == target => package,
         _ => {
@@ -273,16 +274,15 @@ fn import_from<'t>(
     None
 }
 
-/// What a relative import means.
+/// The module that a relative import means.
 pub struct Relative {
-    /// Before the move.
     pub before: Vec<String>,
-    /// What the same text would mean after it; none where it would lead out of every package.
+    /// What the same text would mean after the move; none if it would lead out of every package.
     after: Option<Vec<String>>,
 }
 
 impl Relative {
-    /// Reads it, where `place` says.
+    /// Reads a relative import in the module at `place`.
     pub fn read(source: &Source, node: Node<'_>, place: &Place) -> Option<Self> {
         let mut cursor = node.walk();
         let (mut dots, mut rest) = (0, Vec::new());
@@ -309,7 +309,8 @@ impl Relative {
     }
 }
 
-/// How `target` is imported from within `package`: relative if they have anything in common.
+/// Returns how a module in `package` imports `target`: by a relative name if the two share a
+/// parent.
 fn relative_text(package: &[String], target: &[String]) -> String {
     let common = package
         .iter()

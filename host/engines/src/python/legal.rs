@@ -1,6 +1,6 @@
-//! What a parser lets pass and Python's compiler does not: `return` outside a function, a
-//! parameter twice, `from __future__` too late. By the checks that ruff has for that; this knows
-//! only where in the source a statement stands.
+//! Finds faults that the parser accepts and Python's compiler refuses: `return` outside a function,
+//! a parameter twice, `from __future__` too late. Uses ruff's checks for these; this module only
+//! tells them where in the source a statement stands.
 
 use std::cell::Cell;
 
@@ -11,7 +11,7 @@ use ruff_python_parser::semantic_errors::{
 };
 use ruff_text_size::TextRange;
 
-/// The Python whose rules they are.
+/// The Python version whose rules apply.
 pub const VERSION: PythonVersion = PythonVersion::PY313;
 
 /// What a statement or an expression is in.
@@ -22,7 +22,7 @@ enum Around {
     Function {
         is_async: bool,
     },
-    /// `is_lazy` is a generator: it runs when it is asked for a value.
+    /// `is_lazy` marks a generator, which runs only when a value is requested.
     Comprehension {
         is_async: bool,
         is_lazy: bool,
@@ -31,15 +31,15 @@ enum Around {
 
 struct Walk<'a> {
     checker: SemanticSyntaxChecker,
-    /// Where the first fault is.
+    /// The byte of the first fault.
     fault: Cell<Option<usize>>,
     source: &'a str,
     around: Vec<Around>,
-    /// Loops around, within the same function.
+    /// Number of loops around the statement, within the same function.
     loops: usize,
 }
 
-/// Where the first thing is that the compiler refuses.
+/// Returns the byte of the first thing that the compiler refuses.
 pub fn first_fault(source: &str, module: &[Stmt]) -> Option<usize> {
     let mut walk = Walk {
         checker: SemanticSyntaxChecker::new(),
@@ -80,7 +80,7 @@ impl<'a> Walk<'a> {
         values: &[Option<&'a Expr>],
         is_lazy: bool,
     ) {
-        // The first iterable is evaluated outside.
+        // The first iterable is evaluated outside the comprehension.
         if let Some(first) = parts.first() {
             self.visit_expr(&first.iter);
         }
@@ -106,7 +106,7 @@ impl<'a> Walk<'a> {
         self.fault.set(Some(first));
     }
 
-    /// What is around, comprehensions aside.
+    /// Returns what is around, other than comprehensions.
     fn body(&self) -> Around {
         let mut around = self.around.iter().rev().copied();
         let body = around.find(|around| !matches!(around, Around::Comprehension { .. }));
@@ -114,7 +114,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// `except:`, which has to be the last.
+/// Returns whether a handler is `except:`, which must come last.
 fn is_bare(handler: &ExceptHandler) -> bool {
     let ExceptHandler::ExceptHandler(handler) = handler;
     handler.type_.is_none()
@@ -224,7 +224,7 @@ impl SemanticSyntaxContext for Walk<'_> {
         self.source
     }
 
-    // Which names are declared or bound around is not followed: nothing is refused for it.
+    // Declared and bound names around a statement are not tracked; these answers refuse nothing.
     fn global(&self, _: &str) -> Option<TextRange> {
         None
     }

@@ -1,5 +1,5 @@
-//! Files that are no Python: never guessed. What the configuration names is rewritten line by
-//! line, everything else is a question.
+//! Handles mentions of the package in files that are not Python. Rewrites a file line by line only
+//! where the configuration names it; every other mention becomes a question. Never guesses.
 
 use super::answer::{Answer, shown};
 use super::dynamic::Dynamic;
@@ -7,18 +7,18 @@ use super::module::Move;
 use super::naming::{Named, Naming, Text};
 use super::{Edit, Kind, Question, Rewritten};
 
-/// What becomes of a file's mentions of the package.
+/// How a file's mentions of the package are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mentions {
-    /// Each is rewritten.
+    /// Every mention is rewritten.
     Rewritten,
-    /// Each is asked about.
+    /// Every mention is asked about.
     Asked,
-    /// Those are asked about that can hardly mean anything else.
+    /// Only mentions that can hardly mean anything else are asked about.
     CertainAsked,
 }
 
-/// What becomes of a text.
+/// Rewrites or asks about the mentions in a text, and applies the user's answers.
 pub fn rewrite_text(text: &str, moved: &Move, dynamic: &Dynamic, mentions: Mentions) -> Rewritten {
     let naming = Naming::new(moved, dynamic);
     let mut rewritten = Rewritten::default();
@@ -71,12 +71,12 @@ pub fn rewrite_text(text: &str, moved: &Move, dynamic: &Dynamic, mentions: Menti
     rewritten
 }
 
-/// A question for every line of a file that names the package.
+/// Returns a question for every line that names the package.
 pub fn mentions(text: &str, moved: &Move) -> Vec<Question> {
     rewrite_text(text, moved, &Dynamic::default(), Mentions::Asked).questions
 }
 
-/// The text with every mention rewritten.
+/// Returns the text with every mention rewritten.
 pub fn rewrite_mentions(text: &str, moved: &Move) -> String {
     let dynamic = Dynamic::default();
     let rewritten = rewrite_text(text, moved, &dynamic, Mentions::Rewritten);

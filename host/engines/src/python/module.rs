@@ -1,41 +1,38 @@
-//! Names of modules, and what becomes of them when a package moves. Nothing else.
+//! Names of Python modules, and how they change when a package moves. Knows neither files nor
+//! sources: the callers read those.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A dotted name of a module: ASCII, at least one component.
+/// A dotted module name: ASCII, at least one component.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ModulePath {
     components: Vec<String>,
 }
 
-/// A package that moves, with all that is in it.
+/// A package that moves, with everything in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Move {
-    /// What it was called.
     pub from: ModulePath,
-    /// What it is called now.
     pub to: ModulePath,
 }
 
-/// Which module a source is: what its relative imports are relative to.
+/// The module that a source is; its relative imports start from there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Before the move.
     pub before: ModulePath,
-    /// After it.
     pub after: ModulePath,
-    /// It is an `__init__.py`.
+    /// Whether the source is an `__init__.py`.
     pub is_package: bool,
 }
 
-/// No dotted name of a module.
+/// The text is not a dotted module name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is no dotted name of a Python module; for example package.module")]
 pub struct NoModule(String);
 
-/// Words that are no names.
+/// Words that cannot be names.
 const KEYWORDS: [&str; 35] = [
     "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
     "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import",
@@ -44,7 +41,7 @@ const KEYWORDS: [&str; 35] = [
 ];
 
 impl ModulePath {
-    /// Reads a dotted name.
+    /// Reads a dotted name; fails on anything else.
     pub fn parse(text: &str) -> Result<Self, NoModule> {
         let components: Vec<String> = text.split('.').map(str::to_owned).collect();
         if components.iter().all(|component| is_identifier(component)) {
@@ -54,7 +51,8 @@ impl ModulePath {
         }
     }
 
-    /// Of a file's path from the folder that its package is in; `None` where it is no module.
+    /// Returns the module of a file, by its path from the folder that holds its package, and
+    /// whether the file is an `__init__`. None if the file cannot be imported as a module.
     pub fn of_file(path: &str) -> Option<(Self, bool)> {
         let path = path
             .strip_suffix(".py")
@@ -68,29 +66,29 @@ impl ModulePath {
         is_module.then_some((Self { components }, is_package))
     }
 
-    /// Its components; never none.
+    /// Returns the components; there is at least one.
     pub fn components(&self) -> &[String] {
         &self.components
     }
 
-    /// The first component: the name that `import` binds.
+    /// Returns the first component, which is the name that `import` binds.
     pub fn first(&self) -> &str {
         self.components.first().map_or("", String::as_str)
     }
 
-    /// The last component.
+    /// Returns the last component.
     pub fn last(&self) -> &str {
         self.components.last().map_or("", String::as_str)
     }
 
-    /// Whether `components` begins with it.
+    /// Returns whether `components` begins with this name.
     pub fn begins(&self, components: &[String]) -> bool {
         components.starts_with(&self.components)
     }
 }
 
 impl Move {
-    /// What `components` is called after the move, if it moves.
+    /// Returns the name of `components` after the move, if it moves.
     pub fn apply(&self, components: &[String]) -> Option<Vec<String>> {
         let rest = components.strip_prefix(self.from.components())?;
         Some([self.to.components(), rest].concat())
@@ -98,7 +96,8 @@ impl Move {
 }
 
 impl Place {
-    /// The package that relative imports begin at, before or after.
+    /// Returns the package that relative imports start from, where `module` is the name of this
+    /// module before or after the move.
     pub fn package(&self, module: &ModulePath) -> Vec<String> {
         let mut components = module.components.clone();
         if !self.is_package {
@@ -108,7 +107,7 @@ impl Place {
     }
 }
 
-/// Whether `text` can be one component.
+/// Returns whether `text` can be one component.
 pub fn is_identifier(text: &str) -> bool {
     let begins = |c: char| c.is_ascii_alphabetic() || c == '_';
     text.starts_with(begins)

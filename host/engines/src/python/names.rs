@@ -1,6 +1,6 @@
-//! Uses of the name that a plain import of the moved package binds: `import old.x` and then
-//! `old.x.f()`. They go with the import where every meaning of the name in its scope is such an
-//! import; otherwise the import keeps the old name for them, or it is a question.
+//! Rewrites uses of the name that a plain import of the moved package binds: `import old.x`, then
+//! `old.x.f()`. The uses change with the import if every binding of the name in its scope is such
+//! an import. Otherwise the import keeps the old name for them, or it becomes a question.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,38 +16,34 @@ use super::quoted::Quoted;
 use super::scope::{Occurrence, Role, ScopeId, Scopes, with_attributes};
 use super::{Dynamic, Kind};
 
-/// Why an import keeps the old name.
+/// Why an import keeps the old name; a question shows the reason.
 const OTHER: &str = "the name that it binds means something else, too";
 const TAKEN: &str = "the name that it would bind means something else here";
 const CLASS: &str = "the name that it binds is an attribute of a class, too";
 const UNSURE: &str = "a class may have given the name another meaning where it is used";
 const ANSWERED: &str = "another import of the name keeps it";
 
-/// What is needed to judge them.
+/// What is needed to decide about the imports and uses of one source.
 pub struct Names<'a, 't> {
-    /// The source.
     pub source: &'a Source,
-    /// What moves.
     pub moved: &'a Move,
-    /// Its scopes.
     pub scopes: &'a Scopes<'t>,
-    /// The name that the package begins with.
+    /// Bindings of the first component of the package's old name.
     pub old: &'a Bindings<'a, 't>,
-    /// The one that it will begin with; none if it is the same.
+    /// Bindings of the first component of the new name; none if it is the same.
     pub new: Option<&'a Bindings<'a, 't>>,
-    /// Types in quotes.
     pub quoted: &'a [Quoted<'t>],
 }
 
-/// A place where the name is used, and the scopes it may have its meaning from.
+/// A use of the name, and the scopes whose binding it may mean.
 struct Use {
     scope: ScopeId,
     meanings: Vec<ScopeId>,
 }
 
 impl<'t> Names<'_, 't> {
-    /// Rewrites plain imports and the uses of what they bind. Gives the scopes in which they got
-    /// a new name.
+    /// Rewrites plain imports and the uses of what they bind. Returns the scopes in which the name
+    /// was changed.
     pub fn rewrite(&self, dynamic: &Dynamic, edits: &mut Edits<'_>) -> BTreeSet<ScopeId> {
         let moved = self.old.bound.iter();
         let mut renamed: BTreeSet<ScopeId> = moved
@@ -91,7 +87,7 @@ impl<'t> Names<'_, 't> {
         let found = self.old.found.iter();
         let found = found.filter(|found| match found.role {
             Role::Load | Role::Global | Role::Nonlocal => true,
-            // `name += 1` uses it before it binds it.
+            // `name += 1` reads the name before it binds it.
             Role::Bind => found
                 .node
                 .parent()
@@ -130,9 +126,10 @@ impl<'t> Names<'_, 't> {
         }
     }
 
-    /// Whether the new name, bound in `scope`, would meet something else of that name.
+    /// Returns whether the new name, bound in `scope`, would conflict with another meaning of that
+    /// name.
     fn is_taken(&self, scope: ScopeId, uses: &[Use], new: &Bindings<'_, '_>) -> bool {
-        // What is imported from there already is the same package.
+        // An import of the new name binds the same package and does not conflict.
         let is_other = |at: ScopeId| new.bound.get(&at).is_some_and(|bound| bound.other);
         let is_within = |inner: ScopeId| {
             std::iter::successors(Some(inner), |at| self.scopes.around(*at)).any(|at| at == scope)
@@ -141,11 +138,11 @@ impl<'t> Names<'_, 't> {
             let found = new.resolve(at);
             found.is_some_and(|found| found != scope && is_within(found) && is_other(found))
         };
-        // Even the same package would be hidden from what comes before the import.
+        // Code before the import would no longer see even the same package.
         let would_be_meant = |at: ScopeId| {
             new.resolve(at) != Some(scope) && new.resolve_with(at, Some(scope)) == Some(scope)
         };
-        // Python reads no `global` of a name that stands before it in the same scope.
+        // Python refuses a `global` for a name that stands before it in the same scope.
         let found = new.found.iter();
         let declared: BTreeSet<ScopeId> = found
             .filter(|found| matches!(found.role, Role::Global | Role::Nonlocal))
@@ -160,7 +157,7 @@ impl<'t> Names<'_, 't> {
             || loads.any(|found| would_be_meant(found.scope))
     }
 
-    /// The uses stay as they are, and the imports give them what they mean.
+    /// Keeps the uses as they are, and changes or asks about the imports that they depend on.
     fn keep(&self, imports: &[&Plain<'_>], why: &'static str, edits: &mut Edits<'_>) {
         let name = self.moved.from.first();
         let can_be = self.moved.from.components().len() == 1;
@@ -175,7 +172,7 @@ impl<'t> Names<'_, 't> {
                 continue;
             }
             if answer == Some(&Answer::Leave) && is_optional(import.node) {
-                // It will find nothing, and the source gets by without it.
+                // The import will find nothing, and the source works without it.
                 edits.obey(import.node);
                 continue;
             }
@@ -189,7 +186,7 @@ impl<'t> Names<'_, 't> {
         }
     }
 
-    /// An occurrence of a name that is a new one now.
+    /// Changes an occurrence of the name in a scope where the name was changed.
     fn follow(
         &self,
         occurrence: &Occurrence<'t>,
@@ -212,17 +209,18 @@ impl<'t> Names<'_, 't> {
         }
     }
 
-    /// A use of the name: as many attributes as the package's name has must follow.
+    /// Changes a use of the name; the rest of the package's name must follow as attributes.
     fn rename(&self, name: Node<'_>, bound: &Bound<'_, '_>, edits: &mut Edits<'_>) {
         let is_after = |end: Option<usize>| end.is_some_and(|end| end <= name.start_byte());
         match with_attributes(self.source, name, &self.moved.from.components()[1..]) {
-            // It may have come by an import of the parent; then it is asked about as such.
+            // The package may have been bound by an import of its parent; `parents` asks about
+            // that.
             Some(_) if bound.has_kept && !is_after(bound.moved_from) => {}
             Some(whole) => {
                 let line = self.source.line(name.start_byte());
                 edits.replace_range(whole, line, &self.moved.to.to_string());
             }
-            // Something of the parent, which another import still has.
+            // Something else in the parent, which another import still binds.
             None if is_after(bound.kept_from) => {}
             None => edits.ask(
                 name,
@@ -233,7 +231,7 @@ impl<'t> Names<'_, 't> {
         }
     }
 
-    /// A type in quotes that means what has a new name now.
+    /// Changes a type in quotes that means the package, or asks about it.
     fn follow_quoted(&self, quoted: &Quoted<'_>, dynamic: &Dynamic, edits: &mut Edits<'_>) {
         let to = self.moved.to.to_string();
         if (dynamic.annotations || dynamic.strings) && !quoted.places.is_empty() {
@@ -258,7 +256,7 @@ impl<'t> Names<'_, 't> {
     }
 }
 
-/// Where a use may have its meaning from two scopes, both of them or none get a new name.
+/// Where a use may mean the bindings of two scopes, changes the name in both or in neither.
 fn keep_unsure(
     uses: &[Use],
     renamed: &mut BTreeSet<ScopeId>,

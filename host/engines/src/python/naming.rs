@@ -1,5 +1,5 @@
-//! Where a text that is no Python names the package: what is a mention of it, what is the name of
-//! something else, and which mentions can hardly mean anything but the package.
+//! Finds where a text that is not Python names the package. Tells a mention of the package from the
+//! name of something else, and finds the mentions that can hardly mean anything but the package.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::dynamic::Dynamic;
 use super::module::Move;
 
-/// Ends of names of files and of hosts: `old.py` is no module of `old`.
+/// Endings of file names and host names: `old.py` is not a module of `old`.
 const ENDS: [&str; 50] = [
     "bak",
     "bat",
@@ -61,48 +61,46 @@ const ENDS: [&str; 50] = [
     "zip",
 ];
 
-/// A place where the package is named.
+/// A mention of the package, as a range of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
-    /// Where.
     pub range: Range<usize>,
-    /// Its folder is meant.
+    /// Whether the mention means the package's folder.
     pub is_path: bool,
 }
 
-/// The package, as texts name it.
+/// The package, in the forms in which texts name it.
 #[derive(Debug, Clone)]
 pub struct Naming<'a> {
-    /// What moves.
     moved: &'a Move,
-    /// What is in its folder, with and without the ends of names.
+    /// The names in its folder, each with and without its extension.
     known: &'a BTreeSet<String>,
-    /// That folder, from the top of the repository.
+    /// The folder, as a path from the top of the repository.
     folder: &'a str,
-    /// With dots.
+    /// The name with dots.
     name: String,
-    /// With slashes.
+    /// The name with slashes.
     path: String,
 }
 
-/// Which kind of text.
+/// The kind of a text; certain mentions differ by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Text {
-    /// A string of a program; `goes_on` if something is put in after it.
+    /// A string literal of a program.
     String {
-        /// See above.
+        /// Whether something is interpolated or joined after it.
         goes_on: bool,
     },
-    /// A line of a file that programs read.
+    /// A line of a data file, which programs read.
     Data,
 }
 
-/// Whether it can be part of a name.
+/// Returns whether a character can be part of a name.
 pub fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Whether `text` has `name` as a word.
+/// Returns whether `text` contains `name` as a word.
 pub fn has_word(text: &str, name: &str) -> bool {
     words(text, name).next().is_some()
 }
@@ -116,7 +114,7 @@ fn words<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = Range<usize>>
 }
 
 impl<'a> Naming<'a> {
-    /// Of a package that moves.
+    /// Prepares the forms of the name of a package that moves.
     pub fn new(moved: &'a Move, dynamic: &'a Dynamic) -> Self {
         Self {
             moved,
@@ -127,7 +125,7 @@ impl<'a> Naming<'a> {
         }
     }
 
-    /// Every mention of it.
+    /// Returns every mention of the package, in order.
     pub fn mentions(&self, text: &str) -> Vec<Named> {
         let dotted = words(text, &self.name).map(|range| Named {
             is_path: self.name == self.path
@@ -147,14 +145,14 @@ impl<'a> Naming<'a> {
         all
     }
 
-    /// The mentions that can hardly mean anything else.
+    /// Returns the mentions that can hardly mean anything else.
     pub fn certain(&self, text: &str, kind: Text) -> Vec<Named> {
         let mut all = self.mentions(text);
         all.retain(|named| self.is_certain(text, named, kind));
         all
     }
 
-    /// The text with the new name in these places.
+    /// Returns the text with the new name in these places.
     pub fn rewritten(&self, text: &str, places: &[Named]) -> String {
         let (name, path) = (
             self.moved.to.to_string(),
@@ -164,7 +162,7 @@ impl<'a> Naming<'a> {
         for named in places.iter().rev() {
             let was = &text[named.range.clone()];
             let with = if named.is_path { &path } else { &name };
-            // A regular expression has its dots escaped.
+            // In a regular expression the dots are escaped.
             let escaped = ["\\\\.", "\\.", "[.]"]
                 .into_iter()
                 .find(|dot| was.contains(dot));
@@ -174,7 +172,7 @@ impl<'a> Naming<'a> {
         now
     }
 
-    /// Whether `name.end` is something else: a file, or a host.
+    /// Returns whether the text after the name makes it a file or a host, as in `old.py`.
     pub fn is_end(&self, after: &str) -> bool {
         let Some(after) = after.strip_prefix('.') else {
             return false;
@@ -189,7 +187,7 @@ impl<'a> Naming<'a> {
             && (!goes_on || self.is_end(rest))
     }
 
-    /// Whether what stands beside the name makes it another one.
+    /// Returns whether the text around the name makes it part of another name.
     fn is_another(&self, text: &str, range: &Range<usize>) -> bool {
         let (before, after) = (&text[..range.start], &text[range.end..]);
         let is_joined = |mark: char| {
@@ -240,7 +238,7 @@ impl<'a> Naming<'a> {
             || (kind == Text::Data && is_value(before, rest))
     }
 
-    /// Whether the name after `before` is the package's folder, and nothing else is said.
+    /// Returns whether `before` and the name together are exactly the path of the package's folder.
     fn is_folder(&self, before: &str) -> bool {
         let before = before.strip_prefix("./").unwrap_or(before);
         self.folder.strip_suffix(&self.path) == Some(before)
@@ -251,7 +249,7 @@ impl<'a> Naming<'a> {
     }
 }
 
-/// Whether the name stands in an address: `https://old.example/old`, `git@example:old`.
+/// Returns whether the name stands in an address: `https://old.example/old`, `git@example:old`.
 fn is_in_address(before: &str) -> bool {
     let start = before.rfind(|c: char| c.is_whitespace() || "\"'`<>()[],".contains(c));
     let token = &before[start.map_or(0, |start| start + 1)..];
@@ -261,13 +259,15 @@ fn is_in_address(before: &str) -> bool {
     token.contains("://") || is_account
 }
 
-/// Whether the rest is put in later: `old.%s`, `old/{}`, `old/*.py`, `old.` + name.
+/// Returns whether the rest of the name is filled in later: `old.%s`, `old/{}`, `old/*.py`, or
+/// `old.` with a name joined to it.
 fn goes_on(rest: &str, kind: Text) -> bool {
     let is_end = rest.is_empty() && kind == (Text::String { goes_on: true });
     is_end || rest.starts_with(['%', '{', '*', '$', '['])
 }
 
-/// `import old`, `from old import`, `-m old`: up to the name and what comes after its module.
+/// Returns whether the name is imported: `import old`, `from old import`, `-m old`. `before` ends
+/// where the name begins, and `rest` begins after the module.
 fn is_imported(before: &str, rest: &str) -> bool {
     let start = before.rfind(|c: char| "\n;:>\"'`({[".contains(c));
     let statement = before[start.map_or(0, |start| start + 1)..].trim_start();
@@ -291,13 +291,13 @@ fn is_imported(before: &str, rest: &str) -> bool {
     is_option && (ends(rest) || rest.starts_with([' ', '\t']))
 }
 
-/// `name = old:main`
+/// Returns whether the name is an entry point: `name = old:main`.
 fn is_entry_point(before: &str, run: &str) -> bool {
     let function = run.strip_prefix(':');
     before.trim_end().ends_with('=') && function.is_some_and(|rest| rest.starts_with(is_word))
 }
 
-/// `__import__('old')` in a text.
+/// Returns whether the text imports the name in a call: `__import__('old')`.
 fn is_called(before: &str) -> bool {
     let before = before.strip_suffix(['"', '\'']);
     before.is_some_and(|before| {
@@ -306,7 +306,7 @@ fn is_called(before: &str) -> bool {
     })
 }
 
-/// Whether the name is the whole of a value: in quotes, after `:` or `=`, or on a line alone.
+/// Returns whether the name is a whole value: in quotes, after `:` or `=`, or alone on its line.
 fn is_value(before: &str, rest: &str) -> bool {
     let quote = before.chars().next_back().filter(|c| "\"'".contains(*c));
     if let Some(quote) = quote {

@@ -1,6 +1,6 @@
-//! Uses of a moved package by an import of one that it lies in: `import top`, and then
-//! `top.old.f()`, which works as long as somebody has imported `top.old`. No import of the source
-//! says who, so each is a question.
+//! Finds uses of a moved package through an import of one of its parents: `import top`, then
+//! `top.old.f()`. Such a use works only if some other code has imported `top.old`. The source does
+//! not say where that happens, so each use becomes a question.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use super::module::{Move, Place};
 use super::parse::{Parts, Source};
 use super::scope::{Role, ScopeId, Scopes, with_attributes};
 
-/// Asks about every one that nothing else was done about.
+/// Asks about every such use that has no edit yet.
 pub fn ask(
     source: &Source,
     parts: &Parts<'_>,
@@ -25,7 +25,7 @@ pub fn ask(
     if from.len() == 1 {
         return;
     }
-    // How many components of the package each name stands for, and where it gets that meaning.
+    // How many components of the package's name each name stands for, and the scopes where it does.
     let mut ways: BTreeMap<(String, usize), BTreeSet<ScopeId>> = BTreeMap::new();
     let kept = plain.iter().filter(|import| import.moved.is_none());
     for import in kept.filter(|import| import.module[0] == from[0]) {
@@ -37,7 +37,8 @@ pub fn ask(
     }
     let scopes = Scopes::of(parts);
     for ((name, known), given) in &ways {
-        // Names that nobody has asked for before; the tree was good then.
+        // `parts` was not called for these names before. It has already accepted the tree, so it
+        // can only fail because the two parsers disagree about one of them.
         let Ok(named) = source.parts([name.as_str()]) else {
             continue;
         };

@@ -1,6 +1,6 @@
-//! Python sources as syntax trees. The tree is of text that has the same length as the source,
-//! byte for byte, whatever its encoding, so that places in one are places in the other. Refuses
-//! what Python 3 would not read, and what two parsers read in two ways; runs nothing.
+//! Parses Python sources into syntax trees. The parsed text has the length of the source, byte for
+//! byte, in every encoding, so a place in one is a place in the other. Refuses sources that are not
+//! Python 3 and sources that the two parsers read differently. Runs no Python.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -11,17 +11,18 @@ use super::faulty::first_fault;
 use super::second::{NoOpinion, Opinion};
 use super::type_parameters::defaults_as_bounds;
 
-/// Longest source, in bytes.
+/// Largest source, in bytes.
 pub const BYTES_MAX: usize = 16 << 20;
-/// Deepest nesting; Python itself gives up far earlier.
+/// Deepest nesting; Python's own limit is far lower.
 const DEPTH_MAX: usize = 1_000;
-/// Nodes that make a scope.
+/// Kinds of nodes that make a scope.
 const SCOPES: [&str; 9] = [
     "function_definition",
     "lambda",
     "class_definition",
     "type_alias_statement",
-    // Of a function or a class; also the brackets of a type, which make none.
+    // Type parameters of a function or a class; brackets of a type have this kind, too, but make no
+    // scope.
     "type_parameter",
     "list_comprehension",
     "set_comprehension",
@@ -30,74 +31,73 @@ const SCOPES: [&str; 9] = [
 ];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Why a source can't be rewritten.
+/// Why a source cannot be rewritten.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// It is no Python 3.
+    /// The source is not Python 3.
     #[error("line {line}, column {column}: is no Python 3; correct it first")]
     Syntax {
-        /// The first is 1.
+        /// Counts from 1.
         line: usize,
-        /// In bytes; the first is 1.
+        /// In bytes, from 1.
         column: usize,
     },
-    /// It is Python, and its tree can't be had, or is another one for the second parser.
+    /// The source is Python, but the first parser cannot read it, or the two parsers disagree about
+    /// it.
     #[error(
         "line {line}, column {column}: is Python 3 that can't be followed; write this statement in another way, or look at the file by hand"
     )]
     Unfollowed {
-        /// The first is 1.
+        /// Counts from 1.
         line: usize,
-        /// In bytes; the first is 1.
+        /// In bytes, from 1.
         column: usize,
     },
-    /// It would be none.
+    /// The source would not be Python with the user's answer in it.
     #[error(
         "line {line}, column {column}: is no Python 3 with what [[migrate.replace]] puts there; correct that"
     )]
     Answer {
-        /// The first is 1.
+        /// Counts from 1.
         line: usize,
-        /// In bytes; the first is 1.
+        /// In bytes, from 1.
         column: usize,
     },
-    /// Its encoding is not known.
+    /// The source declares an encoding that is not known.
     #[error(
         "line {line}: has the encoding '{cookie}', known are UTF-8, ASCII and Latin-1 and its kin; convert it first"
     )]
     Encoding {
-        /// Where it says so.
+        /// The line that declares it, from 1.
         line: usize,
-        /// What it says.
         cookie: String,
     },
-    /// It is not in the encoding that it should be in.
+    /// The source is not UTF-8 and declares no other encoding.
     #[error(
         "line {line}: is not UTF-8, and no comment in the first two lines says what else it is"
     )]
     NotUtf8 {
-        /// The first line that is not.
+        /// The first line that is not UTF-8.
         line: usize,
     },
-    /// A byte that no source has.
+    /// The source has a NUL byte.
     #[error("line {line}: has a NUL byte")]
     Nul {
-        /// Where.
+        /// The line of the first one, from 1.
         line: usize,
     },
-    /// More than is read.
+    /// The source is larger than `BYTES_MAX`; holds its size in bytes.
     #[error("has {0} bytes; at most {BYTES_MAX} are read")]
     TooLong(usize),
-    /// Nested deeper than is followed.
     #[error("line {line}: is nested more than {DEPTH_MAX} deep")]
     TooDeep {
-        /// Where.
+        /// Counts from 1; 1 where the place is not known.
         line: usize,
     },
 }
 
 impl Refused {
-    /// What it is where an answer made it so.
+    /// Returns the refusal to report for a source that contains the user's answers.
     #[must_use]
     pub fn by_answer(self) -> Self {
         match self {
@@ -106,7 +106,7 @@ impl Refused {
         }
     }
 
-    /// The line that it is about, if it is about one.
+    /// Returns the line that the refusal is about, if it is about one.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         match self {
@@ -122,28 +122,25 @@ impl Refused {
     }
 }
 
-/// A source and its tree.
+/// A source and its syntax tree.
 pub struct Source {
-    /// Same length as the source; in it every byte that is not ASCII may be another.
+    /// The text: as long as the source, but each byte that is not ASCII may differ.
     text: String,
-    /// Where each line begins.
+    /// The byte at which each line begins.
     lines: Vec<usize>,
-    /// Of a text that may have other spaces where the first parser needs them.
+    /// The tree; it may be of a variant of `text` with the same length, see `parse_otherwise`.
     tree: Tree,
-    /// What the second parser says; none if it was not asked.
+    /// The second parser's opinion; none if that parser was not asked.
     second: Option<Opinion>,
 }
 
-/// Nodes of a source that are looked at more closely, each kind in the order it stands there.
+/// The nodes of a source that the rewriter looks at; each list is in source order.
 #[derive(Debug, Default)]
 pub struct Parts<'t> {
-    /// `import` and `from` statements.
     pub imports: Vec<Node<'t>>,
-    /// What makes a scope.
+    /// Nodes that may make a scope.
     pub scopes: Vec<Node<'t>>,
-    /// Strings.
     pub strings: Vec<Node<'t>>,
-    /// Comments.
     pub comments: Vec<Node<'t>>,
     /// Identifiers with one of the names that were asked for.
     pub names: Vec<Node<'t>>,
@@ -157,13 +154,13 @@ enum Part {
     Text,
     Comment,
     Name,
-    /// Only Python 2 has it.
+    /// A statement that only Python 2 has.
     Wrong,
     Other,
 }
 
 impl Source {
-    /// Parses `text`, which `text_of` gave.
+    /// Parses `text`, which must come from `text_of`, and gets a second opinion on it.
     pub fn parse(text: String) -> Result<Self, Refused> {
         let second = Opinion::of(&text);
         let mut source = Self::parse_alone(text)?;
@@ -177,13 +174,13 @@ impl Source {
             }
             Err(NoOpinion::Newer(at)) => Err(source.unfollowed(at)),
             Err(NoOpinion::TooDeep) => Err(Refused::TooDeep { line: 1 }),
-            // The first one tells better where.
+            // The first parser locates the fault better; `parts` reports it.
             Err(NoOpinion::Fault(_)) if source.tree.root_node().has_error() => Ok(source),
             Err(NoOpinion::Fault(at)) => Err(source.syntax(at)),
         }
     }
 
-    /// Parses a part of a source, or what is in quotes, without a second opinion.
+    /// Parses a part of a source, or the content of a string, without a second opinion.
     pub fn parse_alone(text: String) -> Result<Self, Refused> {
         let tree = tree(&text)?;
         let starts = text.match_indices('\n').map(|(at, _)| at + 1);
@@ -195,7 +192,7 @@ impl Source {
         })
     }
 
-    /// Writes the source as the first parser can read it.
+    /// Parses a variant of the text that the first parser can read, if there is one.
     fn parse_otherwise(&mut self, second: &Opinion) -> Result<(), Refused> {
         let joined = second.joined.as_deref();
         let bounds = defaults_as_bounds(joined.unwrap_or(&self.text));
@@ -209,7 +206,7 @@ impl Source {
         Err(self.unfollowed(first_fault(self.tree.root_node())))
     }
 
-    /// The line of the byte at `at`; the first is 1. Rows of the tree may be others.
+    /// Returns the line of the byte at `at`, from 1. Rows of the tree may differ from lines.
     pub fn line(&self, at: usize) -> usize {
         self.lines.partition_point(|start| *start <= at)
     }
@@ -230,24 +227,25 @@ impl Source {
         Refused::Unfollowed { line, column }
     }
 
-    /// What a node covers.
+    /// Returns the text that a node covers.
     pub fn text(&self, node: Node<'_>) -> &str {
         self.text.get(node.byte_range()).unwrap_or_default()
     }
 
-    /// What stands at a range.
+    /// Returns the text in a range; empty if the range is not one of the text.
     pub fn at(&self, range: Range<usize>) -> &str {
         self.text.get(range).unwrap_or_default()
     }
 
-    /// The bytes directly before and after a range.
+    /// Returns the bytes directly before and after a range.
     pub fn beside(&self, range: &Range<usize>) -> (Option<u8>, Option<u8>) {
         let bytes = self.text.as_bytes();
         let before = range.start.checked_sub(1).map(|at| bytes[at]);
         (before, bytes.get(range.end).copied())
     }
 
-    /// Goes through the tree, once for everybody: it is far larger than what is wanted of it.
+    /// Collects the nodes of interest in a single walk, since the tree is far larger than what the
+    /// callers need. Fails where the tree has a fault or the two parsers disagree.
     pub fn parts<const N: usize>(&self, names: [&str; N]) -> Result<Parts<'_>, Refused> {
         let kinds = kinds(&self.tree.language());
         let has_error = self.tree.root_node().has_error();
@@ -288,7 +286,7 @@ impl Source {
         }
     }
 
-    /// The first place at which the two parsers see something else.
+    /// Returns the first place at which the two parsers disagree.
     fn disputed(&self, parts: &Parts<'_>, names: &[&str]) -> Option<usize> {
         let second = self.second.as_ref()?;
         let starts = |nodes: &[Node<'_>]| -> BTreeSet<usize> {
@@ -312,14 +310,15 @@ fn tree(text: &str) -> Result<Tree, Refused> {
     parser.parse(text, None).ok_or(refused)
 }
 
-/// Whether what the grammar takes for a statement of Python 2 is one: `print >> x, y` means
-/// something in both.
+/// Returns whether a statement that the grammar takes for Python 2 is a valid expression:
+/// `print >> x, y` is valid in both.
 fn is_expression(statement: Node<'_>) -> bool {
     let first = statement.named_child(0);
     first.is_some_and(|first| first.kind() == "chevron")
 }
 
-/// What becomes of the nodes of every kind, by its number. Several numbers may have one name.
+/// Returns the part for every kind of node, indexed by the kind's number. Several numbers may share
+/// one name.
 fn kinds(language: &Language) -> Vec<Part> {
     let count = u16::try_from(language.node_kind_count()).unwrap_or(u16::MAX);
     let part = |id| match language.node_kind_for_id(id).unwrap_or_default() {
@@ -335,8 +334,8 @@ fn kinds(language: &Language) -> Vec<Part> {
     (0..count).map(part).collect()
 }
 
-/// Goes to the next node: into the present one, or past it. However deep a tree is, this takes
-/// no more of the stack.
+/// Moves to the next node: into the current one, or past it. Uses no recursion, so a deep tree
+/// takes no more stack.
 fn advance(cursor: &mut TreeCursor<'_>, depth: &mut usize) -> bool {
     if cursor.goto_first_child() {
         *depth += 1;
@@ -351,7 +350,7 @@ fn advance(cursor: &mut TreeCursor<'_>, depth: &mut usize) -> bool {
     true
 }
 
-/// The line of the byte at `at`.
+/// Returns the line of the byte at `at`, from 1.
 fn line_of(source: &[u8], at: usize) -> usize {
     1 + source[..at]
         .split(|&byte| byte == b'\n')
@@ -359,7 +358,7 @@ fn line_of(source: &[u8], at: usize) -> usize {
         .saturating_sub(1)
 }
 
-/// The text of a source, of the same length.
+/// Returns the text of a source, with the same length in bytes.
 pub fn text_of(source: &[u8]) -> Result<String, Refused> {
     if source.len() > BYTES_MAX {
         return Err(Refused::TooLong(source.len()));
@@ -383,7 +382,7 @@ pub fn text_of(source: &[u8]) -> Result<String, Refused> {
             }
         }
         Some(name) if is_single_byte(name) => {
-            // Letters, as most of them are; what counts is that they are no ASCII.
+            // Most such bytes are letters; what matters is that they are not ASCII.
             let letter = |&byte: &u8| {
                 if byte.is_ascii() {
                     char::from(byte)
@@ -400,7 +399,7 @@ pub fn text_of(source: &[u8]) -> Result<String, Refused> {
     }
 }
 
-/// Encodings in which an ASCII byte is the ASCII character, wherever it stands.
+/// Returns whether each ASCII byte is the ASCII character in an encoding, wherever it stands.
 fn is_single_byte(name: &str) -> bool {
     let number = |prefix: &str| {
         let rest = name.strip_prefix(prefix);
@@ -413,7 +412,7 @@ fn is_single_byte(name: &str) -> bool {
         || number("windows-125")
 }
 
-/// What a comment in the first two lines says of the encoding (PEP 263), and in which line.
+/// Returns the encoding that a comment in the first two lines declares (PEP 263), and its line.
 fn cookie(source: &[u8]) -> Option<(usize, String)> {
     let source = source.strip_prefix(BYTE_ORDER_MARK).unwrap_or(source);
     for (number, line) in source.split(|&byte| byte == b'\n').take(2).enumerate() {
@@ -421,7 +420,7 @@ fn cookie(source: &[u8]) -> Option<(usize, String)> {
         if let Some(name) = line.starts_with(b"#").then(|| coding(line)).flatten() {
             return Some((number + 1, name));
         }
-        // Only after a comment or an empty line is the second looked at.
+        // The second line counts only after a comment or an empty line.
         if !line.is_empty() && !line.starts_with(b"#") {
             return None;
         }

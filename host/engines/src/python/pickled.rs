@@ -1,9 +1,9 @@
-//! Modules that a pickle names: what it holds is imported by that name when it is read. Looks for
-//! the name where the format has one, and reads nothing else of it.
+//! Finds modules that a pickle names; Python imports them by that name when it loads the pickle.
+//! Looks for the name only where the format can hold one, and reads nothing else of the pickle.
 
 use super::naming::is_word;
 
-/// The first module in the package `from` that a pickle somewhere in `bytes` names.
+/// Returns the first module in the package `from` that a pickle anywhere in `bytes` names.
 pub fn module_in(bytes: &[u8], from: &str) -> Option<String> {
     let name = from.as_bytes();
     let mut at = 0;
@@ -21,7 +21,7 @@ fn position(bytes: &[u8], name: &[u8]) -> Option<usize> {
     bytes.windows(name.len()).position(|window| window == name)
 }
 
-/// The module's name that begins at `start`, if a pickle has one there.
+/// Returns the module's name that begins at `start`, if a pickle can have one there.
 fn module_at(bytes: &[u8], start: usize, name: &[u8]) -> Option<String> {
     let (before, after) = bytes.split_at(start);
     let length = after
@@ -34,13 +34,13 @@ fn module_at(bytes: &[u8], start: usize, name: &[u8]) -> Option<String> {
         return None;
     }
     let text = || String::from_utf8(module.to_vec()).ok();
-    // GLOBAL and INST: the module and the name, a line each.
+    // GLOBAL and INST: the module and the name, each on a line of its own.
     if before.ends_with(b"c") || before.ends_with(b"(i") {
         let line = after[length..].strip_prefix(b"\n")?;
         let begins = line.first().is_some_and(|byte| is_word(char::from(*byte)));
         return begins.then(text).flatten();
     }
-    // Text with its length before it: an opcode, and one, four or eight bytes.
+    // Text after its length: an opcode, then the length in one, four or eight bytes.
     let says = |opcodes: &[u8], width: usize| {
         let place = start.checked_sub(width + 1)?;
         let number = bytes[place + 1..start].iter().rev();

@@ -1,5 +1,6 @@
-//! Types in quotes and in type comments: `x: 'old.a.T'`, `# type: old.a.T`. Python does not look
-//! into them, type checkers do. Finds those that use the name the package begins with.
+//! Finds types in quotes and in type comments that use the first component of the package's name:
+//! `x: 'old.a.T'`, `# type: old.a.T`. Python ignores these, but type checkers read them. Finds them
+//! only; `names` decides what becomes of them.
 
 use std::ops::Range;
 
@@ -11,20 +12,19 @@ use super::naming::{has_word, is_word};
 use super::parse::{Parts, Source};
 use super::scope::{Role, ScopeId, occurrences, scope_of, with_attributes};
 
-/// See the module.
+/// A type in quotes, or a type comment, that uses the name.
 pub struct Quoted<'t> {
-    /// The string, or the comment.
+    /// The string or the comment.
     pub node: Node<'t>,
-    /// Where in the source it names the package; none if that can't be told.
+    /// Ranges of the source that name the package; empty if they cannot be determined.
     pub places: Vec<Range<usize>>,
-    /// The scope it stands in.
     pub scope: ScopeId,
 }
 
-/// Quotes in quotes in quotes: nobody writes more.
+/// How deeply quotes nest in quotes; real code does not go deeper.
 const DEPTH_MAX: usize = 3;
 
-/// All of them.
+/// Returns every such string and comment of a source.
 pub fn quoted<'t>(source: &Source, parts: &Parts<'t>, moved: &Move) -> Vec<Quoted<'t>> {
     let name = moved.from.first();
     let is_named = |node: &Node<'t>| has_word(source.text(*node), name);
@@ -45,7 +45,7 @@ pub fn quoted<'t>(source: &Source, parts: &Parts<'t>, moved: &Move) -> Vec<Quote
         if !is_read {
             places.clear();
         } else if places.is_empty() {
-            // It has the name as an attribute, or in a value.
+            // It uses the name only as an attribute or in a value.
             continue;
         }
         places.sort_by_key(|place| place.start);
@@ -58,7 +58,8 @@ pub fn quoted<'t>(source: &Source, parts: &Parts<'t>, moved: &Move) -> Vec<Quote
     all
 }
 
-/// Finds the package in a type that begins at `start`. Whether all that could be it was found.
+/// Adds the places where a type names the package; the type begins at `start`. Returns false if the
+/// type may name the package in a place that could not be determined.
 fn read(
     text: &str,
     start: usize,
@@ -79,7 +80,7 @@ fn read(
         }
         match with_attributes(&inner, found.node, &moved.from.components()[1..]) {
             Some(whole) => places.push(start + whole.start..start + whole.end),
-            // Something else of the package's parent.
+            // Something else in the package's parent.
             None => return false,
         }
     }
@@ -95,7 +96,8 @@ fn read(
         })
 }
 
-/// What is between the quotes, if that is all there is to it.
+/// Returns the range between the quotes, if the content is one piece without escapes or
+/// interpolations.
 fn plain_content(string: Node<'_>) -> Option<Range<usize>> {
     let mut cursor = string.walk();
     let mut parts = string
@@ -106,7 +108,7 @@ fn plain_content(string: Node<'_>) -> Option<Range<usize>> {
     (is_plain && parts.next().is_none()).then(|| content.byte_range())
 }
 
-/// The types in `# type: T` and `# type: (T, U) -> V`.
+/// Returns the ranges of the types in `# type: T` and `# type: (T, U) -> V`.
 fn type_comment(source: &Source, comment: Node<'_>) -> Option<Vec<Range<usize>>> {
     let text = source.text(comment);
     let rest = text.strip_prefix('#')?.trim_start();

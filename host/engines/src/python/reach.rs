@@ -1,6 +1,7 @@
-//! Names that one module gets from another: `from .h import old`, `h.old`. Where a plain import
-//! of the moved package gets a new name at the top of a module, others can't reach it by the old
-//! one any more. What a source shares, and what it reaches; who knows all sources joins the two.
+//! Names that one module gets from another: `from .h import old`, `h.old`. Where a plain import at
+//! the top of a module gets a new name, other modules can no longer reach it by the old one. This
+//! module records what one source shares and what it reaches; a caller that knows all sources
+//! (`migrate/shared`) matches the two.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,25 +14,25 @@ use super::parse::{Parts, Source};
 use super::scope::{MODULE, Role, ScopeId};
 use super::{Kind, Question};
 
-/// See the module.
+/// What one source shares with other modules, and what it gets from them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// What is asked if another module reaches the name: a question for each import of it.
+    /// The questions to ask if another module reaches the name, one for each import that binds it.
     pub shared: Vec<Question>,
-    /// The modules that it gets the name from, if they have it.
+    /// The modules that the source gets the name from, if they have it.
     pub from: BTreeSet<Vec<String>>,
-    /// The modules that it gets everything from.
+    /// The modules that the source imports with `*`.
     pub all_from: BTreeSet<Vec<String>>,
 }
 
-/// Names of a source, and the modules that they may be.
+/// Names in a source, and the modules that each may stand for.
 type Modules<'a> = BTreeMap<&'a str, BTreeSet<Vec<String>>>;
 
 impl Reach {
-    /// Of a source that has no part in the move: what it hands on.
+    /// Reads a source that the move does not affect, for what it passes on by `import *`.
     pub fn of_others(text: String, place: Option<&Place>) -> Self {
         let mut reach = Self::default();
-        // What is no Python hands on nothing.
+        // A source that is not Python passes on nothing.
         if text.contains("import *")
             && let Ok(source) = Source::parse(text)
             && let Ok(parts) = source.parts([])
@@ -45,7 +46,7 @@ impl Reach {
         reach
     }
 
-    /// What the source reaches, which is the module that `place` says; `old` is the name.
+    /// Reads what the source at `place` reaches; `old` has the bindings of the name.
     pub fn of(
         source: &Source,
         parts: &Parts<'_>,
@@ -86,7 +87,7 @@ impl Reach {
         reach
     }
 
-    /// Enters what others can reach, once the names in these scopes are new ones.
+    /// Records what other modules can reach, given the scopes in which the name was changed.
     pub fn share(
         &mut self,
         source: &Source,
@@ -143,7 +144,7 @@ impl Reach {
     }
 }
 
-/// What a plain import makes of names.
+/// Records what the names that a plain import binds stand for.
 fn imported<'a>(source: &'a Source, statement: Node<'_>, modules: &mut Modules<'a>) {
     let mut cursor = statement.walk();
     for node in statement.named_children(&mut cursor) {
@@ -161,7 +162,7 @@ fn imported<'a>(source: &'a Source, statement: Node<'_>, modules: &mut Modules<'
     }
 }
 
-/// The names before an attribute: `a` and `b` of `a.b.attribute`.
+/// Returns the names before an attribute: `a` and `b` of `a.b.attribute`.
 fn path_to<'a>(source: &'a Source, attribute: Node<'_>) -> Option<Vec<&'a str>> {
     let field = |node: Node<'_>, name: &str| {
         let node = node.child_by_field_name(name)?;
@@ -187,7 +188,7 @@ fn path_to<'a>(source: &'a Source, attribute: Node<'_>) -> Option<Vec<&'a str>> 
     Some(path)
 }
 
-/// What is before `name` in a string that is a dotted name: `'a.b.name.f'`.
+/// Returns each path before `name` in a string that is a dotted name: `a.b` for `'a.b.name.f'`.
 fn prefixes(string: &str, name: &str) -> Vec<Vec<String>> {
     let text = string.trim_start_matches(|c: char| c.is_ascii_alphabetic());
     let text = text.trim_matches(['"', '\'']);

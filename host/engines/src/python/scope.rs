@@ -1,6 +1,6 @@
-//! What a name means where it stands, by Python's rules of scopes: which occurrences bind it,
-//! and which scope an occurrence that uses it finds it in. Only names that are asked for are
-//! looked at. Decides nothing about modules.
+//! Finds what a name does where it stands, by Python's scope rules: which occurrences bind it, and
+//! in which scope each occurrence stands. Looks only at the names that it is asked for. Does not
+//! decide which modules move.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,47 +9,45 @@ use tree_sitter::Node;
 
 use super::parse::{Parts, Source};
 
-/// Which scope: the node that makes it, or the module.
+/// A scope, by the id of the node that makes it; `MODULE` for the module.
 pub type ScopeId = usize;
-/// The module's.
+/// The module's own scope.
 pub const MODULE: ScopeId = 0;
-/// The brackets after the name of a function or a class.
+/// The node of the brackets after the name of a function or a class.
 const TYPE_PARAMETERS: &str = "type_parameter";
 
 /// What an identifier does where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// It is read.
+    /// The name is read.
     Load,
-    /// It gets a meaning here, other than by a plain `import`.
+    /// The name is bound here, other than by a plain `import`.
     Bind,
-    /// `global`.
+    /// The name is declared `global`.
     Global,
-    /// `nonlocal`.
+    /// The name is declared `nonlocal`.
     Nonlocal,
-    /// It is no name: an attribute, a keyword, a part of a module's name.
+    /// The identifier is not a variable: it is an attribute, a keyword or a part of a module's
+    /// name.
     None,
 }
 
 /// An identifier with the name that was asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Occurrence<'t> {
-    /// Where.
     pub node: Node<'t>,
-    /// What for.
     pub role: Role,
-    /// The scope it stands in.
     pub scope: ScopeId,
 }
 
 /// The scopes of a source.
 pub struct Scopes<'t> {
-    /// Every scope but the module: the one around it, and what makes it.
+    /// Every scope but the module's, with its enclosing scope and the node that makes it.
     around: BTreeMap<ScopeId, (ScopeId, Node<'t>)>,
 }
 
 impl<'t> Scopes<'t> {
-    /// Finds them.
+    /// Finds all scopes of a source.
     pub fn of(parts: &Parts<'t>) -> Self {
         let scope = |node: &Node<'t>| (node.id(), (scope_around(*node), *node));
         let scopes = parts.scopes.iter();
@@ -59,25 +57,25 @@ impl<'t> Scopes<'t> {
         }
     }
 
-    /// The scope around it; none around the module.
+    /// Returns the enclosing scope; none for the module.
     pub fn around(&self, scope: ScopeId) -> Option<ScopeId> {
         self.around.get(&scope).map(|(around, _)| *around)
     }
 
-    /// The class that makes it, if one does.
+    /// Returns the class that makes the scope, if a class does.
     pub fn class(&self, scope: ScopeId) -> Option<Node<'t>> {
         let (_, node) = self.around.get(&scope)?;
         (node.kind() == "class_definition").then_some(*node)
     }
 
-    /// Whether it is that of type parameters, which sees what is in the class around it.
+    /// Returns whether type parameters make the scope; it sees the names of the class around it.
     pub fn is_of_types(&self, scope: ScopeId) -> bool {
         self.around.get(&scope).is_some_and(|(_, node)| {
             matches!(node.kind(), TYPE_PARAMETERS | "type_alias_statement")
         })
     }
 
-    /// Whether it is a function's, in which `nonlocal` finds names.
+    /// Returns whether a function makes the scope; `nonlocal` finds names only in functions.
     pub fn is_function(&self, scope: ScopeId) -> bool {
         self.around
             .get(&scope)
@@ -85,7 +83,8 @@ impl<'t> Scopes<'t> {
     }
 }
 
-/// Every occurrence of `name`, which is one of those that the parts have.
+/// Returns every occurrence of `name`, which must be one of the names that `parts` was collected
+/// for.
 pub fn occurrences<'t>(source: &Source, parts: &Parts<'t>, name: &str) -> Vec<Occurrence<'t>> {
     let names = parts.names.iter().copied();
     names
@@ -105,7 +104,7 @@ pub fn occurrences<'t>(source: &Source, parts: &Parts<'t>, name: &str) -> Vec<Oc
         .collect()
 }
 
-/// Where `name` is with these attributes of it, if they follow.
+/// Returns the range of `name` together with the attributes in `rest`, if exactly these follow it.
 pub fn with_attributes(source: &Source, name: Node<'_>, rest: &[String]) -> Option<Range<usize>> {
     let is_pattern = name.parent()?.kind() == "dotted_name";
     let mut last = name;
@@ -127,7 +126,7 @@ pub fn with_attributes(source: &Source, name: Node<'_>, rest: &[String]) -> Opti
     Some(name.start_byte()..last.end_byte())
 }
 
-/// Where a `:=` binds.
+/// Returns the scope in which a `:=` binds.
 fn outside_comprehensions(node: Node<'_>) -> ScopeId {
     let mut at = node;
     while let Some(parent) = at.parent() {
@@ -160,42 +159,42 @@ fn is_field(parent: Node<'_>, field: &str, child: Node<'_>) -> bool {
     parent.child_by_field_name(field) == Some(child)
 }
 
-/// The scope that a function or the like is in: that of its type parameters, if it has some.
+/// Returns the scope that a scope-making node is in: that of its type parameters, if it has any.
 fn scope_around(node: Node<'_>) -> ScopeId {
     let brackets = node.child_by_field_name("type_parameters");
     brackets.map_or_else(|| scope_of(node), |brackets| brackets.id())
 }
 
-/// Whether brackets are those of type parameters, not those of a type.
+/// Returns whether the brackets hold type parameters and not the arguments of a type.
 fn has_scope(brackets: Node<'_>) -> bool {
     brackets
         .parent()
         .is_some_and(|parent| is_field(parent, "type_parameters", brackets))
 }
 
-/// The scope that `node` stands in.
+/// Returns the scope that `node` stands in.
 pub fn scope_of(node: Node<'_>) -> ScopeId {
     let mut child = node;
     while let Some(parent) = child.parent() {
         let is_inside = match parent.kind() {
             "function_definition" | "lambda" => {
                 is_field(parent, "body", child)
-                    // Defaults and annotations are evaluated outside.
+                    // Defaults and annotations are evaluated outside the function.
                     || (is_field(parent, "parameters", child) && is_parameter(node))
             }
             "class_definition" => is_field(parent, "body", child),
-            // Bounds and defaults see all of the parameters.
+            // Bounds and defaults see all type parameters.
             TYPE_PARAMETERS => has_scope(parent),
-            // Its name is outside.
+            // The alias itself is bound outside.
             "type_alias_statement" => !is_name_of_an_alias(parent, node),
-            // Its first iterable is evaluated outside.
+            // The first iterable is evaluated outside the comprehension.
             _ if is_comprehension(parent) => !is_first_iterable(parent, child, node),
             _ => false,
         };
         if is_inside {
             return parent.id();
         }
-        // What a function or a class with type parameters says of itself sees them.
+        // The rest of a function's or class's header sees its type parameters.
         if matches!(parent.kind(), "function_definition" | "class_definition")
             && let Some(brackets) = parent.child_by_field_name("type_parameters")
             && brackets != child
@@ -209,7 +208,7 @@ pub fn scope_of(node: Node<'_>) -> ScopeId {
     MODULE
 }
 
-/// Whether `node` stands in an annotation of these parameters, not in a default.
+/// Returns whether `node` stands in an annotation of these parameters, and not in a default.
 fn is_in_annotation(parameters: Node<'_>, node: Node<'_>) -> bool {
     let mut child = node;
     while let Some(parent) = child.parent().filter(|_| child != parameters) {
@@ -222,7 +221,8 @@ fn is_in_annotation(parameters: Node<'_>, node: Node<'_>) -> bool {
     false
 }
 
-/// Whether `node` is what a `type` statement binds, not a parameter of it or what it stands for.
+/// Returns whether `node` is the name that a `type` statement binds, and not one of its parameters
+/// or its value.
 fn is_name_of_an_alias(alias: Node<'_>, node: Node<'_>) -> bool {
     let left = alias.child_by_field_name("left");
     left.is_some_and(|left| left.start_byte() == node.start_byte())
@@ -239,7 +239,7 @@ fn is_first_iterable(comprehension: Node<'_>, clause: Node<'_>, node: Node<'_>) 
             .is_some_and(|right| right.byte_range().contains(&node.start_byte()))
 }
 
-/// Whether an identifier is the name of a parameter.
+/// Returns whether an identifier is the name of a parameter.
 fn is_parameter(node: Node<'_>) -> bool {
     let Some(parent) = node.parent() else {
         return false;
@@ -280,7 +280,7 @@ fn role(node: Node<'_>) -> Role {
         "attribute" => name_or("attribute", Role::None, Role::Load),
         "keyword_argument" => name_or("name", Role::None, Role::Load),
         "aliased_import" | "as_pattern_target" | "case_pattern" | "splat_pattern" => Role::Bind,
-        // Of a class pattern; its value is a pattern.
+        // The keyword of a class pattern; the value after it is a pattern.
         "keyword_pattern" => Role::None,
         "as_pattern" if is_in_case(parent) && parent.named_child(0) != Some(node) => Role::Bind,
         "type" | "splat_type" | "generic_type" if is_name_of_a_type(node) => Role::Bind,
@@ -294,19 +294,19 @@ fn role(node: Node<'_>) -> Role {
     }
 }
 
-/// Whether `as` stands in a pattern of `match`, not in a `with` or `except`.
+/// Returns whether `as` stands in a pattern of `match`, and not in a `with` or `except`.
 fn is_in_case(as_pattern: Node<'_>) -> bool {
     let first = as_pattern.named_child(0);
     first.is_some_and(|first| first.kind() == "case_pattern")
 }
 
-/// Whether it is what a `type` statement binds, or a type parameter.
+/// Returns whether the node is the name that a `type` statement binds, or a type parameter.
 fn is_name_of_a_type(node: Node<'_>) -> bool {
     let mut child = node;
     while let Some(parent) = child.parent() {
         match parent.kind() {
             "type" | "splat_type" | "generic_type" | "type_parameter" => {}
-            // After the colon comes what it is bound by.
+            // The bound follows the colon.
             "constrained_type" if parent.named_child(0) == Some(child) => {}
             "type_alias_statement" => return is_field(parent, "left", child),
             "function_definition" | "class_definition" => {
@@ -325,14 +325,14 @@ fn role_in_dotted_name(name: Node<'_>, node: Node<'_>) -> Role {
     };
     let is_single = name.named_child_count() == 1;
     match around.kind() {
-        // Plain imports are found as such; of others only what follows `import` is a name.
+        // Plain imports are found elsewhere; of the others only what follows `import` is a name.
         "import_from_statement" if !is_field(around, "module_name", name) => Role::Bind,
         "import_statement"
         | "import_from_statement"
         | "aliased_import"
         | "relative_import"
         | "future_import_statement" => Role::None,
-        // In a pattern a single name captures, and a dotted one is a value.
+        // In a pattern a single name captures, and a dotted name is a value.
         "case_pattern" | "as_pattern" | "union_pattern" | "keyword_pattern" if is_single => {
             Role::Bind
         }
@@ -341,7 +341,7 @@ fn role_in_dotted_name(name: Node<'_>, node: Node<'_>) -> Role {
     }
 }
 
-/// Whether it is what a statement assigns to.
+/// Returns `Bind` if the node is a target of an assignment, `for` or `del`, and `Load` otherwise.
 fn role_as_target(node: Node<'_>) -> Role {
     let mut child = node;
     while let Some(parent) = child.parent() {

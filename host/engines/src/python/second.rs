@@ -1,6 +1,6 @@
-//! A second opinion on a source, by a parser of another make (that of ruff): whether it is Python
-//! at all, and where its imports and names stand. The first one is never believed alone. Decides
-//! nothing about modules.
+//! A second opinion on a source, from an independent parser (ruff's): whether the source is Python,
+//! and where its imports and names stand. `parse` compares it with the first parser's tree, so that
+//! no parser is trusted alone. Does not decide which modules move.
 
 use std::ops::Range;
 
@@ -12,45 +12,48 @@ use ruff_text_size::Ranged;
 
 use super::legal;
 
-/// Tokens that may come one after the other with nothing that ends what they make, brackets
-/// around them included: no tree is deeper. Python itself gives up far earlier.
+/// Most tokens that may follow each other without a token that ends the expression or statement,
+/// tokens around open brackets included. It bounds the depth of any tree. Python's own limit is
+/// far lower.
 const CHAIN_TOKENS_MAX: usize = 10_000;
-/// Stack for a tree of that depth, in bytes; a level of it takes at most 6 KiB.
+/// Stack for a tree of that depth, in bytes; a level takes at most 6 KiB.
 const STACK_BYTES: usize = 64 << 20;
 
-/// See the module.
+/// What the second parser found in a source.
 #[derive(Debug, Default)]
 pub struct Opinion {
-    /// Where `import` and `from` statements begin, in order, but for those of `__future__`.
+    /// Bytes at which `import` and `from` statements begin, in order; without those of
+    /// `__future__`.
     pub imports: Vec<usize>,
-    /// Where names are used, or bound by an expression.
+    /// Ranges of names that are used, or bound by an expression.
     names: Vec<Range<usize>>,
-    /// See `joined`; none where nothing had to be.
+    /// The result of `joined`; none where no line had to be joined.
     pub joined: Option<String>,
 }
 
-/// Why there is none.
+/// Why the second parser gives no opinion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoOpinion {
-    /// It is no Python; where it stops being that.
+    /// The text is not Python; holds the byte of the first fault.
     Fault(usize),
-    /// It is of a newer Python than is known, or of a very old one that looks like it; where.
+    /// The text uses syntax of a newer Python than is known, or of a very old one that looks like
+    /// it; holds the byte.
     Newer(usize),
-    /// It is nested too deeply.
+    /// The text is nested too deeply.
     TooDeep,
 }
 
 impl Opinion {
-    /// Of `text`, which is as long as the source.
+    /// Parses `text`, which must have the length of the source.
     pub fn of(text: &str) -> Result<Self, NoOpinion> {
         if is_deep(text) {
             return Err(NoOpinion::TooDeep);
         }
-        // Trees are made, walked and let go by recursion.
+        // The parser builds, walks and drops its tree by recursion.
         stacker::grow(STACK_BYTES, || read(text))
     }
 
-    /// Where one of these names stands.
+    /// Returns the bytes at which one of these names stands.
     pub fn names<'o>(&'o self, text: &'o str, names: &'o [&str]) -> impl Iterator<Item = usize> {
         let found = self.names.iter().filter(|range| {
             text.get((*range).clone())
@@ -104,12 +107,12 @@ impl<'a> SourceOrderVisitor<'a> for Opinion {
     }
 }
 
-/// Whether a tree of `text` could be deeper than is followed. A level of a tree has a token of its
-/// own, and a comma or the end of a line ends what those before it made.
+/// Returns whether a tree of `text` could be deeper than the limit. Each level of a tree has a
+/// token of its own, and a comma or the end of a line ends what the tokens before it formed.
 fn is_deep(text: &str) -> bool {
     let mut tokens = lexer::lex(text, Mode::Module);
-    // Tokens in each bracket that is open, and in all of them together. A comma in the parameters
-    // of a `lambda` ends nothing.
+    // For each open bracket, its tokens and its lambdas; and all tokens together. A comma in the
+    // parameters of a `lambda` ends nothing, so lambdas are counted apart.
     let (mut open, mut all, mut blocks) = (vec![(0_usize, 0_usize)], 0_usize, 0_usize);
     let mut last = TokenKind::Newline;
     loop {
@@ -135,7 +138,7 @@ fn is_deep(text: &str) -> bool {
                 }
             }
             TokenKind::NonLogicalNewline | TokenKind::Comment => continue,
-            // One after the other they are one.
+            // Adjacent strings form one node.
             TokenKind::String if last == kind => continue,
             TokenKind::Lpar | TokenKind::Lsqb | TokenKind::Lbrace => {
                 open.push((1, 0));
@@ -166,8 +169,9 @@ fn is_deep(text: &str) -> bool {
     }
 }
 
-/// `text` without the line ends in brackets that are followed by less space than the block around
-/// them has, which the first parser takes for the end of that block. None where there are none.
+/// Returns `text` with spaces in place of certain line ends in brackets: those before a line with
+/// less indentation than the block around it. The first parser would take such a line for the end
+/// of the block. None where there is no such line end.
 fn joined(text: &str, tokens: &[Token]) -> Option<String> {
     let mut bytes = text.as_bytes().to_vec();
     let mut is_changed = false;
@@ -195,11 +199,11 @@ fn joined(text: &str, tokens: &[Token]) -> Option<String> {
         }
         comment = (token.kind() == TokenKind::Comment).then_some(range);
     }
-    // Whole characters were taken.
+    // Only whole characters were replaced, so the text is still UTF-8.
     is_changed.then(|| String::from_utf8(bytes).ok()).flatten()
 }
 
-/// How far in the first thing is, as the first parser counts.
+/// Returns the indentation of a line, as the first parser counts it.
 fn width(line: &[u8]) -> usize {
     let mut width = 0;
     for byte in line {
@@ -291,7 +295,7 @@ mod tests {
                 "{before}"
             );
         }
-        // What is only long is no trouble.
+        // Length without nesting is accepted.
         for part in ["1,\n", "'a'\n", "f(x), "] {
             let source = format!("x = [\n{}]\n", part.repeat(50_000));
             assert!(Opinion::of(&source).is_ok(), "{part}");

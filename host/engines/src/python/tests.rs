@@ -1,5 +1,5 @@
-//! The rewriter, form by form: what goes in and, to the byte, what comes out. And what holds of
-//! any source.
+//! Tests of the rewriter, form by form: each gives a source and the exact bytes that must come out.
+//! Property tests cover any source.
 
 mod relative;
 mod scopes;
@@ -48,7 +48,7 @@ fn answered(answers: &[(&str, Answer)]) -> Dynamic {
     dynamic
 }
 
-/// A script, `old` → `new`, nothing to ask.
+/// Asserts that a script becomes `expected` when `old` moves to `new`, with no questions.
 fn becomes(source: &str, expected: &str) {
     let (found, questions) = with(source, None, &moved("old", "new"));
     assert_eq!(found, expected);
@@ -98,7 +98,7 @@ fn statements_that_say_the_whole_name() {
             "from __future__ import annotations\n",
             "from __future__ import annotations\n",
         ),
-        // Another package whose name only begins so, and the name as no module at all.
+        // Another package whose name only begins the same, and the name where it is not a module.
         (
             "import older, old_x\nfrom bold import old\nx.old.y\nf(old=1)\n",
             "import older, old_x\nfrom bold import old\nx.old.y\nf(old=1)\n",
@@ -124,12 +124,13 @@ fn uses_of_what_a_plain_import_binds_go_with_it() {
             "import old.a, os, old.b\nold.a.f(old.b.g)\n",
             "import new.a, os, new.b\nnew.a.f(new.b.g)\n",
         ),
-        // Seen in functions, classes, lambdas, comprehensions, defaults, decorators, annotations.
+        // The binding is seen in functions, classes, lambdas, comprehensions, defaults, decorators
+        // and annotations.
         (
             "import old.a\n@old.a.d\ndef f(x: old.a.T = old.a.v, *y) -> old.a.T:\n    return [old.a.g(z) for z in old.a.h() if old.a.i]\nclass C(old.a.B):\n    x = old.a.v\n    def m(self):\n        return lambda: old.a.w\n",
             "import new.a\n@new.a.d\ndef f(x: new.a.T = new.a.v, *y) -> new.a.T:\n    return [new.a.g(z) for z in new.a.h() if new.a.i]\nclass C(new.a.B):\n    x = new.a.v\n    def m(self):\n        return lambda: new.a.w\n",
         ),
-        // What is something else in another scope stays.
+        // A name that means something else in another scope stays.
         (
             "import old.a\ndef f(old):\n    return old.a\ndef g():\n    old = 1\n    return lambda: old.a\nclass C:\n    old = 2\n    y = old.a\n    def m(self):\n        return old.a.x\n",
             "import new.a\ndef f(old):\n    return old.a\ndef g():\n    old = 1\n    return lambda: old.a\nclass C:\n    old = 2\n    y = old.a\n    def m(self):\n        return new.a.x\n",
@@ -158,7 +159,7 @@ fn uses_of_what_a_plain_import_binds_go_with_it() {
             "import old.a\ndel old.a.x\nold.a.y = 1\nold.a.z += old.a.y\n",
             "import new.a\ndel new.a.x\nnew.a.y = 1\nnew.a.z += new.a.y\n",
         ),
-        // Where the name is needed for something else as well, it stays.
+        // An import keeps a name that is also needed for something else.
         (
             "try:\n    import old\nexcept ImportError:\n    old = None\nif old:\n    old.f()\n",
             "try:\n    import new as old\nexcept ImportError:\n    old = None\nif old:\n    old.f()\n",
@@ -171,7 +172,7 @@ fn uses_of_what_a_plain_import_binds_go_with_it() {
             "class C:\n    import old\nC.old.f()\n",
             "class C:\n    import new as old\nC.old.f()\n",
         ),
-        // A keyword of a class pattern is no name.
+        // A keyword of a class pattern is not a name.
         (
             "import old\nmatch x:\n    case old.C(old=1):\n        pass\n",
             "import new\nmatch x:\n    case new.C(old=1):\n        pass\n",
@@ -180,7 +181,7 @@ fn uses_of_what_a_plain_import_binds_go_with_it() {
             "import old.a\nx: list[old.a.T]\ndef f[T: old.a.T](x: T) -> dict[str, old.a.U]: pass\ntype X[T] = old.a.T[T]\n",
             "import new.a\nx: list[new.a.T]\ndef f[T: new.a.T](x: T) -> dict[str, new.a.U]: pass\ntype X[T] = new.a.T[T]\n",
         ),
-        // A class finds what it has not bound yet outside of it.
+        // A class looks up a name outside of it until it has bound the name.
         (
             "import old\nclass C:\n    old = old.a\n",
             "import new\nclass C:\n    old = new.a\n",
@@ -193,7 +194,7 @@ fn uses_of_what_a_plain_import_binds_go_with_it() {
             "import new\ndef f():\n    new.g()\n    import old\n    old.g()\n",
             "import new\ndef f():\n    new.g()\n    import new as old\n    old.g()\n",
         ),
-        // What is imported from there already is the same package.
+        // An existing import of the new name binds the same package.
         (
             "import old.a\nimport new.b\nnew.b.f(old.a)\n",
             "import new.a\nimport new.b\nnew.b.f(new.a)\n",
@@ -301,7 +302,7 @@ fn dynamic_forms_are_rewritten_where_the_configuration_says_so() {
             "import_module(x + 'old.a')",
             "import_module(x + 'old.a')",
         ),
-        // What goes on may make another name of it.
+        // A string that continues may name something else.
         (
             &named,
             "import_module('old' + x)",
@@ -416,7 +417,7 @@ fn what_can_have_no_part_in_the_move_may_be_no_python() {
             (source.to_owned(), vec![])
         );
     }
-    // What moves and imports from where it was has one, without naming it.
+    // A module that moves and imports from its old place depends on it without naming it.
     let leaves = place("top.old.a", "new.a", false);
     for (source, expected) in [
         ("from ..b import x\n", "from top.b import x\n"),
@@ -475,7 +476,7 @@ fn names_of_modules_are_ascii_and_no_keywords() {
     }
 }
 
-/// Statements that mean something here, in any order.
+/// Generates programs of statements that matter here, in any order.
 fn program() -> impl Strategy<Value = String> {
     let statement = prop_oneof![
         Just("import old"),
@@ -507,7 +508,7 @@ proptest! {
         let content = first.content.unwrap_or(source.clone().into_bytes());
         let second = rewrite(&content, None, &moved, &Dynamic::default()).unwrap();
         prop_assert_eq!(second.content, None);
-        // Nothing else has moved.
+        // Nothing but the names has changed.
         prop_assert_eq!(String::from_utf8(content).unwrap().replace("new", "old").replace("old as old", "old"), source.replace("new", "old"));
     }
 

@@ -1,7 +1,7 @@
-//! Defaults of type parameters (PEP 696), which the grammar does not know: `class C[T = int]`.
-//! Written as a bound, which it knows, a source stays as long, with every name where it was.
+//! Rewrites defaults of type parameters (PEP 696, `class C[T = int]`), which the grammar does not
+//! know, as bounds, which it knows. The text keeps its length, and every name keeps its place.
 
-/// `text` with every such default as a bound; none where it has no such default.
+/// Returns `text` with every such default written as a bound; none if it has no default.
 pub fn defaults_as_bounds(text: &str) -> Option<String> {
     let mut bytes = text.as_bytes().to_vec();
     let mut at = 0;
@@ -41,7 +41,7 @@ fn past_spaces(bytes: &[u8], at: usize) -> usize {
     at + spaces.take_while(|byte| b" \t\x0c".contains(byte)).count()
 }
 
-/// Where the brackets after `def name` begin.
+/// Returns where the brackets after `def name` begin.
 fn brackets(bytes: &[u8], after: usize) -> Option<usize> {
     let name = past_spaces(bytes, after);
     let end = word_end(bytes, name);
@@ -49,7 +49,7 @@ fn brackets(bytes: &[u8], after: usize) -> Option<usize> {
     (name > after && end > name && bytes.get(open) == Some(&b'[')).then_some(open)
 }
 
-/// The end of the comment or the string that begins at `at`.
+/// Returns the end of the comment or string that begins at `at`.
 fn past_text(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     match bytes[at] {
@@ -76,7 +76,7 @@ fn past_text(text: &str, at: usize) -> Option<usize> {
     }
 }
 
-/// Changes the parameters that begin at `start`. Whether there is anything to change.
+/// Rewrites the type parameters that begin at `start`. Returns whether anything changed.
 fn parameters(text: &str, bytes: &mut [u8], start: usize) -> bool {
     let (mut depth, mut at) = (0_usize, start);
     let (mut has_bound, mut is_changed) = (false, false);

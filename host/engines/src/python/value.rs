@@ -1,23 +1,23 @@
-//! What a string literal says once its escape sequences are read, and where in the source each
-//! byte of that comes from. Also what it says if it is a regular expression, or a path of Windows.
+//! Reads string literals: what a literal says once its escape sequences are decoded, and where in
+//! the source each byte of that text comes from. Also reads the text as a regular expression and as
+//! a Windows path, since it may be either.
 
 use std::ops::Range;
 
 use super::naming::has_word;
 
-/// A text, and where it comes from.
+/// A decoded text, with its places in the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Value {
-    /// The text.
     pub text: String,
-    /// For each byte of it, and for its end, the place in the source.
+    /// For each byte of `text`, and for its end, the place in the source.
     from: Vec<usize>,
 }
 
-/// How a literal is written.
+/// How a literal is written, as its prefix says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Form {
-    /// `f''`: doubled braces are one.
+    /// `f''` or `t''`: a doubled brace stands for one.
     pub is_format: bool,
     /// `r''`
     pub is_raw: bool,
@@ -26,7 +26,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// By what stands before the content.
+    /// Reads the form from a literal's prefix and opening quote.
     pub fn of(start: &str) -> Self {
         let prefix = start.trim_end_matches(['"', '\'']).to_ascii_lowercase();
         Self {
@@ -38,7 +38,7 @@ impl Form {
 }
 
 impl Value {
-    /// Of the `content` of a literal, which begins at `start`.
+    /// Decodes the `content` of a literal; it begins at byte `start` of the source.
     pub fn of(content: &str, start: usize, form: Form) -> Self {
         let mut value = Self {
             text: String::new(),
@@ -66,13 +66,14 @@ impl Value {
         self.from.resize(self.text.len(), at);
     }
 
-    /// Where in the source a part of it comes from.
+    /// Returns the range of the source that a part of the text comes from.
     pub fn source(&self, part: &Range<usize>) -> Range<usize> {
         let place = |at: usize| self.from.get(at).copied().unwrap_or_default();
         place(part.start)..place(part.end)
     }
 
-    /// Other things that it may say: as a regular expression, and as a path of Windows.
+    /// Returns what the text says as a regular expression and as a Windows path, where it can be
+    /// one.
     pub fn otherwise(&self) -> Vec<Self> {
         let has = |mark: char| self.text.contains(mark);
         let mut all = Vec::new();
@@ -88,7 +89,7 @@ impl Value {
         all
     }
 
-    /// What a regular expression finds, as far as names go: `*` stands for anything.
+    /// Returns what a regular expression matches, as far as names matter: `*` stands for anything.
     fn expression(&self) -> Self {
         let mut value = Self {
             text: String::new(),
@@ -115,7 +116,7 @@ impl Value {
     }
 }
 
-/// Whether a source could name the package, in whatever way a string is written.
+/// Returns whether a source may name the package in a string, however the string is written.
 pub fn may_name(text: &str, name: &str) -> bool {
     let pickled = ["c", "i"].map(|opcode| format!("{opcode}{name}"));
     let in_pickle = |opcode: &String| {
@@ -136,7 +137,8 @@ pub fn may_name(text: &str, name: &str) -> bool {
     has_word(&read.text, name) || has_word(&Value::of(text, 0, raw).expression().text, name)
 }
 
-/// How long the escape sequence at the beginning is, and what it says.
+/// Returns the length in bytes of the escape sequence that `rest` begins with, and the character it
+/// stands for; none for an escaped line end.
 fn escape(rest: &str, is_bytes: bool) -> (usize, Option<char>) {
     let Some(second) = rest[1..].chars().next() else {
         return (1, Some('\\'));
@@ -149,7 +151,7 @@ fn escape(rest: &str, is_bytes: bool) -> (usize, Option<char>) {
         let found = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
         (end - from >= least).then_some((end, Some(found)))
     };
-    // What is no escape sequence stays as it is.
+    // A backslash that begins no known escape sequence stands for itself.
     let other = (1, Some('\\'));
     match second {
         '\r' if rest[2..].starts_with('\n') => (3, None),
@@ -174,7 +176,8 @@ fn escape(rest: &str, is_bytes: bool) -> (usize, Option<char>) {
     }
 }
 
-/// The character of a name. Of those that names of modules have, the few that anybody writes so.
+/// Returns the character with a Unicode name. Knows only characters that names of modules and paths
+/// use and that are likely to be written this way; gives the replacement character for others.
 fn named(name: &str) -> char {
     let name = name.to_ascii_uppercase();
     let letter = |case: &str| {

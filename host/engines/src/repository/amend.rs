@@ -1,6 +1,6 @@
-//! Amendments of documents (packet §4): read, applied one after the other in the order of their
-//! ids, all or none. An anchor that is not there, or there more than once, halts everything and
-//! says so in an escalation; nothing is guessed. Knows documents as text and touches none.
+//! Applies amendments to documents (packet §4): in the order of their ids, all or none. An anchor
+//! that is missing or occurs more than once halts everything and is reported in an escalation;
+//! nothing is guessed. Takes and returns documents as text; reads and writes no files.
 
 mod anchor;
 mod patch;
@@ -19,24 +19,24 @@ use coo_kernel::root::layout::is_name;
 
 use super::scope::Scope;
 
-/// What a file of amendments says it is.
+/// The format that a file of amendments declares.
 pub const FORMAT: &str = "coo-amendments-1";
-/// Longest file of amendments, in bytes: it is written and approved by people.
+/// Largest file of amendments, in bytes: people write and approve it.
 pub const BYTES_MAX: u64 = 16 << 20;
-/// More than anybody reads before saying yes.
+/// Most amendments in a file: more could not be read before an approval.
 const AMENDMENTS_MAX: usize = 10_000;
 
-/// What is done where the anchor is.
+/// What an amendment does at its anchor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
-    /// The text comes before the extent of the anchor.
+    /// Puts the text before the anchor's extent.
     InsertBefore,
-    /// The text comes after it.
+    /// Puts the text after the extent.
     InsertAfter,
-    /// The text takes its place.
+    /// Replaces the extent with the text.
     Replace,
-    /// It goes.
+    /// Removes the extent.
     Delete,
 }
 
@@ -51,25 +51,23 @@ impl fmt::Display for Operation {
     }
 }
 
-/// One amendment.
+/// An amendment, as the file of amendments gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Amendment {
-    /// Unique; amendments are applied in its order, by bytes.
+    /// Unique. Amendments are applied in the byte order of their ids.
     pub id: String,
-    /// The document, from the top of the repository.
+    /// The document's path from the top of the repository.
     pub document: String,
-    /// Where in it.
     pub anchor: Anchor,
-    /// How much of it the anchor means; left out, a clause or a section whole.
+    /// How much of the document the anchor covers. Default: the whole clause or section.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extent: Option<Extent>,
-    /// What is done there.
     pub operation: Operation,
-    /// Whole lines; `delete` has none.
+    /// Whole lines; none for `delete`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// Why, for the log.
+    /// The reason, for the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -81,50 +79,45 @@ struct File {
     amendments: Vec<Amendment>,
 }
 
-/// Amendments that may be applied, sorted by id.
+/// Amendments that were read and checked, sorted by id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Amendments {
     sorted: Vec<Amendment>,
-    /// Digest of the file they were read from.
+    /// The digest of the file they were read from.
     pub sha256: Digest,
 }
 
-/// Why amendments can't be applied at all: nothing is searched then.
+/// Why amendments are refused before any anchor is searched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The file is not one of amendments.
+    /// The file is not a file of amendments.
     #[error("is no file of amendments: {0}")]
     Form(String),
-    /// An amendment that contradicts itself.
+    /// The amendment contradicts itself.
     #[error("amendment '{id}': {what}")]
     Amendment {
-        /// Its id.
+        /// At most 64 characters, escaped.
         id: String,
-        /// What is wrong with it.
         what: String,
     },
-    /// A document that is not given.
+    /// The document is not one that may be amended.
     #[error("amendment '{id}': document '{document}' is not one of [amend] documents")]
     Document {
-        /// The amendment.
         id: String,
-        /// What it wants to amend.
+        /// At most 200 characters, escaped.
         document: String,
     },
 }
 
-/// The one artefact of a halt (packet §4.3), and why nothing was applied.
+/// The artefact of a halt (packet §4.3); says why nothing was applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Escalation {
-    /// The amendment that failed.
     pub amendment_id: String,
-    /// Every place that could be meant, where there are several.
+    /// Every matching place, if there are several.
     pub candidates_found: Vec<Candidate>,
-    /// The document that was searched.
     pub document: String,
-    /// What was searched, normalised as it was compared.
+    /// The anchor as it was compared, normalised.
     pub searched_anchor: String,
-    /// `MissingAnchor` or `AmbiguousAnchor`.
     #[serde(rename = "type")]
     pub kind: Halt,
 }
@@ -132,56 +125,51 @@ pub struct Escalation {
 /// Why amending halts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Halt {
-    /// The anchor is nowhere.
+    /// The anchor was not found.
     MissingAnchor,
-    /// The anchor is in several places.
+    /// The anchor was found in several places.
     AmbiguousAnchor,
 }
 
 impl Escalation {
-    /// The file it is written to.
+    /// Returns the name of the file that holds the escalation.
     pub fn file(&self) -> String {
         format!("escalation_{}.json", self.amendment_id)
     }
 }
 
-/// What became of one amendment: a line of `amendment_log.json`.
+/// The record of one applied amendment: an entry of `amendment_log.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Applied {
-    /// Digest of the document after it.
     pub after_sha256: Digest,
-    /// As it was given.
     pub amendment: Amendment,
-    /// Digest of the document before it.
     pub before_sha256: Digest,
-    /// First line of the extent, before it; the first of a document is 1.
+    /// First line of the extent before the amendment, from 1.
     pub line: usize,
-    /// Lines of the extent, before it.
+    /// Number of lines of the extent before the amendment.
     pub lines: usize,
-    /// 1, 2, …
+    /// Counts from 1.
     pub sequence_id: usize,
 }
 
-/// A document, before and after all amendments.
+/// A document before and after all amendments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Amended {
-    /// As it was.
     pub before: String,
-    /// As it is to be.
     pub after: String,
 }
 
-/// Everything applied: nothing is written yet.
+/// The result of all amendments; nothing is written yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The documents that amendments name, by path.
+    /// The documents that the amendments name, by path.
     pub documents: BTreeMap<String, Amended>,
-    /// What was done, in order.
+    /// The applied amendments, in order.
     pub log: Vec<Applied>,
 }
 
 impl Amendments {
-    /// Reads a file of amendments.
+    /// Reads and checks a file of amendments.
     pub fn parse(bytes: &[u8]) -> Result<Self, Refused> {
         let file: File =
             serde_json::from_slice(bytes).map_err(|error| Refused::Form(error.to_string()))?;
@@ -216,7 +204,8 @@ impl Amendments {
         })
     }
 
-    /// The documents that are named, sorted, with one of the amendments that name each.
+    /// Returns the documents that are named, in order, each with the id of an amendment that names
+    /// it.
     pub fn documents(&self) -> BTreeMap<&str, &str> {
         let named = self.sorted.iter();
         named
@@ -224,13 +213,13 @@ impl Amendments {
             .collect()
     }
 
-    /// How many there are; never 0.
+    /// Returns the number of amendments; at least 1.
     #[allow(clippy::len_without_is_empty, reason = "there is at least one")]
     pub fn len(&self) -> usize {
         self.sorted.len()
     }
 
-    /// Whether every document is one that may be amended.
+    /// Fails if a document is not one that may be amended.
     pub fn stay_within(&self, scope: &Scope) -> Result<(), Refused> {
         for (document, id) in self.documents() {
             if !scope.has(document) {
@@ -243,8 +232,8 @@ impl Amendments {
         Ok(())
     }
 
-    /// Applies all of them to `documents`. Each finds its anchor in what those before it left;
-    /// in a document that is not given there is none.
+    /// Applies all amendments to `documents`. Each searches its anchor in the result of those
+    /// before it. An anchor in a document that is not given counts as missing.
     pub fn apply(&self, documents: &BTreeMap<String, String>) -> Result<Outcome, Box<Escalation>> {
         let mut documents: BTreeMap<String, Amended> = documents
             .iter()

@@ -1,5 +1,5 @@
-//! What a repository says of itself: `coo.toml` at its top. A section an engine; what an engine
-//! has no section for it refuses to guess. Reads no file itself.
+//! The configuration that a repository gives in `coo.toml` at its top: one section for each engine.
+//! An engine without its section refuses to run rather than guess. Reads no file itself.
 
 use std::collections::BTreeMap;
 
@@ -10,138 +10,136 @@ use crate::python::About;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::root::manifest::is_secret;
 
-/// The file's name.
+/// The name of the file.
 pub const FILE: &str = "coo.toml";
-/// Longest such file, in bytes: it is written by hand.
+/// Largest such file, in bytes: it is written by hand.
 pub const BYTES_MAX: u64 = 1 << 20;
 
-/// The whole file.
+/// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Of every engine.
+    /// For every engine.
     #[serde(default)]
     pub repository: Repository,
-    /// Of `coo amend`.
+    /// For `coo amend`.
     pub amend: Option<Amend>,
-    /// Of `coo scan`.
+    /// For `coo scan`.
     pub scan: Option<Scan>,
-    /// Of `coo lint`.
+    /// For `coo lint`.
     pub lint: Option<Lint>,
-    /// Of `coo migrate`.
+    /// For `coo migrate`.
     pub migrate: Option<Migrate>,
-    /// How the tests are run.
     pub tests: Option<Tests>,
-    /// Of `coo gates`.
+    /// For `coo gates`.
     #[serde(default)]
     pub gates: Gates,
-    /// Of `coo pipeline bundle`.
+    /// For `coo pipeline bundle`.
     #[serde(default)]
     pub bundle: Bundle,
 }
 
-/// What holds for every engine.
+/// Settings for every engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Repository {
-    /// What no engine reads or changes, folders with all that is in them. `.git` never is.
+    /// Files and folders that no engine reads or changes, with everything in them. `.git` is always
+    /// excluded.
     pub exclude: Scope,
 }
 
 impl Repository {
-    /// Whether nobody reads or changes what is at `path`.
+    /// Returns whether the engines leave out `path`.
     pub fn leaves_out(&self, path: &str) -> bool {
         path.rsplit('/').next() == Some(".git") || self.exclude.has(path)
     }
 }
 
-/// Which documents may be amended, and by what.
+/// Which documents may be amended, and the amendments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Amend {
-    /// The file of amendments, from the top of the repository.
+    /// The file of amendments, as a path from the top of the repository.
     pub amendments: String,
-    /// The documents that may be amended.
     pub documents: Scope,
 }
 
-/// Which files are scanned, and by what.
+/// Which files are scanned, and by which rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scan {
-    /// The ruleset, from the top of the repository.
+    /// The ruleset, as a path from the top of the repository.
     pub ruleset: String,
-    /// Its SHA-256: no other ruleset is used (packet §5.4).
+    /// The ruleset's SHA-256; a ruleset with another digest is refused (packet §5.4).
     pub ruleset_sha256: Digest,
-    /// The files that are scanned.
     pub paths: Scope,
-    /// Those of them that are not, folders with all that is in them.
+    /// Files among `paths` that are not scanned; a folder stands for everything in it.
     #[serde(default)]
     pub exclude: Scope,
 }
 
-/// By what the repository is judged; which files it is about, the rules say.
+/// The rules that the repository is judged by; the rules name the files they are about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lint {
-    /// The ruleset, from the top of the repository.
+    /// The ruleset, as a path from the top of the repository.
     pub ruleset: String,
-    /// Its SHA-256: no other ruleset is used.
+    /// The ruleset's SHA-256; a ruleset with another digest is refused.
     pub ruleset_sha256: Digest,
 }
 
-/// Which Python package moves where, and which files follow it.
+/// Which Python package moves, where it moves to, and which files are rewritten with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Migrate {
-    /// Its folder, from the top of the repository.
+    /// The package's folder, as a path from the top of the repository.
     pub from: String,
     /// The folder that it moves to.
     pub to: String,
-    /// The folder that names of modules begin at; left out, the top.
+    /// The folder in which names of modules begin. Default: the top of the repository.
     #[serde(default)]
     pub source: String,
-    /// Python files besides its own whose imports follow it: the tests.
+    /// Python files outside the package whose imports are rewritten: the tests.
     #[serde(default)]
     pub imports: Scope,
-    /// Functions whose first argument names a module, by the end of their dotted name.
+    /// Functions whose first argument names a module; each entry matches the end of a dotted name.
     #[serde(default)]
     pub calls: Vec<String>,
-    /// Python files in which every string that names a module of it is rewritten.
+    /// Python files in which every string that names a module of the package is rewritten.
     #[serde(default)]
     pub strings: Scope,
-    /// Python files in which types in quotes that mean something of it are rewritten.
+    /// Python files in which types in quotes that mean something in the package are rewritten.
     #[serde(default)]
     pub annotations: Scope,
-    /// Other files in which every mention of it is rewritten.
+    /// Other files in which every mention of the package is rewritten.
     #[serde(default)]
     pub mentions: Scope,
-    /// Other files in which every mention of it is a question.
+    /// Other files in which every mention of the package becomes a question.
     #[serde(default)]
     pub questions: Scope,
-    /// Questions that are answered: what they are about stays as it is.
+    /// Answers that leave the text as it is.
     #[serde(default)]
     pub leave: Vec<Leave>,
-    /// Questions that are answered by what takes the place of what they are about.
+    /// Answers that replace the text.
     #[serde(default)]
     pub replace: Vec<Replace>,
 }
 
-/// An answer: it stays.
+/// An answer that leaves the text as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Leave {
-    /// The file, from the top of the repository, before the move.
+    /// The file before the move, as a path from the top of the repository.
     pub file: String,
-    /// What the question is about, as it is shown; left out, every question about the file.
+    /// The question's text as it is shown. Default: every question about the file.
     pub text: Option<String>,
-    /// The line of the question; left out, wherever the text stands in the file.
+    /// The line of the question. Default: wherever the text stands in the file.
     #[serde(default)]
     pub line: Option<usize>,
 }
 
 impl Leave {
-    /// What it is about in its file.
+    /// Returns what the answer is about within its file.
     pub fn about(&self) -> About {
         About {
             text: self.text.clone(),
@@ -151,7 +149,7 @@ impl Leave {
 }
 
 impl Replace {
-    /// What it is about in its file.
+    /// Returns what the answer is about within its file.
     pub fn about(&self) -> About {
         About {
             text: Some(self.text.clone()),
@@ -160,18 +158,18 @@ impl Replace {
     }
 }
 
-/// An answer: something else takes its place.
+/// An answer that replaces the text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replace {
-    /// The file, from the top of the repository, before the move.
+    /// The file before the move, as a path from the top of the repository.
     pub file: String,
-    /// What the question is about, as it is shown, or all that stands there.
+    /// The question's text as it is shown, or the full text that stands there.
     pub text: String,
-    /// The line of the question; left out, wherever the text stands in the file.
+    /// The line of the question. Default: wherever the text stands in the file.
     #[serde(default)]
     pub line: Option<usize>,
-    /// What takes its place.
+    /// The new text.
     pub with: String,
 }
 
@@ -179,13 +177,14 @@ pub struct Replace {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, try_from = "TestsForm")]
 pub struct Tests {
-    /// Program and arguments; `{report}` in one stands for a file for `JUnit` XML.
+    /// Program and arguments. `{report}` in an argument stands for the path of a file for `JUnit`
+    /// XML.
     pub command: Vec<String>,
-    /// Variables the command gets with these values.
+    /// Variables that are set for the command.
     pub environment: BTreeMap<String, String>,
-    /// Variables it gets as they are outside.
+    /// Variables that the command inherits from the caller.
     pub inherit: Vec<String>,
-    /// Real time it may take.
+    /// Longest duration in real time.
     pub timeout_seconds: u64,
 }
 
@@ -202,7 +201,7 @@ struct TestsForm {
     timeout_seconds: u64,
 }
 
-/// Longest time tests may take: more than a day is a mistake.
+/// Longest duration of tests: a higher limit is taken for a mistake.
 const TEST_SECONDS_MAX: u64 = 86_400;
 
 fn an_hour() -> u64 {
@@ -224,7 +223,8 @@ impl TryFrom<TestsForm> for Tests {
                 let name = name.escape_debug();
                 return Err(format!("'{name}': is no name of a variable"));
             }
-            // What tests are told must be the same for everybody, and may be written down.
+            // The environment of tests must be the same for everyone, and it may be written to a
+            // record.
             if is_secret(name) {
                 return Err(format!(
                     "variable {name}: is secret by its name, and tests are given no secrets"
@@ -240,37 +240,37 @@ impl TryFrom<TestsForm> for Tests {
     }
 }
 
-/// What the gates look at, besides what the other sections say. Left out, a gate looks at what
-/// `coo` itself brings along.
+/// What the gates check, in addition to what other sections say. Without an entry, a gate checks
+/// what `coo` itself provides.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gates {
-    /// Gate A: each of these patterns matches a file.
+    /// Gate A: each pattern must match a file.
     pub required: Scope,
-    /// Gate A: modules of the package that no file is, since something makes them later.
+    /// Gate A: modules of the package that have no file, because they are generated later.
     pub generated: Vec<String>,
-    /// Gate B: descriptors of missions whose output must be the same twice.
+    /// Gate B: descriptors of missions that must give the same output twice.
     pub missions: Vec<String>,
     /// Gate C: the folder of the module set.
     pub module_set: Option<String>,
-    /// Gate C: the file with its digest.
+    /// Gate C: the file that holds the module set's digest.
     pub sandbox_digest: Option<String>,
     /// Gate F: the descriptor of the reference mission.
     pub reference: Option<String>,
 }
 
-/// What a bundle holds besides what every one does.
+/// What a bundle holds in addition to what every bundle holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bundle {
-    /// The implementation pack: files that are taken as they are.
+    /// The implementation pack: files that are copied unchanged.
     pub implementation: Scope,
-    /// The template that the runtime specification is made from.
+    /// The template for the runtime specification.
     pub specification: Option<String>,
 }
 
 impl Config {
-    /// Reads the text of `coo.toml`. The error says where and what, on several lines.
+    /// Reads the text of `coo.toml`. The error spans several lines and shows the place.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
     }

@@ -1,20 +1,20 @@
-//! The gates that a changed repository passes (packet §10): which there are, in which order, and
-//! what is written down of each. What a gate looks at, the host gathers; looks at nothing itself.
+//! The gates that a changed repository must pass (packet §10): their order, and the results that
+//! are recorded. The host gathers what a gate checks; this module reads nothing itself.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What `gate_results.json` says it is.
+/// The format that `gate_results.json` declares.
 pub const FORMAT: &str = "coo-gate-results/1";
 
-/// A gate.
+/// The gates, by the letters that the packet gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Gate {
-    /// Structure, imports, nothing of the old package.
+    /// Structure and imports; no trace of the old package.
     A,
-    /// Modules give the same twice.
+    /// Modules give the same output twice.
     B,
     /// Module set, entry points, imports.
     C,
@@ -22,15 +22,15 @@ pub enum Gate {
     D,
     /// Leak scanner and constitutional lint.
     E,
-    /// The reference mission and all artefacts come out the same once more.
+    /// The reference mission and all artefacts are the same when produced again.
     F,
 }
 
 impl Gate {
-    /// In the order they are passed.
+    /// The gates in the order they are run.
     pub const ALL: [Self; 6] = [Self::A, Self::B, Self::C, Self::D, Self::E, Self::F];
 
-    /// The packet's name for it.
+    /// Returns the packet's name for the gate.
     pub const fn title(self) -> &'static str {
         match self {
             Self::A => "Repo Unification Integrity",
@@ -56,15 +56,13 @@ impl fmt::Display for Gate {
     }
 }
 
-/// How a gate, or all of them, came out.
+/// The result of one gate, or of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Verdict {
-    /// Everything is as it must be.
     Pass,
-    /// Something is not.
     Fail,
-    /// A gate before it failed, so nobody looked.
+    /// Not run, because an earlier gate failed.
     NotRun,
 }
 
@@ -78,28 +76,23 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What a gate looked at and what is wrong. Nothing of it depends on when or where.
+/// What a gate checked and what is wrong. Nothing in it depends on the time or the machine.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Evidence {
-    /// What is not as it must be, a line each.
+    /// What is wrong, one line each.
     pub findings: Vec<String>,
-    /// What was found, as data.
+    /// What the gate saw, as data.
     pub found: Value,
 }
 
-/// A gate's line in the results. Fields stand in key order.
+/// The result of one gate. Fields stand in key order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Judged {
-    /// What was found.
     pub evidence: Value,
-    /// What is wrong.
     pub findings: Vec<String>,
-    /// Which gate.
     pub gate: Gate,
-    /// How it came out.
     pub status: Verdict,
-    /// Its name.
     pub title: String,
 }
 
@@ -107,11 +100,9 @@ pub struct Judged {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Results {
-    /// `FORMAT`.
     pub format: String,
-    /// Every gate, in order.
     pub gates: Vec<Judged>,
-    /// How all of them came out.
+    /// The result of all gates.
     pub status: Verdict,
 }
 
@@ -126,7 +117,7 @@ impl Default for Results {
 }
 
 impl Results {
-    /// The gate whose turn it is: none once one has failed, or all have passed.
+    /// Returns the gate to run next; none once a gate has failed or all have passed.
     pub fn next(&self) -> Option<Gate> {
         if self.failed().is_some() {
             return None;
@@ -134,14 +125,14 @@ impl Results {
         Gate::ALL.get(self.gates.len()).copied()
     }
 
-    /// The one that failed.
+    /// Returns the result of the gate that failed, if one did.
     pub fn failed(&self) -> Option<&Judged> {
         let mut gates = self.gates.iter();
         gates.find(|judged| judged.status == Verdict::Fail)
     }
 
-    /// Enters what the gate whose turn it is has found. After one that failed the others are
-    /// entered, too, as not run.
+    /// Records the evidence of the gate that was due. If it failed, records the remaining gates as
+    /// not run.
     pub fn enter(&mut self, evidence: Evidence) {
         let Some(gate) = self.next() else { return };
         let status = if evidence.findings.is_empty() {

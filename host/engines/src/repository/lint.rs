@@ -1,6 +1,6 @@
-//! The constitutional lint (packet §6): whether a repository keeps its invariants, is free of
-//! forbidden constructs, has its required clauses, and says whom to turn to wherever it must. All
-//! rules are in the pinned ruleset; this holds none. Reads no file itself.
+//! The constitutional lint (packet §6): checks that a repository keeps its invariants, has no
+//! forbidden constructs, has its required clauses, and names an escalation wherever one is
+//! required. All rules come from the pinned ruleset; this code holds none. Reads no file itself.
 
 mod report;
 mod ruleset;
@@ -25,33 +25,33 @@ pub struct Linter {
     rules: Vec<Rule>,
 }
 
-/// What one file says.
+/// The findings in one file.
 #[derive(Debug, Default)]
 pub struct Judged {
     findings: Vec<Finding>,
-    /// Rules that ask for a clause in some file, and have it here.
+    /// Indexes of rules that require a clause in some file and found it in this one.
     met: BTreeSet<usize>,
 }
 
 impl Linter {
-    /// Reads the text of a ruleset.
+    /// Reads the text of a ruleset; fails if a rule is refused.
     pub fn new(content: &[u8]) -> Result<Self, Refused> {
         rules(content).map(|rules| Self { rules })
     }
 
-    /// The files that a rule is about.
+    /// Returns the files that any rule is about.
     pub fn paths(&self) -> Scope {
         Scope::all_of(self.rules.iter().map(|rule| &rule.paths))
     }
 
-    /// Whether a rule asks what is in the file.
+    /// Returns whether a rule looks at the file's content.
     pub fn reads(&self, path: &TreePath) -> bool {
         let path = path.text();
         let mut reading = self.rules.iter().filter(|rule| !rule.is_of_names());
         reading.any(|rule| rule.paths.has(&path))
     }
 
-    /// Judges one file by what is in it.
+    /// Judges one file by its content.
     pub fn file(&self, path: &TreePath, content: &[u8]) -> Result<Judged, NoText> {
         text::check(content)?;
         let path = path.text();
@@ -100,8 +100,8 @@ impl Linter {
         Ok(judged)
     }
 
-    /// Judges the repository: what was found in its files, and which there are. Also tells which
-    /// rules are about no file and ask for none.
+    /// Judges the repository from the findings in its files and the list of files. Also returns a
+    /// line for each rule that matches no file and requires none.
     pub fn conclude(
         &self,
         files: &[TreePath],
@@ -169,7 +169,7 @@ impl Rule {
         }
     }
 
-    /// Whether it asks which files there are, not what is in them.
+    /// Returns whether the rule is about which files exist, and not about their content.
     fn is_of_names(&self) -> bool {
         matches!(self.check, Check::Exists(_))
     }
@@ -210,7 +210,7 @@ fn without_escalation(
         Within::Section => Sections::of_markdown(content),
         Within::Lines(lines) => Sections::of_lines(content, lines),
     };
-    // Hits are sorted: those of one section come together, and it is searched once for all.
+    // Hits are sorted, so those of one section are adjacent and the section is searched once.
     let mut last = (0..0, false);
     hits.retain(|hit| {
         let around = sections.around(&hit.range);

@@ -1,6 +1,6 @@
-//! What a migration would do (packet §9): which files of a package go where, and what becomes of
-//! the imports and mentions of it in every file, in one pass over runtime and tests (§2.1). Only
-//! plans; moves and writes nothing.
+//! Plans a migration (packet §9): which files of a package move where, and how the imports and
+//! mentions of the package change in every file. Runtime and tests are planned in one pass (§2.1).
+//! Only plans; moves and writes nothing.
 
 mod after;
 mod outside;
@@ -26,100 +26,91 @@ pub use taken::{Named, ask_about_names};
 pub use tree::{NoTree, deleted, ported};
 pub use unmatched::{unmatched, unreplaced};
 
-/// Longest file of a package, in bytes, that is no source and is read for mentions all the same.
+/// Largest data file of a package, in bytes, that is read for mentions.
 const DATA_BYTES_MAX: usize = 1 << 20;
 
-/// A migration that may be planned.
+/// A checked configuration of a migration.
 #[derive(Debug)]
 pub struct Migration<'a> {
     config: &'a Migrate,
     moved: Move,
-    /// What is in the package's folder, see `Dynamic`.
+    /// What is in the package's folder, as in `Dynamic`.
     known: Arc<BTreeSet<String>>,
-    /// The new name, or the part of it up to the first folder that is not there yet; none where
-    /// it is not known what is there.
+    /// The new name up to the first folder that does not exist yet; none until the existing files
+    /// are known.
     fresh: Option<Vec<String>>,
 }
 
-/// Why it may not, or a file of it can't be.
+/// Why a migration, or one of its files, is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Folders that can't be the package's.
+    /// A folder cannot be a package's.
     #[error("[migrate] {field} '{path}': {why}")]
     Folder {
-        /// Of the configuration.
+        /// The field of `[migrate]`.
         field: &'static str,
-        /// What it says.
         path: String,
-        /// What is wrong with it.
         why: String,
     },
-    /// A source that can't be rewritten.
+    /// A source cannot be rewritten.
     #[error("file {path}: {error}")]
     Source {
-        /// From the top of the repository.
         path: String,
-        /// Why.
         error: python::Refused,
     },
-    /// A file that is no Python and no text.
+    /// A file is neither Python nor text.
     #[error("file {0}: is not UTF-8; leave it out of [migrate] mentions and questions")]
     Encoding(String),
-    /// A question that is answered in two ways.
+    /// A question has two answers.
     #[error("[migrate] leave and replace: '{text}' in {file} is answered twice; leave one of them")]
     Twice {
-        /// The file that it is about.
         file: String,
-        /// What it is about.
+        /// Empty if the answers are about every text.
         text: String,
     },
-    /// An answer that has no question.
+    /// An answer has no question.
     #[error(
         "[migrate] replace: nothing is asked about '{text}' in {file}{line}; correct the entry, or take it out"
     )]
     Unreplaced {
-        /// The file that it is about.
         file: String,
-        /// Where in it.
+        /// The line that the answer names, as a suffix of the file; empty if it names none.
         line: String,
-        /// What it is about.
         text: String,
     },
-    /// Two files would be one.
+    /// A file of the package would overwrite another file.
     #[error("file {0}: is there already, and one of the package would take its place")]
     Taken(String),
 }
 
-/// What becomes of a file.
+/// What the migration does with a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Planned {
-    /// Where it goes, if it moves.
+    /// The new path, if the file moves.
     pub becomes: Option<String>,
-    /// Its new content, if it changes.
+    /// The new content, if it changes.
     #[serde(skip)]
     pub content: Option<Vec<u8>>,
-    /// What is changed in it.
     pub edits: Vec<Edit>,
-    /// From the top of the repository.
+    /// The path from the top of the repository.
     pub path: String,
-    /// What a person has to say first.
+    /// The questions that must be answered first.
     pub questions: Vec<Question>,
-    /// What it shares with other sources, and gets from them.
+    /// What the source shares with other sources, and what it gets from them.
     #[serde(skip)]
     pub reach: Reach,
-    /// What it has to do with the new name.
+    /// How the source uses the new name.
     #[serde(skip)]
     pub named: Named,
-    /// What a person is told, and need not answer: a line each.
+    /// Notes for the user that need no answer, one line each.
     #[serde(skip)]
     pub notes: Vec<String>,
-    /// Answers that were needed.
     #[serde(skip)]
     pub used: Used,
 }
 
 impl<'a> Migration<'a> {
-    /// Judges a configuration.
+    /// Checks a configuration.
     pub fn of(config: &'a Migrate) -> Result<Self, Refused> {
         let package = |field, path: &str| {
             let refused = |why: String| Refused::Folder {
@@ -170,12 +161,13 @@ impl<'a> Migration<'a> {
         })
     }
 
-    /// As it is where these files are: what is in the package says what may be a name of it.
+    /// Adds the files that exist: those in the package's folder tell which names may be its
+    /// modules.
     #[must_use]
     pub fn among<'p>(mut self, there: impl IntoIterator<Item = &'p str>) -> Self {
         let mut known = BTreeSet::new();
         let to = self.moved.to.components();
-        // How many components of the new name are folders.
+        // The number of components of the new name whose folders exist.
         let mut folders = 0;
         for path in there {
             for length in folders + 1..=to.len() {
@@ -202,12 +194,12 @@ impl<'a> Migration<'a> {
         self
     }
 
-    /// The package that moves.
+    /// Returns the package that moves.
     pub fn moved(&self) -> &Move {
         &self.moved
     }
 
-    /// Whether the file has a part in it.
+    /// Returns whether the file is part of the migration.
     pub fn has(&self, path: &str) -> bool {
         self.becomes(path).is_some()
             || self.config.imports.has(path)
@@ -216,12 +208,13 @@ impl<'a> Migration<'a> {
             || (self.is_in_new(path) && !is_python(path))
     }
 
-    /// Whether the file has none, and may import the package all the same.
+    /// Returns whether the file is a Python source that is not part of the migration; it may import
+    /// the package all the same.
     pub fn is_outside(&self, path: &str) -> bool {
         is_python(path) && !self.has(path)
     }
 
-    /// What becomes of the file at `path`, which `has` or `is_outside`.
+    /// Plans one file.
     pub fn plan(&self, path: &str, content: &[u8]) -> Result<Planned, Refused> {
         let becomes = self.becomes(path);
         let planned = if self.is_source(path) {
@@ -244,7 +237,7 @@ impl<'a> Migration<'a> {
         Ok(Planned { becomes, ..planned })
     }
 
-    /// Whether no file would take the place of another; `there` is every file of the repository.
+    /// Fails if a file would overwrite another one; `there` is every file of the repository.
     pub fn check<'p>(
         &self,
         planned: &[Planned],
@@ -258,7 +251,7 @@ impl<'a> Migration<'a> {
         }
     }
 
-    /// The folder of a module, with a slash at its end.
+    /// Returns the folder of a module, with a slash at its end.
     fn folder(&self, module: &[String]) -> String {
         let source = match self.config.source.as_str() {
             "" => String::new(),
@@ -281,24 +274,24 @@ impl<'a> Migration<'a> {
         ModulePath::of_file(inside)
     }
 
-    /// Where a file was that lies where the package goes.
+    /// Returns the old path of a file in the folder that the package moves to.
     fn before(&self, path: &str) -> Option<String> {
         let rest = path.strip_prefix(&self.config.to)?;
         rest.starts_with('/')
             .then(|| format!("{}{rest}", self.config.from))
     }
 
-    /// Whether it lies where the package goes.
+    /// Returns whether the file lies in the folder that the package moves to.
     pub fn is_in_new(&self, path: &str) -> bool {
         self.before(path).is_some()
     }
 
-    /// Whether it is a source whose imports follow the package.
+    /// Returns whether the file is a source whose imports are rewritten.
     fn is_source(&self, path: &str) -> bool {
         is_python(path) && (self.becomes(path).is_some() || self.config.imports.has(path))
     }
 
-    /// Which module a source is, before and after.
+    /// Returns which module a source is, before and after the move.
     fn place(&self, path: &str, becomes: Option<&str>) -> Option<Place> {
         let (before, is_package) = self.module(path)?;
         let after = match becomes {
@@ -312,7 +305,7 @@ impl<'a> Migration<'a> {
         })
     }
 
-    /// Answers about the file at `path`, which may have moved since they were given.
+    /// Returns the answers about a file, under its path before or after the move.
     fn answers(&self, path: &str) -> Answers {
         let is_it = |file: &String| file == path || self.becomes(file).as_deref() == Some(path);
         let mut answers = Answers::default();
@@ -346,7 +339,7 @@ impl<'a> Migration<'a> {
         content: &[u8],
     ) -> Result<Planned, Refused> {
         let place = self.place(path, becomes);
-        // Others can import what the package can't.
+        // Other modules can import a source even if the package cannot.
         let home = place.clone().or_else(|| {
             let (module, is_package) = ModulePath::of_file(path)?;
             Some(Place {
@@ -393,7 +386,7 @@ impl<'a> Migration<'a> {
         ))
     }
 
-    /// Data of the package goes with it as it is, but for what a person has answered.
+    /// Plans a data file of the package: it moves unchanged, except for the user's answers.
     fn plan_data(&self, path: &str, content: &[u8]) -> Planned {
         if let Some(module) = python::module_in_pickle(content, &self.moved.from.to_string()) {
             return self.plan_pickle(path, &module);
@@ -405,7 +398,7 @@ impl<'a> Migration<'a> {
         planned(path, rewritten.unwrap_or_default())
     }
 
-    /// What a source has to do with the new name. Of one that can't be read nothing is known.
+    /// Returns how a source uses the new name; empty if the source cannot be read.
     fn named(&self, path: &str, content: &[u8]) -> Named {
         let Some(fresh) = &self.fresh else {
             return Named::default();
@@ -442,7 +435,7 @@ fn planned(path: &str, rewritten: Rewritten) -> Planned {
     }
 }
 
-/// What of a package's data can be read for mentions: text, and no flood of it.
+/// Returns the content as text if it can be read for mentions: not binary and not too large.
 fn data(content: &[u8]) -> Option<&str> {
     if content.len() > DATA_BYTES_MAX || content.contains(&0) {
         return None;
@@ -450,7 +443,7 @@ fn data(content: &[u8]) -> Option<&str> {
     str::from_utf8(content).ok()
 }
 
-/// What the name of a file ends with.
+/// Returns the extension of a file's name.
 fn ending(path: &str) -> Option<&str> {
     path.rsplit_once('.').map(|(_, end)| end)
 }

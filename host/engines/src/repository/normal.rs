@@ -1,6 +1,6 @@
-//! The form in which artefacts of two runs are compared (packet §11.3): fields of one moment or
-//! machine masked, and the text that the packet's own `json.dumps` gives, character for
-//! character. It is for comparing only; what enters a digest anywhere else is canonical JSON.
+//! The form in which artefacts of two runs are compared (packet §11.3): fields that depend on the
+//! time or the machine are masked, and the text equals that of the packet's `json.dumps`, character
+//! for character. Used only for comparing; digests elsewhere are of canonical JSON.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ pub const MASKED_FIELDS: [&str; 6] = [
     "ppid",
     "hostname",
 ];
-/// What stands in their place.
+/// The value of a masked field.
 pub const STABLE_REPLACEMENT: &str = "<MASKED>";
 
 /// The artefacts that a replay compares (packet §11.2), sorted.
@@ -26,7 +26,7 @@ pub const SURFACE: [&str; 4] = [
     "scanner_report.json",
 ];
 
-/// The comparable text of an artefact.
+/// Returns the comparable text of an artefact.
 pub fn normalize(artefact: &Value) -> String {
     let mut text = String::new();
     write(artefact, &mut text);
@@ -38,7 +38,7 @@ fn write(value: &Value, out: &mut String) {
         Value::Object(fields) => {
             out.push('{');
             let mut fields: Vec<_> = fields.iter().collect();
-            // By code points, which UTF-8 bytes are in the order of.
+            // Python sorts by code points; UTF-8 bytes have the same order.
             fields.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
             for (i, (name, value)) in fields.into_iter().enumerate() {
                 if i > 0 {
@@ -70,7 +70,7 @@ fn write(value: &Value, out: &mut String) {
     }
 }
 
-/// In ASCII, everything else as UTF-16 units.
+/// Writes a string in ASCII; other characters as UTF-16 units.
 fn write_text(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
@@ -85,7 +85,7 @@ fn write_text(text: &str, out: &mut String) {
             ' '..='~' => out.push(c),
             _ => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    // Writing to a string does not fail.
+                    // Writing to a string cannot fail.
                     let _ = write!(out, "\\u{unit:04x}");
                 }
             }
@@ -94,8 +94,8 @@ fn write_text(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// Integers as they are, other numbers as Python's `repr` has them: the fewest digits that mean
-/// the number, with an exponent below 1e-4 and from 1e16 on.
+/// Returns a number as Python's `repr` writes it. Integers stay as they are. Other numbers have the
+/// fewest digits that identify them, and an exponent below 1e-4 and from 1e16.
 fn number_text(number: &Number) -> String {
     let Some(float) = number.as_f64().filter(|_| number.is_f64()) else {
         return number.to_string();

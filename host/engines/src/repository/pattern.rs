@@ -1,6 +1,6 @@
 //! Patterns of the pinned rulesets: regular expressions over the bytes of a whole file, so that a
-//! phrase may go over several lines. Searches take linear time whatever the pattern is. Holds no
-//! word, inflection or boundary itself: those are the rulesets'.
+//! phrase may span several lines. A search takes linear time for every pattern. Holds no words,
+//! inflections or boundaries itself: the rulesets define them.
 
 use std::ops::Range;
 
@@ -9,26 +9,26 @@ use regex_syntax::ParserBuilder;
 
 use super::text::Cursor;
 
-/// Longest pattern, in bytes: a person has to read it.
+/// Longest pattern, in bytes: people must be able to read it.
 pub const TEXT_BYTES_MAX: usize = 4096;
-/// What one pattern may need when it is compiled, in bytes.
+/// Most memory for one compiled pattern, in bytes.
 const COMPILED_BYTES_MAX: usize = 4 << 20;
-/// What all patterns of a ruleset may need together.
+/// Most memory for all compiled patterns of a ruleset, in bytes.
 const SET_BYTES_MAX: usize = 64 << 20;
 
-/// A pattern that can be searched for. It never matches nothing.
+/// A compiled pattern. It never matches the empty text.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     regex: Regex,
 }
 
-/// A pattern that is refused.
+/// Why a pattern is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NoPattern(String);
 
 impl Pattern {
-    /// Reads a pattern.
+    /// Reads a pattern; refuses one that is too long, matches the empty text, or can never match.
     pub fn new(text: &str) -> Result<Self, NoPattern> {
         if text.len() > TEXT_BYTES_MAX {
             let bytes = text.len();
@@ -55,22 +55,22 @@ impl Pattern {
         Ok(Self { regex })
     }
 
-    /// As it was given.
+    /// Returns the pattern as it was given.
     pub fn text(&self) -> &str {
         self.regex.as_str()
     }
 
-    /// Whether it occurs.
+    /// Returns whether the pattern occurs.
     pub fn is_in(&self, content: &[u8]) -> bool {
         self.regex.is_match(content)
     }
 
-    /// Its occurrences that don't overlap.
+    /// Returns the occurrences, without overlaps.
     pub fn ranges(&self, content: &[u8]) -> impl Iterator<Item = Range<usize>> {
         self.regex.find_iter(content).map(|found| found.range())
     }
 
-    /// The first unexcused occurrence on every line, by where it begins.
+    /// Returns the first unexcused occurrence that begins on each line.
     pub fn hits(&self, content: &[u8], excused: &Excused) -> Vec<Hit> {
         let mut hits = Vec::new();
         let mut cursor = Cursor::default();
@@ -78,7 +78,7 @@ impl Pattern {
         while let Some(found) = self.regex.find_at(content, at) {
             let range = found.range();
             at = if excused.has(&range) {
-                // What overlaps an excused occurrence need not be excused itself.
+                // A match that overlaps an excused one need not be excused itself.
                 range.start + 1
             } else {
                 let line = cursor.line(content, range.start);
@@ -91,24 +91,25 @@ impl Pattern {
     }
 }
 
-/// An occurrence.
+/// An occurrence of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit {
-    /// Where it begins, the first line is 1.
+    /// The line on which it begins, from 1.
     pub line: u64,
-    /// Its bytes.
+    /// The range of bytes.
     pub range: Range<usize>,
 }
 
-/// What of a file is excused: occurrences of patterns. Whatever lies wholly in one of them is.
+/// Excused parts of a file: a match is excused if it lies wholly within one occurrence of a
+/// permitted pattern.
 #[derive(Debug, Default)]
 pub struct Excused {
-    /// By start; the end is the furthest of this one's and of all before it.
+    /// Sorted by start. Each end is the furthest end up to this range.
     ranges: Vec<Range<usize>>,
 }
 
 impl Excused {
-    /// What `patterns` excuse.
+    /// Finds the occurrences of `patterns`.
     pub fn new(patterns: &[Pattern], content: &[u8]) -> Self {
         let ranges = patterns.iter().flat_map(|pattern| pattern.ranges(content));
         let mut ranges: Vec<_> = ranges.collect();
@@ -121,7 +122,7 @@ impl Excused {
         Self { ranges }
     }
 
-    /// Whether `range` lies in one of them.
+    /// Returns whether `range` lies within an excused part.
     pub fn has(&self, range: &Range<usize>) -> bool {
         let after = self
             .ranges
@@ -130,14 +131,14 @@ impl Excused {
     }
 }
 
-/// Several patterns as one: tells fast that none of them occurs.
+/// Several patterns combined, to find out quickly that none of them occurs.
 #[derive(Debug, Clone)]
 pub struct Any {
     set: RegexSet,
 }
 
 impl Any {
-    /// One of `patterns`.
+    /// Combines `patterns`; fails if together they need too much memory.
     pub fn new<'a>(patterns: impl IntoIterator<Item = &'a Pattern>) -> Result<Self, NoPattern> {
         let set = RegexSetBuilder::new(patterns.into_iter().map(Pattern::text))
             .size_limit(SET_BYTES_MAX)
@@ -146,13 +147,13 @@ impl Any {
         Ok(Self { set })
     }
 
-    /// Whether one of them occurs.
+    /// Returns whether any of the patterns occurs.
     pub fn is_in(&self, content: &[u8]) -> bool {
         self.set.is_match(content)
     }
 }
 
-/// On one line: where, and what.
+/// Returns the place and the kind of an error, on one line.
 fn syntax_error(error: &regex_syntax::Error) -> String {
     match error {
         regex_syntax::Error::Parse(error) => {
@@ -202,7 +203,7 @@ mod tests {
         let error = Pattern::new(&"a".repeat(4097)).unwrap_err().to_string();
         assert!(error.contains("4097") && error.contains("4096"), "{error}");
         assert!(Pattern::new(&"(".repeat(4096)).is_err());
-        // Bytes that are no text may be asked for.
+        // A pattern may match bytes that are not UTF-8.
         assert!(pattern(r"(?-u:\xff)").is_in(b"a\xff"));
     }
 
@@ -239,7 +240,7 @@ mod tests {
         fn every_line_on_which_one_begins_is_found(content in "[ab \\r\\n]{0,60}") {
             let content = content.as_bytes();
             let found = pattern(r"a\s*b").hits(content, &Excused::default());
-            // The lines, the slow way: by every byte that one begins at.
+            // The expected lines, computed by trying every byte at which a match may begin.
             let mut lines = Vec::new();
             for start in 0..content.len() {
                 let rest = &content[start..];

@@ -1,5 +1,5 @@
-//! Questions: what a governed change can't decide, written down for the person who can, with the
-//! answers there are (design, "ERROR → QUESTION"). Answers nothing itself.
+//! Questions: what a governed change cannot decide, written for a person together with the possible
+//! answers (design, "ERROR → QUESTION"). Answers nothing itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,46 +7,42 @@ use crate::change::ChangeId;
 use crate::pipeline::Stage;
 use crate::python;
 
-/// What `question.json` says it is.
+/// The format that `question.json` declares.
 pub const FORMAT: &str = "coo-question/1";
 
 /// `question.json`. Fields stand in key order.
 #[derive(Debug, Clone, Serialize)]
 pub struct Question<'a> {
-    /// What can be done.
     pub answers: Vec<Answer>,
-    /// Which change asks.
     pub change: ChangeId,
-    /// `FORMAT`.
     pub format: &'static str,
-    /// What of a migration is open, file by file.
+    /// The open questions of a migration, by file.
     pub open: &'a [Open],
-    /// Where it came up.
+    /// The stage that failed.
     pub stage: Stage,
-    /// What can't be decided.
+    /// What cannot be decided.
     pub undecidable: &'a str,
 }
 
-/// One way on.
+/// A possible answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// What would be so.
+    /// The outcome.
     pub answer: String,
-    /// What to do for that.
+    /// What to do to get that outcome.
     pub how: String,
 }
 
-/// What is open in one file.
+/// The open questions about one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Open {
-    /// From the top of the repository.
+    /// The path from the top of the repository.
     pub file: String,
-    /// Each with its own answers.
     pub questions: Vec<python::Question>,
 }
 
 impl<'a> Question<'a> {
-    /// The question of a change that failed at `stage`.
+    /// Returns the question of a change that failed at `stage`.
     pub fn of(change: ChangeId, stage: Stage, undecidable: &'a str, open: &'a [Open]) -> Self {
         let mut answers: Vec<Answer> = ways_on(stage)
             .iter()
@@ -72,7 +68,7 @@ impl<'a> Question<'a> {
 
 const ANEW: &str = "correct what is named, then begin another change";
 
-/// What can be done about a failure at a stage.
+/// Returns the possible answers to a failure at a stage.
 const fn ways_on(stage: Stage) -> &'static [(&'static str, &'static str)] {
     match stage {
         Stage::Init => &[

@@ -1,5 +1,5 @@
-//! The governance-leak scanner (packet §5): where the text of a file implies that anybody but the
-//! CEO decides. All words are in the pinned ruleset; this holds none. Reads no file itself.
+//! The governance-leak scanner (packet §5): finds text that implies that anyone but the CEO
+//! decides. All words come from the pinned ruleset; this code holds none. Reads no file itself.
 
 mod report;
 mod ruleset;
@@ -29,12 +29,12 @@ impl Scanner {
         Ok(Self { ruleset, any })
     }
 
-    /// The rules, when no file is left.
+    /// Returns the ruleset, once all files are scanned.
     pub fn into_ruleset(self) -> Ruleset {
         self.ruleset
     }
 
-    /// What is wrong in one file, by line and name of the rule.
+    /// Returns the violations in one file, sorted by line and rule name.
     pub fn file(&self, path: &TreePath, content: &[u8]) -> Result<Vec<Violation>, NoText> {
         text::check(content)?;
         if !self.any.is_in(content) {
@@ -94,7 +94,7 @@ mod tests {
             found("FIVE one\n two zero one two, one two one two\n"),
             expected
         );
-        // Permitted is case-sensitive here, because the ruleset says so.
+        // The ruleset makes this permitted pattern case-sensitive.
         assert_eq!(found("Zero one two").len(), 1);
     }
 }

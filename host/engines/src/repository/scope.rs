@@ -1,18 +1,18 @@
-//! Which files of a repository are meant: patterns, compared with whole paths. Case counts, and
-//! so does every byte. Judges names alone.
+//! Selects files of a repository by patterns, which are compared with whole paths, byte by byte and
+//! case-sensitively. Looks only at paths, never at a disk.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use coo_kernel::form::path_pattern::{Case, PathPattern};
 
-/// Patterns, in the order they were given. `*` stands for any characters of a name, `**` for any
-/// folders, `?` and `[…]` for one character.
+/// Patterns, in the order given. `*` matches any characters within a name, `**` any folders, and
+/// `?` and `[…]` one character.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
     patterns: Vec<PathPattern>,
 }
 
-/// A pattern that means nothing.
+/// The text is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{pattern}' is no pattern: {why}; for example docs/**/*.md")]
 pub struct NoPattern {
@@ -21,7 +21,7 @@ pub struct NoPattern {
 }
 
 impl Scope {
-    /// Reads patterns, each of a path from the top of the repository.
+    /// Reads patterns; each describes paths from the top of the repository.
     pub fn new(patterns: &[impl AsRef<str>]) -> Result<Self, NoPattern> {
         let read = |text: &str| {
             let refused = |why: String| NoPattern {
@@ -42,13 +42,13 @@ impl Scope {
         })
     }
 
-    /// These files and no others.
+    /// Returns a scope of exactly these files.
     pub fn exactly<'a>(paths: impl IntoIterator<Item = &'a str>) -> Result<Self, NoPattern> {
         let patterns: Vec<String> = paths.into_iter().map(PathPattern::escape).collect();
         Self::new(&patterns)
     }
 
-    /// The patterns of all of them.
+    /// Returns a scope with the patterns of all given scopes.
     pub fn all_of<'a>(scopes: impl IntoIterator<Item = &'a Self>) -> Self {
         let patterns = scopes.into_iter().flat_map(|scope| &scope.patterns);
         Self {
@@ -56,7 +56,7 @@ impl Scope {
         }
     }
 
-    /// The patterns, and each as a scope.
+    /// Returns each pattern, as text and as a scope of its own.
     pub fn each(&self) -> impl Iterator<Item = (&str, Self)> {
         self.patterns.iter().map(|pattern| {
             let patterns = vec![pattern.clone()];
@@ -64,22 +64,23 @@ impl Scope {
         })
     }
 
-    /// Whether one of the patterns means `path`.
+    /// Returns whether a pattern matches `path`.
     pub fn has(&self, path: &str) -> bool {
         self.patterns.iter().any(|pattern| pattern.matches(path))
     }
 
-    /// Whether there is no pattern.
+    /// Returns whether the scope has no patterns, and so no files.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }
 
-    /// The patterns, as they were given.
+    /// Returns the patterns as they were given.
     pub fn patterns(&self) -> impl Iterator<Item = &str> {
         self.patterns.iter().map(PathPattern::as_str)
     }
 
-    /// Whether a file below `folder` could be meant: only such folders need be looked into.
+    /// Returns whether a pattern can match a file below `folder`; other folders need not be
+    /// searched.
     pub fn reaches(&self, folder: &str) -> bool {
         self.patterns().any(|pattern| {
             let mut parts = pattern.split('/');

@@ -1,5 +1,5 @@
-//! Snapshots of a migration (packet §9.1): which files the new package has and what its tests
-//! said, and in which way two of them differ. Looks at no disk itself.
+//! Snapshots of a migration (packet §9.1): the files of the new package and the results of its
+//! tests, and the differences between two snapshots. Reads no disk itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,34 +7,31 @@ use super::test_results::TestResults;
 use coo_kernel::baseline::{Entry, Node, TreePath};
 use coo_kernel::form::digest::Digest;
 
-/// What every snapshot says it is.
+/// The version that every snapshot declares.
 pub const VERSION: &str = "1.0";
-/// So many differences are named; more are counted.
+/// Most changed files that are named; further ones are only counted.
 const NAMED_MAX: usize = 20;
 
-/// Files and test results. Fields stand in key order.
+/// The files of a package and its test results. Fields stand in key order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     /// Every file below the new package's folder, sorted by path.
     pub files: Vec<File>,
-    /// `VERSION`.
     pub manifest_version: String,
-    /// What the tests said.
     pub test_results: TestResults,
 }
 
-/// A file of a snapshot.
+/// A file in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    /// From the top of the repository.
+    /// The path from the top of the repository.
     pub path: String,
-    /// Of its content.
     pub sha256: Digest,
 }
 
-/// Something that a snapshot can't hold.
+/// Why a snapshot cannot be made: the package holds something other than files and folders.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{path}' is a {kind}, and a snapshot holds files; take it out of the package")]
 pub struct Refused {
@@ -43,7 +40,7 @@ pub struct Refused {
 }
 
 impl Snapshot {
-    /// Of the files below `folder`, of all that is in `found`.
+    /// Makes a snapshot of the files below `folder`, taken from all entries in `found`.
     pub fn of(
         folder: &TreePath,
         found: &[Entry],
@@ -75,7 +72,8 @@ impl Snapshot {
         })
     }
 
-    /// In which way `other` is not this one, a line each; none where they are equal.
+    /// Returns the differences of `other` from this snapshot, one line each; empty if they are
+    /// equal.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut lines = Vec::new();
         let digest = |files: &[File], path: &str| {
@@ -195,7 +193,7 @@ mod tests {
     }
 
     proptest! {
-        /// The packet's own definition, once more.
+        /// The packet's own definition of equality, stated a second time.
         #[test]
         fn no_difference_is_the_packets_equality(
             a in prop::collection::btree_map("coo/[ab]", "[xy]", 0..3), p in 0_u64..2,

@@ -1,6 +1,6 @@
-//! What a regenerated runtime specification says (packet §14.1): the facts of this build, as data
-//! for a template. Taken from the tables that the program itself goes by, so that the page can't
-//! say anything else. Renders nothing.
+//! The facts of this build for a regenerated runtime specification (packet §14.1), as data for a
+//! template. Takes them from the tables that the program itself uses, so the specification cannot
+//! differ from the program. Renders nothing.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,7 +14,6 @@ use coo_kernel::mission::state::{self, State};
 use coo_kernel::module::surface::Interface;
 use coo_kernel::root::layout;
 
-/// A transition.
 #[derive(Serialize)]
 struct Way<E> {
     event: E,
@@ -22,7 +21,8 @@ struct Way<E> {
     to: &'static str,
 }
 
-/// All of them. What only the host knows comes in `host`, under the name `host`.
+/// Returns all facts. Facts that only the host knows are passed in `host` and appear under that
+/// name.
 pub fn facts(host: &Value) -> Value {
     let mut missions = Vec::new();
     for from in State::ALL {
@@ -87,7 +87,7 @@ mod tests {
         assert!(ways.contains(&json!({
             "event": "gates_passed", "from": "GATES", "to": "CEO_FINAL_REVIEW",
         })));
-        // The way through, a failure from each stage but the last three, and the question.
+        // The complete path, a failure from each stage but the last three, and the question.
         assert_eq!(ways.len(), 11 + 11 + 1);
     }
 }

@@ -1,5 +1,6 @@
-//! What a test runner says of its run: how many tests passed, failed and were skipped, by `JUnit`
-//! XML or by its closing lines. What is not said clearly is refused, never guessed. Runs no test.
+//! Reads the results of a test run: how many tests passed, failed and were skipped, from `JUnit`
+//! XML or from the runner's closing lines. Refuses unclear results and never guesses. Runs no
+//! tests.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -7,48 +8,44 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-/// Longest report that is read, in bytes: some hundred thousand tests.
+/// Largest report, in bytes: enough for some hundred thousand tests.
 pub const BYTES_MAX: u64 = 256 << 20;
-/// Elements nested deeper than this are no report of a runner.
+/// Deepest nesting of elements; a runner's report has far less.
 const DEPTH_MAX: u16 = 64;
 
-/// Results of a run, as a snapshot has them (packet §9.1).
+/// Results of a test run, as a snapshot holds them (packet §9.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TestResults {
-    /// Of the test command; 128 and more where a signal ended it.
+    /// Exit code of the test command; 128 or more if a signal ended it.
     pub exit_code: i32,
     /// Tests that failed or ended in an error.
     pub failed: u64,
-    /// Tests that passed.
     pub passed: u64,
-    /// Tests that were not run.
     pub skipped: u64,
 }
 
-/// How many tests there were.
+/// Numbers of tests, by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Tests that failed or ended in an error.
     pub failed: u64,
-    /// Tests that passed.
     pub passed: u64,
-    /// Tests that were not run.
     pub skipped: u64,
 }
 
-/// Why a report says nothing.
+/// Why a report cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unclear {
-    /// Not XML, or no `JUnit` report.
+    /// The report is not XML, or not a `JUnit` report.
     #[error("is no JUnit report: {0}")]
     NoJunit(String),
-    /// No runner that is known closes so.
+    /// No known runner's closing lines are in the output.
     #[error(
         "ends with no closing line of pytest, unittest, cargo test or nextest, and none of the form 'N passed, N failed'; have the test command write JUnit XML to {{report}}"
     )]
     NoClosingLine,
-    /// Lines of several runners.
+    /// Closing lines of several runners are in the output.
     #[error(
         "has closing lines of several runners ({0}); have the test command write JUnit XML to {{report}}"
     )]
@@ -56,7 +53,7 @@ pub enum Unclear {
 }
 
 impl TestResults {
-    /// Results of a command that ended with this code.
+    /// Makes the results of a command that ended with this exit code.
     pub const fn new(counts: Counts, exit_code: i32) -> Self {
         Self {
             exit_code,
@@ -66,7 +63,7 @@ impl TestResults {
         }
     }
 
-    /// Whether the suite passed in full: something ran, and nothing failed (packet §10, gate D).
+    /// Returns whether the suite passed in full: tests ran and none failed (packet §10, gate D).
     pub const fn is_full_pass(&self) -> bool {
         self.exit_code == 0 && self.failed == 0 && self.passed > 0
     }
@@ -82,7 +79,7 @@ impl fmt::Display for TestResults {
     }
 }
 
-/// Reads `JUnit` XML: every `testcase` is counted by what is in it, whatever the suites say.
+/// Reads `JUnit` XML. Counts every `testcase` by its content, and ignores the totals of the suites.
 pub fn junit(xml: &[u8]) -> Result<Counts, Unclear> {
     let refused = |why: String| Unclear::NoJunit(why.chars().take(200).collect());
     let text = std::str::from_utf8(xml).map_err(|error| refused(error.to_string()))?;
@@ -112,13 +109,13 @@ pub fn junit(xml: &[u8]) -> Result<Counts, Unclear> {
     Ok(counts)
 }
 
-/// The parser calls itself for every level; a report has three.
+/// Refuses deep nesting, since the parser recurses for every level. A real report has three levels.
 fn check_depth(text: &str) -> Result<(), &'static str> {
     let mut depth = 0_u16;
     let mut rest = text;
     while let Some(at) = rest.find('<') {
         rest = &rest[at + 1..];
-        // Text in which tags mean nothing.
+        // Tags within these have no meaning.
         for (begin, end) in [("!--", "-->"), ("![CDATA[", "]]>"), ("?", "?>")] {
             if rest.starts_with(begin) {
                 rest = rest.find(end).map_or("", |at| &rest[at..]);
@@ -137,7 +134,7 @@ fn check_depth(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// A runner's closing lines.
+/// A test runner, and how its closing lines are read.
 struct Runner {
     name: &'static str,
     read: fn(&str) -> Option<Counts>,
@@ -166,7 +163,7 @@ const RUNNERS: [Runner; 5] = [
     },
 ];
 
-/// Reads what a runner printed.
+/// Reads the closing lines that a runner printed.
 pub fn closing_lines(output: &[u8]) -> Result<Counts, Unclear> {
     let text = String::from_utf8_lossy(output);
     let text = COLOUR.replace_all(&text, "");
@@ -185,7 +182,7 @@ pub fn closing_lines(output: &[u8]) -> Result<Counts, Unclear> {
 }
 
 fn pattern(text: &str) -> Regex {
-    // Each is a constant of this file, and a test reads all of them.
+    // Every pattern is a constant in this file, and a test compiles all of them.
     Regex::new(text).expect("a pattern of this file")
 }
 
@@ -209,11 +206,11 @@ static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
 static COUNTED: LazyLock<Regex> = LazyLock::new(|| pattern(r"(\d+) ([a-z ]+)"));
 
 fn number(text: Option<regex::Match<'_>>) -> u64 {
-    // A count that no `u64` holds is more than any other.
+    // A count too large for `u64` becomes the largest one.
     text.map_or(0, |text| text.as_str().parse().unwrap_or(u64::MAX))
 }
 
-/// Every test binary closes with a line of its own.
+/// Adds up the closing lines; each test binary prints its own.
 fn cargo_test(text: &str) -> Option<Counts> {
     let mut counts: Option<Counts> = None;
     for line in CARGO.captures_iter(text) {

@@ -1,15 +1,15 @@
-//! Places in the text of a file: lines, columns, and what of a line is shown. Takes any bytes:
-//! what is not UTF-8 is shown as the replacement character.
+//! Places in the text of a file: lines, columns, and excerpts. Accepts any bytes; shows bytes that
+//! are not UTF-8 as the replacement character.
 
 use std::ops::Range;
 
-/// Longest excerpt, in characters: it fits on a few rows of a terminal.
+/// Longest excerpt, in characters: a few rows of a terminal.
 pub const EXCERPT_CHARS_MAX: usize = 200;
-/// Of a longer line, so many bytes before the occurrence are shown.
+/// How many bytes before the occurrence the excerpt of a long line shows.
 const BEFORE_BYTES: usize = 60;
 const BOM: &str = "\u{feff}";
 
-/// Counts lines forwards, so that a file is gone through once.
+/// Counts lines forwards, so that a file is read only once.
 #[derive(Debug, Default)]
 pub struct Cursor {
     at: usize,
@@ -17,7 +17,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The line of the byte at `to`, which is not before the one that was asked for last.
+    /// Returns the line of the byte at `to`; `to` must not be before that of the last call.
     pub fn line(&mut self, content: &[u8], to: usize) -> u64 {
         let passed = content[self.at..to].iter().filter(|&&byte| byte == b'\n');
         self.breaks += passed.count() as u64;
@@ -25,7 +25,7 @@ impl Cursor {
         self.breaks + 1
     }
 
-    /// Where the line after that begins, or the end.
+    /// Returns where the next line begins, or the end of the content.
     pub fn next_line(&self, content: &[u8]) -> usize {
         let rest = &content[self.at..];
         let end = rest.iter().position(|&byte| byte == b'\n');
@@ -33,7 +33,7 @@ impl Cursor {
     }
 }
 
-/// The line that the byte at `at` is on, without its end.
+/// Returns the range of the line that holds the byte at `at`, without its line end.
 pub fn line_around(content: &[u8], at: usize) -> Range<usize> {
     let start = content[..at].iter().rposition(|&byte| byte == b'\n');
     let start = start.map_or(0, |end| end + 1);
@@ -41,19 +41,19 @@ pub fn line_around(content: &[u8], at: usize) -> Range<usize> {
     start..length.map_or(content.len(), |length| at + length)
 }
 
-/// The column of the byte at `at` in characters, the first is 1.
+/// Returns the column of the byte at `at`, in characters, from 1.
 pub fn column(content: &[u8], at: usize) -> u64 {
     let before = &content[line_around(content, at).start..at];
     1 + String::from_utf8_lossy(before).chars().count() as u64
 }
 
-/// The line on which `at` is, as it is shown: without white space at its ends, control characters
-/// escaped. Of a long line, the part around `at`.
+/// Returns the line of the byte at `at` as it is shown: trimmed, with control characters escaped. A
+/// long line is cut to the part around `at`.
 pub fn excerpt(content: &[u8], at: usize) -> String {
     let mut line = line_around(content, at);
     if line.len() > EXCERPT_CHARS_MAX {
         line.start = line.start.max(at.saturating_sub(BEFORE_BYTES));
-        // Not in the middle of a character.
+        // Begin at a character boundary.
         while line.start < at && content[line.start] & 0b1100_0000 == 0b1000_0000 {
             line.start += 1;
         }
@@ -65,7 +65,7 @@ pub fn excerpt(content: &[u8], at: usize) -> String {
     shown(&String::from_utf8_lossy(&content[line]))
 }
 
-/// `text` in the form of an excerpt.
+/// Returns `text` in the form of an excerpt.
 pub fn shown(text: &str) -> String {
     let text = text.strip_prefix(BOM).unwrap_or(text).trim();
     let mut shown = String::new();
@@ -85,19 +85,19 @@ pub fn shown(text: &str) -> String {
     shown
 }
 
-/// Neither steers a terminal nor turns the direction of what follows.
+/// Returns whether a character neither controls a terminal nor changes the direction of text.
 fn is_plain(char: char) -> bool {
     !char.is_control() && !matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A file in which words can't be looked for.
+/// The file is not text in UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: has a zero byte, so it is no text in UTF-8; convert it, or exclude it")]
 pub struct NoText {
     line: u64,
 }
 
-/// Refuses what a pattern would look through and see nothing, as UTF-16.
+/// Refuses content with a zero byte, such as UTF-16, in which patterns would find nothing.
 pub fn check(content: &[u8]) -> Result<(), NoText> {
     match content.iter().position(|&byte| byte == 0) {
         None => Ok(()),

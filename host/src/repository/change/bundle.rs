@@ -1,7 +1,7 @@
-//! The bundle of a change that has ended (packet §14): specification, implementation pack, logs,
-//! diffs, manifests, replay results and gate summaries, each with its checksum, in one zip file.
-//! Everything comes from the record and from what it has digests of, so a second bundle is the
-//! same bytes. Writes that one file and nothing else.
+//! Writes the bundle of a change that has ended (packet §14): specification, implementation pack,
+//! logs, diffs, manifests, replay results and gate summaries, with their checksums, in one zip
+//! file. Uses only the record and what the record has digests of, so a second bundle has the same
+//! bytes. Writes that file and nothing else.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,17 +26,18 @@ use crate::machine::rfc3339;
 use crate::mission::run_file;
 use crate::runtime::sandbox::{RNG_SEED, WALL_CLOCK_START_S};
 
-/// The template of the specification where `[bundle]` names none.
+/// The template of the specification if `[bundle]` names none.
 const TEMPLATE: &str = include_str!("../../../../reference/runtime_spec.md.j2");
-/// So much may a template do; a loop over every file of a state root takes a hundredth of it.
+/// Most work for a template, in units of the template engine; a loop over every file of a state
+/// root takes a hundredth.
 const TEMPLATE_FUEL: u64 = 1_000_000;
-/// Name of the specification in the bundle (packet §14.1).
+/// The specification's name in the bundle (packet §14.1).
 const SPECIFICATION: &str = "COO_Runtime_Spec_v1.0.md";
-/// Checksums of all other members, as `sha256sum -c` reads them.
+/// Checksums of all other members, in the format of `sha256sum -c`.
 const CHECKSUMS: &str = "SHA256SUMS";
-/// Evidence that is a log, an event a line.
+/// Evidence that is a log with one event per line.
 const LOGS: [&str; 2] = ["db_transactions.jsonl", "mission_log.jsonl"];
-/// Where the evidence of a change goes.
+/// The folder in the bundle for each file of evidence.
 const PLACES: [(&str, &str); 12] = [
     ("amendment_diff.patch", "diffs"),
     ("amendment_log.json", "logs"),
@@ -55,16 +56,14 @@ const PLACES: [(&str, &str); 12] = [
 /// A bundle that was written.
 #[derive(Debug, Clone, Copy)]
 pub struct Bundled {
-    /// Size of the file.
     pub bytes: u64,
-    /// How many files are in it.
+    /// The number of files in the bundle.
     pub members: usize,
-    /// Of the file.
     pub sha256: Digest,
 }
 
 impl Change<'_> {
-    /// Writes the bundle to `path`, whole or not at all. A file that is there already stays.
+    /// Writes the bundle to `path`, completely or not at all. Never overwrites an existing file.
     pub fn bundle(&self, path: &Path) -> Result<Bundled> {
         if !self.stage().is_final() {
             bail!(
@@ -128,14 +127,14 @@ impl Change<'_> {
         members.insert(SPECIFICATION.to_owned(), specification.into_bytes());
         let mut sums = String::new();
         for (name, content) in &members {
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = writeln!(sums, "{}  {name}", Digest::of(content));
         }
         members.insert(CHECKSUMS.to_owned(), sums.into_bytes());
         Ok(members)
     }
 
-    /// What the repository was when the change ended.
+    /// Returns the repository as it was when the change ended.
     fn last(&self) -> Result<Baseline> {
         let progress = &self.log.progress;
         let step = progress.step.as_ref().map(|step| step.manifest_sha256);
@@ -159,7 +158,7 @@ impl Change<'_> {
         baselines::part::contents(&self.session.root, baseline, paths, FILE_BYTES_MAX)
     }
 
-    /// Every event, without the moment it happened at (packet §13).
+    /// Returns every event, without its time (packet §13).
     fn pipeline_log(&self) -> Result<String> {
         let mut text = String::new();
         let begun = self.log.progress.begun.as_ref();
@@ -176,14 +175,14 @@ impl Change<'_> {
                 "sha256": record.sha256,
                 "stage": record.stage,
             }))?;
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = writeln!(text, "{line}");
             Ok(())
         })?;
         Ok(text)
     }
 
-    /// The lines of a log, each with what packet §13 asks for.
+    /// Returns the lines of a log, each with the digests that packet §13 requires.
     fn with_digests(&self, lines: &str) -> Result<String> {
         let begun = self.log.progress.begun.as_ref();
         let mut text = String::new();
@@ -191,13 +190,13 @@ impl Change<'_> {
             let mut event: Value = serde_json::from_str(line)?;
             event["config_sha256"] = json!(begun.map(|begun| begun.config_sha256));
             event["environment_sha256"] = json!(self.row.environment_sha256);
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = writeln!(text, "{}", canonical::to_string(&event)?);
         }
         Ok(text)
     }
 
-    /// Every rollback of the state root that belongs to the change.
+    /// Returns every rollback of the state root that belongs to the change.
     fn rollback_log(&self) -> Result<String> {
         let state = self
             .log
@@ -232,8 +231,8 @@ impl Change<'_> {
         self.rendered(str::from_utf8(&content)?, path)
     }
 
-    /// The same, of what lies in the repository: whether it can be made is found out before
-    /// anything is changed.
+    /// Returns the specification made from the repository's current files. Shows, before anything
+    /// is changed, whether one can be made.
     pub(super) fn specification_of_now(&self) -> Result<String> {
         match &self.repository.config.bundle.specification {
             None => self.rendered(TEMPLATE, "of this coo"),
@@ -254,18 +253,18 @@ impl Change<'_> {
     }
 }
 
-/// A name that is not among the facts is an error, never nothing.
+/// Renders a template. A name that is not among the facts is an error.
 fn rendered(template: &str, facts: &Value) -> Result<String> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(TEMPLATE_FUEL));
     let facts = minijinja::Value::deserialize(facts)?;
-    // Without the line feed that ends a template.
+    // Rendering drops the line feed at the end of a template.
     Ok(environment.render_str(template, facts)? + "\n")
 }
 
 fn zipped(members: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>> {
-    // No time of a file is of interest, and all of them would differ.
+    // Times of files would make every bundle different.
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .last_modified_time(DateTime::default())

@@ -1,7 +1,7 @@
-//! The migration of a change (packet §9), in its strict order: the package in its new place with
-//! all imports at once, snapshot 1, the old place deleted, snapshot 2, and the two compared. Each
-//! move of the tree is one promise that the next process keeps; what is to become of it is told
-//! from the baseline, never from a tree that is on its way.
+//! The migration of a change (packet §9), in strict order: port the package to its new place with
+//! all imports, take snapshot 1, delete the old place, take snapshot 2, compare the two. Each move
+//! of the tree is one write-ahead intent that a later process completes. The target tree is
+//! computed from the baseline, never from a partially moved tree.
 
 use anyhow::{Context as _, Result, bail};
 use coo_engines::change::{Kind, SnapshotBody, StepBody};
@@ -14,9 +14,9 @@ use super::super::{last_lines, migrate, test_run};
 use super::{Change, open_questions};
 use crate::baselines::{self, Baseline};
 
-/// Directory, port and imports are one step: nothing ever sees them apart (packet §2.1).
+/// Folder, port and imports are one step, so that no one ever sees them apart (packet §2.1).
 const PORTED: u8 = 3;
-/// The old package is deleted.
+/// Deletes the old package.
 const DELETED: u8 = 5;
 
 impl Change<'_> {
@@ -48,7 +48,7 @@ impl Change<'_> {
         Ok(Event::Migrated)
     }
 
-    /// Makes the repository `to`, which it is not unless an earlier process did so.
+    /// Changes the repository from `from` to `to`, unless an earlier process already did so.
     fn step(&mut self, step: u8, from: &Baseline, to: &Baseline) -> Result<()> {
         let last = self.log.progress.step.as_ref().map_or(0, |step| step.step);
         if last >= step {
@@ -68,7 +68,7 @@ impl Change<'_> {
         )
     }
 
-    /// Runs the tests and writes down what there is and what they said.
+    /// Runs the tests, and records the package's files with the results.
     fn snapshot(&mut self, number: u8, now: &Baseline) -> Result<()> {
         let is_there = self.log.progress.snapshots[usize::from(number) - 1].is_some();
         if !is_there {

@@ -1,6 +1,7 @@
-//! The way back (packet §12): a change that has failed asks once by itself, a person says yes,
-//! and the repository becomes its baseline again, byte for byte, and with a pipeline the state
-//! root, too. Then the question is written down. Where nothing was changed, nobody is asked.
+//! The rollback of a change (packet §12). A failed change requests it once by itself, and a person
+//! confirms. Then the repository is restored to its baseline, byte for byte, and in a pipeline the
+//! state root as well. Last, the question is written. If nothing was changed, no confirmation is
+//! asked for.
 
 use anyhow::{Context as _, Result};
 use coo_engines::change::{Kind, Rollback, RollbackBody};
@@ -17,8 +18,8 @@ use crate::baselines::{self, Baseline};
 use crate::machine::fault;
 
 impl Change<'_> {
-    /// Goes back as far as there is anything to go back from, and writes down the question.
-    /// False where a person has said no and has to ask the next time.
+    /// Rolls back if there is anything to roll back, and writes the question. Returns false if the
+    /// automatic request was already made, so that a person must request the rollback now.
     pub(super) fn recede(&mut self, by_person: bool, ask: &dyn Fn() -> Vec<u8>) -> Result<bool> {
         let progress = &self.log.progress;
         let (state, target) = match progress.target() {
@@ -59,8 +60,8 @@ impl Change<'_> {
         Ok(true)
     }
 
-    /// Makes the repository its baseline again. What it is now is kept under a name: somebody may
-    /// have worked in it meanwhile.
+    /// Restores the repository to its baseline. First stores its current state under a name, since
+    /// someone may have worked in it meanwhile.
     fn restore(&mut self, baseline: &Baseline) -> Result<()> {
         let root = &self.session.root;
         let tree = self.tree()?;
@@ -75,14 +76,14 @@ impl Change<'_> {
         }
         let amu0 = self.log.progress.amu0.as_ref();
         if let Some(sha256) = amu0.and_then(|amu0| amu0.excluded_sha256) {
-            // What no engine reads went with the old folder.
+            // Files that no engine reads were deleted with the old folder.
             let excluded = self.load(&sha256)?;
             baselines::restore(root, &excluded, &self.old_package()?, &self.progress)?;
         }
         self.expect(baseline, "changed by somebody else meanwhile")
     }
 
-    /// Asks, and does nothing else before a person has said yes.
+    /// Requests the rollback, and does nothing else until a person has confirmed it.
     fn request(
         &mut self,
         automatic: bool,
@@ -134,8 +135,8 @@ impl Change<'_> {
         rollback::target(&session.root, &session.store, Some(name), &self.progress)
     }
 
-    /// Databases, manifests, module set and configuration, as the baseline of the state root has
-    /// them; the freeze that kept them is over.
+    /// Restores databases, manifests, module set and configuration to the baseline of the state
+    /// root. The freeze that protected them must be lifted.
     fn restore_state(&mut self, name: &str) -> Result<()> {
         let mut log = self.session.store.rollbacks()?;
         log.retain(|request| request.to.name == name && request.outcome != Outcome::Aborted);
@@ -144,7 +145,8 @@ impl Change<'_> {
         let number = match log.last() {
             Some(request) if request.outcome != Outcome::Requested => return Ok(()),
             Some(request) => request.number,
-            // A process died between the change's record and the log of rollbacks.
+            // A process died after it wrote the change's record and before it wrote the log of
+            // rollbacks.
             None => rollback::request(&session.root, &mut session.store, &target, None)?,
         };
         rollback::carry_out(
@@ -162,7 +164,7 @@ impl Change<'_> {
         let failure = self.log.progress.failure.clone();
         let (stage, why) = failure.context("change: has no failure on record")?;
         let mut open = Vec::new();
-        // Of what lies there now, which is what it was before.
+        // Planned from the current files, which are those of the baseline again.
         if let Ok(plan) = migrate::plan(&self.repository) {
             let files = plan.files.into_iter();
             let files = files.filter(|file| !file.questions.is_empty());

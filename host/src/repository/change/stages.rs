@@ -1,5 +1,5 @@
-//! What each stage of a change does, up to the event that leads on. A stage may be begun twice,
-//! if the process of the first time died: it finds what is done and does what is left.
+//! The work of each stage of a change, up to the event that leads to the next one. If a process
+//! dies, a stage runs again: it detects the work already done and completes the rest.
 
 use anyhow::{Context as _, Result, bail};
 use coo_engines::change::{
@@ -24,13 +24,13 @@ use crate::machine::fault;
 use crate::manifests;
 use crate::root::reports;
 
-/// So many findings of a gate are said at once; its results name all.
+/// Most findings of a failed gate in a message; the gate's results name all.
 const FINDINGS_SHOWN: usize = 3;
-/// Where artefacts are compared, below the folder of the change (packet §11.3).
+/// The folder, in the change's folder, for normalised artefacts that were compared (packet §11.3).
 pub(super) const NORMALIZED: &str = "normalized";
 
 impl Change<'_> {
-    /// Does what is to be done in `stage`.
+    /// Does the work of `stage`; returns the event that follows.
     pub(super) fn pass(&mut self, stage: Stage) -> Result<Event> {
         fault::point(point_of(stage))?;
         self.check_frozen()?;
@@ -55,7 +55,7 @@ impl Change<'_> {
         }
     }
 
-    /// What would stop it later is found before anything is changed.
+    /// Finds problems that would stop the change later, before anything is changed.
     fn look(&mut self) -> Result<Event> {
         let plan = migrate::plan(&self.repository)?;
         self.evidence("migration_plan.json", &canonical::to_string(&plan)?)?;
@@ -107,7 +107,8 @@ impl Change<'_> {
         let given = self.given()?;
         let session = &mut self.session;
         let root = &session.root;
-        // Written before the documents are: an earlier process may have come so far.
+        // The log is written before the documents, so an earlier process may have written it
+        // already.
         let is_ours = |given: &Given| given.is_applied_by(root, &folder);
         let text = match given {
             None => self.log_of_none()?,
@@ -168,7 +169,7 @@ impl Change<'_> {
         Ok(String::from_utf8(text)?)
     }
 
-    /// The documents are what the log says, and nothing else was changed.
+    /// Fails unless the documents are as the log says and nothing else was changed.
     fn check_amended(&self) -> Result<()> {
         let start = self.log.progress.start.as_ref().context("no baseline")?;
         let start = self.load(&start.manifest_sha256)?;
@@ -219,7 +220,7 @@ impl Change<'_> {
 
     fn freeze(&mut self) -> Result<Event> {
         if self.log.progress.freeze.is_none() {
-            // An earlier process may have come so far.
+            // An earlier process may have activated the freeze already.
             let by = self.freezer();
             let number = match self.session.store.open_freeze()? {
                 Some(row) if row.by == by => row.number,
@@ -241,12 +242,13 @@ impl Change<'_> {
         Ok(Event::FreezeWritten)
     }
 
-    /// Who the freeze of this change is by, as its log has it.
+    /// Returns the name under which this change freezes the state root, as the log of freezes shows
+    /// it.
     fn freezer(&self) -> String {
         format!("{} for {}", machine::user(), self.id)
     }
 
-    /// What was frozen for this change still is.
+    /// Fails if the freeze of this change was lifted.
     fn check_frozen(&self) -> Result<()> {
         let Some(number) = self.log.progress.freeze else {
             return Ok(());
@@ -258,7 +260,8 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// What would stop it right after a yes is said before anybody's yes is taken.
+    /// Reports problems that would stop the change right after an approval, before the approval is
+    /// recorded.
     pub(super) fn check_before_yes(&self) -> Result<()> {
         self.check_environment()?;
         if self.stage() != Stage::CeoReview {
@@ -301,7 +304,8 @@ impl Change<'_> {
         let name = self.id.to_string();
         let (root, store) = (&self.session.root, &self.session.store);
         let states = baselines::states(root)?;
-        // An earlier process may have come so far; the root is frozen, so it is the same state.
+        // An earlier process may have captured the state already; the root is frozen, so it is the
+        // same.
         if !states.iter().any(|record| record.name == name) {
             baselines::create_of_state(root, store, Some(&name), Reason::Asked, &self.progress)?;
         }
@@ -390,7 +394,7 @@ impl Change<'_> {
         Ok(Event::GatesPassed)
     }
 
-    /// What the amendments say if they are applied once more to what the documents were.
+    /// Returns the log of the amendments, applied again to the documents as they were at the start.
     fn amendment_log_again(&self) -> Result<String> {
         if self.repository.config.amend.is_none() {
             return self.log_of_none();
@@ -411,7 +415,7 @@ impl Change<'_> {
         }
     }
 
-    /// For whoever audits what was compared, until the change has ended.
+    /// Keeps the normalised artefacts until the change has ended, for audits.
     fn keep_normalized(&self, replayed: &Replayed) -> Result<()> {
         for (name, first, again) in &replayed.normalized {
             debug_assert!(normal::SURFACE.contains(name));
@@ -424,7 +428,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// What tests printed: it has times in it, so it is no evidence.
+    /// Writes the tests' output to the change's folder. It contains times, so it is not evidence.
     pub(super) fn write_output(&mut self, of: &str, output: &[u8]) -> Result<String> {
         let file = format!("{}/tests_{of}.txt", self.folder());
         let text = manifest::without(&String::from_utf8_lossy(output), &self.secrets);
@@ -445,7 +449,7 @@ impl Change<'_> {
         Ok(Event::Approved)
     }
 
-    /// Ends the freeze of this change, if it is in force.
+    /// Lifts the freeze of this change, if it is in force.
     pub(super) fn lift(&mut self) -> Result<()> {
         let Some(number) = self.log.progress.freeze else {
             return Ok(());
@@ -453,8 +457,8 @@ impl Change<'_> {
         let store = &mut self.session.store;
         let row = store.open_freeze()?.filter(|row| row.number == number);
         if row.is_some() {
-            // On the disk together with the event that follows, or whoever goes on from a killed
-            // process would find a freeze that somebody else has lifted.
+            // Committed together with the event that follows. Otherwise a process that continues
+            // after a crash would find a freeze lifted by someone else.
             store.give_freeze_up(number, machine::now_unix_ms())?;
         }
         self.record(Kind::Lifted, &FreezeBody { number })?;
@@ -464,7 +468,7 @@ impl Change<'_> {
         })
     }
 
-    /// What was compared is kept no longer (packet §11.3, retention).
+    /// Deletes the normalised artefacts (packet §11.3, retention).
     pub(super) fn clear_normalized(&self) -> Result<()> {
         let folder = self.folder();
         if self
@@ -479,7 +483,7 @@ impl Change<'_> {
     }
 }
 
-/// Lets tests fail each stage, or end its process.
+/// The failpoint of each stage, where tests make it fail or end its process.
 const fn point_of(stage: Stage) -> &'static str {
     match stage {
         Stage::Init => "stage.init",

@@ -1,5 +1,5 @@
-//! Gate C: the module set is the pinned one, each module of it has an entry point, and none
-//! imports anything outside the surface. As `coo audit` judges them; runs none.
+//! Gate C: the module set is the pinned one, each of its modules has an entry point, and none
+//! imports anything outside the surface. Uses the checks of `coo audit`; runs no module.
 
 use anyhow::{Context as _, Result};
 use coo_engines::repository::gate::Evidence;
@@ -14,15 +14,15 @@ use crate::program::admission::Entry;
 use crate::program::bundle;
 use crate::program::compiler;
 
-/// The set, and the digest that it is pinned by.
+/// A module set and its pinned digest.
 struct Set {
     modules: Vec<(String, Vec<u8>)>,
     pinned: String,
-    /// Where it is, for people.
+    /// The set's name in messages.
     shown: String,
 }
 
-/// Judges it.
+/// Evaluates gate C.
 pub fn judge(repository: &Repository) -> Result<Evidence> {
     let set = read(repository)?;
     let mut findings = Vec::new();

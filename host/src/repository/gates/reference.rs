@@ -1,5 +1,5 @@
-//! What gates B and F run: missions, each in a fresh state root that is gone afterwards, with
-//! frozen answers and nothing else. A second run has to come out as the first.
+//! Runs the missions of gates B and F: each in a fresh, temporary state root, with frozen answers
+//! only. Every run must give the same result as the first.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -25,36 +25,32 @@ use crate::root::state_root::StateRoot;
 use crate::root::store::{Durability, MissionRow};
 use crate::session::Session;
 
-/// The bundled mission that stands in where `[gates]` names none.
+/// The bundled mission that runs if `[gates]` names none.
 const REFERENCE: &str = "demo";
-/// So often is a module of gate B invoked.
+/// How often gate B runs a mission.
 const INVOCATIONS: u32 = 2;
 
-/// What gate F has made once more.
+/// The result of gate F.
 #[derive(Debug)]
 pub struct Replayed {
-    /// What the gate says.
     pub evidence: Evidence,
-    /// Files of evidence.
     pub artefacts: Artefacts,
-    /// What was compared, in its normal form: name, first and second text.
+    /// What was compared, in normal form: name, first text and second text.
     pub normalized: Vec<(&'static str, String, String)>,
 }
 
-/// The reference mission, run twice and replayed.
+/// The result of the reference mission, run twice and replayed.
 pub struct Reference {
     /// `mission_output.json` of each run.
     pub outputs: [String; 2],
-    /// Logs of the first.
+    /// Logs of the first run.
     pub artefacts: Artefacts,
-    /// What is wrong.
     pub findings: Vec<String>,
-    /// What was found.
     pub found: Value,
 }
 
 impl Gates<'_> {
-    /// Gate B.
+    /// Evaluates gate B.
     pub(super) fn same_twice(&self) -> Result<Evidence> {
         let configured = &self.repository.config.gates.missions;
         let names: Vec<&str> = if configured.is_empty() {
@@ -143,7 +139,7 @@ impl Gates<'_> {
         })
     }
 
-    /// The operator's model, whatever the environment of this process says.
+    /// Returns the operator's model; the environment of this process has no influence.
     fn settled(&self) -> Settled {
         Settled {
             model: self.config.llm.default_model.clone(),
@@ -156,7 +152,7 @@ impl Gates<'_> {
             return Source::bundled(name);
         }
         let mut source = Source::descriptor_file(&self.repository.tree.path.join(name))?;
-        // As the configuration says it: where the repository lies is nobody's business.
+        // The name as configured, since the repository's path must not enter the evidence.
         name.clone_into(&mut source.name);
         Ok(source)
     }
@@ -234,8 +230,8 @@ fn options() -> Options {
     }
 }
 
-/// Every event of the mission, and those of its database alone: a line each, without anything of
-/// this machine.
+/// Returns all events of a mission, and the events of its database: one line each, without anything
+/// that depends on the machine.
 fn logs(session: &Session, mission: &MissionRow) -> Result<(String, String)> {
     let (mut all, mut database) = (String::new(), String::new());
     history::walk(&session.store, mission.id, |record| {
@@ -246,7 +242,7 @@ fn logs(session: &Session, mission: &MissionRow) -> Result<(String, String)> {
             "sequence_id": record.seq,
             "state": record.state,
         }))?;
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(all, "{line}");
         if matches!(
             record.kind,

@@ -1,5 +1,5 @@
-//! Gate A: the repository is of one piece. What must be there is there, the old package is gone
-//! with everything that meant it, and every import of the new one leads somewhere.
+//! Gate A: required files exist, the old package is gone together with all uses of it, and every
+//! import of the new package resolves. Reads the repository; writes nothing.
 
 use anyhow::Result;
 use coo_engines::repository::gate::Evidence;
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::super::Repository;
 use super::named;
 
-/// Judges it.
+/// Evaluates gate A.
 pub fn judge(repository: &Repository) -> Result<Evidence> {
     let section = &repository.config.gates;
     let mut findings = Vec::new();
@@ -47,7 +47,7 @@ pub fn judge(repository: &Repository) -> Result<Evidence> {
         if !paths.iter().any(|path| migration.is_in_new(path)) {
             findings.push(format!("{}: the new package has no file", config.to));
         }
-        // What has a part in it must be a file; anything else is read if it is one.
+        // A part of the migration must be a file; other entries are read only if they are files.
         let is_read = |path: &TreePath, is_file: bool| {
             let path = path.text();
             let has_part = migration.has(&path) || migration.is_in_new(&path);

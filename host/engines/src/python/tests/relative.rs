@@ -1,4 +1,4 @@
-//! Imports that lead out of a package or into it from beside it, and its parents.
+//! Tests of relative imports into, out of and beside a moved package, and of its parents.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn relative_imports_mean_what_they_meant() {
     let package = place("old.a", "new.a", true);
     let deep = moved("old", "far.new");
     for (place, source, expected) in [
-        // Within the package nothing has to change.
+        // Imports within the package need no change.
         (
             &inside,
             "from . import x\nfrom .c import y\nfrom .. import z\nfrom ..d import w\n",
@@ -19,7 +19,7 @@ fn relative_imports_mean_what_they_meant() {
             "from .b import x\nfrom ..c import y\n",
             "from .b import x\nfrom ..c import y\n",
         ),
-        // Out of every package: an error before and after.
+        // A relative import that leads out of every package is an error before and after.
         (&inside, "from ... import x\n", "from ... import x\n"),
     ] {
         assert_eq!(
@@ -27,7 +27,7 @@ fn relative_imports_mean_what_they_meant() {
             (expected.to_owned(), vec![])
         );
     }
-    // A package that leaves another one, and what it imports from there.
+    // The package leaves its parent, and imports from what stays there.
     let out = moved("top.old", "new");
     let leaves = place("top.old.a", "new.a", false);
     assert_eq!(
@@ -42,7 +42,7 @@ fn relative_imports_mean_what_they_meant() {
             vec![]
         )
     );
-    // What stays, and imports from what has left.
+    // A module stays, and imports from the package that left.
     let stays = place("top.main", "top.main", false);
     assert_eq!(
         with(
@@ -56,13 +56,13 @@ fn relative_imports_mean_what_they_meant() {
             vec![]
         )
     );
-    // One that moves within its parent stays relative.
+    // Within the same parent the import stays relative.
     let renamed = moved("top.old", "top.new");
     assert_eq!(
         with("from .old.a import x\nfrom . import old\nfrom top import old as z\nimport top.old.b\nimport top.c\ntop.old.b.f(top.c)\n", Some(&stays), &renamed),
         ("from .new.a import x\nfrom top import new as old\nfrom top import new as z\nimport top.new.b\nimport top.c\ntop.new.b.f(top.c)\n".to_owned(), vec![])
     );
-    // Deeper than before.
+    // The package moves deeper than before.
     let deeper = place("old.a", "far.new.a", false);
     assert_eq!(
         with(
@@ -75,7 +75,7 @@ fn relative_imports_mean_what_they_meant() {
             vec![]
         )
     );
-    // Where no space was needed beside the dots, one is beside a name.
+    // A name needs a space where dots needed none.
     assert_eq!(
         with(
             "from..other import x\nfrom ..import y\nfrom.b import z\n",
@@ -110,7 +110,7 @@ fn parents_of_a_package_are_used_by_whoever_imported_them() {
         assert_eq!(questions.len(), 1, "{source}");
         assert_eq!(questions[0].text, "top");
     }
-    // In patterns, too.
+    // The same holds in patterns.
     assert_eq!(
         with(
             "import top.old.a, top\nmatch x:\n    case top.old.a.X | top.old.C(y=top . old.Y) | top.z:\n        pass\n",
@@ -123,7 +123,7 @@ fn parents_of_a_package_are_used_by_whoever_imported_them() {
             vec![]
         )
     );
-    // Somebody else has imported it, and nobody knows who.
+    // Other code has imported the package, and the source does not say where.
     for source in [
         "import top\ntop.old.f()\n",
         "import top.x\ndef f():\n    import top.old\ndef g():\n    top.old.f()\n",

@@ -1,8 +1,9 @@
-//! Names in scopes: classes, `global` and `nonlocal`, names that meet, answers about them.
+//! Tests of names in scopes: classes, `global`, `nonlocal`, conflicting names, and answers about
+//! them.
 
 use super::*;
 
-/// A question about a name, and the answer that keeps it.
+/// Asserts that a source raises one question about a name, and that this answer keeps the name.
 #[track_caller]
 fn asks(source: &str, text: &str, answer: &str) {
     let moved = moved("old", "new");
@@ -13,7 +14,7 @@ fn asks(source: &str, text: &str, answer: &str) {
         .map(|question| (question.kind, question.text.as_str()))
         .collect();
     assert_eq!(shown, [(Kind::AmbiguousName, text)], "{source}");
-    // Once it is given, every use stays and the import fits them.
+    // With the answer, every use stays and the import fits the uses.
     assert_eq!(questions[0].answers[0], answer);
     let dynamic = answered(&[(text, Answer::Replace(answer.to_owned()))]);
     let rewritten = rewrite(source.as_bytes(), None, &moved, &dynamic).unwrap();
@@ -39,7 +40,7 @@ fn a_class_that_binds_the_name_means_the_module_s_until_it_does() {
             "import old.a\nclass C:\n    x = old.a\n    @old.a.d\n    def old(self, x=old.a.v):\n        return old.a\n    y = old\n",
             "import new.a\nclass C:\n    x = new.a\n    @new.a.d\n    def old(self, x=new.a.v):\n        return new.a\n    y = old\n",
         ),
-        // It does not ask the function around it.
+        // A class does not look in the function around it.
         (
             "import old.a\ndef f():\n    old = 1\n    class C:\n        x = old.a\n        old = 2\n",
             "import new.a\ndef f():\n    old = 1\n    class C:\n        x = new.a\n        old = 2\n",
@@ -62,7 +63,7 @@ fn a_class_that_binds_the_name_means_the_module_s_until_it_does() {
     ] {
         asks(source, "old.a", keeps);
     }
-    // What a class imports is an attribute of it.
+    // A name that a class imports is an attribute of the class.
     becomes(
         "class C:\n    import old\n    x = old.f()\n",
         "class C:\n    import new as old\n    x = old.f()\n",
@@ -168,27 +169,27 @@ fn answers_are_obeyed_where_what_stays_can_work() {
         assert_eq!(rewritten.used.len(), used, "{source}");
         assert_eq!(rewritten.content.is_some(), source == "import old\n");
     }
-    // A person may write what is no Python, and is told.
+    // An answer that makes the source invalid Python is refused with a message.
     let wrong = answered(&[("old.a", Answer::Replace("new.a as".to_owned()))]);
     assert!(matches!(
         rewrite(must.as_bytes(), None, &moved, &wrong),
         Err(Refused::Answer { .. })
     ));
-    // Of a text that was not shown in whole nobody says what takes its place.
+    // A text that was not shown in full is not replaced by an answer about every line.
     let long = format!("x = 'old.{}'\n", "a".repeat(300));
     let (_, questions) = with(&long, None, &moved);
     let dynamic = answered(&[(questions[0].text.as_str(), Answer::Replace("1".to_owned()))]);
     let rewritten = rewrite(long.as_bytes(), None, &moved, &dynamic).unwrap();
     assert_eq!((rewritten.content, rewritten.questions.len()), (None, 1));
-    // In another encoding an answer in UTF-8 would be other characters.
+    // In another encoding, an answer in UTF-8 would be other characters.
     let latin = b"# coding: latin-1\nx = 'old.a %\xe9'\ny = 'old.%s'\n";
     let dynamic = answered(&[("'old.%s'", Answer::Replace("'é'".to_owned()))]);
     let rewritten = rewrite(latin, None, &moved, &dynamic).unwrap();
     assert_eq!(rewritten.content, None);
 }
 
-/// It becomes `import new`, and is no other thing of that name: found by fuzzing, where the second
-/// pass saw what the first did not.
+/// `from` becomes `import new`, which does not conflict with the new name. Found by fuzzing: the
+/// second pass found a conflict that the first had not.
 #[test]
 fn an_import_of_the_package_under_its_new_name_is_in_nobody_s_way() {
     let moved = moved("top.old", "new");
@@ -207,13 +208,13 @@ fn an_import_of_the_package_under_its_new_name_is_in_nobody_s_way() {
         assert_eq!(questions, [], "{source}");
         assert_eq!(with(&found, None, &moved).0, found, "a second time");
     }
-    // Anything else of that name is, as before.
+    // Any other binding of that name still conflicts.
     let source = "import top.old\nfrom top import x as new\ntop.old.f()\n";
     let (found, questions) = with(source, None, &moved);
     assert_eq!((found.as_str(), questions.len()), (source, 1));
 }
 
-/// Found by comparing programs with what Python makes of them: no Python afterwards.
+/// Found by comparing programs with Python's own reading: the result was not valid Python.
 #[test]
 fn a_declaration_of_the_new_name_is_not_put_after_a_use_of_it() {
     let keeps = "new.a as old, new as old";
@@ -232,7 +233,7 @@ fn a_declaration_of_the_new_name_is_not_put_after_a_use_of_it() {
 #[test]
 fn type_parameters_are_names_of_their_function_or_class_alone() {
     for (source, expected) in [
-        // What they bind elsewhere is nobody else's.
+        // A name that type parameters bind elsewhere does not conflict.
         (
             "import old.a\ntype X[old] = list[old]\nold.a.f()\n",
             "import new.a\ntype X[old] = list[old]\nnew.a.f()\n",
@@ -249,12 +250,12 @@ fn type_parameters_are_names_of_their_function_or_class_alone() {
             "def h():\n    import old.a\n    def g[old](x: old): return old\n    class D[**old]: pass\n    return old.a.f()\n",
             "def h():\n    import new.a\n    def g[old](x: old): return old\n    class D[**old]: pass\n    return new.a.f()\n",
         ),
-        // Defaults, decorators and the name itself are outside.
+        // Defaults, decorators and the name itself are outside the scope.
         (
             "import old.a\n@old.a.d\ndef f[old](x: old = old.a.v, *y: old): return old\n",
             "import new.a\n@new.a.d\ndef f[old](x: old = new.a.v, *y: old): return old\n",
         ),
-        // Bounds see them, and what they do not bind.
+        // Bounds see the type parameters, and names that these do not bind.
         (
             "import old.a\ndef f[T: old.a.T, U: (T, old.a.U)](x: T) -> old.a.R[U]: ...\nclass C[T: old.a.T](old.a.B[T]): y: old.a.Y[T]\ntype X[T: old.a.T] = old.a.X[T]\n",
             "import new.a\ndef f[T: new.a.T, U: (T, new.a.U)](x: T) -> new.a.R[U]: ...\nclass C[T: new.a.T](new.a.B[T]): y: new.a.Y[T]\ntype X[T: new.a.T] = new.a.X[T]\n",
@@ -263,7 +264,7 @@ fn type_parameters_are_names_of_their_function_or_class_alone() {
             "import old.a\ndef f[old = int](x: old): ...\nold.a.g()\n",
             "import new.a\ndef f[old = int](x: old): ...\nnew.a.g()\n",
         ),
-        // The new name as one is in nobody's way.
+        // A type parameter with the new name does not conflict.
         (
             "import old.a\ndef f[new](x: new): return x\nold.a.g()\n",
             "import new.a\ndef f[new](x: new): return x\nnew.a.g()\n",
@@ -271,13 +272,13 @@ fn type_parameters_are_names_of_their_function_or_class_alone() {
     ] {
         becomes(source, expected);
     }
-    // Where the new name would be the parameter, the old one stays.
+    // Where the new name would mean the parameter, the old one stays.
     asks(
         "import old.a\ndef f[new](x: new): return old.a\n",
         "old.a",
         "new.a as old, new as old",
     );
-    // What the class has bound, its type parameters see.
+    // Type parameters see what the class has bound.
     becomes(
         "import old.a\nclass C:\n    old = 1\n    def m[T: old](self): return old.a\n",
         "import new.a\nclass C:\n    old = 1\n    def m[T: old](self): return new.a\n",
@@ -306,7 +307,7 @@ fn lines_go_on_in_brackets_however_far_in_they_are() {
     ] {
         becomes(source, expected);
     }
-    // Questions are about the line that they stand on.
+    // A question names the line on which its text stands.
     let source = "def f():\n    g(\n1,\n2)\n    x = 'old.a'\n";
     let (_, questions) = with(source, None, &moved("old", "new"));
     assert_eq!(
@@ -325,7 +326,7 @@ fn what_only_one_parser_reads_is_never_passed_over() {
         let found = rewrite(source.as_bytes(), None, &moved, &Dynamic::default());
         match found {
             Err(Refused::Unfollowed { line: found, .. }) => assert_eq!(found, line, "{source}"),
-            // Or it is read, and all of it.
+            // Or the source is read completely.
             Ok(rewritten) => {
                 let content = String::from_utf8(rewritten.content.unwrap()).unwrap();
                 assert!(!content.contains("old"), "{content}");

@@ -1,9 +1,9 @@
-//! Strings, types in quotes and files that are no Python: what is rewritten where the
-//! configuration says so, what is asked, and what nobody is asked about.
+//! Tests of strings, types in quotes and files that are not Python: what is rewritten by
+//! configuration, what becomes a question, and what is left without a question.
 
 use super::*;
 
-/// The package has these in its folder.
+/// A configuration that knows these names in the package's folder.
 fn knowing() -> Dynamic {
     Dynamic {
         folder: "src/old".to_owned(),
@@ -79,7 +79,7 @@ fn types_in_quotes_follow_where_the_configuration_says_so_and_are_asked_otherwis
             "{source} {questions:?}"
         );
     }
-    // Values, and not types.
+    // Strings in these places are values, not types.
     for form in [
         "x: Literal['old.a']",
         "x: typing.Literal['old.a', 'x']",
@@ -96,7 +96,7 @@ fn types_in_quotes_follow_where_the_configuration_says_so_and_are_asked_otherwis
                 .all(|question| question.kind == Kind::String)
         );
     }
-    // Types of something else, and what is no type.
+    // Types that mean something else, and strings that are not types.
     for source in [
         "x: 'old.a.T'\n",
         "import old.a\ndef f(old, x: 'T', y: 'x.old', z: 'older.T'): ...\nx = 1  # type: ignore[old]\n",
@@ -106,7 +106,7 @@ fn types_in_quotes_follow_where_the_configuration_says_so_and_are_asked_otherwis
         assert_eq!(asked(source, &annotations), [], "{source}");
         assert_eq!(asked(source, &Dynamic::default()), [], "{source}");
     }
-    // What can't be read is asked about all the same.
+    // A type that cannot be read is asked about as well.
     let (_, questions) = with(
         "import old.a\nx: 'old\\x2ea.T'\n",
         None,
@@ -151,11 +151,11 @@ fn strings_that_begin_with_the_package_and_go_on_are_asked_about() {
         assert_eq!(questions[0].0, kind, "{source}");
         if !answer.is_empty() {
             assert_eq!(questions[0].1, answer);
-            // Whatever the configuration says of strings: what it becomes only a run tells.
+            // The configuration changes nothing here: only a run shows what the string becomes.
             assert_eq!(asked(source, &calls), questions, "{source}");
         }
     }
-    // After something that is put in nothing begins.
+    // A name cannot begin after an interpolation.
     for source in [
         "x = f'{n}.old.a'",
         "x = f'{n}old.a'",
@@ -214,7 +214,7 @@ fn strings_that_say_more_are_asked_about_if_they_can_hardly_mean_anything_else()
     ] {
         assert_eq!(asked(source, &Dynamic::default()), [], "{source}");
     }
-    // With more than one component in its name.
+    // A package whose name has more than one component.
     let moved = moved("top.old", "new");
     let dynamic = Dynamic {
         folder: "top/old".to_owned(),
@@ -251,7 +251,7 @@ fn an_answer_wins_over_what_is_said_of_all_strings() {
         assert_eq!(rewritten.content.as_deref(), Some(expected.as_bytes()));
         assert_eq!((rewritten.questions.len(), rewritten.used.len()), (0, 1));
     }
-    // What is the name of a file is not rewritten with all strings.
+    // The name of a file is not rewritten along with all strings.
     let strings = Dynamic {
         strings: true,
         ..Dynamic::default()
@@ -384,7 +384,7 @@ fn what_a_string_says_counts_and_not_how_it_is_written() {
     ] {
         let questions = asked(source, &knowing());
         if answer.is_empty() {
-            // It is one word with what is before.
+            // The name and what stands before it form one word.
             assert_eq!(questions, [], "{source}");
         } else {
             assert_eq!(questions, [(Kind::String, answer.to_owned())], "{source}");
@@ -398,18 +398,18 @@ fn what_a_string_says_counts_and_not_how_it_is_written() {
     ] {
         assert_eq!(asked(source, &knowing()), [], "{source}");
     }
-    // With more than one component.
+    // A package whose name has more than one component.
     let moved = moved("top.old", "far.new");
     let rewritten = rewrite(br"x = r'top\.old\.core'", None, &moved, &knowing()).unwrap();
     assert_eq!(rewritten.questions[0].answers[0], r"r'far\.new\.core'");
-    // Only what stands there as it is is rewritten without being asked about.
+    // Only a name that is written out literally is rewritten without a question.
     let strings = Dynamic {
         strings: true,
         ..knowing()
     };
     let questions = asked(r"x = 'old\x2ecore', 'old.core'", &strings);
     assert_eq!(questions.len(), 1, "{questions:?}");
-    // A pickle.
+    // The file is a pickle.
     let rewritten = rewrite(
         b"x = b'cold.core\\nT\\n.'",
         None,
@@ -438,11 +438,11 @@ fn one_text_in_several_places_can_have_several_answers() {
     let lines = rewritten.questions.iter().map(|question| question.line);
     assert_eq!(lines.collect::<Vec<_>>(), [3]);
     assert_eq!(rewritten.used.len(), 2);
-    // What is said of all of them stands behind what is said of one.
+    // An answer about one line comes before an answer about all of them.
     dynamic.answers.enter(about("'old.a'"), Answer::Leave);
     let rewritten = rewrite(source.as_bytes(), None, &moved("old", "new"), &dynamic).unwrap();
     assert_eq!((rewritten.questions.len(), rewritten.edits.len()), (0, 1));
-    // Afterwards the file may have other lines.
+    // In a second pass the text may stand on another line.
     let after = dynamic.answers.afterwards();
     assert!(after.of("'old.a'", 9).is_some() && after.of("'new.b'", 9).is_some());
 }
@@ -469,7 +469,7 @@ fn a_long_question_can_be_answered() {
         (long.clone(), None, true),
         (shown(&long), Some(1), true),
         (shown(&long), Some(2), false),
-        // Nobody has said all of what is to go.
+        // The user has not seen all of the text that would be replaced.
         (shown(&long), None, false),
     ] {
         let dynamic = dynamic(&text, line);

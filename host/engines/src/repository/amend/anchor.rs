@@ -1,6 +1,6 @@
-//! Where an anchor is in a document, and how much of it the anchor means (packet §4.1). Lines are
-//! compared byte for byte once runs of spaces and tabs are one space; nothing else is made equal.
-//! Inside a fenced code block there are no headers and no clauses.
+//! Finds an anchor in a document, and the lines that the anchor covers (packet §4.1). Compares
+//! lines byte for byte after each run of spaces and tabs became one space; nothing else is treated
+//! as equal. Never finds a header or a clause inside a fenced code block.
 
 use std::ops::Range;
 
@@ -8,65 +8,64 @@ use serde::{Deserialize, Serialize};
 
 use super::Operation;
 
-/// A candidate is shown with so many characters of its line.
+/// How many characters of its line a candidate shows.
 const SHOWN_CHARACTERS: usize = 200;
-/// The mark that some editors put before the first character.
+/// The byte order mark that some editors write first.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// What is searched.
+/// The anchor to search for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Anchor {
-    /// The line that a clause begins with: its id, after nothing but the marks of lists,
-    /// headers, quotes and emphasis. Where an id is only mentioned, no clause begins.
+    /// The line that a clause begins with: the clause's id, after nothing but marks of lists,
+    /// headers, quotes and emphasis. A line that only mentions an id begins no clause.
     Clause(String),
     /// A Markdown header, with its `#`.
     Header(String),
 }
 
-/// How much an anchor means.
+/// How many lines an anchor covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Extent {
-    /// The line alone.
+    /// Only the line itself.
     Line,
-    /// From the line to the next empty one, header or clause.
+    /// From the line to the next empty line, header or clause.
     Clause,
-    /// From a header to the next one of the same or a higher level.
+    /// From a header to the next header of the same or a higher level.
     Section,
 }
 
-/// A place that could be meant.
+/// A place that the anchor may mean.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Candidate {
-    /// The first line of the document is 1.
+    /// The line's number, from 1.
     pub line: usize,
-    /// The line.
     pub text: String,
 }
 
 /// A document, line by line.
 pub struct Document<'a> {
-    /// The byte order mark, if it has one: it stays first, whatever is inserted.
+    /// The byte order mark, if there is one; it stays first after every insertion.
     mark: &'a str,
     lines: Vec<Line<'a>>,
     end: &'static str,
 }
 
 struct Line<'a> {
-    /// With its end.
+    /// The line with its line end.
     text: &'a str,
     is_code: bool,
 }
 
 impl Anchor {
-    /// What is compared with lines.
+    /// Returns the text that is compared with lines.
     pub fn searched(&self) -> String {
         let (Self::Clause(text) | Self::Header(text)) = self;
         normalised(text)
     }
 
-    /// What is wrong with it, if anything is.
+    /// Refuses an id or a header of the wrong form, and an extent that does not fit the anchor.
     pub(super) fn check(&self, extent: Extent) -> Result<(), String> {
         match (self, extent) {
             (Self::Clause(id), _) => {
@@ -97,7 +96,7 @@ impl Anchor {
 }
 
 impl<'a> Document<'a> {
-    /// Takes a document apart.
+    /// Splits a document into lines, and finds its code blocks and its kind of line end.
     pub fn read(text: &'a str) -> Self {
         let (mark, text) = if text.starts_with(BYTE_ORDER_MARK) {
             text.split_at(BYTE_ORDER_MARK.len_utf8())
@@ -133,7 +132,7 @@ impl<'a> Document<'a> {
         Self { mark, lines, end }
     }
 
-    /// The lines where `anchor` is, the first is 0.
+    /// Returns the indexes of the lines that match `anchor`, from 0.
     pub fn locate(&self, anchor: &Anchor) -> Vec<usize> {
         let searched = anchor.searched();
         let is_there = |line: &Line<'_>| match anchor {
@@ -148,7 +147,7 @@ impl<'a> Document<'a> {
             .collect()
     }
 
-    /// As an escalation shows them.
+    /// Returns these lines as an escalation shows them.
     pub fn candidates(&self, lines: &[usize]) -> Vec<Candidate> {
         lines
             .iter()
@@ -162,7 +161,7 @@ impl<'a> Document<'a> {
             .collect()
     }
 
-    /// The lines that `anchor`, found at `line`, means.
+    /// Returns the lines that `anchor`, found at `line`, covers.
     pub fn extent(&self, line: usize, anchor: &Anchor, extent: Extent) -> Range<usize> {
         let own_level = level(&anchor.searched());
         let ends_here = |following: &Line<'_>| {
@@ -181,15 +180,15 @@ impl<'a> Document<'a> {
         line..line + 1 + length.unwrap_or(following.len())
     }
 
-    /// The document after `operation` on the lines `place`. `text` becomes whole lines with the
-    /// ends that the document has.
+    /// Returns the document after `operation` on the lines `place`. Writes `text` as whole lines,
+    /// with the document's own kind of line end.
     pub fn with(&self, place: Range<usize>, operation: Operation, text: &str) -> String {
         let text = text.strip_suffix('\n').unwrap_or(text);
         let mut new = text.replace('\n', self.end);
         if operation != Operation::Delete {
             new.push_str(self.end);
         }
-        // What goes, or nothing at the place of an insertion.
+        // The lines to remove; an empty range at the place of an insertion.
         let gone = match operation {
             Operation::InsertBefore => place.start..place.start,
             Operation::InsertAfter => place.end..place.end,
@@ -207,7 +206,8 @@ impl<'a> Document<'a> {
     }
 }
 
-/// The character, length and emptiness of the rest of a line that opens or closes a code block.
+/// Returns, for a line that may open or close a code block: the mark, its length, and whether the
+/// rest of the line is empty.
 fn fence_mark(line: &str) -> Option<(char, usize, bool)> {
     let indented = line.trim_start_matches(' ');
     let mark = indented.chars().next().filter(|c| "`~".contains(*c))?;
@@ -218,7 +218,7 @@ fn fence_mark(line: &str) -> Option<(char, usize, bool)> {
         .then(|| (mark, length, rest.trim().is_empty()))
 }
 
-/// A line without its end and the spaces around, runs of spaces and tabs one space.
+/// Returns a line without its line end and outer spaces; each run of spaces and tabs is one space.
 fn normalised(line: &str) -> String {
     let line = line.strip_suffix('\n').unwrap_or(line);
     let line = line.strip_suffix('\r').unwrap_or(line);
@@ -226,14 +226,14 @@ fn normalised(line: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// How deep the header is that a normalised line is.
+/// Returns the level of the header that a normalised line is, if it is one.
 fn level(line: &str) -> Option<usize> {
     let level = line.len() - line.trim_start_matches('#').len();
     let is_header = line.as_bytes().get(level) == Some(&b' ') || line.len() == level;
     ((1..=6).contains(&level) && is_header).then_some(level)
 }
 
-/// The id of the clause that a normalised line begins.
+/// Returns the id of the clause that a normalised line begins, if it begins one.
 fn clause(line: &str) -> Option<&str> {
     let mut rest = line;
     loop {
@@ -250,7 +250,7 @@ fn clause(line: &str) -> Option<&str> {
     }
     let inner = rest.strip_prefix('[')?;
     let (id, _) = inner.split_once(']')?;
-    // What tells an id from the text of a link or a box to tick.
+    // An id has a digit and only these characters; a link's text or a checkbox does not.
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let is_id = id.chars().all(plain) && id.chars().any(|c| c.is_ascii_digit());
     (is_id && !inner[id.len() + 1..].starts_with(['(', '['])).then(|| &rest[..id.len() + 2])

@@ -1,4 +1,4 @@
-//! What amendments changed, as a patch that `git apply` takes. Only shows; changes nothing.
+//! Shows what amendments changed, as a patch that `git apply` accepts. Changes nothing itself.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,10 +7,10 @@ use similar::TextDiff;
 
 use super::Amended;
 
-/// Lines shown around every change, as git does.
+/// Unchanged lines around every change, as git shows them.
 const CONTEXT_LINES: usize = 3;
 
-/// The patch of every document that changed, sorted by path.
+/// Returns the patch of every document that changed, sorted by path.
 pub fn patch(documents: &BTreeMap<String, Amended>) -> String {
     let mut patch = String::new();
     for (path, amended) in documents {
@@ -18,9 +18,9 @@ pub fn patch(documents: &BTreeMap<String, Amended>) -> String {
             continue;
         }
         let (old, new) = (quoted("a/", path), quoted("b/", path));
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(patch, "diff --git {old} {new}");
-        // Only a line feed ends a line for git.
+        // For git, only a line feed ends a line.
         let before: Vec<&str> = amended.before.split_inclusive('\n').collect();
         let after: Vec<&str> = amended.after.split_inclusive('\n').collect();
         let diff = TextDiff::configure()
@@ -33,7 +33,7 @@ pub fn patch(documents: &BTreeMap<String, Amended>) -> String {
             for change in hunk.iter_changes() {
                 let line = change.value();
                 let _ = write!(patch, "{}{line}", change.tag());
-                // A carriage return ends no line for git.
+                // For git, a carriage return does not end a line.
                 if !line.ends_with('\n') {
                     patch.push_str("\n\\ No newline at end of file\n");
                 }
@@ -43,7 +43,7 @@ pub fn patch(documents: &BTreeMap<String, Amended>) -> String {
     patch
 }
 
-/// Git ends a name with a space in it by a tab.
+/// Returns a file's name in a header line; git writes a tab after a name that contains a space.
 fn header(name: &str) -> String {
     let end = if name.contains(' ') && !name.starts_with('"') {
         "\t"
@@ -53,7 +53,7 @@ fn header(name: &str) -> String {
     format!("{name}{end}")
 }
 
-/// A path as git writes it: in quotes where it has anything but plain characters.
+/// Returns a path as git writes it: in quotes if it has anything but plain characters.
 fn quoted(side: &str, path: &str) -> String {
     let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
     if path.bytes().all(is_plain) {

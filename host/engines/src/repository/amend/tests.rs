@@ -1,4 +1,5 @@
-//! Amendments: every operation on every kind of anchor, halts, and what holds of any document.
+//! Tests of amendments: every operation on every kind of anchor, halts, and properties of any
+//! document.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -81,7 +82,7 @@ fn a_clause_is_amended_where_it_begins_and_nowhere_else() {
         after(DOCUMENT, &line),
         DOCUMENT.replacen("[SPEC-1] The first clause\n", "", 1)
     );
-    // One that another follows without an empty line ends there.
+    // A clause ends where another one follows it, even without an empty line between.
     let listed = one(&json!({ "clause": "[SPEC-2.1]" }), "delete", None, None);
     let gone = "- **[SPEC-2.1]** A clause in a list, see [SPEC-1].\n";
     assert_eq!(after(DOCUMENT, &listed), DOCUMENT.replacen(gone, "", 1));
@@ -122,7 +123,7 @@ fn ends_of_lines_and_the_mark_at_the_beginning_stay() {
         after(&crlf, &deleted),
         format!("\u{feff}{}", &rest["# Plan\r\n".len()..])
     );
-    // A last line without an end gets one only where something follows it.
+    // A last line without a line end gets one only where text follows it.
     let next = json!({ "header": "## Next" });
     let added = one(&next, "insert_after", Some("x"), None);
     assert_eq!(after("## Next", &added), "## Next\nx\n");
@@ -302,7 +303,7 @@ fn a_patch_says_what_git_would() {
                 after: "a".into(),
             },
         ),
-        // A carriage return at the end ends no line.
+        // A carriage return at the end of the document is not a line end.
         (
             "cr.md".to_owned(),
             Amended {
@@ -336,7 +337,7 @@ fn a_patch_says_what_git_would() {
     );
 }
 
-/// Documents of lines that mean something here, with any ends.
+/// Generates documents of lines that matter here, with any line ends.
 fn document() -> impl Strategy<Value = String> {
     let line = prop_oneof![
         Just("# Plan"),
@@ -376,7 +377,7 @@ proptest! {
                 let (before, after) = amended.split_once("INSERTED").unwrap();
                 let after = after.strip_prefix("\r\n").or(after.strip_prefix('\n')).unwrap();
                 let joined = format!("{before}{after}");
-                // At most the end that the last line did not have.
+                // At most the line end that the last line did not have is added.
                 prop_assert!(joined == document || (after.is_empty() && joined.trim_end() == document.trim_end()));
             }
         }

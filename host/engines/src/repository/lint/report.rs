@@ -1,5 +1,5 @@
-//! What the lint reports. Holds nothing of a machine or moment: the same files and rules give the
-//! same bytes.
+//! The lint's report. Contains nothing that depends on the time or the machine: the same files and
+//! rules give the same bytes.
 
 use serde::Serialize;
 
@@ -7,32 +7,31 @@ use super::ruleset::Kind;
 use crate::repository::scan::Status;
 use coo_kernel::form::digest::Digest;
 
-/// A rule that is not kept.
+/// A rule that is broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// From the top of the repository; the rule's patterns where it is about no file.
+    /// The path from the top of the repository; the rule's patterns if the finding is not about a
+    /// file.
     pub file: String,
-    /// The first line is 1; none where it is about the whole file.
+    /// The line, from 1; none if the finding is about the whole file.
     pub line: Option<u64>,
-    /// Id of the rule.
+    /// The rule's id.
     pub rule: String,
-    /// Kind of the rule.
     pub kind: Kind,
-    /// Why there is such a rule.
+    /// The reason that the rule gives.
     pub why: String,
-    /// The line, or what is wrong with the file.
+    /// The line's text, or what is wrong with the file.
     pub found: String,
 }
 
-/// The report.
+/// The lint's report on a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// FAIL where there is a finding.
+    /// FAIL if there is a finding.
     pub status: Status,
     /// Sorted by file, line and rule.
     pub findings: Vec<Finding>,
-    /// How many files a rule was about.
+    /// The number of files that at least one rule is about.
     pub files: u64,
-    /// Of the ruleset.
     pub ruleset_sha256: Digest,
 }

@@ -1,5 +1,5 @@
-//! The lint's ruleset: a JSON file that a person wrote and the configuration pins. Anything
-//! unknown or unclear in it is refused, and the error says in which rule.
+//! Reads the lint's ruleset: a JSON file written by a person, whose digest the configuration pins.
+//! Refuses everything unknown or unclear in it; the error names the rule.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -10,31 +10,29 @@ use serde_json::value::RawValue;
 use crate::repository::pattern::{NoPattern, Pattern};
 use crate::repository::scope::Scope;
 
-/// The format that is read.
+/// The format that a ruleset must declare.
 pub const FORMAT: &str = "coo-lint-ruleset-1";
-/// Longest ruleset, in bytes: it is written by hand.
+/// Largest ruleset, in bytes: it is written by hand.
 pub const BYTES_MAX: usize = 1 << 20;
-/// Most rules: every file is compared with all of them.
+/// Most rules: each is compared with every file.
 const RULES_MAX: usize = 500;
-/// Most lines before and after a place: every one is searched for every place.
+/// Most lines before and after a place: all of them are searched for every place.
 const LINES_MAX: u64 = 100;
-/// Longest id: it stands in every finding.
+/// Longest id, in bytes: every finding shows it.
 const ID_BYTES_MAX: usize = 64;
 
-/// A rule.
+/// A rule of the lint.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// Unique.
     pub id: String,
-    /// Why there is such a rule.
+    /// The reason for the rule; every finding shows it.
     pub why: String,
-    /// The files it is about.
+    /// The files that the rule is about.
     pub paths: Scope,
-    /// What it asks of them.
     pub check: Check,
 }
 
-/// What a rule asks.
+/// What a rule requires.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "docs/lint.md says what the fields are")]
 pub enum Check {
@@ -44,16 +42,16 @@ pub enum Check {
         min: u64,
         max: u64,
     },
-    /// Invariant: every pattern of paths has a file, or none has one.
+    /// Invariant: every pattern in the rule's paths matches a file, or none does.
     Exists(bool),
-    /// Forbidden: the pattern occurs nowhere but in an occurrence of one of `except`.
+    /// Forbidden: the pattern occurs only within an occurrence of one of `except`.
     Forbidden {
         pattern: Pattern,
         except: Vec<Pattern>,
     },
-    /// Required: the pattern occurs in each file, or in one of them.
+    /// Required: the pattern occurs in each file, or in at least one.
     Required { pattern: Pattern, each: bool },
-    /// Escalation: wherever `when` occurs, `require` occurs nearby.
+    /// Escalation: `require` occurs near every occurrence of `when`.
     Escalation {
         when: Pattern,
         require: Pattern,
@@ -61,17 +59,17 @@ pub enum Check {
     },
 }
 
-/// What is nearby.
+/// What counts as near.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Within {
     /// The same section of a Markdown text.
     Section,
-    /// So many lines before and after.
+    /// This many lines before and after.
     Lines(u64),
 }
 
-/// The four things that packet §6 has the lint look for.
+/// The four kinds of checks that packet §6 requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -83,7 +81,7 @@ pub enum Kind {
 }
 
 impl Check {
-    /// Of which kind it is.
+    /// Returns the kind of the check.
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Times { .. } | Self::Exists(_) => Kind::Invariant,
@@ -94,7 +92,7 @@ impl Check {
     }
 }
 
-/// A ruleset that is refused.
+/// Why a ruleset is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {why}")]
 pub struct Refused {
@@ -165,7 +163,7 @@ enum In {
     Any,
 }
 
-/// Reads the text of a ruleset.
+/// Reads and checks the text of a ruleset.
 pub fn rules(content: &[u8]) -> Result<Vec<Rule>, Refused> {
     let whole = |why: String| Refused::new("ruleset", why);
     if content.len() > BYTES_MAX {

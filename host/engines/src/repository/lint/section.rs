@@ -1,28 +1,30 @@
-//! What belongs together in a text: sections of Markdown (by headers that begin with `#`, as
-//! `CommonMark` has them, none in fenced code), or so many lines around a place. Judges no words.
+//! Finds the part of a text that belongs to a place: a section of Markdown, or a number of lines
+//! around the place. Headers begin with `#` as in `CommonMark`; fenced code has none. Does not
+//! judge the text.
 
 use std::ops::Range;
 
-/// Deepest header that there is.
+/// Deepest level of a header.
 const LEVEL_MAX: usize = 6;
-/// Deepest indentation of a header or fence, in blanks: from there on it is code.
+/// Deepest indentation of a header or fence, in spaces; a deeper line is code.
 const INDENT_MAX: usize = 3;
 
 /// The sections of one text.
 pub struct Sections {
-    /// Where every line begins, and the end of the text.
+    /// The byte at which each line begins, and the end of the text.
     lines: Vec<usize>,
     kind: Kind,
 }
 
 enum Kind {
-    /// Where headers begin, and their levels.
+    /// The byte at which each header begins, and its level.
     Headers(Vec<(usize, usize)>),
     Lines(usize),
 }
 
 impl Sections {
-    /// From a header to the next of the same or a higher level.
+    /// Finds sections of Markdown: each reaches from a header to the next one of the same or a
+    /// higher level.
     pub fn of_markdown(content: &[u8]) -> Self {
         let lines = line_starts(content);
         let mut headers = Vec::new();
@@ -42,7 +44,7 @@ impl Sections {
                         fence = None;
                     }
                 }
-                // With a backtick after the fence it is a code span.
+                // A backtick after the fence makes it a code span.
                 (None, Some(mark)) if mark == b'~' || !text[marks(mark)..].contains(&mark) => {
                     fence = Some((mark, marks(mark)));
                 }
@@ -61,7 +63,7 @@ impl Sections {
         }
     }
 
-    /// So many lines before and after.
+    /// Prepares a text for parts of `lines` lines before and after a place.
     pub fn of_lines(content: &[u8], lines: u64) -> Self {
         Self {
             lines: line_starts(content),
@@ -69,7 +71,8 @@ impl Sections {
         }
     }
 
-    /// The bytes that `range` belongs to; by its first byte where it is in several sections.
+    /// Returns the part that `range` belongs to. If `range` spans several sections, its first byte
+    /// decides.
     pub fn around(&self, range: &Range<usize>) -> Range<usize> {
         let end = self.lines.last().copied().unwrap_or_default();
         match &self.kind {

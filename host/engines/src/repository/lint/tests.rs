@@ -1,4 +1,4 @@
-//! Rules of every kind kept and not kept, and rulesets that are refused.
+//! Tests of the lint: files that keep and break rules of every kind, and rulesets that are refused.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn linter(rules: &Value) -> Result<Linter, Refused> {
     Linter::new(ruleset.to_string().as_bytes())
 }
 
-/// File, line and what was found, for a repository of these files and one rule.
+/// Returns file, line and message of each finding, for a repository of these files and one rule.
 fn found(rule: &Value, files: &[(&str, &str)]) -> Vec<(String, Option<u64>, String)> {
     let mut whole = json!({"id": "r", "why": "w", "paths": ["d/*"]});
     for (key, value) in rule.as_object().unwrap() {
@@ -117,7 +117,7 @@ fn missing_escalation_paths() {
         one("d/a", Some(12), "halt")
     );
     let lines = found(&rule(json!({"lines": 2})), &[("d/a", text)]);
-    // Line 6 has the one in line 4, line 12 that in line 10.
+    // Line 6 has its escalation in line 4, and line 12 has its escalation in line 10.
     assert_eq!(lines, []);
     let lines = found(&rule(json!({"lines": 1})), &[("d/a", text)]);
     let lines: Vec<_> = lines
@@ -188,7 +188,7 @@ fn what_is_unclear_is_refused_and_its_rule_named() {
             .to_string()
             .contains("has 0 rules")
     );
-    // A key that stands twice is not one that was meant.
+    // A repeated key is refused, since only one of the two can be meant.
     let twice = format!(
         r#"{{"format": "{FORMAT}", "version": "1", "rules": [{{"id": "a", "id": "b", "kind": "forbidden", "why": "w", "paths": ["d"], "pattern": "x"}}]}}"#
     );

@@ -1,5 +1,6 @@
-//! What is looked at once a package has moved (packet §10, gate A): whether anything still names
-//! it by its old name, and whether every import of it leads to a module that is there.
+//! Checks a repository after its package has moved (packet §10, gate A): nothing may use the
+//! package's old name, and every import of the package must lead to an existing module. Reads and
+//! changes no file itself.
 
 use std::collections::BTreeSet;
 
@@ -7,17 +8,17 @@ use super::{Migration, Refused, data, ending, is_python};
 use crate::python::{self, Dynamic, Mentions, Question, rewrite_text};
 use crate::repository::scope::Scope;
 
-/// A finding shows so many characters of what it is about.
+/// How many characters of its subject a finding shows.
 const SHOWN_CHARACTERS: usize = 120;
 
-/// What one file says after the move.
+/// What the check found in one file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct After {
-    /// What of it still means the old package, a line each.
+    /// Uses of the old package, one line each.
     pub legacy: Vec<String>,
-    /// Modules of the new package that it can't do without: the line, and the name.
+    /// Modules of the new package that the file requires, each with its line.
     pub imports: Vec<(usize, String)>,
-    /// From the top of the repository.
+    /// The path from the top of the repository.
     pub path: String,
 }
 
@@ -30,23 +31,24 @@ impl After {
 }
 
 impl Migration<'_> {
-    /// Whether the file at `path` is read for it.
+    /// Returns whether the check reads the file at `path`.
     pub fn reads_after(&self, path: &str) -> bool {
         self.has(path) || self.is_in_new(path) || is_python(path)
     }
 
-    /// Whether the file at `path` should have gone.
+    /// Returns whether the file at `path` should no longer exist.
     pub fn is_legacy(&self, path: &str) -> bool {
         self.becomes(path).is_some()
     }
 
-    /// What the file at `path` says.
+    /// Checks the file at `path`.
     pub fn after(&self, path: &str, content: &[u8]) -> Result<After, Refused> {
         let mut after = After {
             path: path.to_owned(),
             ..After::default()
         };
-        // Nothing is rewritten where the configuration says so: it is told.
+        // The configuration's rewrites are left out, so that every remaining form becomes a
+        // question.
         let dynamic = self.dynamic(self.answers(path).afterwards());
         let is_source = is_python(path) && (self.is_in_new(path) || self.config.imports.has(path));
         if is_source {
@@ -100,15 +102,15 @@ impl Migration<'_> {
         Ok(())
     }
 
-    /// Whether a scope has the file at `path`, or where it was before the move.
+    /// Returns whether a scope includes a file under its path after or before the move.
     fn means(&self, scope: &Scope, path: &str) -> bool {
         scope.has(path) || self.before(path).is_some_and(|before| scope.has(&before))
     }
 
-    /// Names of the modules that these files are, and of the folders they are in.
+    /// Returns the names of the modules that these files are, and of the folders they are in.
     pub fn modules<'p>(&self, there: impl IntoIterator<Item = &'p str>) -> BTreeSet<String> {
         let mut modules = BTreeSet::new();
-        // A stub is not what is imported.
+        // Python does not import stubs.
         for path in there.into_iter().filter(|path| ending(path) != Some("pyi")) {
             let Some((module, _)) = self.module(&source_of(path)) else {
                 continue;
@@ -122,8 +124,8 @@ impl Migration<'_> {
     }
 }
 
-/// The source that a compiled module stands for: `a/b.cpython-311-x86_64-linux-gnu.so` is what
-/// `a/b.py` would be.
+/// Returns the path of the source that a compiled module stands for: `a/b.py` for
+/// `a/b.cpython-311-x86_64-linux-gnu.so`.
 pub(super) fn source_of(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     let folder = &path[..path.len() - name.len()];
@@ -140,7 +142,7 @@ fn shown(path: &str, line: usize, text: &str) -> String {
     format!("{path}:{line}: {text} means the old package")
 }
 
-/// Imports that lead to no module: of none of `modules`, and of none that is made later.
+/// Returns a line for each import of a module that does not exist and is not generated later.
 pub fn unresolved(
     files: &[After],
     modules: &BTreeSet<String>,
@@ -211,11 +213,11 @@ mod tests {
         );
         assert_eq!(legacy("tests/t.py", "import_module('old.x')\n").len(), 1);
         assert_eq!(legacy("setup.cfg", "[x]\np = old.cli:main\n").len(), 1);
-        // Its data, and sources without a part in it.
+        // Data of the package, and sources outside the migration.
         assert_eq!(legacy("src/new/data.json", "\"old.x\"\n").len(), 1);
         assert_eq!(legacy("setup.py", "from old import x\n").len(), 1);
         assert_eq!(legacy("setup.py", "from x import old\n"), [""; 0]);
-        // What can't be read is no proof.
+        // A source that cannot be read is reported if it may name the package.
         assert_eq!(legacy("setup.py", "print 'old.x'\n").len(), 1);
         assert!(migration.is_legacy("src/old/a.py") && !migration.is_legacy("src/older.py"));
     }

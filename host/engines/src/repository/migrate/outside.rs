@@ -1,6 +1,7 @@
-//! Files that have no part in a migration and use the package all the same: `setup.py`, an
-//! example, a script, a pickle that nobody named. They would break unseen, so each is a question;
-//! what only may mean the package is told. So is a source that can't be read.
+//! Files outside a migration that use the package all the same: `setup.py`, an example, a script, a
+//! pickle. They would break unnoticed, so each sure use becomes a question, and each use that only
+//! may mean the package becomes a note. Also asks about sources that cannot be read. Changes no
+//! file.
 
 use super::{Migration, Planned, data, planned};
 use crate::python::{
@@ -8,12 +9,12 @@ use crate::python::{
 };
 use crate::repository::config::FILE;
 
-/// What the names of pickles end with: they may be longer than other data.
+/// Extensions of pickles, which may be larger than other data files.
 const PICKLES: [&str; 5] = ["pkl", "pickle", "pck", "dill", "joblib"];
 
 impl Migration<'_> {
-    /// Whether a file that is no Python and has no part in it is read: what it could say of the
-    /// package is told.
+    /// Returns whether a file that is neither Python nor part of the migration is read for mentions
+    /// of the package.
     pub fn is_elsewhere(&self, path: &str, bytes: u64) -> bool {
         let is_pickle = super::ending(path).is_some_and(|end| PICKLES.contains(&end));
         let most = if is_pickle {
@@ -27,7 +28,7 @@ impl Migration<'_> {
             && usize::try_from(bytes).is_ok_and(|bytes| bytes <= most)
     }
 
-    /// What is asked about the Python file at `path`, if it imports the package.
+    /// Plans a Python file outside the migration: asks if it uses the package.
     pub(super) fn plan_outside(&self, path: &str, content: &[u8]) -> Planned {
         let place = self.place(path, None);
         let dynamic = self.dynamic(Answers::default());
@@ -64,7 +65,7 @@ impl Migration<'_> {
         }
     }
 
-    /// What is said of a file that is no Python and that nobody named.
+    /// Plans a file that is not Python and that the configuration does not name.
     pub(super) fn plan_elsewhere(&self, path: &str, content: &[u8]) -> Planned {
         if let Some(module) = python::module_in_pickle(content, &self.moved.from.to_string()) {
             return self.plan_pickle(path, &module);
@@ -72,7 +73,7 @@ impl Migration<'_> {
         if is_script(content) {
             let mut planned = self.plan_outside(path, content);
             for question in &mut planned.questions {
-                // It can't be one of the sources.
+                // It has no Python extension, so it cannot be one of the sources.
                 question.answers = vec![
                     format!("name {path} in [migrate] mentions"),
                     "leave it".to_owned(),
@@ -98,7 +99,7 @@ impl Migration<'_> {
         }
     }
 
-    /// What is asked about a pickle.
+    /// Asks about a pickle that names a module of the package.
     pub(super) fn plan_pickle(&self, path: &str, module: &str) -> Planned {
         let question = Question {
             answers: vec![
@@ -113,7 +114,7 @@ impl Migration<'_> {
         self.asked(path, question)
     }
 
-    /// What is asked about a source that can't be read or followed, if it may mean the package.
+    /// Asks about a source that cannot be read or followed, if it may mean the package.
     pub(super) fn plan_unread(
         &self,
         path: &str,
@@ -139,7 +140,7 @@ impl Migration<'_> {
         self.asked(path, question)
     }
 
-    /// A file with this question, unless it is answered.
+    /// Returns the plan of a file with this question, unless the user has answered it.
     fn asked(&self, path: &str, question: Question) -> Planned {
         let mut planned = planned(path, Rewritten::default());
         match self.answers(path).of(&question.text, question.line) {
@@ -151,8 +152,8 @@ impl Migration<'_> {
         planned
     }
 
-    /// Whether a question is about the package for sure: a string of its name alone may be one of
-    /// anything.
+    /// Returns whether a question is certainly about the package. A string of only the package's
+    /// name may mean anything.
     fn is_sure(&self, question: &Question) -> bool {
         let text = question
             .text
@@ -162,7 +163,7 @@ impl Migration<'_> {
     }
 }
 
-/// Whether the first line says that Python runs it.
+/// Returns whether the first line says that Python runs the file.
 fn is_script(content: &[u8]) -> bool {
     let first = content.split(|byte| *byte == b'\n').next();
     let first = String::from_utf8_lossy(first.unwrap_or_default());
@@ -202,7 +203,7 @@ mod tests {
             );
         }
         for content in [
-            // Other packages, words.
+            // Other packages, and ordinary words.
             "print 'older'\n",
             "import older\nfrom . import old\nx.old\n",
             "# import old\n'''import old.a'''\nname = 'old'\n",

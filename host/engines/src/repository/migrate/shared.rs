@@ -1,18 +1,18 @@
-//! Names that modules get from others: a module that binds the package's name at its top shares
-//! it. Which of those questions have to be asked, only the whole plan tells.
+//! Names that modules get from each other: a module that binds the package's name at its top shares
+//! it. Decides from the whole plan which questions about shared names to ask. Changes no source.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Migration, Planned};
 use crate::python::ModulePath;
 
-/// Asks in every file that shares a name which gets another one, if another file reaches it.
+/// Asks in every file that shares a changing name, if another file reaches that name.
 pub fn ask_about_shared(migration: &Migration<'_>, planned: &mut [Planned]) {
     let modules: Vec<Option<Vec<String>>> = planned
         .iter()
         .map(|file| migration.importable(&file.path))
         .collect();
-    // By the module that has the name: the files that it has it from.
+    // For each module that has the name, the files that bind the name it has.
     let mut sharing: BTreeMap<Vec<String>, BTreeSet<usize>> = BTreeMap::new();
     for (number, file) in planned.iter().enumerate() {
         if let Some(module) = &modules[number]
@@ -24,7 +24,7 @@ pub fn ask_about_shared(migration: &Migration<'_>, planned: &mut [Planned]) {
     if sharing.is_empty() {
         return;
     }
-    // Whoever gets everything from a module hands it on.
+    // A module that imports everything from another one passes the name on.
     loop {
         let mut more = Vec::new();
         for (number, file) in planned.iter().enumerate() {
@@ -64,14 +64,14 @@ pub fn ask_about_shared(migration: &Migration<'_>, planned: &mut [Planned]) {
 }
 
 impl Migration<'_> {
-    /// What the module at `path` is called by those that import it.
+    /// Returns the name by which other modules import the file at `path`.
     fn importable(&self, path: &str) -> Option<Vec<String>> {
         let module = self.module(path).or_else(|| ModulePath::of_file(path));
         module.map(|(module, _)| module.components().to_vec())
     }
 
-    /// The files that the module called `from` has the name from. Tests import each other by the
-    /// last part of their names, from whatever folder is on the path.
+    /// Returns the files from which a module imported as `from` has the name. Tests may import each
+    /// other by the last part of their names, from any folder on the path.
     fn sharers(
         &self,
         sharing: &BTreeMap<Vec<String>, BTreeSet<usize>>,
@@ -92,7 +92,7 @@ mod tests {
     use super::super::super::config::Config;
     use super::*;
 
-    /// The files that are asked about, and what about.
+    /// Returns the files that are asked about, with the questions' texts.
     fn asked(files: &[(&str, &str)]) -> Vec<(String, String, String)> {
         let text = "[migrate]\nfrom = 'old'\nto = 'new'\nimports = ['tests/**/*.py']\n";
         let config = Config::parse(text).unwrap().migrate.unwrap();
@@ -141,7 +141,7 @@ mod tests {
         ] {
             assert_eq!(asked(&[h, ("old/i.py", source)]), [], "{source}");
         }
-        // What hands everything on.
+        // A module that passes everything on.
         let on = ("old/i.py", "from .h import *\n");
         assert_eq!(
             asked(&[h, on, ("tests/t.py", "from old.i import old\n")]),
@@ -156,7 +156,7 @@ mod tests {
             ]),
             question("tests/unit/tools.py", "old", "new as old")
         );
-        // Where the name stays, there is nothing to ask.
+        // Where the name stays, there is no question.
         let kept = ("old/h.py", "import old\nold = old\n");
         assert_eq!(asked(&[kept, ("old/i.py", "from .h import old\n")]), []);
     }

@@ -1,7 +1,7 @@
-//! What the package's new name means already: a module beside it, one of the standard library, a
-//! distribution that the tree imports, a name of its parent, a folder of tests. Each would take
-//! the package's place, or the package its, without a word. Judges names of files, and what
-//! sources import; runs nothing.
+//! Finds other meanings of the package's new name: a module beside it, a standard library module,
+//! an imported distribution, a name in its new parent, a folder of tests. One would silently hide
+//! the other, so each becomes a question. Judges names of files and imports of sources; runs
+//! nothing.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::{Migration, Planned, ending, is_python};
 use crate::python::{Answer, Kind, ModulePath, Question};
 use crate::repository::config::FILE;
 
-/// Modules of the standard library (`sys.stdlib_module_names` of `CPython` 3.13), but for those
+/// Modules of the standard library (`sys.stdlib_module_names` of `CPython` 3.13), without those
 /// whose names begin with `_`.
 const STANDARD: [&str; 194] = [
     "__future__",
@@ -209,16 +209,16 @@ const STANDARD: [&str; 194] = [
     "zoneinfo",
 ];
 
-/// A name that means two things: the file that shows it, and what is asked about that.
+/// A name with two meanings: the file that shows the other meaning, and the question about it.
 type Taken = (String, Question);
 
-/// What a source has to do with the new name.
+/// How a source uses the new name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Named {
-    /// Modules that it imports, and names that it imports from them, of those that the new name
-    /// would be the first of; with their lines.
+    /// Modules and names that the source imports and that begin with the new name, up to the first
+    /// folder of it that does not exist yet; with their lines.
     pub imports: Vec<(usize, Vec<String>)>,
-    /// The line at which the package's new parent gives the name another meaning.
+    /// The line on which the package's new parent binds the name to something else.
     pub bound: Option<usize>,
 }
 
@@ -268,7 +268,7 @@ fn question(kind: Kind, line: usize, text: &str, why: &'static str) -> Question 
 }
 
 impl Migration<'_> {
-    /// A line for each of those meanings that is there after the move, and that nobody has answered.
+    /// Returns a line for each other meaning that exists after the move and that no answer covers.
     pub fn taken_after(&self, there: &[String]) -> Vec<String> {
         let taken = self.taken(there).into_iter();
         let open = taken.filter(|(path, question)| {
@@ -279,8 +279,8 @@ impl Migration<'_> {
             .collect()
     }
 
-    /// What else is found by the new name, or by the name of a folder that it lies in, where
-    /// these files are; before the move or after it.
+    /// Returns other meanings of the new name, or of a folder in it, that these files show. Works
+    /// for the tree before the move and after it.
     pub fn taken(&self, there: &[String]) -> Vec<Taken> {
         let to = self.moved.to.components();
         let mut taken = Vec::new();
@@ -295,7 +295,7 @@ impl Migration<'_> {
                 taken.push((path.clone(), asked(&module, why)));
             }
         }
-        // A package of the tree has the name already, whatever is in the library.
+        // If the tree has a package of that name, it already hides the standard library's module.
         let first = self.moved.to.first();
         let library = STANDARD.contains(&first) && self.moved.from.first() != first;
         if library && !self.is_known_package(there) {
@@ -307,14 +307,15 @@ impl Migration<'_> {
         taken
     }
 
-    /// Whether the first folder of the new name is a package that something else is in, too.
+    /// Returns whether the first folder of the new name is an existing package that the package
+    /// moves into.
     fn is_known_package(&self, there: &[String]) -> bool {
         let (first, to) = (self.moved.to.first(), self.moved.to.components());
         to.len() > 1 && there.contains(&format!("{}__init__.py", self.folder(&[first.to_owned()])))
     }
 
-    /// Modules that are the first on the path where tests or scripts beside them run: Python puts
-    /// the folder of a script there, pytest the first one that is no package.
+    /// Returns modules that come first on the import path where tests or scripts run. Python puts a
+    /// script's folder there, and pytest the first folder that is not a package.
     fn found_by_tests(&self, there: &[String]) -> Vec<Taken> {
         let packages: BTreeSet<&str> = there
             .iter()
@@ -329,7 +330,7 @@ impl Migration<'_> {
             while packages.contains(folder) {
                 (folder, top) = folder.rsplit_once('/').unwrap_or(("", folder));
             }
-            // Below the source's own top it is the module of that name anyway.
+            // At the source's own top it is the module of that name in any case.
             let is_named = top.strip_suffix(".py").unwrap_or(top) == self.moved.to.first();
             if is_named && folder != self.config.source {
                 let top = match folder {
@@ -352,7 +353,8 @@ impl Migration<'_> {
         found.into_iter().map(name).collect()
     }
 
-    /// Imports of what the new name means before there is such a folder.
+    /// Returns the first import of the new name, or binding of it in its parent, in a tree that has
+    /// no such folder yet.
     fn imported_already(&self, planned: &[Planned]) -> Option<Taken> {
         let fresh = self.fresh.as_ref()?;
         let mut of_parent = planned.iter().filter_map(|file| {
@@ -373,7 +375,8 @@ impl Migration<'_> {
         of_parent.next().or_else(|| imports.next())
     }
 
-    /// A package that is there already, and would be one with the moved one.
+    /// Returns a package of the new name that exists already and would be merged with the moved
+    /// one.
     fn merged(&self, there: &[String]) -> Option<Taken> {
         let is_module = |path: &&String| self.is_in_new(path) && is_python(&source_of(path));
         let path = there.iter().find(is_module)?;
@@ -382,7 +385,7 @@ impl Migration<'_> {
         Some((path.clone(), name))
     }
 
-    /// New folders around the package that are none, where the package is one.
+    /// Returns new parent folders that would not be packages, if the moved package is one.
     fn without_init(&self, there: &[String]) -> Vec<Taken> {
         if !there.contains(&format!("{}/__init__.py", self.config.from)) {
             return Vec::new();

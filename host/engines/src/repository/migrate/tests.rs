@@ -1,4 +1,4 @@
-//! What becomes of every file, whatever its kind, and what is refused.
+//! Tests of the migration: what happens to each kind of file, and which inputs are refused.
 
 use super::*;
 use crate::repository::config::{Leave, Replace};
@@ -55,7 +55,8 @@ fn every_file_gets_what_the_configuration_says() {
             "\"project_builder.x\"",
             (becomes("coo/data.json"), "\"project_builder.x\"", 1),
         ),
-        // Its own files are asked about where they mean it, and where the configuration says so.
+        // Files of the package itself: certain mentions are asked about, and others where
+        // configured.
         (
             "project_builder/words.txt",
             "how project_builder came about\n",

@@ -1,5 +1,5 @@
-//! The tree after each part of a migration (packet §9): with the package in its new place beside
-//! the old one, and without the old one. Lists entries; moves nothing.
+//! Computes the tree after each part of a migration (packet §9): with the package in its new place
+//! beside the old one, and without the old one. Lists entries; moves nothing.
 
 use std::collections::BTreeMap;
 
@@ -7,31 +7,31 @@ use super::Planned;
 use coo_kernel::baseline::{Entry, Manifest, Mode, Node, Refused, TreePath};
 use coo_kernel::form::digest::Digest;
 
-/// Of folders that nothing is copied from: what is inherited from the folder they are in stays.
+/// The mode of folders that have no counterpart in the old tree; bits that a folder inherits from
+/// its parent folder stay.
 const FOLDER_MODE: Mode = Mode::permissions(0o755);
 
-/// Why there is no such tree.
+/// Why a tree cannot be computed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoTree {
-    /// It would be none.
+    /// The result would not be a valid tree.
     #[error(transparent)]
     Tree(#[from] Refused),
-    /// The plan is of another tree.
+    /// The plan does not fit the tree.
     #[error("file {0}: was planned and is not there; let nobody write to the repository meanwhile")]
     Gone(String),
-    /// Something else is where the package is to be.
+    /// Something other than a folder is where a folder of the package must be.
     #[error("{kind} {path}: is where a folder of the package is to be; move it away")]
     Taken {
-        /// What it is.
+        /// The kind of the entry there, as messages name it.
         kind: &'static str,
-        /// From the top of the repository.
         path: String,
     },
 }
 
-/// `before`, with every planned file where it goes and as it will be: in its new place if it
-/// moves, which leaves the old one as it was. `contents` has digest and size of what `planned`
-/// changes, by the path before.
+/// Returns `before` with every planned file in its new place and with its new content. A file that
+/// moves is added; its old copy stays unchanged. `contents` has the digest and size of each changed
+/// file, by the path before the move.
 pub fn ported(
     before: &Manifest,
     planned: &[Planned],
@@ -43,7 +43,7 @@ pub fn ported(
         .iter()
         .map(|entry| (entry.path.clone(), entry.node.clone()))
         .collect();
-    // Folders go along as they are, the empty ones, too.
+    // Folders are copied as they are, including empty ones.
     let folders = before
         .entries()
         .iter()
@@ -72,7 +72,7 @@ pub fn ported(
     manifest(entries)
 }
 
-/// `before` without the folder `from`.
+/// Returns `before` without the folder `from`.
 pub fn deleted(before: &Manifest, from: &TreePath) -> Result<Manifest, NoTree> {
     let entries = before.entries().iter();
     let entries = entries.filter(|entry| !entry.path.is_within(from));
@@ -84,8 +84,7 @@ fn moved(path: &TreePath, from: &TreePath, to: &TreePath) -> Result<TreePath, Re
     TreePath::new([to.bytes(), rest].concat())
 }
 
-/// Puts `node` at `path`, in folders that are made where there are none. A folder that is there
-/// stays as it is.
+/// Puts `node` at `path` and creates missing folders. Leaves an existing folder as it is.
 fn put(entries: &mut BTreeMap<TreePath, Node>, path: TreePath, node: &Node) -> Result<(), NoTree> {
     for folder in path.ancestry().skip(1) {
         let there = entries

@@ -1,12 +1,13 @@
-//! Entries of a configuration that match nothing: mostly a name that was mistyped, or an answer to
-//! a question that nobody asks any more. They are told; a text that was to take a place and has
-//! taken none is refused.
+//! Finds entries of a configuration that match nothing: often a mistyped name, or an answer to a
+//! question that is no longer asked. Reports them, but refuses a replacement that was not applied.
+//! Changes nothing.
 
 use super::{Migration, Planned, Refused, is_python};
 use crate::python::{About, shown};
 use crate::repository::scope::Scope;
 
-/// A line for each of them. `planned` is of every file that was read, `there` every file there is.
+/// Returns a line for each such entry. `planned` holds every file that was read, `there` every
+/// file.
 pub fn unmatched(migration: &Migration<'_>, planned: &[Planned], there: &[String]) -> Vec<String> {
     let config = migration.config;
     let mut lines = Vec::new();
@@ -64,7 +65,7 @@ pub fn unmatched(migration: &Migration<'_>, planned: &[Planned], there: &[String
     lines
 }
 
-/// The first text that was to take a place which there is not: a person is sure that it is done.
+/// Fails on the first replacement that was not applied, since the user relies on it.
 pub fn unreplaced(migration: &Migration<'_>, planned: &[Planned]) -> Result<(), Refused> {
     let replace = migration.config.replace.iter();
     let mut unused = replace.filter(|replace| !is_used(planned, &replace.file, &replace.about()));

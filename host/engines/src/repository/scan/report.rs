@@ -1,5 +1,5 @@
-//! What the scanner reports (packet §5.5), with exactly these keys in exactly this order. Holds
-//! nothing of a machine or moment: the same files and rules give the same bytes.
+//! The scanner's report (packet §5.5), with exactly these keys in exactly this order. Contains
+//! nothing that depends on the time or the machine: the same files and rules give the same bytes.
 
 use serde::Serialize;
 
@@ -12,14 +12,12 @@ use coo_kernel::form::digest::Digest;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
-    /// Nothing.
     Pass,
-    /// Something.
     Fail,
 }
 
 impl Status {
-    /// Of a report with so many findings.
+    /// Returns the status of a report with this many findings.
     pub fn of(findings: usize) -> Self {
         if findings == 0 {
             Self::Pass
@@ -28,7 +26,7 @@ impl Status {
         }
     }
 
-    /// As it is written.
+    /// Returns the text that reports show.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Pass => "PASS",
@@ -37,24 +35,24 @@ impl Status {
     }
 }
 
-/// A place where a forbidden pattern occurs.
+/// An occurrence of a forbidden pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// From the top of the repository.
+    /// The path from the top of the repository.
     pub file: String,
-    /// Where it begins, the first line is 1.
+    /// The line on which it begins, from 1.
     pub line: u64,
-    /// Name of the rule.
+    /// The rule's name.
     pub pattern: String,
-    /// That line.
+    /// The line's text, as an excerpt.
     pub excerpt: String,
-    /// Where exactly; not in the report.
+    /// The exact place; not in the report.
     #[serde(skip)]
     pub region: Region,
 }
 
-/// From where to where. Lines and columns count from 1, columns in characters; the end is the
-/// first character after it.
+/// A range of text. Lines and columns count from 1, columns in characters. The end is the first
+/// character after the range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -77,21 +75,20 @@ impl Region {
     }
 }
 
-/// The report.
+/// The scanner's report on a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// FAIL where there is a violation.
+    /// FAIL if there is a violation.
     pub status: Status,
-    /// Sorted by the bytes of the file's path, line and name of the rule.
+    /// Sorted by the bytes of the path, then by line and rule name.
     pub violations: Vec<Violation>,
-    /// As they are configured.
+    /// The paths as configured.
     pub scanned_paths: Scope,
-    /// Of the ruleset.
     pub ruleset_sha256: Digest,
 }
 
 impl Report {
-    /// Of violations that are sorted.
+    /// Makes a report of violations, which must be sorted.
     pub fn new(violations: Vec<Violation>, scanned_paths: Scope, ruleset_sha256: Digest) -> Self {
         Self {
             status: Status::of(violations.len()),
@@ -101,7 +98,7 @@ impl Report {
         }
     }
 
-    /// In how many files something was found.
+    /// Returns the number of files with violations.
     pub fn files(&self) -> usize {
         let files = self.violations.chunk_by(|a, b| a.file == b.file);
         files.count()

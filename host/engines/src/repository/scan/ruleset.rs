@@ -1,5 +1,5 @@
-//! The scanner's ruleset (packet §5.4): a JSON file that a person wrote and the configuration
-//! pins. Anything unknown or unclear in it is refused, and the error says in which rule.
+//! Reads the scanner's ruleset (packet §5.4): a JSON file written by a person, whose digest the
+//! configuration pins. Refuses everything unknown or unclear in it; the error names the rule.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -8,38 +8,36 @@ use serde::Deserialize;
 
 use crate::repository::pattern::Pattern;
 
-/// The format that is read.
+/// The format that a ruleset must declare.
 pub const FORMAT: &str = "coo-governance-leak-ruleset-1";
-/// Longest ruleset, in bytes: it is written by hand.
+/// Largest ruleset, in bytes: it is written by hand.
 pub const BYTES_MAX: usize = 1 << 20;
-/// Most rules of a kind: every file is compared with all of them.
+/// Most rules of a kind: each is compared with every file.
 const RULES_MAX: usize = 500;
-/// Longest name: it is a column of the report.
+/// Longest name, in bytes: it is a column of the report.
 const NAME_BYTES_MAX: usize = 64;
 
-/// The rules.
+/// The scanner's rules.
 #[derive(Debug, Clone)]
 pub struct Ruleset {
-    /// What its author calls this version.
+    /// The version, as the author names it.
     pub version: String,
-    /// What must not be said.
     pub forbidden: Vec<Rule>,
-    /// What may be said although a forbidden pattern occurs in it.
+    /// Text in which forbidden patterns may occur.
     pub permitted: Vec<Pattern>,
 }
 
-/// Something that must not be said.
+/// A kind of forbidden text.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// Unique, as it stands in a report.
+    /// Unique; reports show it.
     pub name: String,
-    /// How it is said.
     pub pattern: Pattern,
-    /// Why it must not be.
+    /// The reason for the rule.
     pub why: String,
 }
 
-/// A ruleset that is refused.
+/// Why a ruleset is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {why}")]
 pub struct Refused {
@@ -82,7 +80,7 @@ struct Permitted {
 }
 
 impl Ruleset {
-    /// Reads the text of a ruleset.
+    /// Reads and checks the text of a ruleset.
     pub fn parse(content: &[u8]) -> Result<Self, Refused> {
         let whole = |why: String| Refused::new("ruleset", why);
         if content.len() > BYTES_MAX {

@@ -1,5 +1,5 @@
-//! A scanner's report as SARIF 2.1.0 (OASIS), so that code hosts show violations at their lines.
-//! Says nothing that the report does not.
+//! Writes a scanner's report as SARIF 2.1.0 (OASIS), so that code hosts show violations at their
+//! lines. Adds no findings to the report.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use coo_kernel::form::digest::Digest;
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
-/// What stands for itself in the path of a URI (RFC 3986, `unreserved`), and the slash. A path's
-/// text form has `%` for the bytes that are no UTF-8 already.
+/// Characters that stay unencoded in a URI's path: those that RFC 3986 calls `unreserved`, and the
+/// slash. `%` stays because a path's text form already encodes bytes that are not UTF-8.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -22,7 +22,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
     .remove(b'%');
 
-/// The report as one SARIF log.
+/// Returns the report as a SARIF log.
 pub fn sarif(report: &Report, ruleset: &Ruleset) -> Value {
     let rules: Vec<_> = ruleset
         .forbidden
@@ -78,7 +78,7 @@ pub fn sarif(report: &Report, ruleset: &Ruleset) -> Value {
     })
 }
 
-/// `times`: how often the same was found in this file so far.
+/// Returns one violation. `times` counts how often the same text was found in this file so far.
 fn result(violation: &Violation, rule: usize, why: &str, times: u64) -> Value {
     let Violation {
         file,
@@ -87,7 +87,7 @@ fn result(violation: &Violation, rule: usize, why: &str, times: u64) -> Value {
         region,
         ..
     } = violation;
-    // Stays the same when lines above it come or go.
+    // Stays the same when lines above are added or removed.
     let fingerprint = Digest::of(format!("{pattern}\n{excerpt}\n{times}"));
     json!({
         "ruleId": pattern,
