@@ -1,5 +1,5 @@
-//! Every bound of `coo` in one table, told from the constants that the code uses: the table of
-//! `docs/limits.md`. Holds no number of its own, and enforces nothing.
+//! Every limit of `coo` in one table, built from the constants that the code uses: the table in
+//! `docs/limits.md`. Holds no number of its own and enforces nothing.
 
 use std::fmt::Write as _;
 
@@ -18,23 +18,20 @@ use crate::machine::WATCHDOG_GRACE;
 use crate::program::engine::{FUEL_SLICE, HOST_STACK_BYTES, WASM_STACK_BYTES};
 use crate::runtime::sandbox::{PARTS_MAX, RESOURCES_MAX};
 
-/// One bound.
+/// One limit.
 pub struct Row {
-    /// What is bounded, by the name that other documents and errors give it.
+    /// Name that other documents and errors give to the limited quantity.
     pub name: String,
-    /// The most there may be, or the default where it can be set.
+    /// The maximum, or its default if it can be set.
     pub value: u64,
-    /// Of what.
     pub unit: String,
-    /// What happens to what wants more, or why the bound is there.
+    /// What happens when the limit is exceeded, or the reason for the limit.
     pub effect: String,
 }
 
-/// Bounds of one part of `coo`.
+/// Limits of one part of `coo`.
 pub struct Part {
-    /// Its heading.
     pub title: &'static str,
-    /// Its rows.
     pub rows: Vec<Row>,
 }
 
@@ -51,8 +48,8 @@ const fn wide(number: usize) -> u64 {
     number as u64
 }
 
-/// Every part, in the order of the page. A part that is added elsewhere is added here, and in the
-/// page: a test holds the two equal.
+/// Returns every part, in the order of the page. A test checks that the page matches; a new part
+/// must be added here and in the page.
 #[must_use]
 pub fn parts() -> Vec<Part> {
     vec![
@@ -79,7 +76,7 @@ pub fn parts() -> Vec<Part> {
     ]
 }
 
-/// The limits a descriptor can set, by their names there; the value is the default.
+/// Returns the limits that a descriptor can set, by their names in it; the value is the default.
 fn descriptor() -> Vec<Row> {
     let limits = Limits::default();
     let of = |bound: Bound| {
@@ -248,7 +245,7 @@ fn artefacts() -> Vec<Row> {
     ]
 }
 
-/// A number with commas between thousands.
+/// Formats a number with commas between thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -261,7 +258,7 @@ fn grouped(number: u64) -> String {
     text
 }
 
-/// The tables of `docs/limits.md`.
+/// Returns the tables of `docs/limits.md`.
 #[must_use]
 pub fn page() -> String {
     let mut text = String::new();

@@ -246,7 +246,7 @@ pub fn sync_folder(folder: &Dir) -> io::Result<()> {
     File::from(open_itself(folder)?).sync_all()
 }
 
-/// Opens a handle that can be synced: `cap-std` opens folders with O_PATH, which cannot.
+/// Opens a handle that can be synced: `cap-std` opens folders with `O_PATH`, which cannot.
 fn open_itself(folder: &Dir) -> io::Result<OwnedFd> {
     open(folder, OsStr::new("."), OFlags::DIRECTORY)
 }

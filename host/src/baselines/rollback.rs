@@ -243,8 +243,8 @@ fn keep_aside(root: &StateRoot, stage: &Stage, aside: &str) -> io::Result<()> {
     disk::sync_folder(root.dir())
 }
 
-/// Moves a rebuilt world to its final name. SQLite would apply the old database's log to it, so the
-/// log is removed first, and that removal is synced.
+/// Moves a rebuilt world to its final name. `SQLite` would apply the old database's log to it, so
+/// the log is removed first, and that removal is synced.
 #[allow(
     clippy::disallowed_methods,
     reason = "replaces world.db whole; no connection to it is open"
