@@ -63,13 +63,16 @@ const ID_DIGITS_MIN: usize = 12;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
+    /// SHA-256 of the manifest.
     pub baseline: Digest,
+    /// Time of naming, in milliseconds since 1970.
     pub created_ms: i64,
     /// Path of the state root within the tree, which the capture left out.
     pub left_out: Option<String>,
     /// Present only for a baseline of the state root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lineage: Option<Lineage>,
+    /// Unique in its state root.
     pub name: String,
     /// True if the baseline covers only part of its tree. Restoring the whole tree to it would
     /// delete the rest.
@@ -94,6 +97,7 @@ impl Record {
 /// A baseline whose manifest was read and matches its id.
 #[derive(Debug)]
 pub struct Baseline {
+    /// SHA-256 of its manifest.
     pub id: Digest,
     /// The name or id by which the caller asked for it.
     pub asked: String,

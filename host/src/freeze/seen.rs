@@ -1,7 +1,7 @@
 //! A cache of the last successful freeze check, so that the next command need not read all of
 //! `coo.db` again: the stamps of its files. A file with the same stamp was not changed. Users who
-//! can write to the state root can forge this cache, as they can forge the log of freezes; `coo
-//! freeze status` and `coo freeze lift` do not use it. It is safe to delete.
+//! can write to the state root can forge this cache, as they can forge the log of freezes;
+//! `coo freeze status` and `coo freeze lift` do not use it. It is safe to delete.
 
 use coo_kernel::baseline::freeze::Manifest;
 use coo_kernel::baseline::freeze::covered::Stamp;

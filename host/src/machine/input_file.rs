@@ -1,6 +1,7 @@
-//! Reads files that other programs wrote, within bounds. Opens only regular files, so that it never
-//! blocks on a pipe, terminal or device, and never reads more than the bound. Every file that a
-//! command reads outside a state root is opened here. Never writes.
+//! Reads input files within bounds (`BOUNDS`). Opens only regular files, so that it never blocks on
+//! a pipe, terminal or device, and never reads more than the bound. Every input file of a command
+//! outside a state root is opened here; files of captured trees, tools and `/proc` are not. Never
+//! writes.
 
 use std::fs::{File, FileType};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
@@ -23,7 +24,7 @@ pub const RUN_FILE_BYTES_MAX: u64 = 16 << 30;
 /// Limit for a file with a digest of the module set: 64 digits and a name.
 pub const DIGEST_FILE_BYTES_MAX: u64 = 4 << 10;
 
-/// Every file that a command reads, with its limit in bytes.
+/// Every kind of input file, with its limit in bytes.
 pub const BOUNDS: [(&str, u64); 8] = [
     (".env", dot_env::BYTES_MAX),
     ("config.json", CONFIG_BYTES_MAX),

@@ -24,6 +24,7 @@ pub struct NewMission<'a> {
     pub descriptor: Digest,
     /// SHA-256 of the module, which is in `modules/`.
     pub module: Digest,
+    /// Milliseconds since 1970.
     pub created_ms: i64,
     /// Facts known before the run: model and engine.
     pub facts: &'a Facts,
@@ -88,6 +89,7 @@ pub struct MissionRow {
     pub descriptor: Digest,
     /// SHA-256 of the module.
     pub module: Digest,
+    /// Milliseconds since 1970.
     pub created_ms: i64,
     /// Time at which it ended or was stopped; `None` while it runs or waits for a person.
     pub finished_ms: Option<i64>,

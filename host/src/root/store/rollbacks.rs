@@ -21,6 +21,7 @@ pub struct NewRollback<'a> {
     pub attempt: Option<&'a str>,
     /// Number of the newest baseline of the state root.
     pub lineage: u32,
+    /// Milliseconds since 1970.
     pub requested_ms: i64,
 }
 
