@@ -1,6 +1,7 @@
-//! Freezes of a state root: promised in `coo.db`, put in place, checked by every command that
-//! opens the root, and lifted. Every step after the promise can be done again, and the next
-//! command does those that are left. Decides nothing about the state: the kernel compares.
+//! Freezes of a state root: the intent is committed in `coo.db`, files and permissions are put in
+//! place, every command that opens the root checks the freeze, and lifting removes it. Invariant:
+//! every step after the intent is idempotent, and the next command performs those that are left.
+//! This module decides nothing about the state: the kernel compares.
 
 mod covered;
 mod locked;
@@ -25,37 +26,36 @@ use crate::root::store::{Durability, FreezeRow, Store};
 
 use seen::Seen;
 
-/// Of the two small files; the manifest names every artefact.
+/// Limit for the two files that a freeze writes; the manifest names every artefact.
 const BYTES_MAX: u64 = 1 << 30;
-/// So many differences are named in an error; `coo freeze status` names all.
+/// Number of differences that an error names; `coo freeze status` names all.
 const NAMED_MAX: usize = 3;
 
 /// What a command is about to do with a root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Look at it.
+    /// Read it.
     Read,
-    /// Add to it what is not governed: baselines, and what a tree elsewhere is restored from.
+    /// Add only what is not governed: baselines, and the pointer of a restore elsewhere.
     Keep,
     /// Change it.
     Change,
-    /// See how its freeze stands, or lift it.
+    /// Check or lift its freeze.
     Freeze,
 }
 
 /// A freeze that is in force.
 #[derive(Debug)]
 pub struct Standing {
-    /// As the log has it.
     pub row: FreezeRow,
-    /// In which way the state is not what was frozen.
+    /// Differences from the frozen state.
     pub differences: Vec<Difference>,
-    /// The store's files, where they were read.
+    /// Stamps of the store's files, if this process has read the store to compare it.
     fresh: Option<Seen>,
 }
 
 impl Standing {
-    /// One of which nothing has changed yet.
+    /// Creates the value for a freeze from which nothing differs yet.
     #[must_use]
     pub fn new(row: FreezeRow) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Standing {
         }
     }
 
-    /// What to say where the state is not what was frozen.
+    /// Returns the message for a state that differs from the frozen one.
     fn changes(&self) -> String {
         let number = self.row.number;
         let is_of_coo = |difference: &Difference| {
@@ -100,24 +100,25 @@ impl Standing {
     }
 }
 
-/// Why a root can't be frozen yet.
+/// Why a root cannot be frozen yet.
 #[derive(Debug)]
 pub enum Unready {
-    /// It is frozen.
+    /// It is frozen already.
     Frozen(Box<FreezeRow>),
-    /// The manifests are not what is so now.
+    /// The manifests are out of date.
     Manifests(Vec<Drift>),
-    /// Somebody reads one of the databases.
+    /// Another process reads this database.
     Reader(&'static str),
 }
 
-/// Whether files of a freeze are still to be put in place, or to be removed.
+/// Returns whether a freeze was begun or is being lifted, and is not finished.
 pub fn is_pending(store: &Store) -> Result<bool> {
     let phase = store.open_freeze()?.map(|row| row.phase);
     Ok(matches!(phase, Some(Phase::Freezing | Phase::Lifting)))
 }
 
-/// Does what is left of a freeze, or of its end. The caller alone writes to `root`.
+/// Finishes a freeze or its lifting. The caller is the only writer of `root`. Returns a line for
+/// the user if something was finished.
 pub fn recover(root: &StateRoot, store: &mut Store) -> Result<Option<String>> {
     let Some(row) = store.open_freeze()? else {
         return Ok(None);
@@ -133,7 +134,8 @@ pub fn recover(root: &StateRoot, store: &mut Store) -> Result<Option<String>> {
     }))
 }
 
-/// Whether a command with this purpose may go on. Every command asks.
+/// Refuses a command whose purpose the freeze forbids, or any but `Purpose::Freeze` if the state
+/// differs from the frozen one. Every command calls this.
 pub fn guard(root: &StateRoot, store: &Store, purpose: Purpose) -> Result<()> {
     let Some(standing) = look(root, store, true)? else {
         return Ok(());
@@ -164,12 +166,13 @@ pub fn guard(root: &StateRoot, store: &Store, purpose: Purpose) -> Result<()> {
     Ok(())
 }
 
-/// How the freeze in force stands, if there is one. Reads everything that it covers.
+/// Examines the freeze in force, if there is one. Reads everything that it covers.
 pub fn examine(root: &StateRoot, store: &Store) -> Result<Option<Standing>> {
     look(root, store, false)
 }
 
-/// As `examine`; `trust` says whether what an earlier command has seen of the store counts.
+/// Examines the freeze. If `trust`, skips the store if its files are as an earlier command saw
+/// them.
 fn look(root: &StateRoot, store: &Store, trust: bool) -> Result<Option<Standing>> {
     let row = store
         .open_freeze()?
@@ -220,20 +223,21 @@ fn look(root: &StateRoot, store: &Store, trust: bool) -> Result<Option<Standing>
     }))
 }
 
-/// Every module, as a tree.
+/// Reads every module, as a tree.
 fn modules(root: &StateRoot) -> Result<Vec<Entry>> {
     Tree::of_modules(root)?.entries(|_, _| true, &Progress::new(None))
 }
 
-/// The state, without what a freeze itself writes.
+/// Reads the state without the manifest that a freeze itself writes.
 fn found(root: &StateRoot, store: &Store) -> Result<Vec<Entry>> {
     let mut found = baselines::found_state(root, store, &Progress::new(None))?;
     found.retain(|entry| entry.path.text() != MANIFEST);
     Ok(found)
 }
 
-/// Freezes `root`, to which the caller alone writes and where nothing is left to be recovered;
-/// `by` is who or what for. The manifests must agree with the machine, `config` and `surroundings`.
+/// Freezes `root`. The caller is its only writer and has finished all committed intents; the
+/// manifests must agree with the machine, `config` and `surroundings`. `by` says who asked for the
+/// freeze, or what it is for.
 pub fn activate(
     root: &StateRoot,
     store: &mut Store,
@@ -268,10 +272,10 @@ pub fn activate(
         state,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    // What could not be locked is told now, while there is nothing to finish.
+    // Reports what cannot be locked now, before there is a committed intent to finish.
     baselines::check_modes(root, manifest.locked())?;
     let mut others = locked::entries(&manifest)?;
-    // The two that a freeze writes itself are not there yet.
+    // The two files that a freeze itself writes do not exist yet.
     others.retain(|entry| ![FILE, MANIFEST].contains(&entry.path.text().as_str()));
     baselines::check_modes(root, others.iter())?;
     store.promise_freeze(&manifest, by, machine::now_unix_ms())?;
@@ -285,33 +289,34 @@ pub fn activate(
             row.number
         )
     })?;
-    // What was written since; whoever reads now finds it in the log.
+    // Moves the writes of the freeze into the database. If a reader prevents that, they stay in the
+    // log.
     store.checkpoint()?;
     Ok(Ok(row))
 }
 
 fn put_in_place(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<()> {
     for (file, text) in [(MANIFEST, row.manifest.to_text().as_str()), (FILE, TEXT)] {
-        // Where it is there already, its folder may be locked.
+        // If the file is complete already, its folder may be locked.
         if root.read_bounded(file, BYTES_MAX).ok().as_deref() != Some(text.as_bytes()) {
             root.write_new(file, text.as_bytes())?;
         }
     }
-    // The innermost first: a locked folder does not forbid to change what is in it, only names.
+    // Innermost first. A locked folder still allows changing the modes of its entries.
     baselines::set_modes(root, row.manifest.locked().rev(), lock)?;
     baselines::set_modes(root, locked::entries(&row.manifest)?.iter(), lock)?;
     store.freeze_holds(row.number)?;
     store.commit(Durability::Power)
 }
 
-/// Lifts a freeze that is in force. The caller alone writes to `root`.
+/// Lifts a freeze that is in force. The caller is the only writer of `root`.
 pub fn lift(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<()> {
     store.give_freeze_up(row.number, machine::now_unix_ms())?;
     store.commit(Durability::Power)?;
     finish_lifting(root, store, row)
 }
 
-/// Does what is left once the store says that the freeze is being lifted.
+/// Finishes lifting a freeze after the store has recorded that it is being lifted.
 pub fn finish_lifting(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<()> {
     take_away(root, store, row).with_context(|| {
         format!(
@@ -323,7 +328,7 @@ pub fn finish_lifting(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> R
 
 fn take_away(root: &StateRoot, store: &mut Store, row: &FreezeRow) -> Result<()> {
     baselines::set_modes(root, row.manifest.locked(), |mode| mode)?;
-    // The manifest stays: baselines that were made meanwhile have it.
+    // The manifest stays: baselines that were made meanwhile contain it.
     let locked = locked::entries(&row.manifest)?;
     baselines::set_modes(root, locked.iter(), |mode| mode)?;
     root.remove(FILE)?;

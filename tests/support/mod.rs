@@ -1,7 +1,7 @@
-//! The pinned world that every test of the binary runs in: a temporary folder, an empty
-//! environment but for what the test sets, a fixed locale. Nothing of the machine's user
-//! (home, configuration, key) reaches the program under test. All worlds share one cache of
-//! compiled code, so that a module is compiled once for the whole suite.
+//! The fixed environment (`World`) in which every test runs the program: a temporary folder, no
+//! environment variables but those the test sets, and a fixed locale. Invariant: nothing of the
+//! machine's user (home, configuration, key) reaches the program under test. All worlds share one
+//! cache of compiled code, so that each module is compiled once for the whole suite.
 
 pub mod model_server;
 pub mod remains;
@@ -16,13 +16,13 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A folder of its own and the environment of a fresh machine.
+/// A temporary folder, and the environment of a fresh machine.
 pub struct World {
     folder: TempDir,
     environment: Vec<(String, String)>,
 }
 
-/// What a command printed and how it ended.
+/// What a command printed, and its exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ran {
     pub stdout: String,
@@ -42,7 +42,7 @@ impl World {
         }
     }
 
-    /// A world with a cache of compiled code of its own, below its folder.
+    /// Creates a world with its own cache of compiled code, below its folder.
     pub fn with_own_cache() -> Self {
         let mut world = Self::new();
         let cache = world.cache().to_str().unwrap().to_owned();
@@ -52,7 +52,7 @@ impl World {
         world.with("COO_CACHE_DIR", cache)
     }
 
-    /// A world that has no cache of compiled code.
+    /// Creates a world without a cache of compiled code.
     pub fn without_cache() -> Self {
         let mut world = Self::new();
         world
@@ -61,12 +61,12 @@ impl World {
         world
     }
 
-    /// Where a cache of its own lies.
+    /// Returns the path of the world's own cache.
     pub fn cache(&self) -> PathBuf {
         self.path().join("cache")
     }
 
-    /// The same world with one more variable.
+    /// Returns the world with one more environment variable.
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.push((name.into(), value.into()));
         self
@@ -76,12 +76,12 @@ impl World {
         self.folder.path()
     }
 
-    /// Where this world's state root lies.
+    /// Returns the path of this world's state root.
     pub fn root(&self) -> PathBuf {
         self.path().join(".coo")
     }
 
-    /// Writes a file into the world.
+    /// Writes a file into the world and returns its path.
     pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -99,7 +99,7 @@ impl World {
         self.wasm(name, &guest_text(body))
     }
 
-    /// Writes the descriptor of a one-step mission: its module and whatever `more` says.
+    /// Writes the descriptor of a one-step mission: its module, and the fields in `more`.
     pub fn descriptor(&self, name: &str, module: &Value, more: &Value) -> PathBuf {
         let mut descriptor = json!({
             "format": "coo-mission/1",
@@ -124,7 +124,7 @@ impl World {
         self.coo(&["run", "guest.json"])
     }
 
-    /// Every file of the state root, by path, with its content.
+    /// Reads every file of the state root; returns content by path.
     pub fn root_files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
         let mut folders = vec![self.root()];
@@ -142,12 +142,12 @@ impl World {
         files
     }
 
-    /// Opens a database of the state root, past everything that guards it.
+    /// Opens a database of the state root directly, past everything that guards it.
     pub fn database(&self, name: &str) -> rusqlite::Connection {
         rusqlite::Connection::open(self.root().join(name)).unwrap()
     }
 
-    /// Opens `coo.db` to forge its journal: without the triggers that keep events as they are.
+    /// Opens `coo.db` to forge its journal: drops the triggers that make events immutable.
     pub fn unguarded_journal(&self) -> rusqlite::Connection {
         let journal = self.database("coo.db");
         journal
@@ -156,8 +156,8 @@ impl World {
         journal
     }
 
-    /// Writes `triage.json`, the triage mission over two tickets: five statements that change
-    /// something, two calls of the model, one report.
+    /// Writes `triage.json`, the triage mission for two tickets: five statements that change data,
+    /// two model calls, one report.
     pub fn triage_descriptor(&self) {
         let input = json!({
             "system": "You sort tickets.",
@@ -170,18 +170,18 @@ impl World {
         self.descriptor("triage.json", &json!({"set": "triage"}), &more);
     }
 
-    /// Runs that mission.
+    /// Writes and runs the triage mission.
     pub fn triage(&self) -> Ran {
         self.triage_descriptor();
         self.coo(&["run", "triage.json"])
     }
 
-    /// The command `coo ARGS`, ready to be started in this world.
+    /// Returns the command `coo ARGS`, ready to start in this world.
     pub fn command(&self, arguments: &[&str]) -> Command {
         self.program(env!("CARGO_BIN_EXE_coo"), arguments)
     }
 
-    /// Another program, in the same surroundings.
+    /// Returns the command for another program, with the same folder and environment.
     pub fn program(&self, program: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
@@ -193,7 +193,7 @@ impl World {
         command
     }
 
-    /// Starts `coo ARGS`, its output to be read.
+    /// Starts `coo ARGS` with its output piped.
     pub fn start(&self, arguments: &[&str]) -> Child {
         let mut command = self.command(arguments);
         command
@@ -208,12 +208,12 @@ impl World {
         ran(self.command(arguments).output().unwrap())
     }
 
-    /// As `coo`, with one variable more or otherwise.
+    /// Runs `coo ARGS` with one environment variable added or changed.
     pub fn coo_with(&self, arguments: &[&str], name: &str, value: &str) -> Ran {
         ran(self.command(arguments).env(name, value).output().unwrap())
     }
 
-    /// Makes a live model call give up after its first attempt.
+    /// Configures live model calls to give up after the first attempt.
     pub fn one_attempt(&self) {
         assert_eq!(self.coo(&["init"]).code, 0);
         let path = self.root().join("config.json");
@@ -222,7 +222,7 @@ impl World {
         std::fs::write(path, config.to_string()).unwrap();
     }
 
-    /// As `coo`, with `input` on standard input.
+    /// Runs `coo ARGS` with `input` on standard input.
     pub fn coo_with_input(&self, arguments: &[&str], input: &[u8]) -> Ran {
         use std::io::Write as _;
         let mut child = self
@@ -236,7 +236,7 @@ impl World {
         ran(child.wait_with_output().unwrap())
     }
 
-    /// Runs `coo ARGS --json`, which must succeed, and reads what it printed.
+    /// Runs `coo ARGS --json`, which must succeed, and parses its output.
     pub fn json(&self, arguments: &[&str]) -> Value {
         let ran = self.coo(&[arguments, &["--json"]].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
@@ -244,8 +244,8 @@ impl World {
     }
 }
 
-/// The cache that all worlds share: of this very build of the binary, since another may judge
-/// modules otherwise.
+/// Returns the path of the cache that all worlds share. It belongs to this build of the binary,
+/// because another build may check modules differently.
 fn shared_cache() -> String {
     use std::os::unix::fs::MetadataExt as _;
     let binary = std::fs::metadata(env!("CARGO_BIN_EXE_coo")).unwrap();
@@ -254,7 +254,7 @@ fn shared_cache() -> String {
     place.to_str().unwrap().to_owned()
 }
 
-/// What a process that has ended printed and how.
+/// Returns what a process that has ended printed, and its exit code.
 pub fn ran(output: Output) -> Ran {
     let stderr = String::from_utf8(output.stderr).unwrap();
     Ran {
@@ -264,7 +264,7 @@ pub fn ran(output: Output) -> Ran {
     }
 }
 
-/// Without the line that is there only where a module has to be compiled and that takes long.
+/// Removes the progress lines, which appear only if a module must be compiled and that takes long.
 fn without_progress(stderr: &str) -> String {
     let progress = ["[coo] compiling module ", "[coo] examining module "];
     let lines = stderr.split_inclusive('\n');
@@ -287,7 +287,7 @@ pub fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// The id in a run's summary line (`[coo] MISSION-000001 SUCCESS: …`).
+/// Returns the id in a run's summary line (`[coo] MISSION-000001 SUCCESS: …`).
 pub fn mission_id(ran: &Ran) -> String {
     let line = ran
         .stderr
@@ -297,7 +297,7 @@ pub fn mission_id(ran: &Ran) -> String {
     line.split_whitespace().nth(1).unwrap().to_owned()
 }
 
-/// An event of `coo logs --json`, by kind.
+/// Returns the events of `coo logs --json`, in order.
 pub fn events(world: &World, id: &str) -> Vec<Value> {
     let ran = world.coo(&["logs", id, "--json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -307,7 +307,7 @@ pub fn events(world: &World, id: &str) -> Vec<Value> {
         .collect()
 }
 
-/// A whole preview-1 module in WebAssembly text.
+/// Returns a complete preview-1 module in WebAssembly text.
 pub fn guest_text(body: &str) -> String {
     format!(
         "(module\n{}\n{body})",
@@ -315,8 +315,8 @@ pub fn guest_text(body: &str) -> String {
     )
 }
 
-/// A command with everything that a user sees of it, in the form the snapshots have. What
-/// differs from run to run or from release to release is replaced by its name.
+/// Formats a command with its complete output for a snapshot. Replaces text that differs between
+/// runs or releases by a name.
 pub fn shown(command: &str, ran: &Ran) -> String {
     let Ran {
         stdout,
@@ -330,10 +330,10 @@ pub fn shown(command: &str, ran: &Ran) -> String {
     steady(&format!("{text}--- exit {code}\n"))
 }
 
-/// Instants, durations and digests replaced by their names.
+/// Replaces times, durations and digests by names.
 pub fn steady(text: &str) -> String {
     let text = masked(text, "dddd-dd-ddTdd:dd:dd.dddZ", "<time>");
-    // Longest first: what is left of a longer one would look like a shorter.
+    // Longest first: the rest of a longer duration would look like a shorter one.
     let durations = [
         "ddddd.ddd ms",
         "dddd.ddd ms",
@@ -348,7 +348,7 @@ pub fn steady(text: &str) -> String {
     masked(&text, &"h".repeat(12), "<sha256…>")
 }
 
-/// `text` with whatever fits `mask` (d a digit, h a hexadecimal digit) replaced.
+/// Replaces everything in `text` that fits `mask` (d: a digit, h: a hexadecimal digit) by `name`.
 fn masked(text: &str, mask: &str, name: &str) -> String {
     let fits = |candidate: &[u8]| {
         candidate.len() >= mask.len()

@@ -1,6 +1,6 @@
-//! A chat-completions server for tests: on loopback, with a script instead of a model.
-//! Invariant: it answers the n-th request with the n-th step of its script, or each request by
-//! what it says; it records every request before answering, one at a time, and is gone when
+//! A chat-completions server for tests, on loopback, with a script instead of a model. Invariant:
+//! it answers the n-th request with the n-th step of its script, or each request according to its
+//! content. It records every request before answering, handles one at a time, and ends when
 //! dropped. Never sleeps and never leaves loopback.
 
 #![allow(
@@ -17,21 +17,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A client that stops in the middle of its request may not hang a test.
+/// A client that stops in the middle of its request must not hang a test.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the server does with one request.
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// A whole response.
+    /// Sends a whole response.
     Respond(Response),
-    /// A response that announces as many bytes more than it sends, then closes.
+    /// Sends a response that announces this many bytes more than it has, then closes.
     Truncate(Response, usize),
-    /// These bytes, whatever they are, then closes.
+    /// Sends exactly these bytes, then closes.
     Send(Vec<u8>),
-    /// Closes without a byte.
+    /// Closes without sending a byte.
     HangUp,
-    /// Nothing, with the connection kept open until the server is dropped.
+    /// Sends nothing and keeps the connection open until the server is dropped.
     StaySilent,
 }
 
@@ -44,7 +44,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// A response with a body of JSON: a value, or text that only claims to be.
+    /// Creates a response with a JSON body: a value, or text that only claims to be JSON.
     pub fn json(status: u16, body: &(impl ToString + ?Sized)) -> Self {
         Self {
             status,
@@ -53,7 +53,7 @@ impl Response {
         }
     }
 
-    /// A successful answer with this text, as a chat-completions server words it.
+    /// Creates a successful answer with this text, in the form of a chat-completions server.
     pub fn completion(text: &str) -> Self {
         let body = serde_json::json!({
             "id": "test-1",
@@ -68,14 +68,14 @@ impl Response {
         Self::json(200, &body)
     }
 
-    /// The same with one more header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// The bytes on the wire, announcing `extra` bytes more than there are.
+    /// Returns the bytes to send; announces `extra` bytes more than the body has.
     fn to_bytes(&self, extra: usize) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} Scripted\r\n", self.status);
         for (name, value) in &self.headers {
@@ -99,24 +99,23 @@ impl From<Response> for Step {
 /// A request as it arrived.
 #[derive(Debug, Clone)]
 pub struct Recorded {
-    /// `POST`, mostly.
     pub method: String,
-    /// With the query, if any.
+    /// Path with the query, if any.
     pub path: String,
-    /// In order of arrival, names in lower case.
+    /// Headers in order of arrival, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Of the announced length.
+    /// Exactly as many bytes as were announced.
     pub body: Vec<u8>,
 }
 
 impl Recorded {
-    /// The first header of this (lower-case) name.
+    /// Returns the first header of this name, which must be in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(n, _)| n == name)?;
         Some(&found.1)
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).expect("request body is not JSON")
     }
@@ -139,8 +138,8 @@ struct Shared {
 }
 
 impl ModelServer {
-    /// Starts a server on a free port. A request beyond the script's end is recorded and
-    /// answered with 418, which no client takes for an answer or tries again.
+    /// Starts a server on a free port. A request after the script's last step is recorded and
+    /// answered with 418, which no client accepts as an answer or retries.
     pub fn start<S: Into<Step>>(script: impl IntoIterator<Item = S>) -> Self {
         let script: Vec<Step> = script.into_iter().map(Into::into).collect();
         let mut script = script.into_iter();
@@ -150,8 +149,8 @@ impl ModelServer {
         })
     }
 
-    /// Starts a server that answers each request by what it says, so that one that is sent again
-    /// gets the same answer. As long as `answer` has not returned, nobody else is answered.
+    /// Starts a server that answers each request according to its content, so that a repeated
+    /// request gets the same answer. While `answer` runs, no other request is answered.
     pub fn answering(answer: impl FnMut(&Recorded) -> Step + Send + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("no loopback port");
         let address = listener.local_addr().expect("no local address");
@@ -167,9 +166,9 @@ impl ModelServer {
         }
     }
 
-    /// Starts a server that keeps each request waiting until the sender says so, or is gone: a
-    /// test that has failed lets go too. The sender is dropped before the server, which can't
-    /// end while it holds an answer.
+    /// Starts a server that holds each request until the sender sends or is dropped, so that a
+    /// failed test releases it too. The caller must drop the sender before the server, because the
+    /// server cannot end while it holds a request.
     pub fn holding(answer: fn() -> Response) -> (Self, Sender<()>) {
         let (release, released) = mpsc::channel();
         let server = Self::answering(move |_| {
@@ -179,7 +178,7 @@ impl ModelServer {
         (server, release)
     }
 
-    /// Returns when the first request of `caller` has arrived.
+    /// Waits for the first request. Fails if `caller` ends before it.
     pub fn wait_for_request(&self, caller: &mut Child) {
         while self.requests().is_empty() {
             assert_eq!(caller.try_wait().unwrap(), None, "it ended before its call");
@@ -187,17 +186,17 @@ impl ModelServer {
         }
     }
 
-    /// What a client takes as its base URL.
+    /// Returns the base URL for a client.
     pub fn base_url(&self) -> String {
         format!("{}/v1", self.origin())
     }
 
-    /// Scheme, host and port.
+    /// Returns scheme, host and port.
     pub fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Every request so far, in order of arrival.
+    /// Returns every request so far, in order of arrival.
     pub fn requests(&self) -> Vec<Recorded> {
         lock(&self.shared).requests.clone()
     }
@@ -250,7 +249,7 @@ fn serve(
             Step::HangUp => Vec::new(),
             Step::StaySilent => continue,
         };
-        // A client that has left already is the test's business, not the server's.
+        // If the client has disconnected, that is part of the test and not an error of the server.
         let _ = (&stream).write_all(&bytes);
         let _ = stream.shutdown(Shutdown::Both);
     }

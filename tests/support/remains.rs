@@ -1,5 +1,6 @@
 //! What a mission leaves in its state root, in a form in which two roots can be compared: without
-//! times and without this machine. Reads a root that nobody is at work on; changes nothing.
+//! times and without facts about this machine. Reads a root that no process is using; changes
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,19 +9,19 @@ use std::path::Path;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-/// What a mission leaves in its state root, but for times and this machine.
+/// What a mission leaves in its state root, without times and facts about this machine.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Remains {
-    /// Every event, by the mission's number.
+    /// Number of events of all missions.
     events: u64,
     chain_head: String,
-    /// Event number and what kind of source stands beside it.
+    /// Event number and kind of source of the facts beside each event.
     facts: Vec<String>,
     missions: Vec<String>,
     frozen: BTreeSet<String>,
     contents: BTreeSet<String>,
     promises: Vec<String>,
-    /// Version, schema and all rows of the world database.
+    /// Version, schema and all rows of the missions' database (the world).
     world: Vec<String>,
     artefacts: BTreeMap<String, Vec<u8>>,
     modules: BTreeSet<String>,
@@ -45,8 +46,8 @@ impl Remains {
         Self {
             events: events.len() as u64,
             chain_head: events.last().cloned().unwrap_or_default(),
-            // A server's port differs from run to run; and where the disk was full right after
-            // the answer was frozen, it is taken from there.
+            // A server's port differs between runs. And if the disk was full right after the answer
+            // was frozen, the repeated call takes it from the frozen store.
             facts: rows(
                 &journal,
                 "SELECT id & 4294967295, CASE WHEN source = 'frozen' OR source LIKE '%127.0.0.1%' THEN 'answer' ELSE source END FROM event_facts ORDER BY id",
@@ -75,7 +76,7 @@ impl Remains {
         }
     }
 
-    /// What must not be, disturbed or not.
+    /// Returns everything that must never be left, whether the run was disturbed or not.
     pub fn problems(&self) -> Vec<String> {
         let mut problems: Vec<String> = self.temporary.iter().cloned().collect();
         let damage = self
@@ -90,7 +91,7 @@ impl Remains {
     }
 }
 
-/// Each row as text.
+/// Returns each row of a query as text.
 fn rows(database: &Connection, sql: &str) -> Vec<String> {
     let mut statement = database.prepare(sql).unwrap();
     let columns = statement.column_count();
@@ -104,7 +105,7 @@ fn rows(database: &Connection, sql: &str) -> Vec<String> {
     rows.map(|row| format!("{:?}", row.unwrap())).collect()
 }
 
-/// A database as text: whoever compares two compares all they hold.
+/// Returns a database as text that contains everything it holds.
 fn dump(database: &Connection) -> Vec<String> {
     let mut dump = rows(database, "PRAGMA user_version");
     dump.extend(rows(
@@ -129,7 +130,7 @@ fn dump(database: &Connection) -> Vec<String> {
     dump
 }
 
-/// Numbers of the intents on record.
+/// Returns the sequence numbers of the model-call intents on record.
 pub fn intents(root: &Path) -> Vec<u64> {
     let journal = Connection::open(root.join("coo.db")).unwrap();
     let mut statement = journal
@@ -139,7 +140,7 @@ pub fn intents(root: &Path) -> Vec<u64> {
     rows.map(Result::unwrap).collect()
 }
 
-/// Every file below `folder`, by its path from there.
+/// Returns every file below `folder`, by its relative path.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];

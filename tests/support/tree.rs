@@ -1,5 +1,5 @@
-//! Trees on the disk: how they are made, and all that is told of them, read with the standard
-//! library and not with what is under test.
+//! Directory trees for tests: creates them, changes them, and reads everything about them with the
+//! standard library instead of the code under test.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What stands at a path.
+/// An entry of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     File(u32, Vec<u8>),
@@ -20,7 +20,7 @@ pub enum Node {
 
 pub type Picture = BTreeMap<PathBuf, Node>;
 
-/// Everything below `top`, but for the state root.
+/// Reads everything below `top` except the state root.
 pub fn picture(top: &Path) -> Picture {
     let mut picture = Picture::new();
     let mut folders = vec![top.to_owned()];
@@ -52,7 +52,7 @@ pub fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Makes a path free.
+/// Removes whatever is at a path.
 pub fn remove(path: &Path) {
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path).unwrap(),
@@ -69,12 +69,12 @@ pub fn pipe(path: &Path) {
 /// A user who is not root and owns nothing else.
 const NOBODY: u32 = 65_534;
 
-/// Whether the tests run as root.
+/// Returns whether the tests run as root.
 pub fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
-/// Gives everything at `top` to a user who is not root, where only root could. Modes stay.
+/// Gives everything at `top` to a user who is not root, if the tests run as root. Keeps the modes.
 pub fn give_away(top: &Path) {
     if !is_root() {
         return;
@@ -92,7 +92,7 @@ pub fn give_away(top: &Path) {
     set_mode(top, metadata.permissions().mode() & 0o7777);
 }
 
-/// `command`, to be run by that user where the tests run as root.
+/// Makes `command` run as that user, if the tests run as root.
 pub fn by_nobody(mut command: Command) -> Command {
     if is_root() {
         command.uid(NOBODY).gid(NOBODY);
@@ -100,7 +100,7 @@ pub fn by_nobody(mut command: Command) -> Command {
     command
 }
 
-/// A little of everything.
+/// Creates a tree with every kind of entry that a baseline can hold.
 pub fn make(top: &Path) {
     for folder in ["a/b", "empty", "locked", "gone/deep/er", "a-b"] {
         fs::create_dir_all(top.join(folder)).unwrap();
@@ -124,7 +124,8 @@ pub fn make(top: &Path) {
     set_mode(&top.join("a/b/two"), 0o755);
     set_mode(&top.join("a/one"), 0o600);
     set_mode(&top.join("locked"), 0o500);
-    // Setuid and setgid of files, sticky and setgid of folders, one of them to be made anew.
+    // Setuid and setgid files, sticky and setgid folders. `change` removes one of the folders, so a
+    // restore has to create it.
     set_mode(&top.join("a/b/same"), 0o4711);
     set_mode(&top.join("gone/deep/er/file"), 0o2750);
     set_mode(&top.join("gone/deep"), 0o2775);
@@ -132,7 +133,7 @@ pub fn make(top: &Path) {
     set_mode(&top.join("a"), 0o2755);
 }
 
-/// Every kind of change to what `make` made.
+/// Applies every kind of change to the tree that `make` created.
 pub fn change(top: &Path) {
     fs::write(top.join("a/one"), "another").unwrap();
     fs::write(top.join("a/b/same"), "2").unwrap();

@@ -1,6 +1,7 @@
-//! One mission, disturbed: an undisturbed run as the reference, roots to run it in, processes
-//! that are made to die or fail, and the comparison of what is left. Never looks into a state
-//! root before its mission has ended: opening a database would mend what the trial broke.
+//! Runs one mission with a disturbance: an undisturbed run as the reference, roots to run it in,
+//! processes that are made to die or fail, and the comparison of what is left. Never looks into a
+//! state root before its mission has ended, because opening a database would repair what the trial
+//! broke.
 
 #![allow(
     dead_code,
@@ -24,24 +25,24 @@ use crate::support::{World, copy_folder};
 pub const ID: &str = "MISSION-000001";
 const RUN: [&str; 2] = ["run", "mission.json"];
 
-/// What is run.
+/// The mission that is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mission {
-    /// Uses all three imports: five statements that change something, two model calls, one
-    /// artefact.
+    /// Uses all three imports: five statements that change data, two model calls, one artefact.
     Triage,
     /// Three steps, each of which writes an artefact.
     Writer,
 }
 
 impl Mission {
-    /// Makes what is there before the mission is run: descriptor, module, world database.
+    /// Creates what exists before the run: descriptor, module, and the missions' database (the
+    /// world).
     fn write(self, world: &World) {
         match self {
             Self::Triage => {
                 world.triage_descriptor();
-                // Its own statements give the same rows however often they are applied. This
-                // one notices a second time.
+                // The mission's own statements give the same rows however often they are applied.
+                // This trigger shows if they are applied a second time.
                 fs::create_dir_all(world.root()).unwrap();
                 world
                     .database("world.db")
@@ -59,7 +60,7 @@ impl Mission {
                 .unwrap();
             }
             Self::Writer => {
-                // Each artefact holds its own path, so that no two are the same.
+                // Each artefact contains its own path, so that no two are equal.
                 let text = include_str!("../fixtures/writer.wat").replace(
                     "(i32.const 0) (i32.const 0) (i32.const 64)",
                     "(local.get $path) (local.get $length) (i32.const 64)",
@@ -84,41 +85,40 @@ impl Mission {
 /// A mission, what an undisturbed run of it leaves, and roots that are ready for it.
 pub struct Reference {
     pub mission: Mission,
-    /// A state root without a mission, in which the module is kept.
+    /// A state root without a mission that already contains the module.
     template: World,
-    /// What is left of an undisturbed run.
+    /// What an undisturbed run leaves.
     remains: Remains,
-    /// What it printed.
+    /// What an undisturbed run prints.
     stdout: String,
     /// Bodies of its requests, in order, each with the number of its intent.
     requests: Vec<(Vec<u8>, u64)>,
-    /// Points that a run in a ready root reaches, in order.
+    /// Failpoints that a run in a ready root reaches, in order.
     pub points: Vec<String>,
-    /// Points that a run in an empty root reaches, in order.
+    /// Failpoints that a run in an empty root reaches, in order.
     pub cold_points: Vec<String>,
 }
 
 /// How a process is disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disturbance {
-    /// It dies at its N-th point.
+    /// It dies at its N-th failpoint.
     Kill(usize),
-    /// Its N-th point fails as a full disk does.
+    /// Its N-th failpoint fails as a full disk does.
     Fail(usize),
-    /// It is killed from outside, so long after it was started.
+    /// It is killed from outside, this long after its start.
     Signal(Duration),
-    /// No file may grow past so many blocks of 512 bytes.
+    /// No file may grow beyond this many blocks of 512 bytes.
     FileBlocks(u64),
-    /// It dies as it enters this system call for the N-th time. Needs strace.
+    /// It dies when it enters this system call for the N-th time. Needs strace.
     SystemCall(&'static str, usize),
-    /// Not at all.
     None,
 }
 
 /// A process that has ended.
 #[derive(Debug, Clone)]
 pub struct Ended {
-    /// None where a signal ended it.
+    /// `None` if a signal ended it.
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
@@ -150,7 +150,7 @@ impl Ended {
         Some(seq.parse().unwrap())
     }
 
-    /// Failed as a command should: with one line that says what, and without a panic.
+    /// Asserts that the command failed cleanly: with one line that says why, and without a panic.
     pub fn assert_clean_failure(&self) {
         assert_eq!(self.code, Some(1), "{self:?}");
         let errors = self
@@ -162,27 +162,27 @@ impl Ended {
     }
 }
 
-/// How a mission got to its end after its first process was disturbed.
+/// How a mission reached its end after its first process was disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
-    /// Nothing had been acknowledged and nothing was left: it was run anew.
+    /// Nothing had been acknowledged and nothing was left, so it was run again from the start.
     Anew,
-    /// It was run on.
+    /// It was resumed.
     Resumed,
-    /// A call was in doubt, and was sent again.
+    /// A model call was in doubt and was sent again.
     Resent,
-    /// It had ended; at most its promise was left to keep.
+    /// It had ended already; at most its committed intent had to be carried out.
     Promise,
-    /// The disturbance came too late to disturb anything.
+    /// The disturbance came too late to have an effect.
     Undisturbed,
 }
 
-/// A mission on its way to its end, in a root of its own.
+/// A mission in a root of its own, on its way to its end.
 pub struct Trial<'a> {
     reference: &'a Reference,
     pub world: World,
     server: ModelServer,
-    /// Intents that were reported in doubt, with how often.
+    /// Number of times that each intent was reported in doubt.
     pub in_doubt: BTreeMap<u64, usize>,
     /// Every process so far, for messages.
     pub history: Vec<Ended>,
@@ -190,7 +190,7 @@ pub struct Trial<'a> {
 
 impl Reference {
     pub fn of(mission: Mission) -> Self {
-        // In an empty root first, for its points and its module.
+        // First in an empty root, for its failpoints and its module.
         let cold = World::new();
         mission.write(&cold);
         let cold_points = points(&cold);
@@ -235,7 +235,7 @@ impl Reference {
         reference
     }
 
-    /// How long a run in a ready root takes that nothing else holds up: the shortest of a few.
+    /// Returns the duration of an undelayed run in a ready root: the shortest of several.
     pub fn duration(&self) -> Duration {
         let durations = (0..7).map(|_| {
             let trial = self.trial();
@@ -248,20 +248,20 @@ impl Reference {
         durations.min().unwrap()
     }
 
-    /// Number of the `nth` point of this name.
+    /// Returns the number of the `nth` failpoint of this name.
     pub fn nth(&self, name: &str, nth: usize) -> usize {
         let named = (1..).zip(&self.points).filter(|(_, point)| *point == name);
         named.map(|(number, _)| number).nth(nth - 1).unwrap()
     }
 
-    /// A mission about to be run for the first time, in a root that is ready for it.
+    /// Returns a mission that has not run yet, in a root that is ready for it.
     pub fn trial(&self) -> Trial<'_> {
         let trial = self.nowhere();
         copy_folder(self.template.path(), trial.world.path());
         trial
     }
 
-    /// A mission about to be run for the first time, where no process has made a root.
+    /// Returns a mission that has not run yet, in a root that no process has initialised.
     pub fn cold_trial(&self) -> Trial<'_> {
         let trial = self.nowhere();
         self.mission.write(&trial.world);
@@ -281,7 +281,7 @@ impl Reference {
     }
 }
 
-/// Labels a ticket by what it says.
+/// Labels a ticket by its text.
 pub fn answer(request: &Recorded) -> Step {
     let body = String::from_utf8_lossy(&request.body);
     let label = if body.contains("charged") {
@@ -292,7 +292,7 @@ pub fn answer(request: &Recorded) -> Step {
     Response::completion(label).into()
 }
 
-/// Runs the mission to its end and lists the points it passes.
+/// Runs the mission to its end and lists the failpoints that it passes.
 fn points(world: &World) -> Vec<String> {
     let server = ModelServer::answering(answer);
     let list = world.path().join("points");
@@ -308,7 +308,7 @@ fn points(world: &World) -> Vec<String> {
 }
 
 impl Trial<'_> {
-    /// Runs `coo ARGUMENTS` to its end, or to the end that `disturbance` makes.
+    /// Runs `coo ARGUMENTS` until it ends or `disturbance` ends it.
     pub fn start(&self, arguments: &[&str], disturbance: Disturbance) -> Ended {
         let mut command = self.world.command(arguments);
         match disturbance {
@@ -336,25 +336,25 @@ impl Trial<'_> {
             .spawn()
             .unwrap();
         if let Disturbance::Signal(after) = disturbance {
-            // The moment of death is what is tried here; nothing waits for anything.
+            // The test varies the moment of death; this is not a wait for anything.
             coo::machine::sleep(after);
-            // It may have ended by itself.
+            // The process may have ended by itself.
             let _ = child.kill();
         }
         Ended::of(child)
     }
 
-    /// Runs the mission to its end as a user would, its first process disturbed.
+    /// Runs the mission to its end as a user would. Only the first process is disturbed.
     pub fn settle_after(&mut self, first: Disturbance) -> Way {
         let mut first = Some(first);
         self.settle(|_| first.take().unwrap_or(Disturbance::None))
     }
 
-    /// Runs the mission to its end as a user would. `next` is given the arguments of each
-    /// process and says how it is disturbed.
+    /// Runs the mission to its end as a user would. `next` gets the arguments of each process and
+    /// returns its disturbance.
     pub fn settle(&mut self, mut next: impl FnMut(&[&str]) -> Disturbance) -> Way {
         let mut arguments = RUN.to_vec();
-        // A bound only so that a mistake ends the test.
+        // The bound only ends the test if there is a bug.
         for _ in 0..32 {
             let disturbance = next(&arguments);
             let ended = self.start(&arguments, disturbance);
@@ -397,8 +397,8 @@ impl Trial<'_> {
         panic!("does not come to an end: {:#?}", self.history);
     }
 
-    /// What is left is what an undisturbed run leaves, and nobody was asked twice without
-    /// anybody having been warned.
+    /// Asserts that the root holds exactly what an undisturbed run leaves, and that no request was
+    /// sent more than once without a warning.
     pub fn assert_equal_to_undisturbed(&self) {
         let remains = Remains::of(&self.world.root());
         self.assert_eq(&remains.problems(), &Vec::new(), "problems");
@@ -425,7 +425,7 @@ impl Trial<'_> {
         self.assert_eq(&known, &requests.len(), "requests");
     }
 
-    /// How many of its processes were killed.
+    /// Returns the number of its processes that were killed.
     pub fn killed(&self) -> usize {
         self.history
             .iter()
@@ -448,7 +448,7 @@ impl Trial<'_> {
     }
 }
 
-/// `command`, run by `program` with `arguments` before it.
+/// Returns a command that runs `command` under `program` with `arguments`.
 fn under(program: &str, arguments: &[&str], command: &Command) -> Command {
     let mut under = Command::new(program);
     under

@@ -1,6 +1,6 @@
-//! Captures a tree: its contents to objects, itself to a manifest, its name to a record. Writes
-//! below the state root alone; a capture that fails or is cut short leaves at most objects,
-//! which the next one uses.
+//! Captures a tree: contents become objects, the tree becomes a manifest, and its name becomes a
+//! record. Writes only below the state root. A capture that fails or is interrupted leaves at most
+//! objects, which the next capture reuses.
 
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::baseline::{Entry, Manifest, Node, TreePath};
@@ -15,17 +15,15 @@ use super::{Record, check_name, disk, manifest_file, names_in, record, write_rec
 use crate::machine;
 use crate::root::state_root::StateRoot;
 
-/// A baseline that was made.
+/// A baseline that was created.
 #[derive(Debug)]
 pub struct Captured {
-    /// What was noted beside it.
     pub record: Record,
-    /// What it cost.
     pub added: Added,
 }
 
-/// Makes a baseline of `tree` and calls it `name`, or the next number. The caller alone writes
-/// to `root`.
+/// Creates a baseline of `tree` under `name`, or under the next number. The caller is the only
+/// writer of `root`.
 pub fn create(
     root: &StateRoot,
     tree: &Tree,
@@ -49,7 +47,7 @@ pub fn create(
     Ok(Captured { record, added })
 }
 
-/// The name asked for, if nothing has it, or the next number.
+/// Returns `name` if it is valid and free, or the next number if it is `None`.
 pub(super) fn chosen_name(root: &StateRoot, name: Option<&str>) -> Result<String> {
     let Some(name) = name else {
         return next_name(root);
@@ -61,7 +59,7 @@ pub(super) fn chosen_name(root: &StateRoot, name: Option<&str>) -> Result<String
     Ok(name.to_owned())
 }
 
-/// Keeps what `keep` adds to a batch: all of it, or nothing where it fails.
+/// Stores the objects that `keep` adds to a batch: all of them, or none if it fails.
 pub(super) fn kept(
     root: &StateRoot,
     progress: &Progress<'_>,
@@ -77,7 +75,8 @@ pub(super) fn kept(
     }
 }
 
-/// Adds the files of a tree that nobody writes to meanwhile, and gives its entries.
+/// Adds the files of a tree to a batch and returns the tree's entries. Fails if the tree changes
+/// meanwhile.
 pub(super) fn keep_tree(
     batch: &Batch<'_>,
     tree: &Tree,
@@ -85,7 +84,7 @@ pub(super) fn keep_tree(
 ) -> Result<Vec<Entry>> {
     let before = tree.scan()?;
     refuse_special(&before)?;
-    // Everything else that a manifest may not hold, too, before anything is written.
+    // Refuses anything else that a manifest may not hold before anything is written.
     Manifest::new(before.iter().map(|found| found.entry.clone()).collect())
         .with_context(|| format!("tree {}", tree.path.display()))?;
     let entries = keep(batch, tree, &before, progress)?;
@@ -93,13 +92,13 @@ pub(super) fn keep_tree(
     Ok(entries)
 }
 
-/// Writes a manifest, whose objects are on the disk, and gives its id.
+/// Writes a manifest whose objects are on the disk and returns its id.
 pub(super) fn publish(root: &StateRoot, manifest: &Manifest) -> Result<Digest> {
     let text = manifest.to_text();
     let baseline = Digest::of(&text);
     let file = manifest_file(&baseline);
     if root.dir().try_exists(&file)? {
-        // The same state once more. Whatever is there must be it.
+        // The same state was captured before. The existing manifest must be intact.
         super::manifest(root, &baseline)?;
     } else {
         root.write_new(&file, text.as_bytes())?;
@@ -107,7 +106,7 @@ pub(super) fn publish(root: &StateRoot, manifest: &Manifest) -> Result<Digest> {
     Ok(baseline)
 }
 
-/// AMU0-000001, AMU0-000002, …
+/// Returns the next free name of the series AMU0-000001, AMU0-000002, …
 fn next_name(root: &StateRoot) -> Result<String> {
     let names = names_in(root, "names")?;
     let number = |name: &String| name.strip_prefix("AMU0-")?.parse::<u32>().ok();
@@ -132,7 +131,7 @@ fn refuse_special(found: &[Scanned]) -> Result<()> {
     Ok(())
 }
 
-/// Keeps the content of every file.
+/// Stores the content of every file and returns the entries with their digests.
 fn keep(
     batch: &Batch<'_>,
     tree: &Tree,
@@ -159,7 +158,7 @@ fn keep(
         .collect()
 }
 
-/// A tree that somebody wrote to meanwhile was captured at no moment at all.
+/// Refuses a tree that changed between two scans: the capture would mix its states.
 fn refuse_changed(before: &[Scanned], after: &[Scanned]) -> Result<()> {
     if before == after {
         return Ok(());

@@ -1,6 +1,6 @@
-//! New contents for files of a tree, all or none, also when the process dies: the tree as it is
-//! to be is made a baseline without a name, and the tree is restored to it. Makes and removes no
-//! file, and changes nobody's permissions.
+//! Gives files of a tree new contents, all or none, even if the process dies: captures the intended
+//! tree as a baseline without a name, then restores the tree to it. Creates and removes no file,
+//! and changes no permissions.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use super::capture::{keep_tree, kept};
 use super::{Baseline, Progress, Restored, Tree, restore};
 use crate::root::state_root::StateRoot;
 
-/// What a file had when somebody decided about it, and what it is to have.
+/// For each file, the digest on which the change is based, and the new content.
 pub type Contents = BTreeMap<TreePath, (Digest, Vec<u8>)>;
 
-/// Gives every file of `contents` its new content. `tree` must be no more than what the new
-/// contents rest on: all of it is kept in `root`, which the caller alone writes to. Refuses where
-/// somebody has written to one of the files since.
+/// Gives every file of `contents` its new content. All of `tree` is captured in `root`, so it
+/// should cover only the files that the new contents depend on. The caller is the only writer of
+/// `root`. Fails if one of the files no longer has the digest on which the change is based.
 pub fn change(
     root: &StateRoot,
     tree: &Tree,
@@ -47,6 +47,7 @@ pub fn change(
         asked: id.short(),
         manifest,
     };
-    // Known by nobody else: a part of a tree is nothing that the whole could be restored to.
+    // The baseline stays without a name: restoring a whole tree to part of it would delete the
+    // rest.
     restore(root, &wanted, tree, progress)
 }

@@ -1,5 +1,5 @@
-//! Whether a rollback is confirmed: by a file in the state root, which is taken away whatever it
-//! says, or else by a line that a person types. What counts is the kernel's to say. Changes
+//! Asks for the confirmation of a rollback: by a file in the state root, which is removed whatever
+//! it says, or else by a line that a person types. The kernel decides which answers count. Changes
 //! nothing but that file and the log.
 
 use std::io::{self, Read as _};
@@ -14,8 +14,9 @@ use crate::machine::fault;
 use crate::root::state_root::StateRoot;
 use crate::root::store::{Durability, Store};
 
-/// Whether request `number` is confirmed: by the file in the state root, which is taken away
-/// whatever it says, or else by the line that `ask` gets. Without a yes the request is over.
+/// Checks whether request `number` is confirmed, by the file in the state root or else by the line
+/// that `ask` returns. Removes the file whatever it says. Without a confirmation, ends the request
+/// and returns an error.
 pub fn confirm(
     root: &StateRoot,
     store: &mut Store,
@@ -32,16 +33,16 @@ pub fn confirm(
     Ok(answer?)
 }
 
-/// Notes that request `number` was not confirmed.
+/// Records that request `number` was not confirmed.
 pub fn abort(store: &mut Store, number: u32) -> Result<()> {
     let became = (Outcome::Requested, Outcome::Aborted);
     store.end_rollback(number, became, machine::now_unix_ms())?;
     store.commit(Durability::Power)
 }
 
-/// A person's answer to the rollback called `what`, which the command `again` asks for once
-/// more: the file in the state root, which is taken away whatever it says, or else the line that
-/// `ask` gets.
+/// Returns a person's answer to the rollback `what`: the content of the file in the state root or
+/// else the line that `ask` returns. Removes the file whatever it says. `again` is the command that
+/// asks once more.
 pub fn answer(
     root: &StateRoot,
     what: &str,
@@ -55,8 +56,8 @@ pub fn answer(
     })
 }
 
-/// What the file says, or what is in its place. It counts once: it is gone before anything
-/// is done.
+/// Reads and removes the confirmation file; an inner error describes what else is in its place. The
+/// file counts only once: it is gone before anything is done.
 #[allow(
     clippy::disallowed_methods,
     reason = "removes the file that confirmed, by its one name"

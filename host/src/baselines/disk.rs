@@ -1,6 +1,6 @@
-//! The few calls that a tree takes and that `cap-std` does not have: opening without following
-//! a link at any place, and syncing. Every name given to the system is one component of a
-//! judged path, so no call can leave the folder it is made in.
+//! File system calls that `cap-std` lacks: open without following a link at any component, set a
+//! mode on an open file, and sync. Invariant: every name given to the system is one component of a
+//! checked path, so no call can leave the folder it is made in.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -19,21 +19,21 @@ use rustix::process::{getegid, geteuid, getgroups};
 
 use crate::machine::fault;
 
-/// Up to so many files are synced one by one; for more, the file system is synced as a whole,
-/// with whatever others have written to it.
+/// Up to this many files are synced one by one. For more, the whole file system is synced,
+/// including what other processes have written to it.
 const SYNCED_SINGLY_MAX: usize = 128;
 
-/// A name, as the system has it.
+/// Returns a name in the form that system calls take.
 pub fn name(bytes: &[u8]) -> &OsStr {
     OsStr::from_bytes(bytes)
 }
 
-/// The bytes of a name or target.
+/// Returns the bytes of a name or of a link's target.
 pub fn bytes(text: impl Into<OsString>) -> Vec<u8> {
     text.into().into_vec()
 }
 
-/// A path in the text form that records have.
+/// Returns a path in the text form that records use.
 pub fn text(path: PathBuf) -> String {
     text_of(&bytes(path))
 }
@@ -43,12 +43,12 @@ pub fn text(path: PathBuf) -> String {
     reason = "opens for reading, and makes nothing"
 )]
 fn open(folder: &Dir, name: &OsStr, more: OFlags) -> io::Result<OwnedFd> {
-    // NONBLOCK: a pipe that took the place of a file must not make anybody wait.
+    // NONBLOCK: opening a pipe that replaced a file must not block.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     Ok(openat(folder.as_fd(), name, flags | more, Bits::empty())?)
 }
 
-/// Opens a file for reading. A link is an error, and so is anything that is no file.
+/// Opens a file for reading. A link is an error, and so is anything that is not a regular file.
 pub fn open_file(folder: &Dir, name: &OsStr) -> io::Result<File> {
     let file = File::from(open(folder, name, OFlags::empty())?);
     if !file.metadata()?.is_file() {
@@ -66,13 +66,13 @@ pub fn open_folder(folder: &Dir, name: &OsStr) -> io::Result<Dir> {
     Ok(Dir::from_std_file(File::from(folder)))
 }
 
-/// Opens the folder at `path` below `top`; `top` itself where there is none. Follows no link
-/// on the way.
+/// Opens the folder at `path` below `top`, or `top` itself if `path` is `None`. Follows no link on
+/// the way.
 pub fn descend(top: &Dir, path: Option<&TreePath>) -> io::Result<Dir> {
     descend_with(top, path, open_folder)
 }
 
-/// As `descend`, with `open` to open each folder on the way.
+/// Does as `descend` does, and opens each folder on the way with `open`.
 pub fn descend_with(
     top: &Dir,
     path: Option<&TreePath>,
@@ -85,7 +85,7 @@ pub fn descend_with(
     Ok(folder)
 }
 
-/// Makes a file that is not there yet, for nobody else to read.
+/// Creates a new file that only its owner can read. An existing file is an error.
 #[allow(
     clippy::disallowed_methods,
     reason = "makes a new file in a folder that the caller answers for"
@@ -96,8 +96,8 @@ pub fn create_file(folder: &Dir, name: &OsStr) -> io::Result<File> {
     Ok(folder.open_with(name, &options)?.into_std())
 }
 
-/// Sets the mode of an open file, all of it or an error. Nobody may write to it afterwards: that
-/// takes setuid and setgid away again.
+/// Sets the mode of an open file; returns an error unless all bits were set. Callers must not write
+/// to the file afterwards, because a write clears setuid and setgid.
 pub fn set_mode(file: &File, mode: Mode) -> io::Result<()> {
     let found = bits(file)?;
     let wanted = mode.over(found);
@@ -105,7 +105,7 @@ pub fn set_mode(file: &File, mode: Mode) -> io::Result<()> {
         return Ok(());
     }
     change_mode(file, wanted)?;
-    // A system takes setgid away without a word where the group is not one of the user's.
+    // The kernel drops setgid silently if the user is not in the file's group.
     let got = bits(file)?;
     if got != wanted {
         return Err(io::Error::other(format!(
@@ -126,31 +126,32 @@ fn bits(file: &File) -> io::Result<u32> {
 fn change_mode(file: &File, bits: u32) -> io::Result<()> {
     let mode = Bits::from_raw_mode(RawMode::try_from(bits).map_err(io::Error::other)?);
     match fchmod(file, mode) {
-        // Opened for the way through it alone; this is the file itself, whatever has its name.
+        // The handle was opened with O_PATH. This path still leads to the open file itself, even if
+        // its name now belongs to another file.
         Err(Errno::BADF) => Ok(chmod(format!("/proc/self/fd/{}", file.as_raw_fd()), mode)?),
         changed => Ok(changed?),
     }
 }
 
-/// Sets the mode of the folder `name` in `folder`, which nobody needs to be able to read. A link
-/// is an error.
+/// Sets the mode of the folder `name` in `folder`. Needs no permission to read it. A link is an
+/// error.
 pub fn set_folder_mode(folder: &Dir, name: &OsStr, mode: Mode) -> io::Result<()> {
     set_mode(&open_for_mode(folder, name)?, mode)
 }
 
-/// Lets the owner look into the folder `name` in `folder`, and change what is in it.
+/// Gives the owner all permissions on the folder `name` in `folder`.
 pub fn open_up(folder: &Dir, name: &OsStr) -> io::Result<()> {
     let inner = open_for_mode(folder, name)?;
     change_mode(&inner, bits(&inner)? | 0o700)
 }
 
-/// As `open_up`, of an open folder.
+/// Gives the owner all permissions on an open folder.
 pub fn open_up_itself(folder: &Dir) -> io::Result<()> {
     let file = folder.try_clone()?.into_std_file();
     change_mode(&file, bits(&file)? | 0o700)
 }
 
-/// Whether this user can give the folder `name` in `folder` what `mode` says; changes nothing.
+/// Returns whether this user can set `mode` on the folder `name` in `folder`. Changes nothing.
 pub fn can_set_folder_mode(folder: &Dir, name: &OsStr, mode: Mode) -> io::Result<bool> {
     let found = open_for_mode(folder, name)?.metadata()?;
     let wanted = mode.over(found.mode() & 0o7777);
@@ -167,14 +168,15 @@ pub fn can_set_folder_mode(folder: &Dir, name: &OsStr, mode: Mode) -> io::Result
     Ok(is_own && (wanted & 0o2000 == 0 || is_own_group()?))
 }
 
-/// A handle to a folder that takes no permission to get, only one to the folder around it.
+/// Opens a handle to a folder. Needs permission only to search the folder around it.
 fn open_for_mode(folder: &Dir, name: &OsStr) -> io::Result<File> {
     open_unread(folder, name, OFlags::DIRECTORY)
 }
 
-/// A handle to a file that serves for its permissions alone: of a database, unlike one for reading,
-/// it can be closed without taking away the locks that this process has on it. A link is an error,
-/// and so is anything that is no file.
+/// Opens a handle to a file that serves only to read and set its permissions. Closing this handle
+/// does not drop the locks that this process holds on the file, as closing a handle for reading
+/// would; databases depend on that. A link is an error, and so is anything that is not a regular
+/// file.
 pub fn open_file_for_mode(folder: &Dir, name: &OsStr) -> io::Result<File> {
     let file = open_unread(folder, name, OFlags::NONBLOCK)?;
     if !file.metadata()?.is_file() {
@@ -199,7 +201,7 @@ fn open_unread(folder: &Dir, name: &OsStr, more: OFlags) -> io::Result<File> {
     Ok(openat(folder.as_fd(), name, flags, Bits::empty())?.into())
 }
 
-/// Makes a folder for its owner alone, whatever the user's mask says, and opens it.
+/// Creates a folder that only its owner can enter, whatever the umask, and opens it.
 #[allow(
     clippy::disallowed_methods,
     reason = "makes a new folder in one that the caller answers for"
@@ -210,8 +212,8 @@ pub fn create_folder(folder: &Dir, name: &OsStr) -> io::Result<Dir> {
     open_folder(folder, name)
 }
 
-/// Makes sure that the content of `files`, below `folder`, is on the disk; `point` is its name
-/// in `fault`. Names are not: that takes `sync_folder`.
+/// Syncs the content of `files`, which lie below `folder`; `point` is the failpoint. Does not sync
+/// their names: `sync_folder` does.
 pub fn sync_files<'a>(
     point: &'static str,
     folder: &Dir,
@@ -227,7 +229,7 @@ pub fn sync_files<'a>(
         .try_for_each(|file| open_file(folder, file.as_ref())?.sync_all())
 }
 
-/// Makes sure that everything below `folder` is on the disk, names too.
+/// Syncs everything below `folder`, including names.
 pub fn sync_file_system(folder: &Dir) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     rustix::fs::syncfs(open_itself(folder)?)?;
@@ -239,12 +241,12 @@ pub fn sync_file_system(folder: &Dir) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes sure that the names in `folder` are on the disk.
+/// Syncs the names in `folder`.
 pub fn sync_folder(folder: &Dir) -> io::Result<()> {
     File::from(open_itself(folder)?).sync_all()
 }
 
-/// `cap-std` opens folders for the way through them alone; syncing takes more.
+/// Opens a handle that can be synced: `cap-std` opens folders with `O_PATH`, which cannot.
 fn open_itself(folder: &Dir) -> io::Result<OwnedFd> {
     open(folder, OsStr::new("."), OFlags::DIRECTORY)
 }

@@ -1,5 +1,6 @@
-//! Permissions of what lies in a state root: taken away by a freeze, given back afterwards.
-//! Follows no link, touches no file that has another name, and changes nothing else.
+//! Sets the permissions of files and folders in a state root: a freeze removes write permissions,
+//! and lifting it restores them. Follows no link, touches no file that has another hard link, and
+//! changes nothing else.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,8 +15,8 @@ use super::disk;
 use crate::machine::fault;
 use crate::root::state_root::StateRoot;
 
-/// Opens a file that has this one name: permissions belong to a file, not to its name, and the
-/// other one may be anywhere.
+/// Opens a file that has only this one hard link. Permissions belong to the file and not to its
+/// name, and another name could be anywhere.
 fn open_single(folder: &Dir, name: &OsStr) -> io::Result<File> {
     let file = disk::open_file_for_mode(folder, name)?;
     if file.metadata()?.nlink() > 1 {
@@ -26,7 +27,8 @@ fn open_single(folder: &Dir, name: &OsStr) -> io::Result<File> {
     Ok(file)
 }
 
-/// Looks whether permissions of each of `entries`, which lie in `root`, can be set; changes none.
+/// Checks whether the permissions of each of `entries`, which lie in `root`, can be set. Changes
+/// none.
 pub fn check_modes<'a>(root: &StateRoot, entries: impl Iterator<Item = &'a Entry>) -> Result<()> {
     for entry in entries {
         if matches!(entry.node, Node::File { .. }) {
@@ -43,8 +45,8 @@ fn unset(root: &StateRoot, entry: &Entry) -> String {
     format!("{}: its permissions can't be set", path.display())
 }
 
-/// Gives each of `entries`, which lie in `root`, the permissions that `mode` makes of its own.
-/// What is not there any more has none.
+/// Sets the permissions of each of `entries`, which lie in `root`, to what `mode` returns for its
+/// recorded mode. Skips entries that no longer exist.
 pub fn set_modes<'a>(
     root: &StateRoot,
     entries: impl Iterator<Item = &'a Entry>,

@@ -1,5 +1,5 @@
-//! Looks at what is in a tree, and reads no file. Follows no link, looks at nothing below another
-//! mount point, and changes nothing.
+//! Lists the entries of a tree without reading any file's content. Follows no link, refuses a tree
+//! with another file system mounted in it, and changes nothing.
 
 use std::fmt::Write as _;
 
@@ -11,16 +11,16 @@ use rayon::prelude::*;
 use super::disk;
 use super::scan::Tree;
 
-/// An entry, its files not read yet, and what changes when somebody changes it.
+/// An entry whose content is not read yet, with a stamp that changes whenever the entry is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scanned {
-    /// A file has the digest `NOT_READ`.
+    /// A file's digest is `NOT_READ`.
     pub entry: Entry,
     stamp: [i64; 5],
 }
 
 impl Scanned {
-    /// Path and mode of a folder that this user may not look into.
+    /// Returns path and mode of a folder that this user may not read; `None` for any other entry.
     pub fn closed(&self) -> Option<(TreePath, Mode)> {
         match self.entry.node {
             Node::Closed { mode } => Some((self.entry.path.clone(), mode)),
@@ -30,8 +30,8 @@ impl Scanned {
 }
 
 impl Tree {
-    /// Everything in it, sorted by the bytes of the paths; no file is read. A folder that this
-    /// user may not look into is an error.
+    /// Lists everything in the tree, sorted by the bytes of the paths, without reading files. A
+    /// folder that this user may not read is an error.
     pub fn scan(&self) -> Result<Vec<Scanned>> {
         let found = self.look()?;
         let closed: Vec<String> = found
@@ -49,7 +49,7 @@ impl Tree {
         Ok(found)
     }
 
-    /// As `scan`, but a folder that this user may not look into is an entry that says so.
+    /// Lists as `scan` does, but returns a folder that this user may not read as a closed entry.
     pub fn look(&self) -> Result<Vec<Scanned>> {
         let device = self
             .dir
@@ -86,8 +86,8 @@ impl Tree {
         Ok(found)
     }
 
-    /// What is in `folder`, or in the tree's top where there is none; an inner error where this
-    /// user may not know.
+    /// Lists `folder`, or the tree's top if `None`. Returns an inner error if this user may not
+    /// read it.
     fn look_into(
         &self,
         folder: Option<&Scanned>,
@@ -136,7 +136,7 @@ impl Tree {
     }
 }
 
-/// What is said where something is not there any more that was there just now.
+/// Rewords the error for an entry that vanished while the tree was read; keeps any other error.
 pub(super) fn vanished(error: std::io::Error) -> std::io::Error {
     if error.kind() != std::io::ErrorKind::NotFound || error.raw_os_error().is_none() {
         return error;
@@ -147,7 +147,7 @@ pub(super) fn vanished(error: std::io::Error) -> std::io::Error {
     )
 }
 
-/// The same of an entry of a folder that is named already.
+/// Does as `vanished` does and names the entry, for an error whose context names only the folder.
 fn gone(entry: &DirEntry, error: std::io::Error) -> std::io::Error {
     if error.kind() != std::io::ErrorKind::NotFound {
         return error;
@@ -156,7 +156,7 @@ fn gone(entry: &DirEntry, error: std::io::Error) -> std::io::Error {
     std::io::Error::new(error.kind(), format!("'{name}' {}", vanished(error)))
 }
 
-/// What is said of an entry whose path can't be kept, of a folder that is named already.
+/// Returns the error for an entry whose path a baseline cannot hold; the context names the folder.
 fn unkept(entry: &DirEntry, refused: &Refused) -> std::io::Error {
     let why = match refused {
         Refused::Path { why, .. } => (*why).to_owned(),
@@ -169,7 +169,7 @@ fn unkept(entry: &DirEntry, refused: &Refused) -> std::io::Error {
     ))
 }
 
-/// A path for people: of a very long one the beginning and the end.
+/// Shortens a very long path for messages to its beginning and its end.
 fn short(shown: &str) -> String {
     let count = shown.chars().count();
     if count <= 2 * SHOWN_CHARACTERS {
@@ -180,7 +180,7 @@ fn short(shown: &str) -> String {
     format!("{begins}…{ends}")
 }
 
-/// How many files there are, and how many bytes in those of them that are read.
+/// Returns the number of files, and the total size of those for which `is_read` holds.
 pub(super) fn files_of(
     found: &[Scanned],
     is_read: impl Fn(&TreePath, u64) -> bool,
@@ -197,12 +197,12 @@ pub(super) fn files_of(
     (files, bytes)
 }
 
-/// Of a long path so many characters are shown at each end.
+/// Number of characters of a long path shown at each end.
 const SHOWN_CHARACTERS: usize = 100;
-/// So many offending entries are named; more are counted.
+/// Maximum number of offending entries that a message names; the rest are counted.
 const NAMED_MAX: usize = 20;
 
-/// Some of `lines`, and how many there are besides.
+/// Joins the first `NAMED_MAX` of `lines` and adds the number of the rest.
 pub(super) fn listed(lines: &[String]) -> String {
     let mut text = lines[..lines.len().min(NAMED_MAX)].join(", ");
     if lines.len() > NAMED_MAX {

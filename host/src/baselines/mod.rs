@@ -1,11 +1,11 @@
-//! Baselines of directory trees and of the state root (AMU₀): capture, comparison, restoring,
-//! rollback. Below the state root: contents in `objects/`, each once, under their SHA-256; a
-//! manifest for each state that was captured, under its own; what people call it, and when it
-//! was made, in `names/`.
+//! Baselines of directory trees and of the state root (AMU₀): capture, compare, restore, roll back.
+//! Below the state root, `objects/` holds each content once, under its SHA-256; the manifest of
+//! each captured state lies under its own SHA-256; `names/` maps the names that people use to
+//! manifests, with the time of their creation.
 //!
-//! Invariants: an object or manifest is never written again, and not believed either: whoever
-//! reads one checks its digest. A manifest is on the disk after its objects, a name after its
-//! manifest; so what has a name is whole.
+//! Invariants: an object or manifest is never rewritten, and never trusted: each reader checks the
+//! digest. A manifest reaches the disk after its objects, and a name after its manifest, so a named
+//! baseline is complete.
 
 mod capture;
 mod change;
@@ -52,39 +52,39 @@ pub use state::{
     missing_manifests, position, states,
 };
 
-/// The folder in the state root.
+/// The folder of baselines in the state root.
 const FOLDER: &str = "amu0";
 const RECORD_BYTES_MAX: u64 = 64 << 10;
 const NAME_BYTES_MAX: usize = 64;
-/// A name that could be the beginning of an id would mean two things.
+/// Names must not look like an id: a name of this many hex digits or more would be ambiguous.
 const ID_DIGITS_MIN: usize = 12;
 
-/// What stands beside a manifest: nothing of it is part of the baseline.
+/// The record stored beside a manifest. It is not part of the baseline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// SHA-256 of the manifest.
     pub baseline: Digest,
-    /// When it was named.
+    /// Time of naming, in milliseconds since 1970.
     pub created_ms: i64,
-    /// Where the state root lay in the tree.
+    /// Path of the state root within the tree, which the capture left out.
     pub left_out: Option<String>,
-    /// Of a baseline of the state root; a tree has none.
+    /// Present only for a baseline of the state root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lineage: Option<Lineage>,
     /// Unique in its state root.
     pub name: String,
-    /// It has a part of its tree alone: restoring the whole tree to it would lose the rest.
+    /// True if the baseline covers only part of its tree. Restoring the whole tree to it would
+    /// delete the rest.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
-    /// What the manifest adds up to.
     pub summary: Summary,
-    /// Where the tree lay, or the state root.
+    /// Absolute path of the tree or of the state root.
     pub tree: String,
 }
 
 impl Record {
-    /// Name and id.
+    /// Returns the baseline's name and id.
     #[must_use]
     pub fn link(&self) -> Link {
         Link {
@@ -94,25 +94,24 @@ impl Record {
     }
 }
 
-/// A baseline, read and found to be what its id says.
+/// A baseline whose manifest was read and matches its id.
 #[derive(Debug)]
 pub struct Baseline {
     /// SHA-256 of its manifest.
     pub id: Digest,
-    /// As it was asked for.
+    /// The name or id by which the caller asked for it.
     pub asked: String,
-    /// The tree.
     pub manifest: Manifest,
 }
 
-/// What is left of a baseline's objects.
+/// The result of verifying a baseline's objects.
 #[derive(Debug)]
 pub struct Kept {
-    /// How many it has.
+    /// Number of distinct objects.
     pub objects: usize,
-    /// Their size, each counted once.
+    /// Total size of the distinct objects.
     pub bytes: u64,
-    /// What is wrong with the others, a line each.
+    /// One line for each object that is missing or damaged.
     pub damage: Vec<String>,
 }
 
@@ -124,7 +123,7 @@ fn record_file(name: &str) -> String {
     format!("{FOLDER}/names/{name}.json")
 }
 
-/// Judges a name: it becomes the name of a file.
+/// Checks a name, which becomes a file name.
 fn check_name(name: &str) -> Result<()> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     if name.is_empty()
@@ -148,7 +147,7 @@ fn is_id(text: &str) -> bool {
     (ID_DIGITS_MIN..=64).contains(&text.len()) && text.bytes().all(hex)
 }
 
-/// The names in one of the folders, without what ends all of them; none where it is not there.
+/// Returns the names in `folder`, sorted and without `.json`; empty if the folder does not exist.
 fn names_in(root: &StateRoot, folder: &str) -> Result<Vec<String>> {
     let folder = format!("{FOLDER}/{folder}");
     let shown = || {
@@ -197,7 +196,7 @@ fn shown(root: &StateRoot, file: &str) -> String {
     format!("file {}", root.path().join(file).display())
 }
 
-/// Refuses to restore what is no empty folder to a baseline of a part.
+/// Refuses to restore a folder that is not empty to a baseline of only part of a tree.
 pub fn refuse_partial(root: &StateRoot, baseline: &Baseline, tree: &Tree) -> Result<()> {
     let records = list(root)?;
     let of_a_part = |record: &&Record| record.partial && record.baseline == baseline.id;
@@ -214,7 +213,7 @@ pub fn refuse_partial(root: &StateRoot, baseline: &Baseline, tree: &Tree) -> Res
     Ok(())
 }
 
-/// Every named baseline, the oldest first.
+/// Returns every named baseline, oldest first.
 pub fn list(root: &StateRoot) -> Result<Vec<Record>> {
     let mut records = Vec::new();
     for name in names_in(root, "names")? {
@@ -224,7 +223,7 @@ pub fn list(root: &StateRoot) -> Result<Vec<Record>> {
     Ok(records)
 }
 
-/// What is said where there is none.
+/// Returns the message for a baseline that was not found.
 #[must_use]
 pub fn not_found(asked: &str) -> String {
     format!(
@@ -233,7 +232,7 @@ pub fn not_found(asked: &str) -> String {
     )
 }
 
-/// The baseline that `asked` names: by its name, its id, or the first digits of its id.
+/// Reads the baseline that `asked` names: by its name, its id, or the first digits of its id.
 pub fn find(root: &StateRoot, asked: &str) -> Result<Baseline> {
     let not_found = || not_found(asked);
     let id = if is_id(asked) {
@@ -245,7 +244,7 @@ pub fn find(root: &StateRoot, asked: &str) -> Result<Baseline> {
             _ => bail!("Baseline '{asked}': several ids begin so; give more of its digits"),
         }
     } else {
-        // What is no name is not looked for.
+        // An invalid name is not looked up.
         let record = match check_name(asked) {
             Ok(()) => record(root, asked)?,
             Err(_) => None,
@@ -271,7 +270,7 @@ fn manifest(root: &StateRoot, id: &Digest) -> Result<Manifest> {
     Manifest::parse(&text).with_context(|| shown(root, &file))
 }
 
-/// Reads every object of `baseline`.
+/// Reads every object of `baseline` and checks its digest and size.
 pub fn verify(root: &StateRoot, baseline: &Baseline, progress: &Progress<'_>) -> Result<Kept> {
     let mut wanted: Vec<(Digest, u64)> = baseline
         .manifest
@@ -315,7 +314,7 @@ pub fn compare(
     Ok(differences(&baseline.manifest, &found))
 }
 
-/// Opens a file of a tree, in the folder it is in. A link is an error.
+/// Opens a file of a tree in `folder`, the folder that holds it. A link is an error.
 pub fn open_file(folder: &cap_std::fs::Dir, path: &TreePath) -> std::io::Result<std::fs::File> {
     disk::open_file(folder, disk::name(path.name()))
 }

@@ -1,6 +1,6 @@
-//! Contents, each once, under its SHA-256. A new one waits in the state root's folder for files
-//! on their way until all new ones are on the disk; then all get their names. So a name never
-//! stands for half a content, whenever the process or the machine stops.
+//! Stores each content once, under its SHA-256. New objects wait in the state root's `tmp/` until
+//! all of them are on the disk; then each gets its name. So a name never stands for a partial
+//! content, whenever the process or the machine stops.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -18,8 +18,8 @@ use crate::machine::fault;
 use crate::machine::hashing;
 use crate::root::state_root::{StateRoot, TEMPORARY};
 
-/// Up to this size a file is read into memory once; a larger one is read twice, first for its
-/// digest, so that one that is kept already is not written again.
+/// Files up to this size are read into memory in one pass. A larger file is read once for its
+/// digest and written in a second pass only if its object is new.
 const WHOLE_BYTES_MAX: u64 = 1 << 20;
 
 /// The objects of a state root.
@@ -27,22 +27,22 @@ pub struct Objects<'a> {
     root: &'a StateRoot,
 }
 
-/// Objects about to be kept.
+/// New objects that are added together.
 pub struct Batch<'a> {
     objects: Objects<'a>,
     waiting: Dir,
-    /// What is kept, or is being written by some thread.
+    /// Digests that this batch has checked, written, or is writing in some thread.
     claimed: Mutex<BTreeSet<Digest>>,
-    /// What is written and has no name yet.
+    /// Objects that are written and have no name yet.
     written: Mutex<Vec<(Digest, u64)>>,
 }
 
-/// What a batch came to.
+/// Counts of the objects that a batch added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Added {
-    /// New objects.
+    /// Number of new objects.
     pub objects: usize,
-    /// Their size.
+    /// Total size of the new objects.
     pub bytes: u64,
 }
 
@@ -56,23 +56,23 @@ fn temporary(sha256: &Digest) -> String {
 }
 
 impl<'a> Objects<'a> {
-    /// The objects of `root`.
+    /// Returns a handle to the objects of `root`.
     pub fn new(root: &'a StateRoot) -> Self {
         Self { root }
     }
 
-    /// Opens an object; its content is checked by whoever reads it.
+    /// Opens an object without checking it; the reader checks its content.
     pub fn open(&self, sha256: &Digest) -> Result<File> {
         let file = self.root.open_plain(&path(sha256));
         file.with_context(|| self.shown(sha256))
     }
 
-    /// For messages.
+    /// Returns the object's path for messages.
     pub fn shown(&self, sha256: &Digest) -> String {
         format!("object {}", self.root.path().join(path(sha256)).display())
     }
 
-    /// Reads an object and says whether it is what its name says.
+    /// Reads an object and checks its digest and size.
     pub fn check(&self, sha256: &Digest, size: u64, progress: &Progress<'_>) -> Result<()> {
         let mut file = progress.reading(self.open(sha256)?);
         let found =
@@ -83,7 +83,7 @@ impl<'a> Objects<'a> {
         Ok(())
     }
 
-    /// What is said of an object that is something else.
+    /// Returns the message for an object whose content is not the one its name says.
     pub fn damaged(&self, sha256: &Digest, (found, size): (Digest, u64)) -> String {
         format!(
             "{}: was changed after it was written, it has {size} bytes and SHA-256 {}; take it from a copy of the state root",
@@ -94,7 +94,7 @@ impl<'a> Objects<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// An empty one. The caller alone writes to `root`.
+    /// Creates an empty batch. The caller is the only writer of `root`.
     pub fn new(root: &'a StateRoot) -> Result<Self> {
         let waiting = root.folder(TEMPORARY, false);
         Ok(Self {
@@ -106,7 +106,7 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// Keeps the content of `file` and gives its digest and size.
+    /// Stores the content of `file` and returns its digest and size.
     pub fn add(&self, file: &mut File, progress: &Progress<'_>) -> Result<(Digest, u64)> {
         let length = file.metadata()?.len();
         if length > WHOLE_BYTES_MAX {
@@ -132,7 +132,7 @@ impl<'a> Batch<'a> {
         Ok(known)
     }
 
-    /// As `add`, for text.
+    /// Stores `text` as `add` does.
     pub fn add_text(&self, text: &[u8]) -> Result<(Digest, u64)> {
         let known = (Digest::of(text), text.len() as u64);
         if self.is_new(known)? {
@@ -141,8 +141,8 @@ impl<'a> Batch<'a> {
         Ok(known)
     }
 
-    /// Whether the caller is the one who has to write it. One that is kept is read: a baseline
-    /// does not rest on an object that was damaged.
+    /// Returns whether the caller has to write this object. An object that exists is read and
+    /// checked, so that a new baseline does not depend on a damaged one.
     fn is_new(&self, (sha256, size): (Digest, u64)) -> Result<bool> {
         let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
         if !claimed.insert(sha256) {
@@ -182,7 +182,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Takes back what has no name yet. What stays, if that fails, goes with the next session.
+    /// Removes the objects that have no name yet. If that fails, the next session removes them.
     #[allow(
         clippy::disallowed_methods,
         reason = "removes what this batch wrote to tmp/"
@@ -194,7 +194,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Makes all that was added last, and gives each its name.
+    /// Syncs everything that was added, then gives each object its name.
     #[allow(
         clippy::disallowed_methods,
         reason = "objects are renamed from tmp/, each with the kernel's permit"

@@ -1,6 +1,6 @@
-//! Baselines of a part of a tree, for governed changes of a repository. Who restored the whole of
-//! a directory to a part of it would lose the rest: so they have no name, or one that is marked.
-//! The manifest is an object like any content, and the change's record says which.
+//! Baselines of part of a tree, for governed changes of a repository. Invariant: such a baseline
+//! has no name, or a name marked as partial, because restoring a whole directory to it would delete
+//! the rest. Its manifest is an object like any content, and the change's record holds its digest.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,8 @@ use crate::machine;
 use crate::machine::input_file::read_bounded;
 use crate::root::state_root::StateRoot;
 
-/// Keeps `tree`, and reads it once more to see that it is what was kept (packet §8). The caller
-/// alone writes to `root`.
+/// Captures `tree`, then reads it once more to check that it equals the baseline (packet §8). The
+/// caller is the only writer of `root`.
 pub fn keep(root: &StateRoot, tree: &Tree, progress: &Progress<'_>) -> Result<Baseline> {
     let (entries, _) = kept(root, progress, |batch| keep_tree(batch, tree, progress))?;
     let baseline = keep_manifest(root, Manifest::new(entries)?)?;
@@ -34,7 +34,8 @@ pub fn keep(root: &StateRoot, tree: &Tree, progress: &Progress<'_>) -> Result<Ba
     Ok(baseline)
 }
 
-/// Gives `baseline`, which is of a part of `tree`, the first free name that begins so.
+/// Names `baseline`, which covers part of `tree`: `begins`, or the first free of `begins-2`,
+/// `begins-3`, …
 pub fn name(root: &StateRoot, baseline: &Baseline, tree: &Tree, begins: &str) -> Result<String> {
     let mut name = begins.to_owned();
     let mut number = 1;
@@ -58,7 +59,7 @@ pub fn name(root: &StateRoot, baseline: &Baseline, tree: &Tree, begins: &str) ->
     Ok(name)
 }
 
-/// Keeps a manifest whose contents are kept.
+/// Stores a manifest whose contents are stored already.
 pub fn keep_manifest(root: &StateRoot, manifest: Manifest) -> Result<Baseline> {
     let text = manifest.to_text();
     let known = keep_contents(root, [text.as_bytes()])?;
@@ -66,7 +67,7 @@ pub fn keep_manifest(root: &StateRoot, manifest: Manifest) -> Result<Baseline> {
     Ok(baseline(id, manifest))
 }
 
-/// Keeps contents, and gives digest and size of each.
+/// Stores contents and returns digest and size of each.
 pub fn keep_contents<'c>(
     root: &StateRoot,
     contents: impl IntoIterator<Item = &'c [u8]>,
@@ -81,7 +82,7 @@ pub fn keep_contents<'c>(
     Ok(known)
 }
 
-/// Reads a baseline that `keep` or `keep_manifest` made.
+/// Reads a baseline that `keep` or `keep_manifest` stored.
 pub fn load(root: &StateRoot, id: &Digest) -> Result<Baseline> {
     let objects = Objects::new(root);
     let shown = objects.shown(id);
@@ -104,7 +105,7 @@ fn baseline(id: Digest, manifest: Manifest) -> Baseline {
     }
 }
 
-/// What `baseline` has in these files, by path; others are left out.
+/// Returns the content of those of `paths` that are files in `baseline`, by path.
 pub fn contents(
     root: &StateRoot,
     baseline: &Baseline,

@@ -1,6 +1,6 @@
-//! Performs the steps of a restore: moves what goes out of the tree and what comes into it. No
-//! file is changed in place, and a step that is done already is done; so a process that dies
-//! between two steps can be followed by one that does them all again. Follows no link.
+//! Performs the steps of a restore: moves entries out of the tree and into it. No file is changed
+//! in place and every step is idempotent, so after a process dies between two steps, another can
+//! repeat all of them. Follows no link.
 
 #![allow(
     clippy::disallowed_methods,
@@ -20,7 +20,7 @@ use super::scan::Folders;
 use super::stage::{Stage, is_absent};
 use crate::machine::fault;
 
-/// Does all steps. One that is done already is done.
+/// Performs all steps, then syncs the tree. Skips a step that is already done.
 pub fn perform(tree: &Dir, stage: &Stage, steps: &[Step], progress: &Progress<'_>) -> Result<()> {
     let new = stage.coming().context(STAGE)?;
     let old = stage.gone().context(STAGE)?;
@@ -32,7 +32,7 @@ pub fn perform(tree: &Dir, stage: &Stage, steps: &[Step], progress: &Progress<'_
             step;
         let done = (|| -> io::Result<()> {
             let folder = match folders.of_with(tree, path, enter) {
-                // Moved away by an earlier process, with what was in it.
+                // An earlier process has moved the folder away, with everything in it.
                 Err(error) if is_absent(&error) && matches!(step, Step::Remove(_)) => return Ok(()),
                 folder => folder?,
             };
@@ -41,10 +41,10 @@ pub fn perform(tree: &Dir, stage: &Stage, steps: &[Step], progress: &Progress<'_
                 Step::Remove(_) => away(folder, name.as_ref(), &old, &number),
                 Step::Put(_) => {
                     let Some(comes_folder) = is_folder(&new, number.as_ref())? else {
-                        // It has come.
+                        // An earlier process has moved the entry into the tree.
                         return Ok(());
                     };
-                    // A file takes another's place in one go; a folder's place must be free.
+                    // A rename replaces a file in one step, but the place of a folder must be free.
                     if opening(folder, || is_folder(folder, name.as_ref()))?
                         .is_some_and(|is_folder| is_folder || comes_folder)
                     {
@@ -55,7 +55,7 @@ pub fn perform(tree: &Dir, stage: &Stage, steps: &[Step], progress: &Progress<'_
                 }
                 Step::SetAside(_) => match &aside {
                     Some(aside) => set_aside(folder, name.as_ref(), aside),
-                    // An earlier process has done that, and more.
+                    // An earlier process has completed this step, and later ones.
                     None => Ok(()),
                 },
                 Step::Mode(_, mode) => {
@@ -71,7 +71,7 @@ pub fn perform(tree: &Dir, stage: &Stage, steps: &[Step], progress: &Progress<'_
     disk::sync_file_system(tree).context("can't be synced")
 }
 
-/// Whether a folder stands there; `None` where nothing does.
+/// Returns whether the entry is a folder; `None` if there is no entry.
 fn is_folder(folder: &Dir, name: &std::path::Path) -> io::Result<Option<bool>> {
     match folder.symlink_metadata(name) {
         Ok(metadata) => Ok(Some(metadata.is_dir())),
@@ -80,12 +80,12 @@ fn is_folder(folder: &Dir, name: &std::path::Path) -> io::Result<Option<bool>> {
     }
 }
 
-/// Moves what stands there, if anything does, out of the tree.
+/// Moves the entry, if there is one, out of the tree.
 fn away(folder: &Dir, name: &std::path::Path, old: &Dir, number: &str) -> io::Result<()> {
     let Some(is_folder) = opening(folder, || is_folder(folder, name))? else {
         return Ok(());
     };
-    // An earlier process may have moved something from there already.
+    // An earlier process may have moved another entry to this number already.
     let mut to = number.to_owned();
     while old.symlink_metadata(&to).is_ok() {
         to.push('+');
@@ -93,7 +93,7 @@ fn away(folder: &Dir, name: &std::path::Path, old: &Dir, number: &str) -> io::Re
     fault::point("tree.remove")?;
     let moved = opening(folder, || folder.rename(name, old, &to));
     match moved {
-        // A folder that its owner may not change can't be moved either.
+        // Moving a folder takes permission to change it.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_folder => {
             disk::open_up(folder, name.as_os_str())?;
             folder.rename(name, old, &to)
@@ -102,8 +102,8 @@ fn away(folder: &Dir, name: &std::path::Path, old: &Dir, number: &str) -> io::Re
     }
 }
 
-/// Moves what stands there to `aside` under its own name, unless that is done: what stands there
-/// then has come since.
+/// Moves the entry to `aside` under its own name. If `aside` already has that name, the step is
+/// done and the present entry is a new one, so it stays.
 fn set_aside(folder: &Dir, name: &std::path::Path, aside: &Dir) -> io::Result<()> {
     if aside.symlink_metadata(name).is_ok() {
         return Ok(());
@@ -124,8 +124,8 @@ fn set_aside(folder: &Dir, name: &std::path::Path, aside: &Dir) -> io::Result<()
     }
 }
 
-/// Does `what` in `folder`; where its mode forbids that, it is widened, and the step that sets it
-/// follows.
+/// Does `what` in `folder`. If the folder's mode forbids it, first adds the owner's permissions; a
+/// later step sets the final mode.
 fn opening<T>(folder: &Dir, what: impl Fn() -> io::Result<T>) -> io::Result<T> {
     match what() {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -136,8 +136,8 @@ fn opening<T>(folder: &Dir, what: impl Fn() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// Opens the folder `name` in `folder`. An earlier process may have closed it already, as the
-/// last of its steps; then it is opened once more, and that step follows.
+/// Opens the folder `name` in `folder`. If an earlier process has set its final mode already and
+/// that mode forbids this, opens it up again; that step follows again.
 fn enter(folder: &Dir, name: &OsStr) -> io::Result<Dir> {
     opening(folder, || match disk::open_folder(folder, name) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -1,5 +1,5 @@
-//! Counts what is done of a long piece of work, on all cores, and tells whoever watches. Never
-//! prints anything itself.
+//! Counts the progress of a long task on all cores and reports it to a watcher. Never prints
+//! anything itself.
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use crate::machine::Stopwatch;
 
-/// Somebody who watches is told so often.
+/// Interval between two reports to the watcher.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// The clock is asked at every so many steps, and whenever so many bytes have been read: that
-/// takes a slow disk a tenth of a second.
+/// Number of steps between two looks at the clock. The clock is also read each time `STRIDE_BYTES`
+/// have been read, which takes a slow disk a tenth of a second.
 const STRIDE: usize = 64;
 const STRIDE_BYTES: u64 = 8 << 20;
-/// Of a sync that may take about a second it is said that it is under way.
+/// A sync of at least this many bytes may take about a second, so it is announced.
 const SYNC_BYTES_MIN: u64 = 64 << 20;
 
-/// See the module.
+/// The progress of one task after another.
 pub struct Progress<'a> {
     watcher: Option<&'a (dyn Fn(&str) + Sync)>,
     work: Mutex<Option<Work>>,
@@ -35,7 +35,7 @@ struct Work {
 }
 
 impl<'a> Progress<'a> {
-    /// Tells `watcher`, if there is one.
+    /// Creates a counter that reports to `watcher`, if there is one.
     #[must_use]
     pub fn new(watcher: Option<&'a (dyn Fn(&str) + Sync)>) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Begins some steps, in which so many bytes are to be read.
+    /// Begins a task of this many steps, in which this many bytes are to be read.
     pub fn begin(&self, what: &'static str, (steps, bytes): (usize, u64)) {
         self.done.store(0, Ordering::Relaxed);
         self.read.store(0, Ordering::Relaxed);
@@ -61,7 +61,7 @@ impl<'a> Progress<'a> {
         });
     }
 
-    /// One step is done.
+    /// Counts one completed step.
     pub fn step(&self) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         if done.is_multiple_of(STRIDE) {
@@ -69,7 +69,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// `inner`, its bytes counted as they are read.
+    /// Wraps `inner` so that its bytes are counted as they are read.
     pub fn reading<R: Read>(&self, inner: R) -> Reading<'_, 'a, R> {
         Reading {
             progress: self,
@@ -77,7 +77,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// What was done so far is about to be synced, `bytes` of it new.
+    /// Announces a sync of `bytes` of new content, if the sync or the task so far is long.
     pub fn syncing(&self, bytes: u64) {
         if let Some(watcher) = self.watcher
             && (bytes >= SYNC_BYTES_MIN || bytes > 0 && self.is_long())
@@ -86,7 +86,8 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Names are about to be synced, with whatever others have written.
+    /// Announces a sync of names, which includes what other processes have written, if the task so
+    /// far is long.
     pub fn syncing_names(&self) {
         if let Some(watcher) = self.watcher
             && self.is_long()
@@ -108,7 +109,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Tells how far it is, if that was not told just now.
+    /// Reports the progress, unless the last report is less than an interval old.
     fn tell(&self) {
         let Some(watcher) = self.watcher else { return };
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,13 +134,13 @@ fn line(what: &str, (done, steps): (usize, usize), (read, bytes): (u64, u64)) ->
     )
 }
 
-/// Of a million bytes, with one decimal place.
+/// Formats a number of megabytes (10^6 bytes) with one decimal place.
 fn megabytes(bytes: u64) -> String {
     let tenths = bytes / 100_000;
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-/// See `Progress::reading`.
+/// A reader whose bytes are counted. See `Progress::reading`.
 pub struct Reading<'p, 'a, R> {
     progress: &'p Progress<'a>,
     inner: R,

@@ -1,5 +1,5 @@
-//! A run's end state becomes a baseline. Which run that can be is the kernel's to say
-//! (`lineage`); this reads what decides it.
+//! Turns the end state of a run into a baseline. The kernel (`lineage`) decides which run
+//! qualifies; this module reads the facts for that decision. It never changes the state.
 
 use std::path::Path;
 
@@ -22,9 +22,9 @@ use crate::root::history;
 use crate::root::state_root::{StateRoot, TEMPORARY};
 use crate::root::store::{MissionRow, Store};
 
-/// Makes a baseline of the state, if it still is what `mission` left, and calls it `name` or
-/// the next number. One that somebody edited since is taken only if `may_be_edited`, and its
-/// lineage says so. The caller alone writes to `root`.
+/// Creates a baseline of the state under `name`, or under the next number, if the state still is
+/// what `mission` left. If the state was edited since, fails unless `may_be_edited`; the lineage
+/// then records the edit. The caller is the only writer of `root`.
 pub fn promote(
     root: &StateRoot,
     store: &Store,
@@ -87,9 +87,10 @@ pub fn promote(
         .with_context(|| format!("mission {id}"))
 }
 
-/// The world as rollbacks and missions have left it: what the last rollback restored, or an empty
-/// one, and every statement on record since. Nothing of it has to be written down when a mission
-/// ends, when it would cost every mission the reading of the whole world.
+/// Rebuilds the missions' database (the world) as rollbacks and missions have left it, and returns
+/// its digest: the database of the last rollback, or an empty one, plus every statement on record
+/// since. Recording a digest at the end of each mission instead would make every mission read the
+/// whole database.
 fn world_left(root: &StateRoot, store: &Store, committed: &[Ended]) -> Result<Left> {
     let folder = root.path().canonicalize()?.join(TEMPORARY);
     let folder = again_in(&folder)?;

@@ -1,12 +1,12 @@
-//! Makes a tree a baseline again. Everything that is to come is written beside the tree's
-//! content, in `.coo-restore/` at its top, and synced; then the steps are written there, which
-//! is the promise; only then is anything of the tree moved, and every step can be done again.
-//! A process that dies before the promise has changed nothing, and the next one clears up; after
-//! it, the next one does all steps again. The state root holds one pointer to the tree.
+//! Restores a tree to a baseline. All incoming entries are first written and synced in
+//! `.coo-restore/` at the tree's top. Then the steps are written there: this is the write-ahead
+//! intent. Only then are entries of the tree moved, and every step is idempotent. A process that
+//! dies before the intent has changed nothing, and the next process cleans up; if it dies later,
+//! the next process repeats all steps. The state root holds one pointer to the tree.
 //!
-//! Nothing is believed: manifest, objects and steps are judged when read, every name is one
-//! component given to an open folder, and no link is followed. Without `.coo-restore/` in it,
-//! a tree that a pointer names is left alone.
+//! Invariants: manifest, objects and steps are checked when read, every name is one component
+//! resolved in an open folder, and no link is followed. A tree that a pointer names is left alone
+//! if it does not contain `.coo-restore/`.
 
 use std::path::PathBuf;
 
@@ -29,19 +29,19 @@ use super::{Baseline, FOLDER, RECORD_BYTES_MAX, canonical_text, disk};
 use crate::machine::fault;
 use crate::root::state_root::StateRoot;
 
-/// What a restore did.
+/// Counts of what a restore did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Restored {
-    /// Files and links written, folders made.
+    /// Files and links written, and folders created.
     pub written: usize,
-    /// Topmost entries that the baseline does not have, or has otherwise.
+    /// Topmost entries that the baseline does not have, or has with another kind or content.
     pub removed: usize,
-    /// Folders that got another mode.
+    /// Folders whose mode was set.
     pub modes: usize,
 }
 
 impl Restored {
-    /// What `steps` come to; `written` is what was written for them.
+    /// Counts `steps`; `written` is the number of entries that were written for them.
     #[must_use]
     pub fn of(steps: &[Step], written: usize) -> Self {
         let count = |is: fn(&Step) -> bool| steps.iter().filter(|step| is(step)).count();
@@ -53,7 +53,7 @@ impl Restored {
     }
 }
 
-/// `amu0/restore.json`.
+/// The content of `amu0/restore.json`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Pointer {
@@ -65,18 +65,18 @@ fn pointer_file() -> String {
     format!("{FOLDER}/restore.json")
 }
 
-/// Whether a file of this size at this path can be the wanted one.
+/// Returns a predicate: can a file at this path with this size be the wanted one?
 pub fn can_be(wanted: &Manifest) -> impl Fn(&TreePath, u64) -> bool + Sync {
     |path, found| matches!(wanted.get(path), Some(Node::File { size, .. }) if *size == found)
 }
 
-/// What is in `tree`, its files read where they can be the wanted ones. What nobody may look
-/// into has to go as a whole.
+/// Reads the entries of `tree`; hashes only files that can be the wanted ones. A folder that this
+/// user may not read is one closed entry, which a restore removes as a whole.
 pub fn found(wanted: &Manifest, tree: &Tree, progress: &Progress<'_>) -> Result<Vec<Entry>> {
     tree.entries_as_found(can_be(wanted), progress)
 }
 
-/// Refuses, while nothing is promised, what would be found impossible at the very last step.
+/// Refuses, before there is a committed intent, a mode that the last steps could not set.
 pub fn refuse_impossible(tree: &Tree, steps: &[Step]) -> Result<()> {
     for step in steps {
         let Step::Mode(path, mode) = step else {
@@ -85,7 +85,7 @@ pub fn refuse_impossible(tree: &Tree, steps: &[Step]) -> Result<()> {
         let looked = disk::descend(&tree.dir, path.parent().as_ref())
             .and_then(|folder| disk::can_set_folder_mode(&folder, disk::name(path.name()), *mode));
         match looked {
-            // It is to come.
+            // The folder does not exist yet.
             Err(error) if is_absent(&error) => {}
             Ok(true) => {}
             looked => {
@@ -101,25 +101,24 @@ pub fn refuse_impossible(tree: &Tree, steps: &[Step]) -> Result<()> {
     Ok(())
 }
 
-/// A way from a tree to a baseline.
+/// The steps from a tree to a baseline.
 #[derive(Debug)]
 pub struct Plan {
-    /// What it comes to.
     pub effect: Effect,
-    /// From what.
+    /// What the tree held when the plan was made.
     seen: Vec<Scanned>,
     steps: Vec<Step>,
 }
 
 impl Plan {
-    /// Whether something that is there goes, or gets company.
+    /// Returns whether the plan changes a tree that is not empty.
     #[must_use]
     pub fn touches_something(&self) -> bool {
         !self.seen.is_empty() && !self.steps.is_empty()
     }
 }
 
-/// The way from what is in `tree` now to `baseline`. Changes nothing.
+/// Plans the restore of `tree` to `baseline`. Changes nothing.
 pub fn plan(baseline: &Baseline, tree: &Tree, progress: &Progress<'_>) -> Result<Plan> {
     let shown = || format!("tree {}", tree.path.display());
     if tree.dir.symlink_metadata(STAGE).is_ok() {
@@ -139,8 +138,8 @@ pub fn plan(baseline: &Baseline, tree: &Tree, progress: &Progress<'_>) -> Result
     })
 }
 
-/// As `restore`, after a person has said yes to `plan`, which is of `baseline` and `tree`: if
-/// that is not the way any more, nothing is done.
+/// Restores as `restore` does, after a person has confirmed `plan`, which was made for `baseline`
+/// and `tree`. Fails and changes nothing if the tree has changed since.
 pub fn restore_as_planned(
     root: &StateRoot,
     baseline: &Baseline,
@@ -157,7 +156,7 @@ pub fn restore_as_planned(
     carry_out(root, baseline, tree, &plan.steps, progress)
 }
 
-/// Makes `tree` what `baseline` says. The caller alone writes to `root`, and has recovered it.
+/// Restores `tree` to `baseline`. The caller is the only writer of `root` and has recovered it.
 pub fn restore(
     root: &StateRoot,
     baseline: &Baseline,
@@ -188,7 +187,7 @@ fn carry_out(
     let (stage, written) = match staged {
         Ok(staged) => staged,
         Err(error) => {
-            // Nothing was promised. What can't be cleared up now is by the next command.
+            // There is no committed intent. If this cleanup fails, the next command cleans up.
             let _ = clear(root, &tree.dir);
             return Err(error);
         }
@@ -207,7 +206,7 @@ fn unfinished(root: &StateRoot) -> String {
     )
 }
 
-/// Writes what is to come, then the steps. Nothing of the tree itself changes.
+/// Writes the incoming entries, then the steps. Changes nothing in the tree outside the stage.
 fn stage(
     root: &StateRoot,
     baseline: &Baseline,
@@ -224,7 +223,7 @@ fn stage(
     Ok((stage, written))
 }
 
-/// Ends a restore: what it prepared or moved away goes, then the pointer.
+/// Ends a restore: removes the stage with everything in it, then the pointer.
 fn clear(root: &StateRoot, tree: &Dir) -> Result<()> {
     Stage::clear(tree)?;
     forget(root)
@@ -245,14 +244,15 @@ fn forget(root: &StateRoot) -> Result<()> {
     })
 }
 
-/// Whether an earlier process left a restore to be finished or cleared up.
+/// Returns whether an earlier process left a restore to finish or to clean up.
 #[must_use]
 pub fn is_pending(root: &StateRoot) -> bool {
     root.dir().exists(pointer_file())
 }
 
-/// Finishes a restore that an earlier process promised, or clears up after one that it had not
-/// promised yet. The caller alone writes to `root`. Gives a line to say, if there was one.
+/// Finishes a restore whose intent an earlier process committed, or cleans up if there is no
+/// committed intent. The caller is the only writer of `root`. Returns a line for the user if there
+/// was something to do.
 pub fn recover(root: &StateRoot) -> Result<Option<String>> {
     if !is_pending(root) {
         return Ok(None);
@@ -273,7 +273,7 @@ pub fn recover(root: &StateRoot) -> Result<Option<String>> {
 
 fn recover_tree(root: &StateRoot, path: &std::path::Path) -> Result<&'static str> {
     let nothing_left = || forget(root).map(|()| "found nothing left of");
-    // Every restore writes an absolute one; another would mean another tree in every folder.
+    // Every restore writes an absolute path; a relative one would depend on the current folder.
     anyhow::ensure!(path.is_absolute(), "is no absolute path");
     let tree = match Dir::open_ambient_dir(path, ambient_authority()) {
         Err(error) if is_absent(&error) => return nothing_left(),

@@ -1,8 +1,9 @@
-//! Rolls the state root back to a baseline of it: what is governed on the disk, the record of
-//! artefacts and the world. Everything that is to come is staged and synced first; then one
-//! commit in `coo.db` promises it, and with it the record is the baseline's. A process that
-//! dies before has changed nothing; after it, the next one that opens the root does what is
-//! left, before anything else is read. Missions, journals and frozen answers are never touched.
+//! Rolls the state root back to one of its baselines: the governed files, the record of artefacts
+//! and the missions' database (the world). All incoming content is first staged and synced. Then
+//! one commit in `coo.db` writes the write-ahead intent and replaces the record of artefacts. A
+//! process that dies before that commit has changed nothing; after it, the next process that opens
+//! the root finishes the rollback before it reads anything else. Missions, journals and frozen
+//! answers are never touched.
 
 use std::io;
 
@@ -30,38 +31,36 @@ use crate::machine::fault;
 use crate::root::state_root::StateRoot;
 use crate::root::store::{Durability, NewRollback, Store};
 
-/// What a rollback did.
+/// The result of a rollback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RolledBack {
-    /// How many artefacts are on record now.
+    /// Number of artefacts on record after the rollback.
     pub artefacts: usize,
-    /// The state before it; none where that was the baseline already, or was set aside.
+    /// The baseline of the state before the rollback; `None` if the state was unchanged or set
+    /// aside.
     pub before: Option<Link>,
-    /// What it did to files and folders.
     pub files: Restored,
-    /// Of the request.
+    /// Number of the request.
     pub number: u32,
-    /// What became of it.
     pub outcome: Outcome,
-    /// Where the state before it is, where that could not be kept.
+    /// The state before the rollback, if it could not be captured and was set aside.
     pub set_aside: Option<SetAside>,
-    /// Where the state is now.
+    /// The baseline that the state was rolled back to.
     pub to: Link,
-    /// Whether the world was made anew.
     pub world_rebuilt: bool,
 }
 
-/// A state that could not be kept as a baseline, and was moved away as it was.
+/// A state that could not be captured as a baseline and was moved aside unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SetAside {
-    /// The folder of the state root.
+    /// Path in the state root.
     pub folder: String,
-    /// Why it could not be kept.
+    /// Why it could not be captured.
     pub why: String,
 }
 
-/// Enters a request to go back to `target`, on the disk before anybody is asked, and gives it
-/// its number.
+/// Records a request to roll back to `target`, on the disk before anyone is asked to confirm it.
+/// Returns its number.
 pub fn request(
     root: &StateRoot,
     store: &mut Store,
@@ -81,8 +80,8 @@ pub fn request(
     Ok(number)
 }
 
-/// Carries out request `number`, which was confirmed. A state that can't be kept as a baseline is
-/// set aside as it is where `set_aside` says so, and else stops the rollback.
+/// Carries out the confirmed request `number`. If the present state cannot be captured as a
+/// baseline, `set_aside` decides: it is moved aside unchanged, or the rollback fails.
 pub fn carry_out(
     root: &StateRoot,
     store: &mut Store,
@@ -93,7 +92,7 @@ pub fn carry_out(
 ) -> Result<RolledBack> {
     let done = begun(root, store, number, target, set_aside, progress);
     if done.is_err() && !is_promised(store).unwrap_or(true) {
-        // Nothing was promised. What can't be cleared up now is by the next command.
+        // There is no committed intent. If this cleanup fails, the next command cleans up.
         let _ = Stage::give_up(root.dir());
     }
     done
@@ -123,8 +122,8 @@ fn begun(
     let now = open_closed(root).and_then(|opened| state::capture(root, store, &opened, progress));
     let staged = match now {
         Ok(now)
-            // By what they say: one state has two ids where an earlier release kept fewer bits
-            // of a mode.
+            // Compared by content, not by id: one state has two ids if an earlier release recorded
+            // fewer mode bits.
             if differences(&target.baseline.manifest, now.manifest.entries()).is_empty() =>
         {
             Stage::give_up(root.dir())?;
@@ -141,7 +140,8 @@ fn begun(
             prepare(root, &target.state, found, commit, progress)
         }
         Err(error) if set_aside => {
-            // As it was, folders that were opened to be read, too.
+            // The state is set aside unchanged, so folders that were opened for reading are closed
+            // again.
             Stage::give_up(root.dir()).with_context(unchanged)?;
             done.set_aside = Some(SetAside {
                 folder: rollback::aside_folder(number),
@@ -172,7 +172,7 @@ fn unfinished(number: u32, to: &Link) -> String {
     )
 }
 
-/// Does what is promised and not done yet. Again, from the beginning: no harm.
+/// Finishes a rollback with a committed intent. Idempotent: it starts from the beginning each time.
 fn finish(root: &StateRoot, store: &mut Store, request: &Request) -> Result<()> {
     let done = (|| -> Result<()> {
         let aside = request.set_aside();
@@ -183,12 +183,12 @@ fn finish(root: &StateRoot, store: &mut Store, request: &Request) -> Result<()> 
         if let Some(aside) = &aside
             && root.dir().symlink_metadata(aside).is_err()
         {
-            // Somebody took the stage away before anything was set aside.
+            // The stage was removed by hand before anything was set aside.
             prepare_aside(root, store, &wanted, request.world_commit, &quiet)?;
             perform_staged(root, Some(aside))?;
         }
-        // Nothing differs now, unless somebody took the stage away or wrote meanwhile; or folders
-        // that were opened to be read are to be closed again.
+        // Nothing differs here, unless the stage was removed by hand, the state was written to
+        // meanwhile, or folders that were opened for reading must be closed again.
         let files = restore::found(&wanted.files, &Tree::of_state(root)?, &quiet)?;
         let world = dump::digest_and_size(&root.path().join(layout::WORLD))?;
         let found = (files.as_slice(), world);
@@ -202,8 +202,8 @@ fn finish(root: &StateRoot, store: &mut Store, request: &Request) -> Result<()> 
     done.with_context(|| unfinished(request.number, &request.to))
 }
 
-/// Does what is staged, if that was sealed, and removes the stage; what was set aside goes to the
-/// folder `aside` of the root first.
+/// Performs the staged steps if the stage was sealed, then removes the stage. Entries that were set
+/// aside are first moved to the folder `aside` of the root.
 fn perform_staged(root: &StateRoot, aside: Option<&str>) -> Result<()> {
     if let Some(stage) = Stage::open(root.dir()).context(STAGE)?
         && let Some(steps) = stage.steps().context(STAGE)?
@@ -225,14 +225,14 @@ fn perform_staged(root: &StateRoot, aside: Option<&str>) -> Result<()> {
     Stage::clear(root.dir())
 }
 
-/// Gives what was set aside its name in the root, where nothing is removed.
+/// Moves the entries that were set aside to their final name in the root. Removes nothing.
 #[allow(
     clippy::disallowed_methods,
     reason = "moves a folder of the stage to a name that nothing else has"
 )]
 fn keep_aside(root: &StateRoot, stage: &Stage, aside: &str) -> io::Result<()> {
     if stage.aside()?.is_none() {
-        // It has its name.
+        // An earlier process has moved it.
         return Ok(());
     }
     let (folder, name) = aside.rsplit_once('/').unwrap_or(("", aside));
@@ -244,8 +244,8 @@ fn keep_aside(root: &StateRoot, stage: &Stage, aside: &str) -> io::Result<()> {
     disk::sync_folder(root.dir())
 }
 
-/// Gives a world that was made anew its name. The log of the old one would be taken for its
-/// own, so that is gone first, for good.
+/// Moves a rebuilt world to its final name. `SQLite` would apply the old database's log to it, so
+/// the log is removed first, and that removal is synced.
 #[allow(
     clippy::disallowed_methods,
     reason = "replaces world.db whole; no connection to it is open"
@@ -253,7 +253,7 @@ fn keep_aside(root: &StateRoot, stage: &Stage, aside: &str) -> io::Result<()> {
 fn put_world(root: &StateRoot, stage: &Stage) -> io::Result<()> {
     let dir = root.dir();
     if !stage.dir().try_exists(layout::WORLD)? {
-        // It has its name.
+        // An earlier process has moved it.
         return Ok(());
     }
     for name in &governed::WORLD_ON_DISK[1..] {
@@ -269,8 +269,8 @@ fn put_world(root: &StateRoot, stage: &Stage) -> io::Result<()> {
     disk::sync_folder(dir)
 }
 
-/// Whether an earlier process promised a rollback that is not done, or left what it had prepared
-/// for one.
+/// Returns whether an earlier process left an unfinished rollback with a committed intent, or a
+/// stage prepared for one.
 pub fn is_pending(root: &StateRoot, store: &Store) -> Result<bool> {
     Ok(root.dir().symlink_metadata(STAGE).is_ok() || is_promised(store)?)
 }
@@ -279,8 +279,9 @@ fn is_promised(store: &Store) -> Result<bool> {
     Ok(store.promised_rollback()?.is_some())
 }
 
-/// Finishes a rollback that an earlier process promised, or clears up after one that it had
-/// not. The caller alone writes to `root`. Gives a line to say, if there was one.
+/// Finishes a rollback whose intent an earlier process committed, or cleans up if there is no
+/// committed intent. The caller is the only writer of `root`. Returns a line for the user if a
+/// rollback was finished.
 pub fn recover(root: &StateRoot, store: &mut Store) -> Result<Option<String>> {
     let Some(request) = store.promised_rollback()? else {
         Stage::give_up(root.dir())?;

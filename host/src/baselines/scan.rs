@@ -1,5 +1,5 @@
-//! A tree: which part of which directory it is, and the digests of its files. Follows no link, and
-//! changes nothing.
+//! An open tree: which part of a directory it covers, and the digests of its files. Follows no
+//! link, and changes nothing.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -21,30 +21,29 @@ use super::progress::Progress;
 use crate::machine::hashing;
 use crate::root::state_root::StateRoot;
 
-/// A directory tree, open.
+/// An open directory tree.
 pub struct Tree {
-    /// Where it lies, without links on the way.
+    /// Canonical path.
     pub path: PathBuf,
-    /// Its top.
     pub dir: Dir,
-    /// Where the state root lies in it: not part of it.
+    /// Path of the state root inside the tree. It is not part of the tree.
     pub left_out: Option<TreePath>,
     part: Part,
 }
 
-/// What of a directory is the tree.
+/// The part of a directory that the tree covers.
 enum Part {
     All,
-    /// What is governed of a state root.
+    /// The governed parts of a state root.
     State,
     /// The modules of a state root.
     Modules,
-    /// What these have and those do not leave out, with the folders on the way.
+    /// The files in the scope that the repository does not leave out, with the folders on the way.
     Scope(Scope, Repository),
 }
 
 impl Tree {
-    /// Opens the tree at `path`, leaving out the state root at `state_root` if it is inside.
+    /// Opens the tree at `path`. Leaves out the state root at `state_root` if it is inside.
     pub fn open(path: &Path, state_root: &Path) -> Result<Self> {
         let shown = || format!("tree {}", path.display());
         let path = path
@@ -73,8 +72,8 @@ impl Tree {
         })
     }
 
-    /// The same directory, but of its files only those of `scope` that `repository` does not
-    /// leave out.
+    /// Returns a tree of the same directory that covers only those files of `scope` that
+    /// `repository` does not leave out.
     pub fn part(&self, scope: &Scope, repository: &Repository) -> Result<Self> {
         Ok(Self {
             path: self.path.clone(),
@@ -84,7 +83,7 @@ impl Tree {
         })
     }
 
-    /// What is governed of the state root, as it lies there.
+    /// Returns the tree of the state root's governed parts, as they are on the disk.
     pub fn of_state(root: &StateRoot) -> Result<Self> {
         Ok(Self {
             path: root.path().canonicalize()?,
@@ -94,7 +93,7 @@ impl Tree {
         })
     }
 
-    /// The modules of the state root.
+    /// Returns the tree of the state root's modules.
     pub fn of_modules(root: &StateRoot) -> Result<Self> {
         Ok(Self {
             part: Part::Modules,
@@ -115,7 +114,7 @@ impl Tree {
             }
     }
 
-    /// For messages.
+    /// Returns the absolute path for messages.
     #[must_use]
     pub fn shown(&self, path: &TreePath) -> String {
         self.path
@@ -124,8 +123,8 @@ impl Tree {
             .to_string()
     }
 
-    /// What is in the tree, in the form a baseline is compared with. A file is read where
-    /// `is_read` says so of its path and size.
+    /// Reads the tree's entries in the form in which a baseline is compared. Hashes a file only if
+    /// `is_read` holds for its path and size.
     pub fn entries(
         &self,
         is_read: impl Fn(&TreePath, u64) -> bool + Sync,
@@ -134,7 +133,7 @@ impl Tree {
         self.read(self.scan()?, is_read, progress)
     }
 
-    /// As `entries`, but a folder that this user may not look into is an entry that says so.
+    /// Reads as `entries` does, but returns a folder that this user may not read as a closed entry.
     pub fn entries_as_found(
         &self,
         is_read: impl Fn(&TreePath, u64) -> bool + Sync,
@@ -143,7 +142,7 @@ impl Tree {
         self.read(self.look()?, is_read, progress)
     }
 
-    /// What `look` has found, in that form.
+    /// Reads what `look` has found, as `entries` does.
     pub(super) fn read(
         &self,
         found: Vec<Scanned>,
@@ -178,14 +177,14 @@ impl Tree {
         let folder = folders.of(&self.dir, path)?;
         match disk::open_file(folder, disk::name(path.name())) {
             Ok(file) => hashing::digest_of(progress.reading(file)),
-            // A file that its owner can't read is not the one that was once read.
+            // The file was readable when the baseline was captured, so this is not the same file.
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(NOT_READ),
             Err(error) => Err(error),
         }
     }
 }
 
-/// Where `path` is, or would be if it were made, without links on the way.
+/// Returns the canonical path of `path`, or the one it would have if it were created.
 fn place(path: &Path) -> std::io::Result<PathBuf> {
     match path.canonicalize() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -197,19 +196,20 @@ fn place(path: &Path) -> std::io::Result<PathBuf> {
     }
 }
 
-/// The folder that was opened last: files come sorted, so it is most often the next one, too.
+/// A cache of the folder that was opened last. Files come sorted, so the next one is usually in the
+/// same folder.
 #[derive(Default)]
 pub struct Folders {
     last: Option<(Option<TreePath>, Dir)>,
 }
 
 impl Folders {
-    /// The folder below `top` that `path` is in.
+    /// Returns the folder below `top` that holds `path`.
     pub fn of(&mut self, top: &Dir, path: &TreePath) -> std::io::Result<&Dir> {
         self.of_with(top, path, disk::open_folder)
     }
 
-    /// As `of`, with `open` to open each folder on the way.
+    /// Returns the folder as `of` does; opens each folder on the way with `open`.
     pub fn of_with(
         &mut self,
         top: &Dir,

@@ -1,24 +1,23 @@
-//! Writes a file with holes where its content is zeros for long: a large file that is nearly all
-//! holes takes no more of the disk than it did where it came from. Its content is the same to
-//! the byte.
+//! Writes a file with holes in place of long runs of zeros, so that a large sparse file takes about
+//! as little disk space as its original. The content is the same, byte for byte.
 
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write};
 
-/// File systems keep blocks of this size, or of a multiple of it, in bytes.
+/// File systems allocate blocks of this many bytes, or of a multiple.
 const BLOCK_BYTES: usize = 4096;
 
-/// A file that is written from its beginning to its end.
+/// A writer for a file that is written from beginning to end.
 pub struct Sparse<'a> {
     file: &'a mut File,
-    /// So many bytes of it were given.
+    /// Number of bytes written so far, including holes.
     length: u64,
-    /// So many zeros at its end are not written yet.
+    /// Number of zeros at the end that are not written yet.
     hole: u64,
 }
 
 impl<'a> Sparse<'a> {
-    /// `file` is empty.
+    /// Creates a writer for `file`, which must be empty.
     pub fn new(file: &'a mut File) -> Self {
         Self {
             file,
@@ -27,7 +26,7 @@ impl<'a> Sparse<'a> {
         }
     }
 
-    /// Gives the file its length, where it ends with a hole.
+    /// Sets the file's length if the file ends with a hole. Must be called after the last write.
     #[allow(
         clippy::disallowed_methods,
         reason = "of a new file that the caller made"
@@ -44,7 +43,7 @@ impl Write for Sparse<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            // Up to the next place at which a block begins.
+            // Up to the next block boundary.
             let inside = usize::try_from(self.length % BLOCK_BYTES as u64).unwrap_or_default();
             let (part, after) = rest.split_at(rest.len().min(BLOCK_BYTES - inside));
             if part.iter().all(|byte| *byte == 0) {

@@ -1,7 +1,10 @@
-//! The folder in which a restore prepares itself, at the top of what it changes: what is to come
-//! in `new/`, each under the number of its step, room for what goes in `old/`, and the steps.
-//! Where the steps have their name, everything they need is here and on the disk. Changes
-//! nothing beside it.
+//! The stage: the folder at the top of a tree in which a restore prepares itself. `new/` holds the
+//! incoming entries, each under the number of its step; `old/` is room for removed entries;
+//! `steps.json` lists the steps.
+//!
+//! Invariant: once `steps.json` exists under that name, everything the steps need is in the stage
+//! and on the disk. This module changes nothing outside the stage, except in `give_up`, which gives
+//! folders back the mode they had.
 
 #![allow(
     clippy::disallowed_methods,
@@ -27,40 +30,39 @@ use crate::machine::fault;
 use crate::machine::hashing;
 use crate::machine::input_file::read_bounded;
 
-/// What is to come.
+/// Incoming entries, each under the number of its step.
 const NEW: &str = "new";
-/// What has gone, under the number of its step; what had to go again, with a plus behind it.
+/// Removed entries, each under the number of its step; `+` is appended for each repetition.
 const OLD: &str = "old";
-/// The steps.
 const STEPS: &str = "steps.json";
-/// On its way to that name.
+/// The name of the steps until they are complete and synced.
 const STEPS_WAITING: &str = "steps.waiting";
-/// The steps that close again what was opened to be read.
+/// Steps that give folders back their mode after they were opened for reading.
 const OPENED: &str = "opened.json";
-/// On its way to that name.
+/// The name of those steps until they are complete and synced.
 const OPENED_WAITING: &str = "opened.waiting";
-/// What is set aside, each under its own name, and the record of artefacts.
+/// Entries that were set aside, each under its own name, and the record of artefacts.
 pub const ASIDE: &str = "aside";
-/// That record.
+/// The record of artefacts, inside `ASIDE`.
 const RECORD: &str = "artefacts_on_record.json";
 
-/// See the module.
+/// An open stage.
 pub struct Stage {
     dir: Dir,
 }
 
 impl Stage {
-    /// Makes it in `top`, where none may be.
+    /// Creates the stage in `top`; an error if there already is one.
     pub fn create(top: &Dir) -> io::Result<Self> {
         fault::point("stage.create")?;
-        // Files of any mode are about to lie here: nobody else gets in.
+        // The stage will hold files of any mode, so only the owner may enter it.
         let dir = disk::create_folder(top, STAGE.as_ref())?;
         disk::create_folder(&dir, NEW.as_ref())?;
         disk::create_folder(&dir, OLD.as_ref())?;
         Ok(Self { dir })
     }
 
-    /// The one that an earlier process left in `top`.
+    /// Opens the stage that an earlier process left in `top`; `None` if there is none.
     pub fn open(top: &Dir) -> io::Result<Option<Self>> {
         match disk::open_folder(top, STAGE.as_ref()) {
             Err(error) if is_absent(&error) => Ok(None),
@@ -68,7 +70,7 @@ impl Stage {
         }
     }
 
-    /// The one in `top`, or a new one.
+    /// Opens the stage in `top`, or creates it.
     pub fn open_or_create(top: &Dir) -> io::Result<Self> {
         match Self::open(top)? {
             Some(stage) => Ok(stage),
@@ -76,23 +78,23 @@ impl Stage {
         }
     }
 
-    /// Its handle.
+    /// Returns the stage's folder.
     pub fn dir(&self) -> &Dir {
         &self.dir
     }
 
-    /// What is to come.
+    /// Opens `new/`, the folder of incoming entries.
     pub fn coming(&self) -> io::Result<Dir> {
         disk::open_folder(&self.dir, NEW.as_ref())
     }
 
-    /// What has gone.
+    /// Opens `old/`, the folder of removed entries.
     pub fn gone(&self) -> io::Result<Dir> {
         disk::open_folder(&self.dir, OLD.as_ref())
     }
 
-    /// Writes everything that `steps` put, as `wanted` has it, and gives how many entries and bytes
-    /// that is.
+    /// Writes every entry that `steps` put, with the content and mode it has in `wanted`. Returns
+    /// the number of entries and of bytes written.
     pub fn fill(
         &self,
         objects: &Objects<'_>,
@@ -108,7 +110,7 @@ impl Stage {
         Ok((coming.len(), bytes))
     }
 
-    /// What has gone aside, if anything is to.
+    /// Opens the folder of entries that are set aside; `None` if nothing is to be set aside.
     pub fn aside(&self) -> io::Result<Option<Dir>> {
         match disk::open_folder(&self.dir, ASIDE.as_ref()) {
             Err(error) if is_absent(&error) => Ok(None),
@@ -116,7 +118,7 @@ impl Stage {
         }
     }
 
-    /// Makes room for what is to go aside, with `record` in it.
+    /// Creates the folder for entries to be set aside and writes `record` into it.
     pub fn begin_aside(&self, record: &str) -> io::Result<()> {
         fault::point("aside.create")?;
         let aside = disk::create_folder(&self.dir, ASIDE.as_ref())?;
@@ -125,14 +127,15 @@ impl Stage {
         io::Write::write_all(&mut file, record.as_bytes())
     }
 
-    /// Writes down, on the disk, which steps close again what is about to be opened.
+    /// Writes to the disk the steps that restore the modes of folders about to be opened.
     pub fn note_opened(&self, steps: &[Step]) -> io::Result<()> {
         self.write_steps(steps, (OPENED_WAITING, OPENED))?;
-        // Of a stage that was just made, its own name as well.
+        // If the stage was just created, its own name must reach the disk as well.
         disk::sync_file_system(&self.dir)
     }
 
-    /// The steps get their name: all they need is here, `bytes` of content among it.
+    /// Syncs the stage, which holds `bytes` of content, then writes the steps under their name.
+    /// From then on they are the committed intent.
     pub fn seal(&self, steps: &[Step], bytes: u64, progress: &Progress<'_>) -> io::Result<()> {
         progress.syncing(bytes);
         fault::point("stage.sync")?;
@@ -143,7 +146,7 @@ impl Stage {
     fn write_steps(&self, steps: &[Step], (waiting, name): (&str, &str)) -> io::Result<()> {
         fault::point("steps.write")?;
         let mut file = disk::create_file(&self.dir, waiting.as_ref())?;
-        // Whatever the user's mask says: another process has to read them.
+        // Independent of the user's umask: another process has to read the steps.
         disk::set_mode(&file, Mode::of(0o600))?;
         io::Write::write_all(&mut file, print_steps(steps).as_bytes())?;
         fault::point("steps.sync")?;
@@ -153,7 +156,7 @@ impl Stage {
         disk::sync_folder(&self.dir)
     }
 
-    /// The steps, every path judged anew; none where the stage was not sealed.
+    /// Reads the steps and checks every path again; `None` if the stage was not sealed.
     pub fn steps(&self) -> Result<Option<Vec<Step>>> {
         self.read_steps(STEPS)
     }
@@ -167,8 +170,8 @@ impl Stage {
         Ok(Some(parse_steps(&text).with_context(|| name.to_owned())?))
     }
 
-    /// Gives up what nobody has promised: what was opened to be read is closed again, and the
-    /// stage removed from `top`.
+    /// Gives up a stage without a committed intent: restores the mode of every folder that was
+    /// opened for reading, then removes the stage from `top`.
     pub fn give_up(top: &Dir) -> Result<()> {
         if let Some(stage) = Self::open(top).context(STAGE)? {
             for step in stage.read_steps(OPENED).context(STAGE)?.unwrap_or_default() {
@@ -181,7 +184,7 @@ impl Stage {
                     disk::set_folder_mode(&folder, disk::name(path.name()), mode)
                 };
                 match closed() {
-                    // Somebody has removed it, or it is closed already, with what is in it.
+                    // The folder was removed meanwhile, or it and its parent are closed already.
                     Err(error)
                         if is_absent(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
                     }
@@ -194,13 +197,14 @@ impl Stage {
         Self::clear(top)
     }
 
-    /// Removes it from `top`, the steps first: without them nothing is promised.
+    /// Removes the stage from `top`. The steps go first: without them there is no committed intent.
     pub fn clear(top: &Dir) -> Result<()> {
         let cleared = (|| -> io::Result<()> {
             let Some(stage) = Self::open(top)? else {
                 return Ok(());
             };
-            // In this order: what was done is not to be closed as if it had been given up.
+            // `opened.json` goes first: if the process dies here, `give_up` must not close folders
+            // of a restore that was completed.
             for name in [OPENED, STEPS] {
                 fault::point("steps.remove")?;
                 match stage.dir.remove_file(name) {
@@ -213,7 +217,7 @@ impl Stage {
             }
             fault::point("stage.remove")?;
             if top.remove_dir_all(STAGE).is_err() {
-                // Most likely a folder that its owner may not change.
+                // Most likely the stage holds a folder that its owner may not change.
                 open_all(&stage.dir)?;
                 top.remove_dir_all(STAGE)?;
             }
@@ -223,7 +227,8 @@ impl Stage {
     }
 }
 
-/// Whether nothing is there, or no folder on the way to it.
+/// Returns whether the error means that there is nothing at the path, or that a component on the
+/// way to it is not a folder.
 pub fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -231,7 +236,7 @@ pub fn is_absent(error: &io::Error) -> bool {
     )
 }
 
-/// Lets the owner change every folder in `top`.
+/// Gives the owner all permissions on every folder below `top`.
 fn open_all(top: &Dir) -> io::Result<()> {
     let mut folders = vec![top.try_clone()?];
     while let Some(folder) = folders.pop() {
@@ -247,9 +252,9 @@ fn open_all(top: &Dir) -> io::Result<()> {
     Ok(())
 }
 
-/// An entry that is to come.
+/// An incoming entry.
 struct Coming<'a> {
-    /// Below `new/`.
+    /// Its path below `new/`.
     at: TreePath,
     path: &'a TreePath,
     node: &'a Node,
@@ -261,7 +266,7 @@ impl Coming<'_> {
     }
 }
 
-/// Everything that the steps put, sorted by where it waits.
+/// Returns every entry that the steps put, sorted by its path below `new/`.
 fn coming<'a>(wanted: &'a Manifest, steps: &[Step]) -> Result<Vec<Coming<'a>>> {
     let entries = wanted.entries();
     let mut coming = Vec::new();
@@ -272,7 +277,7 @@ fn coming<'a>(wanted: &'a Manifest, steps: &[Step]) -> Result<Vec<Coming<'a>>> {
             if !entry.path.bytes().starts_with(top.bytes()) {
                 break;
             }
-            // `a-b` stands between `a` and `a/b`.
+            // `a-b` sorts between `a` and `a/b`.
             if entry.path.is_within(top) {
                 let rest = &entry.path.bytes()[top.bytes().len()..];
                 coming.push(Coming {
@@ -349,12 +354,12 @@ fn copy_files(
     Ok(bytes)
 }
 
-/// Gives the folders their modes.
+/// Sets the final modes of the folders in `new/`.
 fn close_folders(new: &Dir, coming: &[Coming<'_>]) -> Result<()> {
-    // The innermost first: a folder may forbid the way through it.
+    // Innermost first: a folder's mode may forbid the way through it.
     for coming in coming.iter().rev() {
         if let Node::Folder { mode } = coming.node {
-            // One that has to be moved stays open until its own step closes it.
+            // A top folder has yet to be moved, so it stays open until its own step closes it.
             let is_top = coming.at.parent().is_none();
             let mode = if is_top { mode.with(0o700) } else { *mode };
             disk::descend(new, coming.at.parent().as_ref())

@@ -1,6 +1,6 @@
-//! What a rollback needs before it is promised: folders that can be read, and everything that is
-//! to come, on the disk. Writes to the stage, and opens folders; until something is promised, both
-//! can be given up.
+//! Prepares a rollback before its intent is committed: opens closed folders, and stages all
+//! incoming content on the disk. Writes only to the stage and to the modes of folders. Both can be
+//! undone until there is a committed intent.
 
 use std::io;
 
@@ -23,13 +23,14 @@ use crate::machine::fault;
 use crate::root::state_root::StateRoot;
 use crate::root::store::Store;
 
-/// Opens every folder of the state into which this user may not look, so that it can be kept, and
-/// gives each with the mode it had. Until something is promised, they can get that back.
+/// Opens every folder of the state that this user may not read, so that the state can be captured.
+/// Returns each with its former mode, which `Stage::give_up` restores as long as there is no
+/// committed intent.
 pub fn open_closed(root: &StateRoot) -> Result<Vec<(TreePath, Mode)>> {
     let tree = Tree::of_state(root)?;
     let mut opened: Vec<(TreePath, Mode)> = Vec::new();
     loop {
-        // What is in a folder that was opened may be closed, too.
+        // A folder inside one that was just opened may be closed, too.
         let closed: Vec<_> = tree.look()?.iter().filter_map(Scanned::closed).collect();
         let is_stuck = closed.iter().any(|closed| opened.contains(closed));
         if closed.is_empty() || is_stuck {
@@ -55,8 +56,9 @@ pub fn open_closed(root: &StateRoot) -> Result<Vec<(TreePath, Mode)>> {
     }
 }
 
-/// Stages the way to `wanted` from what is found, files and world, unless that is it. A new
-/// world has `commit` as the number of its last commit, so that no older one is made again.
+/// Stages the steps from the present files and world to `wanted`; returns `None` if there is no
+/// difference. A rebuilt world gets `commit` as the number of its last commit, so that no older
+/// commit is applied to it again.
 pub fn prepare(
     root: &StateRoot,
     wanted: &State,
@@ -75,8 +77,8 @@ pub fn prepare(
     Ok(Some((restored, is_rebuilt)))
 }
 
-/// Stages the way to `wanted` from a state that nobody can read: all of it goes aside as it is,
-/// and all of `wanted` comes.
+/// Stages the steps to `wanted` from a state that cannot be captured: every part of the present
+/// state is set aside unchanged, and every part of `wanted` is put in its place.
 pub fn prepare_aside(
     root: &StateRoot,
     store: &Store,
@@ -91,14 +93,15 @@ pub fn prepare_aside(
         }
     }
     all.extend(steps(&wanted.files, &[], None)?);
-    // It is the one part of the state that is in no file of its own.
+    // The record of artefacts is the only part of the state without a file of its own.
     let record = index::json(&store.artefacts()?)?;
     let note = |stage: &Stage| stage.begin_aside(&record);
     let restored = stage(root, wanted, &all, Some(commit), note, progress)?;
     Ok((restored, true))
 }
 
-/// Stages what `steps` put, and the world of `wanted` if it is to get the number `commit`.
+/// Stages the entries that `steps` put and, if `commit` is given, the world of `wanted` with that
+/// commit number.
 fn stage(
     root: &StateRoot,
     wanted: &State,

@@ -1,6 +1,7 @@
-//! Baselines of the state root itself: what is governed of it (`coo_kernel::baseline::governed`), read as
-//! one tree. Files are taken as they lie; databases, module set and bundled missions come as
-//! text. Changes nothing of the state.
+//! Baselines of the state root itself. Its governed parts (`coo_kernel::baseline::governed`) are
+//! read as one tree: files as they are on the disk; databases, the module set and the bundled
+//! missions as text. This module writes objects, manifests and records, and never changes the
+//! state.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write as _};
@@ -28,35 +29,34 @@ use crate::program::bundle;
 use crate::root::state_root::{StateRoot, TEMPORARY};
 use crate::root::store::Store;
 
-/// The dump of the world, on its way to an object.
+/// The dump of the missions' database (the world), until it is an object.
 const DUMP: &str = "world.jsonl";
-/// A world that was made of it, only to be looked at.
+/// A database rebuilt from the dump, only to check that this works.
 const REBUILT: &str = "world.db";
 
-/// Why a baseline of the state is made.
+/// Why a baseline of the state is created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// Somebody asked for it.
+    /// A user asked for it.
     Asked,
     /// It is the end state of this run.
     Promoted(Run),
-    /// Before the rollback with this number.
+    /// It is the state before the rollback with this number.
     Rollback(u32),
 }
 
-/// A state that is kept and has no name yet.
+/// A captured state that has no name yet.
 #[derive(Debug)]
 pub struct KeptState {
     /// SHA-256 of its manifest.
     pub id: Digest,
-    /// The state, as a tree.
     pub manifest: Manifest,
-    /// What it cost.
+    /// The objects that the capture added.
     pub added: Added,
 }
 
-/// Makes a baseline of the state and calls it `name`, or the next number. The caller alone
-/// writes to `root`.
+/// Creates a baseline of the state under `name`, or under the next number. The caller is the only
+/// writer of `root`.
 pub fn create(
     root: &StateRoot,
     store: &Store,
@@ -75,7 +75,7 @@ pub fn create(
     })
 }
 
-/// Makes the baseline of the state before rollback `number`.
+/// Creates the baseline of the state before rollback `number`.
 pub fn keep_before(
     root: &StateRoot,
     store: &Store,
@@ -86,8 +86,8 @@ pub fn keep_before(
     enter(root, store, &name, kept, Reason::Rollback(number))
 }
 
-/// Keeps the state and its manifest; it has no name yet. Folders that were `opened` only to be
-/// read have the mode that they had.
+/// Captures the state and writes its manifest, without a name. Folders in `opened`, which were
+/// opened only for reading, are recorded with their former mode.
 pub fn capture(
     root: &StateRoot,
     store: &Store,
@@ -112,7 +112,7 @@ pub fn capture(
         whole(entries)
     })?;
     let manifest = Manifest::new(entries)?;
-    // What could not be taken apart again would be no baseline of a state.
+    // A manifest that does not parse as a state could not be restored.
     governed::State::of(&manifest)
         .context("the present state (move away what stands in its place)")?;
     Ok(KeptState {
@@ -122,7 +122,8 @@ pub fn capture(
     })
 }
 
-/// In which way the present state is not `baseline`. The caller alone writes to `root`.
+/// Returns the differences between the present state and `baseline`. The caller is the only writer
+/// of `root`.
 pub fn compare(
     root: &StateRoot,
     store: &Store,
@@ -135,7 +136,7 @@ pub fn compare(
     Ok(differences(&baseline.manifest, &found))
 }
 
-/// The present state, without keeping anything of it.
+/// Reads the present state without keeping any of it.
 pub fn found(root: &StateRoot, store: &Store, progress: &Progress<'_>) -> Result<Vec<Entry>> {
     let mut entries = Tree::of_state(root)?.entries(|_, _| true, progress)?;
     for (path, text) in texts(store)? {
@@ -146,7 +147,7 @@ pub fn found(root: &StateRoot, store: &Store, progress: &Progress<'_>) -> Result
     whole(entries)
 }
 
-/// The lock of a freeze is no part of the state.
+/// Removes a freeze's lock from the modes: the lock is not part of the state.
 fn unlock(store: &Store, entries: &mut [Entry]) -> Result<()> {
     if let Some(freeze) = store.open_freeze()? {
         freeze::unlock(entries, &freeze.manifest.state);
@@ -154,7 +155,7 @@ fn unlock(store: &Store, entries: &mut [Entry]) -> Result<()> {
     Ok(())
 }
 
-/// The governed manifests that are not there.
+/// Returns the names of the governed manifests that are missing.
 #[must_use]
 pub fn missing_manifests(root: &StateRoot) -> Vec<&'static str> {
     let path = |name: &str| format!("{}/{name}", governed::MANIFESTS_FOLDER);
@@ -163,7 +164,7 @@ pub fn missing_manifests(root: &StateRoot) -> Vec<&'static str> {
     names
 }
 
-/// Every named baseline of a state, in the order of their making.
+/// Returns every named baseline of the state root, in order of creation.
 pub fn states(root: &StateRoot) -> Result<Vec<Record>> {
     let mut states = list(root)?;
     states.retain(|record| record.lineage.is_some());
@@ -171,12 +172,12 @@ pub fn states(root: &StateRoot) -> Result<Vec<Record>> {
     Ok(states)
 }
 
-/// The baseline that the present state goes back to.
+/// Returns the baseline from which the present state derives.
 pub fn position(root: &StateRoot, store: &Store) -> Result<Option<Link>> {
     Ok(lineage::position(&links(root)?, &store.rollbacks()?))
 }
 
-/// Number of the baseline of a state that was made last.
+/// Returns the number of the newest baseline of the state root.
 pub fn last_number(root: &StateRoot) -> Result<u32> {
     let links = links(root)?;
     Ok(lineage::last_number(
@@ -232,7 +233,7 @@ fn file(path: &str, (sha256, size): (Digest, u64)) -> Result<Entry> {
     })
 }
 
-/// In order, with the folders that are in no file system.
+/// Adds the folders that exist only in the manifest, and sorts the entries.
 fn whole(mut entries: Vec<Entry>) -> Result<Vec<Entry>> {
     for folder in [governed::DATABASES, governed::MISSIONS] {
         let mode = Mode::of(0o755);
@@ -245,12 +246,12 @@ fn whole(mut entries: Vec<Entry>) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// The digest of the module set of this `coo`, as a state holds it.
+/// Returns the digest of this binary's module set, in the text form that a state holds.
 pub fn sandbox() -> String {
     module_set::digest(&bundle::members()).to_string()
 }
 
-/// All that is small and in no file of its own.
+/// Returns the small texts of a state that have no file of their own, each with its path.
 fn texts(store: &Store) -> Result<Vec<(String, String)>> {
     let mut texts = of_the_binary();
     let record = index::json(&store.artefacts()?)?;
@@ -258,7 +259,7 @@ fn texts(store: &Store) -> Result<Vec<(String, String)>> {
     Ok(texts)
 }
 
-/// What of a state comes from this `coo` and not from the state root.
+/// Returns the texts of a state that come from this binary and not from the state root.
 pub(super) fn of_the_binary() -> Vec<(String, String)> {
     let mission = |(name, descriptor): (&str, &str)| {
         let path = format!("{}/{name}.json", governed::MISSIONS);
@@ -269,7 +270,8 @@ pub(super) fn of_the_binary() -> Vec<(String, String)> {
     missions.chain([sandbox]).collect()
 }
 
-/// Keeps the dump of the world, once it is known that a world can be made of it.
+/// Stores the dump of the world as an object, after checking that a database can be rebuilt from
+/// it.
 #[allow(clippy::disallowed_methods, reason = "removes what it wrote to tmp/")]
 fn keep_world(root: &StateRoot, batch: &Batch<'_>) -> Result<(Digest, u64)> {
     let waiting = root.folder(TEMPORARY, false)?;
@@ -282,7 +284,7 @@ fn keep_world(root: &StateRoot, batch: &Batch<'_>) -> Result<(Digest, u64)> {
         dump::rebuild(file, known, &rebuilt, 0)?;
         Ok(known)
     })();
-    // Only to be looked at. What stays, if that fails, goes with the next session.
+    // Temporary files. If removing one fails, the next session removes it.
     for name in [DUMP, REBUILT] {
         let _ = waiting.remove_file(name);
     }

@@ -1,5 +1,6 @@
-//! Which baseline a rollback goes to: one of the state root, whole, and of this `coo`. Says no
-//! before anybody is asked. Changes nothing.
+//! Finds the baseline that a rollback restores: it must be a baseline of the state root, intact,
+//! and made with the module set and missions of this `coo`. Refuses before anyone is asked to
+//! confirm. Changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -16,21 +17,19 @@ use crate::machine::input_file::read_bounded;
 use crate::root::state_root::StateRoot;
 use crate::root::store::Store;
 
-/// A baseline that the state can go back to: it is whole, and of this `coo`.
+/// A baseline that the state can be rolled back to: intact, and of this `coo`.
 #[derive(Debug)]
 pub struct Target {
-    /// What was noted beside it.
     pub record: Record,
-    /// Its manifest.
     pub(super) baseline: Baseline,
-    /// What that says, by how it is made so again.
+    /// The manifest's parts, by how each is restored.
     pub(super) state: State,
-    /// The record of artefacts that it has.
+    /// The baseline's record of artefacts.
     pub(super) artefacts: Vec<index::Entry>,
 }
 
-/// The baseline that `asked` names, or else the one that the present state goes back to, read
-/// and found to be whole. The caller alone writes to `root`.
+/// Reads the baseline that `asked` names, or the one from which the present state derives, and
+/// verifies all its objects. The caller is the only writer of `root`.
 pub fn target(
     root: &StateRoot,
     store: &Store,
@@ -52,7 +51,7 @@ pub fn target(
     let shown = || format!("baseline {asked}");
     let of_states = states(root)?.into_iter();
     let same = of_states.filter(|record| record.baseline == baseline.id);
-    // One state can have several names: the one that was used, or else the last.
+    // One state can have several names: prefer the one asked for, then the newest.
     let record = same.enumerate().max_by_key(|(i, r)| (r.name == asked, *i));
     let Some((_, record)) = record else {
         bail!(
@@ -94,7 +93,8 @@ fn object(root: &StateRoot, sha256: &Digest) -> Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Module set and bundled missions come with the binary: no rollback brings another's back.
+/// Refuses a baseline of another `coo`: module set and bundled missions are part of the binary, so
+/// a rollback cannot restore them.
 fn check_binary(root: &StateRoot, manifest: &Manifest, state: &State) -> Result<()> {
     let own = state::of_the_binary();
     if state.sandbox != Digest::of(state::sandbox()) {

@@ -1,6 +1,6 @@
-//! The API keys that this process knows: the environment's, and what it has read from `.env`. Words
-//! for people are searched for them before they are printed, and what is recorded before it is
-//! written. Which text counts is the kernel's rule. Never prints a key and never stores one.
+//! The API keys that this process knows: the one in the environment, and those it has read from
+//! `.env`. Text for people is searched for them before it is printed, and data before it is
+//! recorded. The kernel decides which text counts as a key. Never prints or stores a key.
 
 use std::borrow::Cow;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -12,10 +12,10 @@ use crate::effects::surroundings::KEY;
 use crate::machine;
 
 static OF_ENVIRONMENT: OnceLock<Option<String>> = OnceLock::new();
-/// Keys that other places than the environment have.
+/// Keys from places other than the environment.
 static READ: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// A key was read: from now on nothing shows or keeps it.
+/// Adds a key that was read: from now on nothing shows or stores it.
 pub fn learn(key: &str) {
     let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
     if secret::counts(key) && !read.iter().any(|known| known == key) {
@@ -23,7 +23,7 @@ pub fn learn(key: &str) {
     }
 }
 
-/// Every key that is searched for.
+/// Returns every key that is searched for.
 fn known() -> Vec<String> {
     let environment = OF_ENVIRONMENT.get_or_init(|| {
         machine::env_text(KEY)
@@ -34,13 +34,13 @@ fn known() -> Vec<String> {
     environment.iter().chain(read.iter()).cloned().collect()
 }
 
-/// Words for people, without any key.
+/// Returns text for people with every key replaced.
 #[must_use]
 pub fn redacted(text: &str) -> Cow<'_, str> {
     secret::without(text, &known(), secret::REDACTED)
 }
 
-/// As `redacted`, for bytes that need not be text. Without a key in them they stay as they are.
+/// Redacts bytes that need not be text, as `redacted` does. Bytes without a key stay unchanged.
 #[must_use]
 pub fn redacted_bytes(content: &[u8]) -> Cow<'_, [u8]> {
     if !occur_in(content) {
@@ -50,13 +50,13 @@ pub fn redacted_bytes(content: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(redacted(&text).into_owned().into_bytes())
 }
 
-/// Whether a key is in `content`.
+/// Returns whether `content` contains a key.
 #[must_use]
 pub fn occur_in(content: &[u8]) -> bool {
     known().iter().any(|key| secret::occurs_in(content, key))
 }
 
-/// Refuses what would be recorded, `what`, if a key is in it.
+/// Refuses to record `content` if it contains a key; `what` names it in the error.
 pub fn refuse_in(what: &str, content: &[u8]) -> Result<()> {
     if occur_in(content) {
         bail!(

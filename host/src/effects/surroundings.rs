@@ -1,6 +1,6 @@
-//! What the user's environment and the file `.env` say of models, servers and keys. `.env` is read
-//! once, when a command first needs something of it, and never by one that does not. Which key may
-//! go to which server is the kernel's decision. Writes nothing down.
+//! Models, servers and keys from the user's environment and the file `.env`. `.env` is read once,
+//! when a command first needs a value from it, and never by other commands. The kernel decides
+//! which key may go to which server. Writes nothing.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,49 +19,49 @@ use crate::machine;
 use crate::machine::input_file;
 use crate::root::config::{Config, DEFAULT_BASE_URL};
 
-/// Where live calls go.
+/// The variable for the server of live calls.
 const BASE_URL: &str = "COO_LLM_BASE_URL";
-/// Which model is asked.
+/// The variable for the model.
 const MODEL: &str = "COO_LLM_MODEL";
-/// The key for live calls.
+/// The variable for the key of live calls.
 pub const KEY: &str = "OPENROUTER_API_KEY";
-/// What is read from `.env` where the environment does not have it.
+/// Variables that are read from `.env` if the environment does not set them.
 pub const IN_DOT_ENV: [&str; 3] = [BASE_URL, MODEL, KEY];
 const DOT_ENV: &str = ".env";
-/// So many lines of a foreign `.env` are named.
+/// Number of lines of a foreign `.env` that a message names.
 const LINES_NAMED: usize = 3;
 
-/// See the module.
+/// The environment and the `.env` file of a process.
 #[derive(Default)]
 pub struct Surroundings {
-    /// Where `.env` is looked for; nowhere if there is none.
+    /// The folder of `.env`; `None` if no such file is read.
     folder: Option<PathBuf>,
     dot_env: OnceLock<DotEnv>,
     has_hinted: AtomicBool,
 }
 
-/// `.env` as far as it can be used.
+/// The usable part of `.env`.
 #[derive(Default)]
 struct DotEnv {
     values: BTreeMap<&'static str, String>,
-    /// Something of it is left alone.
+    /// A line for the user about the parts of the file that are ignored.
     hint: Option<String>,
-    /// It can't be known what it says: nothing is sent before that is put right.
+    /// A line for the user about a file that cannot be understood. Nothing is sent until it is
+    /// corrected.
     trouble: Option<String>,
 }
 
-/// Where a live call goes and with which key.
+/// The server of live calls, and the key for it.
 pub struct Access {
-    /// The server's base URL.
     pub base_url: String,
-    /// Who named it.
+    /// The source that named the server.
     pub named_by: Source,
-    /// The key, and where it stands.
+    /// The key and its source.
     pub key: Option<(String, Source)>,
 }
 
 impl Surroundings {
-    /// Those of a process that works in `folder`. Reads nothing yet.
+    /// Creates the value for a process that works in `folder`. Reads nothing yet.
     #[must_use]
     pub fn of(folder: PathBuf) -> Self {
         Self {
@@ -80,18 +80,18 @@ impl Surroundings {
         })
     }
 
-    /// From here on nothing shows or keeps the key of `.env`, if there is one.
+    /// Reads the key in `.env`, if there is one, so that from now on nothing shows or stores it.
     pub fn learn_key(&self) {
         self.dot_env();
     }
 
-    /// A variable: environment first, then `.env`.
+    /// Returns a variable from the environment or else from `.env`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
         machine::env_text(name).or_else(|| self.dot_env().values.get(name).cloned())
     }
 
-    /// Fails where it can't be known what `.env` says.
+    /// Fails if `.env` cannot be understood.
     pub fn check(&self) -> Result<()> {
         match &self.dot_env().trouble {
             Some(trouble) => bail!("{trouble}"),
@@ -99,7 +99,7 @@ impl Surroundings {
         }
     }
 
-    /// Says once what of `.env` is not used.
+    /// Tells the user, once, which parts of `.env` are ignored.
     fn hint(&self, say: fn(&str)) {
         let DotEnv { hint, trouble, .. } = self.dot_env();
         let lines = hint.iter().chain(trouble);
@@ -108,7 +108,7 @@ impl Surroundings {
         }
     }
 
-    /// The model in force, or the prescribed error.
+    /// Returns the model in force, or the prescribed error if there is none.
     pub fn model(&self, config: &Config, say: fn(&str)) -> Result<String> {
         self.hint(say);
         let environment = machine::env_text(MODEL);
@@ -119,7 +119,7 @@ impl Surroundings {
             config.llm.default_model.as_deref(),
         )
         .context(llm::NO_MODEL)?;
-        // It would be recorded with every request.
+        // A key in the name would be recorded with every request.
         if secret::looks_like_key(model) || secrets::occur_in(model.as_bytes()) {
             bail!(
                 "model: the name that is set for it holds an API key, and names are recorded; set {MODEL} to the model's name and the key by {KEY} only"
@@ -128,13 +128,13 @@ impl Surroundings {
         Ok(model.to_owned())
     }
 
-    /// Where live calls go and with which key, or why the key that there is may not go there.
-    /// Connects to nothing.
+    /// Returns the server of live calls and the key for it. Fails if the key may not go to that
+    /// server. Connects to nothing.
     pub fn access(&self, config: &Config, say: fn(&str)) -> Result<Access> {
         let environment_url = machine::env_text(BASE_URL);
         let environment_key = machine::env_text(KEY);
         let nothing = DotEnv::default();
-        // Where the environment says both, nothing of the file is needed.
+        // If the environment sets both, the file is not needed.
         let dot_env = if environment_url.is_some() && environment_key.is_some() {
             &nothing
         } else {
@@ -188,13 +188,13 @@ fn read(folder: &Path) -> DotEnv {
         ..DotEnv::default()
     };
     let kind = match std::fs::metadata(&path) {
-        // Also a link that leads nowhere.
+        // Also the case of a link whose target is missing.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return DotEnv::default(),
         Err(_) => None,
         Ok(metadata) => input_file::kind(metadata.file_type()),
     };
     if kind == Some("a folder") {
-        // A virtual environment of Python's, most often.
+        // Most often this is a Python virtual environment.
         return left(format!("file {DOT_ENV}: is a folder, and left alone"));
     }
     let content = match input_file::read(&path, dot_env::BYTES_MAX) {

@@ -1,5 +1,5 @@
-//! In what a frozen state root is another than it was, besides the governed state and the store:
-//! its reports, and the `coo` that looks at it.
+//! Finds differences of a frozen state root outside the governed state and the store: in its
+//! reports, and in the `coo` executable that reads it. Changes nothing.
 
 use anyhow::Result;
 use coo_kernel::baseline::freeze::covered::Stamp;
@@ -14,11 +14,11 @@ use crate::manifests;
 use crate::root::state_root::StateRoot;
 use crate::root::store::Store;
 
-/// The executable, among what can be different.
+/// Name of the executable in a difference.
 pub const COO: &str = "coo";
 
-/// What of the reports is not what their record says, but for the evidence of changes under way and
-/// the index, which has that.
+/// Compares the reports with their record. Ignores the evidence of changes that were unfinished
+/// when the freeze began and, if there are such changes, the index, which lists that evidence.
 pub fn reports(root: &StateRoot, store: &Store, manifest: &Manifest) -> Result<Vec<Difference>> {
     let Some(covered) = &manifest.covered else {
         return Ok(Vec::new());
@@ -45,9 +45,9 @@ pub fn reports(root: &StateRoot, store: &Store, manifest: &Manifest) -> Result<V
         .collect())
 }
 
-/// Whether this is another `coo` than the one that froze `root`.
+/// Returns a difference if this executable is not the one that froze `root`.
 pub fn coo(root: &StateRoot, manifest: &Manifest) -> Option<Difference> {
-    // Manifests of earlier versions have this, too.
+    // Also recorded in manifests of earlier versions.
     let recorded = manifests::recorded_coo(root)?;
     let stamp = manifest
         .covered
@@ -68,7 +68,7 @@ pub fn coo(root: &StateRoot, manifest: &Manifest) -> Option<Difference> {
     })
 }
 
-/// The executable's stamp, if it tells of any change from now on.
+/// Returns the executable's stamp, if every later change of the file would change the stamp.
 pub fn coo_stamp() -> Option<Stamp> {
     let stamp = hashing::stamp_of(&machine::executable_file().ok()?).ok()?;
     seen::is_settled(&stamp).then_some(stamp)

@@ -1,5 +1,5 @@
-//! Files of a frozen state root that are locked and no part of the governed state: what a freeze
-//! writes itself, and the missions' database. Decides nothing; sets no permissions.
+//! Files of a frozen state root that are locked but not part of the governed state: the files that
+//! a freeze itself writes, and the missions' database. Decides nothing and sets no permissions.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -12,8 +12,8 @@ use coo_kernel::root::layout;
 
 use crate::root::state_root::StateRoot;
 
-/// What is locked and no part of the governed state, with the permissions that it has otherwise.
-/// Earlier versions locked the manifest alone.
+/// Returns these files with their modes when not locked. A freeze of an earlier version locked only
+/// the manifest.
 pub fn files(manifest: &Manifest) -> Vec<(String, Mode)> {
     let mut files = vec![(MANIFEST.to_owned(), MANIFEST_MODE)];
     if let Some(covered) = &manifest.covered {
@@ -24,7 +24,7 @@ pub fn files(manifest: &Manifest) -> Vec<(String, Mode)> {
     files
 }
 
-/// The same, as entries of a tree.
+/// Returns these files as entries of a tree.
 pub fn entries(manifest: &Manifest) -> Result<Vec<Entry>> {
     let files = files(manifest).into_iter();
     let entries = files.map(|(file, mode)| {
@@ -40,7 +40,7 @@ pub fn entries(manifest: &Manifest) -> Result<Vec<Entry>> {
     entries.collect()
 }
 
-/// Permissions of the missions' database, where there is one.
+/// Returns the mode of the missions' database, if it exists.
 pub fn mode_of_world(root: &StateRoot) -> Result<BTreeMap<String, Mode>> {
     let file = layout::WORLD;
     match root.dir().symlink_metadata(file) {
@@ -55,7 +55,7 @@ pub fn mode_of_world(root: &StateRoot) -> Result<BTreeMap<String, Mode>> {
     }
 }
 
-/// Those that are not locked, but for what is `named` already.
+/// Returns the files that should be locked but are not, except those already listed in `named`.
 pub fn differences(root: &StateRoot, manifest: &Manifest, named: &[Difference]) -> Vec<Difference> {
     let mut found = Vec::new();
     for (file, mode) in files(manifest) {

@@ -1,7 +1,7 @@
-//! What an earlier command has found in order, so that the next one need not read all of `coo.db`
-//! again: the stamps of its files. A file whose stamp is the same was not changed. Whoever may
-//! write to the state root can forge this, as he can forge the log of freezes; `coo freeze status`
-//! and `coo freeze lift` don't ask it. Safe to delete.
+//! A cache of the last successful freeze check, so that the next command need not read all of
+//! `coo.db` again: the stamps of its files. A file with the same stamp was not changed. Users who
+//! can write to the state root can forge this cache, as they can forge the log of freezes;
+//! `coo freeze status` and `coo freeze lift` do not use it. It is safe to delete.
 
 use coo_kernel::baseline::freeze::Manifest;
 use coo_kernel::baseline::freeze::covered::Stamp;
@@ -16,11 +16,11 @@ use crate::root::store;
 
 const SEEN: &str = "cache/freeze_check.json";
 const BYTES_MAX: u64 = 4 << 10;
-/// The clock of a file system ticks slower than files are changed: what was changed so shortly
-/// before its stamp was taken can have the same afterwards, and other content.
+/// A file system's clock is coarser than the time between two changes: if a file was changed this
+/// shortly before its stamp was taken, a later change can leave the stamp the same.
 const TICK_SECONDS: i64 = 2;
 
-/// The files of `coo.db`, and which freeze they were compared with.
+/// Stamps of the files of `coo.db`, and the freeze with which they were compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seen {
@@ -29,11 +29,11 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// How they are now.
+    /// Takes the stamps now.
     pub fn now(root: &StateRoot, manifest: &Manifest) -> Self {
         let stamp = |file: &str| {
             let stamp = hashing::stamp_at(root.dir(), file).ok()?;
-            // A log without anything in it comes and goes with whoever reads.
+            // An empty log counts as no log: readers create and remove it.
             let [_, _, bytes, ..] = stamp;
             (bytes > 0).then_some(stamp)
         };
@@ -43,15 +43,15 @@ impl Seen {
         }
     }
 
-    /// Whether an earlier command has found them so, and in order.
+    /// Returns whether an earlier command has compared exactly these files without a difference.
     pub fn is_known(&self, root: &StateRoot) -> bool {
         let known = root.read_bounded(SEEN, BYTES_MAX).ok();
         let known = known.and_then(|text| serde_json::from_slice::<Self>(&text).ok());
         self.files[0].is_some() && known.as_ref() == Some(self)
     }
 
-    /// Notes that they are in order, and were so since this was made. Best effort: what is not
-    /// noted is read again.
+    /// Records that these files have no difference, if they did not change since they were stamped.
+    /// Best effort: without the record, the next command reads the store again.
     pub fn note(&self, root: &StateRoot, manifest: &Manifest) {
         let is_settled = self.files.iter().flatten().all(is_settled);
         if is_settled
@@ -63,7 +63,7 @@ impl Seen {
     }
 }
 
-/// Whether any change from now on would give a file another stamp.
+/// Returns whether every change from now on would change the file's stamp.
 pub fn is_settled(stamp: &Stamp) -> bool {
     let [_, _, _, content, _, anything, _] = *stamp;
     content.max(anything) + TICK_SECONDS < machine::now_unix_ms() / 1000

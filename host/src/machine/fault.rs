@@ -1,15 +1,15 @@
-//! Names each point at which this process is about to change something outside itself. In a
-//! release a point is nothing at all. With the feature `fault-injection`, which only this
-//! package's own tests switch on, the variable `COO_FAULT` says what happens there:
+//! Failpoints: each names a point at which this process is about to change something outside
+//! itself. In a release a failpoint does nothing. With the feature `fault-injection`, which only
+//! this package's own tests enable, the variable `COO_FAULT` says what happens:
 //!
-//! - `kill:N`: at the N-th point the process dies on the spot, flushing nothing;
-//! - `fail:N`: the N-th point fails as a full disk does;
-//! - `fail_at:NAME`: the first point of that name does;
-//! - `list:FILE`: the name of each point that is reached is appended to FILE, a line each.
+//! - `kill:N`: the process dies at the N-th failpoint and flushes nothing;
+//! - `fail:N`: the N-th failpoint fails as a full disk does;
+//! - `fail_at:NAME`: the first failpoint of that name fails in the same way;
+//! - `list:FILE`: the name of each failpoint that is reached is appended to FILE, one a line.
 //!
-//! Never changes anything else itself.
+//! Apart from that file, this module changes nothing itself.
 
-/// The process is about to do what `name` says.
+/// Marks that the process is about to do what `_name` says.
 #[cfg(not(feature = "fault-injection"))]
 #[inline(always)]
 #[allow(
@@ -67,7 +67,8 @@ mod injection {
         )
     }
 
-    /// See the module.
+    /// Marks that the process is about to do what `name` says; dies, fails or lists as `COO_FAULT`
+    /// says.
     pub fn point(name: &'static str) -> Result<()> {
         let reached = || REACHED.fetch_add(1, Ordering::Relaxed) + 1;
         match &*PLAN {
@@ -77,7 +78,7 @@ mod injection {
             Plan::Nothing | Plan::Kill(_) | Plan::Fail(_) | Plan::FailAt(_) => Ok(()),
             Plan::List(file) => {
                 let mut file = OpenOptions::new().create(true).append(true).open(file)?;
-                // In one piece: threads reach points side by side.
+                // One write for each line: several threads reach failpoints at the same time.
                 file.write_all(format!("{name}\n").as_bytes())
             }
         }

@@ -1,4 +1,5 @@
-//! SHA-256 of what passes through a reader or writer, in bounded memory. Keeps nothing of it.
+//! SHA-256 of bytes that pass through a reader or writer, in bounded memory, and stamps that tell
+//! whether a file was changed. Never stores the bytes.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -9,15 +10,15 @@ use coo_kernel::baseline::freeze::covered::Stamp;
 use coo_kernel::form::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
-/// So much is in memory at a time.
+/// Read buffer size.
 const BUFFER_BYTES: usize = 128 << 10;
 
-/// Of everything that is left to read.
+/// Reads `read` to its end and returns the digest.
 pub fn digest_of(mut read: impl Read) -> io::Result<Digest> {
     Ok(copy(&mut read, &mut io::sink())?.0)
 }
 
-/// What changes when somebody changes the file, as the kernel's `Stamp` has it.
+/// Returns the stamp of a file (the kernel's `Stamp`), which changes whenever the file is changed.
 pub fn stamp_of(file: &File) -> io::Result<Stamp> {
     let metadata = file.metadata()?;
     Ok([
@@ -31,8 +32,8 @@ pub fn stamp_of(file: &File) -> io::Result<Stamp> {
     ])
 }
 
-/// As `stamp_of`, of the file `name` in `folder`, which is not opened: closing a database would
-/// take away the locks that this process has on it. A link is an error.
+/// Returns the stamp of the file `name` in `folder` without opening it: closing a database would
+/// release the locks that this process holds on it. A link is an error.
 pub fn stamp_at(folder: &Dir, name: &str) -> io::Result<Stamp> {
     use cap_std::fs::MetadataExt as _;
 
@@ -54,7 +55,7 @@ pub fn stamp_at(folder: &Dir, name: &str) -> io::Result<Stamp> {
     ])
 }
 
-/// Reads `from` to its end into `to` and gives digest and size of what went through.
+/// Copies `from` to its end into `to` and returns digest and size of the copied bytes.
 pub fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<(Digest, u64)> {
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut hasher = Sha256::new();
@@ -73,14 +74,14 @@ pub fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<(Digest, u6
     Ok((Digest::from_bytes(hasher.finalize().into()), size))
 }
 
-/// Takes the digest of what passes through.
+/// A reader or writer that hashes the bytes passing through it.
 pub struct Hashing<T> {
     inner: T,
     hasher: Sha256,
 }
 
 impl<T> Hashing<T> {
-    /// Around `inner`, nothing passed yet.
+    /// Wraps `inner`; no bytes are hashed yet.
     pub fn new(inner: T) -> Self {
         Self {
             inner,
@@ -88,7 +89,7 @@ impl<T> Hashing<T> {
         }
     }
 
-    /// Of all that has passed.
+    /// Returns the digest of all bytes so far.
     pub fn digest(self) -> Digest {
         Digest::from_bytes(self.hasher.finalize().into())
     }
@@ -103,13 +104,13 @@ impl<T: Read> Read for Hashing<T> {
 }
 
 impl<T: Write> Hashing<T> {
-    /// Writes all of `bytes`.
+    /// Writes and hashes all of `bytes`.
     pub fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hasher.update(bytes);
         self.inner.write_all(bytes)
     }
 
-    /// Flushes, and gives the digest of all that was written.
+    /// Flushes the writer and returns the digest of all bytes written.
     pub fn finish(mut self) -> io::Result<Digest> {
         self.inner.flush()?;
         Ok(self.digest())

@@ -1,6 +1,7 @@
-//! Files that somebody else wrote, opened and read within bounds: only regular ones, so that no
-//! pipe, terminal or device is waited for, and never more of one than its bound. Every file that a
-//! command reads outside a state root comes through here. Never writes.
+//! Reads input files within bounds (`docs/limits.md`). Opens only regular files, so that it never blocks on
+//! a pipe, terminal or device, and never reads more than the bound. Every input file of a command
+//! outside a state root is opened here; files of captured trees, tools and `/proc` are not. Never
+//! writes.
 
 use std::fs::{File, FileType};
 use std::io::Read as _;
@@ -9,16 +10,16 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-/// `config.json` of a state root: a few hundred bytes, and lists of patterns.
+/// Limit for a state root's `config.json`: usually a few hundred bytes, and lists of patterns.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
-/// Input of a `.wasm` program on the command line.
+/// Limit for the input of a `.wasm` program on the command line.
 pub const INPUT_BYTES_MAX: u64 = 2 << 20;
-/// A file that `coo export` wrote: more than any run within its own limits leaves.
+/// Limit for a file that `coo export` wrote: more than any run within its own limits produces.
 pub const RUN_FILE_BYTES_MAX: u64 = 16 << 30;
-/// A file with a digest of the module set: 64 digits, and a name.
+/// Limit for a file with a digest of the module set: 64 digits and a name.
 pub const DIGEST_FILE_BYTES_MAX: u64 = 4 << 10;
 
-/// Opens a regular file for reading, following links. `what` it is goes before its name in errors.
+/// Opens a regular file for reading, following links. `what` precedes its path in errors.
 #[allow(
     clippy::disallowed_methods,
     reason = "for reading alone: a flag keeps the call from waiting"
@@ -26,12 +27,12 @@ pub const DIGEST_FILE_BYTES_MAX: u64 = 4 << 10;
 pub fn open(what: &str, path: &Path) -> Result<File> {
     let named = format!("{what} {}", path.display());
     let shown = || format!("{}: can't be opened", named.trim_start());
-    // First by name: opening some devices does something.
+    // Checks the path before opening it, because opening some devices has an effect.
     let of = std::fs::metadata(path).with_context(shown)?.file_type();
     refuse_other(named.trim_start(), of)?;
     let file = std::fs::OpenOptions::new()
         .read(true)
-        // Somebody may have put a pipe there meanwhile.
+        // A pipe may have replaced the file after that check.
         .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
         .open(path)
         .with_context(shown)?;
@@ -40,9 +41,9 @@ pub fn open(what: &str, path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Reads `file` whole if it has at most `bytes_max` bytes; `path` is for the message.
+/// Reads the whole of `file`; more than `bytes_max` bytes is an error. `path` is for messages.
 pub fn read_bounded(file: File, path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
-    // The length is a hint: what counts is what is read.
+    // The length is only a hint for the buffer; the limit applies to the bytes read.
     let length = file.metadata().map_or(0, |metadata| metadata.len());
     let mut content =
         Vec::with_capacity(usize::try_from(length.min(bytes_max) + 1).unwrap_or_default());
@@ -58,12 +59,12 @@ pub fn read_bounded(file: File, path: &Path, bytes_max: u64) -> Result<Vec<u8>> 
     Ok(content)
 }
 
-/// Reads a regular file whole if it has at most `bytes_max` bytes.
+/// Reads a whole regular file; more than `bytes_max` bytes is an error.
 pub fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     read_bounded(open("", path)?, path, bytes_max)
 }
 
-/// What a file is that is no regular one.
+/// Returns the name of a file type; `None` for a regular file.
 #[must_use]
 pub fn kind(of: FileType) -> Option<&'static str> {
     if of.is_file() {

@@ -1,8 +1,10 @@
-//! Programs of others, run to their end: a test command, a tool that is asked for its version.
-//! Each has a process group, a time and a bound for what it prints. However it ends, nothing that
-//! it started is left: its group is killed before it is reaped, so the group's number can't belong
-//! to somebody else by then, and processes that left the group are adopted and killed. A pipe
-//! that somebody keeps open is given up after a grace. Knows nothing of what is printed.
+//! Runs other programs to their end, for example a test command, or a tool that is asked for its
+//! version. Each gets a process group, a time limit and an output limit.
+//!
+//! Invariant: however a program ends, no process that it started is left. Its group is killed
+//! before the program is reaped, so the group's number cannot belong to another process yet;
+//! processes that left the group are adopted and killed (Linux). A pipe that is still held open is
+//! given up after a grace period. Never interprets the output.
 
 use std::collections::BTreeSet;
 use std::io::{self, PipeReader, Read as _};
@@ -16,44 +18,44 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_pro
 
 use crate::machine::{self, Deadline};
 
-/// How long one look at the pipe lasts before the process itself is looked at: short enough that
-/// nobody notices, long enough that waiting costs nothing.
+/// Duration of one wait for output before the process itself is checked: too short to notice, long
+/// enough that waiting costs nothing.
 const TICK: Duration = Duration::from_millis(10);
-/// So long killed processes may take to be gone, and what they printed to arrive. Longer takes
-/// only what hangs in the kernel, or what this user may not kill.
+/// Time that killed processes have to end, and their output to arrive. Only a process that hangs in
+/// the kernel, or that this user may not kill, takes longer.
 const GRACE: Duration = Duration::from_secs(3);
-/// Read at once.
+/// Number of bytes of output read at once.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// One at a time: whatever this process adopts meanwhile comes from the one that runs.
+/// Only one program runs at a time, so that every process adopted meanwhile comes from it.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Which outputs are read.
+/// The outputs that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outputs {
-    /// Standard output; nobody sees standard error.
+    /// Standard output; standard error is discarded.
     Standard,
     /// Both, as one text in the order of printing.
     Both,
 }
 
-/// What a program gets.
+/// Limits for a program.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Real time until it is ended.
+    /// Real time after which it is ended.
     pub time: Duration,
-    /// Of what it prints, in bytes: more is read and dropped.
+    /// Number of output bytes that are kept; more output is read and discarded.
     pub kept_bytes: usize,
-    /// In bytes: whoever prints more is ended.
+    /// Number of output bytes after which the program is ended.
     pub printed_bytes_max: u64,
 }
 
 /// How a program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// By itself, or by somebody else's signal.
+    /// By itself, or by another process's signal.
     Exited(ExitStatus),
-    /// Its time was over.
+    /// It ran longer than `time`.
     OutOfTime,
     /// It printed more than `printed_bytes_max`.
     OutOfBytes,
@@ -62,24 +64,24 @@ pub enum End {
 /// A program that has ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// How.
     pub end: End,
-    /// The first `kept_bytes` of what it printed.
+    /// The first `kept_bytes` of its output.
     pub printed: Vec<u8>,
 }
 
-/// Why there is no end to tell of.
+/// Why a program has no `End`.
 #[derive(Debug, thiserror::Error)]
 pub enum Failed {
-    /// No process was made.
+    /// No process was started.
     #[error("can't be started: {0}")]
     Start(io::Error),
-    /// There was one, which is ended.
+    /// A process was started, and is ended.
     #[error("can't be watched: {0}")]
     Watch(io::Error),
 }
 
-/// Runs `command`, whose arguments, folder and environment are set, without any input.
+/// Runs `command` without input and waits for its end. The caller has set arguments, folder and
+/// environment.
 pub fn run(command: &mut Command, outputs: Outputs, bounds: &Bounds) -> Result<Ended, Failed> {
     let adopting = Adopting::begin();
     let (reader, writer) = io::pipe().map_err(Failed::Start)?;
@@ -93,7 +95,7 @@ pub fn run(command: &mut Command, outputs: Outputs, bounds: &Bounds) -> Result<E
         .stderr(stderr)
         .process_group(0);
     let child = command.spawn();
-    // It holds our ends of the pipe.
+    // `command` holds our ends of the pipe; this closes them.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let child = child.map_err(Failed::Start)?;
     let mut running = Running {
@@ -109,7 +111,7 @@ pub fn run(command: &mut Command, outputs: Outputs, bounds: &Bounds) -> Result<E
     let end = watched.map_err(Failed::Watch)?;
     drained.map_err(Failed::Watch)?;
     let end = match end {
-        // The rest of what it had printed was read only now.
+        // The rest of its output was read only after it ended.
         None if running.printed_bytes > bounds.printed_bytes_max => End::OutOfBytes,
         None => End::Exited(running.child.wait().map_err(Failed::Watch)?),
         Some(end) => end,
@@ -124,7 +126,7 @@ pub fn run(command: &mut Command, outputs: Outputs, bounds: &Bounds) -> Result<E
 struct Running {
     leader: Pid,
     child: Child,
-    /// None once every writer is gone.
+    /// `None` once all writers have closed it.
     pipe: Option<PipeReader>,
     printed: Vec<u8>,
     printed_bytes: u64,
@@ -132,7 +134,7 @@ struct Running {
 }
 
 impl Running {
-    /// Reads until the program ends by itself (`None`) or has to be ended.
+    /// Reads output until the program ends by itself (`None`) or has to be ended.
     fn watch(&mut self, bounds: &Bounds) -> io::Result<Option<End>> {
         let deadline = Deadline::after(bounds.time);
         loop {
@@ -149,7 +151,7 @@ impl Running {
         }
     }
 
-    /// Reads what is there, or waits for it so long.
+    /// Reads available output, or waits for it at most `wait`.
     fn read(&mut self, wait: Duration, bounds: &Bounds) -> io::Result<()> {
         let Some(pipe) = &mut self.pipe else {
             machine::sleep(wait);
@@ -176,7 +178,7 @@ impl Running {
         Ok(())
     }
 
-    /// Whether the program itself has; it stays unreaped, and its number its own.
+    /// Returns whether the program itself has ended. Does not reap it, so its number stays its own.
     fn has_ended(&self) -> io::Result<bool> {
         let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match rustix::process::waitid(WaitId::Pid(self.leader), how) {
@@ -186,14 +188,14 @@ impl Running {
         }
     }
 
-    /// Ends what is left of it, reads what it had printed, and reaps it.
+    /// Ends what is left of the program, reads its remaining output, and reaps it.
     fn end(&mut self, bounds: &Bounds) -> io::Result<()> {
         let grace = Deadline::after(GRACE);
-        // Of the two, one can be gone already: the program can have left its own group.
+        // One of the two may fail: the program may have left its own group, or be dead.
         let _ = kill_process_group(self.leader, Signal::KILL);
         let _ = kill_process(self.leader, Signal::KILL);
         let read_on = |this: &mut Self| {
-            // Who prints faster than he can be killed is not read to the end.
+            // A program that prints faster than it dies is not read to the end.
             let full = this.printed_bytes > bounds.printed_bytes_max;
             if full {
                 this.pipe = None;
@@ -209,42 +211,42 @@ impl Running {
         while self.pipe.is_some() && !grace.has_passed() {
             read_on(self)?;
         }
-        // Never waits: what is in the hands of the kernel can't be reaped.
+        // Does not wait: a process that hangs in the kernel cannot be reaped.
         self.child.try_wait().map(drop)
     }
 }
 
-/// As long as it lasts, descendants of this process that lose their parents become its children
-/// (Linux), so that they can be found.
+/// While this value lives, descendants of this process that lose their parent become its children
+/// (Linux), so that it can find them.
 struct Adopting {
     _turn: MutexGuard<'static, ()>,
-    /// Children that were there before.
+    /// Children that existed before.
     own: BTreeSet<i32>,
 }
 
 impl Adopting {
     fn begin() -> Self {
-        // Nothing is kept under it that a panic could leave half done.
+        // The mutex protects no data that a panic could leave inconsistent.
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         adopt(true);
         let own = children().into_iter().map(|child| child.number).collect();
         Self { _turn: turn, own }
     }
 
-    /// Kills what was adopted beside `leader`, and reaps what of it is dead. Whether there was any:
-    /// then there may be more, which it has left behind.
+    /// Kills all adopted processes except `leader` and reaps those that are dead. Returns whether
+    /// there were any: if so, there may be more, which they have left behind.
     fn kill(&self, leader: Pid) -> bool {
         let own_group = rustix::process::getpgrp().as_raw_nonzero().get();
         let mut any = false;
         for child in children() {
-            // What this process starts for itself stays in its own group.
+            // Processes that this process starts for itself stay in its own group.
             if self.own.contains(&child.number) || child.group == own_group {
                 continue;
             }
             let Some(pid) = Pid::from_raw(child.number).filter(|pid| *pid != leader) else {
                 continue;
             };
-            // It is a child that nobody else reaps: the number is its own until then.
+            // Only this process reaps the child, so the number stays its own until then.
             let _ = kill_process(pid, Signal::KILL);
             let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG);
             any = true;
@@ -259,7 +261,8 @@ impl Drop for Adopting {
     }
 }
 
-/// Where the system can't, only the process group is ended.
+/// Adopts orphaned descendants, or stops doing so. Other systems cannot; there only the process
+/// group is ended.
 #[cfg(target_os = "linux")]
 fn adopt(whether: bool) {
     let _ = rustix::process::set_child_subreaper(whether.then(rustix::process::getpid));
@@ -274,8 +277,8 @@ struct Kin {
     group: i32,
 }
 
-/// Every child of this process, dead ones that are not reaped among them; none where the system
-/// has no `/proc`.
+/// Returns every child of this process, including dead ones that are not reaped; empty if the
+/// system has no `/proc`.
 fn children() -> Vec<Kin> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
     let Ok(entries) = std::fs::read_dir("/proc") else {
@@ -291,7 +294,8 @@ fn children() -> Vec<Kin> {
         .collect()
 }
 
-/// The fourth and fifth field; the second is a name that may hold anything, in brackets.
+/// Returns the fourth and fifth field of `stat`. The second is a name in brackets that may contain
+/// anything.
 fn parent_and_group(stat: &[u8]) -> Option<(i32, i32)> {
     let end_of_name = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(stat.get(end_of_name + 1..)?).ok()?;
@@ -316,7 +320,7 @@ mod tests {
         run(&mut command, Outputs::Both, bounds).unwrap()
     }
 
-    /// Whether a process with this in its command line lives.
+    /// Returns whether a process with this text in its command line exists.
     fn lives(mark: &str) -> bool {
         std::fs::read_dir("/proc").unwrap().any(|entry| {
             let path = entry.unwrap().path().join("cmdline");
@@ -341,7 +345,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn nothing_that_it_started_is_left_and_nobody_waits_for_it() {
-        // Numbers that no other process sleeps for.
+        // Numbers for which no other process sleeps.
         for (script, mark) in [
             ("setsid sleep 104711 & echo done", "104711"),
             (
@@ -396,7 +400,7 @@ mod tests {
         let ended = shell("while :; do echo 123456789; done", &bounds);
         assert_eq!(ended.end, End::OutOfBytes);
         assert_eq!(ended.printed, b"123456789\n");
-        // What is within the bound and not kept is read all the same: nobody gets a closed pipe.
+        // Output within the limit is read even if it is not kept, so no program gets a closed pipe.
         let some = shell(
             "i=0; while [ $i -lt 5000 ]; do echo 123456789; i=$((i+1)); done; exit 4",
             &bounds,

@@ -1,6 +1,6 @@
-//! The one place that asks the machine about itself: wall clock, entropy, environment,
-//! identity. What it says is kept beside the journal and never inside the chain. `clippy.toml`
-//! bans what is used here everywhere else.
+//! The only module that asks the machine about itself: wall clock, entropy, environment, identity.
+//! Its answers are stored beside the journal and never inside the chain. `clippy.toml` bans these
+//! calls everywhere else.
 
 #![allow(
     clippy::disallowed_methods,
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Milliseconds since 1970, UTC.
+/// Returns the wall clock in milliseconds since 1970, UTC.
 #[must_use]
 pub fn now_unix_ms() -> i64 {
     let since = SystemTime::now()
@@ -26,25 +26,25 @@ pub fn now_unix_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Measures real time that passes, for guards and progress.
+/// Measures elapsed real time, for guards and progress.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// Starts now.
+    /// Starts a stopwatch.
     #[must_use]
     pub fn start() -> Self {
         Self(Instant::now())
     }
 
-    /// Since the start.
+    /// Returns the time since the start.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
 }
 
-/// A moment of real time after which a run is stopped from outside its record.
+/// A real-time deadline after which a run is stopped from outside its record.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     started: Stopwatch,
@@ -52,7 +52,7 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// The moment `allowed` from now.
+    /// Creates the deadline `allowed` from now.
     #[must_use]
     pub fn after(allowed: Duration) -> Self {
         Self {
@@ -61,19 +61,19 @@ impl Deadline {
         }
     }
 
-    /// Whether the moment is over.
+    /// Returns whether the deadline has passed.
     #[must_use]
     pub fn has_passed(&self) -> bool {
         self.started.elapsed() > self.allowed
     }
 
-    /// Real time that is left, zero after the moment.
+    /// Returns the remaining real time; zero after the deadline.
     #[must_use]
     pub fn left(&self) -> Duration {
         self.allowed.saturating_sub(self.started.elapsed())
     }
 
-    /// The moment `more` later.
+    /// Returns the deadline moved by `more`.
     #[must_use]
     pub fn extended(&self, more: Duration) -> Self {
         Self {
@@ -82,22 +82,22 @@ impl Deadline {
         }
     }
 
-    /// Real time that the run was given.
+    /// Returns the real time that the run was given.
     #[must_use]
     pub const fn allowed(&self) -> Duration {
         self.allowed
     }
 }
 
-/// Real time between a deadline and the end of a process that has not noticed it: everything that
-/// looks at the clock looks more often.
+/// Real time between a deadline and the end of a process that has not noticed it. All code that
+/// checks the clock does so more often than this.
 pub const WATCHDOG_GRACE: Duration = Duration::from_secs(2);
-/// Stack of the watching thread, which writes one line.
+/// Stack of the watching thread, which writes only one line.
 const WATCHDOG_STACK_BYTES: usize = 64 << 10;
 
-/// Ends the process where a deadline has passed and nobody has noticed it, since all are inside
-/// one long operation of a library. What is on record stays as it is after any kill, and can be
-/// resumed. Watches until it is dropped.
+/// Ends the process if a deadline has passed unnoticed because the process is inside one long
+/// operation of a library. The record stays as after any kill, and the mission can be resumed.
+/// Watches until it is dropped.
 pub struct Watchdog {
     watch: Arc<Watch>,
 }
@@ -108,7 +108,7 @@ struct Watch {
 }
 
 struct Watched {
-    /// When the process is ended; none while it waits for something outside.
+    /// When the process is ended; `None` while it waits for an operation outside.
     end: Option<Deadline>,
     has_ended: bool,
 }
@@ -123,7 +123,7 @@ impl Watch {
         self.changed.notify_one();
     }
 
-    /// Returns when there is nothing to watch any more, or the time is over: then true.
+    /// Waits; returns true if the deadline passed, and false if there is nothing left to watch.
     fn wait(&self) -> bool {
         let mut state = self.state();
         loop {
@@ -144,8 +144,8 @@ impl Watch {
 }
 
 impl Watchdog {
-    /// Begins to watch: some seconds after `deadline` the process says `last_words` on standard
-    /// error and exits with status 1.
+    /// Starts watching. `WATCHDOG_GRACE` after `deadline`, the process writes `last_words` to
+    /// standard error and exits with status 1.
     #[must_use]
     pub fn start(deadline: &Deadline, last_words: String) -> Self {
         let watch = Arc::new(Watch {
@@ -162,7 +162,7 @@ impl Watchdog {
                 std::process::exit(1);
             }
         };
-        // Without a thread to be had there is no watchdog; everything else is as it was.
+        // If no thread can be started there is no watchdog, and everything else works as before.
         let _ = std::thread::Builder::new()
             .name("watchdog".to_owned())
             .stack_size(WATCHDOG_STACK_BYTES)
@@ -170,7 +170,7 @@ impl Watchdog {
         Self { watch }
     }
 
-    /// Does not watch while `outside` waits for something that has a time limit of its own.
+    /// Stops watching while `outside` waits for an operation that has its own time limit.
     pub fn pause<T>(&self, deadline: &Deadline, outside: impl FnOnce() -> T) -> T {
         self.watch.set(|state| state.end = None);
         let result = outside();
@@ -187,31 +187,31 @@ impl Drop for Watchdog {
     }
 }
 
-/// Lets real time pass: between two attempts of a model call, never for a guest.
+/// Sleeps between two attempts of a model call, or while a program runs; never for a guest.
 pub fn sleep(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Bytes that nobody can foresee: keys and names of temporary files.
+/// Returns unpredictable bytes, for keys and names of temporary files.
 pub fn random_bytes<const N: usize>() -> std::io::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)?;
     Ok(bytes)
 }
 
-/// A number from 0 up to 1 that nobody can foresee: spreads retries, and nothing else.
+/// Returns an unpredictable number from 0 up to, but not including, 1. It only spreads retries.
 #[must_use]
 pub fn random_fraction() -> f64 {
-    // Every `RandomState` has keys of its own, so hashing anything with it gives a fresh
-    // number: good enough to spread clients, and no dependency.
+    // Every `RandomState` has its own keys, so its hash of a constant is a fresh number. That is
+    // good enough to spread clients and needs no dependency.
     let [a, b, c, d, ..] = RandomState::new().hash_one(0_u8).to_le_bytes();
     f64::from(u32::from_le_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// Every file, folder and block device that is open in this process, standard input, output and
-/// error among them: number and path. Pipes, sockets and character devices (terminals, `/dev/null`)
-/// are not told: nothing that is governed can be changed through them. `None` where the system does
-/// not tell.
+/// Returns number and path of every file, folder and block device that is open in this process,
+/// including standard input, output and error. Leaves out pipes, sockets and character devices
+/// (terminals, `/dev/null`), because nothing governed can be changed through them. `None` if the
+/// system does not tell.
 #[must_use]
 pub fn open_files() -> Option<Vec<(u32, PathBuf)>> {
     let own = std::fs::read_dir("/proc/self/fd").ok()?;
@@ -220,9 +220,9 @@ pub fn open_files() -> Option<Vec<(u32, PathBuf)>> {
         let entry = entry.ok()?;
         let number: u32 = entry.file_name().to_str()?.parse().ok()?;
         let target = std::fs::read_link(entry.path()).unwrap_or_default();
-        // The folder that is being read is open, too, and in no other process.
+        // The folder being read is open as well, but no other process has it.
         let is_this = target == std::path::Path::new(&format!("/proc/{}/fd", process_id()));
-        // Of the open file itself, wherever its name leads by now.
+        // Examines the open file itself, even if its name now belongs to another file.
         let is_file = match std::fs::metadata(entry.path()).map(|metadata| metadata.file_type()) {
             Ok(kind) => kind.is_file() || kind.is_dir() || kind.is_block_device(),
             Err(_) => target.is_absolute(),
@@ -235,14 +235,15 @@ pub fn open_files() -> Option<Vec<(u32, PathBuf)>> {
     Some(found)
 }
 
-/// The number of the user who runs this process.
+/// Returns the number of the user who runs this process.
 #[must_use]
 pub fn user_id() -> u32 {
     rustix::process::getuid().as_raw()
 }
 
-/// Keeps group and others from writing to anything that this process makes, whatever the user's
-/// mask says. Once, before there is a second thread: the mask is the whole process's.
+/// Removes write access for group and others from everything that this process will create,
+/// whatever the umask. Call it once before a second thread starts, because the umask belongs to the
+/// whole process.
 pub fn close_to_others() {
     use rustix::fs::Mode;
     use rustix::process::umask;
@@ -250,14 +251,14 @@ pub fn close_to_others() {
     umask(mask | Mode::WGRP | Mode::WOTH);
 }
 
-/// Where temporary files go: TMPDIR, or the system's place.
+/// Returns the folder for temporary files: TMPDIR, or the system's.
 #[must_use]
 pub fn temporary_place() -> PathBuf {
     std::env::temp_dir()
 }
 
-/// Who runs this process: the user's number, and the name the environment gives him, which
-/// nobody has checked.
+/// Returns the user who runs this process: the user number, and the name from the environment,
+/// which is not verified.
 #[must_use]
 pub fn user() -> String {
     let uid = user_id();
@@ -267,38 +268,38 @@ pub fn user() -> String {
     }
 }
 
-/// An environment variable; absent, empty and non-UTF-8 ones count as absent.
+/// Returns an environment variable; `None` if it is unset, empty or not UTF-8.
 #[must_use]
 pub fn env_text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// An environment variable as the system has it.
+/// Returns an environment variable as the system stores it; `None` if it is unset or empty.
 #[must_use]
 pub fn env_os(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// Every environment variable, as the system has it.
+/// Returns every environment variable as the system stores it.
 #[must_use]
 pub fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
 }
 
-/// The file that this process was started from.
+/// Returns the path of the file from which this process was started.
 pub fn executable() -> std::io::Result<PathBuf> {
     std::env::current_exe()
 }
 
-/// The file that this process was started from, open: also where its name is another file's by
-/// now.
+/// Opens the file from which this process was started, even if its name now belongs to another
+/// file.
 pub fn executable_file() -> std::io::Result<File> {
     File::open("/proc/self/exe").or_else(|_| File::open(executable()?))
 }
 
-/// Where this process's own program can be started again, best first. The first is the very file
-/// it was started from, also where that is replaced or removed by now; the others are for systems
-/// without `/proc`.
+/// Returns paths from which this program can be started again, best first. The first is the very
+/// file that is running, even if it was replaced or removed; the others are for systems without
+/// `/proc`.
 #[must_use]
 pub fn own_programs() -> Vec<PathBuf> {
     let mut programs = vec![PathBuf::from("/proc/self/exe")];
@@ -312,31 +313,31 @@ pub fn own_programs() -> Vec<PathBuf> {
     programs
 }
 
-/// Bytes of address space that this process may take; `None` where there is no such limit.
+/// Returns the limit on this process's address space in bytes; `None` if there is none.
 #[must_use]
 pub fn address_space_bytes() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::As).current
 }
 
-/// Processors that this process may use.
+/// Returns the number of processors that this process may use.
 #[must_use]
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
 }
 
-/// The working directory.
+/// Returns the working directory.
 pub fn working_directory() -> std::io::Result<PathBuf> {
     std::env::current_dir()
 }
 
-/// This process.
+/// Returns the number of this process.
 #[must_use]
 pub fn process_id() -> u32 {
     std::process::id()
 }
 
-/// What identifies this machine's operating system and processor, one `name=value` a line,
-/// sorted; absent things are left out, never guessed.
+/// Returns what identifies this machine's operating system and processor, one `name=value` a line,
+/// sorted. Missing facts are left out, never guessed.
 #[must_use]
 pub fn environment_facts() -> String {
     let mut facts = vec![
@@ -358,10 +359,10 @@ pub fn environment_facts() -> String {
 /// The last millisecond of the year 9999.
 const LAST_MS: u64 = 253_402_300_799_999;
 
-/// `2025-01-31T12:34:56.789Z` for milliseconds since 1970.
+/// Formats milliseconds since 1970 like `2025-01-31T12:34:56.789Z`.
 #[must_use]
 pub fn rfc3339(unix_ms: i64) -> String {
-    // Later than the year 9999 there is no such form; only a forged file says so.
+    // The format ends with the year 9999; only a forged file has a later time.
     let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0).min(LAST_MS));
     humantime::format_rfc3339_millis(at).to_string()
 }

@@ -1,9 +1,9 @@
-//! Folders outside the state root that go with the process: closed to everybody else whatever the
-//! user's mask is, and removed by the next command where a process was killed over one.
+//! Temporary folders outside the state root, removed when the process ends. Only their owner can
+//! enter them, whatever the umask. If a process was killed, the next command removes its folders.
 //!
-//! A living process holds a lock on each of its folders, and the lock goes with it, however it
-//! ends. Invariant: nothing is removed whose lock somebody has, that another user owns, or whose
-//! name is not of the form that is made here.
+//! A living process holds a lock on each of its folders, and the lock is released however the
+//! process ends. Invariant: a folder is never removed if its lock is held, if another user owns it,
+//! or if its name does not have the form created here.
 
 #![allow(
     clippy::disallowed_methods,
@@ -19,27 +19,28 @@ use tempfile::TempDir;
 
 use crate::machine;
 
-/// What every name begins with; then what the folder is for, then chance.
+/// Prefix of every name; the purpose and random characters follow.
 const PREFIX: &str = "coo-tmp-";
-/// A file in a folder that is left to the user.
+/// A file that marks a folder left to the user.
 const KEPT: &str = "KEPT";
-/// Nobody but the user gets in.
+/// Only the owner may enter.
 const MODE: u32 = 0o700;
-/// So often a new folder is made where another process takes it for one that was left.
+/// Number of attempts to create a folder, if another process removes it as a leftover.
 const ATTEMPTS: u32 = 10;
-/// Where there is more than that in the folder for temporary files, the rest is not looked at.
+/// Maximum number of entries in the system's temporary folder that are examined for leftovers.
 const ENTRIES_MAX: usize = 50_000;
 
-/// A folder that is removed when this is dropped.
+/// A folder that is removed when this value is dropped.
 #[derive(Debug)]
 pub struct TemporaryFolder {
-    // Removed before its lock is let go.
+    // First field, so that the folder is removed before its lock is released.
     folder: TempDir,
     lock: File,
 }
 
 impl TemporaryFolder {
-    /// Makes one in the system's folder for temporary files; `what` is a word for its name.
+    /// Creates a folder in the system's folder for temporary files; `what` becomes part of its
+    /// name.
     pub fn new(what: &str) -> Result<Self> {
         let shown = || "temporary folder (TMPDIR, or the system's): can't be made";
         for _ in 0..ATTEMPTS {
@@ -49,7 +50,7 @@ impl TemporaryFolder {
                 .tempdir()
                 .with_context(shown)?;
             let lock = open(folder.path()).with_context(shown)?;
-            // Between the two somebody may have taken it for one that was left.
+            // Before the lock was taken, another process may have removed the folder as a leftover.
             if lock.try_lock().is_ok() && is_still(folder.path(), &lock) {
                 return Ok(Self { folder, lock });
             }
@@ -57,13 +58,13 @@ impl TemporaryFolder {
         bail!("{}: others remove it at once", shown())
     }
 
-    /// Where it is.
+    /// Returns the folder's path.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Leaves it to the user: it stays until he removes it.
+    /// Leaves the folder to the user and returns its path. It stays until the user removes it.
     pub fn keep(self) -> Result<PathBuf> {
         let Self { folder, lock } = self;
         let shown = || format!("folder {}: can't be kept", folder.path().display());
@@ -74,8 +75,8 @@ impl TemporaryFolder {
     }
 }
 
-/// Removes what killed processes of this user left. What can't be removed stays: it is in nobody's
-/// way.
+/// Removes folders that killed processes of this user left. Ignores errors: a leftover that stays
+/// does no harm.
 pub fn sweep() {
     let Ok(entries) = std::fs::read_dir(machine::temporary_place()) else {
         return;
@@ -91,8 +92,8 @@ pub fn sweep() {
     }
 }
 
-/// Removes the folder at `path` if a process of this user made it and is no more. The lock is held
-/// until it is gone, so that nobody takes it for his own meanwhile.
+/// Removes the folder at `path` if a process of this user created it and has ended. Holds the lock
+/// until the folder is gone, so that no other process takes it.
 fn remove_if_left(path: &Path) {
     let Ok(lock) = open(path) else {
         return;
@@ -109,7 +110,7 @@ fn remove_if_left(path: &Path) {
     }
 }
 
-/// Opens the folder itself, not what a link leads to.
+/// Opens the folder itself, not a link's target.
 fn open(path: &Path) -> std::io::Result<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::DIRECTORY;
     std::fs::OpenOptions::new()
@@ -118,7 +119,7 @@ fn open(path: &Path) -> std::io::Result<File> {
         .open(path)
 }
 
-/// Whether `path` names the folder that `lock` has open.
+/// Returns whether `path` still names the folder that `lock` has open.
 fn is_still(path: &Path, lock: &File) -> bool {
     let (Ok(there), Ok(open)) = (std::fs::symlink_metadata(path), lock.metadata()) else {
         return false;

@@ -1,6 +1,6 @@
-//! The environment manifest: system, kernel, Python, locale, PATH, and the variables that
-//! `coo` or the tools it calls go by. Invariant: of a variable that is secret by its name only
-//! whether it is set is recorded, and no other text holds its value.
+//! The environment manifest: system, kernel, Python, locale, PATH, and the variables that affect
+//! `coo` or the tools it calls. Invariant: for a variable with a secret name, only whether it is
+//! set is recorded, and its value is removed from every other text.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,15 +14,15 @@ use super::{ENVIRONMENT_FORMAT, read_text};
 use crate::effects::surroundings::{IN_DOT_ENV, Surroundings};
 use crate::machine;
 
-/// Where a system says its release; the first that is there counts.
+/// Files that name the system's release; the first that exists counts.
 const RELEASE_FILES: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 
 /// Variables of the locale.
 const LOCALE: [&str; 2] = ["LANG", "LANGUAGE"];
 const LOCALE_PREFIX: &str = "LC_";
 
-/// Variables that change what `coo`, `git` or Python do. All of these stand in the manifest,
-/// null where they are not set.
+/// Variables that affect `coo`, `git` or Python. The manifest lists all of them, with null for
+/// those that are not set.
 const VARIABLES: [&str; 21] = [
     "ALL_PROXY",
     "COO_LLM_BASE_URL",
@@ -46,14 +46,14 @@ const VARIABLES: [&str; 21] = [
     "TZ",
     "VIRTUAL_ENV",
 ];
-/// Others of these stand there if they are set.
+/// The manifest also lists set variables whose names start like this.
 const PREFIXES: [&str; 2] = ["COO_", "PYTHON"];
-/// Read by builds for tests alone.
+/// Only test builds read this variable.
 const NOT_OF_A_RELEASE: &str = "COO_FAULT";
-/// Names of proxies are written either way.
+/// Proxy variables exist in upper and lower case.
 const PROXY_SUFFIX: &str = "_proxy";
 
-/// `environment_manifest.json`.
+/// The content of `environment_manifest.json`.
 #[derive(Serialize)]
 pub struct Manifest {
     format: &'static str,
@@ -74,7 +74,7 @@ struct Kernel {
     version: String,
 }
 
-/// Looks at everything but Python, whose version the tools manifest has.
+/// Reads everything except the version of Python, which comes from the tools manifest.
 pub fn manifest(surroundings: &Surroundings, python: Option<String>) -> Manifest {
     let uname = rustix::system::uname();
     let text = |part: &std::ffi::CStr| text_of(part.to_bytes());
@@ -99,7 +99,7 @@ pub fn manifest(surroundings: &Surroundings, python: Option<String>) -> Manifest
     }
 }
 
-/// Values that may stand in nothing that is written down.
+/// Returns the values that must not be written anywhere.
 #[must_use]
 pub fn secrets(surroundings: &Surroundings) -> Vec<String> {
     Variables::read(surroundings).secrets
@@ -110,10 +110,10 @@ fn is_relevant(name: &str) -> bool {
     (any && name != NOT_OF_A_RELEASE) || name.ends_with(PROXY_SUFFIX)
 }
 
-/// What is set: in the environment, and what `coo` reads from `.env` beside it.
+/// The variables that are set, in the environment or in the part of `.env` that `coo` reads.
 struct Variables {
     set: BTreeMap<String, String>,
-    /// Values that may stand nowhere.
+    /// Values that must not be written anywhere.
     secrets: Vec<String>,
 }
 
@@ -143,7 +143,8 @@ impl Variables {
         Some(scrubbed(name, value, &self.secrets))
     }
 
-    /// All of `names`, and whatever else is set and `wanted`; nothing that is secret.
+    /// Returns all of `names` and every other set variable for which `wanted` holds, without
+    /// secrets.
     fn take(
         &self,
         names: &[&str],
@@ -163,7 +164,7 @@ impl Variables {
             .collect()
     }
 
-    /// What is secret, of all that `take` would take.
+    /// Returns whether each secret variable is set, among all that the manifest would list.
     fn secrets(&self) -> BTreeMap<String, &'static str> {
         let others = self
             .set

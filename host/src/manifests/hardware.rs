@@ -1,5 +1,6 @@
-//! The hardware manifest: processor, microcode, NUMA nodes, the state root's file system,
-//! virtualisation. Read from `/proc` and `/sys`; what the machine does not offer is null.
+//! The hardware manifest: processor, microcode, NUMA nodes, the state root's file system and
+//! virtualisation. Everything is read from `/proc` and `/sys`; what the machine does not offer is
+//! null.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +14,7 @@ use crate::root::state_root::StateRoot;
 const NODES: &str = "/sys/devices/system/node";
 const DMI: &str = "/sys/class/dmi/id";
 
-/// `hardware_manifest.json`.
+/// The content of `hardware_manifest.json`.
 #[derive(Serialize)]
 pub struct Manifest {
     cpu: Option<system::Processor>,
@@ -29,11 +30,11 @@ struct Virtualisation {
     dmi_product: Option<String>,
     dmi_vendor: Option<String>,
     flags: Option<system::Virtualisation>,
-    /// `xen`, where the kernel knows what it runs on.
+    /// For example `xen`, if the kernel knows its hypervisor.
     hypervisor_type: Option<String>,
 }
 
-/// Looks at everything.
+/// Reads everything.
 pub fn manifest(root: &StateRoot) -> Manifest {
     let cpuinfo = read_text("/proc/cpuinfo");
     let line = |file: &str| {

@@ -1,9 +1,9 @@
-//! The manifests of a state root: which tools, which environment, which hardware and which
-//! module set it works with, as files that can be checked later. Made from what the machine
-//! says, nothing guessed; the parsing and comparing is the kernel's `manifest`.
+//! The manifests of a state root: files that record its tools, environment, hardware and module
+//! set, so that they can be checked later. All values come from the machine and none is guessed.
+//! The kernel's `manifest` parses and compares them.
 //!
-//! Invariants: the same machine gives the same bytes, and an unchanged file is not written
-//! again. No secret is in any of them.
+//! Invariants: the same machine gives the same bytes, and an unchanged file is not rewritten. No
+//! manifest contains a secret.
 
 mod environment;
 mod hardware;
@@ -23,12 +23,12 @@ use crate::root::state_root::StateRoot;
 
 pub use environment::secrets;
 
-/// The folder in the state root.
+/// The folder of manifests in the state root.
 pub const FOLDER: &str = "manifests";
 const TOOLS_FORMAT: &str = "coo-tools-manifest/1";
 const ENVIRONMENT_FORMAT: &str = "coo-environment-manifest/1";
 const HARDWARE_FORMAT: &str = "coo-hardware-manifest/1";
-/// The three that are JSON, with what each says it is.
+/// The three JSON manifests, each with its format.
 const JSON: [(&str, &str); 3] = [
     ("environment_manifest.json", ENVIRONMENT_FORMAT),
     ("hardware_manifest.json", HARDWARE_FORMAT),
@@ -37,54 +37,52 @@ const JSON: [(&str, &str); 3] = [
 const TOOLS: &str = "tools_manifest.json";
 const SANDBOX: &str = "sandbox_digest.txt";
 const BYTES_MAX: u64 = 4 << 20;
-/// Of a file of `/proc` or `/sys`.
+/// Limit for a file of `/proc` or `/sys`.
 const SYSTEM_FILE_BYTES_MAX: u64 = 16 << 20;
 
-/// A manifest that is there now.
+/// A manifest that is up to date.
 #[derive(Debug, Serialize)]
 pub struct Written {
-    /// In the state root.
+    /// Path in the state root.
     pub file: String,
-    /// Of its content.
+    /// SHA-256 of its content.
     pub sha256: Digest,
-    /// False where it was so already and was left alone.
+    /// False if the file was up to date already and was not rewritten.
     pub changed: bool,
 }
 
-/// A way in which the manifests are not what they would be if they were written now.
+/// A difference between the manifests and what they would be if they were written now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "drift", rename_all = "snake_case")]
 pub enum Drift {
-    /// Is not there.
+    /// The file does not exist.
     Missing {
-        /// In the state root.
+        /// Path in the state root.
         file: String,
     },
-    /// Can't be read, or is not what a manifest has to be.
+    /// The file cannot be read or is not a valid manifest.
     Unreadable {
-        /// In the state root.
+        /// Path in the state root.
         file: String,
-        /// Why.
         reason: String,
     },
     /// A field has another value now.
     Changed {
-        /// In the state root.
+        /// Path in the state root.
         file: String,
-        /// What is different.
         #[serde(flatten)]
         difference: Difference,
     },
 }
 
-/// The text of every manifest, as it has to be now, by the name of its file.
+/// The current content of every manifest, by the name of its file.
 struct Current {
     json: Vec<(&'static str, &'static str, Value)>,
     sandbox: Digest,
 }
 
 fn current(root: &StateRoot, config: &Config, surroundings: &Surroundings) -> Result<Current> {
-    // Whether a key is set may stand there.
+    // A broken `.env` would hide whether a key is set, which the manifest records.
     surroundings.check()?;
     let tools = tools::manifest(config)?;
     let environment = environment::manifest(surroundings, tools.python());
@@ -107,7 +105,7 @@ fn file(name: &str) -> String {
     format!("{FOLDER}/{name}")
 }
 
-/// The manifests' files, in the state root.
+/// Returns the paths of the manifests in the state root.
 pub fn files() -> impl Iterator<Item = String> {
     JSON.into_iter()
         .map(|(name, _)| name)
@@ -115,13 +113,13 @@ pub fn files() -> impl Iterator<Item = String> {
         .map(file)
 }
 
-/// Whether all of them are there. Says nothing of what is in them.
+/// Returns whether all manifests exist. Does not check their content.
 #[must_use]
 pub fn are_present(root: &StateRoot) -> bool {
     files().all(|file| root.dir().is_file(file))
 }
 
-/// Digest of the `coo` that the tools manifest names, if there is one that does.
+/// Returns the digest of the `coo` executable in the tools manifest, if it is readable there.
 #[must_use]
 pub fn recorded_coo(root: &StateRoot) -> Option<Digest> {
     let recorded = root.read_bounded(&file(TOOLS), BYTES_MAX).ok()?;
@@ -129,7 +127,7 @@ pub fn recorded_coo(root: &StateRoot) -> Option<Digest> {
     recorded["coo"]["sha256"].as_str()?.parse().ok()
 }
 
-/// Makes all manifests anew. The caller alone writes to `root`.
+/// Rewrites all manifests that are out of date. The caller is the only writer of `root`.
 pub fn write(
     root: &StateRoot,
     config: &Config,
@@ -218,7 +216,7 @@ fn drifts_of(
     })
 }
 
-/// A file of the system, if it is there and may be read.
+/// Reads a file of the system, if it exists and is readable.
 fn read_text(path: &str) -> Option<String> {
     let file = std::fs::File::open(path).ok()?;
     let path = std::path::Path::new(path);

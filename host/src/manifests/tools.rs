@@ -1,7 +1,7 @@
-//! The tools manifest: `coo` itself, what it was built with, and the tools that a governed
-//! change of a repository calls, each with path, digest and version. A tool is asked for its
-//! version, and where it can tell for the executable behind it, in an environment of its own; one
-//! that is not there is null. Never guesses what a script or proxy would start.
+//! The tools manifest: `coo` itself, what it was built with, and the tools that a governed change
+//! of a repository calls, each with path, digest and version. A tool is run in an environment of
+//! its own to ask for its version and, for Python and rustc, for the executable behind it. A
+//! missing tool is null. Never guesses what a script or proxy would start.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -24,18 +24,18 @@ use crate::machine::outside::{self, Bounds, End, Failed, Outputs};
 use crate::program::engine;
 use crate::root::config::Config;
 
-/// Called by a governed change of a repository, whatever the configuration says.
+/// Tools that every governed change of a repository calls, whatever the configuration says.
 const TOOLS: [&str; 2] = ["git", PYTHON];
 pub const PYTHON: &str = "python3";
-/// So long may a tool take to answer, before it is ended.
+/// Time after which a tool that does not answer is ended.
 const TIME_MAX: Duration = Duration::from_secs(20);
-/// So much of what it prints is looked at.
+/// Number of bytes of its output that are kept.
 const VERSION_BYTES_MAX: usize = 4 << 10;
-/// Whoever prints more when asked for a version is no tool that tells one.
+/// A tool that prints more than this when asked for its version has no version.
 const PRINTED_BYTES_MAX: u64 = 64 << 10;
 const NAME_BYTES_MAX: usize = 64;
 
-/// `tools_manifest.json`.
+/// The content of `tools_manifest.json`.
 #[derive(Serialize)]
 pub struct Manifest {
     build: Build,
@@ -44,7 +44,7 @@ pub struct Manifest {
     tools: BTreeMap<String, Option<Tool>>,
 }
 
-/// What this build of `coo` was made with.
+/// What this `coo` was built with.
 #[derive(Serialize)]
 struct Build {
     rustc: &'static str,
@@ -64,34 +64,34 @@ struct Coo {
 
 #[derive(Serialize)]
 struct Tool {
-    /// What it says runs in the end, where it can tell.
+    /// The executable that the tool says it runs in the end, if it can tell.
     executable: Option<Executable>,
-    /// `script` where it begins with `#!`: what it starts may be anything; else `binary`.
+    /// `script` if the file begins with `#!`, so that it may start anything; otherwise `binary`.
     kind: &'static str,
     path: String,
-    /// Where links lead from there.
+    /// `path` with all links resolved.
     resolved: String,
     sha256: Digest,
     version: Option<String>,
 }
 
-/// What a tool says it is.
+/// The executable that a tool says it runs.
 #[derive(Serialize)]
 struct Executable {
     path: String,
-    /// Where links lead from there.
+    /// `path` with all links resolved.
     resolved: String,
     sha256: Digest,
 }
 
 impl Manifest {
-    /// Version of the Python that is called, if there is one.
+    /// Returns the version of `python3`, if it is installed.
     pub fn python(&self) -> Option<String> {
         self.tools.get(PYTHON)?.as_ref()?.version.clone()
     }
 }
 
-/// Looks at everything.
+/// Reads everything and runs the tools.
 pub fn manifest(config: &Config) -> Result<Manifest> {
     let mut tools = BTreeMap::new();
     let configured = config.tools.iter().map(String::as_str);
@@ -156,8 +156,8 @@ fn tool(name: &str) -> Result<Option<Tool>> {
     }))
 }
 
-/// `PATH` without what depends on the working directory: a program that lies there, in a folder of
-/// somebody else's, is not started.
+/// Returns `PATH` without relative folders, so that no program from the working directory, which
+/// may belong to another user, is started.
 fn absolute_path() -> Option<OsString> {
     let path = machine::env_os("PATH")?;
     let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
@@ -172,14 +172,14 @@ fn kind(path: &Path) -> Result<&'static str> {
     Ok(if start == b"#!" { "script" } else { "binary" })
 }
 
-/// What `path`, the tool called `name`, says of the executable behind it; none where it can't be
-/// asked, or says nothing that is a file.
+/// Asks `path`, the tool called `name`, for the executable behind it. Returns `None` if the tool
+/// cannot be asked, or answers nothing that is a file.
 fn executable(name: &str, path: &Path) -> Result<Option<Executable>> {
     let (question, below): (&[&str], _) = if name == "rustc" {
-        // A proxy of rustup, most often.
+        // Most often this is a proxy of rustup.
         (&["--print", "sysroot"], "bin/rustc")
     } else if is_python(name) {
-        // -E and -s: nothing of the user's own changes the answer.
+        // -E and -s: the user's own settings must not change the answer.
         (&["-E", "-s", "-c", "import sys; print(sys.executable)"], "")
     } else {
         return Ok(None);
@@ -201,7 +201,7 @@ fn executable(name: &str, path: &Path) -> Result<Option<Executable>> {
     }
 }
 
-/// `python`, `python3`, `python3.12`.
+/// Returns true for `python`, `python3`, `python3.12` and the like.
 fn is_python(name: &str) -> bool {
     name.strip_prefix("python")
         .is_some_and(|version| version.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
@@ -218,8 +218,8 @@ fn digest_of(path: &PathBuf) -> Result<Digest> {
         .with_context(|| format!("executable {}: can't be read", path.display()))
 }
 
-/// The first line of what the tool prints when it is asked so; none where it fails or prints
-/// nothing.
+/// Runs the tool with these arguments and returns the first line it prints; `None` if it fails or
+/// prints nothing.
 fn first_line_of(path: &Path, question: &[&str], time_max: Duration) -> Result<Option<String>> {
     let mut command = Command::new(path);
     command
@@ -227,7 +227,7 @@ fn first_line_of(path: &Path, question: &[&str], time_max: Duration) -> Result<O
         .env_clear()
         .env("LC_ALL", "C")
         .current_dir("/");
-    // Shims and proxies look for what they start in either.
+    // Shims and proxies look in HOME or PATH for the program that they start.
     for name in ["HOME", "PATH"] {
         if let Some(value) = machine::env_os(name) {
             command.env(name, value);
@@ -240,7 +240,7 @@ fn first_line_of(path: &Path, question: &[&str], time_max: Duration) -> Result<O
     };
     let ended = match outside::run(&mut command, Outputs::Standard, &bounds) {
         Ok(ended) => ended,
-        // A script whose interpreter is not there is a tool that can't say its version.
+        // For example a script whose interpreter is missing: such a tool has no version.
         Err(Failed::Start(_)) => return Ok(None),
         Err(failed) => return Err(failed).with_context(|| path.display().to_string()),
     };
@@ -268,7 +268,7 @@ mod tests {
 
     use super::*;
 
-    /// What a script of these lines says of its version, and whether in time.
+    /// Returns what a script of these lines says when asked for its version.
     fn said(script: &str, time_max: Duration) -> Result<Option<String>> {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("tool");
@@ -282,7 +282,7 @@ mod tests {
         let said = |script: &str| said(script, TIME_MAX).unwrap();
         let two = "#!/bin/sh\necho ' tool 1.2 '; echo more; pwd";
         assert_eq!(said(two).as_deref(), Some("tool 1.2"));
-        // Nobody waits for what it leaves behind, whose output this is, too.
+        // The daemon keeps the output open, and must not be waited for.
         let daemon = "#!/bin/sh\nsetsid sleep 1000 &\necho tool 3";
         assert_eq!(said(daemon).as_deref(), Some("tool 3"));
         let long = "#!/bin/sh\ni=0; while [ $i -lt 900 ]; do echo tool 4; i=$((i+1)); done";
@@ -326,7 +326,7 @@ mod tests {
             assert_eq!(told.sha256, digest_of(&real).unwrap());
             assert_eq!(told.path, shown(&real));
             assert_ne!(told.sha256, digest_of(tool).unwrap());
-            // Others are not asked, whatever they would say.
+            // Other tools are not asked, whatever they would say.
             assert!(executable("git", tool).unwrap().is_none());
         }
         assert_eq!(kind(&real).unwrap(), "binary");

@@ -1,6 +1,6 @@
-//! The operator's configuration: `config.json` in the state root. The environment and `.env` go
-//! before it (`surroundings`). Holds no secret: the key comes from those two alone and is never
-//! written anywhere.
+//! The operator's configuration: `config.json` in the state root. The environment and `.env` take
+//! precedence over it (`surroundings`). It holds no secret: a key comes only from the environment
+//! or `.env`, and is never written anywhere.
 
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::mission::authority::Governance;
@@ -8,40 +8,39 @@ use serde::{Deserialize, Serialize};
 
 /// The model whose answers ship frozen with the demo.
 pub const DEMO_MODEL: &str = "HuggingFaceTB/SmolLM2-135M-Instruct";
-/// Where live calls go if nothing else is said.
+/// Server for live calls, unless another one is set.
 pub const DEFAULT_BASE_URL: &str = "https://openrouter.ai/api/v1";
 
-/// Each of them is a program that is started.
+/// Limits the number of programs that are started to write the manifests.
 const TOOLS_MAX: usize = 64;
 
-/// `config.json`.
+/// The content of `config.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// What missions may do at most. Not written where nothing is decided.
+    /// The most that missions may do. Not written if nothing is set.
     #[serde(default, skip_serializing_if = "Governance::is_empty")]
     pub governance: Governance,
-    /// Language models.
     #[serde(default)]
     pub llm: LlmConfig,
-    /// Tools that stand in the tools manifest beside git and python3, by their names in PATH.
+    /// Tools that the tools manifest lists beside git and python3, by their names in PATH.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<String>,
 }
 
-/// The `llm` part.
+/// The `llm` field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LlmConfig {
-    /// Attempts of one call, the first included.
+    /// Maximum number of attempts of one call, including the first.
     pub attempts: u32,
-    /// Server for live calls.
+    /// URL of the server for live calls.
     pub base_url: String,
-    /// Used where `COO_LLM_MODEL` is not set.
+    /// Model that is used if `COO_LLM_MODEL` is not set.
     pub default_model: Option<String>,
-    /// The field that carries the bound on tokens; newer servers want `max_completion_tokens`.
+    /// Request field for the maximum number of tokens; newer servers want `max_completion_tokens`.
     pub max_tokens_field: String,
-    /// Of one attempt.
+    /// Timeout of one attempt.
     pub timeout_seconds: u64,
 }
 
@@ -58,7 +57,7 @@ impl Default for LlmConfig {
 }
 
 impl Config {
-    /// What a fresh state root is configured with: the model of the frozen demo answer.
+    /// Returns the configuration of a new state root, with the model of the frozen demo answer.
     #[must_use]
     pub fn fresh() -> Self {
         Self {
@@ -71,7 +70,7 @@ impl Config {
         }
     }
 
-    /// Reads `config.json`.
+    /// Parses and checks `config.json`.
     pub fn parse(text: &str) -> Result<Self> {
         let config: Self = serde_json::from_str(text)
             .context("can't be understood; see docs/configuration.md for its fields")?;
@@ -88,7 +87,7 @@ impl Config {
         Ok(config)
     }
 
-    /// As it is written.
+    /// Returns the text of `config.json`.
     #[must_use]
     pub fn to_text(&self) -> String {
         serde_json::to_string_pretty(self).map_or_else(|_| String::new(), |text| text + "\n")

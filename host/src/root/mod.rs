@@ -1,4 +1,5 @@
-//! The state root on the disk: its folder and lock, its store, configuration, manifests, reports.
+//! The state root on the disk: its folder and lock, store, configuration, manifests and reports.
+//! Everything that `coo` keeps lies in this one folder.
 
 pub mod config;
 pub mod history;

@@ -1,7 +1,6 @@
-//! Files that `coo` itself writes for people: receipts, reports, evidence. Each is entered in the
-//! record first, with its content, then made, and the index of reports with it; a process that
-//! dies in between leaves the rest to the next one. Decides nothing about what is a report: that
-//! is the kernel's.
+//! Files that `coo` itself writes for people: receipts, reports, evidence. Each is first recorded
+//! in the store with its content; then the file and the index of reports are written. After a
+//! process dies in between, the next one writes the rest. The kernel decides what is a report.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -16,7 +15,7 @@ use crate::root::state_root::StateRoot;
 use crate::root::store::{Durability, Store};
 use crate::root::walk;
 
-/// Writes the report `path`, in place of an earlier one. The caller alone writes to `root`.
+/// Writes the report `path`, in place of an earlier one. The caller is the only writer of `root`.
 pub fn write(root: &StateRoot, store: &mut Store, path: &str, content: &[u8]) -> Result<()> {
     layout::permit(path)?;
     let sha256 = Digest::of(content);
@@ -30,7 +29,7 @@ pub fn write(root: &StateRoot, store: &mut Store, path: &str, content: &[u8]) ->
     make(root, store, path)
 }
 
-/// Makes what is on record, and the index.
+/// Writes the file of a report on record, and the index.
 fn make(root: &StateRoot, store: &mut Store, path: &str) -> Result<()> {
     root.write_new(path, &store.report(path)?)?;
     write_index(root, store)?;
@@ -38,14 +37,15 @@ fn make(root: &StateRoot, store: &mut Store, path: &str) -> Result<()> {
     store.commit(Durability::Process)
 }
 
-/// Takes the reports in `folder`, which is gone, off the record.
+/// Removes the reports in `folder`, which no longer exists, from the record.
 pub fn forget(root: &StateRoot, store: &mut Store, folder: &str) -> Result<()> {
     store.forget_reports(folder)?;
     store.commit(Durability::Power)?;
     write_index(root, store)
 }
 
-/// Makes what a process that died has entered. The caller alone writes to `root`.
+/// Writes the files of reports that an interrupted process has recorded. The caller is the only
+/// writer of `root`. Returns a line for the user if there were any.
 pub fn recover(root: &StateRoot, store: &mut Store) -> Result<Option<String>> {
     let unmade = store.unmade_reports()?;
     for path in &unmade {
@@ -81,7 +81,7 @@ fn write_index(root: &StateRoot, store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// Everything in which the reports are not what their record says.
+/// Returns every difference between the reports and their record.
 pub fn check(root: &StateRoot, store: &Store) -> Result<Vec<Drift>> {
     let entries = store.reports()?;
     let expected: BTreeSet<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
@@ -102,8 +102,8 @@ pub fn check(root: &StateRoot, store: &Store) -> Result<Vec<Drift>> {
     Ok(reports::compare(&entries, &found)?)
 }
 
-/// Makes the reports what their record says. What does not belong there is moved to
-/// `set-aside/`. The caller alone writes to `root`.
+/// Restores the reports to their record. Files that do not belong there are moved to `set-aside/`.
+/// The caller is the only writer of `root`.
 pub fn repair(root: &StateRoot, store: &mut Store, drifts: &[Drift]) -> Result<()> {
     for drift in drifts {
         if !matches!(drift, Drift::Missing { .. }) {

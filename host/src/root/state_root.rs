@@ -1,6 +1,6 @@
-//! The state root: one directory that holds everything `coo` keeps (design, "State root").
-//! Every file is reached through one directory handle that is opened once; nothing is ever
-//! written outside it. One process changes a root at a time; readers need no lock.
+//! The state root: one directory that holds everything `coo` keeps (design, "State root"). Every
+//! file in it is reached through one directory handle that is opened once, and nothing is ever
+//! written outside it. Only one process at a time changes a root; readers need no lock.
 
 #![allow(
     clippy::disallowed_methods,
@@ -28,49 +28,50 @@ use crate::machine::fault;
 use crate::machine::input_file::{CONFIG_BYTES_MAX, read_bounded};
 use crate::root::config::Config;
 
-/// The folder's name where nothing else is said.
+/// The name of the state root's folder unless the user names another one.
 pub const DEFAULT_NAME: &str = ".coo";
 const CONFIG_FILE: &str = "config.json";
 const LOCK_FILE: &str = "lock";
 const FOLDERS: [&str; 5] = ["artefacts", "cache", "demo", "modules", TEMPORARY];
 /// Files that only `SQLite` may open.
 const DATABASES: [&str; 2] = [crate::root::store::FILE, layout::WORLD];
-/// Those of them that nobody else has any business in.
+/// Folders that only the owner may enter.
 const CLOSED: [&str; 2] = ["cache", TEMPORARY];
-/// Files on their way to their names. Whatever a writer finds here, a killed process left.
+/// The folder of files that do not have their final name yet. A new writer removes what it finds
+/// here: a killed process left it.
 pub const TEMPORARY: &str = "tmp";
 
-/// An opened state root.
+/// An open state root.
 #[derive(Debug)]
 pub struct StateRoot {
     path: PathBuf,
     dir: Dir,
-    /// Of everything that is made in it: no more open to others than the root itself.
+    /// Modes for new files and folders; never more permissive than the root's own mode.
     modes: Modes,
 }
 
-/// Proof that this process alone changes the root. Released when dropped.
+/// Proof that only this process changes the root. Dropping it releases the lock.
 #[derive(Debug)]
 pub struct WriteLock {
     _file: File,
 }
 
-/// What may be done to a new file or folder, less what the user's mask takes away.
+/// Modes of new files and folders, before the umask.
 #[derive(Debug, Clone, Copy)]
 pub struct Modes {
-    /// Of a file.
     pub file: u32,
     folder: u32,
 }
 
 impl Modes {
-    /// Nobody but the user.
+    /// Only the owner has access.
     const CLOSED: Self = Self {
         file: 0o600,
         folder: 0o700,
     };
 
-    /// Group and others may read what is in a folder that they may read, and write nothing.
+    /// Returns modes that let group and others read exactly where they can read `folder`, and write
+    /// nothing.
     pub fn below(folder: &Dir) -> std::io::Result<Self> {
         Ok(Self::of(folder.dir_metadata()?.mode()))
     }
@@ -83,14 +84,15 @@ impl Modes {
         }
     }
 
-    /// Makes an empty file for `SQLite` in the folder at `path`, unless there is one: left to
-    /// itself it lets everybody read its files in any folder. The files beside it follow it.
+    /// Creates an empty file for `SQLite` in the folder at `path`, unless there is one. `SQLite`
+    /// itself would make its files readable by everyone in any folder. Its log and index take over
+    /// the mode of this file.
     pub fn create_database(path: &Path, name: &str) {
         use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
         let Ok(folder) = std::fs::metadata(path) else {
             return;
         };
-        // What goes wrong here goes wrong for SQLite, too, which says it better.
+        // `SQLite` meets the same error and reports it better.
         let _ = std::fs::OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -98,21 +100,21 @@ impl Modes {
             .open(path.join(name));
     }
 
-    /// Makes a folder.
+    /// Creates a folder with these modes.
     pub fn create_dir(self, parent: &Dir, name: &str) -> std::io::Result<()> {
         parent.create_dir_with(name, DirBuilder::new().mode(self.folder))
     }
 }
 
 impl StateRoot {
-    /// Opens the root at `path`, creating its folder if need be.
+    /// Opens the root at `path`; creates its folder if it is missing.
     pub fn open_or_create(path: &Path) -> Result<Self> {
         make_path(path)
             .with_context(|| format!("state root {}: can't be created", path.display()))?;
         Self::open_dir(path)
     }
 
-    /// Opens the root at `path` if there is one.
+    /// Opens the root at `path`; `None` if it has no store.
     pub fn open_existing(path: &Path) -> Result<Option<Self>> {
         if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir()) {
             bail!(
@@ -139,25 +141,25 @@ impl StateRoot {
         })
     }
 
-    /// Whether it is more than a folder.
+    /// Returns whether the folder contains a store.
     #[must_use]
     pub fn has_store(&self) -> bool {
         self.dir.symlink_metadata(crate::root::store::FILE).is_ok()
     }
 
-    /// Where it lies, for `SQLite` (which opens by path) and for messages.
+    /// Returns the root's path, for `SQLite` (which opens by path) and for messages.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The handle everything else goes through.
+    /// Returns the handle through which everything else is reached.
     #[must_use]
     pub fn dir(&self) -> &Dir {
         &self.dir
     }
 
-    /// The configuration.
+    /// Reads the configuration.
     pub fn config(&self) -> Result<Config> {
         let path = self.path.join(CONFIG_FILE);
         let shown = || format!("configuration {}", path.display());
@@ -169,7 +171,7 @@ impl StateRoot {
         Config::parse(&text).with_context(shown)
     }
 
-    /// Makes the next folder below `parent`: 000001, 000002, … Gives its path in the root.
+    /// Creates the next folder below `parent`: 000001, 000002, … Returns its path in the root.
     pub fn new_folder(&self, parent: &str) -> Result<String> {
         let shown = || format!("folder {}: can't be made", self.path.join(parent).display());
         let folder = self.folder(parent, true).with_context(shown)?;
@@ -181,15 +183,15 @@ impl StateRoot {
         loop {
             number += 1;
             let name = format!("{number:06}");
-            // Where another process was faster, the next number is free.
+            // If another process took this number, the next one is free.
             if make_folder(&folder, &name).with_context(shown)? {
                 return Ok(format!("{parent}/{name}"));
             }
         }
     }
 
-    /// Takes the root for writing. Where another process has it, says so through `waiting`
-    /// and waits.
+    /// Locks the root for writing. If another process holds the lock, calls `waiting` and then
+    /// waits.
     pub fn lock(&self, waiting: impl FnOnce()) -> Result<WriteLock> {
         let file = self.open_lock(LOCK_FILE).with_context(|| {
             let shown = self.path.display();
@@ -213,14 +215,15 @@ impl StateRoot {
         Ok(WriteLock { _file: file })
     }
 
-    /// Takes the root for writing if nobody has it.
+    /// Locks the root for writing; `None` if that fails, for example because another process holds
+    /// the lock.
     #[must_use]
     pub fn try_lock(&self) -> Option<WriteLock> {
         self.try_lock_on(LOCK_FILE)
     }
 
-    /// Takes the lock on a file of its own if nobody has it: for a part of the root that one
-    /// process is at work on.
+    /// Takes a lock on a file of its own, for a part of the root; `None` if that fails, for example
+    /// because another process holds the lock.
     #[must_use]
     pub fn try_lock_on(&self, name: &str) -> Option<WriteLock> {
         let file = self.open_lock(name).ok()?;
@@ -234,8 +237,8 @@ impl StateRoot {
         self.open_plain_with(name, &mut options)
     }
 
-    /// Opens a file for reading: the file itself, not what a link leads to, and without waiting
-    /// for anybody, as a pipe in its place would have it.
+    /// Opens a file for reading: the file itself, not a link's target, and without blocking on a
+    /// pipe in its place.
     pub fn open_plain(&self, name: &str) -> std::io::Result<File> {
         self.open_plain_with(name, OpenOptions::new().read(true))
     }
@@ -253,7 +256,7 @@ impl StateRoot {
             return Err(refused());
         }
         if DATABASES.contains(&name) {
-            // On POSIX, closing it would take away the locks that SQLite has on it.
+            // On POSIX, closing the file would release the locks that SQLite holds on it.
             return Err(std::io::Error::other(
                 "is a database, which SQLite alone opens",
             ));
@@ -267,7 +270,7 @@ impl StateRoot {
         }
     }
 
-    /// Whether a process is at work on the root; found out without writing to it.
+    /// Returns whether another process holds the root's lock. Writes nothing.
     #[must_use]
     pub fn is_in_use(&self) -> bool {
         let Ok(file) = self.open_plain(LOCK_FILE) else {
@@ -279,11 +282,11 @@ impl StateRoot {
         )
     }
 
-    /// Whether this process can't write to the store's files: another user's root, or a file
-    /// system that is mounted for reading only.
+    /// Returns whether this process cannot write the store's files: the root belongs to another
+    /// user, or its file system is mounted read-only.
     pub fn is_read_only(&self) -> bool {
-        // Asked, not tried: to open a database and close it again takes this process's locks on it
-        // away.
+        // Asks for access instead of opening: opening and closing a database releases this
+        // process's locks on it.
         let refused =
             |name: &str, how: Access| match accessat(&self.dir, name, how, AtFlags::EACCESS) {
                 Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => true,
@@ -296,26 +299,27 @@ impl StateRoot {
                 if is_there(&name) {
                     refused(&name, Access::WRITE_OK)
                 } else {
-                    // Readers share an index beside the database, and one of them has to make it.
+                    // Readers share an index beside the database, and one of them has to create it.
                     refused(".", Access::WRITE_OK | Access::EXEC_OK)
                 }
             })
     }
 
-    /// Opens the folder at `path` in the root, `""` for the root itself, by handles, following no
-    /// link: what is written or removed through it can't end up in another folder. Folders that
-    /// are missing are made if `make` says so.
+    /// Opens the folder at `path` in the root (`""` is the root itself) by handles and follows no
+    /// link, so that nothing written or removed through it can land in another folder. If `make` is
+    /// true, creates missing folders and syncs each.
     pub fn folder(&self, path: &str, make: bool) -> std::io::Result<Dir> {
         self.descend(path, make.then_some(true))
     }
 
-    /// As `folder`, whatever is missing made, for a caller that makes many and syncs the folders
-    /// around them once.
+    /// Opens a folder as `folder` does and creates missing folders without syncing them, for
+    /// callers that create many and sync their parents once.
     pub fn folder_unsynced(&self, path: &str) -> std::io::Result<Dir> {
         self.descend(path, Some(false))
     }
 
-    /// `make`: whether folders that are missing are made, and if so, whether each is synced.
+    /// `make`: `None` creates no folders; `Some(synced)` creates missing ones and syncs each if
+    /// `synced`.
     fn descend(&self, path: &str, make: Option<bool>) -> std::io::Result<Dir> {
         let mut here = self.dir.try_clone()?;
         let mut way = self.path.clone();
@@ -337,9 +341,9 @@ impl StateRoot {
         Ok(here)
     }
 
-    /// Makes what is missing of the root, folders and default configuration, and removes what
-    /// killed processes left of files they were writing. For whoever has the root to himself:
-    /// another's file on its way to its name would go too.
+    /// Creates missing folders and the default configuration, and removes temporary files that
+    /// killed processes left. Only the holder of the root's lock may call this: the temporary files
+    /// of another running writer would be removed too.
     pub fn settle(&self) -> Result<()> {
         let mut is_new = false;
         for folder in FOLDERS {
@@ -355,7 +359,7 @@ impl StateRoot {
                 )
             })?;
             is_new |= made;
-            // What stands where artefacts should be may be what a rollback is to put right.
+            // Whatever is in place of the artefacts folder may be what a rollback is about to repair.
             if !made && folder != layout::ARTEFACTS {
                 self.folder(folder, false)
                     .with_context(|| format!("state root {}", self.path.display()))?;
@@ -394,9 +398,9 @@ impl StateRoot {
         self.write_new(CONFIG_FILE, config.to_text().as_bytes())
     }
 
-    /// Writes a file of `coo`'s own whole or not at all: a temporary one in `tmp/`, synced, then
-    /// renamed. The folder is synced too, so that the new name survives a loss of power. A file
-    /// that the kernel's layout has no place for is refused.
+    /// Writes one of `coo`'s own files, whole or not at all: a synced temporary file in `tmp/` is
+    /// renamed. Then the folder is synced, so that the new name survives a loss of power. Refuses a
+    /// path for which the kernel's layout has no place.
     pub fn write_new(&self, name: &str, content: &[u8]) -> Result<()> {
         let permit = layout::permit(name)?;
         let shown = || format!("file {}: can't be written", self.path.join(name).display());
@@ -410,8 +414,9 @@ impl StateRoot {
         written.with_context(shown)
     }
 
-    /// As `write_new`, the artefact that `permit` names, in its folder, which is open already,
-    /// and only if nothing is there: that is one step, and nobody gets in between.
+    /// Writes the artefact that `permit` names into its open `folder`, as `write_new` does, and
+    /// fails if something is there. Check and creation are one step, so no other process can
+    /// interfere.
     pub fn write_first(
         &self,
         permit: &WritePermit,
@@ -423,8 +428,8 @@ impl StateRoot {
             fault::point("file.rename")?;
             match waiting.hard_link(temporary, folder, name) {
                 Ok(()) => waiting.remove_file(temporary)?,
-                // A file system without hard links. The caller has seen that nothing is there,
-                // and takes no more than the chance that this changed in this very moment.
+                // The file system has no hard links. The caller has seen that nothing is there, and
+                // accepts the risk that this changed a moment ago.
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -440,7 +445,7 @@ impl StateRoot {
         })
     }
 
-    /// Removes a file of `coo`'s own, if it is there.
+    /// Removes one of `coo`'s own files, if it exists.
     pub fn remove(&self, name: &str) -> Result<()> {
         let permit = layout::permit(name)?;
         let removed = || -> std::io::Result<()> {
@@ -457,10 +462,10 @@ impl StateRoot {
         .with_context(|| format!("file {}: can't be removed", self.path.join(name).display()))
     }
 
-    /// Removes what a verification or an engine left below `folder`, which `new_folder` made:
-    /// `name` in it, or all of it.
+    /// Removes what a verification or an engine left below `folder`, which `new_folder` created:
+    /// only `name` in it, or the whole folder.
     pub fn discard(&self, folder: &str, name: Option<&str>) -> Result<()> {
-        // Only where a report or a log could be written there, too.
+        // Refuses a folder in which neither a report nor a log may be written.
         layout::permit(&format!("{folder}/report.json"))
             .or_else(|_| layout::permit(&format!("{folder}/amendment_log.json")))?;
         let shown = || {
@@ -484,7 +489,7 @@ impl StateRoot {
         .with_context(shown)
     }
 
-    /// Writes a synced file in `tmp/` and lets `name` give it its name.
+    /// Writes a synced file in `tmp/` and calls `name` to give it its final name.
     fn through_temporary(
         &self,
         content: &[u8],
@@ -506,13 +511,13 @@ impl StateRoot {
             name(&waiting, &temporary)
         })();
         if written.is_err() {
-            // Best effort: the error that counts is the one above.
+            // Best effort: the error above is the one to report.
             let _ = waiting.remove_file(&temporary);
         }
         written
     }
 
-    /// Reads a file of at most `bytes_max` bytes.
+    /// Reads a file of at most `bytes_max` bytes; a larger one is an error.
     pub fn read_bounded(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>> {
         let path = self.path.join(name);
         let file = self.open_plain(name);
@@ -521,11 +526,11 @@ impl StateRoot {
     }
 }
 
-/// Makes the folder `name` in `parent`, and makes sure that a loss of power does not take it away
-/// with what will be in it. False where it is there already, or anything else of that name.
+/// Creates the folder `name` in `parent` and syncs `parent`, so that the folder survives a loss of
+/// power. Returns false if an entry of that name already exists, whatever it is.
 pub fn make_folder(parent: &Dir, name: &str) -> std::io::Result<bool> {
     let is_new = make_folder_unsynced(parent, name, Modes::below(parent)?)?;
-    // Also where another process made it: nobody knows how far that one got.
+    // Also if another process created it: that process may not have synced it yet.
     fault::point("folder.made")?;
     sync_names(parent)?;
     Ok(is_new)
@@ -540,13 +545,13 @@ fn make_folder_unsynced(parent: &Dir, name: &str, modes: Modes) -> std::io::Resu
     }
 }
 
-/// Makes sure that the names in `folder` are on the disk.
+/// Syncs the names in `folder`.
 pub fn sync_names(folder: &Dir) -> std::io::Result<()> {
-    // The handle is for the way through it alone; syncing takes one to the folder itself.
+    // The handle was opened with O_PATH, which cannot be synced; this opens the folder itself.
     folder.open(".")?.into_std().sync_all()
 }
 
-/// Makes the folder at `path` with all that is missing above it, each of them synced.
+/// Creates the folder at `path` with all missing parents, and syncs each.
 fn make_path(path: &Path) -> std::io::Result<()> {
     let mut missing = Vec::new();
     let mut here = Some(path);
@@ -563,7 +568,7 @@ fn make_path(path: &Path) -> std::io::Result<()> {
             .filter(|parent| !parent.as_os_str().is_empty());
         match File::open(parent.unwrap_or(Path::new("."))) {
             Ok(parent) => parent.sync_all()?,
-            // A folder that this user may change and not read can't be synced by him.
+            // This user may change the parent but not read it, so cannot sync it.
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
             Err(error) => return Err(error),
         }
@@ -571,13 +576,13 @@ fn make_path(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The last component of a path.
+/// Returns the last component of a path.
 fn last(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// Why `name` in `folder`, which is shown as `way`, could not be opened as a folder: `error`, or
-/// what is there instead, in words that say what to do.
+/// Returns the error for `name` in `folder`, shown as `way`, that could not be opened as a folder.
+/// Names what is there instead and what to do; returns `error` if that is not the cause.
 fn in_place_of_a_folder(
     folder: &Dir,
     name: &str,

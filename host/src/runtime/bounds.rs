@@ -1,5 +1,5 @@
-//! Every bound of `coo` in one table, told from the constants that the code uses: the table of
-//! `docs/limits.md`. Holds no number of its own, and enforces nothing.
+//! Every limit of `coo` in one table, built from the constants that the code uses: the table in
+//! `docs/limits.md`. Holds no number of its own and enforces nothing.
 
 use std::fmt::Write as _;
 
@@ -23,23 +23,20 @@ use coo_kernel::credentials::dot_env;
 use coo_kernel::mission::descriptor::DESCRIPTOR_BYTES_MAX;
 use coo_kernel::module::structure::{self, BOUNDS, MODULE_BYTES_MAX};
 
-/// One bound.
+/// One limit.
 pub struct Row {
-    /// What is bounded, by the name that other documents and errors give it.
+    /// Name that other documents and errors give to the limited quantity.
     pub name: String,
-    /// The most there may be, or the default where it can be set.
+    /// The maximum, or its default if it can be set.
     pub value: u64,
-    /// Of what.
     pub unit: String,
-    /// What happens to what wants more, or why the bound is there.
+    /// What happens when the limit is exceeded, or the reason for the limit.
     pub effect: String,
 }
 
-/// Bounds of one part of `coo`.
+/// Limits of one part of `coo`.
 pub struct Part {
-    /// Its heading.
     pub title: &'static str,
-    /// Its rows.
     pub rows: Vec<Row>,
 }
 
@@ -56,8 +53,8 @@ const fn wide(number: usize) -> u64 {
     number as u64
 }
 
-/// Every part, in the order of the page. A part that is added elsewhere is added here, and in the
-/// page: a test holds the two equal.
+/// Returns every part, in the order of the page. A test checks that the page matches; a new part
+/// must be added here and in the page.
 #[must_use]
 pub fn parts() -> Vec<Part> {
     vec![
@@ -92,7 +89,7 @@ pub fn parts() -> Vec<Part> {
     ]
 }
 
-/// The limits a descriptor can set, by their names there; the value is the default.
+/// Returns the limits that a descriptor can set, by their names in it; the value is the default.
 fn descriptor() -> Vec<Row> {
     let limits = Limits::default();
     let of = |bound: Bound| {
@@ -284,7 +281,7 @@ fn structure() -> Vec<Row> {
     BOUNDS.iter().map(of).collect()
 }
 
-/// A number with commas between thousands.
+/// Formats a number with commas between thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -297,7 +294,7 @@ fn grouped(number: u64) -> String {
     text
 }
 
-/// The tables of `docs/limits.md`.
+/// Returns the tables of `docs/limits.md`.
 #[must_use]
 pub fn page() -> String {
     let mut text = String::new();

@@ -1,5 +1,6 @@
-//! Governed changes of repositories in the store: one row each, and their events, which are only
-//! ever added. What is of one moment or machine stands beside the events.
+//! Governed changes of repositories in the store: one row for each change, and its events.
+//! Invariants: events are only ever appended, and facts about a moment or a machine are stored
+//! beside them, never in them.
 
 use anyhow::{Context as _, Result, ensure};
 use coo_engines::change::{ChangeId, Damaged, Log, Record, Route};
@@ -10,29 +11,28 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::Store;
 
-/// A change, as the store has it.
+/// A change as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeRow {
-    /// What it is called.
     pub id: ChangeId,
-    /// Where the repository lies, in the text form of paths.
+    /// Path of the repository, in the text form of paths.
     pub repository: String,
-    /// The configuration that was named, if one was.
+    /// Path of the configuration that the user named.
     pub config: Option<String>,
-    /// Digest of what the machine and its environment say of themselves.
+    /// SHA-256 of what identifies the machine and its environment.
     pub environment_sha256: Digest,
-    /// When it began, in milliseconds since 1970.
+    /// Time of its start, in milliseconds since 1970.
     pub created_ms: i64,
-    /// When it reached its last stage, likewise.
+    /// Time at which it reached its final stage, in milliseconds since 1970.
     pub ended_ms: Option<i64>,
 }
 
-/// What stands beside an event.
+/// Facts stored beside an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeFacts {
-    /// When, in milliseconds since 1970.
+    /// Time of the event, in milliseconds since 1970.
     pub at_ms: i64,
-    /// Whose process.
+    /// The user whose process recorded the event.
     pub by: String,
 }
 
@@ -67,7 +67,7 @@ fn event_id(change: u32, seq: u64) -> Result<i64> {
 }
 
 impl Store {
-    /// Enters a change and gives it its number.
+    /// Inserts a change and returns its id.
     pub fn create_change(&mut self, route: Route, row: &ChangeRow) -> Result<ChangeId> {
         self.write(
             "change.create",
@@ -87,7 +87,7 @@ impl Store {
         })
     }
 
-    /// Every change, oldest first.
+    /// Returns every change, oldest first.
     pub fn changes(&self) -> Result<Vec<ChangeRow>> {
         let mut statement = self
             .connection
@@ -96,7 +96,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The change called so.
+    /// Returns the change with this id; `None` if there is none.
     pub fn change(&self, id: ChangeId) -> Result<Option<ChangeRow>> {
         let mut statement = self
             .connection
@@ -105,7 +105,7 @@ impl Store {
         Ok(row.filter(|row| row.id == id))
     }
 
-    /// The change that is under way with this freeze.
+    /// Returns the unfinished change to which this freeze belongs.
     pub fn change_frozen_by(&self, freeze: u32) -> Result<Option<ChangeId>> {
         for row in self.changes()? {
             if row.ended_ms.is_none()
@@ -117,7 +117,7 @@ impl Store {
         Ok(None)
     }
 
-    /// Adds an event.
+    /// Appends an event. A final stage also sets the time at which the change ended.
     pub fn append_change(
         &mut self,
         id: ChangeId,
@@ -153,7 +153,8 @@ impl Store {
         Ok(())
     }
 
-    /// The events of a change, each verified and folded before it is visited.
+    /// Visits the events of a change in order, each after it was verified and folded. Returns the
+    /// folded log.
     pub fn walk_change(
         &self,
         id: ChangeId,

@@ -1,5 +1,6 @@
-//! The digests of everything in the store that must not change while a state root is frozen. Each
-//! table is read once, in the order of its key, whatever the file's layout. Changes nothing.
+//! Computes digests of all store content that must not change while a state root is frozen. Reads
+//! each table once, in the order of its key, so the digests do not depend on the file's layout.
+//! Changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +16,12 @@ use sha2::{Digest as _, Sha256};
 use super::Store;
 use super::schema::FORMAT;
 
-/// Every table with what of it is covered. Not here: `artefacts`, which the governed state has as
-/// text (`databases/artefacts.json`); `frozen_calls`, of which `Journal` has the digest; rows of
-/// `sqlite_sequence` that follow from a table that may grow.
+/// Every table, the query for its covered columns, and the covered part of its rows. Left out are
+/// `artefacts`, which the governed state holds as text (`databases/artefacts.json`);
+/// `frozen_calls`, whose digest is in `Journal`; and the rows of `sqlite_sequence` that belong to
+/// tables that may grow.
 ///
-/// A column that may change for a row that is under way comes last, behind the row's number.
+/// A column that may still change for an unfinished row comes last; the row's key comes first.
 const TABLES: [(&str, &str, Part); 13] = [
     (
         "blobs",
@@ -93,21 +95,22 @@ const TABLES: [(&str, &str, Part); 13] = [
     ),
 ];
 
-/// What of a table's rows, which begin with their key, is covered.
+/// The covered part of a table's rows, which begin with their key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     All,
-    /// Those that were there; of changes under way only these.
+    /// Events that existed when the freeze began; this bounds only changes that were unfinished
+    /// then.
     ChangeEvents,
-    /// All, but of a change under way not when it ends.
+    /// All columns, except the end time of a change that was unfinished when the freeze began.
     Changes,
     Freezes,
-    /// Not the evidence of changes under way.
+    /// All rows, except the evidence of changes that were unfinished when the freeze began.
     Reports,
     Rollbacks,
 }
 
-/// How many columns of a row are covered.
+/// Returns the number of leading columns of a row that are covered.
 fn columns(part: Part, row: &Row<'_>, bounds: &Bounds, all: usize) -> rusqlite::Result<usize> {
     let key = match part {
         Part::All => return Ok(all),
@@ -130,7 +133,7 @@ fn columns(part: Part, row: &Row<'_>, bounds: &Bounds, all: usize) -> rusqlite::
     Ok(if is_covered { all } else { 0 })
 }
 
-/// No two values are the same bytes.
+/// Hashes a value with its type and length, so that different values never give the same bytes.
 fn update(hasher: &mut Sha256, value: ValueRef<'_>) {
     let (kind, bytes): (u8, &[u8]) = match &value {
         ValueRef::Null => (0, &[]),
@@ -145,7 +148,7 @@ fn update(hasher: &mut Sha256, value: ValueRef<'_>) {
 }
 
 impl Store {
-    /// Where the tables end that may grow while a freeze lasts.
+    /// Returns the current ends of those tables that may grow during a freeze.
     fn bounds(&self) -> Result<Bounds> {
         let last = |table: &str| -> Result<u32> {
             let sql = format!("SELECT coalesce(max(number), 0) FROM {table}");
@@ -164,7 +167,7 @@ impl Store {
         })
     }
 
-    /// What of every table a freeze that begins now covers.
+    /// Returns the digests that a freeze records now.
     pub fn covered(&self) -> Result<Tables> {
         let bounds = self.bounds()?;
         Ok(Tables {
@@ -174,7 +177,7 @@ impl Store {
         })
     }
 
-    /// In what the tables are not what `recorded` says.
+    /// Compares the tables with what `recorded` says, and returns the differences.
     pub fn differences_of_tables(&self, recorded: &Tables) -> Result<Vec<Difference>> {
         let found = self.table_digests(&recorded.bounds)?;
         let mut differences = recorded.differences(&found, FORMAT);
@@ -202,7 +205,7 @@ impl Store {
         Ok(digests)
     }
 
-    /// Contents that are not what their digest says.
+    /// Returns the contents that do not match their digest.
     fn damaged_contents(&self) -> Result<Vec<Difference>> {
         let mut statement = self
             .connection
@@ -247,7 +250,7 @@ mod tests {
         expected.sort();
         let covered = store.covered().unwrap();
         assert_eq!(covered.digests.into_keys().collect::<Vec<_>>(), expected);
-        // And every column of it.
+        // The query also names every column of the table.
         for (table, sql, _) in TABLES {
             if [SCHEMA, "sqlite_sequence"].contains(&table) {
                 continue;

@@ -1,5 +1,5 @@
-//! Events in the store: appended one by one, read a page at a time in bounded memory.
-//! Never checks the chain; that is the kernel's, and every reader passes events through it.
+//! Events in the store: appended one by one, and read page by page in bounded memory. This module
+//! never checks the chain; the kernel does, and every reader passes the events through it.
 
 use anyhow::{Context as _, Result};
 use coo_kernel::form::digest::Digest;
@@ -10,41 +10,42 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 
-/// Events read at once: large enough that the query costs nothing per event, small enough
-/// that a journal of any length replays in a few megabytes.
+/// Maximum number of events in a page: large enough that the cost of the query is negligible for
+/// each event, small enough to bound memory.
 const PAGE_EVENTS: u32 = 256;
-/// And of their bodies so many bytes, or one event where that has more: an event may have hundreds
-/// of megabytes, and so might each of 256.
+/// A page ends with the event that reaches this many bytes of bodies. One body may have hundreds of
+/// megabytes, so 256 of them together could exhaust memory.
 const PAGE_BYTES: usize = 4 << 20;
 
-/// A run of events, in order.
+/// Consecutive events, in order.
 pub type Page = Vec<Record>;
 
-/// What stands beside an event.
+/// Facts stored beside an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventFacts {
-    /// Milliseconds since 1970.
+    /// Time of the event, in milliseconds since 1970.
     pub at_ms: i64,
-    /// Where an answer came from.
+    /// For an answer, where it came from; for an intent, whether its request was sent.
     pub source: Option<String>,
-    /// What is known of the answer's making.
+    /// How the answer was produced, as far as known.
     pub provenance: Option<Provenance>,
 }
 
-/// Source of an intent whose request has left.
+/// Source of an intent whose request was sent.
 const SENT: &str = "sent";
-/// Source of an intent that no answer can have come of.
+/// Source of an intent that cannot have produced an answer.
 const UNANSWERED: &str = "unanswered";
 
 impl EventFacts {
-    /// Beside an intent: its request is about to leave.
+    /// Returns the facts beside an intent whose request is about to be sent.
     #[must_use]
     pub fn sent(at_ms: i64) -> Self {
         Self::intent(at_ms, SENT)
     }
 
-    /// Beside an intent: the server refused it, or was never reached.
+    /// Returns the facts beside an intent that the server refused, or whose server was never
+    /// reached.
     #[must_use]
     pub fn unanswered(at_ms: i64) -> Self {
         Self::intent(at_ms, UNANSWERED)
@@ -58,8 +59,7 @@ impl EventFacts {
         }
     }
 
-    /// Whether this says of an intent that its call may be sent again without a second
-    /// thought.
+    /// Returns whether these facts say that the intent's call can be sent again without asking.
     #[must_use]
     pub fn is_unanswered(&self) -> bool {
         self.source.as_deref() == Some(UNANSWERED)
@@ -73,7 +73,7 @@ fn id(mission: u32, seq: u64) -> Result<i64> {
 }
 
 impl Store {
-    /// Adds an event to the open transaction.
+    /// Appends an event in the open transaction.
     pub fn append(&mut self, mission: u32, record: &Record) -> Result<()> {
         self.write(
             "journal.event",
@@ -90,7 +90,7 @@ impl Store {
         )
     }
 
-    /// Writes down what stands beside an event, in place of what stood there.
+    /// Writes the facts beside an event, in place of earlier ones.
     pub fn put_facts(&mut self, mission: u32, seq: u64, facts: &EventFacts) -> Result<()> {
         let provenance = facts
             .provenance
@@ -105,7 +105,7 @@ impl Store {
         )
     }
 
-    /// Some of the events of a mission after `seq`, in order; empty only at the end.
+    /// Reads the next events of a mission after `seq`, in order; an empty page means the end.
     pub fn page(&self, mission: u32, seq: u64) -> Result<Page> {
         let mut statement = self.connection.prepare_cached(
             "SELECT seq, state, kind, body, prev_sha256, sha256 FROM events \
@@ -134,7 +134,7 @@ impl Store {
         Ok(page)
     }
 
-    /// What stands beside an event, if anything does.
+    /// Returns the facts beside an event, if there are any.
     pub fn event_facts(&self, mission: u32, seq: u64) -> Result<Option<EventFacts>> {
         let found: Option<(i64, Option<String>, Option<String>)> = self
             .connection

@@ -1,5 +1,6 @@
-//! Freezes in the store: the log of every one, which holds what was promised and what the state
-//! was, and the digests of what else must not change. Never removes a line of it.
+//! Freezes in the store: a log with one row for each freeze. The row holds the committed intent,
+//! the state that was frozen, and digests of everything else that must not change. Rows are never
+//! removed.
 
 use anyhow::Result;
 use coo_kernel::baseline::freeze::{Journal, Manifest, Phase};
@@ -10,20 +11,19 @@ use sha2::{Digest as _, Sha256};
 
 use super::Store;
 
-/// A freeze, as the log has it.
+/// A freeze as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FreezeRow {
     /// 1, 2, …
     pub number: u32,
-    /// Where it stands.
     pub phase: Phase,
-    /// When it was promised, in milliseconds since 1970.
+    /// Time at which its intent was committed, in milliseconds since 1970.
     pub frozen_ms: i64,
-    /// When it was given up, likewise.
+    /// Time at which lifting it began, in milliseconds since 1970.
     pub lifted_ms: Option<i64>,
-    /// Who asked for it.
+    /// Who asked for it, or what it is for.
     pub by: String,
-    /// What was written down.
+    /// What the freeze covers, as recorded when it began.
     pub manifest: Manifest,
 }
 
@@ -46,7 +46,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<FreezeRow> {
 const COLUMNS: &str = "number, phase, frozen_ms, lifted_ms, by_whom, manifest";
 
 impl Store {
-    /// The freeze that is not over, if there is one.
+    /// Returns the freeze that is not over, if there is one.
     pub fn open_freeze(&self) -> Result<Option<FreezeRow>> {
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM freezes WHERE phase <> 'lifted' ORDER BY number DESC LIMIT 1"
@@ -55,7 +55,8 @@ impl Store {
         Ok(rows.next().transpose()?)
     }
 
-    /// Promises a freeze, and gives it its number.
+    /// Writes the intent of a freeze and returns its number. Committing the transaction makes it
+    /// binding.
     pub fn promise_freeze(&mut self, manifest: &Manifest, by: &str, at_ms: i64) -> Result<u32> {
         self.write(
             "freeze.promise",
@@ -65,7 +66,7 @@ impl Store {
         Ok(u32::try_from(self.connection.last_insert_rowid())?)
     }
 
-    /// The files and permissions of a freeze are in place.
+    /// Records that the files and permissions of a freeze are in place.
     pub fn freeze_holds(&mut self, number: u32) -> Result<()> {
         self.write(
             "freeze.holds",
@@ -74,7 +75,7 @@ impl Store {
         )
     }
 
-    /// Gives a freeze up.
+    /// Records that a freeze is being lifted.
     pub fn give_freeze_up(&mut self, number: u32, at_ms: i64) -> Result<()> {
         self.write(
             "freeze.give_up",
@@ -83,7 +84,7 @@ impl Store {
         )
     }
 
-    /// What a freeze put in place is gone.
+    /// Records that everything a freeze put in place is removed.
     pub fn freeze_is_over(&mut self, number: u32) -> Result<()> {
         self.write(
             "freeze.over",
@@ -92,7 +93,8 @@ impl Store {
         )
     }
 
-    /// What of the store a freeze covers.
+    /// Returns digests of the missions, their last events and the frozen answers, which a freeze
+    /// covers.
     pub fn journal_digests(&self) -> Result<Journal> {
         let missions = self
             .connection
@@ -111,7 +113,7 @@ impl Store {
         })
     }
 
-    /// Over the rows of a query, in its order; no two lists of rows are the same bytes.
+    /// Hashes the rows of a query in its order. Different lists of rows never give the same bytes.
     fn digest_of_rows(&self, sql: &str) -> Result<Digest> {
         let mut hasher = Sha256::new();
         let mut statement = self.connection.prepare(sql)?;
@@ -127,13 +129,14 @@ impl Store {
         Ok(Digest::from_bytes(hasher.finalize().into()))
     }
 
-    /// Empties the write-ahead log into the database. False where somebody still reads from it.
+    /// Moves the write-ahead log into the database and truncates it. Returns false if a reader
+    /// still needs the log.
     pub fn checkpoint(&self) -> Result<bool> {
         checkpoint(&self.connection)
     }
 }
 
-/// As `Store::checkpoint`, of any database.
+/// Checkpoints any database as `Store::checkpoint` does.
 pub fn checkpoint(connection: &rusqlite::Connection) -> Result<bool> {
     let busy: i64 =
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;

@@ -1,5 +1,6 @@
-//! The frozen store: answers of language models by (request SHA-256, how often the run has
-//! asked). An answer is replaced only where a live call was asked for.
+//! The frozen store: answers of language models, by the SHA-256 of the request and by how many
+//! times the run has made that request. An answer is replaced only if the user asked for a live
+//! call.
 
 use anyhow::{Context as _, Result};
 use coo_kernel::form::digest::Digest;
@@ -9,22 +10,21 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 
-/// A frozen answer, as the store and the files that ship with `coo` hold it.
+/// A frozen answer, as stored here and in the files that ship with `coo`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FrozenCall {
-    /// Of the canonical request.
+    /// SHA-256 of the canonical request.
     pub request_sha256: Digest,
-    /// 1 for the first time a run asks.
+    /// 1 for the first time that a run makes this request.
     pub nth: u64,
-    /// What the guest is told.
+    /// The answer that the guest receives.
     pub answer: Answer,
-    /// Where it came from.
     pub provenance: Provenance,
 }
 
 impl Store {
-    /// The frozen answer, if there is one.
+    /// Returns the frozen answer, if there is one.
     pub fn frozen(&self, request: &Digest, nth: u64) -> Result<Option<FrozenCall>> {
         let found: Option<(String, String)> = self
             .connection
@@ -44,7 +44,7 @@ impl Store {
             .with_context(|| format!("frozen answer for request {request}: can't be read"))
     }
 
-    /// Every frozen answer.
+    /// Returns every frozen answer.
     pub fn frozen_calls(&self) -> Result<Vec<FrozenCall>> {
         let mut statement = self
             .connection

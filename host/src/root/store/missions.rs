@@ -1,5 +1,5 @@
-//! Missions in the store: what was run, and the facts of its one execution here. A mission's
-//! state is not among them: it is the fold of its events.
+//! Missions in the store: what was run, and facts about its execution on this machine. A mission's
+//! state is not stored: it is the fold of the mission's events.
 
 use anyhow::{Context as _, Result, ensure};
 use coo_kernel::effects::artefact::Artefact;
@@ -16,54 +16,53 @@ use super::Store;
 /// What is known when a mission is created.
 #[derive(Debug)]
 pub struct NewMission<'a> {
-    /// As the descriptor names it.
+    /// Type of the mission, as the descriptor names it.
     pub mission_type: &'a str,
-    /// What the user asked to run.
+    /// Name of the mission that the user asked to run.
     pub name: &'a str,
-    /// Of the canonical descriptor, which is among the blobs.
+    /// SHA-256 of the canonical descriptor, which is among the blobs.
     pub descriptor: Digest,
-    /// Of the module, which is in `modules/`.
+    /// SHA-256 of the module, which is in `modules/`.
     pub module: Digest,
     /// Milliseconds since 1970.
     pub created_ms: i64,
-    /// What is known before it runs: model and engine.
+    /// Facts known before the run: model and engine.
     pub facts: &'a Facts,
 }
 
-/// Facts of this machine and this execution: beside the record, never in it.
+/// Facts about this machine and this execution. They are stored beside the record, never in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Facts {
     /// SHA-256 of the configuration in force.
     pub config_sha256: Option<Digest>,
-    /// SHA-256 of what identifies system and environment.
+    /// SHA-256 of what identifies the system and its environment.
     pub environment_sha256: Option<Digest>,
-    /// The engine: name, version and settings.
+    /// Name, version and settings of the engine.
     pub engine: String,
-    /// SHA-256 of that.
+    /// SHA-256 of `engine`.
     pub engine_sha256: Option<Digest>,
-    /// Fuel used by all steps.
+    /// Fuel that all steps used together.
     pub fuel: u64,
     /// Largest sum of linear memories, in bytes.
     pub memory_peak_bytes: u64,
-    /// Where a trap happened, innermost first.
+    /// Where a trap happened, innermost frame first.
     pub backtrace: Vec<String>,
-    /// Wall-clock time of the run, in microseconds; of a resumed mission, of all its processes
-    /// that were not killed.
+    /// Wall-clock time of the run, in microseconds. For a resumed mission, the sum over all its
+    /// processes that were not killed.
     pub elapsed_us: u64,
-    /// The process that ran it.
     pub pid: u32,
-    /// The model in force, where the module can ask one.
+    /// The model in force, if the module can ask one.
     pub model: Option<String>,
-    /// How often it was resumed.
+    /// Number of times the mission was resumed.
     pub resumed: u64,
-    /// What was counted; none of a run of an earlier release.
+    /// Counters of the run; `None` for runs of earlier releases.
     pub used: Option<Used>,
 }
 
 impl Facts {
-    /// The engine that mission `id` ran under. Whether fuel can be compared depends on it, so its
-    /// two parts must agree: its text, and the digest of that.
+    /// Returns the digest of the engine that ran mission `id`. Fuel can be compared only between
+    /// equal engines, so it is an error if the engine's text and its digest do not match.
     pub fn engine(&self, id: MissionId) -> Result<Digest> {
         let found = Digest::of(&self.engine);
         ensure!(
@@ -81,27 +80,25 @@ impl Facts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MissionRow {
-    /// Its id.
     pub id: MissionId,
-    /// As the descriptor names it.
+    /// Type of the mission, as the descriptor names it.
     pub mission_type: String,
-    /// What the user asked to run.
+    /// Name of the mission that the user asked to run.
     pub name: String,
-    /// Of the canonical descriptor.
+    /// SHA-256 of the canonical descriptor.
     pub descriptor: Digest,
-    /// Of the module.
+    /// SHA-256 of the module.
     pub module: Digest,
     /// Milliseconds since 1970.
     pub created_ms: i64,
-    /// When it ended or was stopped.
+    /// Time at which it ended or was stopped; `None` while it runs or waits for a person.
     pub finished_ms: Option<i64>,
     /// Why it was stopped from outside the record.
     pub interrupted: Option<String>,
-    /// See `Facts`.
     pub facts: Facts,
 }
 
-/// Mission numbers stay below this, so that with a sequence number they fit 64 bits.
+/// Mission numbers stay below this, so that a number and a sequence number fit into 64 bits.
 const NUMBERS_END: u32 = 1 << 31;
 
 const COLUMNS: &str = "number, mission_type, name, descriptor_sha256, module_sha256, created_ms, \
@@ -126,7 +123,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<MissionRow> {
 }
 
 impl Store {
-    /// Gives a new mission its number.
+    /// Inserts a new mission and returns its id.
     pub fn create_mission(&mut self, mission: &NewMission<'_>) -> Result<MissionId> {
         self.write(
             "journal.mission",
@@ -148,7 +145,7 @@ impl Store {
         Ok(MissionId::new(number, mission.mission_type))
     }
 
-    /// Takes over a mission of another store, number and all.
+    /// Inserts a mission of another store with its number.
     pub fn insert_mission(&mut self, mission: &MissionRow) -> Result<()> {
         ensure!(
             (1..NUMBERS_END).contains(&mission.id.number()),
@@ -172,7 +169,7 @@ impl Store {
         )
     }
 
-    /// Notes that an interrupted mission is being run on.
+    /// Records that an interrupted mission is being resumed.
     pub fn resume_mission(&mut self, id: MissionId, facts: &Facts) -> Result<()> {
         self.write(
             "journal.resume",
@@ -182,7 +179,8 @@ impl Store {
         )
     }
 
-    /// Writes down how an execution ended; a mission that waits for a person has not finished.
+    /// Records how an execution ended. `finished_ms` is `None` for a mission that waits for a
+    /// person.
     pub fn finish_mission(
         &mut self,
         id: MissionId,
@@ -202,18 +200,18 @@ impl Store {
         )
     }
 
-    /// The mission with this id, if there is one.
+    /// Returns the mission with this id, if there is one.
     pub fn mission(&self, id: MissionId) -> Result<Option<MissionRow>> {
         let row = self
             .connection
             .prepare_cached(&format!("SELECT {COLUMNS} FROM missions WHERE number = ?1"))?
             .query_row([id.number()], read)
             .optional()?;
-        // DEMO-000001 and MISSION-000001 share a number; only one of them exists.
+        // DEMO-000001 and MISSION-000001 have the same number; only one of them exists.
         Ok(row.filter(|row| row.id == id))
     }
 
-    /// All missions, oldest first.
+    /// Returns all missions, oldest first.
     pub fn missions(&self) -> Result<Vec<MissionRow>> {
         let mut statement = self
             .connection
@@ -222,7 +220,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The mission that was created last.
+    /// Returns the newest mission.
     pub fn latest_mission(&self) -> Result<Option<MissionRow>> {
         Ok(self
             .connection
@@ -233,7 +231,9 @@ impl Store {
             .optional()?)
     }
 
-    /// Promises the world changes of a mission: the commit that carries this makes them real.
+    /// Writes the intent to apply a mission's changes to the missions' database (the world) and
+    /// returns the number of that world commit. Committing the transaction makes the intent
+    /// binding.
     pub fn promise_world(&mut self, id: MissionId) -> Result<u32> {
         self.write(
             "journal.promise",
@@ -244,8 +244,8 @@ impl Store {
         Ok(u32::try_from(self.connection.last_insert_rowid())?)
     }
 
-    /// Enters what a mission promises into the record of artefacts. What is there already with
-    /// the same content stays as it is.
+    /// Inserts the artefacts of a mission into the record of artefacts. An entry that exists for a
+    /// path stays as it is.
     pub fn enter_artefacts(&mut self, id: MissionId, artefacts: &[Artefact]) -> Result<()> {
         for artefact in artefacts {
             self.write(
@@ -262,8 +262,8 @@ impl Store {
         Ok(())
     }
 
-    /// The artefact whose path differs from `path` in case at most: its own path, and the digest
-    /// of its content.
+    /// Returns path and content digest of the artefact whose path equals `path`, ignoring ASCII
+    /// case. Prefers an exact match.
     pub fn artefact_like(&self, path: &str) -> Result<Option<(String, Digest)>> {
         Ok(self
             .connection
@@ -274,7 +274,7 @@ impl Store {
             .optional()?)
     }
 
-    /// Every artefact on record, sorted by path.
+    /// Returns every artefact on record, sorted by path.
     pub fn artefacts(&self) -> Result<Vec<Entry>> {
         let mut statement = self
             .connection
@@ -290,7 +290,8 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// World commits that were promised and are not known to be applied, in order.
+    /// Returns the world commits that have a committed intent and are not known to be applied, in
+    /// order.
     pub fn promised_worlds(&self) -> Result<Vec<(u32, MissionId)>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT world_commits.number, mission, mission_type FROM world_commits \
@@ -303,7 +304,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Notes that a world commit is applied and on disk.
+    /// Records that a world commit is applied and on the disk.
     pub fn world_applied(&mut self, commit: u32) -> Result<()> {
         self.write(
             "journal.applied",

@@ -1,8 +1,9 @@
-//! `coo.db`: missions, events, frozen calls and what belongs to them, in one `SQLite` file.
+//! `coo.db`: missions, events, frozen calls and everything that belongs to them, in one `SQLite`
+//! file.
 //!
-//! Invariants: events are only ever added; facts of one machine or moment stand in tables
-//! of their own and never in `events`. WAL, so that readers never wait for a run; commits
-//! are synced exactly where somebody outside may already know of them (`Durability`).
+//! Invariants: events are only ever appended. Facts about one machine or moment are in tables of
+//! their own, never in `events`. The database uses WAL, so readers never wait for a run. A commit
+//! is synced exactly when its effect may already be visible outside this process (`Durability`).
 
 mod changes;
 mod covered;
@@ -42,18 +43,18 @@ pub const LOG_BYTES_KEPT: u64 = 8 << 20;
 
 /// The file's name in the state root.
 pub const FILE: &str = "coo.db";
-/// Readers and the one writer hardly ever meet; when they do, it is for moments.
+/// Readers and the one writer rarely block each other, and then only for moments.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a store that changes meanwhile is copied anew.
+/// Number of attempts to copy a store that changes meanwhile.
 const COPY_ATTEMPTS: usize = 10;
 
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// A killed process.
+    /// The death of the process.
     Process,
-    /// A loss of power: synced to the disk before the call returns.
+    /// A loss of power: the commit is synced to the disk before the call returns.
     Power,
 }
 
@@ -63,14 +64,14 @@ pub struct Store {
     connection: Connection,
     in_transaction: bool,
     path: PathBuf,
-    /// The write-ahead log, from the first transaction on: the file that `SQLite` writes to,
-    /// whatever has its name by the time it is synced.
+    /// The write-ahead log, opened with the first transaction: the file that `SQLite` writes to,
+    /// even if another file has its name when it is synced.
     log: Option<File>,
 }
 
-/// Refuses a database one of whose files is a pipe or the like: `SQLite` would wait for it. And one
-/// that has a second name, through which what is written here would appear elsewhere. (A link in
-/// the place of the database it refuses itself.)
+/// Refuses a database if one of its files is not a regular file, because `SQLite` would block on a
+/// pipe, or has a second hard link, through which writes would appear elsewhere. (`SQLite` itself
+/// refuses a symbolic link in place of the database.)
 pub fn check_plain(database: &Path) -> Result<()> {
     check_files(database)?;
     for path in files(database) {
@@ -84,7 +85,7 @@ pub fn check_plain(database: &Path) -> Result<()> {
     Ok(())
 }
 
-/// As `check_plain`, of one that is only read.
+/// Checks a database that is only read: unlike `check_plain`, allows hard links.
 fn check_files(database: &Path) -> Result<()> {
     for path in files(database) {
         let Ok(metadata) = path.symlink_metadata() else {
@@ -100,12 +101,12 @@ fn check_files(database: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A database, its write-ahead log and the index of that.
+/// Returns the paths of a database, its write-ahead log and the log's index.
 fn files(database: &Path) -> [PathBuf; 3] {
     ["", "-wal", "-shm"].map(|suffix| beside(database, suffix))
 }
 
-/// The file whose name is that of `database` and `suffix`.
+/// Returns the path of `database` with `suffix` appended to the name.
 fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(suffix);
@@ -113,7 +114,8 @@ fn beside(database: &Path, suffix: &str) -> PathBuf {
 }
 
 impl Store {
-    /// Opens the store below `root`, making it if need be. The caller alone writes to `root`.
+    /// Opens the store below `root`; creates it if it is missing. The caller is the only writer of
+    /// `root`.
     pub fn open_or_create(root: &Path) -> Result<Self> {
         let store = Self::connect(root, OpenFlags::SQLITE_OPEN_CREATE)?;
         let prepared = (|| {
@@ -126,8 +128,8 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the store below `root` as it is: `None` where nobody has made it yet, or a process
-    /// was killed while it did.
+    /// Opens the store below `root` without creating it: `None` if it has no tables, because it is
+    /// new or because a process was killed while creating it.
     pub fn open(root: &Path) -> Result<Option<Self>> {
         let store = Self::connect(root, OpenFlags::empty())?;
         let prepared = (|| {
@@ -144,7 +146,8 @@ impl Store {
     fn connect(root: &Path, more: OpenFlags) -> Result<Self> {
         let path = root.join(FILE);
         let shown = || format!("database {}", path.display());
-        // SQLite follows no link, not even one on the way; only the file's own name matters.
+        // SQLite follows no link, not even one on the way, so every component but the file's own
+        // name is resolved here.
         let resolved = root.canonicalize().with_context(shown)?.join(FILE);
         check_plain(&path).with_context(shown)?;
         let flags = more
@@ -167,8 +170,8 @@ impl Store {
         format!("database {}", self.path.display())
     }
 
-    /// Opens a copy of the store below `root`, for reading, where `root` can't be written to:
-    /// `SQLite` needs an index beside a database in WAL mode, even for reading it.
+    /// Opens a copy of the store below `root` for reading, for a root that this process cannot
+    /// write to: `SQLite` needs an index beside a database in WAL mode even to read it.
     #[allow(
         clippy::disallowed_methods,
         reason = "a copy in a temporary folder, for roots that can only be read"
@@ -188,7 +191,7 @@ impl Store {
             let before = state();
             for name in &files {
                 let copied = File::open(root.join(name)).and_then(|mut from| {
-                    // Not `fs::copy`: it would copy that nobody may write to it.
+                    // Not `fs::copy`: it would also copy a mode that forbids writing.
                     let mut to = File::create(folder.path().join(name))?;
                     to.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
                     std::io::copy(&mut from, &mut to)
@@ -202,7 +205,7 @@ impl Store {
                     }
                 }
             }
-            // Somebody who may write to it might be at work.
+            // A process that may write to the root could be changing it.
             if state() == before {
                 let store = Self::open(folder.path())?;
                 return Ok(store.map(|store| (folder, store)));
@@ -214,7 +217,8 @@ impl Store {
         );
     }
 
-    /// Whether nobody has made a table in it.
+    /// Returns whether the database has no tables yet; tables that `coo` did not create are an
+    /// error.
     fn is_empty(&self) -> Result<bool> {
         if self.format()? != 0 {
             return Ok(false);
@@ -245,8 +249,8 @@ impl Store {
                 "has format {found}, this build reads {FORMAT}; use the coo that wrote it, or another state root (--root)"
             );
         }
-        // The log is kept and reused. SQLite checkpoints it past 256 pages, a megabyte: whoever
-        // opens the store next reads and checks every page that is still in the log.
+        // The log is kept and reused. SQLite checkpoints it past 256 pages (a megabyte), because
+        // opening the store reads and checks every page in the log.
         self.connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         self.connection.execute_batch(
@@ -262,16 +266,16 @@ impl Store {
             .pragma_query_value(None, "user_version", |row| row.get(0))?)
     }
 
-    /// Whether the open transaction is gone although nobody ended it: `SQLite` does that where a
-    /// write fails. What was written since the last commit went with it.
+    /// Returns whether `SQLite` rolled the open transaction back by itself, as it does when a write
+    /// fails. Everything written since the last commit is lost.
     pub fn is_rolled_back(&self) -> bool {
         self.in_transaction && self.connection.is_autocommit()
     }
 
-    /// Makes sure a transaction is open. Everything written lands in it.
+    /// Opens a transaction unless one is open. All writes go into it.
     pub fn begin(&mut self) -> Result<()> {
         if self.is_rolled_back() {
-            // On its own, a later write would leave a gap before it.
+            // Writing without the lost writes would leave a gap in the record.
             bail!("database: an earlier write failed, and all since the last commit with it");
         }
         if !self.in_transaction {
@@ -282,7 +286,7 @@ impl Store {
         Ok(())
     }
 
-    /// One change in the open transaction; `point` is its name in `fault`.
+    /// Performs one write in the open transaction; `point` is the failpoint.
     fn write(&mut self, point: &'static str, sql: &str, params: impl Params) -> Result<()> {
         self.begin()?;
         fault::point(point).with_context(|| self.unwritable())?;
@@ -297,21 +301,21 @@ impl Store {
         Ok(())
     }
 
-    /// Says which file it is; `SQLite` doesn't.
+    /// Returns the message that names the file; the errors of `SQLite` do not.
     fn unwritable(&self) -> String {
         format!("database {}: can't be written", self.path.display())
     }
 
-    /// Commits what is open.
+    /// Commits the open transaction, if there is one.
     pub fn commit(&mut self, durability: Durability) -> Result<()> {
         if self.in_transaction {
-            // Before anything is said to be committed: from a log that nobody finds, nothing is.
+            // Checked before the commit is reported: a log without its name would be lost.
             self.check_log()?;
             fault::point("journal.commit").with_context(|| self.unwritable())?;
             self.perform("COMMIT", [])?;
             self.in_transaction = false;
         }
-        // What `synchronous=FULL` does on every commit; it can't be switched commit by commit.
+        // `synchronous=FULL` would sync every commit and cannot be chosen for a single one.
         if durability == Durability::Power {
             fault::point("journal.sync")
                 .and_then(|()| self.open_log()?.sync_data())
@@ -332,17 +336,17 @@ impl Store {
         )
     }
 
-    /// The write-ahead log, which `SQLite` has opened by now.
+    /// Returns the write-ahead log. `SQLite` has created it by the time this is called.
     fn open_log(&mut self) -> std::io::Result<&File> {
         let log = match self.log.take() {
             Some(log) => log,
-            // Closing it takes no lock away: the log itself has none.
+            // Closing the log releases no lock: SQLite locks only the index.
             None => File::open(self.log_path())?,
         };
         Ok(self.log.insert(log))
     }
 
-    /// Refuses a log whose name is another file's by now, or nobody's.
+    /// Refuses a log that was removed, or whose name now belongs to another file.
     fn check_log(&mut self) -> Result<()> {
         let path = self.log_path();
         let own = self
@@ -361,35 +365,36 @@ impl Store {
         Ok(())
     }
 
-    /// Empties a large log into the database and cuts it short, unless somebody reads from it:
-    /// then a later commit does. What is committed stays so, whether this succeeds or not.
+    /// Moves a large log into the database and truncates it, unless a reader needs it; then a later
+    /// commit does so. Committed data is safe whether this succeeds or not.
     pub fn shrink_log(&self) {
         let bytes = self
             .log_path()
             .symlink_metadata()
             .map_or(0, |log| log.len());
         if bytes > LOG_BYTES_KEPT && fault::point("journal.shrink").is_ok() {
-            // Nobody is waited for.
+            // Does not wait for readers.
             let _ = self.connection.busy_timeout(Duration::ZERO);
             let _ = checkpoint(&self.connection);
             let _ = self.connection.busy_timeout(BUSY_TIMEOUT);
         }
     }
 
-    /// Until the returned value is dropped, everything read is of one moment, whoever writes.
+    /// Opens a read transaction: until it is dropped, all reads see the same moment, whatever is
+    /// written.
     pub fn snapshot(&self) -> Result<Transaction<'_>> {
         Ok(self.connection.unchecked_transaction()?)
     }
 
-    /// Keeps `content` under its digest; a second time is no change.
+    /// Stores `content` under its digest; has no effect if it is stored already.
     pub fn put_blob(&mut self, content: &[u8]) -> Result<Blob> {
         let blob = Blob::of(content);
         self.put_content(&blob.sha256, content)?;
         Ok(blob)
     }
 
-    /// As `put_blob`, where the digest is known already. A wrong one is noticed by whoever
-    /// reads the content.
+    /// Stores content as `put_blob` does, under a digest that the caller knows. A wrong digest is
+    /// found when the content is read.
     pub fn put_content(&mut self, sha256: &Digest, content: &[u8]) -> Result<()> {
         self.write(
             "journal.content",
@@ -398,7 +403,7 @@ impl Store {
         )
     }
 
-    /// What was kept under `sha256`, verified.
+    /// Reads the content stored under `sha256` and verifies it.
     pub fn blob(&self, sha256: &Digest) -> Result<Vec<u8>> {
         let content: Option<Vec<u8>> = self
             .connection

@@ -1,5 +1,6 @@
-//! The record of reports: what `coo` itself left for people to read, with its content, so that a
-//! file that is lost can be made again. A report is entered before its file gets its name.
+//! The record of reports: each file that `coo` itself writes for people, with its content, so that
+//! a lost file can be written again. Invariant: a report is on record before its file gets its
+//! name.
 
 use anyhow::{Context as _, Result};
 use coo_kernel::form::digest::Digest;
@@ -9,7 +10,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::Store;
 
 impl Store {
-    /// Enters a report, in place of an earlier one of this path. Its file is not made yet.
+    /// Records a report, in place of an earlier one at this path. Its file is not written yet.
     pub fn enter_report(&mut self, path: &str, content: &[u8]) -> Result<()> {
         self.write(
             "report.enter",
@@ -18,7 +19,7 @@ impl Store {
         )
     }
 
-    /// The file of a report is made, and the index has it.
+    /// Records that the report's file is written and listed in the index.
     pub fn report_made(&mut self, path: &str) -> Result<()> {
         self.write(
             "report.made",
@@ -27,7 +28,7 @@ impl Store {
         )
     }
 
-    /// Takes the reports in `folder` off the record.
+    /// Removes the reports in `folder` from the record.
     pub fn forget_reports(&mut self, folder: &str) -> Result<()> {
         self.write(
             "report.forget",
@@ -36,7 +37,7 @@ impl Store {
         )
     }
 
-    /// Every report on record, sorted by path.
+    /// Returns every report on record, sorted by path.
     pub fn reports(&self) -> Result<Vec<Entry>> {
         let mut statement = self
             .connection
@@ -51,7 +52,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Those whose files are not known to be made.
+    /// Returns the paths of reports whose files are not known to be written.
     pub fn unmade_reports(&self) -> Result<Vec<String>> {
         let mut statement = self
             .connection
@@ -60,7 +61,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Digest of a report, if it is on record and its file was made.
+    /// Returns the digest of a report, if it is on record and its file is written.
     pub fn made_report(&self, path: &str) -> Result<Option<Digest>> {
         let found: Option<[u8; 32]> = self
             .connection
@@ -70,7 +71,7 @@ impl Store {
         Ok(found.map(Digest::from_bytes))
     }
 
-    /// Content of a report, verified.
+    /// Returns the content of a report, verified.
     pub fn report(&self, path: &str) -> Result<Vec<u8>> {
         let (sha256, content): ([u8; 32], Vec<u8>) = self
             .connection

@@ -1,6 +1,6 @@
-//! Rollbacks in the store: the log of every request, which holds what was promised, and what
-//! of the missions decides whether a run is the last that changed the state. Never removes a
-//! line of it.
+//! Rollbacks in the store: a log with one row for each request, which also holds the committed
+//! intent; and the facts about missions that decide whether a run was the last to change the state.
+//! Rows are never removed.
 
 use anyhow::{Result, ensure};
 use coo_kernel::baseline::lineage::{Ended, Link};
@@ -13,14 +13,13 @@ use rusqlite::{Row, params};
 
 use super::Store;
 
-/// What is known when a rollback is asked for.
+/// What is known when a rollback is requested.
 #[derive(Debug)]
 pub struct NewRollback<'a> {
-    /// The baseline asked for.
     pub to: &'a Link,
-    /// The migration attempt whose one automatic request it is.
+    /// The migration attempt that makes this as its one automatic request.
     pub attempt: Option<&'a str>,
-    /// Number of the baseline of a state that was made last.
+    /// Number of the newest baseline of the state root.
     pub lineage: u32,
     /// Milliseconds since 1970.
     pub requested_ms: i64,
@@ -56,7 +55,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Request> {
 }
 
 impl Store {
-    /// Every request for a rollback, oldest first.
+    /// Returns every request for a rollback, oldest first.
     pub fn rollbacks(&self) -> Result<Vec<Request>> {
         let mut statement = self
             .connection
@@ -65,14 +64,15 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The rollback that was promised and is not known to be done, if there is one.
+    /// Returns the rollback that has a committed intent and is not known to be finished, if there
+    /// is one.
     pub fn promised_rollback(&self) -> Result<Option<Request>> {
         let mut log = self.rollbacks()?;
         log.retain(|request| request.outcome == Outcome::Promised);
         Ok(log.pop())
     }
 
-    /// The request with this number.
+    /// Returns the request with this number.
     pub fn rollback(&self, number: u32) -> Result<Request> {
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM rollbacks WHERE number = ?1"
@@ -80,7 +80,7 @@ impl Store {
         Ok(statement.query_row([number], read)?)
     }
 
-    /// Enters a request and gives it its number.
+    /// Inserts a request and returns its number.
     pub fn request_rollback(&mut self, request: &NewRollback<'_>) -> Result<u32> {
         self.write(
             "rollback.request",
@@ -100,7 +100,8 @@ impl Store {
         Ok(u32::try_from(self.connection.last_insert_rowid())?)
     }
 
-    /// Notes what became of a request.
+    /// Records the outcome of a request. Fails unless its outcome so far is `from`, and `from` may
+    /// become `to`.
     pub fn end_rollback(
         &mut self,
         number: u32,
@@ -123,9 +124,9 @@ impl Store {
         Ok(())
     }
 
-    /// Promises a rollback: the commit that carries this makes it real. From then on the record
-    /// of artefacts is `record`; `before` is what the state was, unless that is set aside, and the
-    /// baseline of a state that was made last has the number `lineage`.
+    /// Writes the intent of a rollback; committing the transaction makes it binding. Replaces the
+    /// record of artefacts by `record`. `before` is the baseline of the present state, or `None` if
+    /// the state is set aside; `lineage` is the number of the newest baseline of the state root.
     pub fn promise_rollback(
         &mut self,
         number: u32,
@@ -164,7 +165,8 @@ impl Store {
         Ok(())
     }
 
-    /// Every mission with a world commit (it completed, then), in the order of those.
+    /// Returns every mission with a world commit, in the order of these commits. Such a mission
+    /// completed.
     pub fn committed(&self) -> Result<Vec<Ended>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT world_commits.number, mission, mission_type, coalesce(finished_ms, created_ms) \

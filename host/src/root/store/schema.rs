@@ -1,10 +1,10 @@
-//! The tables of `coo.db`, and the number of their format. A store of another format is refused by
-//! name: nothing is ever changed into this one.
+//! The tables of `coo.db` and the number of their format. A store of another format is refused by
+//! its number and never migrated.
 
-/// Version of everything this module stores. Another one is refused, never guessed at.
+/// Version of everything in this store. A store of another version is refused.
 pub(super) const FORMAT: i32 = 6;
 
-/// Every table, made in one transaction by the process that makes the state root.
+/// Every table, created in one transaction by the process that creates the state root.
 pub(super) const SCHEMA: &str = "
 CREATE TABLE missions(
     number INTEGER PRIMARY KEY AUTOINCREMENT,
