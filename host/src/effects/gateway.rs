@@ -1,7 +1,7 @@
-//! The write gateway: files are staged while a mission runs and appear, whole, when its
-//! journal has promised them, and the INDEX with them. Never overwrites other content, never
-//! follows a symbolic link, and never waits for a pipe: folders are opened one by one, each
-//! from the handle of the one before, so nobody can swap one for a link on the way.
+//! The write gateway. Files are staged while a mission runs; they appear, complete and together
+//! with the INDEX, once the journal holds the write-ahead intent. Never overwrites other content,
+//! never follows a symbolic link, and never waits for a pipe. Folders are opened one by one, each
+//! through the handle of its parent, so that no other process can swap one for a link in between.
 
 #![allow(
     clippy::disallowed_methods,
@@ -28,42 +28,40 @@ use crate::machine::hashing::digest_of;
 use crate::root::state_root::{StateRoot, make_folder, sync_names};
 use crate::root::store::Store;
 
-/// The folder in the state root.
+/// Name of the folder in the state root.
 pub const FOLDER: &str = "artefacts";
 
-/// What the guest asked, as the journal keeps it: the content by digest.
+/// A guest's request to write a file, as the journal records it: the content by its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WriteRequest {
-    /// Size in bytes.
     pub bytes: u64,
-    /// As the guest gave it.
+    /// The path as the guest gave it, not validated.
     pub path: String,
-    /// Of the content.
+    /// Digest of the content.
     pub sha256: Digest,
 }
 
-/// What the guest is told.
+/// The answer to the guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WriteAnswer {
-    /// Exists with other content.
+    /// The path exists with other content, or differs from another only in case.
     Conflict(String),
-    /// Not permitted.
+    /// The write is not permitted.
     Refused(String),
-    /// Staged.
     Written(Artefact),
 }
 
-/// Files about to be made.
+/// The files that a run has staged.
 pub struct Gateway {
     folder: Dir,
-    /// By collision key, so that two names that differ in case can't both be staged.
+    /// Keyed by collision key, so that two names that differ only in case can't both be staged.
     staged: BTreeMap<String, Artefact>,
 }
 
 impl Gateway {
-    /// The gateway of `root`, nothing staged.
+    /// Opens the gateway of `root`, with nothing staged.
     pub fn new(root: &StateRoot) -> Result<Self> {
         Ok(Self {
             folder: folder_of(root)?,
@@ -71,7 +69,7 @@ impl Gateway {
         })
     }
 
-    /// Stages one file. The caller keeps its content in the store.
+    /// Stages one file. The caller stores its content.
     pub fn stage(
         &mut self,
         store: &Store,
@@ -96,7 +94,7 @@ impl Gateway {
                 artefact.path
             )));
         }
-        // A version that was written once is taken, whatever became of its file.
+        // A recorded version remains taken, even if its file is gone.
         let found = match (recorded, look(&self.folder, permit.path())?) {
             (_, Look::Found(Found::Else(what)) | Look::Blocked(what)) => {
                 return Ok(WriteAnswer::Refused(format!(
@@ -118,15 +116,15 @@ impl Gateway {
     }
 }
 
-/// What lies at a path.
+/// What is found at a path.
 enum Look {
     Nothing,
     Found(Found),
-    /// Something that is no folder stands where one should be.
+    /// An object that is not a folder stands where a folder should be.
     Blocked(&'static str),
 }
 
-/// Looks at `path` below `folder`, following no link.
+/// Examines `path` below `folder` without following links.
 fn look(folder: &Dir, path: &str) -> Result<Look> {
     let shown = || format!("artefact {path}: can't be examined");
     let (folder, name) = match descend(folder, path, false).with_context(shown)? {
@@ -140,7 +138,7 @@ fn look(folder: &Dir, path: &str) -> Result<Look> {
     }
 }
 
-/// How the way to a file's folder ended.
+/// Result of opening the folder of a file.
 enum Descent<'a> {
     /// The folder, and the file's name in it.
     Arrived(Dir, &'a str),
@@ -148,8 +146,8 @@ enum Descent<'a> {
     Blocked(&'static str),
 }
 
-/// Goes from `folder` to the one that `path` ends in, by handles, following no link. Folders
-/// that are missing are made if `make` says so.
+/// Opens the folder of `path` below `folder`, one handle after the other, without following links.
+/// Creates missing folders if `make` is set.
 fn descend<'a>(folder: &Dir, path: &'a str, make: bool) -> io::Result<Descent<'a>> {
     let mut here = folder.try_clone()?;
     let mut components = path.split('/').peekable();
@@ -164,7 +162,7 @@ fn descend<'a>(folder: &Dir, path: &'a str, make: bool) -> io::Result<Descent<'a
                 make_folder(&here, name)?;
                 match here.open_dir_nofollow(name) {
                     Ok(next) => next,
-                    // Somebody put something else there in this very moment.
+                    // Another process put something else there in the meantime.
                     Err(_) => return Ok(Descent::Blocked("something that is no folder")),
                 }
             }
@@ -183,7 +181,7 @@ fn descend<'a>(folder: &Dir, path: &'a str, make: bool) -> io::Result<Descent<'a
     Ok(Descent::Missing)
 }
 
-/// What stands where a folder should be.
+/// Names the kind of object that stands in place of a file or folder.
 fn in_the_way(kind: FileType) -> &'static str {
     if kind.is_symlink() {
         "a symbolic link"
@@ -198,8 +196,8 @@ fn in_the_way(kind: FileType) -> &'static str {
     }
 }
 
-/// What `name` in `folder` is. A file is opened without following links and without waiting,
-/// and judged by its handle.
+/// Returns what `name` in `folder` is, or `None` if it does not exist. A file is opened without
+/// following links and without blocking, and is judged by its handle.
 pub fn examine(folder: &Dir, name: &str) -> Result<Option<Found>> {
     let metadata = match folder.symlink_metadata(name) {
         Ok(metadata) => metadata,
@@ -220,8 +218,8 @@ pub fn examine(folder: &Dir, name: &str) -> Result<Option<Found>> {
     if !metadata.is_file() {
         return Ok(Some(Found::Else(in_the_way(metadata.file_type()))));
     }
-    // Whoever has its other name can change it, and its permissions are changed there too. The
-    // name in `tmp/` that a killed process left is gone before anybody looks.
+    // The file can be changed, and its permissions too, through its other name. A second name in
+    // `tmp/`, left by a killed process, is removed before this check.
     if metadata.nlink() > 1 {
         return Ok(Some(Found::Else("a hard link")));
     }
@@ -233,11 +231,12 @@ fn folder_of(root: &StateRoot) -> Result<Dir> {
         .context("state root: artefacts/ can't be opened")
 }
 
-/// Makes promised files, then the INDEX. Again for what is there already: no change.
+/// Creates the files of a committed intent, then writes the INDEX. Files that already exist are
+/// left unchanged, so it may run repeatedly.
 pub fn apply(root: &StateRoot, store: &Store, artefacts: &[Artefact]) -> Result<()> {
     let folder = folder_of(root)?;
     for artefact in artefacts {
-        // The journal may have been written by a build with other rules: judge again.
+        // The journal may come from a build with other rules: judge the path again.
         let permit = coo_kernel::effects::artefact::permit(&artefact.path)?;
         make(root, store, &folder, &permit, &artefact.sha256)?;
     }
@@ -247,7 +246,7 @@ pub fn apply(root: &StateRoot, store: &Store, artefacts: &[Artefact]) -> Result<
     Ok(())
 }
 
-/// Makes one file, whole and for the first time.
+/// Creates one file completely, or not at all; never replaces a file.
 fn make(
     root: &StateRoot,
     store: &Store,
@@ -284,7 +283,7 @@ fn make(
     }
 }
 
-/// Writes both forms of the INDEX from the record, where they differ from it.
+/// Writes both forms of the INDEX from the record, if they differ from it.
 fn write_index(root: &StateRoot, store: &Store) -> Result<()> {
     let entries = store.artefacts()?;
     if entries.is_empty() {
@@ -302,7 +301,7 @@ fn write_index(root: &StateRoot, store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// Everything in which `artefacts/` is not what the record says.
+/// Returns every difference between `artefacts/` and the record.
 pub fn check(root: &StateRoot, store: &Store) -> Result<Vec<Drift>> {
     let entries = store.artefacts()?;
     let expected: BTreeSet<&str> = entries
@@ -315,9 +314,9 @@ pub fn check(root: &StateRoot, store: &Store) -> Result<Vec<Drift>> {
     Ok(index::compare(&entries, &found)?)
 }
 
-/// Everything below `folder` that is no folder, links as links; folders too where a file is
-/// expected. Only files that are expected are read. Paths are in the text form that baselines
-/// have, too: a byte that is no UTF-8 as `%FF`, and `%` as `%25`.
+/// Collects everything below `folder` except folders; a folder counts where a file is expected, and
+/// a link counts as itself. Only expected files are read. Paths have the text form of baselines: a
+/// byte that is not UTF-8 is written as `%FF`, and `%` as `%25`.
 pub fn walk(
     folder: &Dir,
     prefix: &str,
@@ -336,7 +335,7 @@ pub fn walk(
         } else if !is_expected {
             found.insert(path, Found::Else("something"));
         } else if let Some(what) = name.to_str().map(|name| examine(folder, name)) {
-            // What is expected has a name of plain characters.
+            // Every expected name is UTF-8.
             if let Some(what) = what.with_context(shown)? {
                 found.insert(path, what);
             }
@@ -345,9 +344,8 @@ pub fn walk(
     Ok(())
 }
 
-/// Makes `artefacts/` what the record says. What does not belong there, the INDEX that
-/// somebody changed among it, is moved to `set-aside/`, so nothing is lost. The caller holds
-/// the lock.
+/// Restores `artefacts/` to the record. Everything that differs, including a changed INDEX, is
+/// moved to `set-aside/`, so nothing is lost. The caller holds the lock.
 pub fn repair(root: &StateRoot, store: &Store, drifts: &[Drift]) -> Result<()> {
     for drift in drifts {
         if !matches!(drift, Drift::Missing { .. }) {
@@ -357,19 +355,19 @@ pub fn repair(root: &StateRoot, store: &Store, drifts: &[Drift]) -> Result<()> {
     let folder = folder_of(root)?;
     for entry in store.artefacts()? {
         let permit = coo_kernel::effects::artefact::permit(&entry.path)?;
-        // Whatever stands where a folder of it should be was extra, and is gone.
+        // An object in place of one of its folders was reported as extra and has been set aside.
         make(root, store, &folder, &permit, &entry.sha256)?;
     }
     write_index(root, store)
 }
 
-/// The path in the state root.
+/// Returns the path in the state root.
 fn below(path: &str) -> String {
     format!("{FOLDER}/{path}")
 }
 
-/// Moves what lies at `path` in the state root, in its text form, to a folder of its own, if it is
-/// there.
+/// Moves the object at `path` in the state root, given in text form, to a new folder below
+/// `set-aside/`. Does nothing if it does not exist.
 pub fn set_aside(root: &StateRoot, path: &str) -> Result<()> {
     let from = TreePath::from_text(path)?;
     let (name, from) = (
