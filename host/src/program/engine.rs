@@ -23,7 +23,7 @@ pub const WASM_STACK_BYTES: usize = 1 << 20;
 /// recurses there, and at its limits (`world::bounds`) needs less than an eighth of it. Only
 /// touched pages take memory.
 pub const HOST_STACK_BYTES: usize = 8 << 20;
-/// Guest and host share one stack, of which the engine limits the guest to its part.
+/// Guest and host share one stack; the engine limits the guest to its part.
 const FIBER_STACK_BYTES: usize = WASM_STACK_BYTES + HOST_STACK_BYTES;
 /// With less address space than this many bytes, a process can't reserve 4 GiB for each memory of a
 /// program that has several.
