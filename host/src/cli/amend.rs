@@ -1,5 +1,5 @@
-//! `coo amend [REPOSITORY]`: applies the amendments that its `coo.toml` names, all or none. Words
-//! only; what is done is in `crate::repository::amend`.
+//! `coo amend [REPOSITORY]`: applies the amendments that its `coo.toml` names, all or none. Only
+//! parses and prints; `crate::repository::amend` does the work.
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;

@@ -1,5 +1,5 @@
-//! `coo amu0 create|promote|list|lineage|verify|restore`: baselines of directory trees and of
-//! the state root. Words only; what is done is in `crate::baselines`.
+//! `coo amu0 create|promote|list|lineage|verify|restore`: baselines of directory trees and of the
+//! state root. Only parses and prints; `crate::baselines` does the work.
 
 mod list;
 mod restore;
@@ -138,7 +138,8 @@ pub fn cmd_amu0(root: &Path, options: &Options) -> Result<ExitCode> {
     }
 }
 
-/// Looked at before the state root is made: a wrong path must not leave one.
+/// Checks that the tree exists. Called before the state root is created, because a wrong path must
+/// not leave one behind.
 fn existing(tree: &Path) -> Result<()> {
     anyhow::ensure!(
         tree.is_dir(),
@@ -195,8 +196,7 @@ fn promote(
     show(&made, json)
 }
 
-/// A state is kept as it is, whatever is wrong with its manifests: that they are not there, or
-/// that they are not what they would be if they were written now, is said.
+/// Warns about manifests that are missing or out of date. The state is captured all the same.
 fn say_what_lacks(session: &Session) {
     let missing = baselines::missing_manifests(&session.root);
     if !missing.is_empty() {

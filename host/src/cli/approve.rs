@@ -1,5 +1,5 @@
-//! `coo approve <id>` and `coo reject <id>`: a person's answer to a mission that is paused. Yes
-//! is written down and the mission run on; no is written down and ends it.
+//! `coo approve <id>` and `coo reject <id>`: a person's answer to a paused mission. An approval is
+//! recorded and the mission continues; a rejection is recorded and ends it.
 
 use std::path::Path;
 use std::process::ExitCode;

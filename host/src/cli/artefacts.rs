@@ -1,4 +1,5 @@
-//! `coo artefacts`: the record of what missions wrote, and whether the disk agrees with it.
+//! `coo artefacts`: lists the artefacts that missions wrote, and compares the files with the
+//! record. Changes files only with `--repair`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -82,8 +83,9 @@ struct View<'a> {
 fn check(root: &Path, repair: bool, json: bool) -> Result<ExitCode> {
     let no_root = || format!("no state root at {}; 'coo run' makes one", root.display());
     StateRoot::open_existing(root)?.with_context(no_root)?;
-    // Under the lock: a writer at work has promised what is not there yet. What an earlier one
-    // could not make is looked at as it is.
+    // Under the lock, because the intent of a running writer names files that don't exist yet. An
+    // earlier writer's unfinished intent is not completed first; the check sees the files as they
+    // are.
     let purpose = if repair {
         Purpose::Change
     } else {

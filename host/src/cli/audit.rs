@@ -1,6 +1,6 @@
-//! `coo audit <module>`: hash, kind, every import with what it permits, and the verdict,
-//! exactly as a run would decide it. Runs and compiles nothing; the module is examined in a process
-//! of its own, within bounds.
+//! `coo audit <module>`: prints hash, kind, every import with what it permits, and the verdict,
+//! exactly as a run would decide it. Runs and compiles nothing; a child process examines the
+//! module, within bounds.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -106,7 +106,7 @@ fn text(view: &View<'_>) -> String {
             let options = textwrap::Options::new(78)
                 .initial_indent("          ")
                 .subsequent_indent("          ")
-                // A name is one word: it has to be found by searching for it.
+                // Names stay in one piece, so that a text search finds them.
                 .word_splitter(textwrap::WordSplitter::NoHyphenation);
             let _ = writeln!(
                 text,

@@ -1,5 +1,5 @@
-//! `coo digest`: the SHA-256 of the module set, of the binary or of a folder, and whether it
-//! is the pinned one. The canonical form is documented in the kernel's `module_set`.
+//! `coo digest`: prints the SHA-256 of the module set, from the binary or from a folder, and
+//! compares it with the pinned one. The kernel's `module_set` documents the canonical form.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,7 +27,7 @@ pub struct Options {
     json: bool,
 }
 
-/// Stands for the digest inside the binary. No file can have this name.
+/// Stands for the digest inside the binary. A file can't have this name.
 const RELEASE: &str = "";
 
 #[derive(Serialize)]

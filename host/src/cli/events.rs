@@ -1,4 +1,4 @@
-//! How a mission stands, in words, from its journal and its row. Prints nothing.
+//! Derives a mission's status and reason from its journal and its row. Prints nothing.
 
 use coo_kernel::journal::Progress;
 use coo_kernel::mission::Status;
@@ -7,13 +7,13 @@ use coo_kernel::mission::state::State;
 use crate::root::store::MissionRow;
 use crate::session::Session;
 
-/// How the mission stands.
+/// Returns the status of the mission.
 pub fn status(session: &Session, mission: &MissionRow, progress: &Progress) -> Status {
     match progress.state() {
         Some(State::Complete) => Status::Success,
         Some(State::Failed) => Status::Failed,
         Some(State::Paused) => Status::Paused,
-        // Whoever runs a mission holds the root's lock; where nobody does, nobody runs it.
+        // A running mission holds the root's lock; if the lock is free, none is running.
         _ if mission.interrupted.is_none()
             && (session.root.is_in_use() || has_ended_meanwhile(session, mission)) =>
         {
@@ -23,13 +23,13 @@ pub fn status(session: &Session, mission: &MissionRow, progress: &Progress) -> S
     }
 }
 
-/// Whether it ended after its journal was read: then it was running when it was read.
+/// Returns whether the mission has ended since its journal was read; then it was still running.
 fn has_ended_meanwhile(session: &Session, mission: &MissionRow) -> bool {
     let now = session.store.mission(mission.id).ok().flatten();
     mission.finished_ms.is_none() && now.is_some_and(|now| now.finished_ms.is_some())
 }
 
-/// Why it is not a success, in one line.
+/// Returns in one line why the mission did not succeed.
 pub fn reason(mission: &MissionRow, progress: &Progress, status: Status) -> Option<String> {
     match (&progress.failure, &mission.interrupted) {
         (Some(failure), _) => Some(failure.to_string()),

@@ -1,5 +1,6 @@
-//! `coo explain <id>`: what a mission asked, what it was allowed, where each limit came from and
-//! how much of it was used; all from the mission's own record, whatever is configured today.
+//! `coo explain <id>`: shows what a mission asked for, what it was allowed, where each limit came
+//! from, and how much of it was used. Everything comes from the mission's own record, not from the
+//! current configuration. Only reads.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -44,19 +45,19 @@ struct View {
     budgets: Vec<BudgetView>,
 }
 
-/// What ended the mission, where a limit or a person did.
+/// The request that ended the mission, if a limit or a person refused it.
 #[derive(Serialize)]
 struct Refusal {
-    /// Number of the event that says so.
+    /// Number of the last event, which records the refusal.
     event: u64,
-    /// The step it happened in.
+    /// The step in which it happened.
     step: String,
     asked: String,
     allowed: String,
     set_by: String,
 }
 
-/// What either side permits; none permits everything.
+/// The permissions of scope and ceiling; `None` permits everything.
 #[derive(Serialize)]
 struct Narrowed<T> {
     scope: Option<T>,
@@ -106,7 +107,7 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
         Ok(())
     })?;
     let descriptor = Descriptor::parse(&session.store.blob(&mission.descriptor)?)?;
-    // One that was interrupted before it said so begins under what holds now.
+    // A mission interrupted before its policy was recorded gets the current policy.
     let policy = progress.policy.clone();
     let policy = match policy {
         Some(policy) => policy,
@@ -143,7 +144,7 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
     })
 }
 
-/// What was asked, what was allowed, and who said so.
+/// Returns what was asked, what was allowed, and who set the limit.
 fn told(
     failure: &Failure,
     authority: &Authority,

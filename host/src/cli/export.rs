@@ -1,5 +1,5 @@
-//! `coo export <id>`: a run as one file, which `coo replay FILE` and the other reading commands
-//! take on any machine.
+//! `coo export <id>`: writes a run to one file, which `coo replay FILE` and the other reading
+//! commands accept on any machine. Writes the whole file or none.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

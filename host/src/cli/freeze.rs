@@ -1,5 +1,5 @@
-//! `coo freeze [status|lift]`: a state root that nobody may change. Words and questions; what is
-//! done is in `crate::freeze`.
+//! `coo freeze [status|lift]`: makes the state root read-only, and ends that again. Only parses,
+//! prints and asks; `crate::freeze` does the work.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -58,7 +58,7 @@ pub fn cmd_freeze(root: &Path, options: &Options) -> Result<ExitCode> {
 }
 
 fn activate(path: &Path, json: bool) -> Result<ExitCode> {
-    // Before anything of our own is open.
+    // Check before coo opens files of its own.
     refuse_strangers("freeze", path)?;
     let no_root = || format!("no state root at {}; 'coo init' makes one", path.display());
     let mut session = Session::for_freezing(path, print::note)?.with_context(no_root)?;
@@ -70,9 +70,9 @@ fn activate(path: &Path, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Refuses to freeze anything while files are open that somebody else has opened, or while standard
-/// input, output or error is a file of the state root (packet §7). To be asked before any of coo's
-/// own are.
+/// Refuses to freeze while this process has inherited open files, or while standard input, output
+/// or error is a file of the state root (packet §7). Must be called before coo opens files of its
+/// own.
 pub fn refuse_strangers(command: &str, root: &Path) -> Result<()> {
     let root = root.canonicalize().ok();
     let is_of_root = |target: &Path| root.as_ref().is_some_and(|root| target.starts_with(root));

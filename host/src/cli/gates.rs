@@ -1,5 +1,5 @@
 //! `coo gates [REPOSITORY]`: judges a repository by the gates A to F, in order, up to the first
-//! that fails. Words only; what a gate looks at is in `crate::repository::gates`. Writes nothing.
+//! that fails. Only parses and prints; `crate::repository::gates` does the work. Writes nothing.
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -42,7 +42,7 @@ pub fn cmd_gates(root: &Path, options: &Options) -> Result<ExitCode> {
         None => Tested::Now,
         Some(path) => Tested::Before(results_of(path)?),
     };
-    // Frozen answers of missions that ran here; without a root there are those that ship.
+    // Frozen answers of missions that ran in this root; without a root, only the bundled ones.
     let session = Session::for_reading(root, print::note)?;
     let (config, answers) = match &session {
         Some(session) => (session.config()?.clone(), session.store.frozen_calls()?),
@@ -76,7 +76,7 @@ pub fn cmd_gates(root: &Path, options: &Options) -> Result<ExitCode> {
     Ok(print::code(passed.results.status == Verdict::Pass))
 }
 
-/// Of a run that somebody else has made of this tree.
+/// Reads the results of an earlier test run of this tree.
 fn results_of(path: &Path) -> Result<TestResults> {
     let shown = || format!("test results {}", path.display());
     let content = read_bounded(input_file::open("test results", path)?, path, BYTES_MAX)?;
@@ -89,11 +89,11 @@ fn results_of(path: &Path) -> Result<TestResults> {
         closing_lines(&content)
     };
     let counts = counts.with_context(shown)?;
-    // How its command ended is not in the file; a test that failed is.
+    // The file does not contain the command's exit status, so derive it from the failed tests.
     Ok(TestResults::new(counts, i32::from(counts.failed > 0)))
 }
 
-/// What is said of a gate that failed.
+/// Returns the error message for a failed gate.
 pub fn failure(gate: coo_engines::repository::gate::Gate, findings: &[String]) -> String {
     format!(
         "gate {gate} ({}): {}; the gates after it were not run: put right what is named and pass them again",
@@ -102,7 +102,7 @@ pub fn failure(gate: coo_engines::repository::gate::Gate, findings: &[String]) -
     )
 }
 
-/// The results, for people.
+/// Formats the results for people.
 pub fn text(results: &Results) -> String {
     let mut text = "Gates\n".to_owned();
     for judged in &results.gates {

@@ -1,5 +1,5 @@
-//! `coo init`: makes the state root, so that its configuration can be changed before the
-//! first run. Every running command makes it too if it is not there.
+//! `coo init`: creates the state root, so that its configuration can be changed before the first
+//! run. Every command that runs a mission also creates a missing root.
 
 use std::path::Path;
 use std::process::ExitCode;

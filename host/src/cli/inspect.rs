@@ -1,4 +1,5 @@
-//! `coo inspect <id>`: hash lineage, calls and their origin, fuel, memory, outputs.
+//! `coo inspect <id>`: shows a mission's hash lineage, calls and their origin, fuel, memory and
+//! outputs. Everything comes from the mission's record. Only reads.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -51,7 +52,7 @@ struct View {
     calls: Calls,
     model_calls: Vec<ModelCall>,
     steps: Vec<StepReturnedBody>,
-    /// Artefacts of a mission that is not at its end: they are made when it gets there.
+    /// Artefacts of an unfinished mission: they are created when it completes.
     pending: Vec<Artefact>,
     world: Option<WorldBody>,
     facts: Facts,
@@ -73,7 +74,7 @@ struct ModelCall {
     nth: u64,
     model_asked: String,
     source: Option<String>,
-    /// It left, and nobody knows what became of it.
+    /// The call was sent, and its outcome is unknown.
     in_doubt: bool,
     model: Option<String>,
     finish_reason: Option<FinishReason>,
@@ -184,7 +185,7 @@ fn asked(session: &Session, mission: &MissionRow, record: &Record) -> Result<Mod
         request_sha256: sha256,
         nth,
         model_asked: request.model,
-        // Until an answer is found further on.
+        // Cleared if an answer follows.
         in_doubt: facts.as_ref().is_some_and(|facts| !facts.is_unanswered()),
         source: facts.and_then(|facts| facts.source),
         model: None,

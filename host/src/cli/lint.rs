@@ -1,5 +1,5 @@
-//! `coo lint`: the constitutional lint on a repository. Words only; what is done is in
-//! `crate::repository`.
+//! `coo lint`: runs the constitutional lint on a repository. Only parses and prints;
+//! `crate::repository` does the work.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
-//! `coo logs [id]`: the journal, an event a line (user surface v1.1 §6). The same run prints
-//! the same lines on every machine, but for those two that name machine and configuration.
+//! `coo logs [id]`: prints the journal, one line for each event (user surface v1.1 §6). The same
+//! run prints the same lines on every machine, except for the two that name machine and
+//! configuration. Only reads.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ use crate::root::history;
 use crate::root::store::MissionRow;
 use crate::session::Session;
 
-/// Characters of a call's text that a line shows.
+/// Most characters of a call's text on one line.
 const TEXT_MAX: usize = 40;
 
 #[derive(Debug, clap::Args)]
@@ -101,7 +102,7 @@ fn json_line(session: &Session, mission: &MissionRow, record: &Record) -> Result
     })?)
 }
 
-/// One event on one line.
+/// Formats one event as one line.
 pub fn line(mission: &MissionRow, record: &Record) -> Result<String> {
     let detail = detail(mission, record).with_context(|| format!("event {}", record.seq))?;
     Ok(format!(
@@ -229,7 +230,7 @@ fn refused(refusal: &Refusal) -> String {
 }
 
 fn excerpt(text: &str) -> String {
-    // Each character of it shows as one at least; the rest may be megabytes.
+    // Each character is shown as one or more; the rest of the text may be megabytes.
     let start: String = text.chars().take(TEXT_MAX + 1).collect();
     let text = print::one_line(&start);
     if text.chars().count() <= TEXT_MAX {

@@ -1,5 +1,5 @@
-//! `coo manifests write|check`: what the state root works with, written down and checked
-//! later. Words only; what is done is in `crate::manifests`.
+//! `coo manifests write|check`: records the environment of the state root, and compares it later.
+//! Only parses and prints; `crate::root::manifests` does the work.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::print;
 use crate::manifests::{self, Drift, Written};
 use crate::session::Session;
 
-/// So much of a value is shown to people.
+/// Most characters of a value in the output for people.
 const VALUE_CHARS_MAX: usize = 200;
 
 #[derive(Debug, clap::Args)]
@@ -101,7 +101,7 @@ fn check(session: &Session, json: bool) -> Result<ExitCode> {
     Ok(print::code(drifts.is_empty()))
 }
 
-/// A drift for people, with a line break.
+/// Formats a drift for people; ends with a line break.
 pub fn line(drift: &Drift) -> String {
     match drift {
         Drift::Missing { file } => format!("missing     {file}\n"),

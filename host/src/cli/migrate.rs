@@ -1,6 +1,6 @@
-//! `coo migrate plan [REPOSITORY]`: what moving a Python package would change, and what it can't
-//! decide; `coo migrate run` moves it, with its tests and the way back. Words only; what is done is
-//! in `crate::repository::migrate` and `crate::repository::change`.
+//! `coo migrate plan [REPOSITORY]` shows what moving a Python package would change, and which
+//! questions it can't decide. `coo migrate run` moves it, with its tests and the way back. Only
+//! parses and prints; `crate::repository::migrate` and `crate::repository::change` do the work.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `coo mission <id>`: status and timeline (user surface v1.1 §5).
+//! `coo mission <id>`: shows a mission's status and timeline (user surface v1.1 §5). Only reads.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -29,7 +29,7 @@ struct View {
     r#type: String,
     status: coo_kernel::mission::Status,
     reason: Option<String>,
-    /// What it waits for, where it is paused.
+    /// The question of a paused mission.
     question: Option<Question>,
     created: String,
     started: Option<String>,

@@ -1,4 +1,5 @@
-//! `coo missions`: all missions of the state root, oldest first.
+//! `coo missions`: lists all missions of the state root, oldest first. A damaged journal is shown
+//! as such and never hides the other missions.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ pub fn cmd_missions(root: &Path, options: &Options) -> Result<ExitCode> {
     let mut damaged = false;
     if let Some(session) = Session::for_reading(root, print::note)? {
         for mission in session.store.missions()? {
-            // One journal that was tampered with must not hide the others.
+            // A damaged journal must not hide the other missions.
             let status = match history::walk(&session.store, mission.id, |_| Ok(())) {
                 Ok((progress, _)) => events::status(&session, &mission, &progress),
                 Err(error) => {

@@ -1,8 +1,8 @@
-//! The command line: parses it, calls one file per command, prints errors. Nothing here
-//! decides anything about a mission.
+//! The command line: parses it, calls one file per command, and prints errors. Never decides
+//! anything about a mission.
 //!
-//! Exit codes: 0 done, 1 the thing asked for failed (`ERROR: …` on standard error), 2 the
-//! command line was wrong. Results go to standard output, everything else to standard error.
+//! Exit codes: 0 for success, 1 for a failure (`ERROR: …` on standard error), 2 for a wrong command
+//! line. Results go to standard output, everything else to standard error.
 
 mod amend;
 mod amu0;
@@ -140,7 +140,7 @@ enum Command {
     },
 }
 
-/// Parses the command line and runs it.
+/// Parses and runs the command line; returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let mut own = std::env::args_os().skip(1);
@@ -152,7 +152,7 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    // What killed commands left outside every root.
+    // Remove temporary folders that killed commands left behind.
     temporary::sweep();
     match dispatch(arguments) {
         Ok(code) => code,
@@ -195,7 +195,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Digest(options) => digest::cmd_digest(&options),
         Command::Init => init::cmd_init(&root),
         Command::Completions { shell } => {
-            // In memory first: it panics where it can't write.
+            // In memory first: clap_complete panics on a failed write.
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "coo", &mut script);
             print::bytes(&script)?;
@@ -204,7 +204,8 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
     }
 }
 
-/// Help and version go to standard output with 0; a wrong command line is an error with 2.
+/// Prints help or version to standard output with exit code 0, or an error of the command line with
+/// exit code 2.
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         return match print::written(error.print()) {

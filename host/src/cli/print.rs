@@ -1,7 +1,7 @@
-//! How commands speak: one form for errors, one for notes, JSON for machines. Nothing in outside
-//! text can steer a terminal or look like a line of `coo`'s own, and no API key that this process
-//! knows reaches anybody. The one place that writes to standard output and standard error: where
-//! nobody reads any more, nothing panics.
+//! The output of all commands: one form for errors, one for notes, JSON for machines. Outside text
+//! can neither steer a terminal nor imitate a line of `coo`, and every API key that this process
+//! knows is removed. Only this file writes to standard output and standard error; it never panics
+//! when the reader has gone.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
@@ -14,37 +14,38 @@ pub use coo_kernel::form::plain::{one_line, plain};
 
 use crate::effects::secrets::{redacted, redacted_bytes};
 
-/// Of an answer: more than any word that is asked for.
+/// Most bytes of an answer, more than any word that is asked for.
 const ANSWER_BYTES_MAX: u64 = 4_096;
 
-/// `ERROR: …` on standard error.
+/// Prints `ERROR: …` on standard error.
 pub fn error(error: &anyhow::Error) {
     error_text(&format!("{error:#}"));
 }
 
-/// As `error`, for text.
+/// Prints a text as `error` does.
 pub fn error_text(text: &str) {
     aside(&format!("ERROR: {}\n", plain::error(text)));
 }
 
-/// What is wrong with the command line, in as many lines as it takes: the user's own words.
+/// Prints an error of the command line, in as many lines as it takes. The text contains the user's
+/// own words.
 pub fn usage(text: &str) {
     aside(&format!("ERROR: {}\n", plain(text)));
 }
 
-/// A line for people on standard error.
+/// Prints a line for people on standard error.
 pub fn note(text: &str) {
     aside(&format!("[coo] {}\n", one_line(text)));
 }
 
-/// As `note`, with more lines of `coo`'s own under the first.
+/// Prints a note like `note`, with more lines of `coo`'s own below the first.
 pub fn note_lines(lines: &[String]) {
     let lines: Vec<String> = lines.iter().map(|line| one_line(line)).collect();
     aside(&format!("[coo] {}\n", lines.join("\n      ")));
 }
 
-/// What a guest wrote to its standard error, as it stands, but for a line that would pass for one
-/// of `coo`'s own: that says whose it is. What follows begins on a line of its own.
+/// Prints what a guest wrote to its standard error. A line that looks like one of `coo`'s own gets
+/// the prefix `guest: `. Later output begins on a new line.
 pub fn guest_stderr(content: &[u8]) {
     let text = plain(&String::from_utf8_lossy(content));
     let mut shown = String::with_capacity(text.len());
@@ -58,14 +59,16 @@ pub fn guest_stderr(content: &[u8]) {
     aside(&shown);
 }
 
-/// To standard error, without any API key. Where it is closed or full there is nobody to tell.
+/// Writes to standard error, without any API key. Ignores errors: there is no other place to report
+/// them.
 fn aside(text: &str) {
     let _ = std::io::stderr()
         .lock()
         .write_all(redacted(text).as_bytes());
 }
 
-/// Asks on standard error, and gives one line of standard input. What can't be read is no answer.
+/// Asks on standard error and reads one line of standard input. Returns an empty answer if it can't
+/// be read.
 pub fn ask(text: &str) -> Vec<u8> {
     aside(&format!("{}\n", plain(text)));
     let mut line = Vec::new();
@@ -76,18 +79,18 @@ pub fn ask(text: &str) -> Vec<u8> {
     }
 }
 
-/// Text on standard output. Whatever is in it, it can't steer a terminal.
+/// Prints text on standard output, escaped so that it can't steer a terminal.
 pub fn out(text: &str) -> Result<()> {
     bytes(plain(&redacted(text)).as_bytes())
 }
 
-/// Bytes on standard output, as they stand but for an API key in them. A reader that has gone away is not an error.
+/// Writes bytes to standard output unchanged, except for an API key in them. A closed pipe is not
+/// an error.
 pub fn bytes(content: &[u8]) -> Result<()> {
     written(std::io::stdout().lock().write_all(&redacted_bytes(content)))
 }
 
-/// What became of writing to standard output, once all of it has left this process. A reader that
-/// has gone away is not an error.
+/// Flushes standard output and returns the result of writing to it. A closed pipe is not an error.
 pub fn written(result: std::io::Result<()>) -> Result<()> {
     match result.and_then(|()| std::io::stdout().flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -97,8 +100,8 @@ pub fn written(result: std::io::Result<()>) -> Result<()> {
     }
 }
 
-/// A pipe gets the bytes as they are. A screen gets text that can't steer it, and its next
-/// line begins at the left edge.
+/// Writes a guest's content to standard output. A pipe gets the bytes unchanged. A terminal gets
+/// text that can't steer it, ended by a line break.
 pub fn content(content: &[u8]) -> Result<()> {
     if !std::io::stdout().is_terminal() {
         return bytes(content);
@@ -112,13 +115,13 @@ pub fn content(content: &[u8]) -> Result<()> {
     out(&(text + end))
 }
 
-/// A value as indented JSON on standard output.
+/// Prints a value as indented JSON on standard output.
 pub fn json(value: &impl Serialize) -> Result<()> {
     json_text(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
-/// JSON on standard output. A pipe gets it as it is; a screen gets the same values, written so
-/// that they can't steer it.
+/// Prints JSON on standard output. A pipe gets it unchanged. A terminal gets the same values,
+/// escaped so that they can't steer it.
 pub fn json_text(text: &str) -> Result<()> {
     if std::io::stdout().is_terminal() {
         return bytes(plain::json(text).as_bytes());
@@ -126,7 +129,7 @@ pub fn json_text(text: &str) -> Result<()> {
     bytes(text.as_bytes())
 }
 
-/// 0 or 1.
+/// Returns exit code 0 if `done`, otherwise 1.
 pub fn code(done: bool) -> ExitCode {
     if done {
         ExitCode::SUCCESS
@@ -135,7 +138,7 @@ pub fn code(done: bool) -> ExitCode {
     }
 }
 
-/// So many of them.
+/// Formats a number with its noun in singular or plural.
 pub fn count(number: usize, noun: &str) -> String {
     let end = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{end}")

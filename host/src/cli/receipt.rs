@@ -1,17 +1,17 @@
-//! The execution receipt of the demo: headings, order and key sentences are prescribed
-//! (user surface v1.1 §4.3). Screen and file get the same text.
+//! The execution receipt of the demo. Headings, order and key sentences are prescribed (user
+//! surface v1.1 §4.3). Screen and file get the same text. Prints nothing itself.
 
 use coo_kernel::mission::Status;
 
 use super::print::plain;
 
-/// Columns of an 80-column terminal that wrapped text may fill.
+/// Columns that wrapped text may fill on an 80-column terminal.
 const WIDTH: usize = 78;
 
 /// The first line, printed before anything runs.
 pub const PREFIX: &str = "[coo] Running deterministic demo mission ...";
 
-/// What the receipt says.
+/// The content of the receipt.
 pub struct Receipt<'a> {
     pub id: &'a str,
     pub mission_type: &'a str,
@@ -23,7 +23,7 @@ pub struct Receipt<'a> {
 }
 
 impl Receipt<'_> {
-    /// The whole text, prefix line included.
+    /// Returns the whole text, including the first line.
     pub fn text(&self) -> String {
         let Self {
             id,
@@ -33,7 +33,7 @@ impl Receipt<'_> {
             transitions,
             ..
         } = self;
-        // The surface knows two words; a run stopped from outside has failed its user.
+        // The surface has only two words; an interrupted run has failed its user.
         let status = if self.status == Status::Success {
             "SUCCESS"
         } else {
@@ -65,7 +65,7 @@ Inspect
     }
 }
 
-/// Paragraphs wrapped and indented, each followed by an empty line.
+/// Wraps and indents the paragraphs, each followed by an empty line.
 fn wrapped(text: &str) -> String {
     let options = textwrap::Options::new(WIDTH)
         .initial_indent("  ")

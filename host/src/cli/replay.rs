@@ -1,5 +1,5 @@
-//! `coo replay <id>`: a short transcript and exit 0 where everything agrees, otherwise the
-//! first divergent event with both sides and exit 1.
+//! `coo replay <id>`: prints a short transcript and exits with 0 if everything is identical.
+//! Otherwise it prints the first divergent event with both sides and exits with 1. Changes nothing.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -18,11 +18,12 @@ use crate::mission::find::find_mission;
 use crate::mission::replay::{self, Replayed};
 use crate::root::store::MissionRow;
 
-/// Whatever differs, it may be this: the chain shows changes only to whoever knows its head.
+/// A possible cause of every divergence: a recomputed chain reveals a change only to a reader who
+/// knows the original head.
 const CHANGED_JOURNAL: &str = "a journal that was changed and its chain computed anew: compare its head with one kept elsewhere";
 /// Unchanged lines shown around a difference.
 const CONTEXT_LINES: usize = 2;
-/// Characters of a line that are shown: an 80-column terminal, less the margin.
+/// Characters shown of a line: an 80-column terminal without the margin.
 const LINE_CHARS: usize = 72;
 
 #[derive(Debug, clap::Args)]
@@ -161,7 +162,7 @@ fn transcript(mission: &MissionRow, replayed: &Replayed) -> String {
     text
 }
 
-/// The divergence as a person needs it: what led there, both sides, what usually causes it.
+/// Explains a divergence: the preceding events, both sides, and the usual causes.
 fn explained(mission: &MissionRow, divergence: &Divergence, before: &[Record]) -> String {
     let named = |side: &Option<Side>| {
         side.as_ref().map_or_else(
@@ -182,7 +183,7 @@ fn explained(mission: &MissionRow, divergence: &Divergence, before: &[Record]) -
     if !before.is_empty() {
         text.push_str("\nEvents before it\n");
         for record in before {
-            // A line that can't be made is no reason to hide the rest.
+            // A line that can't be printed must not hide the others.
             let line = logs::line(mission, record).unwrap_or_else(|error| format!("{error:#}"));
             let _ = writeln!(text, "  {line}");
         }
@@ -202,8 +203,8 @@ fn usual_causes(divergence: &Divergence) -> Vec<&'static str> {
     causes
 }
 
-/// Two canonical bodies, each member on a line of its own, as a unified diff. A long line is
-/// shown from shortly before the place where it differs.
+/// Returns a unified diff of two canonical bodies, with one line for each member. A long line is
+/// shown from shortly before the first difference.
 fn difference(expected: &str, actual: &str) -> String {
     let (expected, actual) = (spread(expected), spread(actual));
     let diff = TextDiff::from_lines(&expected, &actual);
@@ -237,14 +238,14 @@ fn common_chars(a: &str, b: &str) -> usize {
     a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count()
 }
 
-/// JSON with a line for each member; other text as it is.
+/// Returns JSON with one line for each member; other text unchanged.
 fn spread(body: &str) -> String {
     let value = serde_json::from_str::<serde_json::Value>(body);
     let text = value.and_then(|value| serde_json::to_string_pretty(&value));
     text.unwrap_or_else(|_| body.to_owned()) + "\n"
 }
 
-/// At most `LINE_CHARS` characters of `line`, from the `from`-th on.
+/// Returns at most `LINE_CHARS` characters of `line`, starting at character `from`.
 fn window(line: &str, from: usize) -> String {
     let line = line.trim_end_matches('\n');
     let dots = |cut: bool| if cut { "…" } else { "" };

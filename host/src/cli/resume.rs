@@ -1,5 +1,5 @@
-//! `coo resume <id>`: runs an interrupted mission on from its journal, and prints what `coo
-//! run` prints. A call in doubt is named and not sent again without `--resend`.
+//! `coo resume <id>`: continues an interrupted mission from its journal, and prints the same output
+//! as `coo run`. Reports a call in doubt, and never sends it again without `--resend`.
 
 use std::path::Path;
 use std::process::ExitCode;

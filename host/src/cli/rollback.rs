@@ -1,5 +1,5 @@
-//! `coo rollback`: the state root becomes what a baseline of it was, once a person has confirmed.
-//! Asks, and tells; what is done is in `crate::baselines::rollback`.
+//! `coo rollback`: restores the state root to a baseline, after confirmation. Only asks and prints;
+//! `crate::baselines::rollback` does the work.
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -48,7 +48,7 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
         ),
     };
     StateRoot::open_existing(root)?.with_context(no_root)?;
-    // Without its configuration: that may be what is broken.
+    // Without reading the configuration: that may be the broken part.
     let mut held = Held::take(root, Purpose::Change, print::note)?;
     let watched = std::io::stderr().is_terminal();
     let progress = Progress::new(watched.then_some(&print::note));

@@ -1,5 +1,5 @@
-//! `coo run`: a descriptor, a bundled mission or a WASI program, recorded. The mission's
-//! output is standard output, byte for byte; the summary goes to standard error.
+//! `coo run`: runs and records a descriptor, a bundled mission or a WASI program. Standard output
+//! is the mission's output, byte for byte; the summary goes to standard error.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -73,16 +73,17 @@ pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
         if let Some(refused) = error.downcast_ref::<workflow::Refused>()
             && options.json
         {
-            // Whatever becomes of it, the refusal itself is what is told.
+            // If printing fails, the refusal itself is still the error.
             let _ = print::json(&refused.0);
         }
     })?;
     report(ended, options.json)
 }
 
-/// Prints what a mission gave and how it ended.
+/// Prints a mission's output and how it ended.
 pub fn report(mut ended: Ended, json: bool) -> Result<ExitCode> {
-    // Whoever reads the output may take his time; nobody has to wait for him.
+    // Release the lock first: the reader of the output may be slow, and other commands must not
+    // wait.
     drop(ended.lock.take());
     if json {
         print::json(&receipt(&ended))?;
@@ -125,8 +126,8 @@ pub fn report(mut ended: Ended, json: bool) -> Result<ExitCode> {
     Ok(print::code(ended.status == Status::Success))
 }
 
-/// What is said of a mission that waits for a person. Not done is an error: whoever runs
-/// `coo run … && something` must not go on to something that nobody has approved.
+/// Returns the message of a mission that waits for a person. It is printed as an error, so that
+/// `coo run … && something` does not continue without an approval.
 pub fn waiting(id: MissionId, Question { step, ask }: &Question) -> String {
     format!(
         "mission {id}: waits for a person at step '{step}', which asks: {}; 'coo approve {id}' goes on, 'coo reject {id}' ends it",
@@ -183,7 +184,7 @@ struct JsonReceipt<'a> {
     id: MissionId,
     status: Status,
     reason: Option<String>,
-    /// What it waits for, where it is paused.
+    /// The question of a paused mission.
     question: Option<&'a Question>,
     output: String,
     events: u64,

@@ -1,5 +1,5 @@
-//! `coo run-demo`: the bundled demo mission through the ordinary runtime, and its receipt
-//! (user surface v1.1 §4). Thin: nothing here knows a model or makes a call.
+//! `coo run-demo`: runs the bundled demo mission with the ordinary runtime, and prints its receipt
+//! (user surface v1.1 §4). Never names a model or makes a call itself.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -50,11 +50,11 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
         output: &String::from_utf8_lossy(&ended.output),
     }
     .text();
-    // Under the lock, which `ended` still holds.
+    // `ended` still holds the lock.
     let path = format!("demo/{}/demo_report.txt", mission.id);
     reports::write(&session.root, &mut session.store, &path, text.as_bytes())?;
     drop(ended.lock);
-    // The prefix line is on the screen since before the run.
+    // The first line was printed before the run.
     print::out(
         text.strip_prefix(PREFIX)
             .and_then(|rest| rest.strip_prefix('\n'))

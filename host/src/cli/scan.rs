@@ -1,5 +1,5 @@
-//! `coo scan`: the governance-leak scanner on a repository. Words only; what is done is in
-//! `crate::repository`.
+//! `coo scan`: runs the governance-leak scanner on a repository. Only parses and prints;
+//! `crate::repository` does the work.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! `coo validate <descriptor>`: everything a run checks before it begins, and nothing more.
+//! `coo validate <descriptor>`: performs exactly the checks that a run makes before it begins. Runs
+//! nothing and writes nothing.
 
 use std::process::ExitCode;
 
@@ -21,7 +22,7 @@ pub struct Options {
 
 pub fn cmd_validate(options: &Options) -> Result<ExitCode> {
     let source = Source::named(&options.descriptor)?;
-    // The configuration of some state root can only permit less; what is judged here holds in any.
+    // A state root's configuration can only permit less, so these checks hold for every root.
     if let Err(refused) = workflow::validate(&source.descriptor.steps, Edition::CURRENT) {
         if options.json {
             print::json(&refused.0)?;

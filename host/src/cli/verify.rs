@@ -1,5 +1,6 @@
-//! `coo verify <descriptor|id>`: runs a mission several times in fresh worlds, compares every
-//! byte, and leaves a report. Exit 0 where everything is identical.
+//! `coo verify <descriptor|id>`: runs a mission several times in fresh worlds (the missions'
+//! databases), compares every byte, and writes a report. The exit code is 0 if everything is
+//! identical.
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -51,7 +52,7 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     };
     let place = Place::of(root)?;
     let mut session = Session::for_writing(place.path(), print::note)?;
-    // The lock is held for as long as it takes to make a root that is not there yet.
+    // Needed only to create a missing state root; the runs have state roots and locks of their own.
     session.lock = None;
     if let Place::Elsewhere(_, config) = &place {
         session = session.configured(config.as_ref().clone());
@@ -73,7 +74,7 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     )?;
     let text = text(&report);
     let json = serde_json::to_string_pretty(&report)? + "\n";
-    // Whatever becomes of the one, the other is done: it may have taken hours to get here.
+    // Write the report even if printing fails: the runs may have taken hours.
     let printed = if options.json {
         print::json_text(&json)
     } else {
@@ -104,8 +105,8 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     Ok(print::code(report.identical))
 }
 
-/// Writes the report to `root`. False where somebody has frozen it since the runs began: then only
-/// the folder that the runs had is cleared.
+/// Writes the report to `root`. Returns false if `root` was frozen since the runs began; then it
+/// only removes the folder of the runs.
 fn keep(root: &Path, report: &Report, json: &str, text: &str) -> Result<bool> {
     let mut held = match Held::take(root, Purpose::Change, print::note) {
         Ok(held) => held,
@@ -131,12 +132,12 @@ fn keep(root: &Path, report: &Report, json: &str, text: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// Where the runs have their state roots.
+/// The folder that holds the state roots of the runs.
 enum Place<'a> {
-    /// In the user's own, which gets the report, too.
+    /// The user's state root, which also gets the report.
     Root(&'a Path),
-    /// In a temporary folder, for a state root that is frozen: it is only read, and this is its
-    /// configuration.
+    /// A temporary folder, if the user's state root is frozen and may only be read; with the
+    /// configuration of that root.
     Elsewhere(TemporaryFolder, Box<Config>),
 }
 
@@ -162,7 +163,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Leaves what is there to whoever wants to look at it.
+    /// Keeps the temporary folder, so that the user can inspect it.
     fn keep(self) -> Result<()> {
         if let Self::Elsewhere(folder, _) = self {
             folder.keep()?;

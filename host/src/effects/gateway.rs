@@ -1,7 +1,7 @@
-//! The write gateway: files are staged while a mission runs and appear, whole, when its
-//! journal has promised them, and the INDEX with them. Never overwrites other content, never
-//! follows a symbolic link, and never waits for a pipe: folders are opened one by one, each
-//! from the handle of the one before, so nobody can swap one for a link on the way.
+//! The write gateway. Files are staged while a mission runs; they appear, complete and together
+//! with the INDEX, once the journal holds the write-ahead intent. Never overwrites other content,
+//! never follows a symbolic link, and never waits for a pipe. Folders are opened one by one, each
+//! through the handle of its parent, so that no other process can swap one for a link in between.
 
 #![allow(
     clippy::disallowed_methods,
@@ -24,39 +24,37 @@ use crate::root::state_root::{StateRoot, make_folder};
 use crate::root::store::Store;
 use crate::root::walk::{examine, in_the_way, set_aside, walk};
 
-/// What the guest asked, as the journal keeps it: the content by digest.
+/// A guest's request to write a file, as the journal records it: the content by its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WriteRequest {
-    /// Size in bytes.
     pub bytes: u64,
-    /// As the guest gave it.
+    /// The path as the guest gave it, not validated.
     pub path: String,
-    /// Of the content.
+    /// Digest of the content.
     pub sha256: Digest,
 }
 
-/// What the guest is told.
+/// The answer to the guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WriteAnswer {
-    /// Exists with other content.
+    /// The path exists with other content, or differs from another only in case.
     Conflict(String),
-    /// Not permitted.
+    /// The write is not permitted.
     Refused(String),
-    /// Staged.
     Written(Artefact),
 }
 
-/// Files about to be made.
+/// The files that a run has staged.
 pub struct Gateway {
     folder: Dir,
-    /// By collision key, so that two names that differ in case can't both be staged.
+    /// Keyed by collision key, so that two names that differ only in case can't both be staged.
     staged: BTreeMap<String, Artefact>,
 }
 
 impl Gateway {
-    /// The gateway of `root`, nothing staged.
+    /// Opens the gateway of `root`, with nothing staged.
     pub fn new(root: &StateRoot) -> Result<Self> {
         Ok(Self {
             folder: folder_of(root)?,
@@ -64,7 +62,7 @@ impl Gateway {
         })
     }
 
-    /// Stages one file. The caller keeps its content in the store.
+    /// Stages one file. The caller stores its content.
     pub fn stage(
         &mut self,
         store: &Store,
@@ -89,7 +87,7 @@ impl Gateway {
                 artefact.path
             )));
         }
-        // A version that was written once is taken, whatever became of its file.
+        // A recorded version remains taken, even if its file is gone.
         let found = match (recorded, look(&self.folder, permit.path())?) {
             (_, Look::Found(Found::Else(what)) | Look::Blocked(what)) => {
                 return Ok(WriteAnswer::Refused(format!(
@@ -111,15 +109,15 @@ impl Gateway {
     }
 }
 
-/// What lies at a path.
+/// What is found at a path.
 enum Look {
     Nothing,
     Found(Found),
-    /// Something that is no folder stands where one should be.
+    /// An object that is not a folder stands where a folder should be.
     Blocked(&'static str),
 }
 
-/// Looks at `path` below `folder`, following no link.
+/// Examines `path` below `folder` without following links.
 fn look(folder: &Dir, path: &str) -> Result<Look> {
     let shown = || format!("artefact {path}: can't be examined");
     let (folder, name) = match descend(folder, path, false).with_context(shown)? {
@@ -133,7 +131,7 @@ fn look(folder: &Dir, path: &str) -> Result<Look> {
     }
 }
 
-/// How the way to a file's folder ended.
+/// Result of opening the folder of a file.
 enum Descent<'a> {
     /// The folder, and the file's name in it.
     Arrived(Dir, &'a str),
@@ -141,8 +139,8 @@ enum Descent<'a> {
     Blocked(&'static str),
 }
 
-/// Goes from `folder` to the one that `path` ends in, by handles, following no link. Folders
-/// that are missing are made if `make` says so.
+/// Opens the folder of `path` below `folder`, one handle after the other, without following links.
+/// Creates missing folders if `make` is set.
 fn descend<'a>(folder: &Dir, path: &'a str, make: bool) -> io::Result<Descent<'a>> {
     let mut here = folder.try_clone()?;
     let mut components = path.split('/').peekable();
@@ -157,7 +155,7 @@ fn descend<'a>(folder: &Dir, path: &'a str, make: bool) -> io::Result<Descent<'a
                 make_folder(&here, name)?;
                 match here.open_dir_nofollow(name) {
                     Ok(next) => next,
-                    // Somebody put something else there in this very moment.
+                    // Another process put something else there in the meantime.
                     Err(_) => return Ok(Descent::Blocked("something that is no folder")),
                 }
             }
@@ -181,11 +179,12 @@ fn folder_of(root: &StateRoot) -> Result<Dir> {
         .context("state root: artefacts/ can't be opened")
 }
 
-/// Makes promised files, then the INDEX. Again for what is there already: no change.
+/// Creates the files of a committed intent, then writes the INDEX. Files that already exist are
+/// left unchanged, so it may run repeatedly.
 pub fn apply(root: &StateRoot, store: &Store, artefacts: &[Artefact]) -> Result<()> {
     let folder = folder_of(root)?;
     for artefact in artefacts {
-        // The journal may have been written by a build with other rules: judge again.
+        // The journal may come from a build with other rules: judge the path again.
         let permit = coo_kernel::effects::artefact::permit(&artefact.path)?;
         make(root, store, &folder, &permit, &artefact.sha256)?;
     }
@@ -195,7 +194,7 @@ pub fn apply(root: &StateRoot, store: &Store, artefacts: &[Artefact]) -> Result<
     Ok(())
 }
 
-/// Makes one file, whole and for the first time.
+/// Creates one file completely, or not at all; never replaces a file.
 fn make(
     root: &StateRoot,
     store: &Store,
@@ -232,7 +231,7 @@ fn make(
     }
 }
 
-/// Writes both forms of the INDEX from the record, where they differ from it.
+/// Writes both forms of the INDEX from the record, if they differ from it.
 fn write_index(root: &StateRoot, store: &Store) -> Result<()> {
     let entries = store.artefacts()?;
     if entries.is_empty() {
@@ -250,7 +249,7 @@ fn write_index(root: &StateRoot, store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// Everything in which `artefacts/` is not what the record says.
+/// Returns every difference between `artefacts/` and the record.
 pub fn check(root: &StateRoot, store: &Store) -> Result<Vec<Drift>> {
     let entries = store.artefacts()?;
     let expected: BTreeSet<&str> = entries
@@ -263,9 +262,8 @@ pub fn check(root: &StateRoot, store: &Store) -> Result<Vec<Drift>> {
     Ok(index::compare(&entries, &found)?)
 }
 
-/// Makes `artefacts/` what the record says. What does not belong there, the INDEX that
-/// somebody changed among it, is moved to `set-aside/`, so nothing is lost. The caller holds
-/// the lock.
+/// Restores `artefacts/` to the record. Everything that differs, including a changed INDEX, is
+/// moved to `set-aside/`, so nothing is lost. The caller holds the lock.
 pub fn repair(root: &StateRoot, store: &Store, drifts: &[Drift]) -> Result<()> {
     for drift in drifts {
         if !matches!(drift, Drift::Missing { .. }) {
@@ -275,13 +273,13 @@ pub fn repair(root: &StateRoot, store: &Store, drifts: &[Drift]) -> Result<()> {
     let folder = folder_of(root)?;
     for entry in store.artefacts()? {
         let permit = coo_kernel::effects::artefact::permit(&entry.path)?;
-        // Whatever stands where a folder of it should be was extra, and is gone.
+        // An object in place of one of its folders was reported as extra and has been set aside.
         make(root, store, &folder, &permit, &entry.sha256)?;
     }
     write_index(root, store)
 }
 
-/// The path in the state root.
+/// Returns the path in the state root.
 fn below(path: &str) -> String {
     format!("{}/{path}", layout::ARTEFACTS)
 }

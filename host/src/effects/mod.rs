@@ -1,4 +1,5 @@
-//! What reaches the world outside a run: the model, the missions' database, the write gateway.
+//! Everything through which a run acts outside its sandbox: the model, the missions' database and
+//! the write gateway.
 
 pub mod gateway;
 pub mod llm;

@@ -1,34 +1,33 @@
-//! Why a guest stops before it returns: the one error type that host functions raise, told
-//! apart by type when the engine hands it back. Never carries a guest-visible error; those
-//! are values.
+//! Why a guest stops before it returns. Host functions raise only this error type; when the engine
+//! returns it, the variants distinguish the reasons. Never carries an error that the guest sees:
+//! those are values.
 
 use coo_kernel::journal::Divergence;
 use coo_kernel::mission::failure::Failure;
 
 use crate::machine::Deadline;
 
-/// Ends a run.
+/// The reason why a run ends early.
 #[derive(Debug, thiserror::Error)]
 pub enum Stop {
-    /// Part of the record: the same on every machine.
+    /// A failure of the mission, part of the record: the same on every machine.
     #[error("{0}")]
     Failed(#[from] Failure),
-    /// The guest asked to exit.
     #[error("exit with status {0}")]
     Exit(u32),
-    /// A replay does not agree with its journal.
+    /// A replay does not match its journal.
     #[error("{0}")]
     Diverged(#[from] Box<Divergence>),
-    /// A human step was reached, and nobody has answered it.
+    /// A human step was reached and has no answer yet.
     #[error("waits for a person")]
     Paused,
-    /// From outside the record: network, disk, wall clock.
+    /// A cause outside the record: network, disk, wall clock.
     #[error("{0:#}")]
     Interrupted(anyhow::Error),
 }
 
 impl Stop {
-    /// The run was given `deadline`, and it has passed.
+    /// Returns the stop of a run that has exceeded `deadline`.
     #[must_use]
     pub fn timed_out(deadline: &Deadline) -> Self {
         Self::Interrupted(anyhow::anyhow!(

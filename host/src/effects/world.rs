@@ -1,6 +1,7 @@
-//! The mission world's database: one `SQLite` file, one transaction a run. Opened when the
-//! first statement comes, committed when the mission's journal has promised it, rolled back
-//! by being dropped. Which statements are permitted is the kernel's to say.
+//! The missions' database (the world): one `SQLite` file, and one transaction per run. It is opened
+//! at the first statement, committed after the journal holds the write-ahead intent, and rolled
+//! back when it is dropped without a commit. The kernel decides which statements are permitted;
+//! this module never does.
 
 pub mod bounds;
 mod budget;
@@ -33,7 +34,8 @@ use crate::root::store::{LOG_BYTES_KEPT, check_plain};
 
 pub use self::functions::TRIM_BYTES_MAX;
 
-/// See the module.
+/// The missions' database of one state root. It is opened at the first statement; its open
+/// transaction is rolled back on drop unless [`World::commit`] was called.
 pub struct World {
     path: PathBuf,
     open: Option<Open>,
@@ -44,27 +46,26 @@ struct Open {
     folder: PathBuf,
     guard: Guard,
     budget: Arc<Budget>,
-    /// Statements so far that were to change something.
+    /// Number of changing statements so far, including failed ones.
     changes: u64,
-    /// Pages that the database had when it was opened.
+    /// Size in pages when the database was opened.
     pages: u64,
     page_bytes: u64,
 }
 
-/// Under what a statement runs.
+/// The bounds that apply to one statement.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds<'a> {
-    /// The run's.
     pub limits: &'a Limits,
-    /// When its real time is over.
+    /// Real-time end of the run; `None` for no bound.
     pub deadline: Option<Deadline>,
-    /// Whether the bounds of one statement count. They were kept the first time, when a
-    /// statement is performed once more.
+    /// Whether the bounds per statement apply. They are off when a statement is re-executed,
+    /// because it kept them the first time.
     pub first_time: bool,
 }
 
 impl World {
-    /// The world below `root`, not opened yet.
+    /// Returns the world below `root`, not opened yet.
     #[must_use]
     pub fn new(root: &Path) -> Self {
         Self {
@@ -88,7 +89,7 @@ impl World {
         })
     }
 
-    /// Runs one statement that changes something and gives rows back.
+    /// Runs one statement that changes something and returns rows.
     pub fn returning(
         &mut self,
         statement: &Statement,
@@ -96,8 +97,8 @@ impl World {
     ) -> Result<Answer<Rows>, Stop> {
         fault::point("world.execute").map_err(anyhow::Error::from)?;
         self.run(statement, bounds, true, |open| {
-            // All is changed before the first row comes back, so that a refusal of the rows would
-            // leave the change.
+            // SQLite makes every change before it returns the first row. Without a savepoint, a
+            // refusal while the rows are read would keep the change.
             open.whole(|| {
                 let mut prepared = open.prepare(&statement.sql)?;
                 if prepared.readonly() || prepared.column_count() == 0 {
@@ -126,14 +127,14 @@ impl World {
                 if prepared.column_count() > 0 {
                     return Err(refused("RETURNING gives rows back; use query"));
                 }
-                // SQLite's count of changes is that of the last statement that had any: one that
-                // changes the schema alone would repeat an earlier statement's.
+                // SQLite reports the change count of the last statement that changed rows. A
+                // statement that changes only the schema would repeat an earlier statement's count.
                 let before = open.connection.total_changes();
                 let changed = prepared.execute(params(statement))?;
                 let none = open.connection.total_changes() == before;
                 Ok(if none { 0 } else { changed as u64 })
             };
-            // SQLite leaves the new column where the check of an ALTER fails.
+            // When the check of an ALTER fails, SQLite keeps the new column.
             if db::is_alter(&statement.sql) {
                 open.whole(change)
             } else {
@@ -142,8 +143,7 @@ impl World {
         })
     }
 
-    /// Commits the run's changes as world commit `number`. Nothing to do where no statement
-    /// was ever run.
+    /// Commits the run's changes as world commit `number`. Does nothing if no statement was run.
     pub fn commit(&mut self, number: u32) -> Result<()> {
         let Some(open) = self.open.take() else {
             return Ok(());
@@ -159,7 +159,7 @@ impl World {
         Ok(())
     }
 
-    /// Number of the last world commit that is in the file.
+    /// Returns the number of the last world commit in the file.
     pub fn last_commit(&mut self) -> Result<u32> {
         let open = self.opened()?;
         open.guard.lift();
@@ -248,13 +248,15 @@ impl Open {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        // SQLite follows no link, not even one on the way; only the file's own name matters.
+        // SQLITE_OPEN_NOFOLLOW refuses a symbolic link anywhere on the path; only the file itself
+        // must not be one, so resolve the folder first.
         let folder = path.parent().unwrap_or(path).canonicalize()?;
         check_plain(path)?;
         Modes::create_database(&folder, WORLD);
         let mut connection =
             Connection::open_with_flags(folder.join(WORLD), flags).context("can't be opened")?;
-        // FULL: once the store has noted a commit as applied, nobody applies it again.
+        // FULL: once the store has recorded a commit as applied, it is never applied again, so the
+        // commit must survive a power failure.
         connection.execute_batch(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; \
              PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA recursive_triggers=ON;",
@@ -292,7 +294,8 @@ impl Open {
         }
         self.guard.begin();
         if db::is_alter(sql) {
-            // What it may do besides follows from its being prepared.
+            // Preparing an ALTER tells the guard what else the statement may do, so a cached
+            // statement won't do.
             self.connection.flush_prepared_statement_cache();
         }
         let prepared = self.connection.prepare_cached(sql)?;
@@ -307,12 +310,13 @@ impl Open {
         {
             return Err(refused("no statement"));
         }
-        // A look comes after so many steps of this run of it, whatever it did before.
+        // Progress checks must come at fixed step counts of this execution, whatever a cached
+        // statement did before.
         prepared.reset_status(StatementStatus::VmStep);
         Ok(prepared)
     }
 
-    /// Performs a change of which nothing is left where it fails.
+    /// Performs a change in a savepoint; if it fails, nothing of it remains.
     fn whole<A>(&self, change: impl FnOnce() -> Result<A, Trouble>) -> Result<A, Trouble> {
         self.own("SAVEPOINT whole")?;
         let result = change();
@@ -325,7 +329,7 @@ impl Open {
         result
     }
 
-    /// A statement of the world's own, which nobody judges.
+    /// Runs one of the host's own statements, with the guard lifted.
     fn own(&self, sql: &str) -> Result<(), Trouble> {
         self.guard.lift();
         let result = self.connection.execute_batch(sql);
@@ -333,8 +337,9 @@ impl Open {
         result.map_err(Trouble::Host)
     }
 
-    /// Counts a change, and before the first sets how far the world may grow and has the log
-    /// begun: both draw on the machine's chance, which a statement must not see.
+    /// Counts a change. Before the first change, it also sets how far the database may grow and
+    /// starts the write-ahead log: both draw on the machine's random numbers, which a statement
+    /// must not see.
     fn before_change(&mut self, bounds: Bounds<'_>) -> Result<()> {
         if self.changes == 0 {
             let growth = bounds.limits.db_bytes / self.page_bytes.max(1);
@@ -357,8 +362,9 @@ impl Open {
         Ok(())
     }
 
-    /// Why the run's transaction is gone: `SQLite` takes it back when a change is cut off in the
-    /// middle, when its memory or pages are at an end, and on ROLLBACK in a trigger or a clause.
+    /// Returns why the run's transaction is gone. `SQLite` rolls it back when a change is
+    /// interrupted in the middle, when memory or pages run out, and on ROLLBACK in a trigger or a
+    /// conflict clause.
     fn ended(
         &self,
         spent: Option<Spent>,
@@ -390,8 +396,8 @@ impl Open {
         })
     }
 
-    /// `SQLite` says "full" of a disk, of pages and of numbers for rows alike. `error` is the
-    /// machine's unless the disk has room.
+    /// Returns `Ok` if the disk has room, otherwise `error` as the machine's fault. `SQLite`
+    /// reports "full" for a full disk, for the page limit and for exhausted row numbers alike.
     fn is_disk_with_room(&self, error: rusqlite::Error) -> Result<(), Stop> {
         let room = rustix::fs::statvfs(&self.folder)
             .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= FREE_BYTES_MIN);
@@ -399,7 +405,8 @@ impl Open {
     }
 }
 
-/// After a run without a commit, as after a large one, the log is as long as what it held.
+/// Truncates a long write-ahead log: after a rollback or a large commit it keeps the length of its
+/// content.
 impl Drop for Open {
     fn drop(&mut self) {
         let log = self.folder.join(format!("{WORLD}-wal"));
@@ -411,13 +418,14 @@ impl Drop for Open {
         if !self.connection.is_autocommit() && self.connection.execute_batch("ROLLBACK").is_err() {
             return;
         }
-        // Somebody who still reads from it keeps it; the next run tries once more.
+        // Another process that still reads the log prevents the checkpoint; the next run tries
+        // again.
         let _ = crate::root::store::checkpoint(&self.connection);
     }
 }
 
-/// Where the random numbers of a statement begin: told from the run alone, and other for another
-/// statement, so that a table whose numbers are drawn does not draw the same ones every time.
+/// Returns the seed of a statement's random numbers. It depends only on the run, and differs from
+/// statement to statement, so that a table with random keys does not get the same keys every time.
 fn seed(changes: u64, statement: &Statement) -> u32 {
     const PRIME: u32 = 0x0100_0193;
     let mix = |hash: u32, bytes: &[u8]| {
@@ -439,7 +447,7 @@ fn seed(changes: u64, statement: &Statement) -> u32 {
     hash
 }
 
-/// The rows of a statement, each value weighed before it is copied.
+/// Reads the rows of a statement; counts the size of each value before it is copied.
 fn rows(
     prepared: &mut rusqlite::Statement<'_>,
     statement: &Statement,
@@ -498,7 +506,7 @@ fn machine(error: rusqlite::Error) -> Stop {
     Stop::Interrupted(anyhow::Error::new(error).context("world database"))
 }
 
-/// What "full" means where the disk has room.
+/// Explains what "full" means when the disk has room.
 fn full(limits: &Limits) -> String {
     format!(
         "the world may grow by {} bytes in one run (limits.db_bytes), and numbers of rows end at {}: one of the two was reached",
@@ -507,15 +515,15 @@ fn full(limits: &Limits) -> String {
     )
 }
 
-/// Whose fault a failed statement is.
+/// Who is responsible for a failed statement.
 enum Trouble {
-    /// The guest's: it is told, and the journal keeps what it was told.
+    /// The guest: it gets the refusal as its answer, and the journal records it.
     Guest(Refusal),
-    /// The machine's (disk full, file damaged): stops the run.
+    /// The machine (disk full, file damaged): stops the run.
     Host(rusqlite::Error),
-    /// The guest's where it went past its bound, else the machine's.
+    /// The guest if it exceeded its memory bound, otherwise the machine.
     Memory(rusqlite::Error),
-    /// The guest's where the disk has room, else the machine's.
+    /// The guest if the disk has room, otherwise the machine.
     Full(rusqlite::Error),
 }
 
@@ -533,7 +541,7 @@ impl From<rusqlite::Error> for Trouble {
             rusqlite::Error::MultipleStatement => {
                 return refused("more than one statement; run them one by one");
             }
-            // About parameters and types: nothing that a machine does leads here.
+            // Errors about parameters and types, which the machine can't cause.
             other => return Refusal::Failed(other.to_string()).into(),
         };
         let said = |otherwise: &str| message.clone().unwrap_or_else(|| otherwise.to_owned());
@@ -545,7 +553,7 @@ impl From<rusqlite::Error> for Trouble {
             ErrorCode::TooBig => Self::Guest(Refusal::Limit(said("value too large"))),
             ErrorCode::OutOfMemory => Self::Memory(failure()),
             ErrorCode::DiskFull => Self::Full(failure()),
-            // What a statement can do by its text and its values.
+            // Errors that the text or the values of a statement can cause.
             ErrorCode::OperationAborted
             | ErrorCode::OperationInterrupted
             | ErrorCode::DatabaseLocked
@@ -559,15 +567,15 @@ impl From<rusqlite::Error> for Trouble {
             ErrorCode::Unknown if code.extended_code & 0xff == rusqlite::ffi::SQLITE_ERROR => {
                 Self::Guest(Refusal::Failed(said(&code.to_string())))
             }
-            // All else is the machine's, and what nobody has thought of, too.
+            // Everything else is the machine's fault, including errors not considered here.
             _ => Self::Host(failure()),
         }
     }
 }
 
-/// Applies promised statements again, after a crash between promise and commit. Their order
-/// and their world are those of the first time, so their results are too; if they are not,
-/// the world file was changed from outside, and nothing is applied.
+/// Applies the statements of a committed intent after a crash between the intent and the commit of
+/// the world. Order and database are the same as the first time, so the results must be, too. If
+/// they differ, the file was changed from outside, and nothing is applied.
 pub fn redo(root: &Path, number: u32, statements: &[Applied]) -> Result<()> {
     if !again(root, number, statements)? {
         bail!(
@@ -577,8 +585,9 @@ pub fn redo(root: &Path, number: u32, statements: &[Applied]) -> Result<()> {
     Ok(())
 }
 
-/// Runs statements of a mission once more, on the world below `root`. False where one has
-/// another result than it had: then none of them is kept.
+/// Executes a mission's changing statements again on the world below `root` and commits them as
+/// world commit `number`. Returns false, and commits nothing, if a result differs from the recorded
+/// one.
 pub fn again(root: &Path, number: u32, statements: &[Applied]) -> Result<bool> {
     let mut world = World::new(root);
     let limits = Limits {
@@ -591,7 +600,8 @@ pub fn again(root: &Path, number: u32, statements: &[Applied]) -> Result<bool> {
         first_time: false,
     };
     for Applied { statement, answer } in statements {
-        // Cut off at a bound, it changed nothing; without the bound it might.
+        // A statement cut off at a bound changed nothing; without the bound it might change
+        // something now.
         let cut_off = match answer {
             Told::Changed(Answer::Error(refusal)) | Told::Returned(Answer::Error(refusal)) => {
                 refusal.is_cut_off()

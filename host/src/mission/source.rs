@@ -1,5 +1,6 @@
-//! From what the user asked to run to a program that may run: descriptor parsed, module
-//! found and pinned, imports judged, code compiled or taken from the cache. Runs nothing.
+//! Turns the user's request into a program that may run: parses the descriptor, finds and verifies
+//! the module, judges its imports, and compiles the code or takes it from the cache. Runs no guest
+//! code.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -24,28 +25,25 @@ use crate::root::store::Store;
 use crate::runtime::sandbox::Linked;
 use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
-/// What the user asked to run, read but not judged.
+/// A mission that was requested, read but not judged.
 #[derive(Debug)]
 pub struct Source {
-    /// What the user called it.
+    /// Name that the user gave.
     pub name: String,
-    /// The descriptor.
     pub descriptor: Descriptor,
-    /// The module's bytes.
     pub wasm: Cow<'static, [u8]>,
-    /// Their SHA-256.
+    /// SHA-256 of `wasm`.
     pub module: Digest,
 }
 
 /// A program that may run.
 pub struct Program {
-    /// The engine and its identity.
     pub sandbox: Sandbox,
-    /// Linked, its imports' types checked.
+    /// Linked, with the types of its imports checked.
     pub linked: Linked,
-    /// The mission, judged, and what it may do.
+    /// The judged mission, and what it may do.
     pub plan: Plan,
-    /// The canonical form of its descriptor.
+    /// Canonical form of the descriptor.
     pub canonical: String,
     /// SHA-256 of the module.
     pub module: Digest,
@@ -56,11 +54,11 @@ pub struct Program {
 }
 
 impl Source {
-    /// What the user called `name`: a descriptor file where it looks like one or is one,
-    /// otherwise a bundled mission.
+    /// Finds a mission by the user's `name`: a descriptor file if the name has an extension or such
+    /// a file exists, otherwise a bundled mission.
     pub fn named(name: &str) -> Result<Self> {
         let path = Path::new(name);
-        // Also where it is a pipe or the like, which is then named.
+        // A pipe or device counts, too: reading it then fails with an error that names it.
         let is_there = || path.metadata().is_ok_and(|metadata| !metadata.is_dir());
         if path.extension().is_some() || is_there() {
             Self::descriptor_file(path)
@@ -69,7 +67,7 @@ impl Source {
         }
     }
 
-    /// The bundled mission `name`.
+    /// Returns the bundled mission `name`.
     pub fn bundled(name: &str) -> Result<Self> {
         let text = bundle::mission(name).with_context(|| {
             let known: Vec<&str> = bundle::MISSIONS.iter().map(|(name, _)| *name).collect();
@@ -81,7 +79,7 @@ impl Source {
         Self::from_descriptor(name, text.as_bytes(), Path::new("."))
     }
 
-    /// A descriptor file; its module is looked for beside it.
+    /// Reads a descriptor file; a relative module path starts at its folder.
     pub fn descriptor_file(path: &Path) -> Result<Self> {
         if run_file::is_one(path) {
             bail!(
@@ -121,14 +119,15 @@ impl Source {
         })
     }
 
-    /// Whether `path` is the name of a WebAssembly file.
+    /// Returns whether `path` has the extension of a WebAssembly file.
     #[must_use]
     pub fn is_program(path: &Path) -> bool {
         path.extension()
             .is_some_and(|extension| extension.eq_ignore_ascii_case("wasm"))
     }
 
-    /// A WebAssembly file on its own, with arguments and input from the command line.
+    /// Reads a WebAssembly file without a descriptor, with arguments and input from the command
+    /// line.
     pub fn program_file(path: &Path, input: String, arguments: Vec<String>) -> Result<Self> {
         let wasm = read_file(path, MODULE_BYTES_MAX).context("module")?;
         let module = Digest::of(&wasm);
@@ -137,7 +136,8 @@ impl Source {
             mission_type: "PROGRAM".to_owned(),
             module: ModuleRef {
                 set: None,
-                // Not the file's own name: the same program has the same chain under any.
+                // Not the file's own name, so that the same program has the same chain under any
+                // name.
                 file: Some("program.wasm".to_owned()),
                 sha256: Some(module),
             },
@@ -153,7 +153,7 @@ impl Source {
             engine: coo_kernel::mission::descriptor::EngineSettings::default(),
             scope: None,
         };
-        // One way in: what the command line says is checked like any descriptor.
+        // Parse it like any other descriptor, so that the command line gets the same checks.
         let descriptor = Descriptor::parse(descriptor.canonical()?.as_bytes())?;
         Ok(Self {
             name: path.display().to_string(),
@@ -163,7 +163,7 @@ impl Source {
         })
     }
 
-    /// What an earlier mission ran: its descriptor from the store, its module from
+    /// Returns the mission of an earlier run: its descriptor from the store and its module from
     /// `modules/`, both verified.
     pub fn recorded(
         root: &StateRoot,
@@ -188,8 +188,8 @@ impl Source {
         })
     }
 
-    /// Judges, compiles and links. `policy` is what the mission stands under; compiling may take
-    /// `wall_clock_max` of real time; `digest_memory`: the digest of memories can be taken.
+    /// Judges, compiles and links the mission under `policy`. Compiling may take `wall_clock_max`
+    /// of real time; `digest_memory` makes digests of memories possible.
     pub fn prepare(
         &self,
         policy: &Policy,
@@ -220,7 +220,7 @@ impl Source {
         Plan::of(&self.descriptor, policy).with_context(|| format!("mission {}", self.name))
     }
 
-    /// From the user's compiled code, or compiled now.
+    /// Takes the code from the user's cache, or compiles it.
     fn code(
         &self,
         sandbox: &Sandbox,
@@ -251,7 +251,8 @@ impl Source {
         Ok(code)
     }
 
-    /// Keeps the module, so that the run stays replayable whatever becomes of its file.
+    /// Stores the module in the state root, so that the run stays replayable without the module's
+    /// file.
     pub fn keep_module(&self, root: &StateRoot) -> Result<()> {
         let name = layout::module(&self.module);
         let is_kept = root.dir().try_exists(&name);

@@ -1,10 +1,10 @@
-//! Admission: whether a module may run at all, decided before any of its instructions does.
+//! Admission decides whether a module may run at all, before any of its instructions does.
 //!
-//! Counts its parts first (`structure`), then reads a core module or component, names every import
-//! and export, judges each against the kernel's surface, and says how the module runs. `coo audit`
-//! prints exactly what this decides; there is no second opinion anywhere. Never compiles, never
-//! runs. `compiler` calls it in a process of its own. What is particular to core modules is in
-//! `core`.
+//! It first counts the module's parts (`structure`). Then it reads the core module or component,
+//! names every import and export, judges each against the kernel's surface, and says how the module
+//! runs. `coo audit` prints exactly this decision; no other code decides it. Never compiles and
+//! never runs a module. `compiler` calls it in a child process. `core` holds the rules for core
+//! modules.
 
 mod core;
 mod types;
@@ -25,37 +25,37 @@ use crate::program::engine::FEATURES;
 use crate::program::structure;
 use types::signature;
 
-/// Reasons of one refusal that an error repeats; `coo audit` lists all.
+/// Most reasons of a refusal that an error repeats; `coo audit` lists all.
 const REASONS_SHOWN: usize = 8;
 
 /// How a module runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoded {
-    /// A core module, as it is: a program that imports WASI preview 1 or nothing.
+    /// A core module that runs unchanged: a program that imports WASI preview 1 or nothing.
     CoreModule,
-    /// A core module, turned into a component, and its preview 1 adapted to the surface.
+    /// A core module converted to a component, with an adapter from preview 1 to the surface.
     AdaptedModule,
-    /// A core module, turned into a component; it needs no adapter.
+    /// A core module converted to a component; it needs no adapter.
     LiftedModule,
-    /// A component, as it is.
+    /// A component that runs unchanged.
     Component,
 }
 
-/// How it is started.
+/// How a module is started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
     /// `run: func(input: string) -> result<string, string>` of `coo:mission`.
     Mission,
-    /// `wasi:cli/run`: an ordinary program; the name of the exported interface.
+    /// `wasi:cli/run` of an ordinary program; holds the name of the exported interface.
     Command(String),
-    /// A core module's own; the names of the functions that are called, in order.
+    /// A core module; holds the names of the functions to call, in order.
     Program(Vec<String>),
 }
 
 impl Entry {
-    /// In a listing.
+    /// Returns the text for a listing.
     #[must_use]
     pub fn shown(&self) -> String {
         match self {
@@ -71,45 +71,42 @@ impl Entry {
 pub struct Import {
     /// Full name, with version.
     pub interface: String,
-    /// The functions it takes from there, sorted.
+    /// The imported functions, sorted.
     pub functions: Vec<String>,
-    /// What it permits, in plain words; absent where it is refused.
+    /// What the import permits, in plain words; `None` if it is refused.
     pub permits: Option<String>,
-    /// Whether it reaches past the sandbox.
+    /// Whether the import reaches beyond the sandbox; `None` if it is refused.
     pub reach: Option<Reach>,
-    /// Why it is refused.
+    /// Why the import is refused; `None` if it is not.
     pub refused: Option<String>,
 }
 
-/// Everything there is to say about a module before it runs.
+/// Everything that is known about a module before it runs.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Report {
-    /// How it would be run.
     pub encoded: Encoded,
-    /// How it would be started.
+    /// How the module would be started; `None` if it has no entry.
     pub entry: Option<Entry>,
     /// Sorted by name.
     pub imports: Vec<Import>,
-    /// The largest of each part that is bounded.
+    /// The largest count found of each bounded part.
     pub structure: BTreeMap<Part, u64>,
-    /// Reasons that have nothing to do with imports.
+    /// Reasons for a refusal that do not concern imports.
     pub problems: Vec<String>,
-    /// What a core module was turned into.
+    /// The component made of a core module.
     #[serde(skip)]
     component: Option<Vec<u8>>,
 }
 
-/// What may be compiled.
+/// A module in the form that may be compiled.
 #[derive(Debug)]
 pub enum Admitted<'a> {
-    /// A core module.
     Module(&'a [u8]),
-    /// A component.
     Component(std::borrow::Cow<'a, [u8]>),
 }
 
 impl Report {
-    /// Every reason not to run it; empty means admitted.
+    /// Returns every reason not to run the module; empty if it is admitted.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
         let imports = self
@@ -119,7 +116,7 @@ impl Report {
         imports.chain(self.problems.iter().cloned()).collect()
     }
 
-    /// Whether it imports `interface`.
+    /// Returns whether the module imports `interface`.
     #[must_use]
     pub fn uses(&self, interface: Interface) -> bool {
         self.imports
@@ -127,7 +124,7 @@ impl Report {
             .any(|import| surface::judge(&import.interface) == Ok(interface))
     }
 
-    /// Every reason not to run it, in one error.
+    /// Returns an error with the reasons not to run the module, if there are any.
     pub fn ensure_admitted(&self) -> Result<()> {
         let reasons = self.reasons();
         if reasons.is_empty() {
@@ -146,8 +143,8 @@ impl Report {
         )
     }
 
-    /// What of `wasm`, which this is the report on, may be compiled, or every reason against it
-    /// in one error. For whoever examined it in this process.
+    /// Returns the form of `wasm` that may be compiled, or an error with the reasons against it.
+    /// The report must be on `wasm`, and must have been made in this process.
     pub fn admit(self, wasm: &[u8]) -> Result<Admitted<'_>> {
         self.ensure_admitted()?;
         Ok(match (self.encoded, self.component) {
@@ -163,7 +160,7 @@ impl Report {
     }
 }
 
-/// Examines `wasm`. An error means that it can't even be read as WebAssembly.
+/// Examines `wasm`. Returns an error if it is too large in structure or not valid WebAssembly.
 pub fn examine(wasm: &[u8]) -> Result<Report> {
     let Ok(wasmparser::Chunk::Parsed {
         payload: Payload::Version { encoding, .. },
@@ -231,7 +228,7 @@ fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Signatu
         let known = provided.get(interface.name());
         for (function, ty) in &taken {
             let (interface, function) = (name.clone(), (*function).clone());
-            // A type is written out only where there is one to compare it with.
+            // Write out a type only if there is one to compare it with.
             match known.and_then(|known| known.get(&function)) {
                 Some(known) if signature(resolve, ty).as_ref() == Some(known) => {}
                 Some(_) => {
@@ -263,16 +260,16 @@ fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Signatu
     }
 }
 
-/// `run` of a mission, as `signature` writes it.
+/// Type of a mission's `run`, as `signature` writes it.
 const RUN_SIGNATURE: &str = "(String) -> result<String, String>";
-/// `run` of a WASI program.
+/// Type of a WASI program's `run`.
 const PROGRAM_SIGNATURE: &str = "() -> result<_, _>";
 
 /// Functions with their types, by interface (name without version).
 type Signatures = BTreeMap<String, BTreeMap<String, String>>;
 
-/// The functions of every interface the host links, read from the very WIT its bindings are
-/// made from.
+/// Returns the functions of every interface that the host links, read from the same WIT files as
+/// its bindings.
 fn provided_functions() -> Result<Signatures> {
     let mut resolve = Resolve::default();
     for (name, text) in crate::program::wit::WIT {
@@ -302,7 +299,8 @@ fn signatures(resolve: &Resolve, interface: InterfaceId) -> BTreeMap<String, Str
         .collect()
 }
 
-/// A `run` of the right type, else an ordinary program's; `run` of another type is neither.
+/// Returns the entry: `run` of the right type, otherwise `wasi:cli/run`. A `run` of another type is
+/// no entry at all.
 fn entry_of(resolve: &Resolve, world: WorldId) -> Option<Entry> {
     let exports = &resolve.worlds[world].exports;
     let run = exports.iter().find_map(|(key, item)| match (key, item) {
@@ -342,7 +340,7 @@ mod tests {
                 );
             }
         }
-        // None was left out for its length.
+        // None was omitted for its length.
         let written: usize = crate::program::wit::WIT
             .iter()
             .map(|(_, text)| text.matches("func(").count())

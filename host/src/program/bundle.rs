@@ -1,6 +1,5 @@
-//! What ships inside the binary: the pinned module set, the missions that use it and the
-//! frozen answers recorded for them. Nothing here is read from disk, so an installed `coo`
-//! runs its demo from any directory.
+//! What ships inside the binary: the pinned module set, the missions that use it, and their frozen
+//! answers. Never reads from disk, so an installed `coo` runs its demo from any directory.
 
 use std::sync::LazyLock;
 
@@ -14,7 +13,6 @@ use crate::root::store::FrozenCall;
 pub struct Module {
     /// File name in `missions/dist/`.
     pub file: &'static str,
-    /// Its bytes.
     pub wasm: &'static [u8],
 }
 
@@ -30,7 +28,7 @@ pub const MODULES: [Module; 2] = [
     },
 ];
 
-/// Missions that `coo run NAME` finds by name.
+/// Name and descriptor of the missions that `coo run NAME` finds by name.
 pub const MISSIONS: [(&str, &str); 2] = [
     ("demo", include_str!("../../../reference/demo_mission.json")),
     (
@@ -39,7 +37,7 @@ pub const MISSIONS: [(&str, &str); 2] = [
     ),
 ];
 
-/// Digest of the module set as it was released.
+/// Digest of the module set as released.
 pub const SANDBOX_DIGEST: &str = include_str!("../../../sandbox_digest.txt");
 
 const FROZEN: [&str; 2] = [
@@ -47,7 +45,7 @@ const FROZEN: [&str; 2] = [
     include_str!("../../../reference/triage_frozen.json"),
 ];
 
-/// The module of the set with this name (without `.wasm`).
+/// Returns the module of the set with this name (without `.wasm`).
 #[must_use]
 pub fn module(name: &str) -> Option<&'static Module> {
     MODULES
@@ -55,7 +53,7 @@ pub fn module(name: &str) -> Option<&'static Module> {
         .find(|module| module.file.strip_suffix(".wasm") == Some(name))
 }
 
-/// The descriptor of the bundled mission with this name.
+/// Returns the descriptor of the bundled mission with this name.
 #[must_use]
 pub fn mission(name: &str) -> Option<&'static str> {
     MISSIONS
@@ -64,7 +62,7 @@ pub fn mission(name: &str) -> Option<&'static str> {
         .map(|(_, descriptor)| *descriptor)
 }
 
-/// The set's members, for its digest.
+/// Returns the set's members, from which its digest is computed.
 #[must_use]
 pub fn members() -> Vec<Member> {
     MODULES
@@ -76,11 +74,11 @@ pub fn members() -> Vec<Member> {
         .collect()
 }
 
-/// Frozen answers of the bundled missions.
+/// Returns the frozen answers of the bundled missions.
 #[must_use]
 pub fn frozen() -> &'static [FrozenCall] {
     static CALLS: LazyLock<Vec<FrozenCall>> = LazyLock::new(|| {
-        // A test reads each of them; a file that can't be read has no answers to give.
+        // A test parses every file, so an unreadable one can't ship.
         FROZEN
             .iter()
             .filter_map(|text| serde_json::from_str::<Vec<FrozenCall>>(text).ok())

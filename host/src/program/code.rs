@@ -5,8 +5,7 @@ use wasmtime::component::Component;
 
 /// Compiled code.
 pub enum Code {
-    /// Of a component.
     Component(Component),
-    /// Of a core module that runs as it is.
+    /// A core module that runs unchanged.
     Module(Module),
 }

@@ -1,11 +1,11 @@
-//! Compiled code, kept for the user who compiled it: one folder for all his state roots, by module
-//! and engine. A file of it is machine code; it runs only if its tag, HMAC-SHA256 under a key that
-//! lies in the folder and leaves it nowhere, is that of its name and content. What is wrong in any
-//! way counts as not there, and is compiled and replaced without a word. No state root holds code
-//! or key, so none that came from elsewhere brings any.
+//! The user's cache of compiled code: one folder for all state roots, keyed by module and engine. A
+//! cached file is machine code. It runs only if its tag is right: HMAC-SHA256 over its name and
+//! content, under a key that never leaves the folder. A file that is wrong in any way counts as
+//! missing; the code is silently compiled again and the file replaced. State roots hold neither
+//! code nor key, so a state root from elsewhere can't bring any.
 //!
-//! Guards against files that were damaged, planted or brought from elsewhere by somebody who can't
-//! read the user's own files. Whoever can read those is the user.
+//! Protects against files that were damaged, planted or copied by another user who can't read this
+//! user's files. A process that can read these files acts as the user.
 
 #![allow(
     unsafe_code,
@@ -38,36 +38,36 @@ use crate::machine;
 use crate::program::code::Code;
 use crate::program::engine::Sandbox;
 
-/// The variable that names the folder.
+/// The environment variable that names the folder.
 pub const VARIABLE: &str = "COO_CACHE_DIR";
 /// Largest compiled code, in bytes; `CPython` compiles to some 100 MB.
 pub const CODE_BYTES_MAX: u64 = 1 << 30;
-/// All files together, in bytes: a hundred large programs. Beyond, what was used longest ago goes.
+/// Bound on all files together, in bytes: a hundred large programs. The files unused for longest
+/// are removed first.
 const CACHE_BYTES_MAX: u64 = 4 << 30;
-/// Files of the folder that are looked at. Nobody compiles so many programs.
+/// Most files of the folder that are examined, more than the programs that a user compiles.
 const FILES_MAX: usize = 10_000;
 const KEY_FILE: &str = "key";
-/// A block of SHA-256: the longest key that is used as it is.
+/// Block size of SHA-256: the longest key that HMAC uses without hashing it first.
 const KEY_BYTES: usize = 64;
 const TAG_BYTES: usize = 32;
-/// The tag, and the byte that says of what kind the code is.
+/// The tag, and the byte that gives the kind of code.
 const HEAD_BYTES: usize = TAG_BYTES + 1;
-/// First of what each tag is taken over.
+/// Prefix of the data that each tag covers.
 const TAG_DOMAIN: &[u8] = b"coo-compiled-code/1\0";
-/// What a killed process left of a file it was writing is this old when it is removed.
+/// Age at which a partly written file of a killed process is removed.
 const LEFT_BEHIND: Duration = Duration::from_hours(24);
-/// A file that is used is marked as used no more often than this.
+/// Least time between two updates of a file's time of use.
 const MARK_EVERY: Duration = Duration::from_hours(1);
 const TEMPORARY_PREFIX: &str = "tmp-";
 const CODE_SUFFIX: &str = ".code";
 
-/// Of what kind compiled code is.
+/// The kind of compiled code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A component.
     Component,
-    /// A core module that runs as it is.
+    /// A core module that runs unchanged.
     Module,
 }
 
@@ -88,17 +88,17 @@ impl Kind {
     }
 }
 
-/// Compiled code that this process compiled, had compiled, or found under its own key.
+/// Compiled code that comes from the compiler, or from the cache with a valid tag.
 #[derive(Debug, Clone)]
 pub struct CompiledCode {
     kind: Kind,
     bytes: Arc<Vec<u8>>,
-    /// Where the code begins.
+    /// Offset of the code in `bytes`.
     from: usize,
 }
 
 impl CompiledCode {
-    /// What the compiler gave. Only `compiler` makes this of bytes.
+    /// Wraps the output of the compiler. Only `compiler` may call this.
     pub(crate) fn compiled(kind: Kind, bytes: Vec<u8>) -> Self {
         Self {
             kind,
@@ -107,32 +107,32 @@ impl CompiledCode {
         }
     }
 
-    /// Ready to be linked.
+    /// Loads the code into the engine, ready to be linked.
     pub fn loaded(&self, sandbox: &Sandbox) -> anyhow::Result<Code> {
         let (engine, bytes) = (&sandbox.engine, &self.bytes[self.from..]);
-        // SAFETY: `deserialize` trusts its input to be what `serialize` of the same kind wrote.
-        // These bytes, in memory and no longer in reach of anybody else, came from the compiler of
-        // this very program, or have the tag that this user's key gives to exactly that.
+        // SAFETY: `deserialize` trusts its input to be the output of `serialize` for the same kind.
+        // These bytes are in memory, out of reach of other processes. They came from the compiler
+        // of this program, or carry the tag that this user's key gives to exactly such output.
         let loaded = unsafe {
             match self.kind {
                 Kind::Component => Component::deserialize(engine, bytes).map(Code::Component),
                 Kind::Module => Module::deserialize(engine, bytes).map(Code::Module),
             }
         };
-        // Another build of the engine under the same key is refused here, not run.
+        // Code of another engine build under the same key is refused here and never run.
         loaded.map_err(anyhow::Error::from)
     }
 }
 
-/// What code is kept under: the module, and everything that decides what it is compiled to.
+/// The key of cached code: the module, and everything that decides what it is compiled to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Name {
     module: Digest,
-    /// Of the engine and of what judges and adapts a module.
+    /// Digest of the engine and of everything that judges and adapts a module.
     engine: Digest,
 }
 
-/// What admission judges by and adapts with. Code that another edition admitted is not run.
+/// Digest of the rules and adapters of admission. Code admitted under other rules is not run.
 static EDITION: LazyLock<Digest> = LazyLock::new(|| {
     let bounds = format!("{:?}", structure::BOUNDS);
     let mut parts: Vec<&[u8]> = vec![
@@ -150,7 +150,7 @@ static EDITION: LazyLock<Digest> = LazyLock::new(|| {
 });
 
 impl Name {
-    /// For `module`, compiled for `sandbox`.
+    /// Returns the name for `module`, compiled for `sandbox`.
     #[must_use]
     pub fn of(sandbox: &Sandbox, module: &Digest) -> Self {
         Self {
@@ -167,7 +167,7 @@ impl Name {
         format!("{}-{}{CODE_SUFFIX}", self.module, &engine[..16])
     }
 
-    /// The tag of `code` under `key`, not finished yet.
+    /// Returns the unfinished tag of `code` under `key`.
     fn tag(&self, key: &[u8; KEY_BYTES], kind: u8, code: &[u8]) -> Hmac<Sha256> {
         let mut tag = Hmac::<Sha256>::new(&(*key).into());
         tag.update(TAG_DOMAIN);
@@ -179,7 +179,7 @@ impl Name {
     }
 }
 
-/// The user's folder and its key; or, where there is none, the last code of this process.
+/// The user's folder and its key. Without a folder, only the last code of this process is kept.
 pub struct CodeCache(Option<Folder>);
 
 struct Folder {
@@ -187,11 +187,12 @@ struct Folder {
     key: [u8; KEY_BYTES],
 }
 
-/// Where there is no folder: `verify` still compiles once for all its runs.
+/// The last code, if there is no folder: `verify` still compiles only once for all its runs.
 static LAST: Mutex<Option<(Name, CompiledCode)>> = Mutex::new(None);
 
-/// Where the user's cache is: `COO_CACHE_DIR`, else `$XDG_CACHE_HOME/coo`, else
-/// `$HOME/.cache/coo`; absolute, or none: a relative one would be another one in each folder.
+/// Returns the path of the user's cache: `COO_CACHE_DIR`, else `$XDG_CACHE_HOME/coo`, else
+/// `$HOME/.cache/coo`. A relative path is ignored, because it would name a different cache in each
+/// folder.
 #[must_use]
 pub fn folder_of_user() -> Option<PathBuf> {
     let absolute = |name: &str| {
@@ -207,19 +208,20 @@ pub fn folder_of_user() -> Option<PathBuf> {
 }
 
 impl CodeCache {
-    /// The user's. Where it can't be had or is not his alone, nothing is kept on disk.
+    /// Opens the user's cache. If it can't be opened, or other users may write to it, nothing is
+    /// kept on disk.
     #[must_use]
     pub fn of_user() -> Self {
         Self::at(folder_of_user().as_deref())
     }
 
-    /// In the folder at `path`.
+    /// Opens the cache in the folder at `path`.
     #[must_use]
     pub fn at(path: Option<&Path>) -> Self {
         Self(path.and_then(|path| Folder::open(path).ok()))
     }
 
-    /// The code that is kept under `name`, its tag verified.
+    /// Returns the code cached under `name`, its tag verified.
     #[must_use]
     pub fn load(&self, name: &Name) -> Option<CompiledCode> {
         if let Some(folder) = &self.0 {
@@ -230,7 +232,7 @@ impl CodeCache {
         (kept == name).then(|| code.clone())
     }
 
-    /// Keeps `code` for the next run. Best effort: what is not kept is compiled again.
+    /// Caches `code` for the next run. Best effort: code that is not cached is compiled again.
     pub fn save(&self, name: &Name, code: CompiledCode) {
         if let Some(folder) = &self.0 {
             if folder.save(name, &code).is_ok() {
@@ -247,7 +249,7 @@ fn refused(why: &str) -> io::Error {
 }
 
 impl Folder {
-    /// Opens the folder, making it for the user alone if need be.
+    /// Opens the folder; creates it if necessary, accessible only to the user.
     fn open(path: &Path) -> io::Result<Self> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(refused("no folder"));
@@ -277,13 +279,15 @@ impl Folder {
             return Err(refused("too short"));
         };
         let kind = Kind::of_byte(byte).ok_or_else(|| refused("of no known kind"))?;
-        // In constant time: nobody learns from it how much of a tag he has guessed.
+        // In constant time, so that the time reveals nothing about how much of a guessed tag is
+        // right.
         name.tag(&self.key, byte, code)
             .verify_slice(tag)
             .map_err(|_| refused("not of this user's making"))?;
         let age = metadata.modified().ok().and_then(|at| at.elapsed().ok());
         if age.is_none_or(|age| age > MARK_EVERY) {
-            // For `make_room`. A folder that can only be read is read.
+            // `make_room` uses this time. The error is ignored, because a read-only folder is still
+            // useful.
             let now = rustix::fs::Timespec {
                 tv_sec: 0,
                 tv_nsec: rustix::fs::UTIME_NOW,
@@ -316,14 +320,14 @@ impl Folder {
         renamed
     }
 
-    /// A file of the user's own, with a name that no other process uses. Not synced: after a loss
-    /// of power its tag is wrong, and it is compiled again.
+    /// Writes a file with a name that no other process uses. Does not sync it: after a power
+    /// failure its tag is wrong, and the code is compiled again.
     fn write(&self, parts: &[&[u8]]) -> io::Result<String> {
         write_new(&self.dir, parts)
     }
 
-    /// Removes what was used longest ago while all together are too large, and what killed
-    /// processes left.
+    /// Removes the files unused for longest while all together are too large, and the leftovers of
+    /// killed processes.
     fn make_room(&self) -> io::Result<()> {
         let mut kept = Vec::new();
         for entry in self.dir.entries()?.take(FILES_MAX) {
@@ -343,7 +347,7 @@ impl Folder {
         }
         kept.sort();
         let mut all: u64 = kept.iter().map(|(_, bytes, _)| bytes).sum();
-        // The last one is what was just compiled.
+        // The last one was just compiled.
         kept.pop();
         for (_, bytes, name) in kept {
             if all <= CACHE_BYTES_MAX {
@@ -356,9 +360,9 @@ impl Folder {
     }
 }
 
-/// The folder's key, made if there is none that only the user can read.
+/// Returns the folder's key. Creates it if there is none, or if other users may read it.
 fn key(dir: &Dir) -> io::Result<[u8; KEY_BYTES]> {
-    // Another process may make or replace it at the same time: the one that lies there counts.
+    // Another process may create or replace it at the same time: the key in the folder counts.
     for _ in 0..10 {
         match known_key(dir) {
             Ok(key) => return Ok(key),
@@ -367,7 +371,7 @@ fn key(dir: &Dir) -> io::Result<[u8; KEY_BYTES]> {
         }
         let key = machine::random_bytes::<KEY_BYTES>()?;
         let temporary = write_new(dir, &[&key])?;
-        // Never over one that is there, and never half written.
+        // A hard link never replaces an existing key and never shows a partly written one.
         let linked = dir.hard_link(&temporary, dir, KEY_FILE);
         dir.remove_file(&temporary)?;
         match linked {
@@ -388,7 +392,7 @@ fn known_key(dir: &Dir) -> io::Result<[u8; KEY_BYTES]> {
     key.try_into().map_err(|_| refused("no key"))
 }
 
-/// A regular file, no link, without waiting for anybody.
+/// Opens a regular file without following links and without blocking.
 fn open_plain(dir: &Dir, name: &str) -> io::Result<std::fs::File> {
     let mut options = OpenOptions::new();
     options.read(true).follow(FollowSymlinks::No).nonblock(true);
@@ -400,7 +404,7 @@ fn open_plain(dir: &Dir, name: &str) -> io::Result<std::fs::File> {
     }
 }
 
-/// All of `file`, which is `length` bytes long unless somebody changes it meanwhile.
+/// Reads all of `file`, which is `length` bytes long unless it is changed meanwhile.
 fn read(file: &mut std::fs::File, length: u64) -> io::Result<Vec<u8>> {
     if length > CODE_BYTES_MAX + HEAD_BYTES as u64 {
         return Err(refused("too large"));

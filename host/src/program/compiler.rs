@@ -1,11 +1,10 @@
-//! Examines and compiles modules in a process of its own: a child of the same program that takes
-//! processor time, memory and real time within bounds, so that no module can take the machine or
-//! this process with it. A module goes in through a pipe, what was found or the code comes out
-//! through another; the child opens no file. Never decides whether a module may run: `admission`
-//! does, in the child.
+//! Examines and compiles modules in a child process of the same program, with bounds on processor
+//! time, memory and real time, so that no module can take down this process or the machine. The
+//! module goes in through a pipe; the findings or the code come out through another. The child
+//! opens no file. Never decides whether a module may run: `admission` does, in the child.
 //!
-//! A program that uses this crate without calling `in_child` (a benchmark, a test of one part)
-//! does the same work in its own process, without those bounds.
+//! A program that uses this crate without calling `in_child` (a benchmark, a test of one part) does
+//! the same work in its own process, without these bounds.
 
 pub mod child;
 
@@ -28,62 +27,62 @@ use crate::program::code_cache::{CODE_BYTES_MAX, CompiledCode, Kind};
 use crate::program::engine::{Layout, Sandbox};
 use child::{Answer, Job, Work};
 
-/// The hidden command that makes a process the child.
+/// The hidden command that turns a process into the child.
 pub const COMMAND: &str = "__compile";
-/// Processor seconds that compiling may take, whatever the module's size.
+/// Environment variable: processor seconds that compiling may take, whatever the module's size.
 pub const CPU_VARIABLE: &str = "COO_COMPILE_CPU_SECONDS";
-/// Megabytes (1 << 20 bytes) of address space that compiling may take.
+/// Environment variable: megabytes (1 << 20 bytes) of address space that compiling may take.
 pub const MEMORY_VARIABLE: &str = "COO_COMPILE_MEMORY_MB";
-/// Real time for examining a module where nobody says otherwise.
+/// Default bound on the real time of an examination.
 pub const EXAMINE_MAX: Duration = Duration::from_mins(10);
-/// After this time somebody who waits is told what for.
+/// Time after which a waiting user is told what is happening.
 const SILENT_MAX: Duration = Duration::from_millis(500);
-/// An answer without code: the longest is the report on a module of 100,000 imports.
+/// Most bytes of an answer without its code. The longest is the report on a module of 100,000
+/// imports.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
-/// What is kept of a child's last words.
+/// Most bytes kept of a child's standard error.
 const LAST_WORDS_BYTES_MAX: u64 = 4 << 10;
-/// What a process says that ends for want of memory: for a value, a mapping, a thread.
+/// Messages of a process that ends for lack of memory for a value, a mapping or a thread.
 const MEMORY_WORDS: [&str; 3] = [
     "memory allocation of",
     "Cannot allocate memory",
     "Resource temporarily unavailable",
 ];
-/// Variables without which a program may not start at all.
+/// Environment variables without which a program may not even start.
 const LOADER_VARIABLES: [&str; 2] = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
 
-/// A module to be worked on.
+/// A module to examine or compile.
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
-    /// What the user called it.
+    /// Name that the user gave.
     pub name: &'a str,
-    /// Its bytes.
     pub wasm: &'a [u8],
-    /// Real time the work may take.
+    /// Bound on the real time of the work.
     pub wall_clock_max: Duration,
 }
 
-/// What code is compiled for: the arguments of `engine::build_for`.
+/// The target of compiled code: the arguments of `engine::build_for`.
 #[derive(Debug, Clone, Copy)]
 pub struct Build {
-    /// What the descriptor chooses.
+    /// The settings that the descriptor chooses.
     pub settings: EngineSettings,
-    /// Memories are kept at a trap.
+    /// Whether memories are kept at a trap, so that their digest can be taken.
     pub digest_memory: bool,
     /// How code finds a guest's memory.
     pub layout: Layout,
 }
 
-/// Tells a person who waits.
+/// Shows a line to a waiting user. Set by `in_child`.
 static SAY: OnceLock<fn(&str)> = OnceLock::new();
 
-/// From now on modules are worked on in children of this program, which has to call `child::main`
-/// when it is started with `COMMAND`. `say` gets a line where that takes long.
+/// Makes all later work run in children of this program, which must call `child::main` when it is
+/// started with `COMMAND`. `say` receives a line when the work takes long.
 pub fn in_child(say: fn(&str)) {
-    // Once; a second call would say the same.
+    // Set once; a second call would set the same.
     let _ = SAY.set(say);
 }
 
-/// What `admission` finds in a module.
+/// Returns what `admission` finds in a module.
 pub fn examine(task: &Task<'_>) -> Result<Report> {
     let job = |allowance| Job {
         work: Work::Examine,
@@ -101,7 +100,7 @@ pub fn examine(task: &Task<'_>) -> Result<Report> {
     }
 }
 
-/// The machine code of a module that `admission` admits.
+/// Returns the machine code of a module that `admission` admits.
 pub fn compile(task: &Task<'_>, sandbox: &Sandbox, build: Build) -> Result<CompiledCode> {
     let Some(say) = SAY.get() else {
         let (kind, bytes) = child::compiled(task.wasm, sandbox)?;
@@ -129,15 +128,15 @@ fn code(kind: Kind, code_key: Digest, bytes: Vec<u8>, sandbox: &Sandbox) -> Resu
     Ok(CompiledCode::compiled(kind, bytes))
 }
 
-/// A child at work.
+/// The work of one child.
 struct Run<'a> {
     task: &'a Task<'a>,
     say: fn(&str),
-    /// What it does, for people.
+    /// The activity, for people.
     doing: &'static str,
 }
 
-/// What came out of a child's pipe.
+/// The output of a child.
 struct Output {
     answer: Answer,
     code: Vec<u8>,
@@ -166,14 +165,14 @@ impl<'a> Run<'a> {
             }
             Some(Ok(_)) => None,
             Some(Err(error)) => Some(error),
-            // Killed, since its time was over.
+            // Killed because its time was over.
             None => return Err(self.timed_out(wall)),
         };
         Err(self.failed(status, &last_words, &allowance, ended))
     }
 
-    /// Feeds the child, takes what it says and waits for its end. `None` for an output where it
-    /// was ended for the time it took.
+    /// Feeds the child, reads its output and waits for its end. The output is `None` if the child
+    /// was killed at the deadline.
     fn attend(
         &self,
         mut child: Child,
@@ -187,7 +186,7 @@ impl<'a> Run<'a> {
         let wasm = self.task.wasm;
         std::thread::scope(|scope| {
             let (send, receive) = mpsc::channel();
-            // A child that is gone takes nothing more; what it said tells why.
+            // A child that has ended reads nothing more; its output explains why.
             let feeding = move || drop(stdin.write_all(wasm));
             let hearing = move || drop(send.send(heard(stdout)));
             let listening = move || last_words(stderr);
@@ -206,7 +205,7 @@ impl<'a> Run<'a> {
                 None => self.wait(&receive, deadline),
             };
             if !matches!(output, Some(Ok(_))) {
-                // It may have ended by itself.
+                // It may have ended already.
                 let _ = child.kill();
             }
             let status = child.wait().context("the process that compiles it")?;
@@ -272,7 +271,7 @@ impl<'a> Run<'a> {
         )
     }
 
-    /// Why a child ended without a whole answer.
+    /// Returns why a child ended without a complete answer.
     fn failed(
         &self,
         status: ExitStatus,
@@ -327,10 +326,10 @@ fn start(job: &Job) -> Result<Child> {
         command
             .arg0("coo")
             .args([COMMAND, &text])
-            // It needs nothing of the user's, least of all a key.
+            // It needs nothing of the user's environment, least of all a key.
             .env_clear()
             .env("RAYON_NUM_THREADS", &threads)
-            // Each arena takes address space, of which there is a bound.
+            // Each arena takes address space, which is bounded.
             .env("MALLOC_ARENA_MAX", &threads)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -357,7 +356,7 @@ fn start(job: &Job) -> Result<Child> {
     })
 }
 
-/// A child's answer, and the code behind it.
+/// Reads a child's answer and the code behind it.
 fn heard(mut stdout: impl std::io::Read) -> Result<Output> {
     let mut head = [0; child::HEAD_BYTES];
     stdout.read_exact(&mut head).context("no whole answer")?;
@@ -385,18 +384,18 @@ fn heard(mut stdout: impl std::io::Read) -> Result<Output> {
     })
 }
 
-/// The beginning of what a child writes to standard error.
+/// Returns the beginning of a child's standard error.
 fn last_words(mut stderr: impl std::io::Read) -> String {
     let mut words = Vec::new();
     let _ = (&mut stderr)
         .take(LAST_WORDS_BYTES_MAX)
         .read_to_end(&mut words);
-    // Whatever more it has to say, it must not wait for a reader.
+    // Discard the rest, so that the child never blocks on a full pipe.
     let _ = std::io::copy(&mut stderr, &mut std::io::sink());
     String::from_utf8_lossy(&words).into_owned()
 }
 
-/// A number that the user set.
+/// Reads a number that the user set.
 fn number(name: &str) -> Result<Option<u64>> {
     let Some(text) = machine::env_text(name) else {
         return Ok(None);
@@ -407,7 +406,7 @@ fn number(name: &str) -> Result<Option<u64>> {
     })?))
 }
 
-/// A size for people.
+/// Formats a size for people.
 fn size(bytes: usize) -> String {
     if bytes < 1 << 20 {
         return format!("{} KB", bytes.div_ceil(1 << 10));

@@ -1,6 +1,6 @@
-//! The engine: every setting that a guest could observe, applied and named in one place.
-//! The list it leaves behind is the engine's identity, recorded with every run; nothing is
-//! configured that is not in the list.
+//! The engine: applies and names every setting that a guest could observe, in one place. The
+//! resulting list is the engine's identity, recorded with every run. Never applies such a setting
+//! that is not in the list.
 
 use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
@@ -14,30 +14,30 @@ use wasmtime::{Config, Engine, OperatorCost, OptLevel, WasmFeatures};
 
 use crate::machine;
 
-/// The engine's release; a test holds it to `Cargo.lock`.
+/// The engine's release; a test compares it with `Cargo.lock`.
 pub const WASMTIME_VERSION: &str = "48.0.8";
-/// Native stack a guest may use. Fixed, so that a deep recursion ends at the same depth in
-/// every run of one build.
+/// Bytes of native stack that a guest may use. Fixed, so that a deep recursion ends at the same
+/// depth in every run of one build.
 pub const WASM_STACK_BYTES: usize = 1 << 20;
-/// Stack that a host call has whatever the guest has used of its own: `SQLite` recurses there, and
-/// needs less than an eighth of it at the limits it is given (`world::bounds`). Memory is taken
-/// where it is touched.
+/// Bytes of stack that every host call has, however much the guest has used of its own. `SQLite`
+/// recurses there, and at its limits (`world::bounds`) needs less than an eighth of it. Only
+/// touched pages take memory.
 pub const HOST_STACK_BYTES: usize = 8 << 20;
-/// Both: they are one stack, of which the engine lets a guest have no more than its part.
+/// Guest and host share one stack; the engine limits the guest to its part.
 const FIBER_STACK_BYTES: usize = WASM_STACK_BYTES + HOST_STACK_BYTES;
-/// Below this many bytes of address space a process can't set 4 GiB aside for each memory of a
+/// With less address space than this many bytes, a process can't reserve 4 GiB for each memory of a
 /// program that has several.
 const ADDRESSES_MIN: u64 = 64 << 30;
-/// Where accesses are checked, nothing but small offsets is left to the guard.
+/// Guard size in the checked layout, where the guard only covers small offsets.
 const CHECKED_GUARD_BYTES: u64 = 64 << 10;
-/// Where accesses are checked, a memory can grow so far before it has to move.
+/// Bytes that a memory can grow in the checked layout before it must move.
 const CHECKED_GROWTH_BYTES: u64 = 16 << 20;
-/// Fuel between two looks at the wall clock: some ten milliseconds of guest code.
+/// Fuel between two checks of the wall clock: some ten milliseconds of guest code.
 pub const FUEL_SLICE: u64 = 10_000_000;
-/// A page of linear memory is 64 KiB to be zeroed: dearer than any other single operator.
+/// Fuel for one page of linear memory: zeroing its 64 KiB costs more than any other operator.
 const MEMORY_GROW_FUEL_PER_PAGE: u8 = 255;
 
-/// WebAssembly features a module may use. Off: everything that shares memory or schedules
+/// WebAssembly features that a module may use. Off are features that share memory or schedule
 /// threads, references to host objects (there are none), and proposals that are not settled.
 pub const FEATURES: WasmFeatures = WasmFeatures::WASM2
     .difference(WasmFeatures::GC_TYPES)
@@ -50,9 +50,8 @@ pub const FEATURES: WasmFeatures = WasmFeatures::WASM2
 /// An engine and what identifies it.
 #[derive(Clone)]
 pub struct Sandbox {
-    /// For wasmtime.
     pub engine: Engine,
-    /// Release and settings, one `name=value` a line.
+    /// Release and settings, one `name=value` per line.
     pub identity: String,
     /// SHA-256 of `identity`: runs of equal identity burn equal fuel.
     pub identity_sha256: Digest,
@@ -60,7 +59,7 @@ pub struct Sandbox {
     pub code_key: Digest,
 }
 
-/// Applies settings to a `Config` and writes down each one it applied.
+/// Applies settings to a `Config` and appends each one to the identity.
 macro_rules! settings {
     ($config:ident, $identity:ident, $($name:ident($value:expr);)*) => {$(
         $config.$name($value);
@@ -68,7 +67,7 @@ macro_rules! settings {
     )*};
 }
 
-/// How a setting's value is written in the identity.
+/// Writes a setting's value as in the identity.
 struct Shown<'a, T>(&'a T);
 
 impl<T: std::fmt::Debug> std::fmt::Display for Shown<'_, T> {
@@ -77,25 +76,25 @@ impl<T: std::fmt::Debug> std::fmt::Display for Shown<'_, T> {
     }
 }
 
-/// The one engine there is, for the settings a descriptor may choose.
+/// Builds the engine for the settings that a descriptor may choose.
 pub fn build(settings: EngineSettings) -> Result<Sandbox> {
     build_with(settings, OptLevel::Speed)
 }
 
-/// How compiled code finds a guest's memory. No guest can observe it, and it is no part of the
+/// How compiled code finds a guest's memory. A guest can't observe it, and it is not part of the
 /// engine's identity; code of one layout does not run under the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
-    /// 4 GiB of addresses are set aside for each memory, so that no access has to be checked.
+    /// Reserves 4 GiB of addresses for each memory, so that no access needs a check.
     Reserved,
-    /// A memory has the addresses that it uses, and every access is checked: for a process that
-    /// may take few of them (`ulimit -v`, a container).
+    /// Takes only the addresses that a memory uses, and checks every access: for a process with
+    /// little address space (`ulimit -v`, a container).
     Checked,
 }
 
 impl Layout {
-    /// The fastest that this process has addresses for.
+    /// Returns the fastest layout that this process has address space for.
     #[must_use]
     pub fn of_process() -> Self {
         match machine::address_space_bytes() {
@@ -105,8 +104,9 @@ impl Layout {
     }
 }
 
-/// As `build`; `digest_memory`: memories are kept at a trap, so that their digest can be taken.
-/// What compiles a module and what runs its code call this with the same arguments.
+/// Builds the engine like `build`, for one layout. With `digest_memory`, memories are kept at a
+/// trap, so that their digest can be taken. The compiler of a module and the runner of its code
+/// must pass the same arguments.
 pub fn build_for(settings: EngineSettings, digest_memory: bool, layout: Layout) -> Result<Sandbox> {
     build_tuned(settings, |config| {
         config.coredump_on_trap(digest_memory);
@@ -118,16 +118,16 @@ pub fn build_for(settings: EngineSettings, digest_memory: bool, layout: Layout) 
     })
 }
 
-/// As `build`, at another optimisation level: fuel and results must not differ, and the
-/// tests show it.
+/// Builds the engine like `build`, at another optimisation level. Tests show that fuel and results
+/// stay the same.
 pub fn build_with(settings: EngineSettings, optimisation: OptLevel) -> Result<Sandbox> {
     build_tuned(settings, |config| {
         config.cranelift_opt_level(optimisation);
     })
 }
 
-/// As `build`, with `tune` applied to what no guest can observe: how code is optimised, how
-/// memory is laid out and allocated. Nothing of it enters the identity.
+/// Builds the engine like `build`, and applies `tune` to settings that a guest can't observe: code
+/// optimisation, memory layout and allocation. They are not part of the identity.
 pub fn build_tuned(settings: EngineSettings, tune: impl FnOnce(&mut Config)) -> Result<Sandbox> {
     let mut config = Config::new();
     let mut identity = format!("wasmtime={WASMTIME_VERSION}\n");
@@ -136,9 +136,9 @@ pub fn build_tuned(settings: EngineSettings, tune: impl FnOnce(&mut Config)) -> 
         consume_fuel(true);
         cranelift_nan_canonicalization(settings.canonical_nan);
         max_wasm_stack(WASM_STACK_BYTES);
-        // An image of the data segments that is mapped copy-on-write costs no fuel; the same
-        // bytes copied do, and where no image can be made (another system, a kernel that
-        // refuses memfd) they are copied. So they always are.
+        // Data segments mapped copy-on-write cost no fuel, but copied ones do, and where they can't
+        // be mapped (another system, a kernel that refuses memfd) they are copied. So copy them
+        // always.
         memory_init_cow(false);
         relaxed_simd_deterministic(true);
         shared_memory(false);
@@ -156,7 +156,7 @@ pub fn build_tuned(settings: EngineSettings, tune: impl FnOnce(&mut Config)) -> 
         Digest::of(format!("{:?}", operator_cost()))
     );
 
-    // From here on: what no guest can observe.
+    // A guest can't observe the settings from here on.
     config.async_stack_size(FIBER_STACK_BYTES);
     config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
     tune(&mut config);
@@ -179,11 +179,12 @@ pub fn build_tuned(settings: EngineSettings, tune: impl FnOnce(&mut Config)) -> 
     })
 }
 
-/// Every operator costs at least one; operators over a range cost one more a byte or element.
+/// Returns the fuel prices. Every operator costs at least one unit; an operator over a range costs
+/// one more for each byte or element.
 fn operator_cost() -> OperatorCost {
     let mut cost = OperatorCost::new();
-    // Free by default, since they make no machine code. A guest can still spend compile time
-    // and journal-invisible structure on them, and "every operator is paid for" has no "but".
+    // Free by default, because they produce no machine code. A guest can still use them to spend
+    // compile time, and the rule that every operator is paid for has no exceptions.
     for free in [
         &mut cost.Nop,
         &mut cost.Drop,
@@ -200,7 +201,7 @@ fn operator_cost() -> OperatorCost {
     cost
 }
 
-/// Feeds `Hash` into SHA-256: `std`'s own hasher is not promised to stay the same.
+/// Feeds `Hash` into SHA-256, because `std`'s own hasher may change between releases.
 #[derive(Default)]
 struct Sha256Hasher(sha2::Sha256);
 
@@ -216,7 +217,7 @@ impl Hasher for Sha256Hasher {
     }
 
     fn finish(&self) -> u64 {
-        // Nobody asks: the digest is taken whole.
+        // Unused: `digest` returns the whole hash.
         0
     }
 }
@@ -225,8 +226,8 @@ impl Hasher for Sha256Hasher {
 mod tests {
     use super::*;
 
-    /// The documented list (docs/determinism.md). A change here changes every recorded engine
-    /// identity: say so in the release notes.
+    /// The documented list (docs/determinism.md). A change here changes the engine identity of
+    /// every recorded run: note it in CHANGELOG.md.
     #[test]
     fn the_engine_is_configured_as_documented() {
         let identity = build(EngineSettings::default()).unwrap().identity;

@@ -1,7 +1,7 @@
-//! Counts the parts of a module that cost more than their bytes, and holds each against its bound
-//! in the kernel. One pass over the bytes in linear time, before a validator, an encoder or a
-//! compiler sees them. Expands nothing: what instantiation multiplies is multiplied as numbers.
-//! Judges no validity: what can't be read here is left to the validator, which says it better.
+//! Counts the parts of a module that cost more than their bytes, and compares each with its bound
+//! in the kernel. One pass in linear time, before a validator, an encoder or a compiler sees the
+//! module. Expands nothing: the parts that instantiation multiplies are multiplied as numbers.
+//! Never judges validity: the validator explains a module that can't be read here.
 
 mod function;
 
@@ -15,19 +15,19 @@ use wasmparser::{
 
 use function::Function;
 
-/// Custom sections with this name hold a component that describes types; tools read it as one.
+/// Name of the custom sections that hold a component describing types; tools parse it as one.
 const EMBEDDED_TYPES: &str = "component-type";
 
-/// Elements that one expression counts as: it is kept as a small program of its own.
+/// Elements that one expression counts as, because it is stored as a small program of its own.
 const EXPRESSION_WEIGHT: u64 = 8;
 
-/// What an instance is, without what is in it.
+/// An instance without its content.
 const ONE_INSTANCE: Expansion = Expansion {
     instances: 1,
     items: 1,
 };
 
-/// Counts `wasm`, up to the first part that is too large.
+/// Counts the parts of `wasm`. Returns an error at the first part that is too large.
 pub fn count(wasm: &[u8]) -> Result<Counted> {
     let mut pass = Pass::default();
     match pass.file(wasm) {
@@ -41,7 +41,7 @@ pub fn count(wasm: &[u8]) -> Result<Counted> {
 enum Ended {
     TooLarge(TooLarge),
     Refused(anyhow::Error),
-    /// For the validator to explain.
+    /// The validator will explain the error.
     Unreadable,
 }
 
@@ -63,7 +63,7 @@ type Step = std::result::Result<(), Ended>;
 struct Pass {
     counted: Counted,
     open: Vec<Unit>,
-    /// Modules and components begun.
+    /// Number of modules and components begun.
     units: u64,
     custom_sections: u64,
 }
@@ -75,9 +75,9 @@ struct Unit {
     types: u64,
     imports: u64,
     exports: u64,
-    // Of a core module.
+    // Only for a core module.
     type_values: u64,
-    /// Parameters and results of each type; none of what is no function.
+    /// Number of parameters and results of each type; (0, 0) for a type that is not a function.
     signatures: Vec<(u64, u64)>,
     /// The type of each function, imported ones first.
     functions: Vec<u32>,
@@ -87,8 +87,8 @@ struct Unit {
     tables: u64,
     memories: u64,
     elements: u64,
-    // Of a component.
-    /// What an instance of each comes to, where that is known.
+    // Only for a component.
+    /// The expansion of one instance of each component, if it is known.
     components: Vec<Option<Expansion>>,
     expansion: Expansion,
 }
@@ -121,7 +121,7 @@ impl Pass {
                     .reach(Part::CustomSections, self.custom_sections)?;
                 if section.name().starts_with(EMBEDDED_TYPES) {
                     match self.file(section.data()) {
-                        // Its own reader says so.
+                        // The reader of this section reports it.
                         Err(Ended::Unreadable) => {}
                         ended => ended?,
                     }
@@ -143,7 +143,7 @@ impl Pass {
         Ok(())
     }
 
-    /// The unit that is read last has ended.
+    /// Ends the innermost open unit.
     fn close(&mut self) -> Step {
         let Some(unit) = self.open.pop() else {
             return Err(Ended::Unreadable);
@@ -278,7 +278,7 @@ impl Unit {
         Ok(counted.reach(Part::Exports, self.exports)?)
     }
 
-    /// One instantiation of this component comes to so much more.
+    /// Adds to the expansion of one instance of this component.
     fn expand(&mut self, more: Expansion, counted: &mut Counted) -> Step {
         self.expansion.take_in(more);
         counted.reach(Part::Instances, self.expansion.instances)?;
@@ -360,9 +360,9 @@ impl Unit {
         Ok(counted.reach(Part::Globals, self.globals)?)
     }
 
-    /// Parameters and results of type `index`.
+    /// Returns the number of parameters and results of type `index`.
     fn signature(&self, index: u32) -> (u64, u64) {
-        // What is not there is invalid, and is not compiled.
+        // A module that refers to a missing type is invalid and is never compiled.
         let known = self.signatures.get(index as usize).copied();
         known.unwrap_or_default()
     }
@@ -433,7 +433,8 @@ mod tests {
                  (instance (instantiate $outer))
                  (instance (instantiate $outer)))",
         );
-        // An outer one: three instances with two in each. Two of those, and themselves.
+        // Each $outer has three instances with two inside each, and there are two instances of
+        // $outer.
         assert_eq!(counted.largest(Part::Instances), 2 * (1 + 3 * (1 + 2)));
         assert_eq!(counted.largest(Part::Nesting), 2);
         assert_eq!(counted.largest(Part::Modules), 4);

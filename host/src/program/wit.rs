@@ -1,7 +1,7 @@
 //! The texts of the surface, in WIT: admission judges a module by them, the bindings of the sandbox
 //! are made from the same files. Interprets nothing.
 
-/// The texts of the whole surface, for whoever needs to read it.
+/// Name and WIT text of every package of the surface.
 pub const WIT: [(&str, &str); 6] = [
     (
         "coo:mission",

@@ -1,5 +1,5 @@
-//! Files below a folder as an INDEX compares them, and the way out for those that do not belong:
-//! set aside, never deleted. Follows no symbolic link and waits for no pipe.
+//! Walks a folder of the state root and compares it with an INDEX. A file that does not belong there
+//! is set aside, never deleted. Follows no symbolic link and never blocks on a pipe.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -17,7 +17,7 @@ use coo_kernel::root::index::Found;
 use crate::machine::hashing::digest_of;
 use crate::root::state_root::{StateRoot, sync_names};
 
-/// What stands where a folder should be.
+/// Names the kind of object that stands in place of a file or folder.
 pub fn in_the_way(kind: FileType) -> &'static str {
     if kind.is_symlink() {
         "a symbolic link"
@@ -32,8 +32,8 @@ pub fn in_the_way(kind: FileType) -> &'static str {
     }
 }
 
-/// What `name` in `folder` is. A file is opened without following links and without waiting,
-/// and judged by its handle.
+/// Returns what `name` in `folder` is, or `None` if it does not exist. A file is opened without
+/// following links and without blocking, and is judged by its handle.
 pub fn examine(folder: &Dir, name: &str) -> Result<Option<Found>> {
     let metadata = match folder.symlink_metadata(name) {
         Ok(metadata) => metadata,
@@ -54,17 +54,17 @@ pub fn examine(folder: &Dir, name: &str) -> Result<Option<Found>> {
     if !metadata.is_file() {
         return Ok(Some(Found::Else(in_the_way(metadata.file_type()))));
     }
-    // Whoever has its other name can change it, and its permissions are changed there too. The
-    // name in `tmp/` that a killed process left is gone before anybody looks.
+    // The file can be changed, and its permissions too, through its other name. A second name in
+    // `tmp/`, left by a killed process, is removed before this check.
     if metadata.nlink() > 1 {
         return Ok(Some(Found::Else("a hard link")));
     }
     Ok(Some(Found::File(digest_of(file.into_std())?)))
 }
 
-/// Everything below `folder` that is no folder, links as links; folders too where a file is
-/// expected. Only files that are expected are read. Paths are in the text form that baselines
-/// have, too: a byte that is no UTF-8 as `%FF`, and `%` as `%25`.
+/// Collects everything below `folder` except folders; a folder counts where a file is expected, and
+/// a link counts as itself. Only expected files are read. Paths have the text form of baselines: a
+/// byte that is not UTF-8 is written as `%FF`, and `%` as `%25`.
 pub fn walk(
     folder: &Dir,
     prefix: &str,
@@ -83,7 +83,7 @@ pub fn walk(
         } else if !is_expected {
             found.insert(path, Found::Else("something"));
         } else if let Some(what) = name.to_str().map(|name| examine(folder, name)) {
-            // What is expected has a name of plain characters.
+            // Every expected name is UTF-8.
             if let Some(what) = what.with_context(shown)? {
                 found.insert(path, what);
             }
@@ -92,8 +92,8 @@ pub fn walk(
     Ok(())
 }
 
-/// Moves what lies at `path` in the state root, in its text form, to a folder of its own, if it is
-/// there.
+/// Moves the object at `path` in the state root, given in text form, to a new folder below
+/// `set-aside/`. Does nothing if it does not exist.
 pub fn set_aside(root: &StateRoot, path: &str) -> Result<()> {
     let from = TreePath::from_text(path)?;
     let (name, from) = (

@@ -1,16 +1,15 @@
-//! What only a recording run has: the world's database, the gateway's staging area and a
-//! way to a model. A replay is made without it, and so can't touch anything.
+//! The parts that only a recording run has: the missions' database (the world), the gateway's
+//! staging area, and access to a model. A replay is created without them, so it can't change
+//! anything.
 
 use crate::effects::gateway::Gateway;
 use crate::effects::llm::Model;
 use crate::effects::world::World;
 
-/// See the module.
+/// The effects that a recording run performs its calls with.
 pub struct Live {
-    /// The mission world's database.
     pub world: World,
-    /// Files about to be made.
+    /// The files that the run has staged.
     pub gateway: Gateway,
-    /// Language models.
     pub model: Model,
 }

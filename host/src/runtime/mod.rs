@@ -1,5 +1,5 @@
-//! A guest at work: the sandbox, its host calls, the tape that records and replays them, and why a
-//! run stops.
+//! Runs a guest: the sandbox, its host calls, the tape that records and replays them, and the
+//! reasons why a run stops.
 
 pub mod bounds;
 pub mod live;

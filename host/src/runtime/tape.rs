@@ -1,12 +1,14 @@
-//! The tape: through it goes everything a run says and is told. Recording, it performs a
-//! call, journals it and hands the answer on; replaying, it answers from the journal and
-//! compares every byte the run produces with what was recorded. Resuming is recording with a
-//! stretch of journal ahead: what the mission's own world answers is performed once more and
-//! compared, what the outside answered is taken from the journal, and past its end the tape
-//! records.
+//! The tape: every call of a run and every answer passes through it, in one of three modes.
 //!
-//! Architecture invariant: the code that runs a mission is the same for all three and can't
-//! tell which one it has. A replaying tape holds nothing a call could be performed with.
+//! - Recording: performs a call, journals it and passes the answer on.
+//! - Replaying: answers from the journal, and compares every byte that the run produces with the
+//!   record.
+//! - Resuming: re-executes the recorded prefix, then records. In the prefix it performs calls to
+//!   the mission's own world again and compares the answers; answers from outside come from the
+//!   journal.
+//!
+//! Architecture invariant: the code that runs a mission is the same in all modes and can't detect
+//! the mode. A replaying tape holds nothing that could perform a call.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -33,21 +35,21 @@ use crate::machine::{self, Deadline};
 use crate::root::store::{Durability, EventFacts, Store};
 use crate::runtime::live::Live;
 
-/// See the module.
+/// The tape of one run. It extends the chain with every event, written or compared.
 pub struct Tape {
     mode: Mode,
     chain: Chain,
     progress: Progress,
-    /// How often this run has asked each request.
+    /// How often this run has made each request, by its digest.
     asked: BTreeMap<Digest, u64>,
-    /// What the mission changes, from the answers it was given.
+    /// The changes that the mission makes if it completes.
     changes: WorldBody,
 }
 
 enum Mode {
     Recording {
         recorder: Box<Recorder>,
-        /// What an interrupted process had recorded and this one has not gone over yet.
+        /// The events of an interrupted process that this one has not re-executed yet.
         ahead: Option<Recorded>,
     },
     Replaying {
@@ -58,17 +60,16 @@ enum Mode {
 
 /// What a recording tape performs calls with and writes to.
 pub struct Recorder {
-    /// The store; a transaction is open from the first event on.
+    /// A transaction is open from the first event on.
     pub store: Store,
     /// The mission's number.
     pub id: MissionId,
-    /// World, gateway and model.
     pub live: Live,
     /// Answers to human steps that were given beforehand, in order.
     pub decisions: VecDeque<DecisionBody>,
 }
 
-/// A journal being gone over.
+/// A journal that is being re-executed or replayed.
 struct Recorded {
     id: MissionId,
     page: VecDeque<Record>,
@@ -76,7 +77,7 @@ struct Recorded {
 }
 
 impl Tape {
-    /// A tape that records.
+    /// Creates a tape that records.
     pub fn record(recorder: Recorder) -> Self {
         Self::new(Mode::Recording {
             recorder: Box::new(recorder),
@@ -84,7 +85,7 @@ impl Tape {
         })
     }
 
-    /// A tape that goes over what is recorded of the mission and records what follows.
+    /// Creates a tape that re-executes the recorded prefix of the mission and then records.
     pub fn resume(recorder: Recorder) -> Self {
         let ahead = Some(Recorded::of(recorder.id));
         Self::new(Mode::Recording {
@@ -93,7 +94,7 @@ impl Tape {
         })
     }
 
-    /// A tape that replays the journal of `id`.
+    /// Creates a tape that replays the journal of mission `id`.
     pub fn replay(store: Store, id: MissionId) -> Self {
         Self::new(Mode::Replaying {
             store,
@@ -114,7 +115,7 @@ impl Tape {
         }
     }
 
-    /// What the process says where it must be ended because the run's time is over.
+    /// Returns the error message of a process that must be killed at the run's deadline.
     pub fn last_words(&self, deadline: &Deadline) -> String {
         let reason = Stop::timed_out(deadline);
         match &self.mode {
@@ -128,27 +129,27 @@ impl Tape {
         }
     }
 
-    /// Digest of the last event.
+    /// Returns the chain, which ends with the last event.
     pub fn chain(&self) -> Chain {
         self.chain
     }
 
-    /// What the journal says so far.
+    /// Returns what the journal says so far.
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
 
-    /// What the mission changes if it completes.
+    /// Returns the changes that the mission makes if it completes.
     pub fn changes(&self) -> &WorldBody {
         &self.changes
     }
 
-    /// Counts a statement that will have to be applied.
+    /// Counts a statement that must be applied at the end.
     pub fn note_execute(&mut self) {
         self.changes.db_executes += 1;
     }
 
-    /// Notes a file to be made; a later write of the same path replaces an earlier one.
+    /// Adds a file to be created; a later write of the same path replaces an earlier one.
     pub fn note_artefact(&mut self, artefact: Artefact) {
         let artefacts = &mut self.changes.artefacts;
         match artefacts.binary_search_by(|known| known.path.cmp(&artefact.path)) {
@@ -157,7 +158,7 @@ impl Tape {
         }
     }
 
-    /// The recorder back, at the end of a run.
+    /// Returns the recorder at the end of a run; `None` for a replay.
     pub fn into_recorder(self) -> Option<Recorder> {
         match self.mode {
             Mode::Recording { recorder, .. } => Some(*recorder),
@@ -165,7 +166,7 @@ impl Tape {
         }
     }
 
-    /// The store back, at the end of a run or a replay.
+    /// Returns the store at the end of a run or replay.
     pub fn into_store(self) -> Store {
         match self.mode {
             Mode::Recording { recorder, .. } => recorder.store,
@@ -179,7 +180,7 @@ impl Tape {
         self.append(State::Init, Kind::Mission, body, Beside::Nothing)
     }
 
-    /// Moves the mission on.
+    /// Moves the mission to the state that follows `event`.
     pub fn transition(&mut self, event: Event, failure: Option<Failure>) -> Result<(), Stop> {
         let from = self.state()?;
         let to = state::next(from, event).map_err(|refused| anyhow!(refused))?;
@@ -199,7 +200,7 @@ impl Tape {
         self.append(self.state()?, kind, body, Beside::Nothing)
     }
 
-    /// Keeps `content` beside the journal; a replay only names it.
+    /// Stores `content` beside the journal; a replay only computes its reference.
     pub fn keep(&mut self, content: &[u8]) -> Result<Blob, Stop> {
         Ok(match &mut self.mode {
             Mode::Recording { recorder, .. } => {
@@ -210,8 +211,8 @@ impl Tape {
         })
     }
 
-    /// Makes everything written so far survive. Over a stretch of journal nothing is: if it
-    /// turns out that the mission can't go on, nobody shall see that it was tried.
+    /// Makes all events so far durable. Does nothing while a recorded prefix is re-executed: if the
+    /// mission can't continue, no trace of the attempt remains.
     pub fn commit(&mut self, durability: Durability) -> Result<(), Stop> {
         if let Mode::Recording {
             recorder,
@@ -223,9 +224,9 @@ impl Tape {
         Ok(())
     }
 
-    /// One call whose answer depends on nothing but the mission's own world. Where a journal
-    /// lies ahead it is performed again, since its effect went with the process, and the
-    /// answer must be the recorded one.
+    /// Makes one call whose answer depends only on the mission's own world. In a recorded prefix
+    /// the call is performed again, because its effect was lost with the process, and its answer
+    /// must equal the recorded one.
     pub fn call<Q: Serialize, A: Serialize + DeserializeOwned>(
         &mut self,
         kind: Kind,
@@ -241,7 +242,7 @@ impl Tape {
                         serde_json::from_str(&recorded.body).context("journal: body of a call")?;
                     serde_json::from_str(body.answer.get()).context("journal: answer of a call")?
                 }
-                // There is no answer: what the run asks is not what was asked then.
+                // There is no answer to use: the run makes another call than the recorded one.
                 recorded => {
                     let expected = recorded.map(side);
                     let body = format!(r#"{{"request":{request_text}}}"#);
@@ -254,12 +255,12 @@ impl Tape {
             && (recorded.state, recorded.kind) == (state, kind)
             && is_call_body(&recorded.body, &answer, &request_text)
         {
-            // What is equal is not made once more: it may be hundreds of megabytes.
+            // Reuse the recorded event: building an equal body may take hundreds of megabytes.
             self.go_over()?;
             return Ok(answer);
         }
-        // A `CallBody`, put together from canonical texts: parsing them again, only to print
-        // them again, would cost more than the rest of the call. One of them is held at a time.
+        // A `CallBody`, assembled from canonical texts: parsing and printing them again would cost
+        // more than the rest of the call. Only one of the texts is in memory at a time.
         let mut body = canonical::to_string_sorted(&answer)?;
         body.insert_str(0, r#"{"answer":"#);
         body.push_str(r#","request":"#);
@@ -270,8 +271,8 @@ impl Tape {
         Ok(answer)
     }
 
-    /// One call of the language model: its intent is durable before it leaves, its outcome
-    /// before the guest sees it.
+    /// Makes one call of the language model. Its intent is durable before the request is sent, and
+    /// its outcome before the guest sees it.
     pub fn ask(&mut self, request: &Request) -> Result<Answer, Stop> {
         let request_text = raw(request)?;
         let sha256 = Digest::of(request_text.get());
@@ -282,7 +283,7 @@ impl Tape {
             sha256,
             nth: *count,
         };
-        // What is settled without the server is settled before anything says it was asked.
+        // Answers and errors that need no server come first, before the journal records an intent.
         let is_new = self.ahead()?.is_none();
         let known = if is_new { self.known(&asked)? } else { None };
         let intent = IntentBody {
@@ -302,8 +303,8 @@ impl Tape {
                 return Err(self.diverged(expected, Kind::LlmOutcome, String::new())?);
             }
             None if is_new => known,
-            // The intent is recorded and the last event: whoever resumed the mission says that
-            // the call may be made again.
+            // The intent is the last recorded event, and the user who resumed the mission allows
+            // the call to be made again.
             None => self.known(&asked)?,
         };
         let answered = match known {
@@ -321,7 +322,7 @@ impl Tape {
         Ok(answered.answer)
     }
 
-    /// An answer that is on record outside this mission's journal.
+    /// Returns an answer that is recorded outside this mission's journal.
     fn known(&self, asked: &Asked<'_>) -> Result<Option<Answered>, Stop> {
         match &self.mode {
             Mode::Recording { recorder, .. } => Ok(recorder.live.model.known(
@@ -334,8 +335,8 @@ impl Tape {
         }
     }
 
-    /// Asks the server. The intent, this moment's last event, is durable before the request
-    /// leaves; if no answer can have come of it, that is noted beside it.
+    /// Asks the server. The intent, which is the last event now, is durable before the request is
+    /// sent. If the call can't have been processed, that is noted beside the intent.
     fn send(&mut self, asked: &Asked<'_>) -> Result<Answered, Stop> {
         let intent = self.chain.seq();
         let Mode::Recording { recorder, .. } = &mut self.mode else {
@@ -349,7 +350,7 @@ impl Tape {
             intent,
             &EventFacts::sent(machine::now_unix_ms()),
         )?;
-        // Whoever looks after a crash can see that this call may have been made.
+        // After a crash, the next command can see that this call may have been made.
         store.commit(Durability::Power)?;
         match live
             .model
@@ -366,7 +367,7 @@ impl Tape {
         }
     }
 
-    /// What a person has decided about the step the mission is paused at.
+    /// Returns a person's decision about the step at which the mission is paused.
     pub fn decision(&mut self) -> Result<DecisionBody, Stop> {
         let recorded = match self.ahead()? {
             Some(recorded) if recorded.kind == Kind::HumanDecision => Some(
@@ -391,7 +392,7 @@ impl Tape {
         Ok(decision)
     }
 
-    /// The last question: whether the journal goes on where the run has ended.
+    /// Checks that the journal ends where the run has ended.
     pub fn expect_end(&mut self) -> Result<(), Stop> {
         let seq = self.chain.seq() + 1;
         match self.ahead()?.map(side) {
@@ -404,19 +405,19 @@ impl Tape {
         }
     }
 
-    /// Where the mission stands.
+    /// Returns the mission's current state.
     pub fn state(&self) -> Result<State, Stop> {
         Ok(self.progress.state().context("journal: no event yet")?)
     }
 
-    /// The next recorded event; `None` where the run makes the journal or goes on past it.
+    /// Returns the next recorded event, or `None` if the run writes the journal itself.
     fn ahead(&mut self) -> Result<Option<&Record>, Stop> {
         match &mut self.mode {
             Mode::Recording { recorder, ahead } => {
                 if let Some(recorded) = ahead
                     && recorded.peek(&recorder.store)?.is_none()
                 {
-                    // For good: what is found from here on, this process has written.
+                    // Permanently: this process has written every later event.
                     *ahead = None;
                 }
                 Ok(ahead.as_ref().and_then(|recorded| recorded.page.front()))
@@ -425,7 +426,7 @@ impl Tape {
         }
     }
 
-    /// Writes an event, or holds it to the recorded one where there is a journal ahead.
+    /// Writes an event, or compares it with the recorded one if there is one ahead.
     fn append(
         &mut self,
         state: State,
@@ -440,7 +441,7 @@ impl Tape {
                 let mut chain = self.chain;
                 let record = chain.append(state, kind, body);
                 let number = recorder.id.number();
-                // First: an event never stands there without what belongs beside it.
+                // The facts come first, so that an event never exists without them.
                 if let Some(facts) = beside.facts() {
                     recorder.store.put_facts(number, record.seq, &facts)?;
                 }
@@ -456,11 +457,11 @@ impl Tape {
                 self.same(recorded, state, kind, body)?
             }
         };
-        // Not before it is written or found: a write that fails leaves the chain where it was.
+        // Only after the event is written or matched: a failed write leaves the chain unchanged.
         self.passed(&record)
     }
 
-    /// Goes over the next recorded event, which is what the run does now.
+    /// Moves past the next recorded event, which equals what the run does now.
     fn go_over(&mut self) -> Result<(), Stop> {
         let recorded = match &mut self.mode {
             Mode::Recording { ahead, .. } => {
@@ -479,8 +480,8 @@ impl Tape {
         Ok(())
     }
 
-    /// The recorded event, if it is what the run does now. Its digest need not be computed
-    /// again: it was verified, on a chain that is equal up to here.
+    /// Returns the recorded event if it equals what the run does now. Its digest was verified on a
+    /// chain that is equal up to here, so it need not be computed again.
     fn same(
         &self,
         recorded: Option<Record>,
@@ -504,7 +505,8 @@ impl Tape {
         }
     }
 
-    /// The run does `kind` next, and the journal has something else there, or nothing.
+    /// Returns the divergence of a run that does `kind` next, where the journal has another event
+    /// or none.
     fn diverged(&self, expected: Option<Side>, kind: Kind, body: String) -> Result<Stop, Stop> {
         Ok(Stop::Diverged(Box::new(Divergence {
             seq: self.chain.seq() + 1,
@@ -518,7 +520,7 @@ impl Tape {
     }
 }
 
-/// Whether `body` is that of a call with this request, in canonical form, and this answer.
+/// Returns whether `body` is the canonical form of a call with this request and this answer.
 fn is_call_body<A: Serialize>(body: &str, answer: &A, request: &str) -> bool {
     let mut comparison = canonical::Comparison::with(body);
     comparison.text(r#"{"answer":"#);
@@ -529,11 +531,11 @@ fn is_call_body<A: Serialize>(body: &str, answer: &A, request: &str) -> bool {
     comparison.is_equal()
 }
 
-/// What stands beside an event.
+/// The facts stored beside an event.
 enum Beside {
     Nothing,
     Time,
-    /// Of an answer: its source and what is known of its making.
+    /// An answer's source, and how it came about as far as it is known.
     Origin(String, Option<Provenance>),
 }
 
@@ -552,11 +554,11 @@ impl Beside {
     }
 }
 
-/// A model call as this run makes it.
+/// A model call of this run.
 struct Asked<'a> {
     request: &'a Request,
     sha256: Digest,
-    /// How often this run has asked it, this time included.
+    /// How often this run has made the request, including this time.
     nth: u64,
 }
 
@@ -582,7 +584,7 @@ impl Recorded {
         }
     }
 
-    /// The next recorded event, verified against the chain before anybody looks at it.
+    /// Returns the next recorded event, after verifying it against the chain.
     fn peek(&mut self, store: &Store) -> Result<Option<&Record>, Stop> {
         if self.page.is_empty() {
             let page = store.page(self.id.number(), self.verified.seq())?;

@@ -325,19 +325,18 @@ mod tests {
     }
 }
 
-/// A statement that was to change something, and how it ended.
+/// A changing statement and the answer that it got.
 pub struct Applied {
-    /// What was asked.
     pub statement: Statement,
-    /// What the guest was told.
+    /// The answer that the guest got.
     pub answer: Told,
 }
 
-/// What a guest was told of a change.
+/// The answer to a changing statement.
 #[derive(Debug, PartialEq)]
 pub enum Told {
-    /// Of `execute`.
+    /// Answer to `execute`.
     Changed(Answer<u64>),
-    /// Of `query`, with RETURNING.
+    /// Answer to `query` with RETURNING.
     Returned(Answer<Rows>),
 }

@@ -1,5 +1,5 @@
-//! `coo amu0 list` and `coo amu0 lineage`: what baselines there are, and which state came after
-//! which. Words only.
+//! `coo amu0 list` and `coo amu0 lineage`: list the baselines, and show the order of the captured
+//! states. Only prints; changes nothing.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::cli::print;
 use crate::machine::rfc3339;
 use crate::session::Session;
 
-/// The word for what a baseline is of.
+/// Returns the word for the kind of a baseline: `tree` or `state`.
 pub fn kind<'a>(record: &Record, tree: &'a str, state: &'a str) -> &'a str {
     match record.lineage {
         None => tree,
@@ -81,7 +81,7 @@ pub fn lineage(root: &Path, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// In which way a state is not known to be what the run left.
+/// Returns why a state is not known to be the one that the run left, one line for each reason.
 pub fn compared(run: &Run) -> Vec<String> {
     let Some(compared) = &run.compared else {
         return vec!["not compared with what the run left".to_owned()];

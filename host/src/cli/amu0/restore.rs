@@ -1,5 +1,5 @@
-//! `coo amu0 restore`: a directory becomes what a baseline of it was. Tells what will become of
-//! what is there, and asks before any of it goes; what is done is in `crate::baselines`.
+//! `coo amu0 restore`: restores a directory to a baseline. Shows what will happen to the existing
+//! content, and asks before any of it is lost. `crate::baselines` does the work.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::baselines::{self, Baseline, Plan, Progress, Tree};
 use crate::cli::print;
 use crate::session::Session;
 
-/// What a person types.
+/// The word that the user must type.
 const CONFIRMATION: &str = "CONFIRM_RESTORE";
 
 #[derive(Serialize)]
@@ -81,7 +81,7 @@ pub fn restore(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Nothing of what is there is kept, so a person says yes first.
+/// Asks for confirmation, because the replaced content is not kept anywhere.
 fn confirm(baseline: &Baseline, tree: &Tree, plan: &Plan) -> Result<()> {
     let tree = print::one_line(&tree.path.display().to_string());
     let asked = &baseline.asked;

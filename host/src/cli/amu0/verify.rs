@@ -1,5 +1,5 @@
-//! `coo amu0 verify`: whether a baseline is whole, and in which way a tree or the present state
-//! differs from it. Changes nothing.
+//! `coo amu0 verify`: checks that a baseline is complete, and compares a tree or the current state
+//! with it. Changes nothing.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -48,7 +48,7 @@ pub fn verify(
     json: bool,
     progress: &Progress<'_>,
 ) -> Result<ExitCode> {
-    // A state that others change is compared at no moment at all.
+    // Comparing the state needs the lock: another process could change it meanwhile.
     let session = if state {
         Session::for_keeping_in(root, print::note)?
     } else {

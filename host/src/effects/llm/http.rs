@@ -1,10 +1,11 @@
-//! The client of a chat-completions server: sends a request and brings back what came, retries
-//! within bounds, and keeps connections open between calls. What a response means is the
-//! kernel's to say (`llm::protocol`).
+//! The HTTP client of a chat-completions server. It sends a request, returns the response, retries
+//! within bounds, and keeps connections open between calls. The kernel (`llm::protocol`) interprets
+//! responses.
 //!
-//! Invariants: the key goes to the endpoint's own host and into no text; redirects are never
-//! followed; what may have been worked on is never sent again. Never reads or writes the frozen
-//! store, and keeps no state between calls but open connections.
+//! Invariants: the key is sent only to the endpoint's own host and never appears in a text;
+//! redirects are never followed; a request that the server may have processed is never sent again.
+//! Never reads or writes the frozen store, and keeps no state between calls except open
+//! connections.
 
 mod broken;
 mod connection;
@@ -37,47 +38,46 @@ use endpoint::Target;
 use retry::{Next, Situation};
 use site::Site;
 
-/// An answer is at most some thousand tokens; a body beyond this is not one.
+/// Most bytes of a response body. An answer has a few thousand tokens; a larger body is not one.
 const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Of an error only a message is read, and the status is known without it.
+/// Most bytes of an error's body, of which only the message is used.
 const ERROR_BODY_BYTES_MAX: u64 = 256 * 1024;
-/// A reachable server accepts at once; waiting for it as for an answer would hide that it is
-/// not there.
+/// A reachable server accepts at once. With the timeout of an answer, an unreachable server would
+/// be noticed only late.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A server that takes no byte of a request for so long does not read it. It is waited for twice:
-/// once until a write is cut short, once until nothing of it can be written.
+/// A server that accepts no byte of a request for this long does not read it. The wait can occur
+/// twice: until a write stops halfway, and until a write transfers nothing.
 const STALL_MAX: Duration = Duration::from_secs(15);
-/// Servers close idle connections after 5 s and more. A request that meets such a close is in
-/// doubt for nothing, so a connection is given up well before.
+/// Servers close idle connections after 5 s or more. A request sent just then would be in doubt
+/// needlessly, so an idle connection is dropped well before.
 const IDLE_MAX: Duration = Duration::from_secs(3);
 const ASK_ACCOUNT: &str = "look at the provider's account before it is sent again";
 
-/// What a call brought.
+/// The answer of a call and its provenance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// For the deterministic record.
+    /// Part of the deterministic record.
     pub answer: Answer,
-    /// For the shelf beside it.
+    /// Kept beside the record, not part of it.
     pub provenance: Provenance,
 }
 
-/// A call that brought no answer.
+/// A call that got no answer.
 #[derive(Debug, thiserror::Error)]
 #[error("{failure}{at_stake}")]
 pub struct Unanswered {
-    /// What happened in the end.
     pub failure: Failure,
-    /// The request left and no usable response came back: the server may have worked on it.
+    /// The request was sent and no usable response came back, so the server may have processed it.
     pub in_doubt: bool,
-    /// What may have been paid for, where it is in doubt; empty otherwise.
+    /// What may have to be paid for if the call is in doubt; empty otherwise.
     at_stake: String,
 }
 
-/// A client of one endpoint. Blocks the calling thread; may be shared between threads.
+/// A client of one endpoint. Blocks the calling thread; can be shared between threads.
 ///
-/// Proxies: encrypted calls go through the one that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY`
-/// names (heeding `NO_PROXY`), which sees the host name but neither key nor text. Calls over
-/// plain HTTP or to this machine never use a proxy, and a SOCKS proxy is refused.
+/// Encrypted calls use the proxy that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` names, unless
+/// `NO_PROXY` exempts the server. The proxy sees the host name, but neither key nor text. Calls
+/// over plain HTTP or to this machine never use a proxy, and a SOCKS proxy is refused.
 pub struct Client {
     endpoint: Endpoint,
     target: Target,
@@ -85,18 +85,18 @@ pub struct Client {
     agent: Agent,
     authorization: Option<HeaderValue>,
     waiter: Waiter,
-    /// Names the proxy, where there may be one, without its credentials.
+    /// Names the proxy, if there is one, without its credentials.
     through: String,
     say: fn(&str),
 }
 
 impl Client {
-    /// Checks the settings; connects to nothing.
+    /// Checks the settings; opens no connection.
     pub fn new(endpoint: Endpoint) -> Result<Self, Failure> {
         Self::with_waiter(endpoint, Waiter::of_this_machine())
     }
 
-    /// As `new`, with a clock, sleep and chance of the caller's.
+    /// Does the same as `new`, with the caller's clock, sleep and random numbers.
     pub fn with_waiter(endpoint: Endpoint, waiter: Waiter) -> Result<Self, Failure> {
         let target = Target::parse(&endpoint)?;
         let proxy = proxy::from_environment(&target)?;
@@ -112,7 +112,7 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(proxy)
-            // Less than the whole, so that it is known which of them has passed.
+            // Shorter than the whole timeout, so that the error names the limit that was reached.
             .timeout_connect(Some(CONNECT_TIMEOUT.min(endpoint.timeout * 3 / 4)))
             .timeout_send_body(Some(endpoint.timeout * 3 / 4))
             .timeout_per_write(Some(STALL_MAX.min(endpoint.timeout / 8)))
@@ -141,17 +141,17 @@ impl Client {
         })
     }
 
-    /// The same, with somebody to tell when it waits before another attempt.
+    /// Returns the client with a function that receives a line before each further attempt.
     #[must_use]
     pub fn saying(mut self, say: fn(&str)) -> Self {
         self.say = say;
         self
     }
 
-    /// Asks the model, as often as the endpoint's `attempts` allows.
+    /// Asks the model, at most as often as the endpoint's `attempts` allows.
     ///
-    /// Takes at most `attempts` times `timeout` plus two minutes of waiting. A provider's
-    /// refusal of this very request is a `Reply`; everything operational is a `Failure`.
+    /// Takes at most `attempts` times `timeout`, plus two minutes of waiting. If the provider
+    /// rejects this very request, that is a `Reply`; every operational error is an `Unanswered`.
     pub fn complete(&self, request: &Request) -> Result<Reply, Unanswered> {
         let body = protocol::request_body(
             request,
@@ -165,7 +165,8 @@ impl Client {
             let trouble = match self.attempt(&body, request) {
                 Outcome::Replied(reply) => return Ok(reply),
                 Outcome::Failed(failure) => return Err(Unanswered::settled(failure)),
-                // The server may have worked on it and may charge for it: not again unasked.
+                // The server may have processed the request and may charge for it: never send it
+                // again without being asked to.
                 Outcome::InDoubt(failure) => {
                     return Err(Unanswered {
                         failure,
@@ -220,14 +221,14 @@ impl Client {
             server: &self.site.server,
             clean: &clean,
         };
-        // What is recorded is what the server said: it is not rewritten, so it must not hold the key.
+        // The answer is recorded as received, never rewritten, so it must not contain the key.
         let betrays_key = self.site.betrays_key(&received.body);
         match protocol::judge(&received, request, &site) {
             Verdict::Answered(..) if betrays_key => {
                 Outcome::InDoubt(self.betrayed("an answer", ""))
             }
             Verdict::Rejected(reason, _) if betrays_key => {
-                // Its words are for people, and cleaned.
+                // A rejection's text is only shown to people, and the key is removed from it.
                 Outcome::Failed(self.betrayed("a rejection", &format!(": {reason}")))
             }
             Verdict::Answered(completion, origin) => {
@@ -254,7 +255,7 @@ impl Client {
         }
     }
 
-    /// One request and its whole response.
+    /// Sends one request and reads the whole response.
     fn exchange(&self, body: &str) -> Result<Received, Lost> {
         let mut request = self
             .agent
@@ -292,7 +293,7 @@ impl Client {
     fn reply(&self, answer: Answer, origin: Origin) -> Reply {
         // The formatter panics on times before the epoch.
         let now = (self.waiter.now)().max(SystemTime::UNIX_EPOCH);
-        // The words that the record has need not be told twice.
+        // The journal already holds these three; keep only what the provider says beyond them.
         let is_own = |word: &String| !["stop", "length", "content_filter"].contains(&word.as_str());
         Reply {
             answer,
@@ -308,7 +309,7 @@ impl Client {
         }
     }
 
-    /// What an exchange that did not finish amounts to.
+    /// Decides how an unfinished exchange ends the attempt.
     fn broken(&self, lost: &Lost) -> Outcome {
         let way = Way {
             site: &self.site,
@@ -370,7 +371,7 @@ impl Client {
 }
 
 impl Unanswered {
-    /// Nothing can have been paid for.
+    /// An error after which nothing can have to be paid.
     fn settled(failure: Failure) -> Self {
         Self {
             failure,
@@ -380,7 +381,7 @@ impl Unanswered {
     }
 }
 
-/// What a call in doubt may have cost.
+/// Describes what a call in doubt may have cost.
 fn at_stake(request: &Request, site: &Site) -> String {
     let bytes: usize = request
         .messages
@@ -405,7 +406,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// How one attempt ended.
+/// The end of one attempt.
 enum Outcome {
     Replied(Reply),
     Trouble(Trouble),
@@ -413,12 +414,12 @@ enum Outcome {
     InDoubt(Failure),
 }
 
-/// Something that may pass.
+/// A problem that may pass, so that another attempt makes sense.
 struct Trouble {
     /// `None` if no whole response arrived.
     status: Option<u16>,
     retry_after: Option<Duration>,
-    /// Clean; continues `answered <status>` or stands for itself.
+    /// Clean text; continues `answered <status>`, or stands alone without a status.
     said: String,
 }
 
@@ -431,7 +432,8 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Marked sensitive, so that no log of the HTTP library shows it.
+/// Returns the `Authorization` header, marked sensitive so that no log of the HTTP library shows
+/// it.
 fn bearer(key: &ApiKey) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::try_from(format!("Bearer {}", key.reveal())).map_err(|_| {
         Failure::Setting {
@@ -444,8 +446,8 @@ fn bearer(key: &ApiKey) -> Result<HeaderValue, Failure> {
     Ok(value)
 }
 
-/// The body of a success must arrive whole; that of an error only explains its status, so what
-/// has come of it will do.
+/// Reads the body of a response. The body of a success must arrive completely; the body of an error
+/// only explains the status, so a part of it is enough.
 fn read_body(response: &mut Response<Body>) -> Result<Vec<u8>, Lost> {
     let is_success = response.status().is_success();
     let limit = if is_success {

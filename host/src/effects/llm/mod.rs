@@ -1,6 +1,6 @@
-//! The language-model client: one abstraction with three sources (frozen answers, a live
-//! server, or the error that says what is missing). Decides only where to look; what a
-//! request is belongs to the kernel, what goes over the wire to `http`.
+//! The language-model client. An answer comes from one of three sources: a frozen answer, a live
+//! server, or an error that says what is missing. This module only chooses the source. The kernel
+//! defines what a request is; `http` defines what is sent.
 
 pub mod http;
 
@@ -18,49 +18,47 @@ use crate::machine::fault;
 use crate::root::config::{Config, DEFAULT_BASE_URL};
 use crate::root::store::{FrozenCall, Store};
 
-/// Where answers may come from.
+/// Which sources may answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// The frozen store, else a live call whose answer is frozen.
+    /// A frozen answer if there is one, otherwise a live call whose answer is frozen.
     Default,
-    /// The frozen store only.
     Frozen,
-    /// A live call only; its answer is frozen anew.
+    /// A live call only; its answer replaces the frozen one.
     Live,
 }
 
-/// The model in force and the ways to its answers.
+/// The configured model and the sources of its answers.
 pub struct Model {
-    /// Its name; absent where the module can't ask one.
+    /// `None` if the module can't ask a model.
     pub name: Option<String>,
     freshness: Freshness,
     config: Config,
     surroundings: Surroundings,
-    /// Server and key, settled when a call is to leave for the first time.
+    /// Server and key, resolved before the first live call.
     access: OnceCell<Access>,
-    /// Made at the first live call and kept, with its connections.
+    /// Created at the first live call and kept, with its open connections.
     client: OnceCell<http::Client>,
     say: fn(&str),
-    /// Answers that ship with `coo`: looked at after the state root's own.
+    /// Answers that ship with `coo`, searched after the state root's own.
     bundled: &'static [FrozenCall],
 }
 
 /// An answer and where it came from.
 #[derive(Debug)]
 pub struct Answered {
-    /// What the guest is told.
     pub answer: Answer,
     /// For the facts beside the journal: `frozen`, `bundled` or the server.
     pub source: String,
-    /// What is known of its making.
+    /// How the answer came about, as far as it is known.
     pub provenance: Option<Provenance>,
-    /// It cost something and left the machine.
+    /// Whether the answer came from a live call, which left the machine and may cost money.
     pub live: bool,
 }
 
 impl Model {
-    /// The ways to answers. Server and key are not looked for before a call is to leave. `say`
-    /// gets a line when the first one does.
+    /// Creates a model. Server and key are resolved only before the first live call; `say` receives
+    /// a line about it then.
     #[must_use]
     pub fn new(
         name: Option<String>,
@@ -82,8 +80,8 @@ impl Model {
         }
     }
 
-    /// The client, made at the first live call and kept. The inner error is a setting that can't
-    /// be used.
+    /// Returns the client, created at the first live call and kept. The inner error is a setting
+    /// that can't be used.
     fn client(&self) -> Result<Result<&http::Client, http::Failure>> {
         if let Some(client) = self.client.get() {
             return Ok(Ok(client));
@@ -116,7 +114,7 @@ impl Model {
         })
     }
 
-    /// Tells the user where calls go, and with whose key.
+    /// Tells the user where calls go, and with which key.
     fn announce(&self, access: &Access) -> Result<()> {
         let key = match &access.key {
             None => "without a key".to_owned(),
@@ -136,8 +134,8 @@ impl Model {
         Ok(())
     }
 
-    /// The answer that is on record already. `None` where the server has to be asked, which is
-    /// settled here: a call that can't be made is an error before anything says it was.
+    /// Returns an answer that is already recorded, or `None` if the server must be asked. A call
+    /// that can't be made is an error here, before anything records that it was made.
     pub fn known(
         &self,
         store: &Store,
@@ -180,8 +178,8 @@ impl Model {
         Ok(None)
     }
 
-    /// Asks the server and freezes its answer. What goes wrong on the way is of the outside and
-    /// stops the run; the outer error is this machine's own.
+    /// Asks the server and freezes its answer. The inner error is a failed call, which stops the
+    /// run; the outer error is this machine's own.
     pub fn call(
         &self,
         store: &mut Store,
@@ -208,7 +206,7 @@ impl Model {
             provenance: Some(reply.provenance.clone()),
             live: true,
         };
-        // A refusal is this run's answer, but nobody wants it for ever: the next run asks again.
+        // A refusal is this run's answer, but it is not frozen: the next run asks again.
         if matches!(answered.answer, Answer::Completion(_)) {
             store.freeze(&FrozenCall {
                 request_sha256: *sha256,
@@ -221,7 +219,7 @@ impl Model {
     }
 }
 
-/// The frozen answer: the store's own, else one that ships with `coo`.
+/// Returns the frozen answer of the store, otherwise one that ships with `coo`.
 pub fn frozen(
     store: &Store,
     bundled: &[FrozenCall],
@@ -238,18 +236,17 @@ pub fn frozen(
         .map(|call| Answered::known("bundled", call)))
 }
 
-/// A call that brought no answer.
+/// A call that got no answer.
 #[derive(Debug)]
 pub struct Failed {
-    /// What happened.
     pub error: anyhow::Error,
-    /// The server may have worked on it, and may charge for it.
+    /// The server may have processed the call, and may charge for it.
     pub in_doubt: bool,
 }
 
 impl Failed {
-    /// An answer that would bring a key into the record. It is not rewritten: what is recorded
-    /// is what the server said, whatever key there is.
+    /// Returns an error if the answer would bring a key into the record. The answer is not
+    /// rewritten, because the record holds exactly what the server said.
     fn if_it_holds_a_key(reply: &http::Reply) -> Result<Option<Self>> {
         let answer = serde_json::to_vec(&reply.answer)?;
         let provenance = serde_json::to_vec(&reply.provenance)?;
@@ -283,7 +280,7 @@ impl From<http::Unanswered> for Failed {
 }
 
 impl Answered {
-    /// An answer out of this mission's own journal.
+    /// Returns an answer from this mission's own journal.
     #[must_use]
     pub fn recorded(answer: Answer) -> Self {
         Self {

@@ -1,45 +1,41 @@
-//! What one statement may take: `SQLite`'s own limits with a reason each, and the bounds that
-//! this module counts itself. Holds numbers, sets them, and runs nothing.
+//! The bounds of one statement: `SQLite`'s own limits, each with a reason, and the bounds that this
+//! module counts itself. Holds and sets numbers; runs no statement.
 
 use rusqlite::Connection;
 use rusqlite::limits::Limit;
 
-/// Steps of `SQLite`'s virtual machine between two looks at work, memory and time. Part of the
-/// record's determinism: another granularity would interrupt a statement elsewhere.
+/// Steps of `SQLite`'s virtual machine between two checks of work, memory and time. Determinism
+/// depends on it: another value would interrupt a statement at another place.
 pub const STEPS_PER_LOOK: u64 = 250;
-/// Bytes of work over texts and blobs that count as one step.
+/// Bytes of text and blobs processed that count as one step.
 pub const BYTES_PER_STEP: u64 = 64;
-/// Bytes of rows that one query may return, places of values included.
+/// Most bytes of rows that one query may return, including `VALUE_BYTES` for each value.
 pub const ROWS_BYTES_MAX: u64 = 64 << 20;
-/// Bytes that a value of a row counts for in `ROWS_BYTES_MAX` beside its content: what it takes
-/// here, in the host.
+/// Bytes that each value of a row counts in `ROWS_BYTES_MAX` in addition to its content: its memory
+/// in the host.
 pub const VALUE_BYTES: u64 = 32;
-/// Memory that the statements of a run may hold at any time: sorted rows, temporary tables,
-/// values. A run that needs more sorts too much at once.
+/// Most bytes of memory that the statements of a run may hold at any time, for sorted rows,
+/// temporary tables and values. A run that needs more sorts too much at once.
 pub const MEMORY_BYTES_MAX: u64 = 256 << 20;
-/// Beyond `MEMORY_BYTES_MAX`, before an allocation fails. As much once more, since what grows
-/// doubles: whoever is refused here has more than the first half, and so a failure at this limit
-/// is never taken for one of the machine.
+/// Bytes above `MEMORY_BYTES_MAX` at which an allocation fails. As large as that bound, because
+/// growing buffers double: a statement whose allocation fails here already holds more than
+/// `MEMORY_BYTES_MAX`, so this failure is never mistaken for a lack of memory in the machine.
 pub const MEMORY_SLACK_BYTES: u64 = MEMORY_BYTES_MAX;
-/// Free space on the disk from which on `SQLite`'s "full" can't be the disk's.
+/// Free bytes on the disk from which on "full" from `SQLite` can't mean the disk.
 pub const FREE_BYTES_MIN: u64 = 64 << 20;
 
 /// One of `SQLite`'s own limits.
 pub struct SqlLimit {
-    /// For `sqlite3_limit`.
     pub limit: Limit,
-    /// The name that documents give it.
+    /// The name in the documentation.
     pub name: &'static str,
-    /// The most there may be.
     pub most: i32,
-    /// Of what.
     pub unit: &'static str,
-    /// Why so many.
     pub why: &'static str,
 }
 
-/// Every limit there is. What recurses in `SQLite` uses less than a megabyte of stack at these
-/// depths (tests/bounds), an eighth of what a host call has (`engine::HOST_STACK_BYTES`).
+/// Every limit of `SQLite`. At these depths, recursion in `SQLite` uses less than a megabyte of
+/// stack (tests/bounds), an eighth of the stack of a host call (`engine::HOST_STACK_BYTES`).
 pub const SQL_LIMITS: [SqlLimit; 15] = [
     SqlLimit {
         limit: Limit::SQLITE_LIMIT_LENGTH,
@@ -148,7 +144,7 @@ pub const SQL_LIMITS: [SqlLimit; 15] = [
     },
 ];
 
-/// Sets them all.
+/// Sets all limits on `connection`.
 pub fn apply(connection: &Connection) -> rusqlite::Result<()> {
     for SqlLimit { limit, most, .. } in SQL_LIMITS {
         connection.set_limit(limit, most)?;

@@ -1,7 +1,6 @@
-//! What the statement that is running may still take: work, memory and real time. Asked by
-//! `SQLite`'s progress handler and by the functions that work over bytes. Work and memory end a
-//! statement at the same place in every run; time is the machine's and ends it from outside the
-//! record.
+//! What the running statement may still use: work, memory and real time. `SQLite`'s progress
+//! handler and the functions that process bytes ask it. Work and memory end a statement at the same
+//! place in every run; real time depends on the machine, and its end is outside the record.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,43 +8,43 @@ use super::bounds::{BYTES_PER_STEP, MEMORY_BYTES_MAX, MEMORY_SLACK_BYTES, STEPS_
 use super::raw;
 use crate::machine::Deadline;
 
-/// Looks between two readings of the clock: one takes as long as many steps.
+/// Progress checks per reading of the clock: a reading costs as much as many steps.
 const LOOKS_PER_READING: u64 = 8;
 
 /// Why a statement was cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spent {
-    /// More work than `limits.db_steps`.
+    /// More steps of work than `limits.db_steps`.
     Work,
     /// More memory than `MEMORY_BYTES_MAX`.
     Memory,
-    /// The run's real time.
+    /// The run's real time is over.
     Time,
 }
 
-/// What a statement may take.
+/// The bounds of one statement.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Allowance {
-    /// Steps of the virtual machine; none has no bound.
+    /// Steps of the virtual machine; `None` for no bound.
     pub steps: Option<u64>,
-    /// When the run's real time is over.
+    /// Real-time end of the run; `None` for no bound.
     pub deadline: Option<Deadline>,
     /// Whether memory is bounded.
     pub memory: bool,
 }
 
-/// See the module.
+/// The budget of the running statement, shared with the progress handler and the SQL functions.
 #[derive(Debug, Default)]
 pub struct Budget(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     allowance: Allowance,
-    /// Steps of work left; none has no bound.
+    /// Steps of work left; `None` for no bound.
     left: Option<u64>,
-    /// Memory in use when the statement began.
+    /// Bytes in use when the statement began.
     memory_at_start: u64,
-    /// Memory that earlier statements of the run have taken and not given back.
+    /// Bytes that earlier statements of the run have taken and not freed.
     memory_held: u64,
     looks: u64,
     spent: Option<Spent>,
@@ -71,7 +70,7 @@ impl State {
         self.spent.is_some()
     }
 
-    /// Memory of the run's statements.
+    /// Returns the bytes of memory that the run's statements hold.
     fn memory(&self) -> u64 {
         (self.memory_held + raw::memory_used()).saturating_sub(self.memory_at_start)
     }
@@ -82,7 +81,7 @@ impl Budget {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A statement begins.
+    /// Begins a statement with the given allowance.
     pub fn begin(&self, allowance: Allowance) {
         let mut state = self.state();
         let used = raw::memory_used();
@@ -100,14 +99,15 @@ impl Budget {
         }
     }
 
-    /// It has ended; why it was cut off, if it was. `out_of_memory`: an allocation failed.
+    /// Ends the statement and returns why it was cut off, if it was. `out_of_memory` says that an
+    /// allocation failed.
     pub fn end(&self, out_of_memory: bool) -> Option<Spent> {
         let mut state = self.state();
         if state.allowance.memory {
             raw::limit_heap(0);
             let peak = raw::memory_peak();
             let most = (state.memory_held + peak).saturating_sub(state.memory_at_start);
-            // Below this, it was the machine that had no more.
+            // With a lower peak, the machine itself ran out of memory.
             if out_of_memory && most >= MEMORY_BYTES_MAX {
                 state.spent.get_or_insert(Spent::Memory);
             }
@@ -116,13 +116,13 @@ impl Budget {
         state.spent
     }
 
-    /// The progress handler's look, after `STEPS_PER_LOOK` steps: true where the statement must
+    /// Counts `STEPS_PER_LOOK` steps for the progress handler; returns true if the statement must
     /// end.
     pub fn look(&self) -> bool {
         self.state().take(STEPS_PER_LOOK)
     }
 
-    /// Charges work over `bytes` bytes; false where the statement must end.
+    /// Charges work over `bytes` bytes; returns false if the statement must end.
     pub fn charge(&self, bytes: u64) -> bool {
         !self.state().take(bytes / BYTES_PER_STEP)
     }

@@ -1,11 +1,11 @@
-//! The world's content as text: everything a mission can see of it, whatever the layout of the
-//! file. Equal worlds have equal dumps, and `load` makes a world of a dump that has the same
-//! dump again. Only numbers of pages and of rows in the schema table itself are not in it.
+//! The world's content as text: everything that a mission can see of it, independent of the file
+//! layout. Equal worlds have equal dumps, and `load` turns a dump into a world with the same dump.
+//! Only page numbers, and row numbers of the schema table itself, are left out.
 //!
-//! A line of JSON each: what it is; every entry of the schema that was written down as SQL, in
-//! the order of its making; then each table with its columns, `SQLite`'s own ones last, and
-//! its rows, in the order of their keys. Text that is not UTF-8 stands as a blob, and its row
-//! says so. What follows from the rest (automatic indexes, generated columns) is left out.
+//! Each line is JSON. The first names the format; then come the schema entries that have SQL, in
+//! the order of their creation; then each table with its columns, `SQLite`'s own tables last,
+//! followed by its rows in key order. Text that is not UTF-8 appears as a blob, and its row says
+//! so. Derived content (automatic indexes, generated columns) is left out.
 
 mod load;
 
@@ -29,10 +29,10 @@ use coo_kernel::root::layout::WORLD;
 
 pub use load::rebuild;
 
-/// What every dump says it is.
+/// The format that the first line of a dump names.
 const FORMAT: &str = "coo-world/1";
 
-/// A line that is no row of values.
+/// A line that is not a plain array of values.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum Line {
@@ -49,17 +49,18 @@ enum Line {
         columns: Vec<String>,
         name: String,
     },
-    /// A row with text that is not UTF-8, in these of its columns.
+    /// A row with text that is not UTF-8; `text` lists the positions of these columns.
     Row {
         text: Vec<usize>,
         values: Vec<Value>,
     },
 }
 
-/// Takes a dump, piece by piece.
+/// Receives a dump piece by piece.
 pub type Out<'a> = dyn FnMut(&[u8]) -> io::Result<()> + 'a;
 
-/// Digest of the content of the world below `root`; `None` where no statement was ever run.
+/// Returns the digest of the content of the world below `root`; `None` if no statement was ever
+/// run.
 #[allow(clippy::disallowed_methods, reason = "SQLite writes its own file")]
 pub fn digest(root: &Path) -> Result<Option<Digest>> {
     let path = root.join(WORLD);
@@ -69,7 +70,7 @@ pub fn digest(root: &Path) -> Result<Option<Digest>> {
     Ok(Some(digest_and_size(&path)?.0))
 }
 
-/// Digest and size of the dump of the world in the file `path`.
+/// Returns digest and size in bytes of the dump of the world in the file `path`.
 pub fn digest_and_size(path: &Path) -> Result<(Digest, u64)> {
     let mut hashing = Hashing::new(io::sink());
     let mut size = 0;
@@ -80,8 +81,8 @@ pub fn digest_and_size(path: &Path) -> Result<(Digest, u64)> {
     Ok((hashing.digest(), size))
 }
 
-/// Empties the write-ahead log of the world below `root` into it, where there is a world. False
-/// where somebody still reads from it.
+/// Moves the write-ahead log of the world below `root` into the database file, if there is a world.
+/// Returns false if another process still reads from the log.
 pub fn checkpoint(root: &Path) -> Result<bool> {
     let path = root.join(WORLD);
     if path.symlink_metadata().is_err() {
@@ -92,8 +93,8 @@ pub fn checkpoint(root: &Path) -> Result<bool> {
         .with_context(|| format!("database {}", path.display()))
 }
 
-/// Passes the dump of the world in the file `path` to `out`, piece by piece. A world that is
-/// not there is an empty one.
+/// Passes the dump of the world in the file `path` to `out`, piece by piece. A missing file counts
+/// as an empty world.
 pub fn write(path: &Path, out: &mut Out<'_>) -> Result<()> {
     let connection = if path.symlink_metadata().is_ok() {
         open(path)
@@ -107,7 +108,8 @@ pub fn write(path: &Path, out: &mut Out<'_>) -> Result<()> {
 
 #[allow(clippy::disallowed_methods, reason = "SQLite writes its own file")]
 fn open(path: &Path) -> Result<Connection> {
-    // SQLite follows no link, not even one on the way; only the file's own name matters.
+    // SQLITE_OPEN_NOFOLLOW refuses a symbolic link anywhere on the path; only the file itself must
+    // not be one, so resolve the folder first.
     let folder = path.parent().unwrap_or(path).canonicalize()?;
     check_plain(path)?;
     let path = folder.join(path.file_name().unwrap_or_default());
@@ -120,9 +122,9 @@ fn open(path: &Path) -> Result<Connection> {
     Ok(Connection::open_with_flags(path, flags)?)
 }
 
-/// Whether nobody may write to the database, as in a frozen state root, and all of it is in its
-/// file. Then it is read without making a log and an index beside it: those would have its
-/// permissions, and the next who is to write to it could not.
+/// Returns whether the file is read-only, as in a frozen state root, and its write-ahead log is
+/// empty. Such a database is opened without creating a log and an index beside it: these would
+/// inherit its permissions, and a later writer could not use them.
 fn is_at_rest(path: &Path) -> io::Result<bool> {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
@@ -133,7 +135,7 @@ fn is_at_rest(path: &Path) -> io::Result<bool> {
     Ok(is_empty && path.symlink_metadata()?.permissions().readonly())
 }
 
-/// Address of a database that does not change while it is read.
+/// Returns the URI of a database that does not change while it is read.
 fn immutable(path: &Path) -> String {
     let mut address = "file:".to_owned();
     for byte in path.as_os_str().as_bytes() {
@@ -173,11 +175,12 @@ fn dump(connection: &Connection, out: &mut Out<'_>) -> Result<()> {
 struct Table {
     name: String,
     columns: Vec<String>,
-    /// The name under which its row number can be reached.
+    /// Name that reaches the row number; `None` if no name does.
     rowid: Option<&'static str>,
 }
 
-/// Every table, in the order of the schema, `SQLite`'s own ones last: those change with others.
+/// Returns every table in schema order, `SQLite`'s own last, because they change when others are
+/// filled.
 fn tables(connection: &Connection) -> Result<Vec<Table>> {
     let mut statement = connection.prepare(
         "SELECT entry.name, list.wr, list.type FROM sqlite_schema AS entry \
@@ -194,7 +197,7 @@ fn tables(connection: &Connection) -> Result<Vec<Table>> {
             bail!("table {name}: is a {kind} table, and no mission can make one; drop it");
         }
         let (all, columns) = columns(connection, &name)?;
-        // A guest sees row numbers too; a column can take one of their three names.
+        // A guest sees row numbers, too; a column can take over one of their three names.
         let rowid = ["rowid", "_rowid_", "oid"]
             .into_iter()
             .filter(|_| !without_rowid)
@@ -208,7 +211,7 @@ fn tables(connection: &Connection) -> Result<Vec<Table>> {
     Ok(tables)
 }
 
-/// The names of all columns, and of those that are not generated from others.
+/// Returns the names of all columns, and the names of those that are not generated.
 fn columns(connection: &Connection, table: &str) -> Result<(Vec<String>, Vec<String>)> {
     let mut statement =
         connection.prepare_cached("SELECT name, hidden FROM pragma_table_xinfo(?1)")?;
@@ -230,14 +233,14 @@ fn quoted(name: &str) -> String {
 
 fn dump_table(connection: &Connection, table: &Table, out: &mut Out<'_>) -> Result<()> {
     let mut shown: Vec<String> = table.columns.iter().map(|name| quoted(name)).collect();
-    // Numbers before values, and under no quotes: no column has this name.
+    // The row number comes before the values and unquoted, because no column has this name.
     shown.splice(0..0, table.rowid.map(str::to_owned));
     let columns = table.rowid.iter().map(|rowid| (*rowid).to_owned());
     let columns: Vec<String> = columns.chain(table.columns.iter().cloned()).collect();
     let width = columns.len();
     let name = table.name.clone();
     line(out, &Line::Table { columns, name })?;
-    // A table is read in the order of its key, whatever indexes it has.
+    // NOT INDEXED: read the table in key order, whatever indexes it has.
     let sql = format!(
         "SELECT {} FROM {} NOT INDEXED",
         shown.join(", "),

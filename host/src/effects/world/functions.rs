@@ -1,6 +1,6 @@
-//! SQL functions whose work in `SQLite` grows with the product of two lengths, in linear form:
-//! the same results, and what they read is charged. No function here asks anything but its
-//! arguments.
+//! Replacements for the SQL functions whose cost in `SQLite` grows with the product of two lengths.
+//! They run in linear time, return the same results, and charge the bytes that they read. Every
+//! result depends only on the arguments.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,12 +12,13 @@ use rusqlite::{Connection, Error, Result, ffi};
 use super::bounds::SQL_LIMITS;
 use super::budget::Budget;
 
-/// Bytes of the characters that `trim(X, Y)` takes away: it compares each with each.
+/// Most bytes in the character set of `trim(X, Y)`, which compares every character with every one
+/// of the set.
 pub const TRIM_BYTES_MAX: usize = 100;
 
-/// Puts them in the place of `SQLite`'s.
+/// Registers the functions in place of `SQLite`'s own.
 pub fn replace(connection: &Connection, budget: &Arc<Budget>) -> Result<()> {
-    // INNOCUOUS: views and triggers may call them as they may call SQLite's.
+    // INNOCUOUS: views and triggers may call them, as with SQLite's own.
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
         | FunctionFlags::SQLITE_INNOCUOUS;
@@ -55,7 +56,7 @@ fn failed(message: &str) -> Error {
 fn too_big() -> Error {
     Error::SqliteFailure(
         ffi::Error::new(ffi::SQLITE_TOOBIG),
-        // With words of its own it would be an error like any other.
+        // With a message of its own, SQLite would report an ordinary error.
         None,
     )
 }
@@ -71,7 +72,7 @@ fn charge(budget: &Budget, bytes: usize) -> Result<()> {
     }
 }
 
-/// The text of numbers, as `SQLite` writes them: it is asked on a database of its own.
+/// Formats numbers as text exactly as `SQLite` does, by asking a separate in-memory database.
 #[derive(Default)]
 struct Texts(Mutex<Option<Connection>>);
 
@@ -89,7 +90,7 @@ impl Texts {
     }
 }
 
-/// An argument as text; none for NULL.
+/// Returns an argument as text; `None` for NULL.
 fn text<'a>(value: ValueRef<'a>, texts: &Texts) -> Result<Option<std::borrow::Cow<'a, [u8]>>> {
     Ok(Some(match value {
         ValueRef::Null => return Ok(None),
@@ -99,7 +100,7 @@ fn text<'a>(value: ValueRef<'a>, texts: &Texts) -> Result<Option<std::borrow::Co
     }))
 }
 
-/// A result that is text to `SQLite`, also where it is no UTF-8.
+/// A result that is text to `SQLite`, even if it is not valid UTF-8.
 struct Text(Vec<u8>);
 
 impl ToSql for Text {
@@ -112,7 +113,8 @@ const fn is_inside_a_character(byte: u8) -> bool {
     byte & 0xc0 == 0x80
 }
 
-/// `instr(X, Y)`: where Y first occurs in X, in characters, or in bytes where both are blobs.
+/// `instr(X, Y)`: returns the position of the first Y in X, counted from 1 in characters, or in
+/// bytes if both are blobs.
 fn instr(context: &Context<'_>, budget: &Budget, texts: &Texts) -> Result<Option<i64>> {
     let (hay, needle) = (context.get_raw(0), context.get_raw(1));
     let in_bytes = matches!((hay, needle), (ValueRef::Blob(_), ValueRef::Blob(_)));
@@ -122,7 +124,7 @@ fn instr(context: &Context<'_>, budget: &Budget, texts: &Texts) -> Result<Option
     charge(budget, hay.len() + needle.len())?;
     let found = match needle.first() {
         None => Some(0),
-        // In a text, a search begins at characters alone; at its start, wherever that is.
+        // In text, a match must begin at a character boundary, or at the very start of the text.
         Some(first) if !in_bytes && is_inside_a_character(*first) => {
             hay.starts_with(&needle).then_some(0)
         }
@@ -135,7 +137,7 @@ fn instr(context: &Context<'_>, budget: &Budget, texts: &Texts) -> Result<Option
     let characters = if in_bytes || place == 0 {
         place
     } else {
-        // The first one counts whatever it is.
+        // The first byte always counts as a character.
         1 + before[1..]
             .iter()
             .filter(|byte| !is_inside_a_character(**byte))
@@ -144,12 +146,12 @@ fn instr(context: &Context<'_>, budget: &Budget, texts: &Texts) -> Result<Option
     Ok(Some(i64::try_from(characters).unwrap_or(i64::MAX - 1) + 1))
 }
 
-/// The most bytes of a value.
+/// Returns the largest permitted size of a value in bytes.
 fn length_max() -> usize {
     usize::try_from(SQL_LIMITS[0].most).unwrap_or(usize::MAX)
 }
 
-/// `replace(X, Y, Z)`: X with every Y made a Z.
+/// `replace(X, Y, Z)`: returns X with every Y replaced by Z.
 fn replaced(context: &Context<'_>, budget: &Budget, texts: &Texts) -> Result<Option<Text>> {
     let Some(subject) = text(context.get_raw(0), texts)? else {
         return Ok(None);
@@ -157,7 +159,7 @@ fn replaced(context: &Context<'_>, budget: &Budget, texts: &Texts) -> Result<Opt
     let Some(pattern) = text(context.get_raw(1), texts)? else {
         return Ok(None);
     };
-    // An empty one occurs nowhere. SQLite takes one that begins with NUL for empty.
+    // An empty pattern never matches. SQLite treats one that begins with NUL as empty.
     if pattern.first().is_none_or(|first| *first == 0) {
         return Ok(Some(Text(subject.into_owned())));
     }
@@ -184,7 +186,7 @@ fn replaced(context: &Context<'_>, budget: &Budget, texts: &Texts) -> Result<Opt
     Ok(Some(Text(result)))
 }
 
-/// `trim(X, Y)` and its halves: X without the characters of Y at its ends.
+/// `trim`, `ltrim` and `rtrim(X, Y)`: returns X without the characters of Y at its ends.
 fn trimmed(
     context: &Context<'_>,
     budget: &Budget,
@@ -223,7 +225,7 @@ fn trimmed(
     Ok(Some(Text(rest.to_vec())))
 }
 
-/// Cuts before every byte that begins a character; one below 0xc0 is a character of its own.
+/// Splits text into characters; a byte below 0xc0 always forms a character of its own.
 fn characters(text: &[u8]) -> Vec<&[u8]> {
     let mut found = Vec::new();
     let mut rest = text;

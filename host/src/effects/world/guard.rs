@@ -1,5 +1,6 @@
-//! The kernel's judge between every statement and `SQLite`: what is refused is denied while a
-//! statement is prepared, and remembered, since `SQLite` says no more than "not authorized".
+//! Passes every action of a statement to the kernel's judge while `SQLite` prepares the statement.
+//! Remembers the reason of a refusal, because `SQLite` reports only "not authorized". Never decides
+//! itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,19 +8,19 @@ use coo_kernel::effects::db::{Action, Judge};
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
-/// See the module.
+/// The authorizer of one connection. Clones share its state.
 #[derive(Clone)]
 pub struct Guard(Arc<Mutex<State>>);
 
 struct State {
-    /// Not while the world does something of its own.
+    /// False while the host runs a statement of its own.
     is_set: bool,
     judge: Judge,
     refused: Option<String>,
 }
 
 impl Guard {
-    /// Stands before `connection` from now on.
+    /// Installs the guard on `connection`.
     pub fn new(connection: &mut Connection) -> rusqlite::Result<Self> {
         let guard = Self(Arc::new(Mutex::new(State {
             is_set: true,
@@ -49,28 +50,29 @@ impl Guard {
         }
     }
 
-    /// Lets everything pass: what comes next is the world's own.
+    /// Permits everything until [`Guard::set`], for the host's own statements.
     pub fn lift(&self) {
         self.state().is_set = false;
     }
 
-    /// Judges again.
+    /// Judges statements again after [`Guard::lift`].
     pub fn set(&self) {
         self.state().is_set = true;
     }
 
-    /// Another statement is prepared.
+    /// Starts judging a new statement.
     pub fn begin(&self) {
         self.state().judge = Judge::default();
     }
 
-    /// What was refused since the last time this was asked.
+    /// Returns and clears what was refused since the last call.
     pub fn take_refused(&self) -> Option<String> {
         self.state().refused.take()
     }
 }
 
-/// `SQLite`'s action in the kernel's terms. What can't be seen here is refused there.
+/// Translates `SQLite`'s action to the kernel's terms. An action of unknown kind becomes `Unknown`,
+/// which the kernel refuses.
 pub fn action<'a>(action: &AuthAction<'a>) -> Action<'a> {
     match *action {
         AuthAction::AlterTable { .. } => Action::Alter,

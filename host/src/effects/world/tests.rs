@@ -1,4 +1,4 @@
-//! What a mission may do to its world and what it may not, statement by statement.
+//! Which statements a mission may run on its world, and which are refused.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ fn bounds(limits: &Limits) -> Bounds<'_> {
 }
 
 impl Fixture {
-    /// A world with `t(id, x)` in it: (1, 'one'), (2, 'two').
+    /// Makes a world with a table `t(id, x)`: (1, 'one'), (2, 'two').
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let world = World::new(folder.path());
@@ -66,7 +66,7 @@ impl Fixture {
         answer.unwrap().told().unwrap()
     }
 
-    /// Runs a change that takes the run with it.
+    /// Runs a change that ends the run.
     fn ended(&mut self, sql: &str) -> Failure {
         let statement = Statement {
             params: Vec::new(),
@@ -94,7 +94,7 @@ impl Fixture {
         self.execute(sql).unwrap()
     }
 
-    /// The one value of the one row.
+    /// Returns the only value of the only row.
     fn value(&mut self, sql: &str) -> Value {
         let rows = self.query(sql).unwrap().rows;
         assert_eq!((rows.len(), rows[0].len()), (1, 1), "{sql}");
@@ -105,7 +105,8 @@ impl Fixture {
         self.value("SELECT count(*) FROM t")
     }
 
-    /// Neither as a query nor as a change, and the refusal names `word`.
+    /// Checks that the statement is refused both as a query and as a change, and that the refusal
+    /// names `word`.
     fn refuses(&mut self, sql: &str, word: &str) {
         for refusal in [self.query(sql).map(|_| 0), self.execute(sql)] {
             match refusal {
@@ -158,7 +159,7 @@ fn what_differs_from_run_to_run_is_refused_by_name() {
 #[test]
 fn a_default_a_trigger_or_a_view_can_not_hide_what_is_refused() {
     let mut fixture = Fixture::new();
-    // Wherever it is caught, when it is written or when it runs: no such value gets in.
+    // Such a value is refused, whether SQLite notices on writing or on running the statement.
     for hidden in [
         [
             "CREATE TABLE d (id INTEGER, at DEFAULT CURRENT_TIMESTAMP)",
@@ -383,13 +384,13 @@ fn values_come_back_as_they_went_in() {
             fixture.execute_with("INSERT INTO v VALUES (?1)", vec![value.clone()]),
             Ok(1)
         );
-        // Debug tells 0.0 from -0.0, which `==` does not.
+        // Debug distinguishes 0.0 from -0.0, which `==` does not.
         assert_eq!(
             format!("{:?}", fixture.value("SELECT x FROM v")),
             format!("{value:?}")
         );
     }
-    // NaN is NULL, and text that is no UTF-8 is bytes.
+    // NaN becomes NULL, and text that is not UTF-8 becomes bytes.
     let rows = fixture
         .query_with("SELECT ?1 IS NULL", vec![Value::Real(f64::NAN)])
         .unwrap();
@@ -412,7 +413,7 @@ fn parameters_bind_in_order_and_in_number() {
             "{sql}"
         );
     }
-    // A value is a value, whatever it looks like.
+    // A parameter is always a value, whatever it looks like.
     let rows = fixture.query_with(
         "SELECT x FROM t WHERE x = ?1",
         vec![Value::Text("' OR 1 --".into())],
@@ -517,7 +518,7 @@ fn endless_work_ends_by_limit_and_at_the_same_step() {
             "the next statement has its own bound"
         );
     }
-    // A change that is cut off in the middle takes the run with it.
+    // Cutting a change off in the middle ends the run.
     let failure = fixture.ended(&format!("{ENDLESS} INSERT INTO t SELECT n + 10, n FROM c"));
     assert_eq!(
         failure,
@@ -576,7 +577,7 @@ fn a_run_is_one_transaction() {
     drop(fixture.world);
     assert_eq!(World::new(&folder).last_commit().unwrap(), 7);
 
-    // Dropped without a commit: as if it had never been.
+    // Dropped without a commit: the change never happened.
     let mut dropped = World::new(&folder);
     let statement = Statement {
         params: Vec::new(),
@@ -625,7 +626,7 @@ fn what_was_promised_is_done_again_only_with_the_same_results() {
     let mut world = World::new(folder.path());
     assert_eq!(world.last_commit().unwrap(), 3);
     drop(world);
-    // Over a world that has it already the results are others, and nothing is applied.
+    // On a world that has the change already, the results differ and nothing is applied.
     let error = redo(folder.path(), 4, &promised).unwrap_err().to_string();
     assert!(error.contains("changed from outside"), "{error}");
     assert_eq!(World::new(folder.path()).last_commit().unwrap(), 3);

@@ -1,11 +1,11 @@
-//! Values on their way between a guest and `SQLite`. Changes none but those that the two do not
-//! share: NaN, and text that is no UTF-8.
+//! Converts values between a guest and `SQLite`. Only values that one side lacks change: NaN
+//! becomes NULL, and text that is not UTF-8 becomes a blob.
 
 use coo_kernel::effects::db::{Statement, Value};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Params, ToSql, params_from_iter};
 
-/// The parameters of a statement.
+/// Returns the parameters of a statement for `SQLite`.
 pub fn params(statement: &Statement) -> impl Params {
     params_from_iter(statement.params.iter().map(Parameter))
 }
@@ -25,13 +25,13 @@ impl ToSql for Parameter<'_> {
     }
 }
 
-/// A value of a row.
+/// Returns a value of a row for the guest.
 pub fn value(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Integer(number),
         ValueRef::Real(number) => Value::Real(number),
-        // SQLite lets any bytes be called text (CAST of a blob); the guest's strings are UTF-8.
+        // SQLite accepts any bytes as text (CAST of a blob); the guest's strings are UTF-8.
         ValueRef::Text(text) => match std::str::from_utf8(text) {
             Ok(text) => Value::Text(text.to_owned()),
             Err(_) => Value::Blob(text.to_owned()),

@@ -1,10 +1,10 @@
-//! Core modules: which of them run as they are, which are turned into components, and what
-//! either needs. Decides by names and types of imports and exports alone.
+//! Core modules: which run unchanged, which are converted to components, and what each needs.
+//! Decides only by the names and types of imports and exports.
 //!
-//! A program (`_start`) that imports WASI preview 1 or nothing runs as the core module it is: its
-//! memory is its own. Only a mission is turned into a component, since the surface beyond
-//! preview 1 has no other form. If it imports preview 1 as well, that is adapted, and the adapter
-//! lives in the guest's memory: it needs room that the guest's own allocator gives.
+//! A program (`_start`) that imports WASI preview 1 or nothing runs unchanged and keeps its memory
+//! for itself. A mission must be converted to a component, because the surface beyond preview 1
+//! exists only in that form. If a mission also imports preview 1, it gets an adapter, which lives
+//! in the guest's memory and needs room from the guest's own allocator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,19 +17,19 @@ use wit_component::ComponentEncoder;
 
 use super::{Encoded, Entry, Import, Report, examine_component};
 
-/// What makes a core module a program.
+/// The export that makes a core module a program.
 const START: &str = "_start";
-/// What sets it up, called before anything else.
+/// The export that initialises a module, called before any other.
 const INITIALIZE: &str = "_initialize";
-/// The entry of a mission.
+/// The export that is a mission's entry.
 const RUN: &str = "run";
-/// The guest's own allocator, as the canonical ABI names it: (old, old size, alignment, new
-/// size) to place.
+/// The guest's own allocator, named by the canonical ABI: (old, old size, alignment, new size) to
+/// address.
 const REALLOC: &str = "cabi_realloc";
-/// Custom sections in which a module carries the types of its interfaces begin with this.
+/// Prefix of the custom sections in which a module carries the types of its interfaces.
 const INTERFACE_TYPES: &str = "component-type";
 
-/// What names of preview 1's functions begin with. The adapter exports more, for its own use.
+/// Prefixes of preview 1's functions. The adapter also exports others, for its own use.
 const PREVIEW1_FAMILIES: [&str; 10] = [
     "args_", "clock_", "environ_", "fd_", "path_", "poll_", "proc_", "random_", "sched_", "sock_",
 ];
@@ -37,19 +37,20 @@ const PREVIEW1_FAMILIES: [&str; 10] = [
 /// Functions with their types.
 type Functions = BTreeMap<String, FuncType>;
 
-/// What a core module shows of itself.
+/// The imports and exports of a core module.
 struct Core {
-    /// By module; the type is absent where it is not a function's.
+    /// By module and name; the type is `None` if the import is not a function.
     imports: BTreeMap<String, BTreeMap<String, Option<FuncType>>>,
     exports: Functions,
     has_interface_types: bool,
 }
 
-/// A core module's imports are judged by name and type first, since neither linker nor encoder
-/// would name all that is wrong; one that becomes a component is judged again as that.
+/// Examines a core module. Its imports are judged by name and type first, because neither linker
+/// nor encoder would name every error. A module that becomes a component is then judged again as a
+/// component.
 pub fn examine(wasm: &[u8], types: &Types) -> Result<Report> {
     let core = Core::read(wasm, types)?;
-    // A mission meets the adapter itself, and may ask for all that it has.
+    // A mission is linked with the adapter, and may import everything that it exports.
     let known = if core.is_mission() {
         adapter_functions()?
     } else {
@@ -90,7 +91,7 @@ pub fn examine(wasm: &[u8], types: &Types) -> Result<Report> {
     Ok(report)
 }
 
-/// Turned into a component, and judged as one.
+/// Converts the module to a component, and examines that.
 fn lifted(wasm: &[u8], mut report: Report, core: &Core) -> Result<Report> {
     let is_program = core.exports.contains_key(START);
     let encoded = ComponentEncoder::default()
@@ -162,10 +163,11 @@ impl Core {
         Ok(core)
     }
 
-    /// Whether it can only be run as a component: it imports interfaces, or exports `run` and is
-    /// no program, or was made for a world that exports `run`.
+    /// Returns whether the module can only run as a component: it imports interfaces, or exports
+    /// `run` without being a program, or was built for a world that exports `run`.
     fn is_mission(&self) -> bool {
-        // `env` and its like are refused by name; they make no mission of a program.
+        // Modules such as `env` are refused by name; importing one does not make a program a
+        // mission.
         let imports_interfaces = self.imports.keys().any(|module| module.contains(':'));
         let exports_run = self.exports.contains_key(RUN);
         let is_program = self.exports.contains_key(START);
@@ -178,7 +180,8 @@ impl Core {
             .is_some_and(|ty| ty.params() == [ValType::I32; 4] && ty.results() == [ValType::I32])
     }
 
-    /// The functions that start it, as the wasmtime command calls them.
+    /// Returns the functions that start the module, in the order in which the wasmtime command
+    /// calls them.
     fn program(&self) -> Result<Entry, String> {
         let entries = [INITIALIZE, START].into_iter();
         let entries: Vec<&str> = entries
@@ -205,8 +208,8 @@ impl Core {
     }
 }
 
-/// What a core module takes from one import module. The verdict on what passes here and is not
-/// preview 1 is the component's, into which it is turned.
+/// Judges the functions that a core module imports from one module. Imports other than preview 1
+/// get their final verdict when the converted component is examined.
 fn judge(
     module: &str,
     functions: &BTreeMap<String, Option<FuncType>>,
@@ -254,8 +257,8 @@ fn judge(
     }
 }
 
-/// The functions of preview 1: read from the adapter, which has all of them, so that there is
-/// no second list.
+/// Returns the functions of preview 1, read from the adapter, which exports all of them. This
+/// avoids a second list.
 pub fn preview1_functions() -> Result<Functions> {
     let mut functions = adapter_functions()?;
     functions.retain(|name, _| {

@@ -1,18 +1,17 @@
-//! Types of functions as text, so that a component's can be compared with the surface's. A type is
-//! a graph in the file and a tree as text, which may be exponentially larger: the text ends at a
-//! bound that every type of the surface stays far below. Judges nothing.
+//! Writes types of functions as text, to compare a component's with the surface's. A type is a
+//! graph in the file and a tree as text, which may be exponentially larger. The text therefore ends
+//! at a bound far above every type of the surface. Judges nothing.
 
 use wit_parser::{Function, Handle, Resolve, Type, TypeDefKind};
 
-/// Longest text of a function's type. The surface's longest has some hundred bytes; a test holds
-/// all of them to a tenth of this.
+/// Longest text of a function's type, in bytes. The surface's longest has some hundred bytes; a
+/// test keeps all of them below a tenth of this bound.
 pub const SIGNATURE_BYTES_MAX: usize = 32 << 10;
-/// Aliases that stand one behind the other.
+/// Longest chain of aliases.
 const ALIASES_MAX: usize = 1_000;
 
-/// A function's type as text; `None` where it is longer than any that the surface has. Equal texts
-/// are what the linker takes for equal types; like the linker, it does not look at the names of
-/// parameters.
+/// Returns a function's type as text, or `None` if it exceeds the bound. Two texts are equal
+/// exactly if the linker regards the types as equal; like the linker, this ignores parameter names.
 pub fn signature(resolve: &Resolve, function: &Function) -> Option<String> {
     let mut text = Text {
         resolve,
@@ -27,7 +26,7 @@ pub fn signature(resolve: &Resolve, function: &Function) -> Option<String> {
     Some(text.text)
 }
 
-/// Text that is being written, and the types it is about.
+/// A text being written, and the types it describes.
 struct Text<'a> {
     resolve: &'a Resolve,
     text: String,
@@ -63,7 +62,8 @@ impl Text<'_> {
         }
     }
 
-    /// Recurses no deeper than the text is long: each level writes its name first.
+    /// Appends a type. The recursion is bounded by the length of the text, because each level
+    /// writes its name first.
     fn shape(&mut self, ty: Type) -> Option<()> {
         let resolve = self.resolve;
         let mut ty = ty;
@@ -110,7 +110,7 @@ impl Text<'_> {
             TypeDefKind::Flags(flags) => {
                 self.list(flags.flags.iter(), |text, flag| text.push(&flag.name))
             }
-            // Nothing of the surface has such a type, so nothing is equal to this.
+            // The surface has no such type, so this can't equal one of its types.
             TypeDefKind::Type(_)
             | TypeDefKind::Map(..)
             | TypeDefKind::FixedLengthList(..)

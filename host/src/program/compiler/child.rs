@@ -1,6 +1,6 @@
-//! The process that examines or compiles one module, seen from inside: takes its job from the
-//! command line and the module from standard input, limits itself before it looks at either,
-//! answers on standard output and ends. Opens no file, and starts no other process.
+//! The child process that examines or compiles one module. It takes its job from the command line
+//! and the module from standard input, limits itself before it reads the module, answers on
+//! standard output, and ends. Opens no file and starts no other process.
 
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
@@ -17,39 +17,38 @@ use crate::program::code_cache::Kind;
 use crate::program::engine::{self, Layout, Sandbox};
 use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
-/// Stack of the thread at work: readers of nested definitions recurse.
+/// Stack of the working thread: parsers of nested definitions recurse.
 pub const STACK_BYTES: usize = 64 << 20;
 /// An answer begins with its own length and the code's, eight bytes each, little-endian.
 pub const HEAD_BYTES: usize = 16;
 
-/// What a child is to do.
+/// The work of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
-    /// Say what `admission` finds.
+    /// Report what `admission` finds.
     Examine,
-    /// Examine, and compile what is admitted.
+    /// Examine the module, and compile it if it is admitted.
     Compile,
 }
 
-/// A child's job, as JSON on its command line.
+/// A child's job, passed as JSON on its command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
-    /// What to do.
     pub work: Work,
-    /// What it may take.
+    /// Bounds on the resources of this process.
     #[serde(with = "AllowanceForm")]
     pub allowance: Allowance,
-    /// See `EngineSettings`.
+    /// As in `EngineSettings`.
     pub canonical_nan: bool,
-    /// See `engine::build_for`.
+    /// As in `engine::build_for`.
     pub digest_memory: bool,
-    /// The parent's: this process has limits of its own.
+    /// Chosen by the parent, because this process has limits of its own.
     pub layout: Layout,
 }
 
-/// `Allowance`, which the kernel keeps free of any form.
+/// Serialised form of `Allowance`; the kernel's type has none.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Allowance", deny_unknown_fields)]
 struct AllowanceForm {
@@ -58,26 +57,25 @@ struct AllowanceForm {
     wall_seconds: u64,
 }
 
-/// A child's answer, as JSON; code stands behind it as it is.
+/// A child's answer as JSON; the code follows it as raw bytes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// It can be read; what was found.
+    /// The module can be read; holds the findings.
     Examined(Box<Report>),
-    /// It was admitted and compiled.
+    /// The module was admitted and compiled.
     Compiled {
-        /// Of what kind the code is.
         kind: Kind,
-        /// What it was compiled for.
+        /// Identifies the engine that the code was compiled for.
         code_key: Digest,
     },
-    /// Why it can't be read, must not run or can't be compiled.
+    /// Why the module can't be read, must not run or can't be compiled.
     Refused(String),
-    /// There was not enough memory to tell.
+    /// Memory ran out before there was a result.
     OutOfMemory,
 }
 
-/// Lengths of the answer and of the code behind it.
+/// Returns the lengths of the answer and of the code behind it, in bytes.
 #[must_use]
 pub fn lengths(head: [u8; HEAD_BYTES]) -> (u64, u64) {
     let (answer, code) = head.split_at(HEAD_BYTES / 2);
@@ -85,7 +83,7 @@ pub fn lengths(head: [u8; HEAD_BYTES]) -> (u64, u64) {
     (number(answer), number(code))
 }
 
-/// Does the job that `arguments` give.
+/// Performs the job in `arguments`, and returns the exit status of the process.
 #[must_use]
 pub fn main(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
     let job = arguments.next().and_then(|job| job.into_string().ok());
@@ -109,16 +107,16 @@ pub fn main(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode
     }
 }
 
-/// Nothing that comes after this can take more. Limits that are lower already stay.
+/// Limits the resources of this process. Never raises a limit that is already lower.
 fn limit(allowance: &Allowance) -> Result<()> {
     #[cfg(target_os = "linux")]
     {
-        // Whatever ends the parent, nobody waits for this process any more.
+        // However the parent ends, its child is then of no use.
         let killed = Some(rustix::process::Signal::KILL);
         rustix::process::set_parent_process_death_signal(killed)
             .context("end of the parent: can't be noticed")?;
     }
-    // At the soft limit of processor time comes a signal that says what it is.
+    // At the soft limit of processor time, the kernel sends a signal that names the cause.
     for (resource, soft, hard) in [
         (Resource::Core, 0, 0),
         (
@@ -181,7 +179,7 @@ fn worked(job: &Job, wasm: &[u8]) -> Result<(Answer, Vec<u8>)> {
     }
 }
 
-/// Examines, admits and compiles, in this process.
+/// Examines, admits and compiles a module in this process.
 pub fn compiled(wasm: &[u8], sandbox: &Sandbox) -> Result<(Kind, Vec<u8>)> {
     let (kind, code) = match admission::examine(wasm)?.admit(wasm)? {
         Admitted::Component(component) => (
@@ -196,7 +194,7 @@ pub fn compiled(wasm: &[u8], sandbox: &Sandbox) -> Result<(Kind, Vec<u8>)> {
     Ok((kind, code))
 }
 
-/// Whether the machine, and not the module, is what is wrong.
+/// Returns whether the machine ran out of memory, so that the module is not to blame.
 fn is_out_of_memory(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<wasmtime::OutOfMemory>()

@@ -1,5 +1,5 @@
-//! One function's code, counted: what its blocks, branches, calls and loops cost a compiler beyond
-//! their bytes. One pass, a small stack of open blocks. Judges no validity.
+//! Counts what one function's blocks, branches, calls and loops cost a compiler beyond their bytes.
+//! One pass with a small stack of open blocks. Never judges validity.
 
 use coo_kernel::module::structure::{Counted, Part};
 use wasmparser::{BlockType, FunctionBody, Operator};
@@ -18,13 +18,13 @@ pub struct Function<'a> {
     branch_targets: u64,
 }
 
-/// A block that is open.
+/// An open block.
 #[derive(Default)]
 struct Label {
     is_loop: bool,
-    /// Values that a branch to it carries.
+    /// Number of values that a branch to the block carries.
     arity: u64,
-    /// Uses of locals in it; for a closed loop in it, at most one of each local.
+    /// Uses of locals inside; a closed inner loop counts at most one use of each local.
     uses: u64,
 }
 
@@ -111,7 +111,7 @@ impl<'a> Function<'a> {
             arity: if is_loop { params } else { results },
             uses: 0,
         });
-        // The function's own block is none that somebody nested.
+        // The function's own block is not a nested one.
         let depth = self.open.len() as u64 - 1;
         self.counted.reach(Part::BlockDepth, depth)?;
         self.block_work += depth;
@@ -126,7 +126,7 @@ impl<'a> Function<'a> {
         };
         let mut uses = label.uses;
         if label.is_loop {
-            // However often it is used: one parameter of the loop for each local.
+            // The compiler makes one loop parameter for each local, however often it is used.
             uses = uses.min(self.locals);
             self.loop_locals += uses;
             self.counted.reach(Part::LoopLocals, self.loop_locals)?;
@@ -137,7 +137,7 @@ impl<'a> Function<'a> {
         Ok(())
     }
 
-    /// Values that a branch to the block `depth` further out carries.
+    /// Returns the number of values that a branch to the block `depth` levels out carries.
     fn arity(&self, depth: u32) -> u64 {
         let label = self.open.iter().rev().nth(depth as usize);
         label.map_or(0, |label| label.arity)
@@ -148,7 +148,7 @@ impl<'a> Function<'a> {
         self.moves(results)
     }
 
-    /// One value an instruction is what its bytes pay for.
+    /// Counts moved values. The bytes of an instruction already pay for one value.
     fn moves(&mut self, values: u64) -> Step {
         if values > 1 {
             self.values += values;

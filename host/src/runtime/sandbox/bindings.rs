@@ -1,7 +1,6 @@
-//! The linker of components: one `match` over the kernel's surface, so that an interface can't
-//! be linked without being listed or listed without being linked. WASI is wasmtime-wasi's,
-//! interface by interface; which ones are our own, and why, stands in `clock` and `wasi`. The
-//! bindings of `coo:mission` are generated from the WIT that guests are generated from.
+//! The linker of components: one `match` over the kernel's surface, so that an interface is linked
+//! exactly if it is listed. The WASI interfaces are wasmtime-wasi's; `clock` and `wasi` explain the
+//! exceptions. The bindings of `coo:mission` are generated from the same WIT as the guests'.
 
 use anyhow::Result;
 use coo_kernel::module::surface::Interface;
@@ -21,7 +20,7 @@ wasmtime::component::bindgen!({
     imports: { default: trappable },
 });
 
-/// A linker that knows the whole surface and nothing else.
+/// Returns a linker that knows exactly the whole surface.
 pub fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     for interface in Interface::ALL {

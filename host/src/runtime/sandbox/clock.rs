@@ -1,9 +1,9 @@
-//! Virtual time: both clocks stand still until the guest sleeps, and then move by exactly
-//! what it asked. A sleep takes no real time. Never looks at a clock of the machine.
+//! Virtual time: both clocks stand still until the guest sleeps, and then advance by exactly the
+//! time that it asked for. A sleep takes no real time. Never reads a clock of the machine.
 //!
-//! These are our own, under wasmtime-wasi's interfaces: its clocks can be replaced, its sleeps
-//! can't. They wait on tokio's timer, which is exact to the millisecond only, so that a sleep
-//! of a nanosecond would move a paused clock by a million of them.
+//! These are coo's own implementations of wasmtime-wasi's interfaces, because its clocks can be
+//! replaced but its sleeps can't. Its sleeps wait on tokio's timer, which is exact only to the
+//! millisecond: a sleep of one nanosecond would advance a paused clock by a million.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,11 +17,10 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiView as _, async_trai
 
 use super::{Guest, WALL_CLOCK_START_S};
 
-/// What the monotonic clock shows first. Not 0, which some runtimes (Go's) take for a clock
-/// that does not work.
+/// First value of the monotonic clock. Not 0, which some runtimes (Go's) take for a broken clock.
 const START_NS: u64 = 1;
 
-/// The clocks of one step. A clone is the same clocks.
+/// The clocks of one step. Clones share them.
 #[derive(Debug, Clone)]
 pub struct VirtualClock(Arc<Mutex<State>>);
 
@@ -29,7 +28,7 @@ pub struct VirtualClock(Arc<Mutex<State>>);
 struct State {
     /// The monotonic clock; the wall clock moves with it.
     now_ns: u64,
-    /// The earliest instant that anything waits for.
+    /// The earliest instant that the guest waits for.
     awaited_ns: Option<u64>,
 }
 
@@ -45,36 +44,36 @@ impl VirtualClock {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The monotonic clock, in nanoseconds.
+    /// Returns the monotonic clock in nanoseconds.
     pub fn now_ns(&self) -> u64 {
         self.state().now_ns
     }
 
-    /// The wall clock, since 1970.
+    /// Returns the wall clock as the time since 1970.
     pub fn wall(&self) -> Duration {
         let elapsed_ns = self.now_ns() - START_NS;
         Duration::from_secs(WALL_CLOCK_START_S) + Duration::from_nanos(elapsed_ns)
     }
 
-    /// Time moves to `instant_ns`, unless that has passed.
+    /// Moves the time forward to `instant_ns`; does nothing if that has passed.
     pub fn advance_to(&self, instant_ns: u64) {
         let mut state = self.state();
         state.now_ns = state.now_ns.max(instant_ns);
     }
 
-    /// Nothing waits: the guest is about to compute.
+    /// Clears the awaited instant, before the guest computes.
     pub fn forget_awaited(&self) {
         self.state().awaited_ns = None;
     }
 
-    /// The guest does nothing but wait: time moves to the earliest instant that it waits for.
-    /// `false`: there is none.
+    /// Moves the time to the earliest instant that the guest waits for, when it only waits. Returns
+    /// false if there is none.
     pub fn advance_to_awaited(&self) -> bool {
         let awaited = self.state().awaited_ns;
         awaited.map(|instant| self.advance_to(instant)).is_some()
     }
 
-    /// Whether `instant_ns` has come; if not, it is waited for.
+    /// Returns whether `instant_ns` has come; if not, the guest now waits for it.
     fn has_come(&self, instant_ns: u64) -> bool {
         let mut state = self.state();
         let has_come = state.now_ns >= instant_ns;
@@ -106,7 +105,7 @@ impl HostWallClock for VirtualClock {
     }
 }
 
-/// Ready from an instant of the monotonic clock on.
+/// Becomes ready at an instant of the monotonic clock.
 struct Sleep {
     clock: VirtualClock,
     until_ns: u64,

@@ -1,6 +1,6 @@
-//! The bounds on memory and tables, asked by the engine before it grows any. A bound that is
-//! hit ends the run with its name and numbers; a guest is never just told "no", which it
-//! would turn into an unexplained abort.
+//! The bounds on memories and tables, which the engine asks before it grows one. A guest that hits
+//! a bound ends the run with the bound's name and numbers. It never just gets "no", which would
+//! turn into an unexplained abort.
 
 use coo_kernel::mission::failure::Bound;
 use coo_kernel::mission::ledger;
@@ -9,10 +9,10 @@ use wasmtime::ResourceLimiter;
 
 use crate::effects::stop::Stop;
 
-/// Core instances, memories and tables of one component: an adapted module has four.
+/// Most core instances, memories and tables of one component; an adapted module has four.
 pub const PARTS_MAX: usize = 1_000;
 
-/// What a run's memories and tables have grown to.
+/// The sizes that a step's memories and tables have grown to.
 #[derive(Debug)]
 pub struct Meter {
     memory_bytes: u64,
@@ -31,7 +31,8 @@ impl Meter {
         }
     }
 
-    /// Sum of all linear memories, in bytes. They never shrink, so this is the peak too.
+    /// Returns the sum of all linear memories in bytes. They never shrink, so this is also the
+    /// peak.
     pub fn memory_bytes(&self) -> u64 {
         self.memory_bytes
     }
@@ -58,7 +59,7 @@ impl ResourceLimiter for Meter {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
-            // The module's own bound, and so its own business.
+            // The module's own maximum: the guest gets the normal failure.
             return Ok(false);
         }
         grow(
@@ -89,8 +90,7 @@ impl ResourceLimiter for Meter {
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
-        // The host is out of memory: the machine's failure, which the guest must not see as
-        // an answer of its own.
+        // The machine is out of memory. The guest must not see that as an answer.
         let error = anyhow::Error::from(error).context("machine: out of memory for the guest");
         Err(Stop::Interrupted(error).into())
     }

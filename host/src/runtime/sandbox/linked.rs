@@ -1,5 +1,5 @@
-//! Compiled code of either kind, linked: the one place where the two kinds of guests differ for
-//! whoever runs them. How each is instantiated, where it is entered, and nothing else.
+//! Linked code of both kinds of guests: how each is instantiated and entered. Callers need not
+//! distinguish the two kinds.
 
 use anyhow::{Context as _, Result};
 use coo_kernel::module::surface::{self, Interface};
@@ -11,26 +11,26 @@ use crate::program::code::Code;
 
 /// The export that makes a core module a program.
 pub const START: &str = "_start";
-/// The export that sets a core module up, before anything else of it is called.
+/// The export that initialises a core module, called before any other.
 pub const INITIALIZE: &str = "_initialize";
 
 /// Compiled code with its imports resolved and its entry known.
 pub enum Linked {
     /// A component with `run` of `coo:mission`.
     Mission(component::InstancePre<Guest>),
-    /// A component with `wasi:cli/run`; the name of the exported interface.
+    /// A component with `wasi:cli/run`; holds the name of the exported interface.
     Command(component::InstancePre<Guest>, String),
-    /// A core module, a program over WASI preview 1.
+    /// A core module, which is a WASI preview 1 program.
     Program(wasmtime::InstancePre<Guest>),
 }
 
-/// What a guest said by returning.
+/// The result of a guest that has returned.
 pub enum Returned {
-    /// The text or the error of `run`.
+    /// The output or the error of `run`.
     Mission(Result<String, String>),
-    /// Of a component: done, or failed.
+    /// A component's `wasi:cli/run`: success or failure.
     Command(Result<(), ()>),
-    /// Of a core module: it has said nothing.
+    /// A core module, which returns nothing.
     Program,
 }
 
@@ -41,7 +41,7 @@ pub enum Instance {
 }
 
 impl Linked {
-    /// Links `code`. Type-checks every import before anything of the guest runs.
+    /// Links `code`, and type-checks every import before any guest code runs.
     pub fn new(engine: &Engine, code: &Code) -> Result<Self> {
         match code {
             Code::Module(module) => {
@@ -67,7 +67,7 @@ impl Linked {
         }
     }
 
-    /// Whether it can ask a language model.
+    /// Returns whether the guest can ask a language model.
     pub fn asks_model(&self, engine: &Engine) -> bool {
         match self {
             Self::Program(_) => false,
@@ -79,8 +79,7 @@ impl Linked {
         }
     }
 
-    /// Whether a program that exits with status 0 has done what it was started for. A mission
-    /// has only if it returns.
+    /// Returns whether exit status 0 means success. A mission succeeds only by returning.
     pub fn is_program(&self) -> bool {
         !matches!(self, Self::Mission(_))
     }
@@ -150,7 +149,7 @@ impl Linked {
     }
 }
 
-/// Calls an export of a core module, if it is there.
+/// Calls an export of a core module, if it exists.
 async fn call_export(
     store: &mut Store<Guest>,
     instance: &wasmtime::Instance,
@@ -167,8 +166,8 @@ enum Entry {
     Command(String),
 }
 
-/// How a component with these exports is started. `admission` has judged their types and
-/// refused a component without any.
+/// Returns how a component with these exports is started. `admission` has checked their types and
+/// refused a component without an entry.
 fn entry_of<'a>(exports: impl Iterator<Item = &'a str>) -> Option<Entry> {
     let mut command = None;
     for name in exports {

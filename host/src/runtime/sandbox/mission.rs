@@ -1,5 +1,5 @@
-//! The three imports that reach the world. Each charges the ledger, asks the kernel whether
-//! it may, and goes through the tape; none performs anything itself.
+//! The three imports that reach outside the sandbox. Each charges the ledger, asks the kernel for
+//! permission, and goes through the tape; none performs an effect itself.
 
 use coo_kernel::effects::artefact;
 use coo_kernel::effects::db as data;
@@ -42,7 +42,8 @@ impl Guest {
             .as_deref()
             .ok_or_else(|| anyhow::anyhow!(model::NO_MODEL))?;
         let answer = match model::force(asked, name, &self.sampling) {
-            // A model has time limits of its own, and what it answers is paid for.
+            // The model has time limits of its own, and its answer is paid for, so the deadline
+            // pauses.
             Ok(request) => {
                 let (watchdog, tape) = (&self.watchdog, &mut self.tape);
                 watchdog.pause(&self.deadline, || tape.ask(&request))?
@@ -58,7 +59,7 @@ impl Guest {
                 prompt_tokens,
                 completion_tokens,
             } = completion.usage;
-            // What a provider does not count can't be charged.
+            // A number that the provider does not report can't be charged.
             let counted = [prompt_tokens, completion_tokens];
             let tokens = counted.into_iter().flatten().fold(0, u64::saturating_add);
             self.ledger.charge(Bound::LlmTokens, tokens)?;
@@ -73,7 +74,7 @@ impl Guest {
             .map(|value| match value {
                 db::Value::Null => data::Value::Null,
                 db::Value::Integer(number) => data::Value::Integer(number),
-                // SQLite keeps no NaN; said here, so that journal and database agree.
+                // SQLite stores NaN as NULL; convert it here, so that journal and database agree.
                 db::Value::Real(number) if number.is_nan() => data::Value::Null,
                 db::Value::Real(number) => data::Value::Real(number),
                 db::Value::Text(text) => data::Value::Text(text),
@@ -89,7 +90,7 @@ impl Guest {
     fn write(&mut self, path: String, content: &[u8]) -> Result<WriteAnswer, Stop> {
         self.look_at_next_call();
         self.authority.may(Call::Write)?;
-        // Where it is no path that could be written, the guest is told so below.
+        // An invalid path is refused below, with an answer to the guest.
         if let Ok(permit) = artefact::permit(&path) {
             self.authority.may_write(permit.path())?;
         }
@@ -126,7 +127,7 @@ impl db::Host for Guest {
         sql: String,
         params: Vec<db::Value>,
     ) -> wasmtime::Result<Result<db::Rows, db::Error>> {
-        // Its text alone says what kind it is: a replay has no database to ask.
+        // Only the text decides the kind of the statement, because a replay has no database to ask.
         let is_change = data::changes(&sql);
         let call = if is_change {
             Call::Execute

@@ -1,12 +1,11 @@
-//! The sandbox: what a guest sees from inside. Runs one step of a mission in a fresh
-//! instance, with every import answered here or through the tape, and says how it ended.
+//! The sandbox: the guest's view from inside. Runs one step of a mission in a fresh instance,
+//! answers every import here or through the tape, and says how the step ended.
 //!
-//! Two kinds of guests: components, which may import the whole surface, and core modules, which
-//! may import WASI preview 1 and run as they are.
+//! There are two kinds of guests: components, which may import the whole surface, and core modules,
+//! which may import WASI preview 1 and run unchanged.
 //!
-//! Invariants: nothing of the machine (clock, entropy, environment, files, terminal) is
-//! reachable from any import; host functions never block but on the tape; every end is one
-//! of the types below, and none is a panic.
+//! Invariants: imports reach nothing of the machine (clock, entropy, environment, files, terminal);
+//! host functions block only on the tape; every end of a step is a `StepEnd`, and none is a panic.
 
 mod bindings;
 mod clock;
@@ -38,15 +37,14 @@ use streams::Streams;
 
 /// Seed of the one random stream (implementation packet §11.1).
 pub const RNG_SEED: u64 = 0xDEAD_BEEF;
-/// Start of the wall clock, seconds since 1970: `2025-01-01T00:00:00Z` (packet §11.1).
+/// Start of the wall clock, in seconds since 1970: `2025-01-01T00:00:00Z` (packet §11.1).
 pub const WALL_CLOCK_START_S: u64 = 1_735_689_600;
-/// Open streams and pollables of one run: a program needs a handful.
+/// Most open streams and pollables of one step; a program needs a handful.
 pub const RESOURCES_MAX: usize = 10_000;
 
-/// Host calls between two looks at the wall clock, where they are cheap: a look costs as much as
-/// such a call.
+/// Cheap host calls between two checks of the wall clock: a check costs as much as such a call.
 const CHEAP_CALLS: u32 = 16;
-/// A call that moves this much is not cheap.
+/// A host call that moves more bytes than this is not cheap.
 const CHEAP_BYTES_MAX: u64 = 64 << 10;
 
 /// Everything behind a guest's imports.
@@ -57,18 +55,18 @@ pub struct Guest {
     model: Option<String>,
     sampling: coo_kernel::llm::Sampling,
     meter: Meter,
-    /// Real time the step may take.
+    /// End of the real time that the step may take.
     deadline: Deadline,
-    /// Host calls until the deadline is looked at again.
+    /// Host calls until the next check of the deadline.
     calls_to_look: u32,
-    /// Ends the process where nothing else notices the deadline.
+    /// Ends the process if nothing else notices the deadline.
     watchdog: Watchdog,
     clock: VirtualClock,
     rng: ChaCha20Rng,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     streams: Streams,
-    /// wasmtime-wasi's part, with the streams and the clock above.
+    /// wasmtime-wasi's context, which uses the streams and the clock above.
     wasi: WasiP1Ctx,
 }
 
@@ -108,8 +106,8 @@ impl Guest {
         }
     }
 
-    /// Charges bytes that cross the border. After many of them the next call looks at the clock:
-    /// calls can take far more time than the fuel that is spent on making them.
+    /// Charges bytes that cross the sandbox border. After many bytes, the next call checks the
+    /// clock, because such calls take far more time than the fuel that they cost.
     fn charge_bytes(&mut self, bytes: u64) -> Result<(), Stop> {
         if bytes > CHEAP_BYTES_MAX {
             self.calls_to_look = 0;
@@ -119,8 +117,8 @@ impl Guest {
             .charge(coo_kernel::mission::failure::Bound::HostBytes, bytes)?)
     }
 
-    /// Looks at the wall clock before host calls: a loop over them burns hardly any fuel, and
-    /// the next look between slices of fuel may be hours away.
+    /// Checks the wall clock before host calls. A loop over host calls burns hardly any fuel, so
+    /// the next check between fuel slices may be hours away.
     fn host_call_begins(&mut self) -> Result<(), Stop> {
         if self.calls_to_look > 0 {
             self.calls_to_look -= 1;
@@ -133,12 +131,12 @@ impl Guest {
         Ok(())
     }
 
-    /// This call goes to the world: how long it takes is not ours to say.
+    /// Makes the next host call check the clock: this one leaves the sandbox and may take any time.
     fn look_at_next_call(&mut self) {
         self.calls_to_look = 0;
     }
 
-    /// Charges what went through a stream during a host call.
+    /// Charges the bytes that went through streams during a host call.
     fn host_call_ends(&mut self) -> Result<(), Stop> {
         match self.streams.take_crossed_bytes() {
             0 => Ok(()),

@@ -1,11 +1,12 @@
-//! The linker of core modules: wasmtime-wasi's preview 1, which is what the wasmtime command
-//! runs such a module with. Five functions are put over its own:
+//! The linker of core modules. It uses wasmtime-wasi's preview 1, as the wasmtime command does, and
+//! replaces five functions:
 //!
-//! - `poll_oneoff`: its sleeps wait on tokio's timer, which is exact to the millisecond only
+//! - `poll_oneoff`: the original waits on tokio's timer, which is exact only to the millisecond
 //!   (see `clock`);
-//! - `random_get`: one stream for every kind of guest, made in place and charged first;
-//! - `args_get`, `environ_get`: the same functions, and what they hand over is charged;
-//! - `proc_exit`: any status is a status, not only one below 126.
+//! - `random_get`: uses one random stream for every kind of guest, charges the bytes first and
+//!   generates them in place;
+//! - `args_get`, `environ_get`: unchanged, except that the bytes handed over are charged;
+//! - `proc_exit`: accepts every status, not only those below 126.
 
 use anyhow::Result;
 use coo_kernel::module::surface::PREVIEW1;
@@ -22,7 +23,7 @@ use super::said::NO_MEMORY;
 use super::wasi::{arguments_bytes, environment_bytes};
 use crate::effects::stop::Stop;
 
-/// A linker that knows WASI preview 1 and nothing else.
+/// Returns a linker that knows only WASI preview 1.
 pub fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     link(&mut linker).map_err(anyhow::Error::from)?;
@@ -106,14 +107,14 @@ fn guest_and_memory<'a>(
     Ok((guest, GuestMemory::Unshared(bytes)))
 }
 
-/// What a poll of so many reads and writes.
+/// Returns the bytes that a poll of `count` subscriptions reads and writes.
 fn poll_bytes(count: i32) -> u64 {
     let bytes = Subscription::guest_size() + Event::guest_size();
     u64::from(count.cast_unsigned()) * u64::from(bytes)
 }
 
-/// Everything that is ready now; if nothing is, time moves to the earliest instant. Answers what
-/// wasmtime-wasi answers, event by event.
+/// Reports every subscription that is ready now; if none is, first moves the time to the earliest
+/// instant. The answers equal wasmtime-wasi's, event by event.
 async fn poll(
     guest: &mut Guest,
     memory: &mut GuestMemory<'_>,
@@ -144,8 +145,8 @@ async fn poll(
     Ok(number)
 }
 
-/// The instant of the monotonic clock at which it is ready. A stream is ready at once, and has
-/// to be one that the guest holds.
+/// Returns the instant of the monotonic clock at which the subscription is ready, in nanoseconds. A
+/// stream is ready at once, but the guest must hold it with the right that it needs.
 async fn ready_ns(
     guest: &mut Guest,
     memory: &mut GuestMemory<'_>,
@@ -162,7 +163,7 @@ async fn ready_ns(
                 types::Clockid::Realtime if is_absolute => {
                     let wall_ns = guest.clock.wall().as_nanos();
                     let left = u128::from(clock.timeout).saturating_sub(wall_ns);
-                    // A difference of two numbers of 64 bits.
+                    // The difference of two 64-bit numbers fits.
                     let left = u64::try_from(left).unwrap_or(u64::MAX);
                     Ok(now_ns.saturating_add(left))
                 }
@@ -210,7 +211,7 @@ fn event_of(subscription: &Subscription) -> Event {
 mod tests {
     use super::*;
 
-    /// What admission lets pass can be linked, with the type that admission has seen.
+    /// Every import that admission permits can be linked, with the type that admission has checked.
     #[test]
     fn every_function_that_is_admitted_is_linked_with_its_type() {
         let sandbox = crate::program::engine::build(

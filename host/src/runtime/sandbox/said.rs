@@ -1,7 +1,7 @@
-//! What an engine said when a guest did not return, in the kernel's words. Maps types (and,
-//! where the engine has none, its texts) and decides nothing: whose failure it is, is
-//! `coo_kernel::mission::failure::classify`'s to say. What is not known here is not taken for the
-//! guest's doing.
+//! Translates the engine's error into the kernel's terms when a guest does not return. It maps
+//! error types, and texts where the engine has no type. It decides nothing:
+//! `coo_kernel::mission::failure::classify` says who is responsible. An unknown error is never
+//! attributed to the guest.
 
 use std::char::DecodeUtf16Error;
 use std::collections::TryReserveError;
@@ -18,13 +18,13 @@ use wiggle::GuestError;
 use super::RESOURCES_MAX;
 use crate::effects::stop::Stop;
 
-/// A call of preview 1 by a module that exports no memory: wiggle's words.
+/// Beginning of wiggle's error for a call of preview 1 by a module that exports no memory.
 pub const NO_MEMORY: &str = "missing required memory export";
 
-/// How the engine begins where a guest has misused an interface and there is no type for it:
+/// Beginnings of the engine's errors for a misused interface, where it has no error type: from
 /// wasmtime's canonical ABI (`runtime/component`, `runtime/vm/component`) and wasmtime-wasi-io,
-/// 48.0. An update of the engine has to look at these again; `tests/sandbox_security/misuse.rs`
-/// goes through them on the engine itself.
+/// 48.0. Check them at every update of the engine; `tests/sandbox_security/misuse.rs` provokes them
+/// in the engine itself.
 const MISUSES: [&str; 47] = [
     // Pointers and lengths.
     "pointer not aligned",
@@ -73,14 +73,14 @@ const MISUSES: [&str; 47] = [
     "Buffer too large for blocking-write",
     "cannot write more zeroes than `check_write` allows",
     "max blocking attempts exceeded",
-    // Structure: more instances, memories or tables than `limiter` lets a module have.
+    // Structure: more instances, memories or tables than `limiter` permits.
     "resource limit exceeded",
     "memory minimum size of",
     "table minimum size of",
     NO_MEMORY,
 ];
 
-/// An engine's error as one of our ends.
+/// Translates an engine's error to the reason why the run stops.
 pub fn stop(error: wasmtime::Error, fuel_limit: u64) -> Stop {
     let error = match error.downcast::<Stop>() {
         Ok(stop) => return stop,
@@ -98,7 +98,7 @@ pub fn stop(error: wasmtime::Error, fuel_limit: u64) -> Stop {
 }
 
 fn said(error: &wasmtime::Error, fuel_limit: u64) -> Said {
-    // One that a host function raised as it is.
+    // A host function raised it directly.
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return Said::Failed(failure.clone());
     }
@@ -130,7 +130,7 @@ fn said(error: &wasmtime::Error, fuel_limit: u64) -> Said {
             reason: "it calls WASI preview 1 and exports no memory named 'memory'".to_owned(),
         };
     }
-    // Where a function of preview 1 was given what it can't take, this names function and place.
+    // For a wrong argument of a preview 1 function, this error names the function and the place.
     if let Some(misuse) = error.downcast_ref::<GuestError>() {
         return Said::Misuse {
             reason: misuse.to_string(),

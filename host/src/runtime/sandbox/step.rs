@@ -1,5 +1,5 @@
-//! Runs one step: a fresh store and instance, fuel, the wall-clock guard, and what the guest
-//! leaves. What an engine's error means is `said`'s to say.
+//! Runs one step: a fresh store and instance, fuel, the check of the wall clock, and the outputs of
+//! the guest. Never interprets an engine's error: `said` does.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,40 +20,35 @@ use crate::effects::stop::Stop;
 use crate::program::engine::FUEL_SLICE;
 use crate::runtime::tape::Tape;
 
-/// What a step is run with.
+/// The inputs of a step.
 pub struct StepRun<'a> {
-    /// Records or replays.
     pub tape: Tape,
     /// Shared by all steps of a mission.
     pub ledger: Ledger,
-    /// The model in force.
+    /// Name of the model; `None` if the module asks none.
     pub model: Option<&'a str>,
     /// The mission, and what it may do.
     pub plan: &'a Plan,
-    /// What the guest receives.
+    /// Text that the guest receives.
     pub input: &'a str,
-    /// Real time the step may take: a guard against what fuel can't see.
+    /// Bound on the real time of the step, for delays that fuel doesn't count.
     pub wall_clock_max: Duration,
-    /// Take the digest of the step's memories at its end. Needs an engine that makes core
-    /// dumps.
+    /// Whether to compute the digest of the step's memories at its end. Needs an engine that makes
+    /// core dumps.
     pub digest_memory: bool,
 }
 
-/// How a step ended and what it leaves.
+/// The end of a step and its outputs.
 pub struct StepEnd {
-    /// What the step gives its reader, or why there is nothing.
+    /// The output of the step, or why there is none.
     pub result: Result<Vec<u8>, Stop>,
-    /// Standard output.
     pub stdout: Vec<u8>,
-    /// Standard error.
     pub stderr: Vec<u8>,
-    /// The tape back.
     pub tape: Tape,
-    /// The ledger back.
     pub ledger: Ledger,
-    /// Of its linear memories at the end, where asked for.
+    /// Digest of the linear memories at the end, if it was requested.
     pub memory_sha256: Option<Digest>,
-    /// Where a trap happened, innermost first.
+    /// Functions on the stack at a trap, innermost first.
     pub backtrace: Vec<String>,
 }
 
@@ -123,7 +118,7 @@ fn settle(
     }
 }
 
-/// Notes whether it was woken.
+/// Records whether it was woken.
 #[derive(Default)]
 struct Woken(AtomicBool);
 
@@ -133,12 +128,12 @@ impl Wake for Woken {
     }
 }
 
-/// Polls the guest from fuel slice to fuel slice and looks at the wall clock in between.
-/// That costs the guest nothing: the engine counts fuel anyway, and a slice that is used up
-/// is refilled without a trace in what the guest or the count can see.
+/// Polls the guest from fuel slice to fuel slice and checks the wall clock in between. This costs
+/// the guest nothing: the engine counts fuel anyway, and refilling a slice changes neither the
+/// guest's view nor the count.
 ///
-/// At the end of a slice the engine wakes at once. A guest that is not woken sleeps, and time
-/// moves to the earliest instant that it waits for.
+/// At the end of a slice the engine wakes the task at once. If the guest was not woken, it sleeps,
+/// and the time moves to the earliest instant that it waits for.
 fn guarded(
     store: &mut Store<Guest>,
     linked: &Linked,
@@ -168,12 +163,12 @@ fn guarded(
     }
 }
 
-/// Digest of all linear memories of a step that has ended: of each, its size in bytes and its
-/// content, in the order in which they were made.
+/// Returns the digest of all linear memories of a finished step: the size in bytes and the content
+/// of each, in the order of their creation.
 ///
-/// A component shows its memories to nobody, but a core dump names them, and the engine makes
-/// one at every trap. A guest that has returned is therefore called once more with no fuel at
-/// all: it traps before its first instruction.
+/// A component does not expose its memories, but a core dump lists them, and the engine makes one
+/// at every trap. A guest that has returned is therefore called once more without fuel, so that it
+/// traps before its first instruction.
 fn memory_digest(
     store: &mut Store<Guest>,
     linked: &Linked,
@@ -205,7 +200,7 @@ fn memory_digest(
     ))
 }
 
-/// Where the guest trapped. A call that was stopped from the host's side has no such place.
+/// Returns the functions on the stack at a trap. A call that the host stopped has none.
 fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let (Some(_), Some(backtrace)) = (
         error.downcast_ref::<Trap>(),

@@ -1,7 +1,6 @@
-//! Standard streams over memory, in the form that wasmtime-wasi asks for: input from the
-//! descriptor, output into bounded buffers. They are always ready and never touch a descriptor
-//! of the machine. Every byte that crosses is counted here; the ledger is charged for it when
-//! the host call ends.
+//! Standard streams in memory, for wasmtime-wasi: input from the descriptor, output into bounded
+//! buffers. They are always ready and never touch a file descriptor of the machine. Every byte that
+//! crosses the border is counted here, and charged to the ledger when the host call ends.
 
 use std::mem::take;
 use std::pin::Pin;
@@ -19,17 +18,17 @@ use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, Stream
 
 use crate::effects::stop::Stop;
 
-/// Bytes a guest may write at once, as `check-write` tells it.
+/// Most bytes that a guest may write at once, as `check-write` reports it.
 const WRITE_BYTES_MAX: usize = 1 << 20;
 
-/// The three streams of one step. A clone is the same streams.
+/// The three streams of one step. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Streams(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// Asked for after every host call, and most often 0: not worth a lock.
+    /// Atomic instead of locked, because it is read after every host call and most often 0.
     crossed_bytes: AtomicU64,
 }
 
@@ -38,7 +37,7 @@ struct State {
     input: Bytes,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
-    /// Of each output.
+    /// Bound on each of the two outputs.
     bytes_max: u64,
 }
 
@@ -46,7 +45,7 @@ struct State {
 #[derive(Debug, Clone)]
 pub struct Input(Streams);
 
-/// One of the outputs.
+/// Standard output or standard error.
 #[derive(Debug, Clone)]
 pub struct Output(Streams, Which);
 
@@ -81,7 +80,7 @@ impl Streams {
         Output(self.clone(), Which::Stderr)
     }
 
-    /// Bytes that have crossed since this was asked last.
+    /// Returns the bytes that have crossed since the last call.
     pub fn take_crossed_bytes(&self) -> u64 {
         match self.0.crossed_bytes.load(Ordering::Relaxed) {
             0 => 0,
@@ -89,7 +88,7 @@ impl Streams {
         }
     }
 
-    /// What was written to standard output and to standard error.
+    /// Takes the bytes written to standard output and to standard error.
     pub fn take_outputs(&self) -> (Vec<u8>, Vec<u8>) {
         let mut state = self.state();
         (take(&mut state.stdout), take(&mut state.stderr))
@@ -157,7 +156,7 @@ impl StdinStream for Input {
     }
 }
 
-/// Asked for by the trait, for WASI 0.3, which is not linked.
+/// Required by the trait for WASI 0.3, which is not linked.
 impl AsyncRead for Input {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -208,7 +207,7 @@ impl StdoutStream for Output {
     }
 }
 
-/// Asked for by the trait, for WASI 0.3, which is not linked.
+/// Required by the trait for WASI 0.3, which is not linked.
 impl AsyncWrite for Output {
     fn poll_write(
         self: Pin<&mut Self>,

@@ -1,10 +1,11 @@
-//! WASI for both kinds of guests: wasmtime-wasi's, with our streams, clocks and random numbers
-//! put in, no folder and no network. What its context can't be given is implemented here:
+//! WASI for both kinds of guests: wasmtime-wasi with coo's streams, clocks and random numbers,
+//! without folders and network. Two interfaces that its context can't configure are implemented
+//! here:
 //!
-//! - `wasi:random`: wasmtime-wasi allocates what is asked for before anybody can refuse it, and
-//!   has separate streams for secure and insecure numbers and a fixed seed besides. Here it is
-//!   one stream, and bytes are charged before they are made.
-//! - `wasi:cli/environment`: the same, but what is handed over is charged.
+//! - `wasi:random`: wasmtime-wasi allocates the requested bytes before they can be refused, has
+//!   separate streams for secure and insecure numbers, and a fixed seed. Here there is one stream,
+//!   and bytes are charged before they are generated.
+//! - `wasi:cli/environment`: unchanged, except that the bytes handed over are charged.
 
 use rand_chacha::rand_core::Rng as _;
 use wasmtime::component::{HasData, ResourceTable};
@@ -17,14 +18,14 @@ use super::clock::VirtualClock;
 use super::streams::Streams;
 use super::{Guest, RESOURCES_MAX};
 
-/// Where `wasi:io` finds its resources.
+/// Gives `wasi:io` access to its resources.
 pub struct Io;
 
 impl HasData for Io {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-/// The context of one step.
+/// Creates the WASI context of one step.
 pub fn context(
     arguments: &[String],
     environment: &[(String, String)],
@@ -50,12 +51,12 @@ impl WasiView for Guest {
     }
 }
 
-/// Bytes of arguments as they are handed over, each with its end.
+/// Returns the bytes of the arguments as handed over, each with its terminator.
 pub fn arguments_bytes(arguments: &[String]) -> u64 {
     arguments.iter().map(|text| text.len() as u64 + 1).sum()
 }
 
-/// Bytes of variables as they are handed over, each with its `=` and its end.
+/// Returns the bytes of the variables as handed over, each with its `=` and terminator.
 pub fn environment_bytes(environment: &[(String, String)]) -> u64 {
     let lengths = environment
         .iter()

@@ -1,6 +1,6 @@
-//! What it means that an exchange broke off: whether it may pass, whether the server may have
-//! worked on the request, and what to tell the person who has to do something about it.
-//! Invariant: what did not leave whole is never in doubt; what did leave always is. Never sends.
+//! Interprets an exchange that broke off: may the problem pass, may the server have processed the
+//! request, and what can the user do about it? Invariant: a request that was not sent completely is
+//! never in doubt; one that was always is. Never sends anything.
 
 use std::io;
 use std::time::Duration;
@@ -14,27 +14,26 @@ use super::site::Site;
 /// An exchange that broke off.
 #[derive(Debug)]
 pub(super) struct Lost {
-    /// What the HTTP library says.
     pub error: Error,
-    /// Bytes of the body that had come, and how many were announced.
+    /// Bytes of the body received, and the length announced; `None` if the body had not begun.
     pub body: Option<(u64, Option<u64>)>,
 }
 
-/// What it means.
+/// What a broken exchange means for the call.
 #[derive(Debug, PartialEq)]
 pub(super) enum Meaning {
-    /// May pass, and nothing was worked on. Its text follows the server's name.
+    /// May pass, and nothing was processed. The text follows the server's name.
     Passing(String),
-    /// The request had left whole. Its text follows the server's name.
+    /// The request was sent completely. The text follows the server's name.
     InDoubt(String),
-    /// Nothing that another attempt would change; in doubt or not.
+    /// Another attempt would not help. The flag says whether the call is in doubt.
     Failed(Failure, bool),
 }
 
-/// Where a call goes, for the texts.
+/// The route of a call, for the texts.
 pub(super) struct Way<'a> {
     pub site: &'a Site,
-    /// Names the proxy, where there is one.
+    /// Names the proxy; empty without one.
     pub through: &'a str,
     pub encrypted: bool,
     pub limit: Duration,
@@ -65,7 +64,7 @@ impl Way<'_> {
         )
     }
 
-    /// What a broken exchange means.
+    /// Returns what a broken exchange means.
     pub(super) fn meaning(&self, lost: &Lost) -> Meaning {
         let found = self.site.message(&lost.error.to_string());
         let limit = humantime::format_duration(self.limit);
@@ -136,7 +135,7 @@ impl Way<'_> {
             Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 self.passing("refused the connection")
             }
-            // How the TLS layer reports a certificate or a protocol it does not accept.
+            // The TLS layer reports a certificate or protocol that it rejects in this way.
             Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => self.insecure(&found),
             Error::Rustls(_) | Error::Tls(_) | Error::Pem(_) => self.insecure(&found),
             Error::Io(error)
@@ -157,7 +156,7 @@ impl Way<'_> {
         }
     }
 
-    /// A TLS handshake that failed, in words. Nothing was sent.
+    /// Explains a failed TLS handshake. Nothing was sent.
     fn insecure(&self, found: &str) -> Meaning {
         let has = |words: &[&str]| words.iter().any(|word| found.contains(word));
         let (what, next) = if has(&["corrupt message", "InvalidContentType"]) {
@@ -194,7 +193,7 @@ impl Way<'_> {
         self.no_connection(format!("{what} ({found})"), next)
     }
 
-    /// What it means that a server asked in plain HTTP speaks TLS: it understood nothing.
+    /// Returns the meaning of a TLS server addressed with plain HTTP: it has processed nothing.
     pub(super) fn speaks_tls(&self) -> Meaning {
         self.no_connection(
             "it speaks TLS, and the base URL says http://".to_owned(),
@@ -219,7 +218,7 @@ impl Way<'_> {
 }
 
 impl Lost {
-    /// The connection was closed before a byte of a response had come.
+    /// Returns whether the connection was closed before the first byte of a response.
     pub(super) fn is_silence(&self) -> bool {
         let ends = [
             io::ErrorKind::UnexpectedEof,
@@ -231,14 +230,14 @@ impl Lost {
     }
 }
 
-/// Names that no name server knows; the standard library has no kind for them.
+/// Returns whether a name lookup failed; the standard library has no error kind for it.
 fn is_lookup(error: &io::Error) -> bool {
     error
         .to_string()
         .contains("failed to lookup address information")
 }
 
-/// How much of the answer had come.
+/// Says how much of the answer had arrived.
 fn came(lost: &Lost) -> String {
     match lost.body {
         Some((bytes, Some(announced))) => format!(", after {bytes} of {announced} bytes"),

@@ -1,7 +1,7 @@
-//! The connection below a call: how far an exchange came when it broke, and what a server says
-//! before it has read the whole request.
-//! Invariant: a request that did not leave whole is told from one that did, since only the second
-//! can have been worked on. Never decides what follows from it.
+//! The connection below a call: how far an exchange had come when it broke, and what a server says
+//! before it has read the whole request. Invariant: a request that was not sent completely is
+//! distinguished from one that was, because only the latter can have been processed. Never decides
+//! what follows from that.
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
@@ -13,21 +13,21 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Error, Timeout};
 
-/// What every response begins with.
+/// Every response begins with this.
 const HTTP: &[u8] = b"HTTP/";
-/// Seconds that a server which has stopped reading has to say why.
+/// Seconds that a server has to explain why it stopped reading.
 const LAST_WORD_S: u64 = 10;
-/// Enough to tell TLS from other protocols, and a greeting from noise.
+/// Enough to distinguish TLS from other protocols, and a greeting from noise.
 const GREETING_BYTES_MAX: usize = 40;
 
-/// Why an exchange broke, where the HTTP library does not say it by itself.
+/// Why an exchange broke, if the HTTP library does not say so itself.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// Before there was a connection, encrypted where it is to be.
+    /// Before the connection, including its TLS handshake, was established.
     Connecting(Box<Error>),
-    /// While the request was being sent; the server never had it whole.
+    /// While the request was being sent; the server never had all of it.
     Sending(String),
-    /// What came is not HTTP; its first bytes.
+    /// The response is not HTTP; holds its first bytes.
     NotHttp(Vec<u8>),
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for Broken {
 impl std::error::Error for Broken {}
 
 impl Broken {
-    /// What `error` carries of this, if it does.
+    /// Returns the cause inside `error`, if it carries one.
     pub(super) fn of(error: &Error) -> Option<&Self> {
         match error {
             Error::Other(inner) => inner.downcast_ref(),
@@ -52,22 +52,22 @@ impl Broken {
         }
     }
 
-    /// As the HTTP library passes it on.
+    /// Wraps the cause in an error that the HTTP library passes on.
     fn raise(self) -> Error {
         Error::Other(Box::new(self))
     }
 }
 
-/// Opens connections as the library does, and watches those to one server.
+/// Opens connections as the HTTP library does, and watches those to one server.
 #[derive(Debug)]
 pub(super) struct Watch {
     inner: DefaultConnector,
-    /// Of the server: a proxy on the way to it is not watched.
+    /// Host and port of the server; connections to a proxy are not watched.
     authority: String,
 }
 
 impl Watch {
-    /// Watches what is sent to this host and port.
+    /// Returns a connector that watches connections to this host and port.
     pub(super) fn new(authority: &str) -> Self {
         Self {
             inner: DefaultConnector::default(),
@@ -103,13 +103,13 @@ impl Connector<()> for Watch {
     }
 }
 
-/// See `Watch`.
+/// A connection watched by `Watch`.
 #[derive(Debug)]
 struct Watched {
     inner: Box<dyn Transport>,
-    /// The server stopped reading in the middle of the request. What it said before counts.
+    /// The server stopped reading in the middle of the request. Its response so far counts.
     is_cut_short: bool,
-    /// Something was sent, and nothing of the answer has come yet.
+    /// Data was sent, and no byte of the answer has arrived yet.
     awaits_first: bool,
 }
 
@@ -125,11 +125,12 @@ impl Transport for Watched {
         }
         match self.inner.transmit_output(amount, timeout) {
             Err(Error::Io(error)) if is_hang_up(&error) => {
-                // It may have answered: too large, no key, too many. That is read next.
+                // The server may have answered already (too large, no key, too many requests); read
+                // that next.
                 self.is_cut_short = true;
                 Ok(())
             }
-            // It has not taken a byte for long, which may have the same reason.
+            // The server has accepted no byte for a long time, perhaps for the same reason.
             Err(Error::Timeout(Timeout::PerWrite)) => {
                 self.is_cut_short = true;
                 Ok(())
@@ -184,12 +185,12 @@ fn is_hang_up(error: &io::Error) -> bool {
     )
 }
 
-/// Whether bytes are the beginning of a TLS record: a handshake or an alert.
+/// Returns whether the bytes begin a TLS record: a handshake or an alert.
 pub(super) fn is_tls(bytes: &[u8]) -> bool {
     matches!(bytes, [0x15 | 0x16, 0x03, ..])
 }
 
-/// The shortest greeting of a TLS client: version 1.2, five ciphers, no extensions.
+/// The shortest TLS client hello: version 1.2, five ciphers, no extensions.
 const CLIENT_HELLO: [u8; 58] = {
     let mut hello = [0; 58];
     let head = [
@@ -212,11 +213,11 @@ const CLIENT_HELLO: [u8; 58] = {
     }
     hello
 };
-/// A server that speaks TLS answers at once.
+/// Bounds the probe: a server that speaks TLS answers at once.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether the server at `authority`, which closed on plain HTTP without a word, speaks TLS. Says
-/// hello on a connection of its own, and nothing else.
+/// Returns whether the server at `authority`, which silently closed a plain HTTP connection, speaks
+/// TLS. Opens a connection of its own and sends only a client hello.
 pub(super) fn speaks_tls(authority: &str) -> bool {
     let has_port = authority
         .rsplit_once(':')

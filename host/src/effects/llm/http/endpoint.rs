@@ -1,6 +1,6 @@
-//! Which server is asked, with which key: the settings as given, and the proven form of them.
-//! Invariant: an `ApiKey` never prints itself, and a `Target` never lets it travel in clear
-//! beyond this machine. Never reads the environment and never opens a connection.
+//! The server that is asked, and the key: the settings as given, and their checked form.
+//! Invariants: an `ApiKey` never prints itself, and a `Target` never lets a key leave this machine
+//! unencrypted. Never reads the environment and never opens a connection.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,31 +10,31 @@ use coo_kernel::credentials::secret;
 use coo_kernel::llm::protocol::Failure;
 use ureq::http::Uri;
 
-/// Answers of a few hundred tokens take seconds; a queue at the provider takes a minute.
+/// An answer of a few hundred tokens takes seconds; a queue at the provider takes a minute.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(2);
-/// Nobody waits longer for one answer.
+/// Longer than anyone waits for one answer.
 const TIMEOUT_MAX: Duration = Duration::from_hours(1);
-/// Outlasts a dropped connection or a short overload.
+/// Enough to survive a dropped connection or a short overload.
 const DEFAULT_ATTEMPTS: u32 = 4;
-/// With more, a server that is down would be asked for minutes.
+/// With more attempts, a server that is down would be asked for minutes.
 const ATTEMPTS_MAX: u32 = 10;
-/// The two names in use for the bound of the answer's length.
+/// The two names in use for the field that bounds the answer's length.
 const MAX_TOKENS_FIELDS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
-/// The path below the base URL.
+/// Path that is appended to the base URL.
 const COMPLETIONS: &str = "/chat/completions";
 
-/// A secret key of the model's server. Prints as `<redacted>`; cannot be serialised.
+/// A secret key of the model's server. Prints as `<redacted>`; can't be serialised.
 #[derive(Clone)]
 pub struct ApiKey(String);
 
 impl ApiKey {
-    /// Takes the key as a setting gives it, without white space round it. A key that cannot
-    /// be sent is refused by `Client::new`.
+    /// Takes the key from a setting and trims white space around it. `Client::new` refuses a key
+    /// that can't be sent.
     pub fn new(text: impl AsRef<str>) -> Self {
         Self(text.as_ref().trim().to_owned())
     }
 
-    /// The secret itself: for the `Authorization` header and for finding it in texts.
+    /// Returns the secret itself, for the `Authorization` header and for finding it in texts.
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }
@@ -67,21 +67,21 @@ impl fmt::Debug for ApiKey {
 /// A server that speaks the chat-completions protocol, as the settings name it.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// What `/chat/completions` is appended to; `http` or `https`, without user, query or
+    /// URL to which `/chat/completions` is appended: `http` or `https`, without user, query or
     /// fragment.
     pub base_url: String,
-    /// Sent as a bearer token; `None` for servers that take none.
+    /// Sent as a bearer token; `None` for servers that need none.
     pub api_key: Option<ApiKey>,
-    /// `max_tokens`, or `max_completion_tokens` where the provider wants that.
+    /// `max_tokens`, or `max_completion_tokens` if the provider requires it.
     pub max_tokens_field: String,
-    /// For one attempt, from the connection to the last byte of the answer; at most an hour.
+    /// Limit of one attempt, from the connection to the last byte of the answer; at most an hour.
     pub timeout: Duration,
-    /// How often the server is asked before giving up: 1 to 10.
+    /// Number of attempts before giving up: 1 to 10.
     pub attempts: u32,
 }
 
 impl Endpoint {
-    /// An endpoint with the default field name, timeout (120 s) and attempts (4).
+    /// Returns an endpoint with the default field name, timeout (120 s) and attempts (4).
     pub fn new(base_url: impl Into<String>, api_key: Option<ApiKey>) -> Self {
         Self {
             base_url: base_url.into(),
@@ -95,7 +95,7 @@ impl Endpoint {
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A base URL that does not parse may hold a password or a key.
+        // A base URL that does not parse may contain a password or a key.
         let server = Target::parse(self).map_or_else(|_| "<invalid>".into(), |t| t.server);
         f.debug_struct("Endpoint")
             .field("server", &server)
@@ -107,7 +107,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Scheme, host and port of a base URL, in lower case.
+/// Returns scheme, host and port of a base URL, in lower case.
 pub fn server_of(base_url: &str) -> Result<String, Failure> {
     parse_url(base_url).map(|target| target.server)
 }
@@ -115,20 +115,20 @@ pub fn server_of(base_url: &str) -> Result<String, Failure> {
 /// An endpoint whose settings have been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
-    /// Where requests go.
+    /// URL of the requests.
     pub url: String,
     /// Scheme and authority, for messages and provenance.
     pub server: String,
-    /// `OpenRouter` takes routing preferences that others refuse.
+    /// Whether the server is `OpenRouter`, which accepts routing preferences that other servers
+    /// refuse.
     pub openrouter: bool,
-    /// Whether the connection is encrypted.
     pub encrypted: bool,
-    /// Whether the server is this machine.
+    /// Whether the server runs on this machine.
     pub loopback: bool,
 }
 
 impl Target {
-    /// Host and port, as the URL has them.
+    /// Returns host and port as in the URL, in lower case.
     pub(super) fn authority(&self) -> &str {
         let server = self.server.as_str();
         server.split_once("://").map_or(server, |(_, rest)| rest)
@@ -160,7 +160,7 @@ impl Target {
     }
 }
 
-/// A setting that can't be used: what is wrong with it and what to do.
+/// Returns the refusal of a setting: what is wrong with it, and what to do.
 pub(super) fn refuse(what: &str, found: &str, next: &'static str) -> Failure {
     Failure::Setting {
         what: what.to_owned(),
@@ -196,10 +196,10 @@ fn check_bounds(endpoint: &Endpoint) -> Result<(), Failure> {
 
 const EXAMPLE: &str = "give one like https://openrouter.ai/api/v1";
 
-/// Never shows the URL: what is wrong with it may be that it holds a secret.
+/// Parses a base URL. Errors never show it, because it may contain a secret.
 fn parse_url(base: &str) -> Result<Target, Failure> {
     let refuse_url = |found: &str, next| Err(refuse("base URL", found, next));
-    // `Uri` drops a fragment without a word.
+    // `Uri` silently drops a fragment.
     if base.contains('#') {
         return refuse_url("it has a fragment (#)", EXAMPLE);
     }
@@ -251,7 +251,7 @@ fn parse_url(base: &str) -> Result<Target, Failure> {
     })
 }
 
-/// Whether `host`, in lower case, is this machine.
+/// Returns whether `host`, in lower case, is this machine.
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())

@@ -1,6 +1,6 @@
-//! Which proxy of the environment a call goes through, if any.
-//! Invariant: what is unencrypted or stays on this machine never goes through one, and a
-//! proxy that cannot be used is refused, never silently bypassed. Never shows its credentials.
+//! Selects the proxy of the environment for a call, if any. Invariants: an unencrypted call, or one
+//! to this machine, never uses a proxy; an unusable proxy is refused, never silently bypassed.
+//! Never shows a proxy's credentials.
 
 use coo_kernel::llm::protocol::Failure;
 use ureq::http::Uri;
@@ -8,8 +8,8 @@ use ureq::{Proxy, ProxyProtocol};
 
 use super::endpoint::Target;
 
-/// The proxy for `target` that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` names, heeding
-/// `NO_PROXY`; each in upper or lower case, the first that is set.
+/// Returns the proxy for `target` that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` names, unless
+/// `NO_PROXY` exempts the server. Each name counts in upper or lower case; the first one set wins.
 pub(super) fn from_environment(target: &Target) -> Result<Option<Proxy>, Failure> {
     if !target.encrypted || target.loopback {
         return Ok(None);
@@ -34,7 +34,7 @@ fn usable(proxy: Option<Proxy>) -> Result<Option<Proxy>, Failure> {
     }
 }
 
-/// Host and port.
+/// Returns host and port of a proxy.
 pub(super) fn place(proxy: &Proxy) -> String {
     format!("{}:{}", proxy.host(), proxy.port())
 }

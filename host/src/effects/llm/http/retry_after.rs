@@ -1,14 +1,14 @@
-//! Reads how long a server asks to be left alone. Never reads a clock.
+//! Reads how long a server asks the client to wait. Never reads a clock.
 
 use std::time::{Duration, SystemTime};
 
-/// Reads a `Retry-After` header: seconds or an HTTP date. A date that has passed is 0 s;
-/// anything unreadable counts as absent.
+/// Reads a `Retry-After` header, which holds seconds or an HTTP date. Returns 0 s for a date in the
+/// past, and `None` for an unreadable header.
 #[must_use]
 pub fn parse_retry_after(header: &str, now: SystemTime) -> Option<Duration> {
     let header = header.trim();
     if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Digits that overflow are still a wait, and one beyond every limit.
+        // A number that overflows still means a wait, longer than every limit.
         return Some(Duration::from_secs(header.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(header).ok()?;

@@ -1,33 +1,32 @@
-//! The server that is talked to and the words that come from it, made fit to be shown.
-//! Invariant: what leaves `clean` is one line, bounded, and holds neither the API key nor
-//! characters that forge a terminal line. The model's own answer never passes through here.
+//! Cleans the words of a server before they are shown. Invariant: a text that leaves `clean` is one
+//! bounded line, without the API key and without characters that could forge a terminal line. The
+//! model's own answer never passes through here.
 
 use coo_kernel::credentials::secret;
 use coo_kernel::form::plain;
 
 use super::endpoint::ApiKey;
 
-/// Of a provider's message: enough for its reason, short enough for one error line.
+/// Most characters of a provider's message: enough for its reason, short enough for one error line.
 const MESSAGE_CHARS_MAX: usize = 500;
 
-/// Whom the words come from, and which secret may not be among them.
+/// The server that the words come from, and the secret that they must not contain.
 #[derive(Debug)]
 pub(super) struct Site {
     /// Scheme and authority.
     pub server: String,
-    /// The key that was sent.
     pub key: Option<ApiKey>,
 }
 
 impl Site {
-    /// `text` on one line, without the key, of at most `chars_max` characters.
+    /// Returns `text` on one line, without the key, with at most `chars_max` characters.
     pub(super) fn clean(&self, text: &str, chars_max: usize) -> String {
         let mut clean: String = text
             .chars()
             .map(|c| if plain::misleads(c) { ' ' } else { c })
             .collect();
         if let Some(key) = self.key.as_ref().filter(|key| secret::counts(key.reveal())) {
-            // Before cutting: a key cut in two would not be found.
+            // Before cutting: half a key would not be found.
             clean = clean.replace(key.reveal(), secret::REDACTED);
         }
         let clean = clean.trim();
@@ -37,12 +36,12 @@ impl Site {
         }
     }
 
-    /// A message of the provider or of the network, cleaned.
+    /// Cleans a message of the provider or of the network.
     pub(super) fn message(&self, text: &str) -> String {
         self.clean(text, MESSAGE_CHARS_MAX)
     }
 
-    /// Whether `body` holds a key that is long enough to be a secret.
+    /// Returns whether `body` contains the key, if the key is long enough to be a secret.
     pub(super) fn betrays_key(&self, body: &[u8]) -> bool {
         self.key
             .as_ref()

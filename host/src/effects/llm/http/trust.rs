@@ -1,6 +1,6 @@
-//! Which certificate authorities an encrypted call trusts: those that come with `coo`, or in their
-//! place those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, as OpenSSL reads them.
-//! Invariant: a name that is set and can't be used is an error, never passed over. Reads only.
+//! The certificate authorities that an encrypted call trusts: those that ship with `coo`, or
+//! instead those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, in the form that OpenSSL reads.
+//! Invariant: a variable that is set but unusable is an error, never ignored. Only reads.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,13 +14,13 @@ use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 use super::endpoint::refuse;
 use crate::machine;
 
-/// A system's whole bundle has some 250 KB.
+/// Most bytes of one file. A system's whole bundle has some 250 KB.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// A system's folder has some hundreds, each of them twice.
+/// Most files of one folder. A system's folder has some hundreds, each of them twice.
 const FILES_MAX: usize = 10_000;
 const NEXT: &str = "name a file of PEM certificates, or unset it";
 
-/// The authorities that the environment names, or those that come with `coo`.
+/// Returns the authorities that the environment names, or those that ship with `coo`.
 pub(super) fn from_environment() -> Result<RootCerts, Failure> {
     let set = |name| machine::env_os(name).filter(|value| !value.is_empty());
     let (file, folders) = (set("SSL_CERT_FILE"), set("SSL_CERT_DIR"));
@@ -51,7 +51,7 @@ fn shown(path: &OsStr) -> String {
 
 fn of_file(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
     let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
-    // A pipe would make everybody wait.
+    // Reading a pipe could block for ever.
     if !metadata.is_file() {
         return Err("it is not a file".to_owned());
     }
@@ -76,8 +76,8 @@ fn of_file(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
     Ok(certificates)
 }
 
-/// Of every file of every folder in a list with `:` between; files without certificates are
-/// passed over, since such folders hold lists of revoked ones as well.
+/// Reads every file of every folder in a `:`-separated list. Skips files without certificates,
+/// because such folders also hold revocation lists.
 fn of_folders(folders: &OsStr) -> Result<Vec<Certificate<'static>>, String> {
     let mut certificates = Vec::new();
     for folder in std::env::split_paths(folders) {

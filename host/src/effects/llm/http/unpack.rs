@@ -1,17 +1,17 @@
-//! A body as it was before the server compressed it, which is never asked for and done all the
-//! same. Invariant: what comes out is bounded, whatever went in. Never looks into it.
+//! Decompresses a response body. Compression is never requested, but some servers use it all the
+//! same. Invariant: the output is bounded for any input. Never interprets the content.
 
 use std::io::Read;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-/// Nobody compresses the same body oftener.
+/// More layers of compression than any server uses.
 const LAYERS_MAX: usize = 3;
-/// What gzip begins with: some servers compress and do not say so.
+/// Magic bytes of gzip: some servers compress without saying so.
 const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
 
-/// Takes the layers off that `encodings` (the header `content-encoding`) names. `Err` says what is
-/// wrong, as the end of a sentence that begins with "whose body".
+/// Removes the layers that `encodings` (the header `content-encoding`) lists. `Err` completes a
+/// sentence that begins with "whose body".
 pub(super) fn unpack(body: Vec<u8>, encodings: &str, bytes_max: u64) -> Result<Vec<u8>, String> {
     let mut layers: Vec<String> = encodings
         .split(',')
@@ -28,13 +28,13 @@ pub(super) fn unpack(body: Vec<u8>, encodings: &str, bytes_max: u64) -> Result<V
         ));
     }
     layers.iter().rev().try_fold(body, |body, layer| {
-        // Nothing is nothing, however it is packed.
+        // An empty body stays empty, whatever its encoding.
         if body.is_empty() {
             return Ok(body);
         }
         match layer.as_str() {
             "gzip" | "x-gzip" => read(MultiGzDecoder::new(body.as_slice()), "gzip", bytes_max),
-            // The name means zlib; some servers send what is inside of it.
+            // The name means zlib; some servers send raw deflate data instead.
             "deflate" => {
                 read(ZlibDecoder::new(body.as_slice()), "deflate", bytes_max).or_else(|wrong| {
                     read(DeflateDecoder::new(body.as_slice()), "deflate", bytes_max)

@@ -1,24 +1,23 @@
-//! Time and chance as the client sees them, so that tests own all three.
-//! Invariant: the client sleeps, draws a random number or asks for the time through this alone;
-//! outside tests all three are `machine`'s. Never decides how long to wait: that is `retry`.
+//! The clock, the sleep and the random numbers of the client, so that tests control all three.
+//! Invariant: the client uses them only through this type; outside tests they are `machine`'s.
+//! Never decides how long to wait: `retry` does.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::machine;
 
-/// The clock, the sleep and the chance that a `Client` uses.
+/// The clock, the sleep and the random numbers that a `Client` uses.
 pub struct Waiter {
-    /// The present time.
     pub now: Box<dyn Fn() -> SystemTime + Send + Sync>,
     /// Returns when the duration has passed.
     pub wait: Box<dyn Fn(Duration) + Send + Sync>,
-    /// A number from 0 up to 1, spread evenly.
+    /// Returns an evenly distributed number of at least 0 and less than 1.
     pub jitter: Box<dyn Fn() -> f64 + Send + Sync>,
 }
 
 impl Waiter {
-    /// Those of the machine.
+    /// Returns the waiter that uses this machine's clock, sleep and random numbers.
     pub fn of_this_machine() -> Self {
         Self {
             now: Box::new(clock),

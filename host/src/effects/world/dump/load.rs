@@ -1,6 +1,5 @@
-//! Makes a world of its dump. Whatever the dump says goes into one new database file and
-//! nowhere else; whether it came out right is told by dumping it again. Never touches the world
-//! that is there.
+//! Rebuilds a world from its dump. The dump is written to one new database file and nowhere else;
+//! dumping that file again proves the result. Never touches the existing world.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -18,9 +17,9 @@ use crate::effects::world::guard::action;
 use crate::machine::fault;
 use crate::machine::hashing::Hashing;
 
-/// Writes the world that `dump` describes to a new file at `path`, as of world commit
-/// `commit`, and makes sure that it has this dump, which `wanted` is digest and size of. The
-/// caller syncs the file, and removes it where this fails.
+/// Writes the world that `dump` describes to a new file at `path`, as of world commit `commit`, and
+/// checks that its dump has the digest and size `wanted`. The caller syncs the file, and removes it
+/// if this fails.
 pub fn rebuild(dump: impl Read, wanted: (Digest, u64), path: &Path, commit: u32) -> Result<()> {
     let mut dump = BufReader::new(Hashing::new(dump));
     load(&mut dump, path, commit)?;
@@ -35,7 +34,7 @@ pub fn rebuild(dump: impl Read, wanted: (Digest, u64), path: &Path, commit: u32)
     Ok(())
 }
 
-/// As `rebuild`, whatever comes out.
+/// Does the work of `rebuild` without checking the result.
 pub(super) fn load(mut dump: impl BufRead, path: &Path, commit: u32) -> Result<()> {
     let mut connection = create(path)?;
     fault::point("world.load")?;
@@ -87,7 +86,8 @@ fn check_format(number: usize, format: &str) -> Result<()> {
     Ok(())
 }
 
-/// A new database that takes what is, and checks nothing again: it was let in once.
+/// Creates a database that accepts every row unchecked: the constraints were checked when the rows
+/// were first written.
 #[allow(clippy::disallowed_methods, reason = "SQLite writes its own file")]
 fn create(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -96,7 +96,7 @@ fn create(path: &Path) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     fault::point("world.create")?;
     let connection = Connection::open_with_flags(path, flags).context("can't be made")?;
-    // Nobody sees the file before it is whole, so nothing is kept to take it back with.
+    // The file is not used before it is complete, so it needs no rollback journal.
     connection.execute_batch(
         "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA foreign_keys=OFF; \
          PRAGMA ignore_check_constraints=ON; PRAGMA temp_store=MEMORY;",
@@ -105,7 +105,7 @@ fn create(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// A dump says what is in this file, and reaches for no other.
+/// Confines a dump to this file: it can reach no other database.
 fn guard(connection: &mut Connection) -> Result<()> {
     connection.authorizer(Some(|context: AuthContext<'_>| {
         match action(&context.action) {
@@ -116,10 +116,10 @@ fn guard(connection: &mut Connection) -> Result<()> {
     Ok(())
 }
 
-/// The schema on its way.
+/// The schema while it is loaded.
 #[derive(Default)]
 struct Schema {
-    /// `SQLite`'s own tables that the dump has.
+    /// `SQLite`'s own tables that the dump contains.
     own: Vec<String>,
     is_settled: bool,
 }
@@ -133,13 +133,15 @@ impl Schema {
                 .with_context(|| format!("schema entry {}", name.escape_debug()))?;
             return Ok(());
         }
-        // Nobody can create these; they come with what needs them.
+        // SQLite doesn't let a statement create these; it creates them with the objects that need
+        // them.
         self.own.push(name.to_owned());
         if is_there(connection, name)? {
             return Ok(());
         }
         if name == "sqlite_sequence" {
-            // What needed it is gone.
+            // The table that needed it was dropped. Creating and dropping another leaves
+            // sqlite_sequence.
             let mut seed = "seed".to_owned();
             while is_there(connection, &seed)? {
                 seed.push('_');
@@ -159,7 +161,8 @@ impl Schema {
         Ok(())
     }
 
-    /// What came with another and is not in the dump.
+    /// Drops statistics tables that `SQLite` created along with another and that the dump does not
+    /// contain.
     fn drop_others(&self, connection: &Connection) -> Result<()> {
         let mut statement = connection
             .prepare("SELECT name FROM sqlite_schema WHERE substr(name, 1, 11) = 'sqlite_stat'")?;
@@ -187,7 +190,7 @@ fn is_there(connection: &Connection, name: &str) -> Result<bool> {
         .exists([name])?)
 }
 
-/// Where rows go.
+/// The statement that inserts rows into the current table.
 struct Insert {
     sql: String,
     width: usize,
@@ -197,7 +200,7 @@ impl Insert {
     fn into(connection: &Connection, table: &str, columns: &[String]) -> Result<Self> {
         ensure!(!columns.is_empty(), "table without columns");
         if table.starts_with("sqlite_") {
-            // Filled along the way, by the rows of others.
+            // SQLite has filled it while the rows of other tables were inserted.
             connection.execute(&format!("DELETE FROM {}", quoted(table)), [])?;
         }
         let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
@@ -237,7 +240,7 @@ fn put(
 
 struct Bound<'a> {
     value: &'a Value,
-    /// A blob that stands for text.
+    /// True for a blob that is text in the database.
     is_text: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Any world, dumped and loaded, is that world: its dump is the same, and so is all that SQL
-//! shows of it, asked without what is under test.
+//! Any world, dumped and loaded, stays the same: its dump is equal, and so is everything that SQL
+//! shows of it, read without the code under test.
 
 use std::io::Cursor;
 
@@ -19,7 +19,7 @@ fn text(root: &Path) -> Vec<u8> {
     text
 }
 
-/// The dump of what `dump` loads into, and the folder it lies in.
+/// Loads `dump`; returns the new world's dump and its folder.
 fn loaded(dump: &[u8]) -> Result<(TempDir, Vec<u8>)> {
     let folder = TempDir::new()?;
     load::load(Cursor::new(dump), &folder.path().join(WORLD), 7)?;
@@ -27,7 +27,7 @@ fn loaded(dump: &[u8]) -> Result<(TempDir, Vec<u8>)> {
     Ok((folder, again))
 }
 
-/// Schema and rows as SQL shows them, in the order of a scan.
+/// Returns schema and rows as SQL shows them, in scan order.
 fn shown(root: &Path) -> Vec<String> {
     let connection = Connection::open(root.join(WORLD)).unwrap();
     let lines = |sql: &str| -> Vec<String> {
@@ -61,7 +61,7 @@ fn world(statements: &[(String, Vec<Sql>)]) -> TempDir {
     let connection = Connection::open(folder.path().join(WORLD)).unwrap();
     connection.execute_batch("PRAGMA journal_mode=WAL").unwrap();
     for (sql, params) in statements {
-        // Many make no sense where they stand, and are refused.
+        // Many statements make no sense in their place and are refused.
         if let Ok(mut statement) = connection.prepare(sql) {
             let _ = statement.execute(params_from(params));
         }
@@ -221,7 +221,7 @@ fn every_kind_of_thing_comes_back() {
         assert!(dump.contains(part), "{part}: {dump}");
     }
     comes_back(&folder);
-    // The sequence stays where what needed it went.
+    // sqlite_sequence stays after the table that needed it is dropped.
     for orphan in ["t1", "i0"] {
         statements.push((format!("DROP TABLE {orphan}"), Vec::new()));
     }

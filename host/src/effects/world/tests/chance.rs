@@ -1,10 +1,10 @@
-//! Chance, and what depends on the connection: the same in every run of the same statements, or
-//! closed.
+//! Random numbers, and functions that depend on the connection, give the same result in every run
+//! of the same statements, or are refused.
 
 use super::*;
 
-/// Runs the lines on a world of its own and shows every answer; with unrelated queries in between,
-/// if so wished, which must make no difference.
+/// Runs the lines on a new world and returns every answer. Unrelated queries in between, if asked
+/// for, must make no difference.
 fn shown(lines: &[&str], with_queries: bool) -> Vec<String> {
     let mut fixture = Fixture::new();
     lines
@@ -78,8 +78,8 @@ fn what_the_connection_counts_is_counted_from_the_run() {
     }
 }
 
-/// Each was judged by hand: `PERMITTED_FUNCTIONS` and this list are all there are. A release of
-/// `SQLite` that adds one fails here until somebody has decided.
+/// Every function was reviewed: `PERMITTED_FUNCTIONS` and this list cover them all. A release of
+/// `SQLite` that adds a function fails here until it is reviewed.
 #[test]
 fn every_function_of_sqlite_is_permitted_or_refused_for_a_reason() {
     const REFUSED: [&str; 31] = [
@@ -166,7 +166,7 @@ fn the_statements_that_sqlite_runs_itself_pass() {
     ] {
         assert_eq!(fixture.execute(sql), Ok(0), "{sql}");
     }
-    // A check that fails does so every time, whether or not the statement was prepared before.
+    // A failing check fails every time, whether or not the statement was prepared before.
     for _ in 0..2 {
         let refused = fixture.execute("ALTER TABLE u ADD COLUMN d INTEGER DEFAULT 0 CHECK (d > 0)");
         assert!(
@@ -174,7 +174,7 @@ fn the_statements_that_sqlite_runs_itself_pass() {
             "{refused:?}"
         );
     }
-    // What it runs then, nobody else may.
+    // A guest may not run the statements that SQLite runs internally then.
     for sql in [
         "SELECT * FROM pragma_quick_check('u')",
         "SELECT * FROM pragma_quick_check",
@@ -188,7 +188,7 @@ fn the_statements_that_sqlite_runs_itself_pass() {
     }
     fixture.done("CREATE VIEW p AS SELECT * FROM pragma_quick_check");
     let refused = fixture.query("SELECT * FROM p");
-    // Refused here, or by SQLite, which trusts no view so far.
+    // Refused here, or by SQLite, which does not trust a view yet.
     assert!(refused.is_err(), "{refused:?}");
 }
 
@@ -255,7 +255,7 @@ fn what_was_promised_is_made_once_more_with_the_rows_and_the_numbers_it_had() {
                 params: Vec::new(),
                 sql: (*sql).to_owned(),
             };
-            // Reads in between, which nobody makes once more.
+            // Reads in between, which a redo does not repeat.
             let read = Statement {
                 params: Vec::new(),
                 sql: "SELECT last_insert_rowid(), changes() FROM sqlite_schema".to_owned(),

@@ -1,10 +1,10 @@
-//! The functions that stand in the place of `SQLite`'s: held to its own, and to the clock.
+//! The replacements of `SQLite`'s functions are compared with the originals, and timed.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Every call in several forms, in one statement.
+/// Returns one statement with every call in several forms.
 fn calls() -> String {
     let forms = ["?", "CAST(? AS TEXT)"].into_iter().flat_map(|cast| {
         let cast = |number: &str| cast.replace('?', number);
@@ -94,7 +94,7 @@ fn a_search_takes_time_by_its_length() {
     ] {
         assert_eq!(fixture.value(sql), Value::Integer(number), "{sql}");
     }
-    // Unoptimised, and beside other tests; without the linear search it is minutes.
+    // Unoptimised, and beside other tests; without linear search it takes minutes.
     assert!(watch.elapsed().as_secs() < 30);
     let long = fixture.query("SELECT trim('x', hex(zeroblob(100)))");
     assert!(
