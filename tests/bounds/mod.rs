@@ -3,6 +3,7 @@
 //! Each ends as a refusal, as FAILED with a replay that is identical, or INTERRUPTED by the
 //! clock; none ends the process but the clock, and the next mission is as if it had not been.
 
+mod chance;
 mod hostile;
 mod sql;
 

@@ -38,7 +38,8 @@ pub fn limit_heap(bytes: u64) {
 
 /// Seeds `SQLite`'s random numbers for as long as the value lives. Afterwards `SQLite` uses the
 /// machine's random numbers again: salts and file names need unpredictable ones. Only one value
-/// exists at a time, because the generator belongs to the process.
+/// exists at a time, because the generator belongs to the process. For the same reason no other
+/// thread of the process may use `SQLite` meanwhile; a process runs one mission at a time.
 pub struct Seeded {
     _alone: MutexGuard<'static, ()>,
 }
