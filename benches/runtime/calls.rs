@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use coo::machine::Stopwatch;
+use coo::mission::prepared::Options;
 use coo::mission::run;
 use coo::mission::source::Source;
 use coo::session::Session;
@@ -67,7 +68,7 @@ fn recorded(folder: &Path, input: &str) -> Result<f64> {
     let source = Source::descriptor_file(&guest::descriptor(folder, input)?)?;
     let session = Session::for_writing(&folder.join("root"), |_| {})?;
     let stopwatch = Stopwatch::start();
-    let ended = run::run(session, &source, run::Options::default())?;
+    let ended = run::run(session, &source, Options::default())?;
     let elapsed = stopwatch.elapsed();
     ensure!(ended.status == Status::Success, "{ended:?}");
     Ok(elapsed.as_secs_f64())

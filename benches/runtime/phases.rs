@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use coo::effects::llm::Freshness;
-use coo::mission::run::{Options, Settled, Stage};
+use coo::mission::prepared::{Options, Prepared, Reused};
 use coo::mission::source::Source;
 use coo::program::code_cache::{self, CodeCache};
 use coo::program::engine;
@@ -23,7 +23,7 @@ pub fn time_run(root: &Path) -> Result<()> {
     phases.lap("source");
     let session = Session::for_writing(root, |_| {})?;
     phases.lap("session");
-    // The steps of `Stage::set` one by one; then `Stage::set` itself, which is not timed.
+    // The steps of `Prepared::of` one by one; then `Prepared::of` itself, which is not timed.
     let sandbox = engine::build(source.descriptor.engine)?;
     phases.lap("engine");
     let name = code_cache::Name::of(&sandbox, &source.module);
@@ -38,13 +38,13 @@ pub fn time_run(root: &Path) -> Result<()> {
         freshness: Freshness::Frozen,
         ..Options::default()
     };
-    let mut stage = Stage::set(session, &source, options, Settled::default())?;
+    let mut prepared = Prepared::of(session, &source, options, Reused::default())?;
     phases.skip();
-    let id = stage.enrol(&source)?;
+    let id = prepared.enrol(&source)?;
     phases.lap("mission");
-    let performed = stage.perform(id, Tape::record)?;
-    phases.lap("drive");
-    let ended = performed.seal()?;
+    let unsealed = prepared.execute(id, Tape::record)?;
+    phases.lap("execute");
+    let ended = unsealed.seal()?;
     phases.lap("seal");
     ensure!(
         ended.status == Status::Success,

@@ -117,7 +117,7 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     alone("mission row, tape", "mission");
     line(
         "instantiate, guest; events, first commit",
-        ours.us("drive"),
+        ours.us("execute"),
         floor.us("guest"),
         0,
     );

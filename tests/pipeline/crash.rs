@@ -1,16 +1,13 @@
 //! A process that dies at a point at which a change of a repository changes something: the next
-//! one goes on, and the end is the one there would have been. A plain run tries some points of
-//! each command; the ignored tests try every one.
+//! one goes on, and the end is the one there would have been. A plain run tries some points of each
+//! command; `COO_TEST_EVERY_POINT` makes it try every one.
 
 use std::fs;
 
 use super::failed::{APPROVE, START, Way, at_first_review, at_last_review, faulty, fresh, points};
 use super::{ID, YES, approve, done, evidence, migrated, repo, start, status, world};
-use crate::support::World;
 use crate::support::tree::{Picture, picture};
-
-/// A plain run tries every so many points.
-const STRIDE: usize = 67;
+use crate::support::{World, every};
 
 /// Goes on until the change has ended, as a person would: begins it if nobody has, says yes
 /// wherever one is asked.
@@ -88,7 +85,7 @@ fn all(stride: usize) {
     killed(stride, fresh, &START, "COMPLETE", &end);
     killed(stride, at_first_review, &APPROVE, "COMPLETE", &end);
     // Few, and each of them matters: the freeze ends here.
-    killed(stride.min(3), at_last_review, &APPROVE, "COMPLETE", &end);
+    killed(stride.min(9), at_last_review, &APPROVE, "COMPLETE", &end);
 }
 
 /// A disk that is full at some point: the change fails and goes back, or the point was none that
@@ -185,33 +182,15 @@ fn back(stride: usize) {
 
 #[test]
 fn a_change_whose_process_dies_goes_on_to_the_same_end() {
-    all(STRIDE);
+    all(every(131));
 }
 
 #[test]
 fn a_rollback_whose_process_dies_goes_back_all_the_same() {
-    back(STRIDE / 4);
+    back(every(29));
 }
 
 #[test]
 fn a_full_disk_at_any_point_leads_back_or_on() {
-    full(STRIDE);
-}
-
-#[test]
-#[ignore = "takes minutes"]
-fn a_full_disk_at_every_point_leads_back_or_on() {
-    full(1);
-}
-
-#[test]
-#[ignore = "takes minutes"]
-fn a_change_killed_at_every_point_goes_on_to_the_same_end() {
-    all(1);
-}
-
-#[test]
-#[ignore = "takes minutes"]
-fn a_rollback_stopped_at_every_point_goes_back_all_the_same() {
-    back(1);
+    full(every(131));
 }

@@ -1,6 +1,7 @@
 //! Folders into which a user who is not root may not look, though they are his: they are kept and
 //! replaced like any others, and whoever dies at it leaves their modes as they were.
 
+use crate::support::every;
 use std::fs;
 use std::process::{Output, Stdio};
 
@@ -77,7 +78,7 @@ fn a_process_that_dies_leaves_the_modes_that_were_or_those_that_are_to_be() {
     assert!(points.contains("closed.open"));
     for way in ["kill", "fail"] {
         let mut ends = [0, 0];
-        for (n, point) in (1..).zip(points.lines()) {
+        for (n, point) in (1..).zip(points.lines()).step_by(every(3)) {
             let world = closed(0);
             by_nobody_with(&world, &["rollback", "clean"], &format!("{way}:{n}"));
             // Any command puts it in order, also one that only reads.
@@ -92,6 +93,6 @@ fn a_process_that_dies_leaves_the_modes_that_were_or_those_that_are_to_be() {
             assert!(!world.root().join(".coo-restore").exists());
         }
         println!("{way}: {} old, {} restored, 0 mixed", ends[0], ends[1]);
-        assert!(ends[0] > 10 && ends[1] > 5);
+        assert!(ends[0] > 3 && ends[1] > 1);
     }
 }

@@ -331,7 +331,7 @@ fn end_within_their_time(numbers: impl Iterator<Item = u64>) {
 
 #[test]
 fn hostile_modules_end_within_their_time() {
-    end_within_their_time(0..144);
+    end_within_their_time(0..60);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::form::digest::{Digest, ZERO};
+use crate::mission::Status;
 use crate::mission::authority::Policy;
 use crate::mission::failure::Failure;
 use crate::mission::state::{self, Event, State};
@@ -302,6 +303,19 @@ impl Progress {
     /// Returns the present state; `None` before the first event.
     pub fn state(&self) -> Option<State> {
         self.timeline.last().copied()
+    }
+
+    /// Returns how the mission stands. The journal decides wherever it can; where it has no end,
+    /// `is_interrupted` says that its process recorded an interruption, and `is_at_work` that a
+    /// process may still be at it.
+    pub fn status(&self, is_interrupted: bool, is_at_work: bool) -> Status {
+        match self.state() {
+            Some(State::Complete) => Status::Success,
+            Some(State::Failed) => Status::Failed,
+            Some(State::Paused) => Status::Paused,
+            _ if is_at_work && !is_interrupted => Status::Running,
+            _ => Status::Interrupted,
+        }
     }
 
     /// Folds one more event in; fails if it can't follow those before it.

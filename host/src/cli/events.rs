@@ -9,18 +9,10 @@ use crate::session::Session;
 
 /// Returns the status of the mission.
 pub fn status(session: &Session, mission: &MissionRow, progress: &Progress) -> Status {
-    match progress.state() {
-        Some(State::Complete) => Status::Success,
-        Some(State::Failed) => Status::Failed,
-        Some(State::Paused) => Status::Paused,
-        // A running mission holds the root's lock; if the lock is free, none is running.
-        _ if mission.interrupted.is_none()
-            && (session.root.is_in_use() || has_ended_meanwhile(session, mission)) =>
-        {
-            Status::Running
-        }
-        _ => Status::Interrupted,
-    }
+    // A running mission holds the root's lock; if the lock is free, none is running.
+    let is_at_work = || session.root.is_in_use() || has_ended_meanwhile(session, mission);
+    let is_over = progress.state().is_some_and(State::is_final);
+    progress.status(mission.interrupted.is_some(), !is_over && is_at_work())
 }
 
 /// Returns whether the mission has ended since its journal was read; then it was still running.

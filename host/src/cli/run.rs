@@ -15,7 +15,9 @@ use serde::Serialize;
 use super::print;
 use crate::effects::llm::Freshness;
 use crate::machine::input_file::{INPUT_BYTES_MAX, read as read_file};
-use crate::mission::run::{self, Ended};
+use crate::mission::prepared;
+use crate::mission::run;
+use crate::mission::seal::Ended;
 use crate::mission::source::Source;
 use crate::root::history::Question;
 use crate::session::Session;
@@ -52,8 +54,8 @@ pub struct Answering {
 }
 
 impl Answering {
-    pub fn options(&self) -> run::Options {
-        run::Options {
+    pub fn options(&self) -> prepared::Options {
+        prepared::Options {
             freshness: match (self.frozen, self.live) {
                 (true, _) => Freshness::Frozen,
                 (_, true) => Freshness::Live,
@@ -61,7 +63,7 @@ impl Answering {
             },
             wall_clock_max: Duration::from_secs(self.timeout),
             say: print::note,
-            ..run::Options::default()
+            ..prepared::Options::default()
         }
     }
 }
@@ -84,7 +86,7 @@ pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
 pub fn report(mut ended: Ended, json: bool) -> Result<ExitCode> {
     // Release the lock first: the reader of the output may be slow, and other commands must not
     // wait.
-    drop(ended.lock.take());
+    ended.session.lock = None;
     if json {
         print::json(&receipt(&ended))?;
     } else {

@@ -11,7 +11,8 @@ use coo_kernel::mission::Status;
 use super::receipt::{PREFIX, Receipt};
 use super::{events, print};
 use crate::machine::rfc3339;
-use crate::mission::run::{self, Options};
+use crate::mission::prepared::Options;
+use crate::mission::run;
 use crate::mission::source::Source;
 use crate::root::history;
 use crate::root::reports;
@@ -28,9 +29,7 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
         ..Options::default()
     };
     let ended = run::run(session, &Source::bundled("demo")?, options)?;
-
-    let mut session =
-        Session::for_reading(root, print::note)?.context("state root: gone after the run")?;
+    let mut session = ended.session;
     let mission = session
         .store
         .mission(ended.id)?
@@ -50,10 +49,10 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
         output: &String::from_utf8_lossy(&ended.output),
     }
     .text();
-    // `ended` still holds the lock.
+    // The session still holds the lock.
     let path = format!("demo/{}/demo_report.txt", mission.id);
     reports::write(&session.root, &mut session.store, &path, text.as_bytes())?;
-    drop(ended.lock);
+    drop(session);
     // The first line was printed before the run.
     print::out(
         text.strip_prefix(PREFIX)

@@ -15,7 +15,7 @@ use super::print;
 use crate::freeze::Purpose;
 use crate::machine::temporary::TemporaryFolder;
 use crate::mission::find::find_mission;
-use crate::mission::run;
+use crate::mission::prepared;
 use crate::mission::run_file;
 use crate::mission::verify::{Report, Subject, verify};
 use crate::root::config::Config;
@@ -62,9 +62,9 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
         session,
         &subject,
         options.runs,
-        run::Options {
+        prepared::Options {
             wall_clock_max,
-            ..run::Options::default()
+            ..prepared::Options::default()
         },
         |line| {
             if watched {

@@ -21,7 +21,7 @@ use crate::runtime::sandbox::{RNG_SEED, StepEnd, StepRun, WALL_CLOCK_START_S, ru
 use crate::runtime::tape::Tape;
 
 /// What a mission leaves when it has ended or was stopped.
-pub struct Driven {
+pub struct Executed {
     /// The tape back.
     pub tape: Tape,
     /// Why it stopped without reaching an end; `Ok` for COMPLETE and FAILED alike.
@@ -41,13 +41,13 @@ pub struct Driven {
 }
 
 /// Runs the mission.
-pub fn drive(
+pub fn execute(
     program: &Program,
     model: Option<&str>,
     wall_clock_max: Duration,
     tape: Tape,
-) -> Driven {
-    let mut drive = Driven {
+) -> Executed {
+    let mut run = Executed {
         tape,
         stopped: Ok(()),
         failure: None,
@@ -57,41 +57,41 @@ pub fn drive(
         backtrace: Vec::new(),
         memory_sha256: Vec::new(),
     };
-    drive.stopped = begin(program, &mut drive.tape);
-    if drive.stopped.is_err() {
-        return drive;
+    run.stopped = begin(program, &mut run.tape);
+    if run.stopped.is_err() {
+        return run;
     }
     let authority = program.plan.authority();
     let mut ledger = Ledger::new(*authority.limits());
     for step in &program.plan.descriptor().steps {
         let ended;
         if let Some(human) = &step.human {
-            ended = human_step(&step.id, human, &mut drive.tape);
+            ended = human_step(&step.id, human, &mut run.tape);
         } else {
-            (drive, ledger, ended) = one_step(program, model, wall_clock_max, step, drive, ledger);
+            (run, ledger, ended) = one_step(program, model, wall_clock_max, step, run, ledger);
         }
         match ended {
             Ok(()) => {}
             Err(Stop::Failed(failure)) => {
                 let failure = authority.attribute(failure);
-                drive.failure = Some(failure.clone());
-                drive.stopped = drive.tape.transition(Event::Failed, Some(failure));
+                run.failure = Some(failure.clone());
+                run.stopped = run.tape.transition(Event::Failed, Some(failure));
                 break;
             }
             Err(stop) => {
-                drive.stopped = Err(stop);
+                run.stopped = Err(stop);
                 break;
             }
         }
     }
-    drive.used = ledger.used();
-    if drive.stopped.is_ok() && drive.failure.is_none() {
-        drive.stopped = finish(&mut drive.tape);
+    run.used = ledger.used();
+    if run.stopped.is_ok() && run.failure.is_none() {
+        run.stopped = finish(&mut run.tape);
     }
-    if drive.stopped.is_ok() {
-        drive.stopped = drive.tape.expect_end();
+    if run.stopped.is_ok() {
+        run.stopped = run.tape.expect_end();
     }
-    drive
+    run
 }
 
 fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
@@ -128,18 +128,18 @@ fn one_step(
     model: Option<&str>,
     wall_clock_max: Duration,
     step: &coo_kernel::mission::descriptor::Step,
-    mut drive: Driven,
+    mut run: Executed,
     ledger: Ledger,
-) -> (Driven, Ledger, Result<(), Stop>) {
-    let input = match start_step(step, &mut drive.tape) {
+) -> (Executed, Ledger, Result<(), Stop>) {
+    let input = match start_step(step, &mut run.tape) {
         Ok(input) => input,
-        Err(error) => return (drive, ledger, Err(error)),
+        Err(error) => return (run, ledger, Err(error)),
     };
     let end = run_step(
         &program.sandbox.engine,
         &program.linked,
         StepRun {
-            tape: drive.tape,
+            tape: run.tape,
             ledger,
             model,
             plan: &program.plan,
@@ -157,15 +157,15 @@ fn one_step(
         memory_sha256,
         backtrace,
     } = end;
-    drive.memory_sha256.push(memory_sha256);
-    drive.tape = tape;
-    drive.backtrace = backtrace;
-    drive.stderr.extend_from_slice(&stderr);
+    run.memory_sha256.push(memory_sha256);
+    run.tape = tape;
+    run.backtrace = backtrace;
+    run.stderr.extend_from_slice(&stderr);
     let ended = match result {
         // Neither is an end of the mission's own: nothing of it enters the record.
         Err(error @ (Stop::Interrupted(_) | Stop::Diverged(_) | Stop::Paused)) => Err(error),
         result => end_step(
-            &mut drive.tape,
+            &mut run.tape,
             &step.id,
             result.as_deref().ok(),
             &stdout,
@@ -175,16 +175,16 @@ fn one_step(
     };
     let ended = match ended {
         Ok(output) => {
-            drive.output = output;
+            run.output = output;
             Ok(())
         }
         Err(error) => {
             // What a program had printed before it failed is all its reader gets.
-            drive.output = stdout;
+            run.output = stdout;
             Err(error)
         }
     };
-    (drive, ledger, ended)
+    (run, ledger, ended)
 }
 
 /// Asks a person. Where nobody has answered yet, the run ends here and goes on from its journal

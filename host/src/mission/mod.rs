@@ -4,9 +4,11 @@
 pub mod decide;
 pub mod execute;
 pub mod find;
+pub mod prepared;
 pub mod replay;
 pub mod resume;
 pub mod run;
 pub mod run_file;
+pub mod seal;
 pub mod source;
 pub mod verify;

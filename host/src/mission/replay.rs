@@ -10,7 +10,7 @@ use coo_kernel::mission::MissionId;
 use coo_kernel::mission::state::State;
 
 use crate::effects::stop::Stop;
-use crate::mission::execute::drive;
+use crate::mission::execute::execute;
 use crate::mission::source::Source;
 use crate::root::history;
 use crate::root::store::{MissionRow, Store};
@@ -60,7 +60,8 @@ pub fn replay(
     wall_clock_max: Duration,
 ) -> Result<Replayed> {
     let Session { root, store, .. } = session;
-    let has_ended = mission.interrupted.is_none() && mission.finished_ms.is_some();
+    let state = store.last_state(mission.id.number())?;
+    let has_ended = state.is_some_and(State::is_final);
     if !has_ended && let Some(question) = history::question(&store, mission.id)? {
         bail!(
             "mission {}: waits for a person at step '{}', so there is no whole run to compare; 'coo approve {}' or 'coo reject {}' first",
@@ -87,13 +88,13 @@ pub fn replay(
     drop(source);
     let other_engine = mission.facts.engine(mission.id)? != program.sandbox.identity_sha256;
     let model = mission.facts.model.as_deref();
-    let driven = drive(
+    let executed = execute(
         &program,
         model,
         wall_clock_max,
         Tape::replay(store, mission.id),
     );
-    let divergence = match driven.stopped {
+    let divergence = match executed.stopped {
         Ok(()) => None,
         Err(Stop::Diverged(divergence)) => Some(*divergence),
         Err(Stop::Interrupted(error)) => return Err(error),
@@ -102,13 +103,18 @@ pub fn replay(
             mission.id
         ),
     };
-    let chain = driven.tape.chain();
-    let timeline = driven.tape.progress().timeline.clone();
+    let chain = executed.tape.chain();
+    let timeline = executed.tape.progress().timeline.clone();
     let before = match &divergence {
         None => Vec::new(),
         Some(divergence) => {
             let first = divergence.seq.saturating_sub(EVENTS_BEFORE + 1);
-            recorded_between(&driven.tape.into_store(), mission.id, first, divergence.seq)?
+            recorded_between(
+                &executed.tape.into_store(),
+                mission.id,
+                first,
+                divergence.seq,
+            )?
         }
     };
     Ok(Replayed {
@@ -117,10 +123,10 @@ pub fn replay(
             .map_or(chain.seq(), |divergence| divergence.seq - 1),
         chain_head: chain.head(),
         timeline,
-        fuel: (mission.facts.fuel, driven.used.fuel),
-        memory_bytes: (mission.facts.memory_peak_bytes, driven.used.memory_bytes),
+        fuel: (mission.facts.fuel, executed.used.fuel),
+        memory_bytes: (mission.facts.memory_peak_bytes, executed.used.memory_bytes),
         other_engine,
-        output: driven.output,
+        output: executed.output,
         divergence,
         before,
     })

@@ -1,19 +1,19 @@
-//! Runs an interrupted mission on from where its journal ends. Nothing the journal holds an
-//! answer to is asked of the outside again; what the mission's own world answered is asked
-//! again and must be the same.
+//! Continues an interrupted mission where its journal ends. Nothing that the journal has an answer
+//! to is asked of the outside again; what the mission's own world answered is asked again, and the
+//! answer must be the same.
 
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::{Divergence, IntentBody, Kind, Progress};
-use coo_kernel::mission::MissionId;
+use coo_kernel::journal::{IntentBody, Progress};
 use coo_kernel::mission::state::State;
 
 use crate::effects::llm::{self, Freshness};
-use crate::mission::run::{Ended, Options, Settled, Stage};
+use crate::mission::prepared::{Options, Prepared, Reused};
+use crate::mission::seal::Ended;
 use crate::mission::source::Source;
 use crate::program::bundle;
 use crate::root::history;
-use crate::root::store::{Facts, MissionRow, Store};
+use crate::root::store::{MissionRow, Store};
 use crate::runtime::tape::Tape;
 use crate::session::Session;
 
@@ -22,29 +22,26 @@ use crate::session::Session;
 pub struct InDoubt {
     /// Number of its intent.
     pub seq: u64,
-    /// Of the request.
     pub request_sha256: Digest,
-    /// How often the run had asked it, that time included.
+    /// How often the run had made this request, this time included.
     pub nth: u64,
-    /// The model asked.
     pub model: String,
-    /// How long its answer might be, in tokens; `None` where the descriptor sends no bound.
+    /// Bound on the answer, in tokens; `None` if the descriptor sends no bound.
     pub max_tokens: Option<u32>,
 }
 
-/// What `resume` found to do.
-#[derive(Debug)]
+/// The outcome of `resume`.
 pub enum Resumed {
-    /// It had ended; this is how.
+    /// The mission had ended already, in this way.
     Ended(Box<Progress>),
-    /// A call is in doubt, and nobody has said that it may be sent again. Nothing was done.
+    /// A call is in doubt, and the user has not said that it may be sent again. Nothing was done.
     InDoubt(InDoubt),
-    /// It was run on.
+    /// The mission was continued.
     Run(Box<Ended>),
 }
 
-/// Runs `mission` on. `resend`: a call in doubt may be sent again, at the risk of paying
-/// for it twice.
+/// Continues `mission`. `resend`: a call in doubt may be sent again, at the risk of paying for it
+/// twice.
 pub fn resume(
     session: Session,
     mission: &MissionRow,
@@ -65,56 +62,43 @@ pub fn resume(
     }
     if let Some(seq) = progress.in_doubt
         && !resend
-        // Without the network nothing is sent, whatever was.
-        && options.freshness != Freshness::Frozen
-        && !is_unanswered(&session.store, id, seq)?
+        && let Some(call) = in_doubt(&session.store, mission, seq, options.freshness)?
     {
-        let intent = session.store.page(id.number(), seq - 1)?;
-        let body = intent.first().map_or("", |record| record.body.as_str());
-        let call = named(seq, body).with_context(|| format!("mission {id}: event {seq}"))?;
-        // Another run may have asked the same since and frozen the answer: nothing is sent.
-        let is_known = options.freshness != Freshness::Live
-            && llm::frozen(
-                &session.store,
-                bundle::frozen(),
-                &call.request_sha256,
-                call.nth,
-            )?
-            .is_some();
-        if !is_known {
-            return Ok(Resumed::InDoubt(call));
-        }
+        return Ok(Resumed::InDoubt(call));
     }
     let source = Source::recorded(&session.root, &session.store, mission)?;
-    let earlier = &mission.facts;
-    let settled = Settled {
-        model: earlier.model.clone(),
-        // One that was interrupted before it said what it stands under begins under what holds now.
+    let reused = Reused {
+        model: mission.facts.model.clone(),
+        // A mission that was interrupted before its policy was recorded uses the current one.
         policy: progress.policy,
         decisions: Vec::new(),
     };
-    let mut stage = Stage::set(session, &source, options, settled)?;
-    if Some(earlier.engine(id)?) != stage.facts.engine_sha256 {
-        bail!(
-            "mission {id}: was begun under another engine ({}); its fuel is counted by that one: resume it with the coo that began it, or run it anew",
-            earlier.engine.lines().next().unwrap_or("unknown")
-        );
-    }
-    stage.facts = Facts {
-        resumed: earlier.resumed + 1,
-        elapsed_us: earlier.elapsed_us,
-        ..stage.facts
-    };
-    stage.store.resume_mission(id, &stage.facts)?;
-    Ok(Resumed::Run(Box::new(
-        stage.perform(id, Tape::resume)?.seal()?,
-    )))
+    let mut prepared = Prepared::of(session, &source, options, reused)?;
+    prepared.take_up(id, &mission.facts)?;
+    let ended = prepared.execute(id, Tape::resume)?.seal()?;
+    Ok(Resumed::Run(Box::new(ended)))
 }
 
-/// Whether it is on record that no answer can have come of the call.
-pub(crate) fn is_unanswered(store: &Store, id: MissionId, seq: u64) -> Result<bool> {
-    let facts = store.event_facts(id.number(), seq)?;
-    Ok(facts.is_some_and(|facts| facts.is_unanswered()))
+/// Returns the model call that event `seq` began, unless it can be continued without sending it a
+/// second time.
+fn in_doubt(
+    store: &Store,
+    mission: &MissionRow,
+    seq: u64,
+    freshness: Freshness,
+) -> Result<Option<InDoubt>> {
+    let number = mission.id.number();
+    // Without the network nothing is sent.
+    if freshness == Freshness::Frozen || store.is_unanswered(number, seq)? {
+        return Ok(None);
+    }
+    let intent = store.page(number, seq - 1)?;
+    let body = intent.first().map_or("", |record| record.body.as_str());
+    let call = named(seq, body).with_context(|| format!("mission {}: event {seq}", mission.id))?;
+    // Another run may have made the same request since and frozen the answer: nothing is sent.
+    let is_known = freshness != Freshness::Live
+        && llm::frozen(store, bundle::frozen(), &call.request_sha256, call.nth)?.is_some();
+    Ok((!is_known).then_some(call))
 }
 
 fn named(seq: u64, body: &str) -> Result<InDoubt> {
@@ -127,33 +111,4 @@ fn named(seq: u64, body: &str) -> Result<InDoubt> {
         max_tokens: request.max_tokens,
         model: request.model,
     })
-}
-
-/// The error for a mission whose own world has changed since it was interrupted.
-pub(crate) fn other_world(id: MissionId, divergence: &Divergence) -> anyhow::Error {
-    let short = |side: &Option<coo_kernel::journal::Side>| {
-        side.as_ref().map_or("nothing".to_owned(), |side| {
-            let body: String = side.body.chars().take(200).collect();
-            format!("{} {body}", side.kind)
-        })
-    };
-    // Neither of these two depends on anything the mission reads.
-    let begun_otherwise = divergence
-        .expected
-        .as_ref()
-        .is_some_and(|side| [Kind::Mission.name(), Kind::Environment.name()].contains(&side.kind));
-    if begun_otherwise {
-        return anyhow::anyhow!(
-            "mission {id}: can't be resumed: it was begun by another release of coo (at event {} the journal has {}, and now it is {}); resume it with that one, or run it anew",
-            divergence.seq,
-            short(&divergence.expected),
-            short(&divergence.actual),
-        );
-    }
-    anyhow::anyhow!(
-        "mission {id}: can't be resumed: at event {} the journal has {}, and now it is {}; what it reads has changed since it was interrupted (another mission, or a file changed by hand): run it anew",
-        divergence.seq,
-        short(&divergence.expected),
-        short(&divergence.actual),
-    )
 }

@@ -16,8 +16,9 @@ use serde::Serialize;
 
 use crate::effects::llm::Freshness;
 use crate::effects::world;
+use crate::mission::prepared::{Options, Reused};
 use crate::mission::replay;
-use crate::mission::run::{self, Options, Settled};
+use crate::mission::run;
 use crate::mission::source::Source;
 use crate::root::history;
 use crate::root::state_root::StateRoot;
@@ -105,8 +106,8 @@ pub struct Subject {
     pub name: String,
     /// Descriptor and module.
     pub source: Source,
-    /// What an earlier run settled.
-    pub settled: Settled,
+    /// The inputs of an earlier run.
+    pub reused: Reused,
     /// The answers every run is given.
     pub answers: Vec<FrozenCall>,
     /// Chain head of the earlier run, and whether its replay agreed.
@@ -123,7 +124,7 @@ impl Subject {
             } else {
                 Source::named(name)?
             },
-            settled: Settled::default(),
+            reused: Reused::default(),
             answers: store.map_or_else(|| Ok(Vec::new()), Store::frozen_calls)?,
             recorded: None,
         })
@@ -175,7 +176,7 @@ impl Subject {
         Ok(Self {
             name: mission.id.to_string(),
             source,
-            settled: Settled {
+            reused: Reused {
                 model: mission.facts.model.clone(),
                 policy: progress.policy,
                 decisions,
@@ -310,7 +311,7 @@ fn one_run(
         session.store.freeze(call)?;
     }
     session.store.commit(Durability::Process)?;
-    let ended = run::run_again(session, &subject.source, options, subject.settled.clone())?;
+    let ended = run::run_again(session, &subject.source, options, subject.reused.clone())?;
     if let Some(question) = ended.question {
         bail!(
             "waits for a person at step '{}', whose answer is not known; run the mission, answer it, and verify that run",
@@ -322,7 +323,7 @@ fn one_run(
             "was interrupted, which says nothing about determinism (answers come from the frozen store alone; 'coo run' fills it): {why}"
         );
     }
-    drop(ended.lock);
+    drop(ended.session);
     engine.clone_from(&ended.facts.engine);
 
     let session = Session::for_reading(own, |_| {})?.context("state root: gone after the run")?;

@@ -4,6 +4,8 @@
 
 pub mod http;
 
+use std::sync::Arc;
+
 use std::cell::OnceCell;
 use std::time::Duration;
 
@@ -34,7 +36,7 @@ pub struct Model {
     pub name: Option<String>,
     freshness: Freshness,
     config: Config,
-    surroundings: Surroundings,
+    surroundings: Arc<Surroundings>,
     /// Server and key, resolved before the first live call.
     access: OnceCell<Access>,
     /// Created at the first live call and kept, with its open connections.
@@ -64,7 +66,7 @@ impl Model {
         name: Option<String>,
         freshness: Freshness,
         config: Config,
-        surroundings: Surroundings,
+        surroundings: Arc<Surroundings>,
         bundled: &'static [FrozenCall],
         say: fn(&str),
     ) -> Self {

@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use super::{Artefacts, Gates};
 use crate::effects::llm::Freshness;
 use crate::machine::temporary::TemporaryFolder;
+use crate::mission::prepared::{Options, Reused};
 use crate::mission::replay;
-use crate::mission::run::{self, Options, Settled};
+use crate::mission::run;
 use crate::mission::source::Source;
 use crate::mission::verify::{Subject, verify};
 use crate::program::bundle;
@@ -64,7 +65,7 @@ impl Gates<'_> {
             let subject = Subject {
                 name: name.to_owned(),
                 source: self.source(name, configured.is_empty())?,
-                settled: self.settled(),
+                reused: self.reused(),
                 answers: self.answers.to_vec(),
                 recorded: None,
             };
@@ -140,10 +141,10 @@ impl Gates<'_> {
     }
 
     /// Returns the operator's model; the environment of this process has no influence.
-    fn settled(&self) -> Settled {
-        Settled {
+    fn reused(&self) -> Reused {
+        Reused {
             model: self.config.llm.default_model.clone(),
-            ..Settled::default()
+            ..Reused::default()
         }
     }
 
@@ -173,7 +174,7 @@ impl Gates<'_> {
             session.store.freeze(call)?;
         }
         session.store.commit(Durability::Process)?;
-        let ended = run::run_again(session, source, options(), self.settled())?;
+        let ended = run::run_again(session, source, options(), self.reused())?;
         if let Some(question) = ended.question {
             bail!(
                 "waits for a person at step '{}'; name another",
@@ -183,7 +184,7 @@ impl Gates<'_> {
         if let Some(why) = ended.interrupted {
             bail!("was interrupted (answers come from the frozen store alone): {why}");
         }
-        drop(ended.lock);
+        drop(ended.session);
         let reading = |root: &Path| -> Result<(Session, MissionRow)> {
             let session = Session::for_reading(root, |_| {})?.context("its root is gone")?;
             let mission = session.store.mission(ended.id)?.context("it is gone")?;

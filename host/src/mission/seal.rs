@@ -1,0 +1,189 @@
+//! The end of a recorded run: writes it down durably, and then makes the changes that the journal
+//! has committed to, in this order: journal, world, artefacts, "applied". A process that stops in
+//! between leaves an intent that the next command finishes.
+
+use anyhow::{Context as _, Result};
+use coo_kernel::form::digest::Digest;
+use coo_kernel::journal::{Divergence, Kind, Side, WorldBody};
+use coo_kernel::mission::failure::Failure;
+use coo_kernel::mission::state::State;
+use coo_kernel::mission::{MissionId, Status};
+
+use crate::effects::gateway;
+use crate::effects::secrets;
+use crate::effects::stop::Stop;
+use crate::effects::world::World;
+use crate::machine;
+use crate::mission::execute::Executed;
+use crate::root::history::{self, Question};
+use crate::root::state_root::StateRoot;
+use crate::root::store::{Durability, Facts, Store};
+use crate::runtime::tape::Recorder;
+use crate::session::{Session, StoreLent};
+
+/// A run that has ended.
+pub struct Ended {
+    pub id: MissionId,
+    /// SUCCESS, FAILED, PAUSED or INTERRUPTED.
+    pub status: Status,
+    /// The reason of FAILED.
+    pub failure: Option<Failure>,
+    /// The reason, if something outside the record stopped the run.
+    pub interrupted: Option<String>,
+    /// The last step's output.
+    pub output: Vec<u8>,
+    /// Standard error of all steps.
+    pub stderr: Vec<u8>,
+    /// Digest of the last event.
+    pub chain_head: Digest,
+    /// Number of events.
+    pub events: u64,
+    pub facts: Facts,
+    /// Of each step, if requested.
+    pub memory_sha256: Vec<Option<Digest>>,
+    /// Whether it was interrupted at a model call that may have been made.
+    pub in_doubt: bool,
+    /// What a paused mission waits for.
+    pub question: Option<Question>,
+    /// The session, which holds the root's lock.
+    pub session: Session,
+}
+
+/// A run that has reached its end or was stopped, and whose end is not written down yet.
+pub struct Unsealed {
+    pub(super) session: StoreLent,
+    pub(super) id: MissionId,
+    pub(super) executed: Executed,
+    pub(super) facts: Facts,
+}
+
+impl Unsealed {
+    /// Writes the end down durably, then makes the committed changes.
+    pub fn seal(self) -> Result<Ended> {
+        let Self {
+            session,
+            id,
+            executed,
+            facts,
+        } = self;
+        let Executed {
+            tape,
+            stopped,
+            failure,
+            output,
+            stderr,
+            memory_sha256,
+            ..
+        } = executed;
+        let chain = tape.chain();
+        let progress = tape.progress().clone();
+        let changes = tape.changes().clone();
+        let Recorder {
+            mut store,
+            mut live,
+            ..
+        } = tape
+            .into_recorder()
+            .context("run: its tape was not recording")?;
+        let interrupted = match stopped {
+            Ok(()) | Err(Stop::Paused) => None,
+            // Nothing is on record, so there is nothing to resume and nothing to store.
+            Err(Stop::Interrupted(error)) if chain.seq() == 0 => return Err(error),
+            // What this process holds in memory is not what is on disk, which stays as it is.
+            Err(Stop::Interrupted(error)) if store.is_rolled_back() => {
+                return Err(error.context(format!(
+                    "mission {id}: its journal can't be written any further"
+                )));
+            }
+            Err(Stop::Interrupted(error)) => {
+                Some(secrets::redacted(&format!("{error:#}")).into_owned())
+            }
+            // The world has changed since the first part of the journal was recorded. Nothing of
+            // this attempt is stored; the store's transaction is dropped with it.
+            Err(Stop::Diverged(divergence)) => return Err(other_world(id, &divergence)),
+            Err(other) => Some(other.to_string()),
+        };
+        let status = progress.status(interrupted.is_some(), false);
+        let finished_ms = (status != Status::Paused).then(machine::now_unix_ms);
+        store.finish_mission(id, finished_ms, interrupted.as_deref(), &facts)?;
+        let in_doubt = match progress.in_doubt {
+            Some(seq) => !store.is_unanswered(id.number(), seq)?,
+            None => false,
+        };
+        let is_complete = progress.state() == Some(State::Complete);
+        let changes_world =
+            is_complete && (changes.db_executes > 0 || !changes.artefacts.is_empty());
+        let commit = changes_world.then(|| store.promise_world(id)).transpose()?;
+        if commit.is_some() {
+            store.enter_artefacts(id, &changes.artefacts)?;
+        }
+        store.commit(Durability::Power)?;
+        let question = match status {
+            Status::Paused => history::question(&store, id)?,
+            _ => None,
+        };
+        if let Some(commit) = commit {
+            apply(&session.root, &mut store, &mut live.world, commit, &changes).with_context(|| {
+                format!("mission {id}: it is complete and its changes are promised, but could not be made yet; the next coo command makes them")
+            })?;
+        }
+        Ok(Ended {
+            id,
+            status,
+            failure,
+            interrupted,
+            output,
+            stderr,
+            chain_head: chain.head(),
+            events: chain.seq(),
+            facts,
+            memory_sha256,
+            in_doubt,
+            question,
+            session: session.give_back(store),
+        })
+    }
+}
+
+/// Makes the committed changes.
+fn apply(
+    root: &StateRoot,
+    store: &mut Store,
+    world: &mut World,
+    commit: u32,
+    changes: &WorldBody,
+) -> Result<()> {
+    world.commit(commit)?;
+    gateway::apply(root, store, &changes.artefacts)?;
+    store.world_applied(commit)?;
+    store.commit(Durability::Process)
+}
+
+/// Returns the error for a mission whose world has changed since it was interrupted.
+fn other_world(id: MissionId, divergence: &Divergence) -> anyhow::Error {
+    let short = |side: &Option<Side>| {
+        side.as_ref().map_or("nothing".to_owned(), |side| {
+            let body: String = side.body.chars().take(200).collect();
+            format!("{} {body}", side.kind)
+        })
+    };
+    // Neither of these two depends on anything the mission reads.
+    let begun_otherwise = divergence
+        .expected
+        .as_ref()
+        .is_some_and(|side| [Kind::Mission.name(), Kind::Environment.name()].contains(&side.kind));
+    if begun_otherwise {
+        return anyhow::anyhow!(
+            "mission {id}: can't be resumed: it was begun by another release of coo (at event {} the journal has {}, and now it is {}); resume it with that one, or run it anew",
+            divergence.seq,
+            short(&divergence.expected),
+            short(&divergence.actual),
+        );
+    }
+    anyhow::anyhow!(
+        "mission {id}: can't be resumed: at event {} the journal has {}, and now it is {}; what it reads has changed since it was interrupted (another mission, or a file changed by hand): run it anew",
+        divergence.seq,
+        short(&divergence.expected),
+        short(&divergence.actual),
+    )
+}
