@@ -1,6 +1,6 @@
 //! An ordinary WASI program that nobody wrote for `coo`: pulldown-cmark's own binary, from
 //! the crate registry, compiled for wasm32-wasip1. Compiling it needs a toolchain that the
-//! README's commands do not set up, so the test is run by `.ci/run`, which builds the
+//! README's commands do not set up, so the test is run by `.ci/nightly`, which builds the
 //! program and names it in `COO_TEST_PROGRAM`.
 
 use crate::support::{World, mission_id};
@@ -10,7 +10,7 @@ use crate::support::{World, mission_id};
     clippy::disallowed_methods,
     reason = "the one thing this test is told from outside"
 )]
-#[ignore = "needs COO_TEST_PROGRAM: pulldown-cmark compiled for wasm32-wasip1; .ci/run builds it"]
+#[ignore = "needs COO_TEST_PROGRAM: pulldown-cmark compiled for wasm32-wasip1; .ci/nightly builds it"]
 fn markdown_on_standard_input_becomes_html_on_standard_output_and_replays() {
     let program = std::env::var("COO_TEST_PROGRAM").expect("COO_TEST_PROGRAM names the program");
     let world = World::new();

@@ -77,7 +77,7 @@ fn the_layout_of_a_state_root_is_documented_as_it_is() {
         .unwrap()
         .lines()
         .collect();
-    assert_eq!(documented, coo_kernel::root::layout::FILES);
+    assert_eq!(documented, coo_kernel::state::layout::FILES);
 }
 
 #[test]

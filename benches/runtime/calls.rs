@@ -70,7 +70,7 @@ fn recorded(folder: &Path, input: &str) -> Result<f64> {
     let stopwatch = Stopwatch::start();
     let ended = run::run(session, &source, Options::default())?;
     let elapsed = stopwatch.elapsed();
-    ensure!(ended.status == Status::Success, "{ended:?}");
+    ensure!(ended.status == Status::Success, "{:?}", ended.status);
     Ok(elapsed.as_secs_f64())
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use coo::machine::Stopwatch;
-use coo::root::store::{Durability, Store};
+use coo::state::store::{Durability, Store};
 use coo_kernel::journal::{Chain, Kind, Record};
 use coo_kernel::mission::state::State;
 

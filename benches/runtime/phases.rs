@@ -48,7 +48,8 @@ pub fn time_run(root: &Path) -> Result<()> {
     phases.lap("seal");
     ensure!(
         ended.status == Status::Success,
-        "the demo failed: {ended:?}"
+        "the demo failed: {:?}",
+        ended.interrupted
     );
     phases.print()
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use coo::machine::Stopwatch;
 use coo::mission::find::find_mission;
+use coo::mission::prepared::Options;
 use coo::mission::replay;
 use coo::mission::run;
 use coo::mission::source::Source;
@@ -58,8 +59,8 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     for count in [many, few] {
         let source = Source::descriptor_file(&guest::descriptor(folder, &format!("r{count}"))?)?;
         let session = Session::for_writing(&folder.join("root"), |_| {})?;
-        let ended = run::run(session, &source, run::Options::default())?;
-        ensure!(ended.status == Status::Success, "{ended:?}");
+        let ended = run::run(session, &source, Options::default())?;
+        ensure!(ended.status == Status::Success, "{:?}", ended.status);
         ids.push(ended.id.to_string());
     }
     let [mut long, mut short, mut long_floor, mut short_floor] =

@@ -13,16 +13,16 @@ use coo_kernel::baseline::freeze::{
 };
 use coo_kernel::baseline::governed;
 use coo_kernel::baseline::{self, Entry, TreePath};
-use coo_kernel::root::layout;
+use coo_kernel::state::layout;
 
 use crate::baselines::{self, Progress, Tree};
 use crate::effects::surroundings::Surroundings;
 use crate::effects::world::dump;
 use crate::machine::{self, rfc3339};
 use crate::manifests::{self, Drift};
-use crate::root::config::Config;
-use crate::root::state_root::StateRoot;
-use crate::root::store::{Durability, FreezeRow, Store};
+use crate::state::config::Config;
+use crate::state::state_root::StateRoot;
+use crate::state::store::{Durability, FreezeRow, Store};
 
 use seen::Seen;
 
@@ -253,7 +253,7 @@ pub fn activate(
         return Ok(Err(Unready::Manifests(drifts)));
     }
     if !store.checkpoint()? {
-        return Ok(Err(Unready::Reader(crate::root::store::FILE)));
+        return Ok(Err(Unready::Reader(crate::state::store::FILE)));
     }
     if !dump::checkpoint(root.path())? {
         return Ok(Err(Unready::Reader(layout::WORLD)));

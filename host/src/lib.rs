@@ -2,7 +2,7 @@
 //! `main` only calls `cli`.
 //!
 //! Architecture invariant: decisions are the kernel's; this crate performs them. Wall clock
-//! and environment are asked in `machine` alone, files are reached through `root::state_root`.
+//! and environment are asked in `machine` alone, files are reached through `state::state_root`.
 
 #![deny(unsafe_code)]
 // They panic where nobody reads any more; `cli::print` has what doesn't.
@@ -17,6 +17,6 @@ pub mod manifests;
 pub mod mission;
 pub mod program;
 pub mod repository;
-pub mod root;
 pub mod runtime;
 pub mod session;
+pub mod state;

@@ -15,11 +15,11 @@ use crate::freeze;
 use crate::freeze::{Purpose, Unready};
 use crate::machine;
 use crate::machine::temporary::TemporaryFolder;
-use crate::root::config::Config;
-use crate::root::history;
-use crate::root::reports;
-use crate::root::state_root::{DEFAULT_NAME, StateRoot, WriteLock};
-use crate::root::store::{Durability, FreezeRow, Store};
+use crate::state::config::Config;
+use crate::state::history;
+use crate::state::reports;
+use crate::state::state_root::{DEFAULT_NAME, StateRoot, WriteLock};
+use crate::state::store::{Durability, FreezeRow, Store};
 
 /// What is said where another process has the lock.
 pub const WAITING: &str = "waiting for another coo process to finish with this state root";

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use coo::baselines::{self, Progress, Tree};
-use coo::root::state_root::StateRoot;
+use coo::state::state_root::StateRoot;
 use proptest::prelude::*;
 
 use crate::support::tree::{by_nobody, give_away, is_root, picture, pipe, remove, set_mode};

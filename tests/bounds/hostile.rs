@@ -275,7 +275,7 @@ fn two_hundred_hostile_statements_end_in_time_and_replay() {
 }
 
 #[test]
-#[ignore = "takes minutes; .ci/run runs it"]
+#[ignore = "takes minutes; .ci/nightly runs it"]
 fn two_thousand_hostile_statements_end_in_time_and_replay() {
     (1_001..=1_100).for_each(one);
 }

@@ -30,7 +30,7 @@ fn is_known(call: &str) -> bool {
 }
 
 #[test]
-#[ignore = "needs strace, and permission to use it: .ci/run runs it where both are there"]
+#[ignore = "needs strace, and permission to use it: .ci/nightly runs it where both are there"]
 fn a_mission_killed_at_any_system_call_ends_as_if_it_had_not_been() {
     let mut trials = 0;
     for mission in [Mission::Triage, Mission::Writer] {

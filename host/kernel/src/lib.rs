@@ -15,4 +15,4 @@ pub mod journal;
 pub mod llm;
 pub mod mission;
 pub mod module;
-pub mod root;
+pub mod state;

@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::scan::{Folders, Tree};
 use super::{Record, check_name, disk, manifest_file, names_in, record, write_record};
 use crate::machine;
-use crate::root::state_root::StateRoot;
+use crate::state::state_root::StateRoot;
 
 /// A baseline that was created.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use coo_kernel::form::digest::Digest;
 
 use super::capture::{keep_tree, kept};
 use super::{Baseline, Progress, Restored, Tree, restore};
-use crate::root::state_root::StateRoot;
+use crate::state::state_root::StateRoot;
 
 /// For each file, the digest on which the change is based, and the new content.
 pub type Contents = BTreeMap<TreePath, (Digest, Vec<u8>)>;

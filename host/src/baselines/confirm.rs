@@ -11,8 +11,8 @@ use super::disk;
 use super::target::Target;
 use crate::machine;
 use crate::machine::fault;
-use crate::root::state_root::StateRoot;
-use crate::root::store::{Durability, Store};
+use crate::state::state_root::StateRoot;
+use crate::state::store::{Durability, Store};
 
 /// Checks whether request `number` is confirmed, by the file in the state root or else by the line
 /// that `ask` returns. Removes the file whatever it says. Without a confirmation, ends the request

@@ -13,7 +13,7 @@ use coo_kernel::baseline::{Entry, Mode, Node};
 
 use super::disk;
 use crate::machine::fault;
-use crate::root::state_root::StateRoot;
+use crate::state::state_root::StateRoot;
 
 /// Opens a file that has only this one hard link. Permissions belong to the file and not to its
 /// name, and another name could be anywhere.

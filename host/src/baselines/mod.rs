@@ -37,7 +37,7 @@ use coo_kernel::form::digest::Digest;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::root::state_root::StateRoot;
+use crate::state::state_root::StateRoot;
 
 pub use capture::{Captured, create};
 pub use change::{Contents, change};

@@ -10,13 +10,13 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context as _, Result, bail};
 use cap_std::fs::Dir;
 use coo_kernel::form::digest::Digest;
-use coo_kernel::root::layout;
+use coo_kernel::state::layout;
 
 use super::sparse::Sparse;
 use super::{FOLDER, Progress, disk};
 use crate::machine::fault;
 use crate::machine::hashing;
-use crate::root::state_root::{StateRoot, TEMPORARY};
+use crate::state::state_root::{StateRoot, TEMPORARY};
 
 /// Files up to this size are read into memory in one pass. A larger file is read once for its
 /// digest and written in a second pass only if its object is new.

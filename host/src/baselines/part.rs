@@ -13,7 +13,7 @@ use super::objects::Objects;
 use super::{Baseline, Progress, Record, Tree, disk, record, write_record};
 use crate::machine;
 use crate::machine::input_file::read_bounded;
-use crate::root::state_root::StateRoot;
+use crate::state::state_root::StateRoot;
 
 /// Captures `tree`, then reads it once more to check that it equals the baseline (packet §8). The
 /// caller is the only writer of `root`.

@@ -8,7 +8,7 @@ use coo_kernel::baseline::governed;
 use coo_kernel::baseline::lineage::{self, Ended, Left, Part, Run};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::state::State;
-use coo_kernel::root::layout;
+use coo_kernel::state::layout;
 use tempfile::TempDir;
 
 use super::capture::Captured;
@@ -18,9 +18,9 @@ use super::progress::Progress;
 use super::state::{self, Reason};
 use crate::effects::gateway;
 use crate::effects::world::{self, dump};
-use crate::root::history;
-use crate::root::state_root::{StateRoot, TEMPORARY};
-use crate::root::store::{MissionRow, Store};
+use crate::state::history;
+use crate::state::state_root::{StateRoot, TEMPORARY};
+use crate::state::store::{MissionRow, Store};
 
 /// Creates a baseline of the state under `name`, or under the next number, if the state still is
 /// what `mission` left. If the state was edited since, fails unless `may_be_edited`; the lineage

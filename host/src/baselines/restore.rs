@@ -27,7 +27,7 @@ use super::scan::Tree;
 use super::stage::{Stage, is_absent};
 use super::{Baseline, FOLDER, RECORD_BYTES_MAX, canonical_text, disk};
 use crate::machine::fault;
-use crate::root::state_root::StateRoot;
+use crate::state::state_root::StateRoot;
 
 /// Counts of what a restore did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -12,7 +12,7 @@ use coo_kernel::baseline::governed::{self, State};
 use coo_kernel::baseline::lineage::Link;
 use coo_kernel::baseline::rollback::{self, Outcome, Request};
 use coo_kernel::baseline::{STAGE, differences};
-use coo_kernel::root::layout;
+use coo_kernel::state::layout;
 use serde::Serialize;
 
 pub use super::confirm::{abort, answer, confirm};
@@ -28,8 +28,8 @@ use super::{disk, manifest, restore, state};
 use crate::effects::world::dump;
 use crate::machine;
 use crate::machine::fault;
-use crate::root::state_root::StateRoot;
-use crate::root::store::{Durability, NewRollback, Store};
+use crate::state::state_root::StateRoot;
+use crate::state::store::{Durability, NewRollback, Store};
 
 /// The result of a rollback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

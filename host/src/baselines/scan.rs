@@ -19,7 +19,7 @@ use super::disk;
 use super::look::{Scanned, files_of, vanished};
 use super::progress::Progress;
 use crate::machine::hashing;
-use crate::root::state_root::StateRoot;
+use crate::state::state_root::StateRoot;
 
 /// An open directory tree.
 pub struct Tree {

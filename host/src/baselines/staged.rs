@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use coo_kernel::baseline::governed::{self, State};
 use coo_kernel::baseline::{Entry, Mode, STAGE, Step, TreePath, steps};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::root::index;
-use coo_kernel::root::layout;
+use coo_kernel::state::index;
+use coo_kernel::state::layout;
 
 use super::disk;
 use super::look::Scanned;
@@ -20,8 +20,8 @@ use super::scan::Tree;
 use super::stage::Stage;
 use crate::effects::world::dump;
 use crate::machine::fault;
-use crate::root::state_root::StateRoot;
-use crate::root::store::Store;
+use crate::state::state_root::StateRoot;
+use crate::state::store::Store;
 
 /// Opens every folder of the state that this user may not read, so that the state can be captured.
 /// Returns each with its former mode, which `Stage::give_up` restores as long as there is no

@@ -14,8 +14,8 @@ use coo_kernel::baseline::rollback::{self, BEFORE_PREFIX};
 use coo_kernel::baseline::{Difference, Entry, Manifest, Mode, Node, TreePath, differences};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::module::module_set;
-use coo_kernel::root::index;
-use coo_kernel::root::layout;
+use coo_kernel::state::index;
+use coo_kernel::state::layout;
 
 use super::capture::{Captured, chosen_name, keep_tree, kept, publish};
 use super::objects::{Added, Batch};
@@ -26,8 +26,8 @@ use crate::effects::world::dump;
 use crate::machine;
 use crate::machine::fault;
 use crate::program::bundle;
-use crate::root::state_root::{StateRoot, TEMPORARY};
-use crate::root::store::Store;
+use crate::state::state_root::{StateRoot, TEMPORARY};
+use crate::state::store::Store;
 
 /// The dump of the missions' database (the world), until it is an object.
 const DUMP: &str = "world.jsonl";

@@ -8,14 +8,14 @@ use anyhow::{Context as _, Result, bail};
 use coo_kernel::baseline::governed::{self, State};
 use coo_kernel::baseline::{MANIFEST_BYTES_MAX, Manifest, Node};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::root::index;
+use coo_kernel::state::index;
 
 use super::objects::Objects;
 use super::progress::Progress;
 use super::{Baseline, Record, find, position, state, states, verify};
 use crate::machine::input_file::read_bounded;
-use crate::root::state_root::StateRoot;
-use crate::root::store::Store;
+use crate::state::state_root::StateRoot;
+use crate::state::store::Store;
 
 /// A baseline that the state can be rolled back to: intact, and of this `coo`.
 #[derive(Debug)]

@@ -17,8 +17,8 @@ use serde::Serialize;
 use super::print;
 use crate::baselines::{self, Baseline, Captured, Progress, Record, Tree};
 use crate::manifests;
-use crate::root::state_root::StateRoot;
 use crate::session::Session;
+use crate::state::state_root::StateRoot;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

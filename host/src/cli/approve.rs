@@ -10,8 +10,8 @@ use coo_kernel::mission::MissionId;
 use super::{print, run};
 use crate::mission::decide::decide;
 use crate::mission::resume::{Resumed, resume};
-use crate::root::store::MissionRow;
 use crate::session::Session;
+use crate::state::store::MissionRow;
 
 #[derive(Debug, clap::Args)]
 pub struct Answer {

@@ -6,15 +6,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::root::index::Drift;
+use coo_kernel::state::index::Drift;
 use serde::Serialize;
 
 use super::print;
 use crate::effects::gateway;
 use crate::freeze::Purpose;
-use crate::root::reports;
-use crate::root::state_root::StateRoot;
 use crate::session::Session;
+use crate::state::reports;
+use crate::state::state_root::StateRoot;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

@@ -4,8 +4,8 @@ use coo_kernel::journal::Progress;
 use coo_kernel::mission::Status;
 use coo_kernel::mission::state::State;
 
-use crate::root::store::MissionRow;
 use crate::session::Session;
+use crate::state::store::MissionRow;
 
 /// Returns the status of the mission.
 pub fn status(session: &Session, mission: &MissionRow, progress: &Progress) -> Status {

@@ -19,9 +19,9 @@ use serde::Serialize;
 
 use super::{events, print};
 use crate::mission::find::find_mission;
-use crate::root::history;
-use crate::root::store::MissionRow;
 use crate::session::Session;
+use crate::state::history;
+use crate::state::store::MissionRow;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

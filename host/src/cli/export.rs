@@ -10,7 +10,7 @@ use coo_kernel::mission::state::State;
 use super::print;
 use crate::mission::find::find_mission;
 use crate::mission::run_file;
-use crate::root::history;
+use crate::state::history;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

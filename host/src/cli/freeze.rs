@@ -13,9 +13,9 @@ use serde::Serialize;
 use super::{manifests, print};
 use crate::freeze::{self, Purpose, Standing, Unready};
 use crate::machine::{self, rfc3339};
-use crate::root::state_root::StateRoot;
-use crate::root::store::FreezeRow;
 use crate::session::{Held, Read, Session};
+use crate::state::state_root::StateRoot;
+use crate::state::store::FreezeRow;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

@@ -15,8 +15,8 @@ use crate::machine::input_file;
 use crate::machine::input_file::read_bounded;
 use crate::repository::Repository;
 use crate::repository::gates::{Gates, Tested};
-use crate::root::config::Config;
 use crate::session::Session;
+use crate::state::config::Config;
 
 #[derive(Debug, clap::Args)]
 #[allow(clippy::doc_markdown, reason = "these comments are what --help prints")]

@@ -10,7 +10,7 @@ use super::print;
 use crate::session::Session;
 
 pub fn cmd_init(root: &Path) -> Result<ExitCode> {
-    let existed = root.join(crate::root::store::FILE).exists();
+    let existed = root.join(crate::state::store::FILE).exists();
     let session = Session::for_writing(root, print::note)?;
     let model = session
         .config()?

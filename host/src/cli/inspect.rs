@@ -20,9 +20,9 @@ use serde::Serialize;
 use super::{events, print};
 use crate::effects::gateway::WriteAnswer;
 use crate::mission::find::find_mission;
-use crate::root::history;
-use crate::root::store::{Facts, MissionRow};
 use crate::session::Session;
+use crate::state::history;
+use crate::state::store::{Facts, MissionRow};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

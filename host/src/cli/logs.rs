@@ -18,9 +18,9 @@ use serde_json::value::RawValue;
 
 use super::{events, print};
 use crate::mission::find::find_mission;
-use crate::root::history;
-use crate::root::store::MissionRow;
 use crate::session::Session;
+use crate::state::history;
+use crate::state::store::MissionRow;
 
 /// Most characters of a call's text on one line.
 const TEXT_MAX: usize = 40;

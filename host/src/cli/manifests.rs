@@ -1,5 +1,5 @@
 //! `coo manifests write|check`: records the environment of the state root, and compares it later.
-//! Only parses and prints; `crate::root::manifests` does the work.
+//! Only parses and prints; `crate::state::manifests` does the work.
 
 use std::fmt::Write as _;
 use std::path::Path;

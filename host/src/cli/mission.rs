@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{events, print};
 use crate::machine::rfc3339;
 use crate::mission::find::find_mission;
-use crate::root::history::{self, Question};
+use crate::state::history::{self, Question};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

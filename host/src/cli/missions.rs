@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::{events, print};
 use crate::machine::rfc3339;
-use crate::root::history;
 use crate::session::Session;
+use crate::state::history;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

@@ -20,8 +20,8 @@ use super::print;
 use crate::machine::rfc3339;
 use crate::repository::amend::PATCH;
 use crate::repository::change::{self, Change, Standing, Watcher};
-use crate::root::store::{ChangeFacts, ChangeRow};
 use crate::session::Session;
+use crate::state::store::{ChangeFacts, ChangeRow};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

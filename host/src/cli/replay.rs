@@ -16,7 +16,7 @@ use similar::{DiffTag, TextDiff};
 use super::{logs, print};
 use crate::mission::find::find_mission;
 use crate::mission::replay::{self, Replayed};
-use crate::root::store::MissionRow;
+use crate::state::store::MissionRow;
 
 /// A possible cause of every divergence: a recomputed chain reveals a change only to a reader who
 /// knows the original head.

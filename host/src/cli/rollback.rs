@@ -14,8 +14,8 @@ use crate::baselines::rollback::{self, RolledBack, SetAside};
 use crate::baselines::{self, Progress};
 use crate::freeze::Purpose;
 use crate::machine::rfc3339;
-use crate::root::state_root::StateRoot;
 use crate::session::{Held, Read};
+use crate::state::state_root::StateRoot;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

@@ -19,8 +19,8 @@ use crate::mission::prepared;
 use crate::mission::run;
 use crate::mission::seal::Ended;
 use crate::mission::source::Source;
-use crate::root::history::Question;
 use crate::session::Session;
+use crate::state::history::Question;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

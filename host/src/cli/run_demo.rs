@@ -14,9 +14,9 @@ use crate::machine::rfc3339;
 use crate::mission::prepared::Options;
 use crate::mission::run;
 use crate::mission::source::Source;
-use crate::root::history;
-use crate::root::reports;
 use crate::session::Session;
+use crate::state::history;
+use crate::state::reports;
 
 pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
     if !rest.is_empty() {

@@ -18,10 +18,10 @@ use crate::mission::find::find_mission;
 use crate::mission::prepared;
 use crate::mission::run_file;
 use crate::mission::verify::{Report, Subject, verify};
-use crate::root::config::Config;
-use crate::root::reports;
-use crate::root::state_root::StateRoot;
 use crate::session::{Held, Read, Session};
+use crate::state::config::Config;
+use crate::state::reports;
+use crate::state::state_root::StateRoot;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

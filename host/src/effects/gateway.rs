@@ -16,13 +16,13 @@ use cap_fs_ext::DirExt as _;
 use cap_std::fs::Dir;
 use coo_kernel::effects::artefact::{Artefact, WritePermit};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::root::index::{self, Drift, Found};
-use coo_kernel::root::layout;
+use coo_kernel::state::index::{self, Drift, Found};
+use coo_kernel::state::layout;
 use serde::{Deserialize, Serialize};
 
-use crate::root::state_root::{StateRoot, make_folder};
-use crate::root::store::Store;
-use crate::root::walk::{examine, in_the_way, set_aside, walk};
+use crate::state::state_root::{StateRoot, make_folder};
+use crate::state::store::Store;
+use crate::state::walk::{examine, in_the_way, set_aside, walk};
 
 /// A guest's request to write a file, as the journal records it: the content by its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,7 +17,7 @@ use crate::effects::llm::http::server_of;
 use crate::effects::secrets;
 use crate::machine;
 use crate::machine::input_file;
-use crate::root::config::{Config, DEFAULT_BASE_URL};
+use crate::state::config::{Config, DEFAULT_BASE_URL};
 
 /// The variable for the server of live calls.
 const BASE_URL: &str = "COO_LLM_BASE_URL";

@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, bail};
 use coo_kernel::effects::db::{self, Answer, Applied, Refusal, Rows, Statement, Told};
 use coo_kernel::mission::failure::{Bound, Failure};
 use coo_kernel::mission::limits::Limits;
-use coo_kernel::root::layout::WORLD;
+use coo_kernel::state::layout::WORLD;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, StatementStatus};
 
@@ -29,8 +29,8 @@ use self::value::{params, value};
 use crate::effects::stop::Stop;
 use crate::machine::Deadline;
 use crate::machine::fault;
-use crate::root::state_root::Modes;
-use crate::root::store::{LOG_BYTES_KEPT, check_plain};
+use crate::state::state_root::Modes;
+use crate::state::store::{LOG_BYTES_KEPT, check_plain};
 
 pub use self::functions::TRIM_BYTES_MAX;
 
@@ -420,7 +420,7 @@ impl Drop for Open {
         }
         // Another process that still reads the log prevents the checkpoint; the next run tries
         // again.
-        let _ = crate::root::store::checkpoint(&self.connection);
+        let _ = crate::state::store::checkpoint(&self.connection);
     }
 }
 

@@ -4,15 +4,15 @@
 use anyhow::Result;
 use coo_kernel::baseline::freeze::covered::Stamp;
 use coo_kernel::baseline::freeze::{Difference, Manifest};
-use coo_kernel::root::index::Drift;
-use coo_kernel::root::reports::change_of;
+use coo_kernel::state::index::Drift;
+use coo_kernel::state::reports::change_of;
 
 use super::seen;
 use crate::machine;
 use crate::machine::hashing;
 use crate::manifests;
-use crate::root::state_root::StateRoot;
-use crate::root::store::Store;
+use crate::state::state_root::StateRoot;
+use crate::state::store::Store;
 
 /// Name of the executable in a difference.
 pub const COO: &str = "coo";
@@ -24,7 +24,7 @@ pub fn reports(root: &StateRoot, store: &Store, manifest: &Manifest) -> Result<V
         return Ok(Vec::new());
     };
     let open = &covered.store.bounds.open_changes;
-    let mut drifts = crate::root::reports::check(root, store)?;
+    let mut drifts = crate::state::reports::check(root, store)?;
     drifts.retain(|drift| {
         let change = change_of(drift.path());
         let is_index = matches!(drift, Drift::Index { .. });

@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result};
 use cap_std::fs::MetadataExt as _;
 use coo_kernel::baseline::freeze::{Difference, FILE, MANIFEST, MANIFEST_MODE, Manifest, lock};
 use coo_kernel::baseline::{Entry, Mode, NOT_READ, Node, TreePath};
-use coo_kernel::root::layout;
+use coo_kernel::state::layout;
 
-use crate::root::state_root::StateRoot;
+use crate::state::state_root::StateRoot;
 
 /// Returns these files with their modes when not locked. A freeze of an earlier version locked only
 /// the manifest.

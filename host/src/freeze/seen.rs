@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine;
 use crate::machine::hashing;
-use crate::root::state_root::StateRoot;
-use crate::root::store;
+use crate::state::state_root::StateRoot;
+use crate::state::store;
 
 const SEEN: &str = "cache/freeze_check.json";
 const BYTES_MAX: u64 = 4 << 10;

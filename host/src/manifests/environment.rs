@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 
 use coo_kernel::baseline::text_of;
-use coo_kernel::root::manifest::{is_secret, scrubbed, system};
+use coo_kernel::state::manifest::{is_secret, scrubbed, system};
 use serde::Serialize;
 
 use super::{ENVIRONMENT_FORMAT, read_text};

@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use coo_kernel::root::manifest::system;
+use coo_kernel::state::manifest::system;
 use serde::Serialize;
 
 use super::{HARDWARE_FORMAT, read_text};
-use crate::root::state_root::StateRoot;
+use crate::state::state_root::StateRoot;
 
 const NODES: &str = "/sys/devices/system/node";
 const DMI: &str = "/sys/class/dmi/id";

@@ -12,14 +12,14 @@ mod tools;
 use anyhow::{Context as _, Result};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::module::module_set;
-use coo_kernel::root::manifest::{self, Difference};
+use coo_kernel::state::manifest::{self, Difference};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::effects::surroundings::Surroundings;
 use crate::program::bundle;
-use crate::root::config::Config;
-use crate::root::state_root::StateRoot;
+use crate::state::config::Config;
+use crate::state::state_root::StateRoot;
 
 pub use environment::secrets;
 

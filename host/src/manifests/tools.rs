@@ -22,7 +22,7 @@ use crate::machine;
 use crate::machine::hashing;
 use crate::machine::outside::{self, Bounds, End, Failed, Outputs};
 use crate::program::engine;
-use crate::root::config::Config;
+use crate::state::config::Config;
 
 /// Tools that every governed change of a repository calls, whatever the configuration says.
 const TOOLS: [&str; 2] = ["git", PYTHON];

@@ -10,8 +10,8 @@ use coo_kernel::mission::failure::Failure;
 use coo_kernel::mission::state::{self, Event, State};
 
 use crate::machine;
-use crate::root::history::{self, Question};
-use crate::root::store::{Durability, EventFacts, MissionRow, Store};
+use crate::state::history::{self, Question};
+use crate::state::store::{Durability, EventFacts, MissionRow, Store};
 
 /// Longest reason, in bytes.
 const REASON_BYTES_MAX: usize = 4 << 10;

@@ -16,9 +16,9 @@ use coo_kernel::module::surface;
 
 use crate::effects::stop::Stop;
 use crate::mission::source::Program;
-use crate::root::store::Durability;
 use crate::runtime::sandbox::{RNG_SEED, StepEnd, StepRun, WALL_CLOCK_START_S, run_step};
 use crate::runtime::tape::Tape;
+use crate::state::store::Durability;
 
 /// What a mission leaves when it has ended or was stopped.
 pub struct Executed {

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 use coo_kernel::mission::MissionId;
 
 use crate::mission::run_file;
-use crate::root::store::MissionRow;
 use crate::session::Session;
+use crate::state::store::MissionRow;
 
 /// The mission that `name` means, in its root or in a file of its own: what every reading
 /// command needs.

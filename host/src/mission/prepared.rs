@@ -19,10 +19,10 @@ use crate::mission::execute::execute;
 use crate::mission::seal::Unsealed;
 use crate::mission::source::{Program, Source};
 use crate::program::bundle;
-use crate::root::store::{Facts, NewMission, Store};
 use crate::runtime::live::Live;
 use crate::runtime::tape::{Recorder, Tape};
 use crate::session::{Session, StoreLent};
+use crate::state::store::{Facts, NewMission, Store};
 
 /// How to run.
 #[derive(Debug, Clone, Copy)]

@@ -12,10 +12,10 @@ use coo_kernel::mission::state::State;
 use crate::effects::stop::Stop;
 use crate::mission::execute::execute;
 use crate::mission::source::Source;
-use crate::root::history;
-use crate::root::store::{MissionRow, Store};
 use crate::runtime::tape::Tape;
 use crate::session::Session;
+use crate::state::history;
+use crate::state::store::{MissionRow, Store};
 
 /// Events that are given before a divergence.
 const EVENTS_BEFORE: u64 = 5;

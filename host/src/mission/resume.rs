@@ -12,10 +12,10 @@ use crate::mission::prepared::{Options, Prepared, Reused};
 use crate::mission::seal::Ended;
 use crate::mission::source::Source;
 use crate::program::bundle;
-use crate::root::history;
-use crate::root::store::{MissionRow, Store};
 use crate::runtime::tape::Tape;
 use crate::session::Session;
+use crate::state::history;
+use crate::state::store::{MissionRow, Store};
 
 /// A model call that left and has no answer on record.
 #[derive(Debug, Clone, PartialEq, Eq)]

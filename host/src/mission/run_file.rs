@@ -15,7 +15,7 @@ use coo_kernel::form::digest::{Digest, ZERO};
 use coo_kernel::journal::{Blob, CallBody, Kind, MissionBody, Record, StepReturnedBody};
 use coo_kernel::journal::{StepStartedBody, WorldBody};
 use coo_kernel::mission::MissionId;
-use coo_kernel::root::layout;
+use coo_kernel::state::layout;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -23,9 +23,9 @@ use crate::effects::gateway::{WriteAnswer, WriteRequest};
 use crate::machine::hashing::{Hashing, digest_of};
 use crate::machine::input_file::{self, RUN_FILE_BYTES_MAX};
 use crate::machine::temporary::TemporaryFolder;
-use crate::root::history;
-use crate::root::state_root::StateRoot;
-use crate::root::store::{Durability, EventFacts, MissionRow, Store};
+use crate::state::history;
+use crate::state::state_root::StateRoot;
+use crate::state::store::{Durability, EventFacts, MissionRow, Store};
 use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
 const FORMAT: &str = "coo-run/";

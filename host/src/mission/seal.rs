@@ -15,11 +15,11 @@ use crate::effects::stop::Stop;
 use crate::effects::world::World;
 use crate::machine;
 use crate::mission::execute::Executed;
-use crate::root::history::{self, Question};
-use crate::root::state_root::StateRoot;
-use crate::root::store::{Durability, Facts, Store};
 use crate::runtime::tape::Recorder;
 use crate::session::{Session, StoreLent};
+use crate::state::history::{self, Question};
+use crate::state::state_root::StateRoot;
+use crate::state::store::{Durability, Facts, Store};
 
 /// A run that has ended.
 pub struct Ended {

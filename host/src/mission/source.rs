@@ -11,7 +11,7 @@ use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::authority::Policy;
 use coo_kernel::mission::descriptor::{DESCRIPTOR_BYTES_MAX, Descriptor, FORMAT, ModuleRef, Step};
 use coo_kernel::mission::plan::Plan;
-use coo_kernel::root::layout;
+use coo_kernel::state::layout;
 
 use crate::machine::input_file::read as read_file;
 use crate::mission::run_file;
@@ -20,9 +20,9 @@ use crate::program::code::Code;
 use crate::program::code_cache::{self, CodeCache};
 use crate::program::compiler::{self, Build};
 use crate::program::engine::{self, Layout, Sandbox};
-use crate::root::state_root::StateRoot;
-use crate::root::store::Store;
 use crate::runtime::sandbox::Linked;
+use crate::state::state_root::StateRoot;
+use crate::state::store::Store;
 use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
 /// A mission that was requested, read but not judged.
@@ -168,7 +168,7 @@ impl Source {
     pub fn recorded(
         root: &StateRoot,
         store: &Store,
-        mission: &crate::root::store::MissionRow,
+        mission: &crate::state::store::MissionRow,
     ) -> Result<Self> {
         let descriptor = Descriptor::parse(&store.blob(&mission.descriptor)?)
             .with_context(|| format!("mission {}: its descriptor", mission.id))?;

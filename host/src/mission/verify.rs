@@ -11,7 +11,7 @@ use coo_kernel::journal::{Blob, IntentBody, Kind, OutcomeBody, Record, WorldBody
 use coo_kernel::llm::Provenance;
 use coo_kernel::mission::state::State;
 use coo_kernel::mission::{MissionId, Status};
-use coo_kernel::root::layout;
+use coo_kernel::state::layout;
 use serde::Serialize;
 
 use crate::effects::llm::Freshness;
@@ -20,10 +20,10 @@ use crate::mission::prepared::{Options, Reused};
 use crate::mission::replay;
 use crate::mission::run;
 use crate::mission::source::Source;
-use crate::root::history;
-use crate::root::state_root::StateRoot;
-use crate::root::store::{Durability, FrozenCall, MissionRow, Store};
 use crate::session::Session;
+use crate::state::history;
+use crate::state::state_root::StateRoot;
+use crate::state::store::{Durability, FrozenCall, MissionRow, Store};
 
 /// The folder in the state root: a folder a verification.
 pub const FOLDER: &str = "verify";

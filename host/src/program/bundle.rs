@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::module::module_set::Member;
 
-use crate::root::store::FrozenCall;
+use crate::state::store::FrozenCall;
 
 /// A module of the set.
 #[derive(Debug)]

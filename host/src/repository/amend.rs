@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{FILE_BYTES_MAX, Repository};
 use crate::baselines::{self, Baseline, Contents, Progress};
-use crate::root::reports;
-use crate::root::state_root::StateRoot;
-use crate::root::store::Store;
+use crate::state::reports;
+use crate::state::state_root::StateRoot;
+use crate::state::store::Store;
 
 /// Folder in the state root for evidence; each run of an engine has a folder in it.
 pub const FOLDER: &str = "evidence";

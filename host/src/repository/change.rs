@@ -23,16 +23,16 @@ use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::{bytes_of, text_of};
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
-use coo_kernel::root::manifest;
+use coo_kernel::state::manifest;
 use serde::Serialize;
 
 use super::{Repository, amend, migrate, test_run};
 use crate::baselines::{self, Baseline, Progress, Tree};
 use crate::machine;
 use crate::manifests;
-use crate::root::reports;
-use crate::root::store::{ChangeFacts, ChangeRow, Durability};
 use crate::session::Session;
+use crate::state::reports;
+use crate::state::store::{ChangeFacts, ChangeRow, Durability};
 
 pub use bundle::Bundled;
 

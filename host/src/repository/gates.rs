@@ -22,8 +22,8 @@ use super::test_run::{self, TestRun};
 use super::{Repository, lint, scan};
 use crate::baselines::Progress;
 use crate::machine::fault;
-use crate::root::config::Config;
-use crate::root::store::FrozenCall;
+use crate::state::config::Config;
+use crate::state::store::FrozenCall;
 
 pub use reference::Replayed;
 

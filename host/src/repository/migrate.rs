@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::{FILE_BYTES_MAX, Repository};
 use crate::baselines::{self, Baseline};
-use crate::root::state_root::StateRoot;
+use crate::state::state_root::StateRoot;
 
 /// The plan of a migration.
 #[derive(Debug, Serialize)]

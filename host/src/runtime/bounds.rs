@@ -17,8 +17,8 @@ use crate::effects::world::bounds::{
 use crate::machine::WATCHDOG_GRACE;
 use crate::machine::input_file::{CONFIG_BYTES_MAX, INPUT_BYTES_MAX, RUN_FILE_BYTES_MAX};
 use crate::program::engine::{FUEL_SLICE, HOST_STACK_BYTES, WASM_STACK_BYTES};
-use crate::root::store::LOG_BYTES_KEPT;
 use crate::runtime::sandbox::{PARTS_MAX, RESOURCES_MAX};
+use crate::state::store::LOG_BYTES_KEPT;
 use coo_kernel::credentials::dot_env;
 use coo_kernel::mission::descriptor::DESCRIPTOR_BYTES_MAX;
 use coo_kernel::module::structure::{self, BOUNDS, MODULE_BYTES_MAX};

@@ -32,8 +32,8 @@ use crate::effects::llm::Answered;
 use crate::effects::secrets;
 use crate::effects::stop::Stop;
 use crate::machine::{self, Deadline};
-use crate::root::store::{Durability, EventFacts, Store};
 use crate::runtime::live::Live;
+use crate::state::store::{Durability, EventFacts, Store};
 
 /// The tape of one run. It extends the chain with every event, written or compared.
 pub struct Tape {

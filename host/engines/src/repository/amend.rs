@@ -15,7 +15,7 @@ pub use patch::patch;
 
 use coo_kernel::baseline::TreePath;
 use coo_kernel::form::digest::Digest;
-use coo_kernel::root::layout::is_name;
+use coo_kernel::state::layout::is_name;
 
 use super::scope::Scope;
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::scope::Scope;
 use crate::python::About;
 use coo_kernel::form::digest::Digest;
-use coo_kernel::root::manifest::is_secret;
+use coo_kernel::state::manifest::is_secret;
 
 /// The name of the file.
 pub const FILE: &str = "coo.toml";

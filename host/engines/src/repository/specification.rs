@@ -12,7 +12,7 @@ use crate::pipeline::{self, Stage};
 use coo_kernel::baseline::rollback;
 use coo_kernel::mission::state::{self, State};
 use coo_kernel::module::surface::Interface;
-use coo_kernel::root::layout;
+use coo_kernel::state::layout;
 
 #[derive(Serialize)]
 struct Way<E> {

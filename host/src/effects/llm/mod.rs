@@ -17,8 +17,8 @@ use coo_kernel::llm::{Answer, Provenance, Request};
 use crate::effects::secrets;
 use crate::effects::surroundings::{Access, Surroundings};
 use crate::machine::fault;
-use crate::root::config::{Config, DEFAULT_BASE_URL};
-use crate::root::store::{FrozenCall, Store};
+use crate::state::config::{Config, DEFAULT_BASE_URL};
+use crate::state::store::{FrozenCall, Store};
 
 /// Which sources may answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

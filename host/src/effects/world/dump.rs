@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize};
 
 use super::value;
 use crate::machine::hashing::Hashing;
-use crate::root::store::check_plain;
-use coo_kernel::root::layout::WORLD;
+use crate::state::store::check_plain;
+use coo_kernel::state::layout::WORLD;
 
 pub use load::rebuild;
 
@@ -89,7 +89,7 @@ pub fn checkpoint(root: &Path) -> Result<bool> {
         return Ok(true);
     }
     open(&path)
-        .and_then(|connection| crate::root::store::checkpoint(&connection))
+        .and_then(|connection| crate::state::store::checkpoint(&connection))
         .with_context(|| format!("database {}", path.display()))
 }
 

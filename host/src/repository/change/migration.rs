@@ -8,7 +8,7 @@ use coo_engines::change::{Kind, SnapshotBody, StepBody};
 use coo_engines::pipeline::Event;
 use coo_engines::repository::snapshot::Snapshot;
 use coo_kernel::form::canonical;
-use coo_kernel::root::manifest;
+use coo_kernel::state::manifest;
 
 use super::super::{last_lines, migrate, test_run};
 use super::{Change, open_questions};

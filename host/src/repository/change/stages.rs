@@ -11,7 +11,7 @@ use coo_engines::repository::normal;
 use coo_engines::repository::snapshot::Snapshot;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
-use coo_kernel::root::manifest;
+use coo_kernel::state::manifest;
 
 use super::super::amend::{self, Given, LOG, Log, PATCH};
 use super::super::gates::{Gates, Replayed, Tested};
@@ -22,7 +22,7 @@ use crate::freeze::{self, Unready};
 use crate::machine;
 use crate::machine::fault;
 use crate::manifests;
-use crate::root::reports;
+use crate::state::reports;
 
 /// Most findings of a failed gate in a message; the gate's results name all.
 const FINDINGS_SHOWN: usize = 3;

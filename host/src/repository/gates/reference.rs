@@ -21,10 +21,10 @@ use crate::mission::run;
 use crate::mission::source::Source;
 use crate::mission::verify::{Subject, verify};
 use crate::program::bundle;
-use crate::root::history;
-use crate::root::state_root::StateRoot;
-use crate::root::store::{Durability, MissionRow};
 use crate::session::Session;
+use crate::state::history;
+use crate::state::state_root::StateRoot;
+use crate::state::store::{Durability, MissionRow};
 
 /// The bundled mission that runs if `[gates]` names none.
 const REFERENCE: &str = "demo";

@@ -4,7 +4,7 @@
 
 use anyhow::{Context as _, Result};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::root::reports::Entry;
+use coo_kernel::state::reports::Entry;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::Store;

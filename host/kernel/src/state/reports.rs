@@ -11,8 +11,8 @@ use serde::Serialize;
 use crate::form::canonical::{self, NotCanonical};
 use crate::form::digest::Digest;
 use crate::mission::MissionId;
-use crate::root::index::{self, Drift, Found};
-use crate::root::layout;
+use crate::state::index::{self, Drift, Found};
+use crate::state::layout;
 
 /// The form for machines, at the top of a state root.
 pub const JSON: &str = "REPORTS.json";

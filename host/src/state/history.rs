@@ -11,7 +11,7 @@ use coo_kernel::mission::authority::Policy;
 use coo_kernel::mission::state::State;
 use serde::Serialize;
 
-use crate::root::store::Store;
+use crate::state::store::Store;
 
 /// Goes over the events of a mission, in order, each verified and folded before it is given. Holds
 /// one page of them.

@@ -7,7 +7,7 @@ use coo_kernel::baseline::lineage::{Ended, Link};
 use coo_kernel::baseline::rollback::{Outcome, Request};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::MissionId;
-use coo_kernel::root::index::Entry;
+use coo_kernel::state::index::Entry;
 use rusqlite::types::Type;
 use rusqlite::{Row, params};
 

@@ -8,7 +8,7 @@ use anyhow::Result;
 use coo_kernel::baseline::freeze::Difference;
 use coo_kernel::baseline::freeze::covered::{Bounds, SCHEMA, Tables};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::root::reports::change_of;
+use coo_kernel::state::reports::change_of;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use sha2::{Digest as _, Sha256};

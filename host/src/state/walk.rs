@@ -12,10 +12,10 @@ use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOpt
 use cap_std::fs::{Dir, FileType, FileTypeExt as _, MetadataExt as _, OpenOptions};
 use coo_kernel::baseline::governed::SET_ASIDE;
 use coo_kernel::baseline::{TreePath, text_of};
-use coo_kernel::root::index::Found;
+use coo_kernel::state::index::Found;
 
 use crate::machine::hashing::digest_of;
-use crate::root::state_root::{StateRoot, sync_names};
+use crate::state::state_root::{StateRoot, sync_names};
 
 /// Names the kind of object that stands in place of a file or folder.
 pub fn in_the_way(kind: FileType) -> &'static str {

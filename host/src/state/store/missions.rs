@@ -6,7 +6,7 @@ use coo_kernel::effects::artefact::Artefact;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::ledger::Used;
-use coo_kernel::root::index::Entry;
+use coo_kernel::state::index::Entry;
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};

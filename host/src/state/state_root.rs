@@ -21,12 +21,12 @@ use rustix::fs::{Access, AtFlags, accessat};
 use rustix::io::Errno;
 
 use coo_kernel::effects::artefact::WritePermit;
-use coo_kernel::root::layout;
+use coo_kernel::state::layout;
 
 use crate::machine;
 use crate::machine::fault;
 use crate::machine::input_file::{CONFIG_BYTES_MAX, read_bounded};
-use crate::root::config::Config;
+use crate::state::config::Config;
 
 /// The name of the state root's folder unless the user names another one.
 pub const DEFAULT_NAME: &str = ".coo";
@@ -34,7 +34,7 @@ const CONFIG_FILE: &str = "config.json";
 const LOCK_FILE: &str = "lock";
 const FOLDERS: [&str; 5] = ["artefacts", "cache", "demo", "modules", TEMPORARY];
 /// Files that only `SQLite` may open.
-const DATABASES: [&str; 2] = [crate::root::store::FILE, layout::WORLD];
+const DATABASES: [&str; 2] = [crate::state::store::FILE, layout::WORLD];
 /// Folders that only the owner may enter.
 const CLOSED: [&str; 2] = ["cache", TEMPORARY];
 /// The folder of files that do not have their final name yet. A new writer removes what it finds
@@ -122,7 +122,7 @@ impl StateRoot {
                 path.display()
             );
         }
-        if path.join(crate::root::store::FILE).exists() {
+        if path.join(crate::state::store::FILE).exists() {
             Ok(Some(Self::open_dir(path)?))
         } else {
             Ok(None)
@@ -144,7 +144,7 @@ impl StateRoot {
     /// Returns whether the folder contains a store.
     #[must_use]
     pub fn has_store(&self) -> bool {
-        self.dir.symlink_metadata(crate::root::store::FILE).is_ok()
+        self.dir.symlink_metadata(crate::state::store::FILE).is_ok()
     }
 
     /// Returns the root's path, for `SQLite` (which opens by path) and for messages.
@@ -293,9 +293,9 @@ impl StateRoot {
                 Ok(()) | Err(_) => false,
             };
         let is_there = |name: &str| self.dir.symlink_metadata(name).is_ok();
-        refused(crate::root::store::FILE, Access::WRITE_OK)
+        refused(crate::state::store::FILE, Access::WRITE_OK)
             || ["-wal", "-shm"].iter().any(|suffix| {
-                let name = format!("{}{suffix}", crate::root::store::FILE);
+                let name = format!("{}{suffix}", crate::state::store::FILE);
                 if is_there(&name) {
                     refused(&name, Access::WRITE_OK)
                 } else {

@@ -28,7 +28,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, Transactio
 
 use crate::machine::fault;
 use crate::machine::temporary::TemporaryFolder;
-use crate::root::state_root::Modes;
+use crate::state::state_root::Modes;
 use schema::{FORMAT, SCHEMA};
 
 pub use changes::{ChangeFacts, ChangeRow};

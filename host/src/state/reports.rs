@@ -7,13 +7,13 @@ use std::io::ErrorKind;
 
 use anyhow::{Context as _, Result};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::root::index::{Drift, Found};
-use coo_kernel::root::layout;
-use coo_kernel::root::reports;
+use coo_kernel::state::index::{Drift, Found};
+use coo_kernel::state::layout;
+use coo_kernel::state::reports;
 
-use crate::root::state_root::StateRoot;
-use crate::root::store::{Durability, Store};
-use crate::root::walk;
+use crate::state::state_root::StateRoot;
+use crate::state::store::{Durability, Store};
+use crate::state::walk;
 
 /// Writes the report `path`, in place of an earlier one. The caller is the only writer of `root`.
 pub fn write(root: &StateRoot, store: &mut Store, path: &str, content: &[u8]) -> Result<()> {
