@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
+use coo::freeze::Purpose;
 use coo::machine::Stopwatch;
 use coo::mission::prepared::Options;
 use coo::mission::run;
@@ -66,7 +67,7 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
 /// Returns the seconds of a recorded run, from the open session to the synced journal.
 fn recorded(folder: &Path, input: &str) -> Result<f64> {
     let source = Source::descriptor_file(&guest::descriptor(folder, input)?)?;
-    let session = Session::for_writing(&folder.join("root"), |_| {})?;
+    let session = Session::create(&folder.join("root"), Purpose::Change, |_| {})?;
     let stopwatch = Stopwatch::start();
     let ended = run::run(session, &source, Options::default())?;
     let elapsed = stopwatch.elapsed();

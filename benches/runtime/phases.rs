@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use coo::effects::llm::Freshness;
+use coo::freeze::Purpose;
 use coo::mission::prepared::{Options, Prepared, Reused};
 use coo::mission::source::Source;
 use coo::program::code_cache::{self, CodeCache};
@@ -21,7 +22,7 @@ pub fn time_run(root: &Path) -> Result<()> {
     let mut phases = Stopwatches::start();
     let source = Source::bundled("demo")?;
     phases.lap("source");
-    let session = Session::for_writing(root, |_| {})?;
+    let session = Session::create(root, Purpose::Change, |_| {})?;
     phases.lap("session");
     // The steps of `Prepared::of` one by one; then `Prepared::of` itself, which is not timed.
     let sandbox = engine::build(source.descriptor.engine)?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use coo::freeze::Purpose;
 use coo::machine::Stopwatch;
 use coo::mission::find::find_mission;
 use coo::mission::prepared::Options;
@@ -58,7 +59,7 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     let mut ids = Vec::new();
     for count in [many, few] {
         let source = Source::descriptor_file(&guest::descriptor(folder, &format!("r{count}"))?)?;
-        let session = Session::for_writing(&folder.join("root"), |_| {})?;
+        let session = Session::create(&folder.join("root"), Purpose::Change, |_| {})?;
         let ended = run::run(session, &source, Options::default())?;
         ensure!(ended.status == Status::Success, "{:?}", ended.status);
         ids.push(ended.id.to_string());

@@ -1,6 +1,6 @@
-//! A process at work on a state root: the root, its lock, its store and what the operator
-//! configured. Opening one first finishes whatever an earlier process promised and did not
-//! get to apply.
+//! An open state root: its lock, its store, and the configuration of the operator. Opening one first
+//! finishes every intent that an earlier process committed to and did not complete. This file is
+//! the one place that knows the order of that recovery.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,23 +21,23 @@ use crate::state::reports;
 use crate::state::state_root::{DEFAULT_NAME, StateRoot, WriteLock};
 use crate::state::store::{Durability, FreezeRow, Store};
 
-/// What is said where another process has the lock.
+/// The note while another process has the lock.
 pub const WAITING: &str = "waiting for another coo process to finish with this state root";
 
-/// See the module.
+/// An open state root; see the module.
 pub struct Session {
     /// The state root.
     pub root: StateRoot,
     /// Its store.
     pub store: Store,
-    /// Its configuration, or why it can't be read: only who needs it fails.
+    /// The configuration, or why it can't be read: only commands that need it fail.
     config: Result<Config>,
     /// Environment and `.env`.
     pub surroundings: Arc<Surroundings>,
-    /// Held by whoever may change the root.
+    /// Held by the only writer of the root.
     pub lock: Option<WriteLock>,
-    /// Goes with the session: where a run file was loaded into, or a root that can't be written
-    /// to was read from.
+    /// Deleted with the session: the root that a run file was loaded into, or the copy of a root
+    /// that is read-only.
     temporary: Option<TemporaryFolder>,
 }
 
@@ -50,26 +50,57 @@ pub fn root_path(given: Option<&Path>) -> PathBuf {
 }
 
 impl Session {
-    /// Opens a root for changing it, alone. `say` gets one line for anything worth knowing.
-    pub fn for_writing(path: &Path, say: impl FnMut(&str)) -> Result<Self> {
-        Self::of(Held::take(path, Purpose::Change, say)?)
-    }
-
-    /// As `for_writing`, to add what is not governed: a freeze is no hindrance.
-    pub fn for_keeping(path: &Path, say: impl FnMut(&str)) -> Result<Self> {
-        Self::of(Held::take(path, Purpose::Keep, say)?)
-    }
-
-    /// As `for_keeping`, but only where there is a root already.
-    pub fn for_keeping_in(path: &Path, say: impl FnMut(&str)) -> Result<Option<Self>> {
-        match StateRoot::open_existing(path)? {
-            Some(_) => Self::for_keeping(path, say).map(Some),
-            None => Ok(None),
+    /// Opens the state root at `path`; `None` if there is none. `purpose` decides the rest:
+    ///
+    /// - `Read`: without the lock, while others may write;
+    /// - `Change`, `Keep`: as the only writer, after waiting for another one;
+    /// - `Freeze`: as the only writer, failing at once if there is another one.
+    ///
+    /// In every case the committed intents of earlier processes are finished first, and the freeze
+    /// is asked. `say` receives one line for anything worth knowing.
+    pub fn open(path: &Path, purpose: Purpose, say: impl FnMut(&str)) -> Result<Option<Self>> {
+        match purpose {
+            Purpose::Read => Self::to_read(path, say),
+            Purpose::Freeze => Self::to_freeze(path, say),
+            Purpose::Change | Purpose::Keep => match StateRoot::open_existing(path)? {
+                Some(_) => Self::create(path, purpose, say).map(Some),
+                None => Ok(None),
+            },
         }
     }
 
-    /// Opens a root that is there for freezing it. Waits for nobody: who is at work must be done.
-    pub fn for_freezing(path: &Path, mut say: impl FnMut(&str)) -> Result<Option<Self>> {
+    /// Opens the state root at `path` as its only writer, and creates it if it is missing.
+    pub fn create(path: &Path, purpose: Purpose, say: impl FnMut(&str)) -> Result<Self> {
+        Self::of(Held::take(path, purpose, say)?)
+    }
+
+    /// As `create`, but the changes that missions have committed to are not made yet: a check sees
+    /// the files as they are.
+    pub fn create_unrecovered(
+        path: &Path,
+        purpose: Purpose,
+        mut say: impl FnMut(&str),
+    ) -> Result<Self> {
+        let mut held = Held::open(path, purpose, &mut say)?;
+        recover_state(&held.root, &mut held.store, say)?;
+        Self::of(held)
+    }
+
+    fn to_read(path: &Path, say: impl FnMut(&str)) -> Result<Option<Self>> {
+        let Some(Read {
+            root,
+            store,
+            temporary,
+        }) = Read::open(path, Purpose::Read, say)?
+        else {
+            return Ok(None);
+        };
+        let mut session = Self::with(root, store, None)?;
+        session.temporary = temporary;
+        Ok(Some(session))
+    }
+
+    fn to_freeze(path: &Path, mut say: impl FnMut(&str)) -> Result<Option<Self>> {
         let Some(root) = StateRoot::open_existing(path)? else {
             return Ok(None);
         };
@@ -84,37 +115,7 @@ impl Session {
         Self::of(held).map(Some)
     }
 
-    /// As `for_writing`, but what missions promised and did not make yet stays so.
-    pub fn for_repair(path: &Path, purpose: Purpose, mut say: impl FnMut(&str)) -> Result<Self> {
-        let mut held = Held::open(path, purpose, &mut say)?;
-        recover_state(&held.root, &mut held.store, say)?;
-        Self::of(held)
-    }
-
-    /// As `for_writing`, but only where there is a root already.
-    pub fn for_changing(path: &Path, say: impl FnMut(&str)) -> Result<Option<Self>> {
-        match StateRoot::open_existing(path)? {
-            Some(_) => Self::for_writing(path, say).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// Opens a root for reading it, while others may change it. `None` where there is none.
-    pub fn for_reading(path: &Path, say: impl FnMut(&str)) -> Result<Option<Self>> {
-        let Some(Read {
-            root,
-            store,
-            temporary,
-        }) = Read::open(path, say)?
-        else {
-            return Ok(None);
-        };
-        let mut session = Self::with(root, store, None)?;
-        session.temporary = temporary;
-        Ok(Some(session))
-    }
-
-    /// Makes promised changes that are not made yet. The caller holds the lock.
+    /// Finishes all committed intents. The caller holds the lock.
     pub fn recover(&mut self, say: impl FnMut(&str)) -> Result<()> {
         recover(&self.root, &mut self.store, say)
     }
@@ -132,7 +133,7 @@ impl Session {
         freeze::activate(&self.root, &mut self.store, &config, &self.surroundings, by)
     }
 
-    /// Its configuration. Asked for by commands that go by it: the others work with any.
+    /// Returns the configuration. Commands that do not depend on it work with any.
     pub fn config(&self) -> Result<&Config> {
         self.config
             .as_ref()
@@ -213,17 +214,9 @@ pub struct Read {
 }
 
 impl Read {
-    /// Opens the root at `path`; `None` where there is none.
-    pub fn open(path: &Path, say: impl FnMut(&str)) -> Result<Option<Self>> {
-        Self::open_for(path, Purpose::Read, say)
-    }
-
-    /// As `open`, to see how its freeze stands.
-    pub fn for_freeze(path: &Path, say: impl FnMut(&str)) -> Result<Option<Self>> {
-        Self::open_for(path, Purpose::Freeze, say)
-    }
-
-    fn open_for(path: &Path, purpose: Purpose, mut say: impl FnMut(&str)) -> Result<Option<Self>> {
+    /// Opens the root at `path`; `None` if there is none. `purpose` is `Read`, or `Freeze` to see
+    /// the state of its freeze.
+    pub fn open(path: &Path, purpose: Purpose, mut say: impl FnMut(&str)) -> Result<Option<Self>> {
         let Some(root) = StateRoot::open_existing(path)? else {
             return Ok(None);
         };
@@ -242,10 +235,10 @@ impl Read {
         let Some(mut store) = Store::open(path)? else {
             return Ok(None);
         };
-        // Before anything is put right that somebody may have changed.
+        // Before recovery repairs anything that may have been tampered with.
         freeze::guard(&root, &store, purpose)?;
-        // What was promised is finished before anybody looks, unless somebody is at it. Where
-        // it can't be, that is no reason to show nothing.
+        // Committed intents are finished before anything is shown, unless another process is at
+        // it. If they can't be finished, the root is shown as it is.
         let is_pending = !store.promised_worlds()?.is_empty()
             || baselines::rollback::is_pending(&root, &store)?
             || freeze::is_pending(&store)?
@@ -268,19 +261,19 @@ impl Read {
     }
 }
 
-/// A root that this process alone changes, everything promised in it made; its configuration
-/// not read, which may be what has to be put right.
+/// A root whose only writer is this process, with all committed intents finished. Its configuration
+/// is not read, because it may be what needs repair.
 pub struct Held {
     /// The state root.
     pub root: StateRoot,
     /// Its store.
     pub store: Store,
-    /// As long as this is held.
+    /// Held as long as the value lives.
     pub lock: WriteLock,
 }
 
 impl Held {
-    /// Takes the root at `path`, creating it if need be.
+    /// Takes the root at `path`, and creates it if it is missing.
     pub fn take(path: &Path, purpose: Purpose, mut say: impl FnMut(&str)) -> Result<Self> {
         let mut held = Self::open(path, purpose, &mut say)?;
         recover(&held.root, &mut held.store, say)?;
@@ -294,12 +287,12 @@ impl Held {
     }
 
     fn settle(root: StateRoot, lock: WriteLock, purpose: Purpose) -> Result<Self> {
-        // Settling could put right what somebody changed of a frozen root.
+        // Settling could repair a change that somebody made to a frozen root.
         let store = if root.has_store() {
             let store = Store::open_or_create(root.path())?;
             freeze::guard(&root, &store, purpose)?;
             if purpose == Purpose::Change {
-                // What a process left that was killed, or could not commit.
+                // A killed process may have left a long log.
                 store.shrink_log();
             }
             Some(store)
@@ -315,7 +308,7 @@ impl Held {
     }
 }
 
-/// Makes promised changes that are not made yet. The caller holds the lock.
+/// Finishes all committed intents. The caller holds the lock.
 fn recover(root: &StateRoot, store: &mut Store, mut say: impl FnMut(&str)) -> Result<()> {
     for line in recover_worlds(root, store)? {
         say(&line);
@@ -330,7 +323,7 @@ fn recover(root: &StateRoot, store: &mut Store, mut say: impl FnMut(&str)) -> Re
     Ok(())
 }
 
-/// Makes a rollback that was promised, and what is left of a freeze.
+/// Finishes a committed rollback, and a freeze or its end.
 fn recover_state(root: &StateRoot, store: &mut Store, mut say: impl FnMut(&str)) -> Result<()> {
     if let Some(line) = freeze::recover(root, store)? {
         say(&line);
@@ -341,7 +334,7 @@ fn recover_state(root: &StateRoot, store: &mut Store, mut say: impl FnMut(&str))
     Ok(())
 }
 
-/// Applies promised world changes, oldest first. The caller holds the write lock.
+/// Makes the changes that missions have committed to, oldest first. The caller holds the lock.
 fn recover_worlds(root: &StateRoot, store: &mut Store) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for (number, mission) in store.promised_worlds()? {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use coo::effects::gateway::Gateway;
 use coo::effects::llm::{Freshness, Model};
 use coo::effects::world::World;
+use coo::freeze::Purpose;
 use coo::mission::execute::{Executed, execute};
 use coo::mission::source::{Program, Source};
 use coo::program::bundle;
@@ -200,7 +201,7 @@ fn run(source: &Source, program: &Program) -> Outcome {
     let folder = TempDir::new_in("/dev/shm")
         .or_else(|_| TempDir::new())
         .unwrap();
-    let session = Session::for_writing(&folder.path().join("root"), |_| {}).unwrap();
+    let session = Session::create(&folder.path().join("root"), Purpose::Change, |_| {}).unwrap();
     let config = session.config().unwrap().clone();
     let Session {
         root,

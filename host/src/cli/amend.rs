@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::print;
 use crate::baselines::Progress;
+use crate::freeze::Purpose;
 use crate::repository::Repository;
 use crate::repository::amend::{self, Log, Prepared};
 use crate::session::Session;
@@ -43,7 +44,7 @@ struct Done<'a> {
 pub fn cmd_amend(root: &Path, options: &Options) -> Result<ExitCode> {
     let repository = Repository::open(&options.repository, options.config.as_deref(), root)?;
     let given = amend::read(&repository)?;
-    if let Some(session) = Session::for_reading(root, print::note)?
+    if let Some(session) = Session::open(root, Purpose::Read, print::note)?
         && let Some(folder) = given.is_applied(&session.root)?
     {
         return applied_already(&session.root.path().join(folder), options.json);
@@ -55,7 +56,7 @@ pub fn cmd_amend(root: &Path, options: &Options) -> Result<ExitCode> {
     if options.check {
         return show(&prepared, None, options.json);
     }
-    let mut session = Session::for_writing(root, print::note)?;
+    let mut session = Session::create(root, Purpose::Change, print::note)?;
     let watched = std::io::stderr().is_terminal();
     let progress = Progress::new(watched.then_some(&print::note));
     let folder = amend::apply(
@@ -94,7 +95,7 @@ fn halt(root: &Path, check: bool, escalation: &Escalation) -> Result<ExitCode> {
     let written = if check {
         "--check writes no escalation".to_owned()
     } else {
-        let mut session = Session::for_writing(root, print::note)?;
+        let mut session = Session::create(root, Purpose::Change, print::note)?;
         let file = amend::escalate(&session.root, &mut session.store, escalation)?;
         format!("see {}", session.root.path().join(file).display())
     };

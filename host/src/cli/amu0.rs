@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::print;
 use crate::baselines::{self, Baseline, Captured, Progress, Record, Tree};
+use crate::freeze::Purpose;
 use crate::manifests;
 use crate::session::Session;
 use crate::state::state_root::StateRoot;
@@ -157,7 +158,7 @@ fn create(
     progress: &Progress<'_>,
 ) -> Result<ExitCode> {
     existing(tree)?;
-    let session = Session::for_keeping(root, print::note)?;
+    let session = Session::create(root, Purpose::Keep, print::note)?;
     let tree = Tree::open(tree, session.root.path())?;
     let made = baselines::create(&session.root, &tree, name, progress)?;
     show(&made, json)
@@ -169,7 +170,7 @@ fn create_of_state(
     json: bool,
     progress: &Progress<'_>,
 ) -> Result<ExitCode> {
-    let session = Session::for_keeping(root, print::note)?;
+    let session = Session::create(root, Purpose::Keep, print::note)?;
     say_what_lacks(&session);
     let reason = baselines::Reason::Asked;
     let made = baselines::create_of_state(&session.root, &session.store, name, reason, progress)?;
@@ -185,7 +186,7 @@ fn promote(
     progress: &Progress<'_>,
 ) -> Result<ExitCode> {
     let not_found = || format!("Mission '{id}' not found.");
-    let session = Session::for_keeping_in(root, print::note)?.with_context(not_found)?;
+    let session = Session::open(root, Purpose::Keep, print::note)?.with_context(not_found)?;
     let mission = session
         .store
         .mission(id.parse().ok().with_context(not_found)?)?;

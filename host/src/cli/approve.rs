@@ -8,7 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use coo_kernel::mission::MissionId;
 
 use super::{print, run};
-use crate::mission::decide::decide;
+use crate::freeze::Purpose;
+use crate::mission::approval::decide;
 use crate::mission::resume::{Resumed, resume};
 use crate::session::Session;
 use crate::state::store::MissionRow;
@@ -43,7 +44,7 @@ impl Answer {
     fn mission(&self, root: &Path) -> Result<(Session, MissionRow)> {
         let not_found = || format!("Mission '{}' not found.", self.id);
         let id: MissionId = self.id.parse().ok().with_context(not_found)?;
-        let session = Session::for_changing(root, print::note)?.with_context(not_found)?;
+        let session = Session::open(root, Purpose::Change, print::note)?.with_context(not_found)?;
         let mission = session.store.mission(id)?.with_context(not_found)?;
         Ok((session, mission))
     }

@@ -45,7 +45,7 @@ pub fn cmd_artefacts(root: &Path, options: &Options) -> Result<ExitCode> {
 }
 
 fn list(root: &Path, json: bool) -> Result<ExitCode> {
-    let entries = match Session::for_reading(root, print::note)? {
+    let entries = match Session::open(root, Purpose::Read, print::note)? {
         Some(session) => session.store.artefacts()?,
         None => Vec::new(),
     };
@@ -91,7 +91,7 @@ fn check(root: &Path, repair: bool, json: bool) -> Result<ExitCode> {
     } else {
         Purpose::Read
     };
-    let mut session = Session::for_repair(root, purpose, print::note)?;
+    let mut session = Session::create_unrecovered(root, purpose, print::note)?;
     let drifts = gateway::check(&session.root, &session.store)?;
     let report_drifts = reports::check(&session.root, &session.store)?;
     if repair {

@@ -61,7 +61,7 @@ fn activate(path: &Path, json: bool) -> Result<ExitCode> {
     // Check before coo opens files of its own.
     refuse_strangers("freeze", path)?;
     let no_root = || format!("no state root at {}; 'coo init' makes one", path.display());
-    let mut session = Session::for_freezing(path, print::note)?.with_context(no_root)?;
+    let mut session = Session::open(path, Purpose::Freeze, print::note)?.with_context(no_root)?;
     let row = match session.freeze(&machine::user())? {
         Ok(row) => row,
         Err(unready) => return refuse(path, &unready),
@@ -116,7 +116,7 @@ fn refuse(path: &Path, unready: &Unready) -> Result<ExitCode> {
 }
 
 fn status(path: &Path, json: bool) -> Result<ExitCode> {
-    let standing = match Read::for_freeze(path, print::note)? {
+    let standing = match Read::open(path, Purpose::Freeze, print::note)? {
         Some(read) => freeze::examine(&read.root, &read.store)?,
         None => None,
     };

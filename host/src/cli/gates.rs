@@ -11,6 +11,7 @@ use coo_engines::repository::gate::{Results, Verdict};
 use coo_engines::repository::test_results::{BYTES_MAX, TestResults, closing_lines, junit};
 
 use super::print;
+use crate::freeze::Purpose;
 use crate::machine::input_file;
 use crate::machine::input_file::read_bounded;
 use crate::repository::Repository;
@@ -43,7 +44,7 @@ pub fn cmd_gates(root: &Path, options: &Options) -> Result<ExitCode> {
         Some(path) => Tested::Before(results_of(path)?),
     };
     // Frozen answers of missions that ran in this root; without a root, only the bundled ones.
-    let session = Session::for_reading(root, print::note)?;
+    let session = Session::open(root, Purpose::Read, print::note)?;
     let (config, answers) = match &session {
         Some(session) => (session.config()?.clone(), session.store.frozen_calls()?),
         None => (Config::fresh(), Vec::new()),

@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::print;
+use crate::freeze::Purpose;
 use crate::session::Session;
 
 pub fn cmd_init(root: &Path) -> Result<ExitCode> {
     let existed = root.join(crate::state::store::FILE).exists();
-    let session = Session::for_writing(root, print::note)?;
+    let session = Session::create(root, Purpose::Change, print::note)?;
     let model = session
         .config()?
         .llm

@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{events, print};
+use crate::freeze::Purpose;
 use crate::mission::find::find_mission;
 use crate::session::Session;
 use crate::state::history;
@@ -57,7 +58,7 @@ pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
                 root.display()
             )
         };
-        let session = Session::for_reading(root, print::note)?.with_context(none)?;
+        let session = Session::open(root, Purpose::Read, print::note)?.with_context(none)?;
         let mission = session.store.latest_mission()?.with_context(none)?;
         (session, mission)
     };

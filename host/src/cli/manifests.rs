@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::print;
+use crate::freeze::Purpose;
 use crate::manifests::{self, Drift, Written};
 use crate::session::Session;
 
@@ -48,11 +49,12 @@ pub fn cmd_manifests(root: &Path, options: &Options) -> Result<ExitCode> {
     let no_root = || format!("no state root at {}; 'coo init' makes one", root.display());
     match options.command {
         Command::Write => {
-            let session = Session::for_changing(root, print::note)?.with_context(no_root)?;
+            let session =
+                Session::open(root, Purpose::Change, print::note)?.with_context(no_root)?;
             write(&session, options.json)
         }
         Command::Check => {
-            let session = Session::for_reading(root, print::note)?.with_context(no_root)?;
+            let session = Session::open(root, Purpose::Read, print::note)?.with_context(no_root)?;
             check(&session, options.json)
         }
     }

@@ -9,6 +9,7 @@ use coo_kernel::mission::Status;
 use serde::Serialize;
 
 use super::{events, print};
+use crate::freeze::Purpose;
 use crate::machine::rfc3339;
 use crate::session::Session;
 use crate::state::history;
@@ -32,7 +33,7 @@ struct Row {
 pub fn cmd_missions(root: &Path, options: &Options) -> Result<ExitCode> {
     let mut rows = Vec::new();
     let mut damaged = false;
-    if let Some(session) = Session::for_reading(root, print::note)? {
+    if let Some(session) = Session::open(root, Purpose::Read, print::note)? {
         for mission in session.store.missions()? {
             // A damaged journal must not hide the other missions.
             let status = match history::walk(&session.store, mission.id, |_| Ok(())) {

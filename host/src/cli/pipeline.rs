@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 use super::freeze::refuse_strangers;
 use super::print;
+use crate::freeze::Purpose;
 use crate::machine::rfc3339;
 use crate::repository::amend::PATCH;
 use crate::repository::change::{self, Change, Standing, Watcher};
@@ -328,7 +329,7 @@ fn show(
 fn reading(root: &Path, text: &str) -> Result<(Session, ChangeRow)> {
     let id = id(text)?;
     let not_found = || change::not_found(id);
-    let session = Session::for_reading(root, print::note)?.with_context(not_found)?;
+    let session = Session::open(root, Purpose::Read, print::note)?.with_context(not_found)?;
     let row = session.store.change(id)?.with_context(not_found)?;
     Ok((session, row))
 }
@@ -366,7 +367,7 @@ struct Line {
 
 fn list(root: &Path, json: bool) -> Result<ExitCode> {
     let mut lines = Vec::new();
-    if let Some(session) = Session::for_reading(root, print::note)? {
+    if let Some(session) = Session::open(root, Purpose::Read, print::note)? {
         for row in session.store.changes()? {
             let log: Log = session.store.walk_change(row.id, |_, _| Ok(()))?;
             lines.push(Line {

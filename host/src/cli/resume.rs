@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use coo_kernel::mission::{MissionId, Status};
 
 use super::{events, print, run};
+use crate::freeze::Purpose;
 use crate::mission::resume::{InDoubt, Resumed, resume};
 use crate::mission::run_file;
 use crate::session::Session;
@@ -35,7 +36,7 @@ pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
     }
     let not_found = || format!("Mission '{}' not found.", options.id);
     let id: MissionId = options.id.parse().ok().with_context(not_found)?;
-    let session = Session::for_changing(root, print::note)?.with_context(not_found)?;
+    let session = Session::open(root, Purpose::Change, print::note)?.with_context(not_found)?;
     let mission = session.store.mission(id)?.with_context(not_found)?;
     match resume(
         session,

@@ -142,7 +142,7 @@ fn text(done: &RolledBack) -> String {
 }
 
 fn log(root: &Path, json: bool) -> Result<ExitCode> {
-    let log = match Read::open(root, print::note)? {
+    let log = match Read::open(root, Purpose::Read, print::note)? {
         Some(read) => read.store.rollbacks()?,
         None => Vec::new(),
     };

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::print;
 use crate::effects::llm::Freshness;
+use crate::freeze::Purpose;
 use crate::machine::input_file::{INPUT_BYTES_MAX, read as read_file};
 use crate::mission::prepared;
 use crate::mission::run;
@@ -70,7 +71,7 @@ impl Answering {
 
 pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
     let source = source(options)?;
-    let session = Session::for_writing(root, print::note)?;
+    let session = Session::create(root, Purpose::Change, print::note)?;
     let ended = run::run(session, &source, options.answering.options()).inspect_err(|error| {
         if let Some(refused) = error.downcast_ref::<workflow::Refused>()
             && options.json

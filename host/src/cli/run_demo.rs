@@ -10,6 +10,7 @@ use coo_kernel::mission::Status;
 
 use super::receipt::{PREFIX, Receipt};
 use super::{events, print};
+use crate::freeze::Purpose;
 use crate::machine::rfc3339;
 use crate::mission::prepared::Options;
 use crate::mission::run;
@@ -23,7 +24,7 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
         bail!("'coo run-demo' does not accept options in V1.1.");
     }
     print::out(&format!("{PREFIX}\n"))?;
-    let session = Session::for_writing(root, print::note)?;
+    let session = Session::create(root, Purpose::Change, print::note)?;
     let options = Options {
         say: print::note,
         ..Options::default()

@@ -47,11 +47,11 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
         let (session, mission) = find_mission(root, target, print::note)?;
         Subject::recorded(session, &mission, wall_clock_max)?
     } else {
-        let session = Session::for_reading(root, print::note)?;
+        let session = Session::open(root, Purpose::Read, print::note)?;
         Subject::described(target, session.as_ref().map(|session| &session.store))?
     };
     let place = Place::of(root)?;
-    let mut session = Session::for_writing(place.path(), print::note)?;
+    let mut session = Session::create(place.path(), Purpose::Change, print::note)?;
     // Needed only to create a missing state root; the runs have state roots and locks of their own.
     session.lock = None;
     if let Place::Elsewhere(_, config) = &place {
@@ -111,7 +111,7 @@ fn keep(root: &Path, report: &Report, json: &str, text: &str) -> Result<bool> {
     let mut held = match Held::take(root, Purpose::Change, print::note) {
         Ok(held) => held,
         Err(error) => {
-            let frozen = Read::for_freeze(root, print::note)?
+            let frozen = Read::open(root, Purpose::Freeze, print::note)?
                 .map(|read| read.store.open_freeze())
                 .transpose()?;
             if frozen.flatten().is_none() {
@@ -143,7 +143,7 @@ enum Place<'a> {
 
 impl<'a> Place<'a> {
     fn of(root: &'a Path) -> Result<Self> {
-        let session = Session::for_reading(root, print::note)?;
+        let session = Session::open(root, Purpose::Read, print::note)?;
         match session {
             Some(session) if session.store.open_freeze()?.is_some() => {
                 let config = session.config()?.clone();

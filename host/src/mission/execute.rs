@@ -5,9 +5,7 @@
 use std::time::Duration;
 
 use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::{
-    DecisionBody, EnvironmentBody, Kind, MissionBody, StepReturnedBody, StepStartedBody,
-};
+use coo_kernel::journal::{EnvironmentBody, Kind, MissionBody, StepReturnedBody, StepStartedBody};
 use coo_kernel::mission::descriptor::Human;
 use coo_kernel::mission::failure::Failure;
 use coo_kernel::mission::ledger::{Ledger, Used};
@@ -196,16 +194,8 @@ fn human_step(id: &str, human: &Human, tape: &mut Tape) -> Result<(), Stop> {
     };
     tape.event(Kind::StepStarted, &body)?;
     tape.transition(Event::HumanStepReached, None)?;
-    let DecisionBody {
-        approved,
-        reason,
-        step,
-    } = tape.decision()?;
-    if approved {
-        tape.transition(Event::Approved, None)
-    } else {
-        Err(Failure::Rejected { reason, step }.into())
-    }
+    tape.decision()?.outcome()?;
+    tape.transition(Event::Approved, None)
 }
 
 fn start_step(

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use coo_kernel::mission::MissionId;
 
+use crate::freeze::Purpose;
 use crate::mission::run_file;
 use crate::session::Session;
 use crate::state::store::MissionRow;
@@ -23,7 +24,7 @@ pub fn find_mission(
         return load(Path::new(name));
     }
     let not_found = || format!("Mission '{name}' not found.");
-    let session = Session::for_reading(path, say)?.with_context(not_found)?;
+    let session = Session::open(path, Purpose::Read, say)?.with_context(not_found)?;
     let mission = session.store.mission(id.ok().with_context(not_found)?)?;
     Ok((session, mission.with_context(not_found)?))
 }

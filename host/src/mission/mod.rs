@@ -1,7 +1,7 @@
 //! What can be done with a mission: run, resume, replay, verify, decide, export. Each is a few
 //! calls of `program` and `runtime`, and what it keeps of them.
 
-pub mod decide;
+pub mod approval;
 pub mod execute;
 pub mod find;
 pub mod prepared;

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::effects::llm::Freshness;
 use crate::effects::world;
+use crate::freeze::Purpose;
 use crate::mission::prepared::{Options, Reused};
 use crate::mission::replay;
 use crate::mission::run;
@@ -306,7 +307,7 @@ fn one_run(
     options: Options,
     engine: &mut String,
 ) -> Result<Run> {
-    let mut session = Session::for_writing(own, |_| {})?;
+    let mut session = Session::create(own, Purpose::Change, |_| {})?;
     for call in &subject.answers {
         session.store.freeze(call)?;
     }
@@ -326,7 +327,8 @@ fn one_run(
     drop(ended.session);
     engine.clone_from(&ended.facts.engine);
 
-    let session = Session::for_reading(own, |_| {})?.context("state root: gone after the run")?;
+    let session =
+        Session::open(own, Purpose::Read, |_| {})?.context("state root: gone after the run")?;
     let mission = session
         .store
         .mission(ended.id)?
@@ -387,7 +389,7 @@ fn differences(number: u32, first: &Run, this: &Run) -> Result<Vec<Difference>> 
 /// The first event that is not the same in run 1 and run `number`.
 fn first_event(number: u32, place: &std::path::Path) -> Result<Difference> {
     let opened = |run: u32| -> Result<(Session, MissionId)> {
-        let session = Session::for_reading(&place.join(format!("run-{run}")), |_| {})?
+        let session = Session::open(&place.join(format!("run-{run}")), Purpose::Read, |_| {})?
             .context("state root: gone after the run")?;
         let mission = session.store.latest_mission()?.context("no mission")?;
         Ok((session, mission.id))

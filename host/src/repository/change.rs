@@ -28,6 +28,7 @@ use serde::Serialize;
 
 use super::{Repository, amend, migrate, test_run};
 use crate::baselines::{self, Baseline, Progress, Tree};
+use crate::freeze::Purpose;
 use crate::machine;
 use crate::manifests;
 use crate::session::Session;
@@ -91,10 +92,10 @@ impl<'a> Change<'a> {
             }
         }
         let place = text_of(repository.tree.path.as_os_str().as_encoded_bytes());
-        if let Some(session) = Session::for_reading(root, watcher.says)? {
+        if let Some(session) = Session::open(root, Purpose::Read, watcher.says)? {
             refuse_second(&session, &place)?;
         }
-        let mut session = Session::for_writing(root, watcher.says)?;
+        let mut session = Session::create(root, Purpose::Change, watcher.says)?;
         refuse_second(&session, &place)?;
         let text = session.store.put_blob(repository.config_text.as_bytes())?;
         let row = ChangeRow {
@@ -130,7 +131,7 @@ impl<'a> Change<'a> {
     /// Opens a change at the point that its record has reached.
     pub fn open(root: &Path, id: ChangeId, watcher: &Watcher<'a>) -> Result<Self> {
         let session =
-            Session::for_keeping_in(root, watcher.says)?.with_context(|| not_found(id))?;
+            Session::open(root, Purpose::Keep, watcher.says)?.with_context(|| not_found(id))?;
         let row = session.store.change(id)?.with_context(|| not_found(id))?;
         let log = session.store.walk_change(id, |_, _| Ok(()))?;
         let begun = log

@@ -151,6 +151,20 @@ pub struct DecisionBody {
     pub step: String,
 }
 
+impl DecisionBody {
+    /// Returns how the mission continues after this decision: it runs on, or it fails for this
+    /// reason.
+    pub fn outcome(self) -> Result<(), Failure> {
+        if self.approved {
+            return Ok(());
+        }
+        Err(Failure::Rejected {
+            reason: self.reason,
+            step: self.step,
+        })
+    }
+}
+
 /// Body of `Kind::World`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::baselines::{self, Record};
 use crate::cli::print;
+use crate::freeze::Purpose;
 use crate::machine::rfc3339;
 use crate::session::Session;
 
@@ -24,7 +25,7 @@ pub fn kind<'a>(record: &Record, tree: &'a str, state: &'a str) -> &'a str {
 }
 
 pub fn list(root: &Path, json: bool) -> Result<ExitCode> {
-    let records = match Session::for_reading(root, print::note)? {
+    let records = match Session::open(root, Purpose::Read, print::note)? {
         Some(session) => baselines::list(&session.root)?,
         None => Vec::new(),
     };
@@ -60,7 +61,7 @@ struct View {
 }
 
 pub fn lineage(root: &Path, json: bool) -> Result<ExitCode> {
-    let view = match Session::for_reading(root, print::note)? {
+    let view = match Session::open(root, Purpose::Read, print::note)? {
         Some(session) => View {
             baselines: baselines::states(&session.root)?,
             position: baselines::position(&session.root, &session.store)?,

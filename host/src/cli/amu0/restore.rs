@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::{existing, find, left_out};
 use crate::baselines::{self, Baseline, Plan, Progress, Tree};
 use crate::cli::print;
+use crate::freeze::Purpose;
 use crate::session::Session;
 
 /// The word that the user must type.
@@ -37,7 +38,7 @@ pub fn restore(
     progress: &Progress<'_>,
 ) -> Result<ExitCode> {
     existing(tree)?;
-    let session = Session::for_keeping_in(root, print::note)?;
+    let session = Session::open(root, Purpose::Keep, print::note)?;
     let baseline = find(session.as_ref().map(|session| &session.root), asked)?;
     let Some(session) = session else {
         return Ok(ExitCode::FAILURE);

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{find, holds, left_out};
 use crate::baselines::{self, Baseline, Progress, Tree};
 use crate::cli::print;
+use crate::freeze::Purpose;
 use crate::session::Session;
 
 #[derive(Serialize)]
@@ -50,9 +51,9 @@ pub fn verify(
 ) -> Result<ExitCode> {
     // Comparing the state needs the lock: another process could change it meanwhile.
     let session = if state {
-        Session::for_keeping_in(root, print::note)?
+        Session::open(root, Purpose::Keep, print::note)?
     } else {
-        Session::for_reading(root, print::note)?
+        Session::open(root, Purpose::Read, print::note)?
     };
     let baseline = find(session.as_ref().map(|session| &session.root), asked)?;
     let Some(session) = session else {

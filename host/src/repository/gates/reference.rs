@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Artefacts, Gates};
 use crate::effects::llm::Freshness;
+use crate::freeze::Purpose;
 use crate::machine::temporary::TemporaryFolder;
 use crate::mission::prepared::{Options, Reused};
 use crate::mission::replay;
@@ -70,7 +71,7 @@ impl Gates<'_> {
                 recorded: None,
             };
             let folder = self.fresh_root()?;
-            let session = Session::for_writing(&folder.path().join("root"), |_| {})?;
+            let session = Session::create(&folder.path().join("root"), Purpose::Change, |_| {})?;
             let report = verify(session, &subject, INVOCATIONS, options(), |_| {})
                 .with_context(|| format!("mission {name}"))?;
             for difference in &report.differences {
@@ -169,7 +170,7 @@ impl Gates<'_> {
     fn run(&self, source: &Source) -> Result<Run> {
         let folder = self.fresh_root()?;
         let root = folder.path().join("root");
-        let mut session = Session::for_writing(&root, |_| {})?;
+        let mut session = Session::create(&root, Purpose::Change, |_| {})?;
         for call in self.answers {
             session.store.freeze(call)?;
         }
@@ -186,7 +187,8 @@ impl Gates<'_> {
         }
         drop(ended.session);
         let reading = |root: &Path| -> Result<(Session, MissionRow)> {
-            let session = Session::for_reading(root, |_| {})?.context("its root is gone")?;
+            let session =
+                Session::open(root, Purpose::Read, |_| {})?.context("its root is gone")?;
             let mission = session.store.mission(ended.id)?.context("it is gone")?;
             Ok((session, mission))
         };

@@ -1,12 +1,11 @@
-//! Writes a person's decision into the journal of a mission that waits for one, with the
-//! transition that follows, in one step: either both are on disk or none. Runs nothing: an
-//! approved mission is run on as one that was interrupted is.
+//! Records a person's decision in the journal of a mission that waits for one, together with the
+//! transition that follows: either both are on disk or neither. Runs nothing; an approved mission is
+//! continued as a resume continues an interrupted one.
 
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::form::canonical;
 use coo_kernel::journal::{Chain, DecisionBody, Kind, Record, TransitionBody};
 use coo_kernel::mission::MissionId;
-use coo_kernel::mission::failure::Failure;
 use coo_kernel::mission::state::{self, Event, State};
 
 use crate::machine;
@@ -16,7 +15,8 @@ use crate::state::store::{Durability, EventFacts, MissionRow, Store};
 /// Longest reason, in bytes.
 const REASON_BYTES_MAX: usize = 4 << 10;
 
-/// Answers what `mission` asks; gives what that was. The caller holds the root's lock.
+/// Records the answer to the question of `mission`, and returns the question. The caller holds the
+/// root's lock.
 pub fn decide(
     store: &mut Store,
     mission: &MissionRow,
@@ -47,11 +47,9 @@ pub fn decide(
     let body = canonical::to_string_sorted(&decision)?;
     let who = Some(machine::user());
     written.append(State::Paused, Kind::HumanDecision, body, who)?;
-    let (event, failure) = if approved {
-        (Event::Approved, None)
-    } else {
-        let DecisionBody { reason, step, .. } = decision;
-        (Event::Failed, Some(Failure::Rejected { reason, step }))
+    let (event, failure) = match decision.outcome() {
+        Ok(()) => (Event::Approved, None),
+        Err(rejected) => (Event::Failed, Some(rejected)),
     };
     let to = state::next(State::Paused, event).context("a decision")?;
     let body = canonical::to_string_sorted(&TransitionBody {
