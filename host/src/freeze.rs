@@ -16,7 +16,7 @@ use coo_kernel::baseline::{self, Entry, TreePath};
 use coo_kernel::state::layout;
 
 use crate::baselines::{self, Progress, Tree};
-use crate::effects::surroundings::Surroundings;
+use crate::effects::environment::Environment;
 use crate::effects::world::dump;
 use crate::machine::{self, rfc3339};
 use crate::manifests::{self, Drift};
@@ -236,19 +236,19 @@ fn found(root: &StateRoot, store: &Store) -> Result<Vec<Entry>> {
 }
 
 /// Freezes `root`. The caller is its only writer and has finished all committed intents; the
-/// manifests must agree with the machine, `config` and `surroundings`. `by` says who asked for the
+/// manifests must agree with the machine, `config` and `environment`. `by` says who asked for the
 /// freeze, or what it is for.
 pub fn activate(
     root: &StateRoot,
     store: &mut Store,
     config: &Config,
-    surroundings: &Surroundings,
+    environment: &Environment,
     by: &str,
 ) -> Result<Result<FreezeRow, Unready>> {
     if let Some(row) = store.open_freeze()? {
         return Ok(Err(Unready::Frozen(Box::new(row))));
     }
-    let drifts = manifests::check(root, config, surroundings)?;
+    let drifts = manifests::check(root, config, environment)?;
     if !drifts.is_empty() {
         return Ok(Err(Unready::Manifests(drifts)));
     }

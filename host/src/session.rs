@@ -8,8 +8,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 
 use crate::baselines;
+use crate::effects::environment::Environment;
 use crate::effects::gateway;
-use crate::effects::surroundings::Surroundings;
 use crate::effects::world::{self, World};
 use crate::freeze;
 use crate::freeze::{Purpose, Unready};
@@ -33,7 +33,7 @@ pub struct Session {
     /// The configuration, or why it can't be read: only commands that need it fail.
     config: Result<Config>,
     /// Environment and `.env`.
-    pub surroundings: Arc<Surroundings>,
+    pub environment: Arc<Environment>,
     /// Held by the only writer of the root.
     pub lock: Option<WriteLock>,
     /// Deleted with the session: the root that a run file was loaded into, or the copy of a root
@@ -130,7 +130,7 @@ impl Session {
     /// Freezes the root for `by`, who or what it is for; or says what has to hold first.
     pub fn freeze(&mut self, by: &str) -> Result<Result<FreezeRow, Unready>> {
         let config = self.config()?.clone();
-        freeze::activate(&self.root, &mut self.store, &config, &self.surroundings, by)
+        freeze::activate(&self.root, &mut self.store, &config, &self.environment, by)
     }
 
     /// Returns the configuration. Commands that do not depend on it work with any.
@@ -154,7 +154,7 @@ impl Session {
         let lent = StoreLent {
             root: self.root,
             config: self.config,
-            surroundings: self.surroundings,
+            environment: self.environment,
             lock: self.lock,
             temporary: self.temporary,
         };
@@ -171,7 +171,7 @@ impl Session {
             config: root.config(),
             root,
             store,
-            surroundings: Arc::new(Surroundings::of(folder)),
+            environment: Arc::new(Environment::of(folder)),
             lock,
             temporary: None,
         })
@@ -184,7 +184,7 @@ pub struct StoreLent {
     /// The state root.
     pub root: StateRoot,
     config: Result<Config>,
-    surroundings: Arc<Surroundings>,
+    environment: Arc<Environment>,
     lock: Option<WriteLock>,
     temporary: Option<TemporaryFolder>,
 }
@@ -196,7 +196,7 @@ impl StoreLent {
             root: self.root,
             store,
             config: self.config,
-            surroundings: self.surroundings,
+            environment: self.environment,
             lock: self.lock,
             temporary: self.temporary,
         }

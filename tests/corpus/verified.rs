@@ -206,7 +206,7 @@ fn run(source: &Source, program: &Program) -> Outcome {
     let Session {
         root,
         mut store,
-        surroundings,
+        environment,
         ..
     } = session;
     let descriptor = store.put_blob(program.canonical.as_bytes()).unwrap().sha256;
@@ -228,7 +228,7 @@ fn run(source: &Source, program: &Program) -> Outcome {
             model.clone(),
             Freshness::Frozen,
             config,
-            surroundings,
+            environment,
             bundle::frozen(),
             |_| {},
         ),

@@ -22,7 +22,7 @@ fn said(script: &str, more: &str) -> String {
     ran.stdout
 }
 
-/// What the script says of its surroundings, which the words of the refusal repeat.
+/// What the script says of its environment, which the words of the refusal repeat.
 #[test]
 fn a_suite_is_given_what_is_configured_and_nothing_else() {
     let script = "env | sed 's/=.*coo-tmp-tests-[^/]*/=<folder>/' | grep -v -e ^_= -e ^PWD= -e ^SHLVL= -e ^OLDPWD= | sort; pwd | sed 's/.*\\//in /'; cat | wc -c; exit 9\n";

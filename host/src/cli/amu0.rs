@@ -211,7 +211,7 @@ fn say_what_lacks(session: &Session) {
     }
     let drifts = session
         .config()
-        .and_then(|config| manifests::check(&session.root, config, &session.surroundings));
+        .and_then(|config| manifests::check(&session.root, config, &session.environment));
     let differ = |drift: &manifests::Drift| !matches!(drift, manifests::Drift::Missing { .. });
     match drifts.map(|drifts| drifts.into_iter().filter(differ).count()) {
         Ok(0) => {}

@@ -61,7 +61,7 @@ pub fn cmd_manifests(root: &Path, options: &Options) -> Result<ExitCode> {
 }
 
 fn write(session: &Session, json: bool) -> Result<ExitCode> {
-    let manifests = manifests::write(&session.root, session.config()?, &session.surroundings)?;
+    let manifests = manifests::write(&session.root, session.config()?, &session.environment)?;
     if json {
         print::json(&Made {
             manifests: &manifests,
@@ -78,7 +78,7 @@ fn write(session: &Session, json: bool) -> Result<ExitCode> {
 }
 
 fn check(session: &Session, json: bool) -> Result<ExitCode> {
-    let drifts = manifests::check(&session.root, session.config()?, &session.surroundings)?;
+    let drifts = manifests::check(&session.root, session.config()?, &session.environment)?;
     if json {
         print::json(&Checked {
             drifts: &drifts,

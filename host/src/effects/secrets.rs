@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use anyhow::{Result, bail};
 use coo_kernel::credentials::secret;
 
-use crate::effects::surroundings::KEY;
+use crate::effects::environment::KEY;
 use crate::machine;
 
 static OF_ENVIRONMENT: OnceLock<Option<String>> = OnceLock::new();

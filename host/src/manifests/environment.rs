@@ -11,7 +11,7 @@ use coo_kernel::state::manifest::{is_secret, scrubbed, system};
 use serde::Serialize;
 
 use super::{ENVIRONMENT_FORMAT, read_text};
-use crate::effects::surroundings::{IN_DOT_ENV, Surroundings};
+use crate::effects::environment::{Environment, IN_DOT_ENV};
 use crate::machine;
 
 /// Files that name the system's release; the first that exists counts.
@@ -75,10 +75,10 @@ struct Kernel {
 }
 
 /// Reads everything except the version of Python, which comes from the tools manifest.
-pub fn manifest(surroundings: &Surroundings, python: Option<String>) -> Manifest {
+pub fn manifest(environment: &Environment, python: Option<String>) -> Manifest {
     let uname = rustix::system::uname();
     let text = |part: &std::ffi::CStr| text_of(part.to_bytes());
-    let variables = Variables::read(surroundings);
+    let variables = Variables::read(environment);
     Manifest {
         format: ENVIRONMENT_FORMAT,
         kernel: Kernel {
@@ -101,8 +101,8 @@ pub fn manifest(surroundings: &Surroundings, python: Option<String>) -> Manifest
 
 /// Returns the values that must not be written anywhere.
 #[must_use]
-pub fn secrets(surroundings: &Surroundings) -> Vec<String> {
-    Variables::read(surroundings).secrets
+pub fn secrets(environment: &Environment) -> Vec<String> {
+    Variables::read(environment).secrets
 }
 
 fn is_relevant(name: &str) -> bool {
@@ -118,7 +118,7 @@ struct Variables {
 }
 
 impl Variables {
-    fn read(surroundings: &Surroundings) -> Self {
+    fn read(environment: &Environment) -> Self {
         let text = |value: &OsString| text_of(value.as_bytes());
         let mut set: BTreeMap<String, String> = machine::environment()
             .iter()
@@ -126,7 +126,7 @@ impl Variables {
             .map(|(name, value)| (text(name), text(value)))
             .collect();
         for name in IN_DOT_ENV {
-            if let Some(value) = surroundings.get(name) {
+            if let Some(value) = environment.get(name) {
                 set.insert(name.to_owned(), text_of(value.as_bytes()));
             }
         }

@@ -16,7 +16,7 @@ use coo_kernel::state::manifest::{self, Difference};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::effects::surroundings::Surroundings;
+use crate::effects::environment::Environment;
 use crate::program::bundle;
 use crate::state::config::Config;
 use crate::state::state_root::StateRoot;
@@ -81,11 +81,11 @@ struct Current {
     sandbox: Digest,
 }
 
-fn current(root: &StateRoot, config: &Config, surroundings: &Surroundings) -> Result<Current> {
+fn current(root: &StateRoot, config: &Config, environment: &Environment) -> Result<Current> {
     // A broken `.env` would hide whether a key is set, which the manifest records.
-    surroundings.check()?;
+    environment.check()?;
     let tools = tools::manifest(config)?;
-    let environment = environment::manifest(surroundings, tools.python());
+    let environment = environment::manifest(environment, tools.python());
     let values = [
         serde_json::to_value(environment)?,
         serde_json::to_value(hardware::manifest(root))?,
@@ -128,12 +128,8 @@ pub fn recorded_coo(root: &StateRoot) -> Option<Digest> {
 }
 
 /// Rewrites all manifests that are out of date. The caller is the only writer of `root`.
-pub fn write(
-    root: &StateRoot,
-    config: &Config,
-    surroundings: &Surroundings,
-) -> Result<Vec<Written>> {
-    let current = current(root, config, surroundings)?;
+pub fn write(root: &StateRoot, config: &Config, environment: &Environment) -> Result<Vec<Written>> {
+    let current = current(root, config, environment)?;
     let mut texts = Vec::new();
     for (name, _, value) in &current.json {
         texts.push((*name, manifest::text(value)?));
@@ -157,8 +153,8 @@ pub fn write(
 }
 
 /// Compares the manifests with what they would be now. Writes nothing.
-pub fn check(root: &StateRoot, config: &Config, surroundings: &Surroundings) -> Result<Vec<Drift>> {
-    let current = current(root, config, surroundings)?;
+pub fn check(root: &StateRoot, config: &Config, environment: &Environment) -> Result<Vec<Drift>> {
+    let current = current(root, config, environment)?;
     let mut drifts = Vec::new();
     for (name, format, now) in &current.json {
         let file = file(name);

@@ -287,8 +287,8 @@ mod tests {
         assert_eq!(said(daemon).as_deref(), Some("tool 3"));
         let long = "#!/bin/sh\ni=0; while [ $i -lt 900 ]; do echo tool 4; i=$((i+1)); done";
         assert_eq!(said(long).as_deref(), Some("tool 4"));
-        let surroundings = "#!/bin/sh\necho \"$1 $(pwd) $LC_ALL ${USER-none}\"; cat";
-        assert_eq!(said(surroundings).as_deref(), Some("--version / C none"));
+        let environment = "#!/bin/sh\necho \"$1 $(pwd) $LC_ALL ${USER-none}\"; cat";
+        assert_eq!(said(environment).as_deref(), Some("--version / C none"));
         for nothing in [
             "#!/bin/sh\necho 1; exit 3",
             "#!/bin/sh\necho 1 >&2",

@@ -83,7 +83,7 @@ impl Prepared {
             .unwrap_or_else(|| Policy::current(config.governance.clone()));
         // Before anything of it is stored.
         if options.freshness != Freshness::Frozen {
-            session.surroundings.learn_key();
+            session.environment.learn_key();
         }
         let descriptor = source.descriptor.canonical()?;
         secrets::refuse_in(
@@ -94,10 +94,10 @@ impl Prepared {
         let program = source.prepare(&policy, options.wall_clock_max, options.digest_memory)?;
         // Checked before anything is on record: without a model this mission can't continue.
         let model_name = match reused.model {
-            None if program.asks_model => Some(session.surroundings.model(&config, options.say)?),
+            None if program.asks_model => Some(session.environment.model(&config, options.say)?),
             known => known,
         };
-        let surroundings = Arc::clone(&session.surroundings);
+        let environment = Arc::clone(&session.environment);
         let (session, store) = session.lend_store();
         Ok(Self {
             facts: Facts {
@@ -113,7 +113,7 @@ impl Prepared {
                 model_name,
                 options.freshness,
                 config,
-                surroundings,
+                environment,
                 bundle::frozen(),
                 options.say,
             ),

@@ -110,7 +110,7 @@ impl<'a> Change<'a> {
         let mut change = Self {
             id,
             repository,
-            secrets: manifests::secrets(&session.surroundings),
+            secrets: manifests::secrets(&session.environment),
             session,
             log: Log::default(),
             row: ChangeRow { id, ..row },
@@ -144,7 +144,7 @@ impl<'a> Change<'a> {
         Ok(Self {
             id,
             repository,
-            secrets: manifests::secrets(&session.surroundings),
+            secrets: manifests::secrets(&session.environment),
             session,
             log,
             row,

@@ -1,5 +1,5 @@
 //! The operator's configuration: `config.json` in the state root. The environment and `.env` take
-//! precedence over it (`surroundings`). It holds no secret: a key comes only from the environment
+//! precedence over it (`environment`). It holds no secret: a key comes only from the environment
 //! or `.env`, and is never written anywhere.
 
 use anyhow::{Context as _, Result, bail};

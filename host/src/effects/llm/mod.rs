@@ -14,8 +14,8 @@ use coo_kernel::credentials::secret;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::llm::{Answer, Provenance, Request};
 
+use crate::effects::environment::{Access, Environment};
 use crate::effects::secrets;
-use crate::effects::surroundings::{Access, Surroundings};
 use crate::machine::fault;
 use crate::state::config::{Config, DEFAULT_BASE_URL};
 use crate::state::store::{FrozenCall, Store};
@@ -36,7 +36,7 @@ pub struct Model {
     pub name: Option<String>,
     freshness: Freshness,
     config: Config,
-    surroundings: Arc<Surroundings>,
+    environment: Arc<Environment>,
     /// Server and key, resolved before the first live call.
     access: OnceCell<Access>,
     /// Created at the first live call and kept, with its open connections.
@@ -66,7 +66,7 @@ impl Model {
         name: Option<String>,
         freshness: Freshness,
         config: Config,
-        surroundings: Arc<Surroundings>,
+        environment: Arc<Environment>,
         bundled: &'static [FrozenCall],
         say: fn(&str),
     ) -> Self {
@@ -74,7 +74,7 @@ impl Model {
             name,
             freshness,
             config,
-            surroundings,
+            environment,
             access: OnceCell::new(),
             client: OnceCell::new(),
             say,
@@ -98,7 +98,7 @@ impl Model {
 
     fn access(&self) -> Result<&Access> {
         if self.access.get().is_none() {
-            let access = self.surroundings.access(&self.config, self.say)?;
+            let access = self.environment.access(&self.config, self.say)?;
             let _ = self.access.set(access);
         }
         self.access.get().context("model call: no server")

@@ -66,7 +66,7 @@ impl Change<'_> {
         self.specification_of_now()?;
         let session = &self.session;
         if !manifests::are_present(&session.root) {
-            manifests::write(&session.root, session.config()?, &session.surroundings)?;
+            manifests::write(&session.root, session.config()?, &session.environment)?;
         }
         self.check_manifests()?;
         Ok(Event::Started)
@@ -279,7 +279,7 @@ impl Change<'_> {
 
     fn check_manifests(&self) -> Result<()> {
         let session = &self.session;
-        let drifts = manifests::check(&session.root, session.config()?, &session.surroundings)?;
+        let drifts = manifests::check(&session.root, session.config()?, &session.environment)?;
         if !drifts.is_empty() {
             bail!(
                 "manifests: {} from what is so now; 'coo manifests check' names each, and 'coo manifests write' takes what is so now for what is meant",

@@ -33,7 +33,7 @@ const LINES_NAMED: usize = 3;
 
 /// The environment and the `.env` file of a process.
 #[derive(Default)]
-pub struct Surroundings {
+pub struct Environment {
     /// The folder of `.env`; `None` if no such file is read.
     folder: Option<PathBuf>,
     dot_env: OnceLock<DotEnv>,
@@ -60,7 +60,7 @@ pub struct Access {
     pub key: Option<(String, Source)>,
 }
 
-impl Surroundings {
+impl Environment {
     /// Creates the value for a process that works in `folder`. Reads nothing yet.
     #[must_use]
     pub fn of(folder: PathBuf) -> Self {
