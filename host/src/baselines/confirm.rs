@@ -10,7 +10,7 @@ use coo_kernel::baseline::rollback::{self, Aborted, CONFIRMATION, Outcome, SAID_
 use super::disk;
 use super::target::Target;
 use crate::machine;
-use crate::machine::fault;
+use crate::machine::failpoint;
 use crate::state::state_root::StateRoot;
 use crate::state::store::{Durability, Store};
 
@@ -83,7 +83,7 @@ fn take_file(root: &StateRoot) -> Result<Option<Result<Vec<u8>, &'static str>>> 
             })
             .map_err(|_| "no plain file that can be read")
     };
-    fault::point("confirmation.remove")
+    failpoint::reach("confirmation.remove")
         .and_then(|()| dir.remove_file(CONFIRMATION))
         .and_then(|()| disk::sync_folder(dir))
         .with_context(|| format!("{}: can't be removed", shown()))?;

@@ -17,7 +17,7 @@ use rustix::fs::{Mode as Bits, OFlags, RawMode, chmod, fchmod, openat};
 use rustix::io::Errno;
 use rustix::process::{getegid, geteuid, getgroups};
 
-use crate::machine::fault;
+use crate::machine::failpoint;
 
 /// Up to this many files are synced one by one. For more, the whole file system is synced,
 /// including what other processes have written to it.
@@ -219,7 +219,7 @@ pub fn sync_files<'a>(
     folder: &Dir,
     files: impl ExactSizeIterator<Item = &'a str> + Send,
 ) -> io::Result<()> {
-    fault::point(point)?;
+    failpoint::reach(point)?;
     if files.len() > SYNCED_SINGLY_MAX {
         return sync_file_system(folder);
     }

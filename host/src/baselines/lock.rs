@@ -12,7 +12,7 @@ use cap_std::fs::Dir;
 use coo_kernel::baseline::{Entry, Mode, Node};
 
 use super::disk;
-use crate::machine::fault;
+use crate::machine::failpoint;
 use crate::state::state_root::StateRoot;
 
 /// Opens a file that has only this one hard link. Permissions belong to the file and not to its
@@ -59,7 +59,7 @@ pub fn set_modes<'a>(
         let set = || -> io::Result<()> {
             let folder = disk::descend(root.dir(), entry.path.parent().as_ref())?;
             let name = disk::name(entry.path.name());
-            fault::point("lock.mode")?;
+            failpoint::reach("lock.mode")?;
             match entry.node {
                 Node::Folder { .. } => disk::set_folder_mode(&folder, name, mode(own)),
                 _ => disk::set_mode(&open_single(&folder, name)?, mode(own)),

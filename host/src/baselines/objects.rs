@@ -14,7 +14,7 @@ use coo_kernel::state::layout;
 
 use super::sparse::Sparse;
 use super::{FOLDER, Progress, disk};
-use crate::machine::fault;
+use crate::machine::failpoint;
 use crate::machine::hashing;
 use crate::state::state_root::{StateRoot, TEMPORARY};
 
@@ -164,9 +164,9 @@ impl<'a> Batch<'a> {
 
     fn write(&self, known: (Digest, u64), content: &mut impl io::Read) -> Result<()> {
         let written = (|| -> io::Result<_> {
-            fault::point("object.create")?;
+            failpoint::reach("object.create")?;
             let mut file = disk::create_file(&self.waiting, temporary(&known.0).as_ref())?;
-            fault::point("object.write")?;
+            failpoint::reach("object.write")?;
             let mut sparse = Sparse::new(&mut file);
             let written = hashing::copy(content, &mut sparse)?;
             sparse.finish()?;
@@ -223,15 +223,15 @@ impl<'a> Batch<'a> {
                 let permit = layout::permit(&path(sha256)).map_err(io::Error::other)?;
                 let folder = permit.folder();
                 if folders.insert(folder.to_owned()) {
-                    fault::point("object.folder")?;
+                    failpoint::reach("object.folder")?;
                     root.folder_unsynced(folder)?;
                 }
-                fault::point("object.rename")?;
+                failpoint::reach("object.rename")?;
                 let name = disk::name(&permit.path().as_bytes()[folder.len() + 1..]);
                 let to = root.folder(folder, false)?;
                 self.waiting.rename(temporary, &to, name)?;
             }
-            fault::point("object.folder_sync")?;
+            failpoint::reach("object.folder_sync")?;
             for folder in &folders {
                 disk::sync_folder(&root.folder(folder, false)?)?;
             }

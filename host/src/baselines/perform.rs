@@ -18,7 +18,7 @@ use super::disk;
 use super::progress::Progress;
 use super::scan::Folders;
 use super::stage::{Stage, is_absent};
-use crate::machine::fault;
+use crate::machine::failpoint;
 
 /// Performs all steps, then syncs the tree. Skips a step that is already done.
 pub fn perform(tree: &Dir, stage: &Stage, steps: &[Step], progress: &Progress<'_>) -> Result<()> {
@@ -50,7 +50,7 @@ pub fn perform(tree: &Dir, stage: &Stage, steps: &[Step], progress: &Progress<'_
                     {
                         away(folder, name.as_ref(), &old, &number)?;
                     }
-                    fault::point("tree.put")?;
+                    failpoint::reach("tree.put")?;
                     opening(folder, || new.rename(&number, folder, name))
                 }
                 Step::SetAside(_) => match &aside {
@@ -59,7 +59,7 @@ pub fn perform(tree: &Dir, stage: &Stage, steps: &[Step], progress: &Progress<'_
                     None => Ok(()),
                 },
                 Step::Mode(_, mode) => {
-                    fault::point("tree.mode")?;
+                    failpoint::reach("tree.mode")?;
                     opening(folder, || disk::set_folder_mode(folder, name, *mode))
                 }
             }
@@ -67,7 +67,7 @@ pub fn perform(tree: &Dir, stage: &Stage, steps: &[Step], progress: &Progress<'_
         done.with_context(|| format!("'{}': can't be changed", path.text()))?;
     }
     progress.syncing_names();
-    fault::point("tree.sync")?;
+    failpoint::reach("tree.sync")?;
     disk::sync_file_system(tree).context("can't be synced")
 }
 
@@ -90,7 +90,7 @@ fn away(folder: &Dir, name: &std::path::Path, old: &Dir, number: &str) -> io::Re
     while old.symlink_metadata(&to).is_ok() {
         to.push('+');
     }
-    fault::point("tree.remove")?;
+    failpoint::reach("tree.remove")?;
     let moved = opening(folder, || folder.rename(name, old, &to));
     match moved {
         // Moving a folder takes permission to change it.
@@ -111,7 +111,7 @@ fn set_aside(folder: &Dir, name: &std::path::Path, aside: &Dir) -> io::Result<()
     let Some(is_folder) = opening(folder, || is_folder(folder, name))? else {
         return Ok(());
     };
-    fault::point("tree.aside")?;
+    failpoint::reach("tree.aside")?;
     let moved = opening(folder, || folder.rename(name, aside, name));
     match moved {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_folder => {

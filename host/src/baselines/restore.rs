@@ -26,7 +26,7 @@ use super::progress::Progress;
 use super::scan::Tree;
 use super::stage::{Stage, is_absent};
 use super::{Baseline, FOLDER, RECORD_BYTES_MAX, canonical_text, disk};
-use crate::machine::fault;
+use crate::machine::failpoint;
 use crate::state::state_root::StateRoot;
 
 /// Counts of what a restore did.
@@ -235,7 +235,7 @@ fn clear(root: &StateRoot, tree: &Dir) -> Result<()> {
 )]
 fn forget(root: &StateRoot) -> Result<()> {
     let removed =
-        fault::point("pointer.remove").and_then(|()| root.dir().remove_file(pointer_file()));
+        failpoint::reach("pointer.remove").and_then(|()| root.dir().remove_file(pointer_file()));
     removed.with_context(|| {
         format!(
             "file {}: can't be removed",

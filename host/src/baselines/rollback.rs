@@ -27,7 +27,7 @@ pub use super::target::{Target, target};
 use super::{disk, manifest, restore, state};
 use crate::effects::world::dump;
 use crate::machine;
-use crate::machine::fault;
+use crate::machine::failpoint;
 use crate::state::state_root::StateRoot;
 use crate::state::store::{Durability, NewRollback, Store};
 
@@ -236,9 +236,9 @@ fn keep_aside(root: &StateRoot, stage: &Stage, aside: &str) -> io::Result<()> {
         return Ok(());
     }
     let (folder, name) = aside.rsplit_once('/').unwrap_or(("", aside));
-    fault::point("aside.folder")?;
+    failpoint::reach("aside.folder")?;
     let folder = root.folder(folder, true)?;
-    fault::point("aside.put")?;
+    failpoint::reach("aside.put")?;
     stage.dir().rename(ASIDE, &folder, name)?;
     disk::sync_folder(&folder)?;
     disk::sync_folder(root.dir())
@@ -257,14 +257,14 @@ fn put_world(root: &StateRoot, stage: &Stage) -> io::Result<()> {
         return Ok(());
     }
     for name in &governed::WORLD_ON_DISK[1..] {
-        fault::point("world.log")?;
+        failpoint::reach("world.log")?;
         match dir.remove_file(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             removed => removed?,
         }
     }
     disk::sync_folder(dir)?;
-    fault::point("world.put")?;
+    failpoint::reach("world.put")?;
     stage.dir().rename(layout::WORLD, dir, layout::WORLD)?;
     disk::sync_folder(dir)
 }

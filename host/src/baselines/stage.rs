@@ -26,7 +26,7 @@ use super::objects::Objects;
 use super::progress::Progress;
 use super::scan::Folders;
 use super::sparse::Sparse;
-use crate::machine::fault;
+use crate::machine::failpoint;
 use crate::machine::hashing;
 use crate::machine::input_file::read_bounded;
 
@@ -54,7 +54,7 @@ pub struct Stage {
 impl Stage {
     /// Creates the stage in `top`; an error if there already is one.
     pub fn create(top: &Dir) -> io::Result<Self> {
-        fault::point("stage.create")?;
+        failpoint::reach("stage.create")?;
         // The stage will hold files of any mode, so only the owner may enter it.
         let dir = disk::create_folder(top, STAGE.as_ref())?;
         disk::create_folder(&dir, NEW.as_ref())?;
@@ -120,10 +120,10 @@ impl Stage {
 
     /// Creates the folder for entries to be set aside and writes `record` into it.
     pub fn begin_aside(&self, record: &str) -> io::Result<()> {
-        fault::point("aside.create")?;
+        failpoint::reach("aside.create")?;
         let aside = disk::create_folder(&self.dir, ASIDE.as_ref())?;
         let mut file = disk::create_file(&aside, RECORD.as_ref())?;
-        fault::point("aside.write")?;
+        failpoint::reach("aside.write")?;
         io::Write::write_all(&mut file, record.as_bytes())
     }
 
@@ -138,20 +138,20 @@ impl Stage {
     /// From then on they are the committed intent.
     pub fn seal(&self, steps: &[Step], bytes: u64, progress: &Progress<'_>) -> io::Result<()> {
         progress.syncing(bytes);
-        fault::point("stage.sync")?;
+        failpoint::reach("stage.sync")?;
         disk::sync_file_system(&self.dir)?;
         self.write_steps(steps, (STEPS_WAITING, STEPS))
     }
 
     fn write_steps(&self, steps: &[Step], (waiting, name): (&str, &str)) -> io::Result<()> {
-        fault::point("steps.write")?;
+        failpoint::reach("steps.write")?;
         let mut file = disk::create_file(&self.dir, waiting.as_ref())?;
         // Independent of the user's umask: another process has to read the steps.
         disk::set_mode(&file, Mode::of(0o600))?;
         io::Write::write_all(&mut file, print_steps(steps).as_bytes())?;
-        fault::point("steps.sync")?;
+        failpoint::reach("steps.sync")?;
         file.sync_all()?;
-        fault::point("steps.rename")?;
+        failpoint::reach("steps.rename")?;
         self.dir.rename(waiting, &self.dir, name)?;
         disk::sync_folder(&self.dir)
     }
@@ -179,7 +179,7 @@ impl Stage {
                     continue;
                 };
                 let closed = || -> io::Result<()> {
-                    fault::point("closed.close")?;
+                    failpoint::reach("closed.close")?;
                     let folder = disk::descend(top, path.parent().as_ref())?;
                     disk::set_folder_mode(&folder, disk::name(path.name()), mode)
                 };
@@ -206,7 +206,7 @@ impl Stage {
             // `opened.json` goes first: if the process dies here, `give_up` must not close folders
             // of a restore that was completed.
             for name in [OPENED, STEPS] {
-                fault::point("steps.remove")?;
+                failpoint::reach("steps.remove")?;
                 match stage.dir.remove_file(name) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     removed => {
@@ -215,7 +215,7 @@ impl Stage {
                     }
                 }
             }
-            fault::point("stage.remove")?;
+            failpoint::reach("stage.remove")?;
             if top.remove_dir_all(STAGE).is_err() {
                 // Most likely the stage holds a folder that its owner may not change.
                 open_all(&stage.dir)?;
@@ -299,11 +299,11 @@ fn make_folders_and_links(new: &Dir, coming: &[Coming<'_>]) -> Result<()> {
             let name = disk::name(coming.at.name());
             match coming.node {
                 Node::Folder { .. } => {
-                    fault::point("stage.folder")?;
+                    failpoint::reach("stage.folder")?;
                     disk::create_folder(&folder, name).map(drop)
                 }
                 Node::Link { target } => {
-                    fault::point("stage.link")?;
+                    failpoint::reach("stage.link")?;
                     folder.symlink_contents(disk::name(target), name)
                 }
                 Node::File { .. } | Node::Closed { .. } | Node::Other(_) => Ok(()),
@@ -335,9 +335,9 @@ fn copy_files(
             let mut object = progress.reading(objects.open(sha256)?);
             let mut copied = || -> io::Result<(Digest, u64)> {
                 let folder = folders.of(new, &coming.at)?;
-                fault::point("stage.file")?;
+                failpoint::reach("stage.file")?;
                 let mut file = disk::create_file(folder, disk::name(coming.at.name()))?;
-                fault::point("stage.write")?;
+                failpoint::reach("stage.write")?;
                 let mut sparse = Sparse::new(&mut file);
                 let copied = hashing::copy(&mut object, &mut sparse)?;
                 sparse.finish()?;

@@ -19,7 +19,7 @@ use super::restore::{self, Restored};
 use super::scan::Tree;
 use super::stage::Stage;
 use crate::effects::world::dump;
-use crate::machine::fault;
+use crate::machine::failpoint;
 use crate::state::state_root::StateRoot;
 use crate::state::store::Store;
 
@@ -45,7 +45,7 @@ pub fn open_closed(root: &StateRoot) -> Result<Vec<(TreePath, Mode)>> {
             .collect();
         stage.note_opened(&back).context(STAGE)?;
         for (path, _) in &closed {
-            fault::point("closed.open")?;
+            failpoint::reach("closed.open")?;
             disk::descend(root.dir(), path.parent().as_ref())
                 .and_then(|folder| disk::open_up(&folder, disk::name(path.name())))
                 .with_context(|| {

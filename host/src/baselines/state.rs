@@ -24,7 +24,7 @@ use super::scan::Tree;
 use super::{Baseline, Record, disk, list, write_record};
 use crate::effects::world::dump;
 use crate::machine;
-use crate::machine::fault;
+use crate::machine::failpoint;
 use crate::program::bundle;
 use crate::state::state_root::{StateRoot, TEMPORARY};
 use crate::state::store::Store;
@@ -293,13 +293,13 @@ fn keep_world(root: &StateRoot, batch: &Batch<'_>) -> Result<(Digest, u64)> {
 
 #[allow(clippy::disallowed_methods, reason = "opens what it made in tmp/")]
 fn dumped(root: &StateRoot, waiting: &cap_std::fs::Dir) -> Result<File> {
-    fault::point("dump.create")?;
+    failpoint::reach("dump.create")?;
     disk::create_file(waiting, DUMP.as_ref())?;
     let mut options = cap_std::fs::OpenOptions::new();
     options.read(true).write(true);
     let file = waiting.open_with(DUMP, &options)?.into_std();
     let mut out = BufWriter::new(file);
-    fault::point("dump.write")?;
+    failpoint::reach("dump.write")?;
     dump::write(&root.path().join(layout::WORLD), &mut |bytes| {
         out.write_all(bytes)
     })?;

@@ -28,7 +28,7 @@ use self::guard::Guard;
 use self::value::{params, value};
 use crate::effects::stop::Stop;
 use crate::machine::Deadline;
-use crate::machine::fault;
+use crate::machine::failpoint;
 use crate::state::state_root::Modes;
 use crate::state::store::{LOG_BYTES_KEPT, check_plain};
 
@@ -95,7 +95,7 @@ impl World {
         statement: &Statement,
         bounds: Bounds<'_>,
     ) -> Result<Answer<Rows>, Stop> {
-        fault::point("world.execute").map_err(anyhow::Error::from)?;
+        failpoint::reach("world.execute").map_err(anyhow::Error::from)?;
         self.run(statement, bounds, true, |open| {
             // SQLite makes every change before it returns the first row. Without a savepoint, a
             // refusal while the rows are read would keep the change.
@@ -117,7 +117,7 @@ impl World {
         statement: &Statement,
         bounds: Bounds<'_>,
     ) -> Result<Answer<u64>, Stop> {
-        fault::point("world.execute").map_err(anyhow::Error::from)?;
+        failpoint::reach("world.execute").map_err(anyhow::Error::from)?;
         self.run(statement, bounds, true, |open| {
             let change = || {
                 let mut prepared = open.prepare(&statement.sql)?;
@@ -151,11 +151,11 @@ impl World {
         open.guard.lift();
         open.connection
             .pragma_update(None, "user_version", number)?;
-        fault::point("world.commit")?;
+        failpoint::reach("world.commit")?;
         open.connection
             .execute_batch("COMMIT")
             .context("world database: commit failed")?;
-        fault::point("world.committed")?;
+        failpoint::reach("world.committed")?;
         Ok(())
     }
 

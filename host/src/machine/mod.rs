@@ -1,7 +1,7 @@
 //! The machine under the process: clock, entropy, environment, other programs, files that a user
 //! names, temporary folders, digests of files, failpoints. Knows nothing of missions.
 
-pub mod fault;
+pub mod failpoint;
 pub mod hashing;
 pub mod input_file;
 pub mod outside;

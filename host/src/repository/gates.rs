@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::test_run::{self, TestRun};
 use super::{Repository, lint, scan};
 use crate::baselines::Progress;
-use crate::machine::fault;
+use crate::machine::failpoint;
 use crate::state::config::Config;
 use crate::state::store::FrozenCall;
 
@@ -288,7 +288,7 @@ fn named(mut findings: Vec<String>) -> Vec<String> {
 
 /// A failpoint for each gate, for tests.
 fn fault_at(gate: Gate) -> Result<()> {
-    Ok(fault::point(match gate {
+    Ok(failpoint::reach(match gate {
         Gate::A => "gate.a",
         Gate::B => "gate.b",
         Gate::C => "gate.c",

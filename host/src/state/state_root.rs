@@ -24,7 +24,7 @@ use coo_kernel::effects::artefact::WritePermit;
 use coo_kernel::state::layout;
 
 use crate::machine;
-use crate::machine::fault;
+use crate::machine::failpoint;
 use crate::machine::input_file::{CONFIG_BYTES_MAX, read_bounded};
 use crate::state::config::Config;
 
@@ -406,9 +406,9 @@ impl StateRoot {
         let shown = || format!("file {}: can't be written", self.path.join(name).display());
         let folder = self.folder(permit.folder(), true).with_context(shown)?;
         let written = self.through_temporary(content, |waiting, temporary| {
-            fault::point("file.rename")?;
+            failpoint::reach("file.rename")?;
             waiting.rename(temporary, &folder, last(permit.path()))?;
-            fault::point("folder.sync")?;
+            failpoint::reach("folder.sync")?;
             sync_names(&folder)
         });
         written.with_context(shown)
@@ -425,7 +425,7 @@ impl StateRoot {
     ) -> std::io::Result<()> {
         let name = last(permit.path());
         self.through_temporary(content, |waiting, temporary| {
-            fault::point("file.rename")?;
+            failpoint::reach("file.rename")?;
             match waiting.hard_link(temporary, folder, name) {
                 Ok(()) => waiting.remove_file(temporary)?,
                 // The file system has no hard links. The caller has seen that nothing is there, and
@@ -440,7 +440,7 @@ impl StateRoot {
                 }
                 Err(error) => return Err(error),
             }
-            fault::point("folder.sync")?;
+            failpoint::reach("folder.sync")?;
             sync_names(folder)
         })
     }
@@ -449,10 +449,10 @@ impl StateRoot {
     pub fn remove(&self, name: &str) -> Result<()> {
         let permit = layout::permit(name)?;
         let removed = || -> std::io::Result<()> {
-            fault::point("file.remove")?;
+            failpoint::reach("file.remove")?;
             let folder = self.folder(permit.folder(), false)?;
             folder.remove_file(last(permit.path()))?;
-            fault::point("folder.sync")?;
+            failpoint::reach("folder.sync")?;
             sync_names(&folder)
         };
         match removed() {
@@ -498,15 +498,15 @@ impl StateRoot {
         let waiting = self.folder(TEMPORARY, false)?;
         let temporary = machine::process_id().to_string();
         let written = (|| {
-            fault::point("file.create")?;
+            failpoint::reach("file.create")?;
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true);
             options.mode(self.modes.file);
             options.follow(FollowSymlinks::No);
             let mut file = waiting.open_with(&temporary, &options)?;
-            fault::point("file.write")?;
+            failpoint::reach("file.write")?;
             file.write_all(content)?;
-            fault::point("file.sync")?;
+            failpoint::reach("file.sync")?;
             file.sync_data()?;
             name(&waiting, &temporary)
         })();
@@ -531,13 +531,13 @@ impl StateRoot {
 pub fn make_folder(parent: &Dir, name: &str) -> std::io::Result<bool> {
     let is_new = make_folder_unsynced(parent, name, Modes::below(parent)?)?;
     // Also if another process created it: that process may not have synced it yet.
-    fault::point("folder.made")?;
+    failpoint::reach("folder.made")?;
     sync_names(parent)?;
     Ok(is_new)
 }
 
 fn make_folder_unsynced(parent: &Dir, name: &str, modes: Modes) -> std::io::Result<bool> {
-    fault::point("folder.create")?;
+    failpoint::reach("folder.create")?;
     match modes.create_dir(parent, name) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),

@@ -16,7 +16,7 @@ use coo_kernel::llm::{Answer, Provenance, Request};
 
 use crate::effects::environment::{Access, Environment};
 use crate::effects::secrets;
-use crate::machine::fault;
+use crate::machine::failpoint;
 use crate::state::config::{Config, DEFAULT_BASE_URL};
 use crate::state::store::{FrozenCall, Store};
 
@@ -193,12 +193,12 @@ impl Model {
             Ok(client) => client,
             Err(failure) => return Ok(Err(Failed::before_it_left(failure))),
         };
-        fault::point("llm.send")?;
+        failpoint::reach("llm.send")?;
         let reply = match client.complete(request) {
             Ok(reply) => reply,
             Err(failed) => return Ok(Err(failed.into())),
         };
-        fault::point("llm.answered")?;
+        failpoint::reach("llm.answered")?;
         if let Some(failed) = Failed::if_it_holds_a_key(&reply)? {
             return Ok(Err(failed));
         }

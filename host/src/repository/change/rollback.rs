@@ -15,7 +15,7 @@ use super::super::migrate;
 use super::{Change, changed_by};
 use crate::baselines::rollback::{self, Target};
 use crate::baselines::{self, Baseline};
-use crate::machine::fault;
+use crate::machine::failpoint;
 
 impl Change<'_> {
     /// Rolls back if there is anything to roll back, and writes the question. Returns false if the
@@ -39,7 +39,7 @@ impl Change<'_> {
                     }
                     self.request(!by_person, manifest_sha256, state.as_deref(), &changed, ask)?;
                 }
-                fault::point("change.restore")?;
+                failpoint::reach("change.restore")?;
                 self.restore(&baseline)?;
                 self.lift()?;
                 if let Some(name) = &state {

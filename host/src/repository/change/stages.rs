@@ -20,7 +20,7 @@ use super::{Change, changed_by, count, open_questions};
 use crate::baselines::{self, Baseline, Reason};
 use crate::freeze::{self, Unready};
 use crate::machine;
-use crate::machine::fault;
+use crate::machine::failpoint;
 use crate::manifests;
 use crate::state::reports;
 
@@ -32,7 +32,7 @@ pub(super) const NORMALIZED: &str = "normalized";
 impl Change<'_> {
     /// Does the work of `stage`; returns the event that follows.
     pub(super) fn pass(&mut self, stage: Stage) -> Result<Event> {
-        fault::point(point_of(stage))?;
+        failpoint::reach(point_of(stage))?;
         self.check_frozen()?;
         match stage {
             Stage::Init => self.look(),

@@ -26,7 +26,7 @@ use coo_kernel::journal::Blob;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, Transaction, params};
 
-use crate::machine::fault;
+use crate::machine::failpoint;
 use crate::machine::temporary::TemporaryFolder;
 use crate::state::state_root::Modes;
 use schema::{FORMAT, SCHEMA};
@@ -289,7 +289,7 @@ impl Store {
     /// Performs one write in the open transaction; `point` is the failpoint.
     fn write(&mut self, point: &'static str, sql: &str, params: impl Params) -> Result<()> {
         self.begin()?;
-        fault::point(point).with_context(|| self.unwritable())?;
+        failpoint::reach(point).with_context(|| self.unwritable())?;
         self.perform(sql, params)
     }
 
@@ -311,13 +311,13 @@ impl Store {
         if self.in_transaction {
             // Checked before the commit is reported: a log without its name would be lost.
             self.check_log()?;
-            fault::point("journal.commit").with_context(|| self.unwritable())?;
+            failpoint::reach("journal.commit").with_context(|| self.unwritable())?;
             self.perform("COMMIT", [])?;
             self.in_transaction = false;
         }
         // `synchronous=FULL` would sync every commit and cannot be chosen for a single one.
         if durability == Durability::Power {
-            fault::point("journal.sync")
+            failpoint::reach("journal.sync")
                 .and_then(|()| self.open_log()?.sync_data())
                 .with_context(|| self.unsynced())?;
         }
@@ -372,7 +372,7 @@ impl Store {
             .log_path()
             .symlink_metadata()
             .map_or(0, |log| log.len());
-        if bytes > LOG_BYTES_KEPT && fault::point("journal.shrink").is_ok() {
+        if bytes > LOG_BYTES_KEPT && failpoint::reach("journal.shrink").is_ok() {
             // Does not wait for readers.
             let _ = self.connection.busy_timeout(Duration::ZERO);
             let _ = checkpoint(&self.connection);

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
 
 use super::{FORMAT, Line, digest_and_size, quoted};
 use crate::effects::world::guard::action;
-use crate::machine::fault;
+use crate::machine::failpoint;
 use crate::machine::hashing::Hashing;
 
 /// Writes the world that `dump` describes to a new file at `path`, as of world commit `commit`, and
@@ -37,7 +37,7 @@ pub fn rebuild(dump: impl Read, wanted: (Digest, u64), path: &Path, commit: u32)
 /// Does the work of `rebuild` without checking the result.
 pub(super) fn load(mut dump: impl BufRead, path: &Path, commit: u32) -> Result<()> {
     let mut connection = create(path)?;
-    fault::point("world.load")?;
+    failpoint::reach("world.load")?;
     connection.execute_batch("BEGIN")?;
     guard(&mut connection)?;
     let mut schema = Schema::default();
@@ -94,7 +94,7 @@ fn create(path: &Path) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    fault::point("world.create")?;
+    failpoint::reach("world.create")?;
     let connection = Connection::open_with_flags(path, flags).context("can't be made")?;
     // The file is not used before it is complete, so it needs no rollback journal.
     connection.execute_batch(

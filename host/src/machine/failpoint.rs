@@ -17,12 +17,12 @@
     clippy::unnecessary_wraps,
     reason = "a release has no such points"
 )]
-pub fn point(_name: &'static str) -> std::io::Result<()> {
+pub fn reach(_name: &'static str) -> std::io::Result<()> {
     Ok(())
 }
 
 #[cfg(feature = "fault-injection")]
-pub use injection::point;
+pub use injection::reach;
 
 #[cfg(feature = "fault-injection")]
 #[allow(
@@ -69,7 +69,7 @@ mod injection {
 
     /// Marks that the process is about to do what `name` says; dies, fails or lists as `COO_FAULT`
     /// says.
-    pub fn point(name: &'static str) -> Result<()> {
+    pub fn reach(name: &'static str) -> Result<()> {
         let reached = || REACHED.fetch_add(1, Ordering::Relaxed) + 1;
         match &*PLAN {
             Plan::Kill(at) if reached() == *at => std::process::abort(),
