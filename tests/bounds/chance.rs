@@ -1,6 +1,6 @@
-//! What SQLite draws by chance (a row's number once the largest is taken, names of columns that
+//! What `SQLite` draws by chance (a row's number once the largest is taken, names of columns that
 //! occur several times) is the same in every run, in a replay, and where a later process makes the
-//! change. Each run has a process of its own, since SQLite's generator belongs to the process.
+//! change. Each run has a process of its own, since `SQLite`'s generator belongs to the process.
 
 use serde_json::{Value, json};
 

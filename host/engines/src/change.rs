@@ -22,7 +22,7 @@ pub use body::{
     AmendmentsBody, BaselineBody, BegunBody, DecisionBody, EvidenceBody, FreezeBody, GatesBody,
     RollbackBody, SnapshotBody, StepBody, TransitionBody, Which,
 };
-pub use progress::{Progress, Rollback, Unfoldable};
+pub use progress::{Fold, Rollback, Unfoldable};
 
 /// Which stages a change passes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -237,7 +237,7 @@ pub struct Record {
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     chain: Chain,
-    pub progress: Progress,
+    pub progress: Fold,
 }
 
 /// Why a stored event is refused.

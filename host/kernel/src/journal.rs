@@ -284,7 +284,7 @@ pub enum Unfoldable {
 
 /// What a journal states about its mission so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct Fold {
     /// The states in the order in which they were entered; the last one is the present state.
     pub timeline: Vec<State>,
     /// Why the mission failed, if it did.
@@ -299,7 +299,7 @@ pub struct Progress {
     pub decided: Option<bool>,
 }
 
-impl Progress {
+impl Fold {
     /// Returns the present state; `None` before the first event.
     pub fn state(&self) -> Option<State> {
         self.timeline.last().copied()

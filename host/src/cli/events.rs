@@ -1,6 +1,6 @@
 //! Derives a mission's status and reason from its journal and its row. Prints nothing.
 
-use coo_kernel::journal::Progress;
+use coo_kernel::journal::Fold;
 use coo_kernel::mission::Status;
 use coo_kernel::mission::state::State;
 
@@ -8,7 +8,7 @@ use crate::session::Session;
 use crate::state::store::MissionRow;
 
 /// Returns the status of the mission.
-pub fn status(session: &Session, mission: &MissionRow, progress: &Progress) -> Status {
+pub fn status(session: &Session, mission: &MissionRow, progress: &Fold) -> Status {
     // A running mission holds the root's lock; if the lock is free, none is running.
     let is_at_work = || session.root.is_in_use() || has_ended_meanwhile(session, mission);
     let is_over = progress.state().is_some_and(State::is_final);
@@ -22,7 +22,7 @@ fn has_ended_meanwhile(session: &Session, mission: &MissionRow) -> bool {
 }
 
 /// Returns in one line why the mission did not succeed.
-pub fn reason(mission: &MissionRow, progress: &Progress, status: Status) -> Option<String> {
+pub fn reason(mission: &MissionRow, progress: &Fold, status: Status) -> Option<String> {
     match (&progress.failure, &mission.interrupted) {
         (Some(failure), _) => Some(failure.to_string()),
         (None, Some(interrupted)) => Some(interrupted.clone()),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_engines::change::{ChangeId, Log, Progress as Recorded, Record, Rollback, Route};
+use coo_engines::change::{ChangeId, Fold, Log, Record, Rollback, Route};
 use coo_engines::pipeline::Stage;
 use coo_kernel::baseline::rollback::PROMPT;
 use coo_kernel::form::digest::Digest;
@@ -229,7 +229,7 @@ fn report(change: &Change<'_>, standing: Standing, json: bool) -> Result<ExitCod
 }
 
 /// What a person has to do.
-fn next(id: ChangeId, recorded: &Recorded) -> Option<String> {
+fn next(id: ChangeId, recorded: &Fold) -> Option<String> {
     let stage = recorded.stage()?;
     Some(match stage {
         Stage::Complete | Stage::Question => return None,
@@ -254,7 +254,7 @@ fn rollback_name(rollback: Rollback) -> &'static str {
 
 fn show(
     id: ChangeId,
-    recorded: &Recorded,
+    recorded: &Fold,
     head: Digest,
     folder: &str,
     place: &str,

@@ -4,7 +4,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::{IntentBody, Progress};
+use coo_kernel::journal::{Fold, IntentBody};
 use coo_kernel::mission::state::State;
 
 use crate::effects::llm::{self, Freshness};
@@ -33,7 +33,7 @@ pub struct InDoubt {
 /// The outcome of `resume`.
 pub enum Resumed {
     /// The mission had ended already, in this way.
-    Ended(Box<Progress>),
+    Ended(Box<Fold>),
     /// A call is in doubt, and the user has not said that it may be sent again. Nothing was done.
     InDoubt(InDoubt),
     /// The mission was continued.

@@ -15,8 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use coo_engines::change::{
-    BegunBody, ChangeId, DecisionBody, EvidenceBody, Kind, Log, Progress as Recorded, Route,
-    TransitionBody,
+    BegunBody, ChangeId, DecisionBody, EvidenceBody, Fold, Kind, Log, Route, TransitionBody,
 };
 use coo_engines::pipeline::{Event, Stage};
 use coo_engines::repository::scope::Scope;
@@ -154,7 +153,7 @@ impl<'a> Change<'a> {
     }
 
     /// Returns the state of the change according to its record.
-    pub fn recorded(&self) -> &Recorded {
+    pub fn recorded(&self) -> &Fold {
         &self.log.progress
     }
 

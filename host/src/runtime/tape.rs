@@ -17,8 +17,8 @@ use coo_kernel::effects::artefact::Artefact;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{
-    Blob, CallBody, Chain, DecisionBody, Divergence, IntentBody, Kind, OutcomeBody, Progress,
-    Record, Side, TransitionBody, WorldBody,
+    Blob, CallBody, Chain, DecisionBody, Divergence, Fold, IntentBody, Kind, OutcomeBody, Record,
+    Side, TransitionBody, WorldBody,
 };
 use coo_kernel::llm::{Answer, Provenance, Request};
 use coo_kernel::mission::MissionId;
@@ -39,7 +39,7 @@ use crate::state::store::{Durability, EventFacts, Store};
 pub struct Tape {
     mode: Mode,
     chain: Chain,
-    progress: Progress,
+    progress: Fold,
     /// How often this run has made each request, by its digest.
     asked: BTreeMap<Digest, u64>,
     /// The changes that the mission makes if it completes.
@@ -106,7 +106,7 @@ impl Tape {
         Self {
             mode,
             chain: Chain::default(),
-            progress: Progress::default(),
+            progress: Fold::default(),
             asked: BTreeMap::new(),
             changes: WorldBody {
                 artefacts: Vec::new(),
@@ -135,7 +135,7 @@ impl Tape {
     }
 
     /// Returns what the journal says so far.
-    pub fn progress(&self) -> &Progress {
+    pub fn progress(&self) -> &Fold {
         &self.progress
     }
 

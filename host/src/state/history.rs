@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result};
 use coo_kernel::effects::db::{Applied, Told};
 use coo_kernel::journal::{
-    CallBody, Chain, EnvironmentBody, Kind, Progress, Record, StepStartedBody, WorldBody,
+    CallBody, Chain, EnvironmentBody, Fold, Kind, Record, StepStartedBody, WorldBody,
 };
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::authority::Policy;
@@ -20,7 +20,7 @@ pub struct Walk<'a> {
     mission: MissionId,
     page: std::vec::IntoIter<Record>,
     chain: Chain,
-    progress: Progress,
+    progress: Fold,
 }
 
 impl<'a> Walk<'a> {
@@ -32,7 +32,7 @@ impl<'a> Walk<'a> {
             mission,
             page: Vec::new().into_iter(),
             chain: Chain::default(),
-            progress: Progress::default(),
+            progress: Fold::default(),
         }
     }
 
@@ -60,7 +60,7 @@ pub fn walk(
     store: &Store,
     mission: MissionId,
     mut visit: impl FnMut(&Record) -> Result<()>,
-) -> Result<(Progress, Chain)> {
+) -> Result<(Fold, Chain)> {
     let mut walk = Walk::new(store, mission);
     while let Some(record) = walk.advance()? {
         visit(&record)?;

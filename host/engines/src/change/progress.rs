@@ -27,7 +27,7 @@ pub enum Rollback {
 
 /// The state of a change after its events so far.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Progress {
+pub struct Fold {
     /// The stages in the order they were entered; the last is where the change stands.
     pub timeline: Vec<Stage>,
     pub begun: Option<BegunBody>,
@@ -78,7 +78,7 @@ pub enum Unfoldable {
     },
 }
 
-impl Progress {
+impl Fold {
     /// Returns the stage of the change; none before the first event.
     pub fn stage(&self) -> Option<Stage> {
         self.timeline.last().copied()

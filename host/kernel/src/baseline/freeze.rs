@@ -36,7 +36,7 @@ const FORMAT_1: &str = "coo-freeze-manifest/1";
 const WRITE: u32 = 0o222;
 const OTHER_CONTENT: &str = "other content";
 
-/// Progress of a freeze. Every step to the next phase can be repeated.
+/// Fold of a freeze. Every step to the next phase can be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {

@@ -93,7 +93,7 @@ fn bodies_serialise_in_key_order() {
 #[test]
 fn nobody_goes_on_from_a_question_without_a_yes() {
     let mut chain = Chain::default();
-    let mut progress = Progress::default();
+    let mut progress = Fold::default();
     for (state, kind, body) in [
         (State::Init, Kind::Mission, mission()),
         (
@@ -146,7 +146,7 @@ fn a_fold_refuses_what_can_not_follow() {
         Kind::Transition,
         transition(State::Init, Event::Admitted, State::CaptureEnv),
     );
-    let mut progress = Progress::default();
+    let mut progress = Fold::default();
     assert!(progress.clone().apply(&legal).is_err(), "no mission yet");
     progress.apply(&first).unwrap();
     assert!(progress.clone().apply(&first).is_err(), "begins once");
@@ -289,7 +289,7 @@ proptest! {
     fn a_fold_says_after_every_event_what_has_happened(happenings in happenings()) {
         let (records, after) = run(&happenings);
         let mut chain = Chain::default();
-        let mut progress = Progress::default();
+        let mut progress = Fold::default();
         for (record, (states, in_doubt)) in records.iter().zip(after) {
             chain.verify(record).unwrap();
             progress.apply(record).unwrap();
