@@ -253,7 +253,7 @@ pub fn activate(
         return Ok(Err(Unready::Manifests(drifts)));
     }
     if !store.checkpoint()? {
-        return Ok(Err(Unready::Reader(crate::state::store::FILE)));
+        return Ok(Err(Unready::Reader(layout::STORE)));
     }
     if !dump::checkpoint(root.path())? {
         return Ok(Err(Unready::Reader(layout::WORLD)));

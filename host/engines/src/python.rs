@@ -24,6 +24,7 @@ mod scope;
 mod second;
 mod type_parameters;
 mod value;
+mod words;
 
 use serde::Serialize;
 

@@ -7,6 +7,7 @@ mod difference;
 pub mod freeze;
 pub mod governed;
 pub mod lineage;
+pub mod link;
 mod path;
 pub mod rollback;
 mod step;

@@ -7,10 +7,11 @@ use coo_kernel::baseline::{Entry, Manifest, Node, TreePath};
 use coo_kernel::form::digest::Digest;
 use rayon::prelude::*;
 
-use super::look::{Scanned, files_of, listed, vanished};
+use super::look::listed;
 use super::objects::{Added, Batch};
 use super::progress::Progress;
 use super::scan::{Folders, Tree};
+use super::scanned::{Scanned, files_of, vanished};
 use super::{Record, check_name, disk, manifest_file, names_in, record, write_record};
 use crate::machine;
 use crate::state::state_root::StateRoot;

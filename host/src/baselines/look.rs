@@ -10,24 +10,7 @@ use rayon::prelude::*;
 
 use super::disk;
 use super::scan::Tree;
-
-/// An entry whose content is not read yet, with a stamp that changes whenever the entry is changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scanned {
-    /// A file's digest is `NOT_READ`.
-    pub entry: Entry,
-    stamp: [i64; 5],
-}
-
-impl Scanned {
-    /// Returns path and mode of a folder that this user may not read; `None` for any other entry.
-    pub fn closed(&self) -> Option<(TreePath, Mode)> {
-        match self.entry.node {
-            Node::Closed { mode } => Some((self.entry.path.clone(), mode)),
-            _ => None,
-        }
-    }
-}
+use super::scanned::{Scanned, vanished};
 
 impl Tree {
     /// Lists everything in the tree, sorted by the bytes of the paths, without reading files. A
@@ -136,17 +119,6 @@ impl Tree {
     }
 }
 
-/// Rewords the error for an entry that vanished while the tree was read; keeps any other error.
-pub(super) fn vanished(error: std::io::Error) -> std::io::Error {
-    if error.kind() != std::io::ErrorKind::NotFound || error.raw_os_error().is_none() {
-        return error;
-    }
-    std::io::Error::new(
-        error.kind(),
-        "vanished while the tree was read; let nobody write to it meanwhile and try again",
-    )
-}
-
 /// Does as `vanished` does and names the entry, for an error whose context names only the folder.
 fn gone(entry: &DirEntry, error: std::io::Error) -> std::io::Error {
     if error.kind() != std::io::ErrorKind::NotFound {
@@ -178,23 +150,6 @@ fn short(shown: &str) -> String {
     let begins: String = shown.chars().take(SHOWN_CHARACTERS).collect();
     let ends: String = shown.chars().skip(count - SHOWN_CHARACTERS).collect();
     format!("{begins}…{ends}")
-}
-
-/// Returns the number of files, and the total size of those for which `is_read` holds.
-pub(super) fn files_of(
-    found: &[Scanned],
-    is_read: impl Fn(&TreePath, u64) -> bool,
-) -> (usize, u64) {
-    let (mut files, mut bytes) = (0, 0_u64);
-    for Scanned { entry, .. } in found {
-        if let Node::File { size, .. } = entry.node {
-            files += 1;
-            if is_read(&entry.path, size) {
-                bytes = bytes.saturating_add(size);
-            }
-        }
-    }
-    (files, bytes)
 }
 
 /// Number of characters of a long path shown at each end.

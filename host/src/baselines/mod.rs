@@ -21,6 +21,7 @@ mod promote;
 mod restore;
 pub mod rollback;
 mod scan;
+mod scanned;
 mod sparse;
 mod stage;
 mod staged;
@@ -28,7 +29,8 @@ mod state;
 mod target;
 
 use anyhow::{Context as _, Result, bail};
-use coo_kernel::baseline::lineage::{Lineage, Link};
+use coo_kernel::baseline::lineage::Lineage;
+use coo_kernel::baseline::link::Link;
 use coo_kernel::baseline::{
     Difference, MANIFEST_BYTES_MAX, Manifest, Node, Summary, TreePath, differences,
 };

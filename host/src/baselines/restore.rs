@@ -19,11 +19,11 @@ use coo_kernel::baseline::{
 use coo_kernel::form::digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::look::Scanned;
 use super::objects::Objects;
 use super::perform::perform;
 use super::progress::Progress;
 use super::scan::Tree;
+use super::scanned::Scanned;
 use super::stage::{Stage, is_absent};
 use super::{Baseline, FOLDER, RECORD_BYTES_MAX, canonical_text, disk};
 use crate::machine::failpoint;

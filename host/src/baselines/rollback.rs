@@ -9,7 +9,7 @@ use std::io;
 
 use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::baseline::governed::{self, State};
-use coo_kernel::baseline::lineage::Link;
+use coo_kernel::baseline::link::Link;
 use coo_kernel::baseline::rollback::{self, Outcome, Request};
 use coo_kernel::baseline::{STAGE, differences};
 use coo_kernel::state::layout;

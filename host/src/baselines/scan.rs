@@ -16,8 +16,8 @@ use coo_kernel::form::digest::Digest;
 use rayon::prelude::*;
 
 use super::disk;
-use super::look::{Scanned, files_of, vanished};
 use super::progress::Progress;
+use super::scanned::{Scanned, files_of, vanished};
 use crate::machine::hashing;
 use crate::state::state_root::StateRoot;
 

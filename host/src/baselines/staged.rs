@@ -12,11 +12,11 @@ use coo_kernel::state::index;
 use coo_kernel::state::layout;
 
 use super::disk;
-use super::look::Scanned;
 use super::objects::Objects;
 use super::progress::Progress;
 use super::restore::{self, Restored};
 use super::scan::Tree;
+use super::scanned::Scanned;
 use super::stage::Stage;
 use crate::effects::world::dump;
 use crate::machine::failpoint;

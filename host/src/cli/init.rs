@@ -9,9 +9,10 @@ use anyhow::Result;
 use super::print;
 use crate::freeze::Purpose;
 use crate::session::Session;
+use coo_kernel::state::layout;
 
 pub fn cmd_init(root: &Path) -> Result<ExitCode> {
-    let existed = root.join(crate::state::store::FILE).exists();
+    let existed = root.join(layout::STORE).exists();
     let session = Session::create(root, Purpose::Change, print::note)?;
     let model = session
         .config()?

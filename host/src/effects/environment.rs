@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::credentials::dot_env;
+use coo_kernel::credentials::pairing::KEY;
 use coo_kernel::credentials::pairing::{self, Allowed, Keys, Known, Server, Source};
 use coo_kernel::credentials::secret;
 use coo_kernel::llm;
@@ -23,8 +24,6 @@ use crate::state::config::{Config, DEFAULT_BASE_URL};
 const BASE_URL: &str = "COO_LLM_BASE_URL";
 /// The variable for the model.
 const MODEL: &str = "COO_LLM_MODEL";
-/// The variable for the key of live calls.
-pub const KEY: &str = "OPENROUTER_API_KEY";
 /// Variables that are read from `.env` if the environment does not set them.
 pub const IN_DOT_ENV: [&str; 3] = [BASE_URL, MODEL, KEY];
 const DOT_ENV: &str = ".env";

@@ -9,6 +9,7 @@ pub mod dump;
 mod functions;
 mod guard;
 mod raw;
+mod trouble;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -20,16 +21,17 @@ use coo_kernel::mission::failure::{Bound, Failure};
 use coo_kernel::mission::limits::Limits;
 use coo_kernel::state::layout::WORLD;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, StatementStatus};
+use rusqlite::{Connection, OpenFlags, StatementStatus};
 
 use self::bounds::{FREE_BYTES_MIN, MEMORY_BYTES_MAX, ROWS_BYTES_MAX, STEPS_PER_LOOK, VALUE_BYTES};
 use self::budget::{Allowance, Budget, Spent};
 use self::guard::Guard;
+use self::trouble::{Trouble, refused};
 use self::value::{params, value};
 use crate::effects::stop::Stop;
 use crate::machine::Deadline;
 use crate::machine::failpoint;
-use crate::state::state_root::Modes;
+use crate::state::modes::Modes;
 use crate::state::store::{LOG_BYTES_KEPT, check_plain};
 
 pub use self::functions::TRIM_BYTES_MAX;
@@ -498,10 +500,6 @@ fn rows(
     Ok(found)
 }
 
-fn refused(what: &str) -> Trouble {
-    Refusal::Refused(what.to_owned()).into()
-}
-
 fn machine(error: rusqlite::Error) -> Stop {
     Stop::Interrupted(anyhow::Error::new(error).context("world database"))
 }
@@ -513,64 +511,6 @@ fn full(limits: &Limits) -> String {
         limits.db_bytes,
         i64::MAX
     )
-}
-
-/// Who is responsible for a failed statement.
-enum Trouble {
-    /// The guest: it gets the refusal as its answer, and the journal records it.
-    Guest(Refusal),
-    /// The machine (disk full, file damaged): stops the run.
-    Host(rusqlite::Error),
-    /// The guest if it exceeded its memory bound, otherwise the machine.
-    Memory(rusqlite::Error),
-    /// The guest if the disk has room, otherwise the machine.
-    Full(rusqlite::Error),
-}
-
-impl From<Refusal> for Trouble {
-    fn from(refusal: Refusal) -> Self {
-        Self::Guest(refusal)
-    }
-}
-
-impl From<rusqlite::Error> for Trouble {
-    fn from(error: rusqlite::Error) -> Self {
-        let (code, message) = match error {
-            rusqlite::Error::SqliteFailure(code, message) => (code, message),
-            rusqlite::Error::SqlInputError { error, msg, .. } => (error, Some(msg)),
-            rusqlite::Error::MultipleStatement => {
-                return refused("more than one statement; run them one by one");
-            }
-            // Errors about parameters and types, which the machine can't cause.
-            other => return Refusal::Failed(other.to_string()).into(),
-        };
-        let said = |otherwise: &str| message.clone().unwrap_or_else(|| otherwise.to_owned());
-        let failure = || rusqlite::Error::SqliteFailure(code, message.clone());
-        match code.code {
-            ErrorCode::ConstraintViolation => {
-                Self::Guest(Refusal::Constraint(said("constraint violated")))
-            }
-            ErrorCode::TooBig => Self::Guest(Refusal::Limit(said("value too large"))),
-            ErrorCode::OutOfMemory => Self::Memory(failure()),
-            ErrorCode::DiskFull => Self::Full(failure()),
-            // Errors that the text or the values of a statement can cause.
-            ErrorCode::OperationAborted
-            | ErrorCode::OperationInterrupted
-            | ErrorCode::DatabaseLocked
-            | ErrorCode::SchemaChanged
-            | ErrorCode::TypeMismatch
-            | ErrorCode::ApiMisuse
-            | ErrorCode::AuthorizationForStatementDenied
-            | ErrorCode::ParameterOutOfRange => {
-                Self::Guest(Refusal::Failed(said(&code.to_string())))
-            }
-            ErrorCode::Unknown if code.extended_code & 0xff == rusqlite::ffi::SQLITE_ERROR => {
-                Self::Guest(Refusal::Failed(said(&code.to_string())))
-            }
-            // Everything else is the machine's fault, including errors not considered here.
-            _ => Self::Host(failure()),
-        }
-    }
 }
 
 /// Applies the statements of a committed intent after a crash between the intent and the commit of

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::machine;
 use crate::machine::hashing;
 use crate::state::state_root::StateRoot;
-use crate::state::store;
+use coo_kernel::state::layout;
 
 const SEEN: &str = "cache/freeze_check.json";
 const BYTES_MAX: u64 = 4 << 10;
@@ -38,7 +38,10 @@ impl Seen {
             (bytes > 0).then_some(stamp)
         };
         Self {
-            files: [stamp(store::FILE), stamp(&format!("{}-wal", store::FILE))],
+            files: [
+                stamp(layout::STORE),
+                stamp(&format!("{}-wal", layout::STORE)),
+            ],
             manifest_sha256: Digest::of(manifest.to_text()),
         }
     }

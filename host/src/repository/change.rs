@@ -1,6 +1,6 @@
 //! Drives a governed change of a repository from stage to stage (design, "Repository pipeline").
 //! What a stage has done is recorded before the next stage begins, so that another process can
-//! continue if this one dies. `coo-engines` decides which stage follows and what may be recorded.
+//! continue if this one dies. The kernel (`coo-engines`) decides which stage follows and what may be recorded.
 //!
 //! Invariants: a change keeps the configuration that it began with. A stage fails if it finds the
 //! repository in another state than recorded. A matter that cannot be decided becomes a question

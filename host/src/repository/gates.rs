@@ -1,5 +1,5 @@
 //! Runs a repository through the gates A to F (packet §10) in order, and gathers the evidence for
-//! each. `coo-engines` decides which gate comes next and what its evidence means. Missions run in
+//! each. The kernel (`coo-engines`) decides which gate comes next and what its evidence means. Missions run in
 //! state roots of their own; the repository and the user's state root are never written to.
 
 mod modules;

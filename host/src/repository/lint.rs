@@ -1,4 +1,4 @@
-//! Runs the constitutional lint over a repository. `coo-engines` decides by the pinned ruleset
+//! Runs the constitutional lint over a repository. The kernel (`coo-engines`) decides by the pinned ruleset
 //! which rules are broken. Writes nothing.
 
 use anyhow::{Context as _, Result};

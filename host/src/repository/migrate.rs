@@ -1,5 +1,5 @@
 //! Plans migrations: reads every file that a migration may touch, on all cores, from the repository
-//! or from a baseline. `coo-engines` decides what happens to each file. Writes nothing to the
+//! or from a baseline. The kernel (`coo-engines`) decides what happens to each file. Writes nothing to the
 //! repository.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Runs the governance-leak scanner over a repository. `coo-engines` decides by the pinned ruleset
+//! Runs the governance-leak scanner over a repository. The kernel (`coo-engines`) decides by the pinned ruleset
 //! what a leak is. Writes nothing.
 
 use anyhow::{Context as _, Result, bail};

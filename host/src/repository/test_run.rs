@@ -1,6 +1,6 @@
 //! Runs a repository's tests as `[tests]` says: one command in the repository, with a fresh home
 //! and temporary folder, and fixed variables for locale, clock and PATH; it gets other variables of
-//! the environment only if they are named. Keeps the output; `coo-engines` decides what it means.
+//! the environment only if they are named. Keeps the output; The kernel (`coo-engines`) decides what it means.
 //! Writes nothing to the repository itself.
 
 use std::collections::BTreeMap;

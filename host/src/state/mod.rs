@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod history;
+pub mod modes;
 pub mod reports;
 pub mod state_root;
 pub mod store;

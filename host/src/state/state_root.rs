@@ -14,9 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
 use cap_std::ambient_authority;
-use cap_std::fs::{
-    Dir, DirBuilder, DirBuilderExt as _, MetadataExt as _, OpenOptions, OpenOptionsExt as _,
-};
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{Access, AtFlags, accessat};
 use rustix::io::Errno;
 
@@ -27,6 +25,7 @@ use crate::machine;
 use crate::machine::failpoint;
 use crate::machine::input_file::{CONFIG_BYTES_MAX, read_bounded};
 use crate::state::config::Config;
+use crate::state::modes::Modes;
 
 /// The name of the state root's folder unless the user names another one.
 pub const DEFAULT_NAME: &str = ".coo";
@@ -34,7 +33,7 @@ const CONFIG_FILE: &str = "config.json";
 const LOCK_FILE: &str = "lock";
 const FOLDERS: [&str; 5] = ["artefacts", "cache", "demo", "modules", TEMPORARY];
 /// Files that only `SQLite` may open.
-const DATABASES: [&str; 2] = [crate::state::store::FILE, layout::WORLD];
+const DATABASES: [&str; 2] = [layout::STORE, layout::WORLD];
 /// Folders that only the owner may enter.
 const CLOSED: [&str; 2] = ["cache", TEMPORARY];
 /// The folder of files that do not have their final name yet. A new writer removes what it finds
@@ -56,56 +55,6 @@ pub struct WriteLock {
     _file: File,
 }
 
-/// Modes of new files and folders, before the umask.
-#[derive(Debug, Clone, Copy)]
-pub struct Modes {
-    pub file: u32,
-    folder: u32,
-}
-
-impl Modes {
-    /// Only the owner has access.
-    const CLOSED: Self = Self {
-        file: 0o600,
-        folder: 0o700,
-    };
-
-    /// Returns modes that let group and others read exactly where they can read `folder`, and write
-    /// nothing.
-    pub fn below(folder: &Dir) -> std::io::Result<Self> {
-        Ok(Self::of(folder.dir_metadata()?.mode()))
-    }
-
-    fn of(mode: u32) -> Self {
-        let open = mode & 0o055;
-        Self {
-            file: 0o600 | (open & 0o044),
-            folder: 0o700 | open,
-        }
-    }
-
-    /// Creates an empty file for `SQLite` in the folder at `path`, unless there is one. `SQLite`
-    /// itself would make its files readable by everyone in any folder. Its log and index take over
-    /// the mode of this file.
-    pub fn create_database(path: &Path, name: &str) {
-        use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-        let Ok(folder) = std::fs::metadata(path) else {
-            return;
-        };
-        // `SQLite` meets the same error and reports it better.
-        let _ = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(Self::of(folder.mode()).file)
-            .open(path.join(name));
-    }
-
-    /// Creates a folder with these modes.
-    pub fn create_dir(self, parent: &Dir, name: &str) -> std::io::Result<()> {
-        parent.create_dir_with(name, DirBuilder::new().mode(self.folder))
-    }
-}
-
 impl StateRoot {
     /// Opens the root at `path`; creates its folder if it is missing.
     pub fn open_or_create(path: &Path) -> Result<Self> {
@@ -122,7 +71,7 @@ impl StateRoot {
                 path.display()
             );
         }
-        if path.join(crate::state::store::FILE).exists() {
+        if path.join(layout::STORE).exists() {
             Ok(Some(Self::open_dir(path)?))
         } else {
             Ok(None)
@@ -144,7 +93,7 @@ impl StateRoot {
     /// Returns whether the folder contains a store.
     #[must_use]
     pub fn has_store(&self) -> bool {
-        self.dir.symlink_metadata(crate::state::store::FILE).is_ok()
+        self.dir.symlink_metadata(layout::STORE).is_ok()
     }
 
     /// Returns the root's path, for `SQLite` (which opens by path) and for messages.
@@ -293,9 +242,9 @@ impl StateRoot {
                 Ok(()) | Err(_) => false,
             };
         let is_there = |name: &str| self.dir.symlink_metadata(name).is_ok();
-        refused(crate::state::store::FILE, Access::WRITE_OK)
+        refused(layout::STORE, Access::WRITE_OK)
             || ["-wal", "-shm"].iter().any(|suffix| {
-                let name = format!("{}{suffix}", crate::state::store::FILE);
+                let name = format!("{}{suffix}", layout::STORE);
                 if is_there(&name) {
                     refused(&name, Access::WRITE_OK)
                 } else {

@@ -1,6 +1,11 @@
 //! Walks a folder of the state root and compares it with an INDEX. A file that does not belong there
 //! is set aside, never deleted. Follows no symbolic link and never blocks on a pipe.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "reads files, and renames what is set aside"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};

@@ -12,10 +12,11 @@ use super::answer::Answers;
 use super::context::{Context, context};
 use super::edit::Edits;
 use super::module::Move;
-use super::naming::{Named, Naming, Text, has_word, is_word};
+use super::naming::{Named, Naming, Text};
 use super::parse::{Parts, Source};
 use super::pickled;
 use super::value::{Form, Value};
+use super::words::{has_word, is_word};
 
 /// What the configuration says about a source where syntax alone does not decide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,7 +80,7 @@ pub fn rewrite(
     edits: &mut Edits<'_>,
 ) {
     let from = moved.from.to_string();
-    let naming = Naming::new(moved, dynamic);
+    let naming = Naming::new(moved, &dynamic.known, &dynamic.folder);
     for node in parts.strings.iter().copied() {
         let text = source.text(node);
         if !text.contains(moved.from.last()) && !text.contains('\\') {

@@ -20,7 +20,7 @@ pub enum Mentions {
 
 /// Rewrites or asks about the mentions in a text, and applies the user's answers.
 pub fn rewrite_text(text: &str, moved: &Move, dynamic: &Dynamic, mentions: Mentions) -> Rewritten {
-    let naming = Naming::new(moved, dynamic);
+    let naming = Naming::new(moved, &dynamic.known, &dynamic.folder);
     let mut rewritten = Rewritten::default();
     let mut now = String::new();
     for (number, line) in text.split_inclusive('\n').enumerate() {

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::dynamic::Dynamic;
 use super::module::Move;
+use super::words::{is_word, words};
 
 /// Endings of file names and host names: `old.py` is not a module of `old`.
 const ENDS: [&str; 50] = [
@@ -95,31 +95,14 @@ pub enum Text {
     Data,
 }
 
-/// Returns whether a character can be part of a name.
-pub fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-/// Returns whether `text` contains `name` as a word.
-pub fn has_word(text: &str, name: &str) -> bool {
-    words(text, name).next().is_some()
-}
-
-fn words<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
-    text.match_indices(name)
-        .map(|(at, _)| at..at + name.len())
-        .filter(|range| {
-            !text[..range.start].ends_with(is_word) && !text[range.end..].starts_with(is_word)
-        })
-}
-
 impl<'a> Naming<'a> {
     /// Prepares the forms of the name of a package that moves.
-    pub fn new(moved: &'a Move, dynamic: &'a Dynamic) -> Self {
+    /// `known` and `folder` are those of the fields.
+    pub fn new(moved: &'a Move, known: &'a BTreeSet<String>, folder: &'a str) -> Self {
         Self {
             moved,
-            known: &dynamic.known,
-            folder: &dynamic.folder,
+            known,
+            folder,
             name: moved.from.to_string(),
             path: moved.from.components().join("/"),
         }

@@ -1,7 +1,7 @@
 //! Finds modules that a pickle names; Python imports them by that name when it loads the pickle.
 //! Looks for the name only where the format can hold one, and reads nothing else of the pickle.
 
-use super::naming::is_word;
+use super::words::is_word;
 
 /// Returns the first module in the package `from` that a pickle anywhere in `bytes` names.
 pub fn module_in(bytes: &[u8], from: &str) -> Option<String> {

@@ -8,9 +8,9 @@ use tree_sitter::Node;
 
 use super::context::{Context, context, is_argument};
 use super::module::Move;
-use super::naming::{has_word, is_word};
 use super::parse::{Parts, Source};
 use super::scope::{Role, ScopeId, occurrences, scope_of, with_attributes};
+use super::words::{has_word, is_word};
 
 /// A type in quotes, or a type comment, that uses the name.
 pub struct Quoted<'t> {

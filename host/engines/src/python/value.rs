@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::naming::has_word;
+use super::words::has_word;
 
 /// A decoded text, with its places in the source.
 #[derive(Debug, Clone, PartialEq, Eq)]

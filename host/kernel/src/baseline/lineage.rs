@@ -3,18 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::baseline::link::Link;
 use crate::baseline::rollback::Request;
 use crate::form::digest::Digest;
 use crate::mission::MissionId;
-
-/// A baseline, by name and id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Link {
-    /// SHA-256 of its manifest.
-    pub baseline: Digest,
-    pub name: String,
-}
 
 /// The run whose end state a baseline holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,9 +8,9 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::baseline::governed::SET_ASIDE;
-use crate::baseline::lineage::Link;
+use crate::baseline::link::Link;
 
-/// The text that a person types, and the name of the file that confirms instead (packet §12.1).
+/// The text that a person types, and the name of the file that replaces it (packet §12.1).
 pub const CONFIRMATION: &str = "CONFIRM_ROLLBACK";
 /// The prompt that asks for it.
 pub const PROMPT: &str = "Type 'CONFIRM_ROLLBACK' to proceed";
@@ -33,7 +33,7 @@ pub fn is_confirmed(line: &[u8]) -> bool {
 pub enum Said<'a> {
     /// Typed at the prompt; empty if the input ended.
     Line(&'a [u8]),
-    /// The content of the file. An empty file confirms; any text but the confirmation does not.
+    /// The content of the file. An empty file counts as a yes; other text than the confirmation does not.
     File(&'a [u8]),
     /// The file is not a plain file, or can't be read; says what it is.
     NoFile(&'a str),
@@ -68,7 +68,7 @@ pub struct Aborted {
     again: String,
 }
 
-/// Checks that `said` confirms the rollback called `what`. The command `again` repeats the
+/// Checks that `said` is a yes to the rollback called `what`. The command `again` repeats the
 /// request, and the error names it.
 pub fn confirm(what: &str, again: &str, said: Said<'_>) -> Result<(), Aborted> {
     let is_confirmed = match said {

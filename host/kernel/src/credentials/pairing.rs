@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+/// The variable for the key of live calls.
+pub const KEY: &str = "OPENROUTER_API_KEY";
 /// Where a setting was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {

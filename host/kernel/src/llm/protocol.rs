@@ -13,6 +13,7 @@ pub mod retry;
 pub mod sense;
 pub mod stated;
 pub mod stream;
+mod value;
 
 pub use failure::Failure;
 pub use judge::{Origin, Received, Site, Verdict, is_in_doubt, judge, request_body};

@@ -12,6 +12,7 @@ use crate::mission::edition::Edition;
 use crate::mission::failure::{Bound, Failure, Rule, SetBy};
 use crate::mission::limits::Limits;
 use crate::mission::protected;
+use crate::mission::scope::Scope;
 
 /// The highest tier: every import.
 pub const TIER_MAX: u8 = 3;
@@ -45,18 +46,6 @@ impl Call {
             Self::Write => 3,
         }
     }
-}
-
-/// The permissions that a mission asks for: `scope` of a descriptor.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Scope {
-    /// Patterns of the artefacts it may write; if left out, all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paths: Option<Vec<String>>,
-    /// The highest tier of its calls; if left out, `TIER_MAX`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tier: Option<u8>,
 }
 
 /// The most that any mission may do: `governance.ceiling` of the configuration.

@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::form::canonical;
 use crate::form::digest::Digest;
 use crate::llm::Sampling;
-use crate::mission::authority::Scope;
 use crate::mission::limits::Limits;
+use crate::mission::scope::Scope;
 
 /// Largest descriptor, in bytes: far larger than any written by hand, small enough to hold twice.
 pub const DESCRIPTOR_BYTES_MAX: usize = 4 << 20;

@@ -13,7 +13,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Validates the workflow of `descriptor`; `policy` is what the mission is subject to.
+    /// Checks the workflow of `descriptor`; `policy` is what the mission is subject to.
     pub fn of(descriptor: &Descriptor, policy: &Policy) -> Result<Self, workflow::Refused> {
         workflow::validate(&descriptor.steps, policy.rules)?;
         Ok(Self {

@@ -79,7 +79,7 @@ fn summary(violations: &[Violation]) -> String {
     text
 }
 
-/// Validates the steps of a mission by the rules of `edition`.
+/// Checks the steps of a mission by the rules of `edition`.
 pub fn validate(steps: &[Step], edition: Edition) -> Result<(), Refused> {
     let mut violations = Vec::new();
     let mut violated = |rule, step: Option<&Step>, explanation: String, instead: &str| {

@@ -10,6 +10,8 @@ use crate::mission::MissionId;
 pub const ARTEFACTS: &str = "artefacts";
 /// The missions' database.
 pub const WORLD: &str = "world.db";
+/// The store: journals, indexes, frozen answers.
+pub const STORE: &str = "coo.db";
 
 /// Where a state root keeps the module of this digest.
 pub fn module(module: &Digest) -> String {

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use coo_kernel::baseline::lineage::{Link, Run};
+use coo_kernel::baseline::lineage::Run;
+use coo_kernel::baseline::link::Link;
 use coo_kernel::baseline::rollback::Request;
 use serde::Serialize;
 

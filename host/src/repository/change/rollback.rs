@@ -1,7 +1,7 @@
-//! The rollback of a change (packet §12). A failed change requests it once by itself, and a person
-//! confirms. Then the repository is restored to its baseline, byte for byte, and in a pipeline the
-//! state root as well. Last, the question is written. If nothing was changed, no confirmation is
-//! asked for.
+//! The rollback of a change (packet §12). A failed change requests it once by itself, and waits for
+//! the word of a person. Then the repository is restored to its baseline, byte for byte, and in a
+//! pipeline the state root as well. Last, the question is written. If nothing was changed, nobody is
+//! asked.
 
 use anyhow::{Context as _, Result};
 use coo_engines::change::{Kind, Rollback, RollbackBody};

@@ -23,12 +23,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::Blob;
+use coo_kernel::state::layout::STORE;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, Transaction, params};
 
 use crate::machine::failpoint;
 use crate::machine::temporary::TemporaryFolder;
-use crate::state::state_root::Modes;
+use crate::state::modes::Modes;
 use schema::{FORMAT, SCHEMA};
 
 pub use changes::{ChangeFacts, ChangeRow};
@@ -41,8 +42,6 @@ pub use rollbacks::NewRollback;
 /// A log longer than this is emptied into the database when a run has ended.
 pub const LOG_BYTES_KEPT: u64 = 8 << 20;
 
-/// The file's name in the state root.
-pub const FILE: &str = "coo.db";
 /// Readers and the one writer rarely block each other, and then only for moments.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -144,17 +143,17 @@ impl Store {
 
     #[allow(clippy::disallowed_methods, reason = "SQLite writes its own file")]
     fn connect(root: &Path, more: OpenFlags) -> Result<Self> {
-        let path = root.join(FILE);
+        let path = root.join(STORE);
         let shown = || format!("database {}", path.display());
         // SQLite follows no link, not even one on the way, so every component but the file's own
         // name is resolved here.
-        let resolved = root.canonicalize().with_context(shown)?.join(FILE);
+        let resolved = root.canonicalize().with_context(shown)?.join(STORE);
         check_plain(&path).with_context(shown)?;
         let flags = more
             | OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        Modes::create_database(root, FILE);
+        Modes::create_database(root, STORE);
         let connection = Connection::open_with_flags(&resolved, flags)
             .with_context(|| format!("{}: can't be opened", shown()))?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -178,9 +177,9 @@ impl Store {
     )]
     pub fn open_copy(root: &Path) -> Result<Option<(TemporaryFolder, Self)>> {
         let folder = TemporaryFolder::new("read")?;
-        check_files(&root.join(FILE))
-            .with_context(|| format!("database {}", root.join(FILE).display()))?;
-        let files = [FILE.to_owned(), format!("{FILE}-wal")];
+        check_files(&root.join(STORE))
+            .with_context(|| format!("database {}", root.join(STORE).display()))?;
+        let files = [STORE.to_owned(), format!("{STORE}-wal")];
         let state = || {
             files.each_ref().map(|name| {
                 let metadata = std::fs::metadata(root.join(name)).ok()?;
@@ -213,7 +212,7 @@ impl Store {
         }
         bail!(
             "database {}: can't be read while it changes, since this process may not write beside it; try again",
-            root.join(FILE).display()
+            root.join(STORE).display()
         );
     }
 

@@ -3,7 +3,8 @@
 //! Rows are never removed.
 
 use anyhow::{Result, ensure};
-use coo_kernel::baseline::lineage::{Ended, Link};
+use coo_kernel::baseline::lineage::Ended;
+use coo_kernel::baseline::link::Link;
 use coo_kernel::baseline::rollback::{Outcome, Request};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::MissionId;

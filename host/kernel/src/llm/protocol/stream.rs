@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parse;
+use super::value;
 
 /// The last event of a complete stream.
 const DONE: &str = "[DONE]";
@@ -57,7 +57,7 @@ pub(super) fn assemble(events: &[String]) -> Result<Value, String> {
             is_done = true;
             break;
         }
-        let chunk = parse::value(event).map_err(|(what, at)| {
+        let chunk = value::value(event).map_err(|(what, at)| {
             format!(
                 "is an event stream whose event {} {what} at byte {at} of it",
                 nth + 1
