@@ -5,7 +5,6 @@ use anyhow::{Context as _, Result};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::Record;
 use coo_kernel::llm::Provenance;
-use coo_kernel::mission::state::State;
 use rusqlite::{OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
@@ -164,20 +163,5 @@ impl Store {
     pub fn is_unanswered(&self, mission: u32, seq: u64) -> Result<bool> {
         let facts = self.event_facts(mission, seq)?;
         Ok(facts.is_some_and(|facts| facts.is_unanswered()))
-    }
-
-    /// Returns the state of the mission's last event, as stored; the chain is not verified.
-    pub fn last_state(&self, mission: u32) -> Result<Option<State>> {
-        let state: Option<String> = self
-            .connection
-            .prepare_cached(
-                "SELECT state FROM events WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1",
-            )?
-            .query_row(
-                [id(mission, 0)?, id(mission, u64::from(u32::MAX))?],
-                |row| row.get(0),
-            )
-            .optional()?;
-        Ok(state.map(|state| state.parse()).transpose()?)
     }
 }
