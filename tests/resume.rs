@@ -165,7 +165,7 @@ fn a_changed_world_is_refused_and_nothing_is_changed() {
     assert!(
         ran.stderr
             .starts_with(&format!("ERROR: mission {ID}: can't be resumed: at event "))
-            && ran.stderr.contains("run it anew"),
+            && ran.stderr.contains("run it again"),
         "{ran:?}"
     );
     assert_eq!((events(&world, ID), world.json(&["inspect", ID])), before);

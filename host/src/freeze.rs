@@ -180,7 +180,7 @@ fn look(root: &StateRoot, store: &Store, trust: bool) -> Result<Option<Standing>
     let Some(row) = row else {
         if root.dir().symlink_metadata(FILE).is_ok() && store.open_freeze()?.is_none() {
             bail!(
-                "file {}: says that the state root is frozen, and its log of freezes has none; if nobody tampered with that, remove the file",
+                "file {}: says that the state root is frozen, but the log of freezes has no open freeze; if the log was not tampered with, remove the file",
                 root.path().join(FILE).display()
             );
         }

@@ -210,11 +210,11 @@ fn wrong_names_and_trees_are_errors() {
     for tree in ["missing", "tree/a/one"] {
         failed(
             &world.coo(&["amu0", "create", "--tree", tree]),
-            "is no directory that is there",
+            "is not an existing directory",
         );
         failed(
             &world.coo(&["amu0", "restore", "base", "--tree", tree]),
-            "is no directory that is there",
+            "is not an existing directory",
         );
     }
     let empty = World::new();

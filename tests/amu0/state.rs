@@ -118,7 +118,7 @@ fn manifests_that_say_something_else_are_kept_and_that_is_said() {
     assert_eq!(
         made.stderr,
         format!(
-            "[coo] manifests/ differs in {count} places from what is so now: the baseline has it as it is; 'coo manifests check' names them\n"
+            "[coo] manifests/ differs from the current environment in {count} places: the baseline keeps it as it is; 'coo manifests check' lists the differences\n"
         )
     );
 }
@@ -179,7 +179,7 @@ fn a_comparison_names_what_differs() {
     assert_eq!(world.coo(&tree).code, 0);
     failed(
         &world.coo(&["amu0", "verify", "tree", "--state"]),
-        "is no baseline of a state root",
+        "is not a baseline of a state root",
     );
 }
 

@@ -270,7 +270,10 @@ fn what_has_to_hold_first_is_named() {
     assert_eq!(bare.coo(&["freeze", "status"]).code, 0);
     assert_eq!(bare.coo(&["init"]).code, 0);
     let ran = bare.coo(&["freeze"]);
-    failed(&ran, "'coo manifests write' writes them anew");
+    failed(
+        &ran,
+        "'coo manifests write' accepts the current environment",
+    );
     assert!(
         ran.stdout
             .contains("missing     manifests/tools_manifest.json"),
@@ -282,7 +285,7 @@ fn what_has_to_hold_first_is_named() {
     fs::write(&manifest, "another\n").unwrap();
     failed(
         &world.coo(&["freeze"]),
-        "its manifests are not what is so now, 1 difference",
+        "its manifests are out of date, 1 difference",
     );
     assert_eq!(world.coo(&["manifests", "write"]).code, 0);
 
@@ -463,7 +466,10 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
 fn a_freeze_that_nobody_made_is_told() {
     let world = ready();
     fs::write(world.root().join("FREEZE"), "FREEZE=TRUE\n").unwrap();
-    failed(&world.coo(&["missions"]), "its log of freezes has none");
+    failed(
+        &world.coo(&["missions"]),
+        "the log of freezes has no open freeze",
+    );
     fs::remove_file(world.root().join("FREEZE")).unwrap();
     assert_eq!(world.coo(&["missions"]).code, 0);
     // The log itself can't be rewritten, short of rewriting the database.

@@ -369,7 +369,7 @@ fn a_governance_that_means_nothing_is_refused_before_anything_runs() {
         ),
         (
             json!({"protected": ["a["]}),
-            "protected: 'a[' is no pattern",
+            "protected: 'a[' is not a valid pattern",
         ),
         (
             json!({"ceiling": {"limits": {"feul": 1}}}),

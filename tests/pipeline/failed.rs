@@ -459,7 +459,7 @@ fn what_somebody_else_changes_meanwhile_stops_it() {
         assert_eq!(ran.code, 1, "{ran:?}");
         let words = [
             "the environment is not the one it began with",
-            "manifests: 1 difference from",
+            "manifests: out of date, 1 difference",
         ];
         assert!(
             words.iter().any(|words| ran.stderr.contains(words)),

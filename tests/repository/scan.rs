@@ -259,7 +259,7 @@ fn what_is_not_looked_at_does_not_pass() {
     symlink("/etc/passwd", world.path().join("docs/link.md")).unwrap();
     failed(
         &world.coo(&["scan"]),
-        "docs/link.md: is in scope and is no file",
+        "docs/link.md: is in scope and is not a file",
     );
     std::fs::remove_file(world.path().join("docs/link.md")).unwrap();
     // A folder that is a link, or one that the folders of a pattern lead through.
@@ -275,7 +275,7 @@ fn what_is_not_looked_at_does_not_pass() {
         symlink(world.path().join("elsewhere"), &at).unwrap();
         failed(
             &world.coo(&["scan"]),
-            &format!("{link}: is in scope and is no file"),
+            &format!("{link}: is in scope and is not a file"),
         );
         std::fs::remove_file(at).unwrap();
     }
@@ -287,7 +287,7 @@ fn what_is_not_looked_at_does_not_pass() {
     configure(&world, "", "scan", RULESET, "paths = ['/docs']");
     failed(
         &world.coo(&["scan"]),
-        "coo.toml: line 4: '/docs' is no pattern",
+        "coo.toml: line 4: '/docs' is not a valid pattern",
     );
     failed(
         &world.coo(&["scan", "nowhere"]),

@@ -59,7 +59,7 @@ fn a_state_that_can_not_be_read_goes_aside_as_it_is() {
     let (before, on_record) = (raw(&world), record(&world));
     failed(
         &rollback(&world, &["clean"], YES),
-        "nothing was changed: 'artefacts/pipe' is a pipe; a baseline holds files, folders and links: remove it first; or 'coo rollback clean --set-aside' moves the present state to a folder of its own, as it is, and goes on",
+        "nothing was changed: 'artefacts/pipe' is a pipe; a baseline holds files, folders and links: remove it first; or 'coo rollback clean --set-aside' moves the present state to a folder of its own, unchanged, and continues",
     );
     assert_eq!(raw(&world), before);
     let world = unreadable();
@@ -73,7 +73,7 @@ fn a_state_that_can_not_be_read_goes_aside_as_it_is() {
       Written: 11 entries
       Removed: 0 entries
       Folders with another mode: 0
-      World: made anew
+      World: rebuilt
       Artefacts on record: 1
       Result: RESTORED
     --- standard error

@@ -65,7 +65,7 @@ fn what_is_asked_and_said() {
       Written: 8 entries
       Removed: 2 entries
       Folders with another mode: 0
-      World: made anew
+      World: rebuilt
       Artefacts on record: 1
       Result: RESTORED
     --- standard error
@@ -124,7 +124,7 @@ fn a_file_that_says_anything_else_aborts_and_is_gone() {
     pipe(&file);
     failed(
         &rollback(&world, &["clean"], YES),
-        "is no plain file that can be read",
+        "is not a regular file that can be read",
     );
     fs::create_dir(&file).unwrap();
     failed(&rollback(&world, &["clean"], YES), "is a folder; remove it");

@@ -79,7 +79,7 @@ fn a_baseline_that_is_damaged() {
             refused(
                 &world,
                 &["clean"],
-                "can't be read or were changed, so it can't be gone back to",
+                "can't be read or were changed, so it can't be restored",
             );
         }
     }

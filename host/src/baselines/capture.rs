@@ -175,7 +175,7 @@ fn refuse_changed(before: &[Scanned], after: &[Scanned]) -> Result<()> {
         .collect();
     changed.sort();
     bail!(
-        "{} changed while the tree was captured; let nobody write to it meanwhile and try again",
+        "{} changed while the tree was captured; make sure that nothing writes to it, then try again",
         listed(&changed)
     );
 }

@@ -143,7 +143,7 @@ pub(super) fn vanished(error: std::io::Error) -> std::io::Error {
     }
     std::io::Error::new(
         error.kind(),
-        "vanished while the tree was read; let nobody write to it meanwhile and try again",
+        "vanished while the tree was read; make sure that nothing writes to it, then try again",
     )
 }
 
@@ -271,7 +271,9 @@ mod tests {
         let error = tree.read(found, |_, _| true, &Progress::new(None));
         let error = format!("{:#}", error.unwrap_err());
         assert!(
-            error.contains("a/file: vanished while the tree was read; let nobody write to it"),
+            error.contains(
+                "a/file: vanished while the tree was read; make sure that nothing writes to it"
+            ),
             "{error}"
         );
     }

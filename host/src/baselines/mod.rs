@@ -204,7 +204,7 @@ pub fn refuse_partial(root: &StateRoot, baseline: &Baseline, tree: &Tree) -> Res
         && !tree.look()?.is_empty()
     {
         bail!(
-            "baseline {}: has a part of {} alone, and restoring would remove all else from {}; name an empty folder",
+            "baseline {}: contains only a part of {}, and restoring it would remove everything else from {}; name an empty folder",
             record.name,
             record.tree,
             tree.path.display()

@@ -63,7 +63,7 @@ pub fn target(
     let kept = verify(root, &baseline, progress)?;
     if let Some(first) = kept.damage.first() {
         bail!(
-            "{}: {} of its {} objects can't be read or were changed, so it can't be gone back to; {first}",
+            "{}: {} of its {} objects can't be read or were changed, so it can't be restored; {first}",
             shown(),
             kept.damage.len(),
             kept.objects

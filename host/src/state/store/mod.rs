@@ -95,7 +95,7 @@ fn check_files(database: &Path) -> Result<()> {
             bail!("{}: is a symbolic link; remove it", path.display());
         }
         if !metadata.is_file() && !metadata.is_symlink() {
-            bail!("{}: is no plain file; move it away", path.display());
+            bail!("{}: is not a regular file; move it away", path.display());
         }
     }
     Ok(())
