@@ -17,7 +17,7 @@ use crate::state::store::MissionRow;
 pub struct Answer {
     /// Mission id, such as MISSION-000001
     id: String,
-    /// Why, in a few words; part of the record
+    /// Reason, in a few words; it is recorded
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
@@ -28,7 +28,7 @@ pub struct Approve {
     answer: Answer,
     #[command(flatten)]
     answering: run::Answering,
-    /// Print a JSON receipt in place of the output
+    /// Print a JSON receipt instead of the output
     #[arg(long)]
     json: bool,
 }

@@ -29,9 +29,9 @@ pub struct Options {
 enum Command {
     /// List every artefact on record
     List,
-    /// Compare artefacts/ with the record and name every difference
+    /// Compare artefacts/ with the record and list every difference
     Check {
-        /// Make artefacts/ what the record says; what does not belong there goes to set-aside/
+        /// Make artefacts/ match the record; move other files to set-aside/
         #[arg(long)]
         repair: bool,
     },

@@ -17,7 +17,7 @@ pub struct Options {
     /// Mission id, such as DEMO-000001, or a file that 'coo export' wrote
     #[arg(value_name = "ID|FILE")]
     id: String,
-    /// File to write; left out, <ID>.coorun in the working directory
+    /// File to write [default: <ID>.coorun in the working directory]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }

@@ -28,9 +28,9 @@ pub struct Options {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Tell whether the state root is frozen, and name whatever was changed since
+    /// Show whether the state root is frozen, and list every change since
     Status,
-    /// End the freeze, once a person has confirmed
+    /// Lift the freeze, after confirmation
     Lift,
 }
 
@@ -108,8 +108,8 @@ fn refuse(path: &Path, unready: &Unready) -> Result<ExitCode> {
         Unready::Manifests(drifts) => {
             print::out(&drifts.iter().map(manifests::line).collect::<String>())?;
             bail!(
-                "state root {shown}: its manifests are not what is so now, {} differences, so it was not frozen; if that is meant, 'coo manifests write' writes them anew",
-                drifts.len()
+                "state root {shown}: its manifests are out of date, {}, so it was not frozen; if this is intended, 'coo manifests write' accepts the current environment",
+                print::count(drifts.len(), "difference")
             );
         }
     }

@@ -24,11 +24,11 @@ pub struct Options {
     /// Directory of the repository
     #[arg(value_name = "REPOSITORY", default_value = ".")]
     repository: PathBuf,
-    /// Its configuration [default: coo.toml in it]
+    /// Configuration of the repository [default: coo.toml in it]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Take the results of a test run that was made before, from what it printed or from a JUnit
-    /// report (.xml), instead of running the tests
+    /// Use the results of an earlier test run, from its printed output or from a JUnit report (.xml),
+    /// instead of running the tests
     #[arg(long, value_name = "FILE")]
     tested: Option<PathBuf>,
     /// Print JSON

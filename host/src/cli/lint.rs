@@ -14,7 +14,7 @@ use crate::repository::{self, Repository};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Its directory
+    /// Directory of the repository
     #[arg(default_value = ".")]
     repository: PathBuf,
     /// Configuration to use instead of the coo.toml in it

@@ -16,12 +16,12 @@ use crate::session::Session;
 pub struct Options {
     /// Mission id, such as MISSION-000001
     id: String,
-    /// Send a model call in doubt again, at the risk of paying for it twice
+    /// Send a model call of unknown outcome again, at the risk of paying twice
     #[arg(long)]
     resend: bool,
     #[command(flatten)]
     answering: run::Answering,
-    /// Print a JSON receipt in place of the output
+    /// Print a JSON receipt instead of the output
     #[arg(long)]
     json: bool,
 }

@@ -19,16 +19,16 @@ use crate::state::state_root::StateRoot;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Name, id, or the first 12 or more digits of the id; left out, the last one
+    /// Name, id, or the first 12 or more digits of the id [default: the last baseline]
     #[arg(value_name = "BASELINE")]
     baseline: Option<String>,
-    /// Ask on behalf of this migration attempt, which may ask once
+    /// Ask on behalf of this migration attempt; each may ask once
     #[arg(long, value_name = "ID")]
     attempt: Option<String>,
-    /// Move a state that can't be read, and so not be kept, to a folder of its own, and go on
+    /// Move a state that can't be read, and so not captured, to a folder of its own
     #[arg(long)]
     set_aside: bool,
-    /// List every rollback that was asked for, and what became of it
+    /// List every requested rollback and its outcome
     #[arg(long, conflicts_with_all = ["baseline", "attempt", "set_aside"])]
     log: bool,
     /// Print JSON
@@ -127,7 +127,7 @@ fn text(done: &RolledBack) -> String {
             done.files.removed,
             done.files.modes,
             if done.world_rebuilt {
-                "made anew"
+                "rebuilt"
             } else {
                 "as it was"
             },

@@ -13,7 +13,7 @@ use crate::repository::{self, Repository, Scanned};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Its directory
+    /// Directory of the repository
     #[arg(default_value = ".")]
     repository: PathBuf,
     /// Configuration to use instead of the coo.toml in it
@@ -22,7 +22,7 @@ pub struct Options {
     /// Print the report as JSON
     #[arg(long, conflicts_with = "sarif")]
     json: bool,
-    /// Print the report as SARIF 2.1.0, which code hosts show
+    /// Print the report as SARIF 2.1.0, for code hosts
     #[arg(long)]
     sarif: bool,
 }
