@@ -215,7 +215,7 @@ fn what_has_ended_is_not_resumed() {
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
     assert_eq!(
         ran.stderr,
-        "[coo] DEMO-000001 SUCCESS: it has ended; nothing to resume; 'coo inspect DEMO-000001 --output' prints what it gave\n"
+        "[coo] DEMO-000001 SUCCESS: it has ended; nothing to resume; 'coo inspect DEMO-000001 --output' prints its output\n"
     );
     let failed = world.run_guest(r#"(func (export "_start") unreachable)"#, &json!({}));
     assert_eq!(failed.code, 1);

@@ -79,7 +79,7 @@ impl Standing {
             .partition(|difference| is_of_coo(difference));
         if others.is_empty() {
             return format!(
-                "was frozen by another coo (version {}; this one has version {} and another executable, freeze {number}); use that one, or, if the change is meant, end the freeze with 'coo freeze lift' and then 'coo manifests write', 'coo freeze'",
+                "was frozen by another coo (version {}; this one has version {} and another executable, freeze {number}); use that one, or, if the change is intended, end the freeze with 'coo freeze lift' and then 'coo manifests write', 'coo freeze'",
                 self.row.manifest.version,
                 env!("CARGO_PKG_VERSION"),
             );
@@ -94,7 +94,7 @@ impl Standing {
             named.push(format!("{} more", more.len()));
         }
         format!(
-            "was changed since freeze {number}: {}; 'coo freeze status' names all",
+            "was changed since freeze {number}: {}; 'coo freeze status' lists all",
             named.join(", ")
         )
     }
@@ -158,7 +158,7 @@ pub fn guard(root: &StateRoot, store: &Store, purpose: Purpose) -> Result<()> {
     }
     if purpose == Purpose::Change {
         bail!(
-            "state root {shown}: is frozen since {} by freeze {}, nothing was changed; 'coo freeze lift' lifts it",
+            "state root {shown}: has been frozen since {} by freeze {}, nothing was changed; 'coo freeze lift' lifts the freeze",
             rfc3339(row.frozen_ms),
             row.number
         );

@@ -129,7 +129,7 @@ fn a_freeze_locks_what_is_governed_and_lifting_gives_it_back() {
         (&status["is_frozen"], &status["differences"]),
         (&json!(true), &json!([]))
     );
-    failed(&world.coo(&["freeze"]), "is frozen since");
+    failed(&world.coo(&["freeze"]), "has been frozen since");
 
     insta::assert_snapshot!(steadied("freeze lift", &lift(&world)), @r"
     $ coo freeze lift
@@ -218,7 +218,7 @@ fn what_would_change_the_state_is_refused() {
     ] {
         failed(
             &world.coo(command),
-            "by freeze 1, nothing was changed; 'coo freeze lift' lifts it",
+            "by freeze 1, nothing was changed; 'coo freeze lift' lifts the freeze",
         );
     }
     assert_eq!((governed(&world), world.json(&["missions"])), before);
@@ -344,7 +344,10 @@ fn a_mission_at_work_is_not_frozen() {
     // What was killed runs no more, and its journal is part of what is frozen.
     let ran = world.coo(&["freeze"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    failed(&world.coo(&["resume", "MISSION-000002"]), "is frozen since");
+    failed(
+        &world.coo(&["resume", "MISSION-000002"]),
+        "has been frozen since",
+    );
     drop(release);
 }
 

@@ -70,7 +70,7 @@ fn a_mission_waits_with_nothing_done_and_says_for_what() {
     let ran = world.coo(&["inspect", ID, "--artefact", "Final_v1.0.md"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(
-        ran.stderr.contains("has written none of this name"),
+        ran.stderr.contains("has written no artefact of this name"),
         "{ran:?}"
     );
     for (command, words) in [
@@ -145,7 +145,7 @@ fn a_rejected_mission_ends_with_nothing_done_whatever_has_changed_since() {
     assert_snapshot!(shown("reject MISSION-000001 --reason 'too long'", &ran), @r#"
     $ coo reject MISSION-000001 --reason 'too long'
     --- standard error
-    [coo] MISSION-000001 rejected at step 'sign-off'; it has ended, and nothing of it was done
+    [coo] MISSION-000001 rejected at step 'sign-off'; it has ended, and none of its changes were made
     --- exit 0
     "#);
     assert!(!exists(&world, "Draft_v1.0.md") && !exists(&world, "Final_v1.0.md"));

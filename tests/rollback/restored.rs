@@ -34,7 +34,7 @@ fn files_databases_and_record_come_back_and_missions_stay() {
     let promoted = world.coo(&["amu0", "promote", "MISSION-000002"]);
     failed(
         &promoted,
-        "mission MISSION-000002: the state is not what it left, rollback 1 to clean came since",
+        "mission MISSION-000002: the state has changed since it ended, by rollback 1 to clean",
     );
     assert!(!world.root().join(".coo-restore").exists());
     assert_eq!(fs::read_dir(world.root().join("tmp")).unwrap().count(), 0);

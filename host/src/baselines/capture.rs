@@ -54,7 +54,7 @@ pub(super) fn chosen_name(root: &StateRoot, name: Option<&str>) -> Result<String
     };
     check_name(name)?;
     if record(root, name)?.is_some() {
-        bail!("baseline '{name}': is there already; choose another name");
+        bail!("baseline '{name}': already exists; choose another name");
     }
     Ok(name.to_owned())
 }

@@ -241,7 +241,7 @@ pub fn find(root: &StateRoot, asked: &str) -> Result<Baseline> {
         match ids.as_slice() {
             [id] => id.parse().ok().with_context(not_found)?,
             [] => bail!(not_found()),
-            _ => bail!("Baseline '{asked}': several ids begin so; give more of its digits"),
+            _ => bail!("Baseline '{asked}': several ids begin with that; give more of its digits"),
         }
     } else {
         // An invalid name is not looked up.

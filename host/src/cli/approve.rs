@@ -60,7 +60,7 @@ pub fn cmd_approve(root: &Path, options: &Approve) -> Result<ExitCode> {
     match resume(session, &mission, options.answering.options(), false)? {
         Resumed::Run(ended) => run::report(*ended, options.json),
         Resumed::Ended(_) | Resumed::InDoubt(_) => bail!(
-            "mission {}: is approved, but can't be run on now; 'coo resume {}' says why",
+            "mission {}: is approved, but can't be continued now; 'coo resume {}' shows why",
             mission.id,
             mission.id
         ),
@@ -72,7 +72,7 @@ pub fn cmd_reject(root: &Path, options: &Reject) -> Result<ExitCode> {
     let reason = options.answer.reason.clone();
     let question = decide(&mut session.store, &mission, false, reason)?;
     print::note(&format!(
-        "{} rejected at step '{}'; it has ended, and nothing of it was done",
+        "{} rejected at step '{}'; it has ended, and none of its changes were made",
         mission.id, question.step
     ));
     Ok(ExitCode::SUCCESS)

@@ -38,7 +38,7 @@ pub fn cmd_export(root: &Path, options: &Options) -> Result<ExitCode> {
     let next = if ended {
         format!("'coo replay {shown}' replays it anywhere")
     } else {
-        format!("it has no end yet; 'coo logs {shown}' shows it anywhere")
+        format!("it has not ended yet; 'coo logs {shown}' shows it anywhere")
     };
     print::note(&format!(
         "{} written to {shown}: {bytes} bytes; {next}",

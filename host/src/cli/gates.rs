@@ -96,7 +96,7 @@ fn results_of(path: &Path) -> Result<TestResults> {
 /// Returns the error message for a failed gate.
 pub fn failure(gate: coo_engines::repository::gate::Gate, findings: &[String]) -> String {
     format!(
-        "gate {gate} ({}): {}; the gates after it were not run: put right what is named and pass them again",
+        "gate {gate} ({}): {}; the gates after it were not run: correct the findings and run the gates again",
         gate.title(),
         print::count(findings.len(), "finding")
     )

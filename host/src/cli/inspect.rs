@@ -90,7 +90,7 @@ pub fn cmd_inspect(root: &Path, options: &Options) -> Result<ExitCode> {
         let found = made.chain(&view.pending).find(|found| found.path == *path);
         let found = found.with_context(|| {
             format!(
-                "artefact {}: mission {} has written none of this name; 'coo inspect {}' lists all",
+                "artefact {}: mission {} has written no artefact of this name; 'coo inspect {}' lists all",
                 print::one_line(path),
                 view.id,
                 view.id

@@ -52,7 +52,7 @@ pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
                 Status::Failed
             };
             print::note(&format!(
-                "{id} {status}: it has ended; nothing to resume; 'coo inspect {id} --output' prints what it gave"
+                "{id} {status}: it has ended; nothing to resume; 'coo inspect {id} --output' prints its output"
             ));
             if let Some(reason) = events::reason(&mission, &progress, status) {
                 print::error_text(&format!("mission {id}: {}", print::one_line(&reason)));

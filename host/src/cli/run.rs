@@ -116,7 +116,7 @@ pub fn report(mut ended: Ended, json: bool) -> Result<ExitCode> {
                 "the call may have been made and charged for; 'coo resume {id} --resend' sends it again and continues"
             ),
             _ if matches!(ended.failure, Some(Failure::Governance { .. })) => {
-                format!("'coo explain {id}' tells where each limit comes from")
+                format!("'coo explain {id}' shows where each limit comes from")
             }
             _ => format!("'coo logs {id}' shows how it got there"),
         };

@@ -43,7 +43,7 @@ pub fn cmd_scan(root: &Path, options: &Options) -> Result<ExitCode> {
     }
     if report.status == Status::Fail {
         print::error_text(&format!(
-            "governance leaks: {} in {}; say that the CEO does it or say it otherwise, or have the phrase permitted in the ruleset",
+            "governance leaks: {} in {}; name the CEO there or rephrase it, or have the phrase permitted in the ruleset",
             print::count(report.violations.len(), "violation"),
             print::count(report.files(), "file"),
         ));

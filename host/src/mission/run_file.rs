@@ -97,7 +97,7 @@ pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> 
             Ok(written)
         }
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => bail!(
-            "file {}: is there already; remove it or choose another name with --output",
+            "file {}: already exists; remove it or choose another name with --output",
             path.display()
         ),
         Err(error) => Err(error.error).with_context(shown),

@@ -358,7 +358,7 @@ impl Store {
             .is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()));
         if !is_in_place {
             bail!(
-                "database log {}: was removed or replaced while it was written to, so nothing more can be kept; let no other program change it, and run the command once more",
+                "database log {}: was removed or replaced while it was written to, so nothing more can be recorded; make sure that no other program changes it, then run the command again",
                 path.display()
             );
         }
