@@ -282,7 +282,7 @@ pub fn activate(
     store.commit(Durability::Power)?;
     let row = store
         .open_freeze()?
-        .context("freeze: gone after it was promised")?;
+        .context("freeze: missing after it was committed")?;
     put_in_place(root, store, &row).with_context(|| {
         format!(
             "freeze {}: is begun and will be finished by the next coo command",

@@ -78,9 +78,9 @@ fn a_state_that_can_not_be_read_goes_aside_as_it_is() {
       Result: RESTORED
     --- standard error
     [coo] rollback 1: artefacts/, manifests/, config.json and the databases of
-          .coo become what baseline clean (<sha256…>) has;
-          if that changes anything, the state now is kept as before-rollback-000001,
-          or where it can't be, moved as it is to set-aside/before-rollback-000001
+          .coo are restored to baseline clean (<sha256…>);
+          if that changes anything, the present state is kept as before-rollback-000001,
+          or, if it can't be captured, moved unchanged to set-aside/before-rollback-000001
     Type 'CONFIRM_ROLLBACK' to proceed
     --- exit 0
     ");

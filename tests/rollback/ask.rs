@@ -51,8 +51,8 @@ fn what_is_asked_and_said() {
     $ coo rollback
     --- standard error
     [coo] rollback 1: artefacts/, manifests/, config.json and the databases of
-          .coo become what baseline clean (<sha256…>) has;
-          if that changes anything, the state now is kept as before-rollback-000001
+          .coo are restored to baseline clean (<sha256…>);
+          if that changes anything, the present state is kept as before-rollback-000001
     Type 'CONFIRM_ROLLBACK' to proceed
     ERROR: RollbackAbortedException: rollback 1 to clean: 'yes\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back; ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
     --- exit 1
@@ -70,8 +70,8 @@ fn what_is_asked_and_said() {
       Result: RESTORED
     --- standard error
     [coo] rollback 2: artefacts/, manifests/, config.json and the databases of
-          .coo become what baseline clean (<sha256…>) has;
-          if that changes anything, the state now is kept as before-rollback-000002
+          .coo are restored to baseline clean (<sha256…>);
+          if that changes anything, the present state is kept as before-rollback-000002
     Type 'CONFIRM_ROLLBACK' to proceed
     --- exit 0
     ");
@@ -82,8 +82,8 @@ fn what_is_asked_and_said() {
       Result: UNCHANGED
     --- standard error
     [coo] rollback 3: artefacts/, manifests/, config.json and the databases of
-          .coo become what baseline clean (<sha256…>) has;
-          if that changes anything, the state now is kept as before-rollback-000003
+          .coo are restored to baseline clean (<sha256…>);
+          if that changes anything, the present state is kept as before-rollback-000003
     Type 'CONFIRM_ROLLBACK' to proceed
     --- exit 0
     ");

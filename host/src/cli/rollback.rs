@@ -25,7 +25,7 @@ pub struct Options {
     /// Ask on behalf of this migration attempt; each may ask once
     #[arg(long, value_name = "ID")]
     attempt: Option<String>,
-    /// Move a state that can't be read, and so not captured, to a folder of its own
+    /// Move a state that can't be captured to a folder of its own, and continue
     #[arg(long)]
     set_aside: bool,
     /// List every requested rollback and its outcome
@@ -57,13 +57,13 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
     let attempt = options.attempt.as_deref();
     let number = rollback::request(&held.root, &mut held.store, &target, attempt)?;
     let mut kept = format!(
-        "if that changes anything, the state now is kept as {}",
+        "if that changes anything, the present state is kept as {}",
         before_name(number)
     );
     let mut lines = vec![
         format!("rollback {number}: artefacts/, manifests/, config.json and the databases of"),
         format!(
-            "{} become what baseline {} ({}) has;",
+            "{} are restored to baseline {} ({});",
             root.display(),
             target.record.name,
             target.record.baseline.short()
@@ -72,7 +72,7 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
     if options.set_aside {
         kept.push(',');
         let aside = format!(
-            "or where it can't be, moved as it is to {}",
+            "or, if it can't be captured, moved unchanged to {}",
             aside_folder(number)
         );
         lines.extend([kept, aside]);

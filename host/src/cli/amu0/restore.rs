@@ -88,7 +88,7 @@ fn confirm(baseline: &Baseline, tree: &Tree, plan: &Plan) -> Result<()> {
     print::note_lines(&[
         tree.clone(),
         format!(
-            "becomes what baseline {asked} ({}) has: {};",
+            "is restored to baseline {asked} ({}): {};",
             baseline.id.short(),
             shown(&plan.effect)
         ),
