@@ -51,7 +51,7 @@ pub fn promote(
         && !may_be_edited
     {
         bail!(
-            "mission {id}: the state has changed since it ended, {} in artefacts/, the first at '{}'; 'coo artefacts check' lists the differences, --repair undoes them, and --edited promotes the state as it is",
+            "mission {id}: the state has changed since it ended, {} differences in artefacts/, the first at '{}'; 'coo artefacts check' lists the differences, --repair undoes them, and --edited promotes the state as it is",
             drifts.len(),
             first.path()
         );
