@@ -274,11 +274,11 @@ fn what_cannot_be_amended_is_refused_by_name() {
     );
     refused(
         &given("docs/../x.md"),
-        "document is no path from the top of the repository",
+        "document is not a path from the top of the repository",
     );
     refused(
         &given("/etc/passwd"),
-        "document is no path from the top of the repository",
+        "document is not a path from the top of the repository",
     );
     refused(
         &|world| fs::remove_file(world.path().join("coo.toml")).unwrap(),
@@ -298,7 +298,7 @@ fn what_cannot_be_amended_is_refused_by_name() {
     );
     refused(
         &|world| drop(world.file("coo.toml", "[amend]\namendments = '../x'\ndocuments = []\n")),
-        "'../x' is no path from the top",
+        "'../x' is not a path from the top",
     );
     refused(
         &|world| drop(world.file("docs/a b.md", b"# Title\n\xff\n")),
@@ -306,7 +306,7 @@ fn what_cannot_be_amended_is_refused_by_name() {
     );
     refused(
         &|world| drop(world.file("amendments.json", "{}")),
-        "is no file of amendments",
+        "is not a file of amendments",
     );
     refused(
         &|world| {
@@ -314,7 +314,7 @@ fn what_cannot_be_amended_is_refused_by_name() {
             fs::rename(&path, world.path().join("target.md")).unwrap();
             symlink("../target.md", path).unwrap();
         },
-        "is in scope and is no file; exclude it",
+        "is in scope and is not a file; exclude it",
     );
     let world = World::new();
     failed(

@@ -184,47 +184,47 @@ fn nobody_waits_for_a_pipe_in_the_place_of_a_file() {
         (
             "config.json",
             &["run", "triage", "--frozen"],
-            "configuration .coo/config.json: can't be read: is no plain file; remove it",
+            "configuration .coo/config.json: can't be read: is not a regular file; remove it",
         ),
         (
             "lock",
             &["run-demo"],
-            "file .coo/lock: is no plain file; remove it",
+            "file .coo/lock: is not a regular file; remove it",
         ),
         (
             "manifests/tools_manifest.json",
             &["manifests", "check"],
-            "is no plain file; remove it",
+            "is not a regular file; remove it",
         ),
         (
             "amu0/names/one.json",
             &["amu0", "verify", "one"],
-            "one.json: can't be opened: is no plain file; remove it",
+            "one.json: can't be opened: is not a regular file; remove it",
         ),
         (
             &module,
             &["replay", "MISSION-000001"],
-            "can't be opened: is no plain file; remove it",
+            "can't be opened: is not a regular file; remove it",
         ),
         (
             "coo.db",
             &["missions"],
-            ".coo/coo.db: is no plain file; move it away",
+            ".coo/coo.db: is not a regular file; move it away",
         ),
         (
             "coo.db",
             &["run-demo"],
-            ".coo/coo.db: is no plain file; move it away",
+            ".coo/coo.db: is not a regular file; move it away",
         ),
         (
             "coo.db-wal",
             &["missions"],
-            ".coo/coo.db-wal: is no plain file; move it away",
+            ".coo/coo.db-wal: is not a regular file; move it away",
         ),
         (
             "world.db",
             &["run", "triage", "--frozen"],
-            ".coo/world.db: is no plain file; move it away",
+            ".coo/world.db: is not a regular file; move it away",
         ),
     ];
     for (file, command, words) in refused {

@@ -101,7 +101,7 @@ fn every_drift_of_a_report_is_named_and_put_right() {
     assert!(
         check
             .stderr
-            .contains("ERROR: what coo wrote is not what the record says"),
+            .contains("ERROR: reports do not match the record"),
         "{check:?}"
     );
     let repair = world.coo(&["artefacts", "check", "--repair"]);

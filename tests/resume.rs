@@ -165,7 +165,7 @@ fn a_changed_world_is_refused_and_nothing_is_changed() {
     assert!(
         ran.stderr
             .starts_with(&format!("ERROR: mission {ID}: can't be resumed: at event "))
-            && ran.stderr.contains("run it anew"),
+            && ran.stderr.contains("run it again"),
         "{ran:?}"
     );
     assert_eq!((events(&world, ID), world.json(&["inspect", ID])), before);
@@ -215,7 +215,7 @@ fn what_has_ended_is_not_resumed() {
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
     assert_eq!(
         ran.stderr,
-        "[coo] DEMO-000001 SUCCESS: it has ended; nothing to resume; 'coo inspect DEMO-000001 --output' prints what it gave\n"
+        "[coo] DEMO-000001 SUCCESS: it has ended; nothing to resume; 'coo inspect DEMO-000001 --output' prints its output\n"
     );
     let failed = world.run_guest(r#"(func (export "_start") unreachable)"#, &json!({}));
     assert_eq!(failed.code, 1);

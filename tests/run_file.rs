@@ -251,7 +251,7 @@ fn an_export_never_overwrites_and_leaves_nothing_half_written() {
     let (world, path, bytes) = exported();
     let ran = world.coo(&["export", "MISSION-000001"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stderr.contains("is there already"), "{ran:?}");
+    assert!(ran.stderr.contains("already exists"), "{ran:?}");
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
     let ran = world.coo(&["export", "MISSION-000001", "-o", "no/such/folder/x"]);
     assert_eq!(ran.code, 1, "{ran:?}");
@@ -382,7 +382,7 @@ fn an_export_of_a_run_at_work_is_of_one_moment() {
     server.wait_for_request(&mut run);
     let export = world.coo(&["export", "MISSION-000001", "-o", "at work"]);
     assert_eq!(export.code, 0, "{export:?}");
-    assert!(export.stderr.contains("it has no end yet"), "{export:?}");
+    assert!(export.stderr.contains("it has not ended yet"), "{export:?}");
     for _ in 0..2 {
         release.send(()).unwrap();
     }

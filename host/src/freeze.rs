@@ -79,7 +79,7 @@ impl Standing {
             .partition(|difference| is_of_coo(difference));
         if others.is_empty() {
             return format!(
-                "was frozen by another coo (version {}; this one has version {} and another executable, freeze {number}); use that one, or, if the change is meant, end the freeze with 'coo freeze lift' and then 'coo manifests write', 'coo freeze'",
+                "was frozen by another coo (version {}; this one has version {} and another executable, freeze {number}); use that one, or, if the change is intended, end the freeze with 'coo freeze lift' and then 'coo manifests write', 'coo freeze'",
                 self.row.manifest.version,
                 env!("CARGO_PKG_VERSION"),
             );
@@ -94,7 +94,7 @@ impl Standing {
             named.push(format!("{} more", more.len()));
         }
         format!(
-            "was changed since freeze {number}: {}; 'coo freeze status' names all",
+            "was changed since freeze {number}: {}; 'coo freeze status' lists all",
             named.join(", ")
         )
     }
@@ -158,7 +158,7 @@ pub fn guard(root: &StateRoot, store: &Store, purpose: Purpose) -> Result<()> {
     }
     if purpose == Purpose::Change {
         bail!(
-            "state root {shown}: is frozen since {} by freeze {}, nothing was changed; 'coo freeze lift' lifts it",
+            "state root {shown}: has been frozen since {} by freeze {}, nothing was changed; 'coo freeze lift' lifts the freeze",
             rfc3339(row.frozen_ms),
             row.number
         );
@@ -180,7 +180,7 @@ fn look(root: &StateRoot, store: &Store, trust: bool) -> Result<Option<Standing>
     let Some(row) = row else {
         if root.dir().symlink_metadata(FILE).is_ok() && store.open_freeze()?.is_none() {
             bail!(
-                "file {}: says that the state root is frozen, and its log of freezes has none; if nobody tampered with that, remove the file",
+                "file {}: says that the state root is frozen, but the log of freezes has no open freeze; if the log was not tampered with, remove the file",
                 root.path().join(FILE).display()
             );
         }
@@ -282,7 +282,7 @@ pub fn activate(
     store.commit(Durability::Power)?;
     let row = store
         .open_freeze()?
-        .context("freeze: gone after it was promised")?;
+        .context("freeze: missing after it was committed")?;
     put_in_place(root, store, &row).with_context(|| {
         format!(
             "freeze {}: is begun and will be finished by the next coo command",

@@ -346,7 +346,7 @@ fn recover_worlds(root: &StateRoot, store: &mut Store) -> Result<Vec<String>> {
         store.world_applied(number)?;
         store.commit(Durability::Process)?;
         lines.push(format!(
-            "finished what an interrupted process had promised: {} database changes, {} artefacts",
+            "applied the recorded changes of an interrupted process: {} database changes, {} artefacts",
             statements.len(),
             world.artefacts.len()
         ));

@@ -44,7 +44,7 @@ fn a_tree_comes_back_byte_for_byte() {
     change(&tree);
     assert_ne!(picture(&tree), before);
     let ran = world.coo(&["amu0", "verify", "base", "--tree", "tree"]);
-    failed(&ran, "is not the baseline, 22 differences");
+    failed(&ran, "does not match the baseline, 22 differences");
     for line in [
         "missing       gone/deep/er/file",
         "extra         a/pipe",
@@ -194,7 +194,7 @@ fn wrong_names_and_trees_are_errors() {
         );
     }
     failed(&create("abcdef012345"), "could be the beginning of an id");
-    failed(&create("base"), "is there already");
+    failed(&create("base"), "already exists");
     assert_eq!(create("again").code, 0);
     for name in ["nothing", "../base", "000000000000", &"0".repeat(64)] {
         let expected = format!("ERROR: Baseline '{name}' not found; 'coo amu0 list' names all.\n");
@@ -210,11 +210,11 @@ fn wrong_names_and_trees_are_errors() {
     for tree in ["missing", "tree/a/one"] {
         failed(
             &world.coo(&["amu0", "create", "--tree", tree]),
-            "is no directory that is there",
+            "is not an existing directory",
         );
         failed(
             &world.coo(&["amu0", "restore", "base", "--tree", tree]),
-            "is no directory that is there",
+            "is not an existing directory",
         );
     }
     let empty = World::new();

@@ -143,7 +143,7 @@ fn a_forged_promise_leads_nowhere() {
     pointer("victim");
     let ran = world.coo(&["missions"]);
     assert!(
-        ran.stderr.contains("is no absolute path") && ran.code == 0,
+        ran.stderr.contains("is not an absolute path") && ran.code == 0,
         "{ran:?}"
     );
     pointer(tree.to_str().unwrap());

@@ -197,7 +197,7 @@ fn a_tree_that_changes_meanwhile_is_not_captured() {
     });
     let error = format!("{:#}", captured.unwrap_err());
     assert!(
-        error.contains("2999") && error.contains("let nobody write to"),
+        error.contains("2999") && error.contains("make sure that nothing writes to"),
         "{error}"
     );
     assert_eq!(baselines::list(&root).unwrap(), []);

@@ -118,7 +118,7 @@ fn manifests_that_say_something_else_are_kept_and_that_is_said() {
     assert_eq!(
         made.stderr,
         format!(
-            "[coo] manifests/ differs in {count} places from what is so now: the baseline has it as it is; 'coo manifests check' names them\n"
+            "[coo] manifests/ differs from the current environment in {count} places: the baseline keeps it as it is; 'coo manifests check' lists the differences\n"
         )
     );
 }
@@ -162,7 +162,7 @@ fn a_comparison_names_what_differs() {
     let found = world.coo(&verify);
     failed(
         &found,
-        "state root .coo: is not the baseline, 5 differences; 'coo rollback clean' makes it so",
+        "state root .coo: does not match the baseline, 5 differences; 'coo rollback clean' restores it",
     );
     for line in [
         "other mode    artefacts/INDEX.md",
@@ -179,7 +179,7 @@ fn a_comparison_names_what_differs() {
     assert_eq!(world.coo(&tree).code, 0);
     failed(
         &world.coo(&["amu0", "verify", "tree", "--state"]),
-        "is no baseline of a state root",
+        "is not a baseline of a state root",
     );
 }
 
@@ -194,7 +194,7 @@ fn what_can_not_be_kept_is_an_error() {
     remove(&world.root().join("artefacts/pipe"));
     failed(
         &world.coo(&["amu0", "create", "--name", "before-rollback-000001"]),
-        "is what rollbacks call theirs",
+        "is reserved for rollbacks",
     );
     world
         .database("world.db")
@@ -224,7 +224,7 @@ fn a_run_is_promoted_while_the_state_is_what_it_left() {
         failed(
             &promote(id, name),
             &format!(
-                "mission {id}: the state is not what it left, mission MISSION-000003 has changed it since"
+                "mission {id}: the state has changed since it ended, by mission MISSION-000003"
             ),
         );
     }
@@ -273,7 +273,7 @@ fn a_state_that_was_edited_since_the_run_is_promoted_only_if_that_is_said() {
     edit("UPDATE ticket SET label = label || 'x' WHERE id = 1");
     failed(
         &promote("MISSION-000001", &[]),
-        "mission MISSION-000001: the state is not what it left, edited since: world.db; undo that, or promote it with --edited",
+        "mission MISSION-000001: the state has changed since it ended, by an edit of: world.db; undo that, or promote it with --edited",
     );
     let config = fs::read_to_string(world.root().join("config.json")).unwrap();
     world.file(".coo/config.json", "{\"llm\":{\"attempts\":2}}");

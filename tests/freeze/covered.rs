@@ -273,7 +273,7 @@ fn a_freeze_of_an_earlier_version_is_checked_as_far_as_it_goes_and_lifted() {
     let world = frozen();
     as_of_version_1(&world);
     assert_eq!(world.coo(&["missions"]).code, 0);
-    failed(&world.coo(&["run-demo"]), "is frozen since");
+    failed(&world.coo(&["run-demo"]), "has been frozen since");
     let artefacts = world.root().join("artefacts");
     fs::write(artefacts.join("more"), "x").unwrap();
     failed(&world.coo(&["missions"]), "artefacts/more (extra)");

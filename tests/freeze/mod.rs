@@ -129,7 +129,7 @@ fn a_freeze_locks_what_is_governed_and_lifting_gives_it_back() {
         (&status["is_frozen"], &status["differences"]),
         (&json!(true), &json!([]))
     );
-    failed(&world.coo(&["freeze"]), "is frozen since");
+    failed(&world.coo(&["freeze"]), "has been frozen since");
 
     insta::assert_snapshot!(steadied("freeze lift", &lift(&world)), @r"
     $ coo freeze lift
@@ -218,7 +218,7 @@ fn what_would_change_the_state_is_refused() {
     ] {
         failed(
             &world.coo(command),
-            "by freeze 1, nothing was changed; 'coo freeze lift' lifts it",
+            "by freeze 1, nothing was changed; 'coo freeze lift' lifts the freeze",
         );
     }
     assert_eq!((governed(&world), world.json(&["missions"])), before);
@@ -270,7 +270,10 @@ fn what_has_to_hold_first_is_named() {
     assert_eq!(bare.coo(&["freeze", "status"]).code, 0);
     assert_eq!(bare.coo(&["init"]).code, 0);
     let ran = bare.coo(&["freeze"]);
-    failed(&ran, "'coo manifests write' writes them anew");
+    failed(
+        &ran,
+        "'coo manifests write' accepts the current environment",
+    );
     assert!(
         ran.stdout
             .contains("missing     manifests/tools_manifest.json"),
@@ -282,7 +285,7 @@ fn what_has_to_hold_first_is_named() {
     fs::write(&manifest, "another\n").unwrap();
     failed(
         &world.coo(&["freeze"]),
-        "its manifests are not what is so now, 1 difference",
+        "its manifests are out of date, 1 difference",
     );
     assert_eq!(world.coo(&["manifests", "write"]).code, 0);
 
@@ -341,7 +344,10 @@ fn a_mission_at_work_is_not_frozen() {
     // What was killed runs no more, and its journal is part of what is frozen.
     let ran = world.coo(&["freeze"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    failed(&world.coo(&["resume", "MISSION-000002"]), "is frozen since");
+    failed(
+        &world.coo(&["resume", "MISSION-000002"]),
+        "has been frozen since",
+    );
     drop(release);
 }
 
@@ -463,7 +469,10 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
 fn a_freeze_that_nobody_made_is_told() {
     let world = ready();
     fs::write(world.root().join("FREEZE"), "FREEZE=TRUE\n").unwrap();
-    failed(&world.coo(&["missions"]), "its log of freezes has none");
+    failed(
+        &world.coo(&["missions"]),
+        "the log of freezes has no open freeze",
+    );
     fs::remove_file(world.root().join("FREEZE")).unwrap();
     assert_eq!(world.coo(&["missions"]).code, 0);
     // The log itself can't be rewritten, short of rewriting the database.

@@ -289,7 +289,7 @@ fn a_promise_that_can_not_be_kept_yet_is_told_and_kept_later() {
     fs::write(index.join("inner"), "").unwrap();
     let ran = write(&world, "named.wasm", &["B_v1.0.md"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stderr.contains("its changes are promised"), "{ran:?}");
+    assert!(ran.stderr.contains("its changes are recorded"), "{ran:?}");
     let missions = world.coo(&["missions"]);
     assert_eq!(missions.code, 0, "{missions:?}");
     assert!(

@@ -24,7 +24,7 @@ fn is_refused(world: &World, ran: &Ran) -> Value {
     assert!(ran.stderr.contains("governance error: "), "{ran:?}");
     assert!(
         ran.stderr
-            .contains("'coo explain MISSION-000001' tells where each limit comes from"),
+            .contains("'coo explain MISSION-000001' shows where each limit comes from"),
         "{ran:?}"
     );
     assert!(world.json(&["artefacts"]).as_array().unwrap().is_empty());
@@ -369,7 +369,7 @@ fn a_governance_that_means_nothing_is_refused_before_anything_runs() {
         ),
         (
             json!({"protected": ["a["]}),
-            "protected: 'a[' is no pattern",
+            "protected: 'a[' is not a valid pattern",
         ),
         (
             json!({"ceiling": {"limits": {"feul": 1}}}),

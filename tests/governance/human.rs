@@ -36,7 +36,7 @@ fn a_mission_waits_with_nothing_done_and_says_for_what() {
     $ coo run mission.json
     Draft_v1.0.md--- standard error
     [coo] MISSION-000001 PAUSED: 9 events, 66 fuel, <duration>, chain <sha256…>
-    ERROR: mission MISSION-000001: waits for a person at step 'sign-off', which asks: Is the draft fit to publish?; 'coo approve MISSION-000001' goes on, 'coo reject MISSION-000001' ends it
+    ERROR: mission MISSION-000001: waits for a person at step 'sign-off', which asks: Is the draft fit to publish?; 'coo approve MISSION-000001' continues it, 'coo reject MISSION-000001' ends it
     --- exit 1
     "#);
     assert!(
@@ -70,12 +70,12 @@ fn a_mission_waits_with_nothing_done_and_says_for_what() {
     let ran = world.coo(&["inspect", ID, "--artefact", "Final_v1.0.md"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(
-        ran.stderr.contains("has written none of this name"),
+        ran.stderr.contains("has written no artefact of this name"),
         "{ran:?}"
     );
     for (command, words) in [
         ("replay", "waits for a person at step 'sign-off'"),
-        ("resume", "'coo approve MISSION-000001' goes on"),
+        ("resume", "'coo approve MISSION-000001' continues it"),
         ("verify", "did not reach an end"),
     ] {
         let ran = world.coo(&[command, ID]);
@@ -125,7 +125,7 @@ fn an_approved_mission_goes_on_and_is_what_it_would_have_been() {
     assert_snapshot!(shown("approve MISSION-000001", &ran), @r#"
     $ coo approve MISSION-000001
     --- standard error
-    ERROR: mission MISSION-000001: asks nobody anything; it is in state COMPLETE
+    ERROR: mission MISSION-000001: is not waiting for approval; it is in state COMPLETE
     --- exit 1
     "#);
 }
@@ -145,7 +145,7 @@ fn a_rejected_mission_ends_with_nothing_done_whatever_has_changed_since() {
     assert_snapshot!(shown("reject MISSION-000001 --reason 'too long'", &ran), @r#"
     $ coo reject MISSION-000001 --reason 'too long'
     --- standard error
-    [coo] MISSION-000001 rejected at step 'sign-off'; it has ended, and nothing of it was done
+    [coo] MISSION-000001 rejected at step 'sign-off'; it has ended, and none of its changes were made
     --- exit 0
     "#);
     assert!(!exists(&world, "Draft_v1.0.md") && !exists(&world, "Final_v1.0.md"));

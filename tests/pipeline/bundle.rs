@@ -95,7 +95,7 @@ fn a_bundle_has_everything_and_is_the_same_twice() {
     $ coo pipeline bundle
     --- standard error
     [coo] no implementation pack is in it: [bundle] implementation names no file
-    ERROR: file a.zip: is there already; remove it or choose another name with --output
+    ERROR: file a.zip: already exists; remove it or choose another name with --output
     --- exit 1
     ");
 }

@@ -458,8 +458,8 @@ fn what_somebody_else_changes_meanwhile_stops_it() {
         let ran = world.coo_with(&APPROVE, name, value);
         assert_eq!(ran.code, 1, "{ran:?}");
         let words = [
-            "the environment is not the one it began with",
-            "manifests: 1 difference from",
+            "the environment differs from the one it began with",
+            "manifests: out of date, 1 difference",
         ];
         assert!(
             words.iter().any(|words| ran.stderr.contains(words)),
@@ -505,7 +505,7 @@ fn a_change_can_be_given_up_in_the_middle_and_in_another_environment() {
     let ran = elsewhere(&["pipeline", "resume", ID], YES);
     assert!(
         ran.stderr
-            .contains("'coo pipeline reject PIPELINE-000001' gives it up"),
+            .contains("'coo pipeline reject PIPELINE-000001' abandons it"),
         "{ran:?}"
     );
     let ran = elsewhere(&["pipeline", "reject", ID, "--reason", "lost"], YES);
@@ -533,7 +533,7 @@ fn nobodys_work_is_lost_in_a_rollback() {
     world.file("repo/new/core.py", "my edit");
     let ran = world.coo_with_input(&["pipeline", "reject", ID], YES);
     done(&ran);
-    assert!(ran.stderr.contains("what differs from it now: "), "{ran:?}");
+    assert!(ran.stderr.contains("entries that differ now: "), "{ran:?}");
     ended(&world, "CEO_FINAL_REVIEW", &amended);
     let kept = "before-PIPELINE-000001";
     assert!(ran.stderr.contains(kept), "{ran:?}");
@@ -610,7 +610,11 @@ fn what_cannot_begin_changes_nothing() {
     refused(&world, &["pipeline", "bundle", ID], "has not ended");
     let world = at_last_review();
     done(&approve(&world));
-    refused(&world, &APPROVE, "waits for no review, it is in COMPLETE");
+    refused(
+        &world,
+        &APPROVE,
+        "is not waiting for a review, it is in COMPLETE",
+    );
     done(&world.coo(&["pipeline", "resume", ID]));
 }
 

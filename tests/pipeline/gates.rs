@@ -61,7 +61,7 @@ fn after_a_gate_that_failed_none_is_passed() {
       F Deterministic Replay        NOT RUN
       Result: FAIL
     --- standard error
-    ERROR: gate E (Governance Integrity): 1 finding; the gates after it were not run: put right what is named and pass them again
+    ERROR: gate E (Governance Integrity): 1 finding; the gates after it were not run: correct the findings and run the gates again
     --- exit 1
     ");
     let results: serde_json::Value =

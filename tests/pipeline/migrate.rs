@@ -132,7 +132,7 @@ fn what_is_in_the_way_is_named() {
         ),
         (
             |world| std::os::unix::fs::symlink("core.py", repo(world).join("old/link.py")).unwrap(),
-            "has a part in the migration and is no file",
+            "is part of the migration and is not a file",
         ),
         (
             |world| {

@@ -143,9 +143,9 @@ fn the_help_names_every_command() {
       run-demo     Run the bundled demo: no configuration, no key, no network
       run          Run a mission: a descriptor, a bundled mission by name, or a
                    .wasm program
-      resume       Run an interrupted mission on from where its journal ends
-      approve      Answer yes to what a paused mission asks, and run it on
-      reject       Answer no to what a paused mission asks, which ends it
+      resume       Resume an interrupted mission from the end of its journal
+      approve      Approve the question of a paused mission, and continue it
+      reject       Reject the question of a paused mission, which ends it
       replay       Run a recorded mission again from its journal and compare every
                    byte
       verify       Run a mission several times in fresh worlds and compare every
@@ -153,25 +153,23 @@ fn the_help_names_every_command() {
       export       Write a run to one file, replayable on any machine
       missions     List all missions
       mission      Show one mission: status and timeline
-      logs         Print the journal of a mission, an event a line
+      logs         Print the journal of a mission, one event per line
       inspect      Show hash lineage, calls, fuel, memory and outputs of a mission
-      explain      Tell what a mission asked, what it was allowed, and whose limit
-                   that was
-      amu0         Keep the state root or a directory tree, compare it, restore a
-                   tree byte for byte
-      rollback     Make the state root what a baseline of it was, once a person has
-                   confirmed
-      freeze       Let nobody change the state root until the freeze is lifted
-      artefacts    List what missions wrote, or check it against the record
-      manifests    Write down tools, environment, hardware and module set, or check
-                   them
-      amend        Apply amendments to documents of a repository, all or none
-      scan         Look for governance leaks in the text of a repository
-      lint         Hold a repository to its pinned constitutional rules
-      migrate      Move a Python package and all that imports it, or plan that
-      gates        Pass a repository through gates A to F
-      pipeline     Take a repository through a governed change, from amendments to
-                   the last review
+      explain      Explain a mission's permissions and limits, and why it was
+                   refused
+      amu0         Create, verify and restore baselines of the state root or of a
+                   directory
+      rollback     Restore the state root to a baseline, after confirmation
+      freeze       Make the state root read-only until the freeze is lifted
+      artefacts    List the artefacts of missions, or check them against the record
+      manifests    Record tools, environment, hardware and module set, or check them
+      amend        Apply all amendments to the documents of a repository, or none
+      scan         Search the text of a repository for governance leaks
+      lint         Check a repository against its pinned constitutional rules
+      migrate      Move a Python package and update its importers, or show the plan
+      gates        Check a repository with gates A to F
+      pipeline     Change a repository under governance, from amendments to the
+                   final review
       audit        List every import of a module, what it permits, and the verdict
       validate     Check a descriptor without running it
       digest       Print the SHA-256 of the module set

@@ -284,7 +284,7 @@ fn an_authority_of_ones_own_is_named_in_the_environment() {
     for words in [
         "authority that is not trusted here",
         "name the authority's certificate in SSL_CERT_FILE",
-        "'coo resume MISSION-000001' goes on",
+        "'coo resume MISSION-000001' continues",
     ] {
         assert!(ran.stderr.contains(words), "{words}: {ran:?}");
     }

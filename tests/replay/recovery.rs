@@ -148,7 +148,7 @@ fn what_was_promised_is_finished_by_whoever_comes_next() {
         unapply(&world, lost);
         let ran = world.coo(next);
         assert_eq!(ran.code, 0, "{lost:?} {next:?}: {ran:?}");
-        let said = "[coo] finished what an interrupted process had promised: 5 database changes, 1 artefacts\n";
+        let said = "[coo] applied the recorded changes of an interrupted process: 5 database changes, 1 artefacts\n";
         assert!(ran.stderr.contains(said), "{lost:?} {next:?}: {ran:?}");
         assert_eq!(rows(&world), expected_rows(), "{lost:?} {next:?}");
         assert_eq!(fs::read(world.root().join(REPORT)).unwrap(), report);
@@ -185,7 +185,7 @@ fn only_what_is_missing_is_applied_and_in_order() {
         world
             .coo(&["missions"])
             .stderr
-            .matches("finished what")
+            .matches("applied the recorded changes")
             .count(),
         2
     );
@@ -223,7 +223,7 @@ fn a_world_that_was_changed_in_between_is_not_changed_further() {
     world.file(&format!(".coo/{REPORT}"), "somebody else's");
     not_finished(
         &world,
-        "promised by a mission, but something else is there now",
+        "a mission recorded it, but something else is in its place",
     );
     assert_eq!(
         fs::read_to_string(world.root().join(REPORT)).unwrap(),

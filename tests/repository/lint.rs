@@ -85,7 +85,7 @@ fn every_broken_rule_is_named_with_its_place_and_reason() {
       Findings: 6
       Ruleset SHA-256: <sha256>
     --- standard error
-    ERROR: lint: 6 findings; put right what is named, or have the rule changed in the ruleset
+    ERROR: lint: 6 findings; correct what they name, or have the rule changed in the ruleset
     --- exit 1
     ");
     let ran = world.coo(&["lint", "--json"]);

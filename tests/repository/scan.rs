@@ -69,7 +69,7 @@ fn violations_are_printed_as_text() {
       Ruleset: version test, 2 forbidden, 1 permitted
       SHA-256: <sha256>
     --- standard error
-    ERROR: governance leaks: 3 violations in 2 files; say that the CEO does it or say it otherwise, or have the phrase permitted in the ruleset
+    ERROR: governance leaks: 3 violations in 2 files; name the CEO there or rephrase it, or have the phrase permitted in the ruleset
     --- exit 1
     ");
 }
@@ -259,7 +259,7 @@ fn what_is_not_looked_at_does_not_pass() {
     symlink("/etc/passwd", world.path().join("docs/link.md")).unwrap();
     failed(
         &world.coo(&["scan"]),
-        "docs/link.md: is in scope and is no file",
+        "docs/link.md: is in scope and is not a file",
     );
     std::fs::remove_file(world.path().join("docs/link.md")).unwrap();
     // A folder that is a link, or one that the folders of a pattern lead through.
@@ -275,7 +275,7 @@ fn what_is_not_looked_at_does_not_pass() {
         symlink(world.path().join("elsewhere"), &at).unwrap();
         failed(
             &world.coo(&["scan"]),
-            &format!("{link}: is in scope and is no file"),
+            &format!("{link}: is in scope and is not a file"),
         );
         std::fs::remove_file(at).unwrap();
     }
@@ -287,7 +287,7 @@ fn what_is_not_looked_at_does_not_pass() {
     configure(&world, "", "scan", RULESET, "paths = ['/docs']");
     failed(
         &world.coo(&["scan"]),
-        "coo.toml: line 4: '/docs' is no pattern",
+        "coo.toml: line 4: '/docs' is not a valid pattern",
     );
     failed(
         &world.coo(&["scan", "nowhere"]),

@@ -59,7 +59,7 @@ fn a_state_that_can_not_be_read_goes_aside_as_it_is() {
     let (before, on_record) = (raw(&world), record(&world));
     failed(
         &rollback(&world, &["clean"], YES),
-        "nothing was changed: 'artefacts/pipe' is a pipe; a baseline holds files, folders and links: remove it first; or 'coo rollback clean --set-aside' moves the present state to a folder of its own, as it is, and goes on",
+        "nothing was changed: 'artefacts/pipe' is a pipe; a baseline holds files, folders and links: remove it first; or 'coo rollback clean --set-aside' moves the present state to a folder of its own, unchanged, and continues",
     );
     assert_eq!(raw(&world), before);
     let world = unreadable();
@@ -73,14 +73,14 @@ fn a_state_that_can_not_be_read_goes_aside_as_it_is() {
       Written: 11 entries
       Removed: 0 entries
       Folders with another mode: 0
-      World: made anew
+      World: rebuilt
       Artefacts on record: 1
       Result: RESTORED
     --- standard error
     [coo] rollback 1: artefacts/, manifests/, config.json and the databases of
-          .coo become what baseline clean (<sha256…>) has;
-          if that changes anything, the state now is kept as before-rollback-000001,
-          or where it can't be, moved as it is to set-aside/before-rollback-000001
+          .coo are restored to baseline clean (<sha256…>);
+          if that changes anything, the present state is kept as before-rollback-000001,
+          or, if it can't be captured, moved unchanged to set-aside/before-rollback-000001
     Type 'CONFIRM_ROLLBACK' to proceed
     --- exit 0
     ");

@@ -51,8 +51,8 @@ fn what_is_asked_and_said() {
     $ coo rollback
     --- standard error
     [coo] rollback 1: artefacts/, manifests/, config.json and the databases of
-          .coo become what baseline clean (<sha256…>) has;
-          if that changes anything, the state now is kept as before-rollback-000001
+          .coo are restored to baseline clean (<sha256…>);
+          if that changes anything, the present state is kept as before-rollback-000001
     Type 'CONFIRM_ROLLBACK' to proceed
     ERROR: RollbackAbortedException: rollback 1 to clean: 'yes\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back; ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
     --- exit 1
@@ -65,13 +65,13 @@ fn what_is_asked_and_said() {
       Written: 8 entries
       Removed: 2 entries
       Folders with another mode: 0
-      World: made anew
+      World: rebuilt
       Artefacts on record: 1
       Result: RESTORED
     --- standard error
     [coo] rollback 2: artefacts/, manifests/, config.json and the databases of
-          .coo become what baseline clean (<sha256…>) has;
-          if that changes anything, the state now is kept as before-rollback-000002
+          .coo are restored to baseline clean (<sha256…>);
+          if that changes anything, the present state is kept as before-rollback-000002
     Type 'CONFIRM_ROLLBACK' to proceed
     --- exit 0
     ");
@@ -82,8 +82,8 @@ fn what_is_asked_and_said() {
       Result: UNCHANGED
     --- standard error
     [coo] rollback 3: artefacts/, manifests/, config.json and the databases of
-          .coo become what baseline clean (<sha256…>) has;
-          if that changes anything, the state now is kept as before-rollback-000003
+          .coo are restored to baseline clean (<sha256…>);
+          if that changes anything, the present state is kept as before-rollback-000003
     Type 'CONFIRM_ROLLBACK' to proceed
     --- exit 0
     ");
@@ -124,7 +124,7 @@ fn a_file_that_says_anything_else_aborts_and_is_gone() {
     pipe(&file);
     failed(
         &rollback(&world, &["clean"], YES),
-        "is no plain file that can be read",
+        "is not a regular file that can be read",
     );
     fs::create_dir(&file).unwrap();
     failed(&rollback(&world, &["clean"], YES), "is a folder; remove it");

@@ -35,7 +35,7 @@ fn what_is_not_there_or_is_a_tree() {
     failed(&rollback(&world, &[], YES), "no state root at .coo");
     assert!(!world.root().exists());
     assert_eq!(world.coo(&["init"]).code, 0);
-    refused(&world, &[], "has no baseline to go back to");
+    refused(&world, &[], "has no baseline to restore");
 
     let world = ready();
     refused(&world, &["nothing"], "Baseline 'nothing' not found");
@@ -79,7 +79,7 @@ fn a_baseline_that_is_damaged() {
             refused(
                 &world,
                 &["clean"],
-                "can't be read or were changed, so it can't be gone back to",
+                "can't be read or were changed, so it can't be restored",
             );
         }
     }
@@ -134,7 +134,7 @@ fn a_baseline_of_another_coo() {
     refused(
         &world,
         &["forged"],
-        "its 'missions/demo.json' is not the one of this coo",
+        "its 'missions/demo.json' differs from the one of this coo",
     );
 }
 

@@ -34,7 +34,7 @@ fn files_databases_and_record_come_back_and_missions_stay() {
     let promoted = world.coo(&["amu0", "promote", "MISSION-000002"]);
     failed(
         &promoted,
-        "mission MISSION-000002: the state is not what it left, rollback 1 to clean came since",
+        "mission MISSION-000002: the state has changed since it ended, by rollback 1 to clean",
     );
     assert!(!world.root().join(".coo-restore").exists());
     assert_eq!(fs::read_dir(world.root().join("tmp")).unwrap().count(), 0);
@@ -190,7 +190,7 @@ fn missions_go_on_after_a_rollback() {
         let world = super::copy(&world);
         run_killed(&world, nth);
         let next = world.coo(&["missions"]);
-        let said = "finished what an interrupted process had promised";
+        let said = "applied the recorded changes of an interrupted process";
         assert!(next.stderr.contains(said), "{name}: {next:?}");
         assert!(state(&world) == after, "{name}");
         assert_eq!(world.json(&["missions"])[1]["id"], "MISSION-000002");
@@ -201,7 +201,10 @@ fn missions_go_on_after_a_rollback() {
     run_killed(&world, nth);
     let ran = rollback(&world, &["empty"], YES);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.stderr.contains("finished what an interrupted process"));
+    assert!(
+        ran.stderr
+            .contains("applied the recorded changes of an interrupted process")
+    );
     assert!(state(&world) == empty);
     assert_eq!(rollback(&world, &["before-rollback-000002"], YES).code, 0);
     assert!(state(&world) == after);
@@ -292,7 +295,7 @@ fn whatever_stands_where_the_state_should_be_is_replaced() {
     world.file(".coo/config.json/in/it", "x");
     failed(
         &rollback(&world, &["clean"], YES),
-        "nothing was changed: the present state (move away what stands in its place): is no baseline of a state root: it has no file 'config.json'",
+        "nothing was changed: the present state (move away what stands in its place): is not a baseline of a state root: it has no file 'config.json'",
     );
     remove(&world.root().join("config.json"));
     assert_eq!(rollback(&world, &["clean"], YES).code, 0);

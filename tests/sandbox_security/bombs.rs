@@ -523,7 +523,7 @@ fn processor_time_memory_and_real_time_are_bounded_and_each_says_so() {
             ("COO_COMPILE_CPU_SECONDS", "soon"),
             vec!["run", "slow.wasm"],
             [
-                "COO_COMPILE_CPU_SECONDS: 'soon' is no whole number above 0",
+                "COO_COMPILE_CPU_SECONDS: 'soon' is not a whole number above 0",
                 "",
             ],
         ),

@@ -155,7 +155,9 @@ fn a_configuration_that_can_not_be_read_stops_only_who_goes_by_it() {
             std::fs::write(&config, [b'{', 0xff]).unwrap();
         }),
         ("more than 1048576 bytes", &sparse),
-        ("is no plain file", &|| pipe(&world, ".coo/config.json")),
+        ("is not a regular file", &|| {
+            pipe(&world, ".coo/config.json")
+        }),
     ];
     for (words, make) in cases {
         std::fs::remove_file(&config).unwrap();

@@ -55,7 +55,7 @@ pub(super) fn chosen_name(root: &StateRoot, name: Option<&str>) -> Result<String
     };
     check_name(name)?;
     if record(root, name)?.is_some() {
-        bail!("baseline '{name}': is there already; choose another name");
+        bail!("baseline '{name}': already exists; choose another name");
     }
     Ok(name.to_owned())
 }
@@ -176,7 +176,7 @@ fn refuse_changed(before: &[Scanned], after: &[Scanned]) -> Result<()> {
         .collect();
     changed.sort();
     bail!(
-        "{} changed while the tree was captured; let nobody write to it meanwhile and try again",
+        "{} changed while the tree was captured; make sure that nothing writes to it, then try again",
         listed(&changed)
     );
 }

@@ -33,7 +33,7 @@ pub fn change(
                     (*sha256, *size) = batch.add_text(content)?;
                 }
                 _ => bail!(
-                    "file {}: was changed meanwhile; let nobody write to it and try again",
+                    "file {}: was changed meanwhile; make sure that nothing writes to it, then try again",
                     tree.shown(path)
                 ),
             }

@@ -54,7 +54,7 @@ pub fn open_file(folder: &Dir, name: &OsStr) -> io::Result<File> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "is no file any more",
+            "is no longer a file",
         ));
     }
     Ok(file)
@@ -182,7 +182,7 @@ pub fn open_file_for_mode(folder: &Dir, name: &OsStr) -> io::Result<File> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "is no file any more",
+            "is no longer a file",
         ));
     }
     Ok(file)

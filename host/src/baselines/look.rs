@@ -226,7 +226,9 @@ mod tests {
         let error = tree.read(found, |_, _| true, &Progress::new(None));
         let error = format!("{:#}", error.unwrap_err());
         assert!(
-            error.contains("a/file: vanished while the tree was read; let nobody write to it"),
+            error.contains(
+                "a/file: vanished while the tree was read; make sure that nothing writes to it"
+            ),
             "{error}"
         );
     }

@@ -206,7 +206,7 @@ pub fn refuse_partial(root: &StateRoot, baseline: &Baseline, tree: &Tree) -> Res
         && !tree.look()?.is_empty()
     {
         bail!(
-            "baseline {}: has a part of {} alone, and restoring would remove all else from {}; name an empty folder",
+            "baseline {}: contains only a part of {}, and restoring it would remove everything else from {}; name an empty folder",
             record.name,
             record.tree,
             tree.path.display()
@@ -243,7 +243,7 @@ pub fn find(root: &StateRoot, asked: &str) -> Result<Baseline> {
         match ids.as_slice() {
             [id] => id.parse().ok().with_context(not_found)?,
             [] => bail!(not_found()),
-            _ => bail!("Baseline '{asked}': several ids begin so; give more of its digits"),
+            _ => bail!("Baseline '{asked}': several ids begin with that; give more of its digits"),
         }
     } else {
         // An invalid name is not looked up.

@@ -123,7 +123,9 @@ impl<'a> Batch<'a> {
             .take(WHOLE_BYTES_MAX + 1)
             .read_to_end(&mut content)?;
         if content.len() as u64 > WHOLE_BYTES_MAX {
-            bail!("grew while it was read; let nobody write to the tree meanwhile");
+            bail!(
+                "grew while it was read; make sure that nothing writes to the tree, then try again"
+            );
         }
         let known = (Digest::of(&content), content.len() as u64);
         if self.is_new(known)? {
@@ -175,7 +177,9 @@ impl<'a> Batch<'a> {
         let written = written
             .with_context(|| format!("{}: can't be written", self.objects.shown(&known.0)))?;
         if written != known {
-            bail!("changed while it was read; let nobody write to the tree meanwhile");
+            bail!(
+                "changed while it was read; make sure that nothing writes to the tree, then try again"
+            );
         }
         let mut list = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         list.push(known);

@@ -27,7 +27,7 @@ pub fn keep(root: &StateRoot, tree: &Tree, progress: &Progress<'_>) -> Result<Ba
     let differences = super::compare(&baseline, tree, progress)?;
     if let Some(first) = differences.first() {
         bail!(
-            "'{}' changed while the tree was captured; let nobody write to it meanwhile and try again",
+            "'{}' changed while the tree was captured; make sure that nothing writes to it, then try again",
             first.path.text()
         );
     }

@@ -51,7 +51,7 @@ pub fn promote(
         && !may_be_edited
     {
         bail!(
-            "mission {id}: the state is not what it left, {} differences in artefacts/, the first at '{}'; 'coo artefacts check' names them, --repair takes them back, and --edited promotes it so",
+            "mission {id}: the state has changed since it ended, {} differences in artefacts/, the first at '{}'; 'coo artefacts check' lists the differences, --repair undoes them, and --edited promotes the state as it is",
             drifts.len(),
             first.path()
         );

@@ -149,7 +149,7 @@ pub fn restore_as_planned(
 ) -> Result<Restored> {
     if tree.look()? != plan.seen {
         bail!(
-            "tree {}: was changed meanwhile, so nothing was done; let nobody write to it and ask again",
+            "tree {}: was changed meanwhile, so nothing was done; make sure that nothing writes to it, then try again",
             tree.path.display()
         );
     }
@@ -274,7 +274,7 @@ pub fn recover(root: &StateRoot) -> Result<Option<String>> {
 fn recover_tree(root: &StateRoot, path: &std::path::Path) -> Result<&'static str> {
     let nothing_left = || forget(root).map(|()| "found nothing left of");
     // Every restore writes an absolute path; a relative one would depend on the current folder.
-    anyhow::ensure!(path.is_absolute(), "is no absolute path");
+    anyhow::ensure!(path.is_absolute(), "is not an absolute path");
     let tree = match Dir::open_ambient_dir(path, ambient_authority()) {
         Err(error) if is_absent(&error) => return nothing_left(),
         tree => tree?,

@@ -150,7 +150,7 @@ fn begun(
             prepare_aside(root, store, &target.state, commit, progress).map(Some)
         }
         Err(error) => Err(anyhow!(
-            "{error:#}; or 'coo rollback {name} --set-aside' moves the present state to a folder of its own, as it is, and goes on"
+            "{error:#}; or 'coo rollback {name} --set-aside' moves the present state to a folder of its own, unchanged, and continues"
         )),
     };
     let staged = staged.with_context(unchanged)?;
@@ -167,7 +167,7 @@ fn begun(
 
 fn unfinished(number: u32, to: &Link) -> String {
     format!(
-        "rollback {number} to {}: the next coo command finishes it, if it was promised, and clears up otherwise",
+        "rollback {number} to {}: the next coo command finishes it if it was committed, and cleans up otherwise",
         to.name
     )
 }

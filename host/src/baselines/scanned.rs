@@ -27,7 +27,7 @@ pub(super) fn vanished(error: std::io::Error) -> std::io::Error {
     }
     std::io::Error::new(
         error.kind(),
-        "vanished while the tree was read; let nobody write to it meanwhile and try again",
+        "vanished while the tree was read; make sure that nothing writes to it, then try again",
     )
 }
 

@@ -66,7 +66,7 @@ pub fn create(
     progress: &Progress<'_>,
 ) -> Result<Captured> {
     if let Some(name) = name.filter(|name| name.starts_with(BEFORE_PREFIX)) {
-        bail!("name '{name}': {BEFORE_PREFIX}… is what rollbacks call theirs; choose another");
+        bail!("name '{name}': {BEFORE_PREFIX}… is reserved for rollbacks; choose another");
     }
     let name = chosen_name(root, name)?;
     let kept = capture(root, store, &[], progress)?;

@@ -38,7 +38,7 @@ pub fn target(
 ) -> Result<Target> {
     let none = || {
         format!(
-            "state root {}: has no baseline to go back to; 'coo amu0 create' makes one",
+            "state root {}: has no baseline to restore; 'coo amu0 create' makes one",
             root.path().display()
         )
     };
@@ -63,7 +63,7 @@ pub fn target(
     let kept = verify(root, &baseline, progress)?;
     if let Some(first) = kept.damage.first() {
         bail!(
-            "{}: {} of its {} objects can't be read or were changed, so it can't be gone back to; {first}",
+            "{}: {} of its {} objects can't be read or were changed, so it can't be restored; {first}",
             shown(),
             kept.damage.len(),
             kept.objects
@@ -99,7 +99,7 @@ fn check_binary(root: &StateRoot, manifest: &Manifest, state: &State) -> Result<
     let own = state::of_the_binary();
     if state.sandbox != Digest::of(state::sandbox()) {
         bail!(
-            "its sandbox digest is {}, this coo has {}; install the coo that has that module set ('coo digest' tells) and ask it",
+            "its sandbox digest is {}, this coo has {}; install the coo that has that module set ('coo digest' shows it) and use that one",
             String::from_utf8_lossy(&object(root, &state.sandbox)?).escape_debug(),
             state::sandbox()
         );
@@ -119,7 +119,7 @@ fn check_binary(root: &StateRoot, manifest: &Manifest, state: &State) -> Result<
     let either = own.keys().chain(theirs.keys());
     if let Some(path) = either.into_iter().find(|p| own.get(*p) != theirs.get(*p)) {
         bail!(
-            "its '{path}' is not the one of this coo; install the coo that made the baseline and ask it"
+            "its '{path}' differs from the one of this coo; install the coo that made the baseline and use that one"
         );
     }
     Ok(())

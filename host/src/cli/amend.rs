@@ -22,7 +22,7 @@ pub struct Options {
     /// Directory of the repository
     #[arg(value_name = "REPOSITORY", default_value = ".")]
     repository: PathBuf,
-    /// Its configuration [default: coo.toml in it]
+    /// Configuration of the repository [default: coo.toml in it]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print the patch and change nothing

@@ -29,27 +29,27 @@ pub struct Options {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Keep the state root, or a directory tree, as it is now
+    /// Create a baseline of the state root, or of a directory, as it is now
     Create {
-        /// Directory to keep instead; the state root is left out if it is in it
+        /// Directory to capture instead; a state root in it is left out
         #[arg(long, value_name = "DIR")]
         tree: Option<PathBuf>,
-        /// What to call the baseline; left out, AMU0-000001 and so on
+        /// Name of the baseline [default: AMU0-000001 and so on]
         #[arg(long)]
         name: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Keep the state that a run left as a baseline that says so
+    /// Create a baseline from the final state of a run, and record the run
     Promote {
         /// Id of a mission that ended SUCCESS and was the last to change the state
         #[arg(value_name = "MISSION-ID")]
         id: String,
-        /// What to call the baseline; left out, AMU0-000001 and so on
+        /// Name of the baseline [default: AMU0-000001 and so on]
         #[arg(long)]
         name: Option<String>,
-        /// Also if somebody edited the state since, which its lineage then says
+        /// Create it even if the state was edited since; its lineage records that
         #[arg(long)]
         edited: bool,
         /// Print JSON
@@ -62,36 +62,36 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show which baseline of the state root came after which, and of which run
+    /// Show the order of the baselines of the state root, and the run of each
     Lineage {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Read everything a baseline consists of, and compare a tree or the state with it
+    /// Check all objects of a baseline, and compare a directory or the state with it
     Verify {
         /// Name, id, or the first 12 or more digits of the id
         #[arg(value_name = "NAME|ID")]
         baseline: String,
-        /// Directory to compare with it, byte for byte
+        /// Directory to compare with the baseline, byte for byte
         #[arg(long, value_name = "DIR")]
         tree: Option<PathBuf>,
-        /// Compare the present state of the state root with it
+        /// Compare the present state of the state root with the baseline
         #[arg(long)]
         state: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Make a directory what it was: all or nothing, also when interrupted
+    /// Restore a directory to a baseline: completely or not at all, even if interrupted
     Restore {
         /// Name, id, or the first 12 or more digits of the id
         #[arg(value_name = "NAME|ID")]
         baseline: String,
-        /// Directory to restore; whatever is not in the baseline is removed from it
+        /// Directory to restore; everything that is not in the baseline is removed
         #[arg(long, value_name = "DIR")]
         tree: PathBuf,
-        /// Do not ask before anything in the directory is replaced or removed
+        /// Replace and remove entries of the directory without asking
         #[arg(long)]
         yes: bool,
         /// Print JSON
@@ -144,7 +144,7 @@ pub fn cmd_amu0(root: &Path, options: &Options) -> Result<ExitCode> {
 fn existing(tree: &Path) -> Result<()> {
     anyhow::ensure!(
         tree.is_dir(),
-        "tree {}: is no directory that is there; name or make one",
+        "tree {}: is not an existing directory; name or make one",
         tree.display()
     );
     Ok(())
@@ -202,7 +202,7 @@ fn say_what_lacks(session: &Session) {
     let missing = baselines::missing_manifests(&session.root);
     if !missing.is_empty() {
         print::note(&format!(
-            "manifests/ lacks {}: the baseline is without; 'coo manifests write' makes them",
+            "manifests/ lacks {}: the baseline lacks them, too; 'coo manifests write' makes them",
             missing.join(", ")
         ));
     }
@@ -216,7 +216,7 @@ fn say_what_lacks(session: &Session) {
     match drifts.map(|drifts| drifts.into_iter().filter(differ).count()) {
         Ok(0) => {}
         Ok(count) => print::note(&format!(
-            "manifests/ differs in {count} places from what is so now: the baseline has it as it is; 'coo manifests check' names them"
+            "manifests/ differs from the current environment in {count} places: the baseline keeps it as it is; 'coo manifests check' lists the differences"
         )),
         Err(error) => print::note(&format!("manifests/ can't be checked: {error:#}")),
     }

@@ -18,7 +18,7 @@ use crate::state::store::MissionRow;
 pub struct Answer {
     /// Mission id, such as MISSION-000001
     id: String,
-    /// Why, in a few words; part of the record
+    /// Reason, in a few words; it is recorded
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
@@ -29,7 +29,7 @@ pub struct Approve {
     answer: Answer,
     #[command(flatten)]
     answering: run::Answering,
-    /// Print a JSON receipt in place of the output
+    /// Print a JSON receipt instead of the output
     #[arg(long)]
     json: bool,
 }
@@ -61,7 +61,7 @@ pub fn cmd_approve(root: &Path, options: &Approve) -> Result<ExitCode> {
     match resume(session, &mission, options.answering.options(), false)? {
         Resumed::Run(ended) => run::report(*ended, options.json),
         Resumed::Ended(_) | Resumed::InDoubt(_) => bail!(
-            "mission {}: is approved, but can't be run on now; 'coo resume {}' says why",
+            "mission {}: is approved, but can't be continued now; 'coo resume {}' shows why",
             mission.id,
             mission.id
         ),
@@ -73,7 +73,7 @@ pub fn cmd_reject(root: &Path, options: &Reject) -> Result<ExitCode> {
     let reason = options.answer.reason.clone();
     let question = decide(&mut session.store, &mission, false, reason)?;
     print::note(&format!(
-        "{} rejected at step '{}'; it has ended, and nothing of it was done",
+        "{} rejected at step '{}'; it has ended, and none of its changes were made",
         mission.id, question.step
     ));
     Ok(ExitCode::SUCCESS)

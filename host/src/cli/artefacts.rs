@@ -29,9 +29,9 @@ pub struct Options {
 enum Command {
     /// List every artefact on record
     List,
-    /// Compare artefacts/ with the record and name every difference
+    /// Compare artefacts/ with the record and list every difference
     Check {
-        /// Make artefacts/ what the record says; what does not belong there goes to set-aside/
+        /// Make artefacts/ match the record; move other files to set-aside/
         #[arg(long)]
         repair: bool,
     },
@@ -121,12 +121,12 @@ fn check(root: &Path, repair: bool, json: bool) -> Result<ExitCode> {
     }
     if !is_in_order && !repair {
         let what = match (drifts.is_empty(), report_drifts.is_empty()) {
-            (false, true) => "artefacts/ is",
-            (true, false) => "what coo wrote is",
-            _ => "artefacts/ and what coo wrote are",
+            (false, true) => "artefacts/ does",
+            (true, false) => "reports do",
+            _ => "artefacts/ and reports do",
         };
         print::error_text(&format!(
-            "{what} not what the record says; 'coo artefacts check --repair' makes it so and keeps what it takes away"
+            "{what} not match the record; 'coo artefacts check --repair' corrects that and keeps the files that it removes"
         ));
     }
     Ok(print::code(is_in_order || repair))

@@ -16,10 +16,10 @@ use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Folder with .wasm files; left out, the set inside the binary
+    /// Folder with .wasm files [default: the set inside the binary]
     #[arg(long, value_name = "DIR")]
     modules: Option<PathBuf>,
-    /// Compare with a digest file; without FILE, with the digest of this release
+    /// Compare with a digest file, or without FILE with the digest of this release
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = RELEASE)]
     check: Option<String>,
     /// Print JSON

@@ -17,7 +17,7 @@ pub struct Options {
     /// Mission id, such as DEMO-000001, or a file that 'coo export' wrote
     #[arg(value_name = "ID|FILE")]
     id: String,
-    /// File to write; left out, <ID>.coorun in the working directory
+    /// File to write [default: <ID>.coorun in the working directory]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -38,7 +38,7 @@ pub fn cmd_export(root: &Path, options: &Options) -> Result<ExitCode> {
     let next = if ended {
         format!("'coo replay {shown}' replays it anywhere")
     } else {
-        format!("it has no end yet; 'coo logs {shown}' shows it anywhere")
+        format!("it has not ended yet; 'coo logs {shown}' shows it anywhere")
     };
     print::note(&format!(
         "{} written to {shown}: {bytes} bytes; {next}",

@@ -28,9 +28,9 @@ pub struct Options {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Tell whether the state root is frozen, and name whatever was changed since
+    /// Show whether the state root is frozen, and list every change since
     Status,
-    /// End the freeze, once a person has confirmed
+    /// Lift the freeze, after confirmation
     Lift,
 }
 
@@ -97,7 +97,7 @@ fn refuse(path: &Path, unready: &Unready) -> Result<ExitCode> {
     let shown = path.display();
     match unready {
         Unready::Frozen(row) => bail!(
-            "state root {shown}: is frozen since {} by freeze {}",
+            "state root {shown}: has been frozen since {} by freeze {}",
             rfc3339(row.frozen_ms),
             row.number
         ),
@@ -108,8 +108,8 @@ fn refuse(path: &Path, unready: &Unready) -> Result<ExitCode> {
         Unready::Manifests(drifts) => {
             print::out(&drifts.iter().map(manifests::line).collect::<String>())?;
             bail!(
-                "state root {shown}: its manifests are not what is so now, {} differences, so it was not frozen; if that is meant, 'coo manifests write' writes them anew",
-                drifts.len()
+                "state root {shown}: its manifests are out of date, {}, so it was not frozen; if this is intended, 'coo manifests write' accepts the current environment",
+                print::count(drifts.len(), "difference")
             );
         }
     }
@@ -155,7 +155,7 @@ fn lift(path: &Path, json: bool) -> Result<ExitCode> {
         && is_whole
     {
         bail!(
-            "freeze {}: belongs to {id} and ends with that; 'coo pipeline status {id}' tells what it waits for, 'coo pipeline reject {id}' gives it up",
+            "freeze {}: belongs to {id} and ends with that; 'coo pipeline status {id}' shows what it waits for, 'coo pipeline reject {id}' abandons it",
             standing.row.number
         );
     }
@@ -163,7 +163,7 @@ fn lift(path: &Path, json: bool) -> Result<ExitCode> {
         LIFT
     } else {
         print::out(&lines(&standing.differences))?;
-        print::note("the state is not what was frozen, and lifting does not undo that");
+        print::note("the state differs from the frozen one, and lifting does not undo that");
         LIFT_CHANGED
     };
     let said = print::ask(&format!(

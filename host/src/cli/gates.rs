@@ -25,11 +25,11 @@ pub struct Options {
     /// Directory of the repository
     #[arg(value_name = "REPOSITORY", default_value = ".")]
     repository: PathBuf,
-    /// Its configuration [default: coo.toml in it]
+    /// Configuration of the repository [default: coo.toml in it]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Take the results of a test run that was made before, from what it printed or from a JUnit
-    /// report (.xml), instead of running the tests
+    /// Use the results of an earlier test run, from its printed output or from a JUnit report (.xml),
+    /// instead of running the tests
     #[arg(long, value_name = "FILE")]
     tested: Option<PathBuf>,
     /// Print JSON
@@ -97,7 +97,7 @@ fn results_of(path: &Path) -> Result<TestResults> {
 /// Returns the error message for a failed gate.
 pub fn failure(gate: coo_engines::repository::gate::Gate, findings: &[String]) -> String {
     format!(
-        "gate {gate} ({}): {}; the gates after it were not run: put right what is named and pass them again",
+        "gate {gate} ({}): {}; the gates after it were not run: correct the findings and run the gates again",
         gate.title(),
         print::count(findings.len(), "finding")
     )

@@ -23,11 +23,7 @@ pub fn cmd_init(root: &Path) -> Result<ExitCode> {
     print::out(&format!(
         "State root {} {}\n  Default model: {}\n  Configuration: {}\n",
         root.display(),
-        if existed {
-            "is there already"
-        } else {
-            "created"
-        },
+        if existed { "already exists" } else { "created" },
         print::one_line(model),
         root.join("config.json").display(),
     ))?;

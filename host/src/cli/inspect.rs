@@ -32,10 +32,10 @@ pub struct Options {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Print what the last step gave its reader, byte for byte, and nothing else
+    /// Print only the output of the last step, byte for byte
     #[arg(long, conflicts_with = "json")]
     output: bool,
-    /// Print one artefact, byte for byte, also of a mission that waits for a person
+    /// Print only this artefact, byte for byte, even if the mission waits for a person
     #[arg(long, value_name = "PATH", conflicts_with_all = ["json", "output"])]
     artefact: Option<String>,
 }
@@ -90,7 +90,7 @@ pub fn cmd_inspect(root: &Path, options: &Options) -> Result<ExitCode> {
         let found = made.chain(&view.pending).find(|found| found.path == *path);
         let found = found.with_context(|| {
             format!(
-                "artefact {}: mission {} has written none of this name; 'coo inspect {}' lists all",
+                "artefact {}: mission {} has written no artefact of this name; 'coo inspect {}' lists all",
                 print::one_line(path),
                 view.id,
                 view.id

@@ -14,7 +14,7 @@ use crate::repository::{self, Repository};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Its directory
+    /// Directory of the repository
     #[arg(default_value = ".")]
     repository: PathBuf,
     /// Configuration to use instead of the coo.toml in it
@@ -40,7 +40,7 @@ pub fn cmd_lint(root: &Path, options: &Options) -> Result<ExitCode> {
     if report.status == Status::Fail {
         let findings = print::count(report.findings.len(), "finding");
         print::error_text(&format!(
-            "lint: {findings}; put right what is named, or have the rule changed in the ruleset"
+            "lint: {findings}; correct what they name, or have the rule changed in the ruleset"
         ));
     }
     Ok(print::code(report.status == Status::Pass))

@@ -28,7 +28,7 @@ const TEXT_MAX: usize = 40;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Mission id or a file that 'coo export' wrote; left out, the mission that was run last
+    /// Mission id or a file that 'coo export' wrote [default: the latest mission]
     #[arg(value_name = "ID|FILE")]
     id: Option<String>,
     /// Print JSON lines: whole events with their digests
@@ -81,7 +81,7 @@ pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
         && let Some(reason) = events::reason(&mission, &progress, status)
     {
         print::note(&format!(
-            "{} was interrupted here: {reason}; 'coo resume {}' goes on with it",
+            "{} was interrupted here: {reason}; 'coo resume {}' continues it",
             mission.id, mission.id
         ));
     }

@@ -28,9 +28,9 @@ pub struct Options {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Write down tools, environment, hardware and module set as they are now
+    /// Record tools, environment, hardware and module set as they are now
     Write,
-    /// Compare what is written down with what is so now, and name every difference
+    /// Compare the manifests with the current environment, and list every difference
     Check,
 }
 
@@ -95,9 +95,9 @@ fn check(session: &Session, json: bool) -> Result<ExitCode> {
     }
     if !drifts.is_empty() {
         print::error_text(&format!(
-            "manifests in {}: are not what is so now, {} differences; if that is meant, 'coo manifests write' writes them anew",
+            "manifests in {}: out of date, {}; if this is intended, 'coo manifests write' accepts the current environment",
             session.root.path().join(manifests::FOLDER).display(),
-            drifts.len()
+            print::count(drifts.len(), "difference")
         ));
     }
     Ok(print::code(drifts.is_empty()))

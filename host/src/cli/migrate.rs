@@ -21,19 +21,19 @@ pub struct Options {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Show what would move and change, and every question; change nothing
+    /// Show all planned moves, changes and questions; change nothing
     Plan {
         /// Directory of the repository
         #[arg(value_name = "REPOSITORY", default_value = ".")]
         repository: PathBuf,
-        /// Its configuration [default: coo.toml in it]
+        /// Configuration of the repository [default: coo.toml in it]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Move it: port, rewrite, test, delete the old one, test again, compare
+    /// Move the package: port, rewrite, test, delete the old one, test again, compare
     Run(pipeline::Begin),
 }
 

@@ -81,11 +81,11 @@ enum Command {
     },
     /// Run a mission: a descriptor, a bundled mission by name, or a .wasm program
     Run(run::Options),
-    /// Run an interrupted mission on from where its journal ends
+    /// Resume an interrupted mission from the end of its journal
     Resume(resume::Options),
-    /// Answer yes to what a paused mission asks, and run it on
+    /// Approve the question of a paused mission, and continue it
     Approve(approve::Approve),
-    /// Answer no to what a paused mission asks, which ends it
+    /// Reject the question of a paused mission, which ends it
     Reject(approve::Reject),
     /// Run a recorded mission again from its journal and compare every byte
     Replay(replay::Options),
@@ -97,33 +97,33 @@ enum Command {
     Missions(missions::Options),
     /// Show one mission: status and timeline
     Mission(mission::Options),
-    /// Print the journal of a mission, an event a line
+    /// Print the journal of a mission, one event per line
     Logs(logs::Options),
     /// Show hash lineage, calls, fuel, memory and outputs of a mission
     Inspect(inspect::Options),
-    /// Tell what a mission asked, what it was allowed, and whose limit that was
+    /// Explain a mission's permissions and limits, and why it was refused
     Explain(explain::Options),
-    /// Keep the state root or a directory tree, compare it, restore a tree byte for byte
+    /// Create, verify and restore baselines of the state root or of a directory
     Amu0(amu0::Options),
-    /// Make the state root what a baseline of it was, once a person has confirmed
+    /// Restore the state root to a baseline, after confirmation
     Rollback(rollback::Options),
-    /// Let nobody change the state root until the freeze is lifted
+    /// Make the state root read-only until the freeze is lifted
     Freeze(freeze::Options),
-    /// List what missions wrote, or check it against the record
+    /// List the artefacts of missions, or check them against the record
     Artefacts(artefacts::Options),
-    /// Write down tools, environment, hardware and module set, or check them
+    /// Record tools, environment, hardware and module set, or check them
     Manifests(manifests::Options),
-    /// Apply amendments to documents of a repository, all or none
+    /// Apply all amendments to the documents of a repository, or none
     Amend(amend::Options),
-    /// Look for governance leaks in the text of a repository
+    /// Search the text of a repository for governance leaks
     Scan(scan::Options),
-    /// Hold a repository to its pinned constitutional rules
+    /// Check a repository against its pinned constitutional rules
     Lint(lint::Options),
-    /// Move a Python package and all that imports it, or plan that
+    /// Move a Python package and update its importers, or show the plan
     Migrate(migrate::Options),
-    /// Pass a repository through gates A to F
+    /// Check a repository with gates A to F
     Gates(gates::Options),
-    /// Take a repository through a governed change, from amendments to the last review
+    /// Change a repository under governance, from amendments to the final review
     Pipeline(pipeline::Options),
     /// List every import of a module, what it permits, and the verdict
     Audit(audit::Options),

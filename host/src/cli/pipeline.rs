@@ -35,7 +35,7 @@ pub struct Begin {
     /// Directory of the repository
     #[arg(value_name = "REPOSITORY", default_value = ".")]
     repository: PathBuf,
-    /// Its configuration [default: coo.toml in it]
+    /// Configuration of the repository [default: coo.toml in it]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print JSON
@@ -45,7 +45,7 @@ pub struct Begin {
 
 #[derive(Debug, clap::Args)]
 struct One {
-    /// A change's id, such as PIPELINE-000001
+    /// Id of a change, such as PIPELINE-000001
     id: String,
     /// Print JSON
     #[arg(long)]
@@ -54,43 +54,43 @@ struct One {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Begin a governed change: amend, freeze, keep, migrate, pass the gates
+    /// Begin a governed change: amend, freeze, capture, migrate, pass the gates
     Start(Begin),
-    /// Go on where the record of a change ends
+    /// Continue a change from the end of its record
     Resume(One),
-    /// Answer yes to the review a change waits for, and go on
+    /// Approve the review that a change waits for, and continue the change
     Approve {
         #[command(flatten)]
         one: One,
-        /// Why, in a few words; part of the record
+        /// Reason, in a few words; it is recorded
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Answer no to it, or give up wherever it stands: what was changed is rolled back
+    /// Reject the review, or abandon the change at any stage; it is rolled back
     Reject {
         #[command(flatten)]
         one: One,
-        /// Why, in a few words; part of the record
+        /// Reason, in a few words; it is recorded
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Ask once more for the rollback of a change that has failed
+    /// Ask again for the rollback of a failed change
     Rollback(One),
-    /// List every change
+    /// List all changes
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Tell where a change stands, and what it waits for
+    /// Show the stage of a change, and what it waits for
     Status(One),
-    /// Print the record of a change, an event a line
+    /// Print the record of a change, one event per line
     Log(One),
-    /// Write what a change that has ended leaves to one zip file
+    /// Write the record and evidence of an ended change to one zip file
     Bundle {
         #[command(flatten)]
         one: One,
-        /// The file [default: the change's id and .zip, here]
+        /// File to write [default: <ID>.zip in the working directory]
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
@@ -239,7 +239,7 @@ fn next(id: ChangeId, recorded: &Fold) -> Option<String> {
         Stage::Error if recorded.rollback == Rollback::Requested => {
             format!("'coo pipeline rollback {id}' asks for the rollback once more")
         }
-        _ => format!("'coo pipeline resume {id}' goes on"),
+        _ => format!("'coo pipeline resume {id}' continues it"),
     })
 }
 

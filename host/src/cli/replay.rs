@@ -20,7 +20,7 @@ use crate::state::store::MissionRow;
 
 /// A possible cause of every divergence: a recomputed chain reveals a change only to a reader who
 /// knows the original head.
-const CHANGED_JOURNAL: &str = "a journal that was changed and its chain computed anew: compare its head with one kept elsewhere";
+const CHANGED_JOURNAL: &str = "a journal that was changed and whose hash chain was recomputed: compare its head with one kept elsewhere";
 /// Unchanged lines shown around a difference.
 const CONTEXT_LINES: usize = 2;
 /// Characters shown of a line: an 80-column terminal without the margin.

@@ -17,12 +17,12 @@ use crate::session::Session;
 pub struct Options {
     /// Mission id, such as MISSION-000001
     id: String,
-    /// Send a model call in doubt again, at the risk of paying for it twice
+    /// Send a model call of unknown outcome again, at the risk of paying twice
     #[arg(long)]
     resend: bool,
     #[command(flatten)]
     answering: run::Answering,
-    /// Print a JSON receipt in place of the output
+    /// Print a JSON receipt instead of the output
     #[arg(long)]
     json: bool,
 }
@@ -53,7 +53,7 @@ pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
                 Status::Failed
             };
             print::note(&format!(
-                "{id} {status}: it has ended; nothing to resume; 'coo inspect {id} --output' prints what it gave"
+                "{id} {status}: it has ended; nothing to resume; 'coo inspect {id} --output' prints its output"
             ));
             if let Some(reason) = events::reason(&mission, &progress, status) {
                 print::error_text(&format!("mission {id}: {}", print::one_line(&reason)));

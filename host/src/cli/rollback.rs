@@ -19,16 +19,16 @@ use crate::state::state_root::StateRoot;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Name, id, or the first 12 or more digits of the id; left out, the last one
+    /// Name, id, or the first 12 or more digits of the id [default: the last baseline]
     #[arg(value_name = "BASELINE")]
     baseline: Option<String>,
-    /// Ask on behalf of this migration attempt, which may ask once
+    /// Ask on behalf of this migration attempt; each may ask once
     #[arg(long, value_name = "ID")]
     attempt: Option<String>,
-    /// Move a state that can't be read, and so not be kept, to a folder of its own, and go on
+    /// Move a state that can't be captured to a folder of its own, and continue
     #[arg(long)]
     set_aside: bool,
-    /// List every rollback that was asked for, and what became of it
+    /// List every requested rollback and its outcome
     #[arg(long, conflicts_with_all = ["baseline", "attempt", "set_aside"])]
     log: bool,
     /// Print JSON
@@ -57,13 +57,13 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
     let attempt = options.attempt.as_deref();
     let number = rollback::request(&held.root, &mut held.store, &target, attempt)?;
     let mut kept = format!(
-        "if that changes anything, the state now is kept as {}",
+        "if that changes anything, the present state is kept as {}",
         before_name(number)
     );
     let mut lines = vec![
         format!("rollback {number}: artefacts/, manifests/, config.json and the databases of"),
         format!(
-            "{} become what baseline {} ({}) has;",
+            "{} are restored to baseline {} ({});",
             root.display(),
             target.record.name,
             target.record.baseline.short()
@@ -72,7 +72,7 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
     if options.set_aside {
         kept.push(',');
         let aside = format!(
-            "or where it can't be, moved as it is to {}",
+            "or, if it can't be captured, moved unchanged to {}",
             aside_folder(number)
         );
         lines.extend([kept, aside]);
@@ -127,7 +127,7 @@ fn text(done: &RolledBack) -> String {
             done.files.removed,
             done.files.modes,
             if done.world_rebuilt {
-                "made anew"
+                "rebuilt"
             } else {
                 "as it was"
             },

@@ -32,7 +32,7 @@ pub struct Options {
     input: Option<PathBuf>,
     #[command(flatten)]
     answering: Answering,
-    /// Print a JSON receipt in place of the output; of a refused workflow, its violations
+    /// Print a JSON receipt instead of the output; for a refused workflow, its violations
     #[arg(long)]
     json: bool,
     /// Arguments of a .wasm program
@@ -46,7 +46,7 @@ pub struct Answering {
     /// Answer model calls from the frozen store only; a missing answer is an error
     #[arg(long, conflicts_with = "live")]
     frozen: bool,
-    /// Always ask the model, and freeze its answer anew
+    /// Always call the model, and freeze the new answer
     #[arg(long)]
     live: bool,
     /// Real time a step may take, in seconds
@@ -111,13 +111,13 @@ pub fn report(mut ended: Ended, json: bool) -> Result<ExitCode> {
     if let Some(reason) = reason(&ended) {
         let next = match (ended.status, ended.in_doubt) {
             (Status::Interrupted, false) => {
-                format!("'coo resume {id}' goes on where it stopped")
+                format!("'coo resume {id}' continues where it stopped")
             }
             (Status::Interrupted, true) => format!(
-                "the call may have been made and charged for; 'coo resume {id} --resend' sends it again and goes on"
+                "the call may have been made and charged for; 'coo resume {id} --resend' sends it again and continues"
             ),
             _ if matches!(ended.failure, Some(Failure::Governance { .. })) => {
-                format!("'coo explain {id}' tells where each limit comes from")
+                format!("'coo explain {id}' shows where each limit comes from")
             }
             _ => format!("'coo logs {id}' shows how it got there"),
         };
@@ -133,7 +133,7 @@ pub fn report(mut ended: Ended, json: bool) -> Result<ExitCode> {
 /// `coo run … && something` does not continue without an approval.
 pub fn waiting(id: MissionId, Question { step, ask }: &Question) -> String {
     format!(
-        "mission {id}: waits for a person at step '{step}', which asks: {}; 'coo approve {id}' goes on, 'coo reject {id}' ends it",
+        "mission {id}: waits for a person at step '{step}', which asks: {}; 'coo approve {id}' continues it, 'coo reject {id}' ends it",
         print::one_line(ask)
     )
 }

@@ -13,7 +13,7 @@ use crate::repository::{self, Repository, Scanned};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Its directory
+    /// Directory of the repository
     #[arg(default_value = ".")]
     repository: PathBuf,
     /// Configuration to use instead of the coo.toml in it
@@ -22,7 +22,7 @@ pub struct Options {
     /// Print the report as JSON
     #[arg(long, conflicts_with = "sarif")]
     json: bool,
-    /// Print the report as SARIF 2.1.0, which code hosts show
+    /// Print the report as SARIF 2.1.0, for code hosts
     #[arg(long)]
     sarif: bool,
 }
@@ -43,7 +43,7 @@ pub fn cmd_scan(root: &Path, options: &Options) -> Result<ExitCode> {
     }
     if report.status == Status::Fail {
         print::error_text(&format!(
-            "governance leaks: {} in {}; say that the CEO does it or say it otherwise, or have the phrase permitted in the ruleset",
+            "governance leaks: {} in {}; name the CEO there or rephrase it, or have the phrase permitted in the ruleset",
             print::count(report.violations.len(), "violation"),
             print::count(report.files(), "file"),
         ));

@@ -15,7 +15,7 @@ use crate::program::compiler;
 pub struct Options {
     /// Descriptor (.json) or bundled mission
     descriptor: String,
-    /// Print the canonical form: every default written out, as the journal hashes it
+    /// Print the canonical form, with all defaults, as the journal hashes it
     #[arg(long)]
     json: bool,
 }

@@ -89,7 +89,7 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
         print::note(&format!("report written to {}", folder.display()));
     } else {
         print::note(&format!(
-            "state root {} is frozen, so no report was written to it; --json prints the whole one",
+            "state root {} is frozen, so no report was written to it; --json prints the whole report",
             root.display()
         ));
     }

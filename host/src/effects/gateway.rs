@@ -156,7 +156,7 @@ fn descend<'a>(folder: &Dir, path: &'a str, make: bool) -> io::Result<Descent<'a
                 match here.open_dir_nofollow(name) {
                     Ok(next) => next,
                     // Another process put something else there in the meantime.
-                    Err(_) => return Ok(Descent::Blocked("something that is no folder")),
+                    Err(_) => return Ok(Descent::Blocked("something that is not a folder")),
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Descent::Missing),
@@ -205,7 +205,7 @@ fn make(
     let path = permit.path();
     let in_the_way = |what: &str| {
         anyhow::anyhow!(
-            "artefact {path}: promised by a mission, but {what} is there now; move it away and run any coo command again"
+            "artefact {path}: a mission recorded it, but {what} is in its place; move it away and run any coo command again"
         )
     };
     match look(folder, path)? {

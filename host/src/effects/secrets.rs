@@ -60,7 +60,7 @@ pub fn occur_in(content: &[u8]) -> bool {
 pub fn refuse_in(what: &str, content: &[u8]) -> Result<()> {
     if occur_in(content) {
         bail!(
-            "{what}: contains the API key, which is recorded nowhere; take the key out of the mission, and replace the key where somebody else may have seen it"
+            "{what}: contains the API key, which is recorded nowhere; take the key out of the mission, and replace the key if others may have seen it"
         );
     }
     Ok(())

@@ -519,7 +519,7 @@ fn full(limits: &Limits) -> String {
 pub fn redo(root: &Path, number: u32, statements: &[Applied]) -> Result<()> {
     if !again(root, number, statements)? {
         bail!(
-            "world database: applying a promised change gave another result; the file was changed from outside; restore it and run any coo command again"
+            "world database: applying a recorded change again gave another result; the file was changed from outside; restore it and run any coo command again"
         );
     }
     Ok(())

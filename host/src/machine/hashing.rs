@@ -41,7 +41,7 @@ pub fn stamp_at(folder: &Dir, name: &str) -> io::Result<Stamp> {
     if !metadata.is_file() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "is no plain file",
+            "is not a regular file",
         ));
     }
     Ok([

@@ -145,7 +145,7 @@ impl Prepared {
     pub fn take_up(&mut self, id: MissionId, earlier: &Facts) -> Result<()> {
         if Some(earlier.engine(id)?) != self.facts.engine_sha256 {
             bail!(
-                "mission {id}: was begun under another engine ({}); its fuel is counted by that one: resume it with the coo that began it, or run it anew",
+                "mission {id}: was begun under another engine ({}); its fuel is counted by that one: resume it with the coo that began it, or run it again",
                 earlier.engine.lines().next().unwrap_or("unknown")
             );
         }

@@ -73,7 +73,7 @@ pub fn replay(
     }
     if !has_ended {
         bail!(
-            "mission {}: did not reach an end ({}), so there is no whole run to compare; 'coo resume {}' goes on with it",
+            "mission {}: did not reach an end ({}), so there is no whole run to compare; 'coo resume {}' continues it",
             mission.id,
             mission
                 .interrupted

@@ -53,11 +53,11 @@ pub fn resume(
     match progress.state() {
         Some(state) if state.is_final() => return Ok(Resumed::Ended(Box::new(progress))),
         Some(State::Paused) => bail!(
-            "mission {id}: waits for a person; 'coo approve {id}' goes on, 'coo reject {id}' ends it"
+            "mission {id}: waits for a person; 'coo approve {id}' continues it, 'coo reject {id}' ends it"
         ),
         Some(_) => {}
         None => bail!(
-            "mission {id}: its process was stopped before the first event, so nothing of it is on record; run it anew"
+            "mission {id}: its process was stopped before the first event, so nothing of it is on record; run it again"
         ),
     }
     if let Some(seq) = progress.in_doubt

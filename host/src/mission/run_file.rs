@@ -81,7 +81,7 @@ pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> 
         .unwrap_or(Path::new("."));
     let shown = || format!("file {}: can't be written", path.display());
     if !folder.is_dir() {
-        bail!("{}: {} is no folder", shown(), folder.display());
+        bail!("{}: {} is not a folder", shown(), folder.display());
     }
     let mut builder = tempfile::Builder::new();
     // As any file the user makes, less what the mask takes away; the default is for secrets.
@@ -97,7 +97,7 @@ pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> 
             Ok(written)
         }
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => bail!(
-            "file {}: is there already; remove it or choose another name with --output",
+            "file {}: already exists; remove it or choose another name with --output",
             path.display()
         ),
         Err(error) => Err(error.error).with_context(shown),
@@ -216,7 +216,7 @@ pub fn load(path: &Path) -> Result<(TemporaryFolder, StateRoot, Store, MissionRo
     }
     let damaged = |found: Digest| {
         anyhow::anyhow!(
-            "{}: was changed or cut short: its content has SHA-256 {}, its first line says {}; get it anew",
+            "{}: was changed or cut short: its content has SHA-256 {}, its first line says {}; get a new copy",
             shown(),
             found.short(),
             stated.short()
@@ -279,7 +279,7 @@ fn first_line(file: &mut File) -> Result<Digest> {
         .strip_prefix(' ')
         .and_then(|rest| rest.strip_suffix('\n'))
         .and_then(|digits| digits.parse().ok());
-    digest.context("was changed or cut short in its first line; get it anew")
+    digest.context("was changed or cut short in its first line; get a new copy")
 }
 
 fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Result<MissionRow> {
@@ -300,7 +300,10 @@ fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Re
             sha256: event.sha256,
         };
         if record.seq != seq {
-            bail!("event {seq}: has number {}; get the file anew", record.seq);
+            bail!(
+                "event {seq}: has number {}; get a new copy of the file",
+                record.seq
+            );
         }
         if seq == 1 {
             agree(&mission, &record)?;
@@ -312,7 +315,7 @@ fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Re
     }
     let digests = header.contents.iter().map(|blob| blob.sha256);
     if !digests.clone().is_sorted_by(|a, b| a < b) {
-        bail!("its header lists a content twice or out of order; get it anew");
+        bail!("its header lists a content twice or out of order; get a new copy");
     }
     for blob in &header.contents {
         let content = exactly(input, blob, CONTENT_BYTES_MAX)?;

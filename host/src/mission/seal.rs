@@ -124,7 +124,7 @@ impl Unsealed {
         };
         if let Some(commit) = commit {
             apply(&session.root, &mut store, &mut live.world, commit, &changes).with_context(|| {
-                format!("mission {id}: it is complete and its changes are promised, but could not be made yet; the next coo command makes them")
+                format!("mission {id}: it is complete and its changes are recorded, but they could not be applied yet; the next coo command applies them")
             })?;
         }
         Ok(Ended {
@@ -174,14 +174,14 @@ fn other_world(id: MissionId, divergence: &Divergence) -> anyhow::Error {
         .is_some_and(|side| [Kind::Mission.name(), Kind::Environment.name()].contains(&side.kind));
     if begun_otherwise {
         return anyhow::anyhow!(
-            "mission {id}: can't be resumed: it was begun by another release of coo (at event {} the journal has {}, and now it is {}); resume it with that one, or run it anew",
+            "mission {id}: can't be resumed: it was begun by another release of coo (at event {} the journal has {}, and now it is {}); resume it with that one, or run it again",
             divergence.seq,
             short(&divergence.expected),
             short(&divergence.actual),
         );
     }
     anyhow::anyhow!(
-        "mission {id}: can't be resumed: at event {} the journal has {}, and now it is {}; what it reads has changed since it was interrupted (another mission, or a file changed by hand): run it anew",
+        "mission {id}: can't be resumed: at event {} the journal has {}, and now it is {}; what it reads has changed since it was interrupted (another mission, or a file changed by hand): run it again",
         divergence.seq,
         short(&divergence.expected),
         short(&divergence.actual),

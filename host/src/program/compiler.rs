@@ -402,7 +402,7 @@ fn number(name: &str) -> Result<Option<u64>> {
     };
     let number = text.parse().ok().filter(|number| *number > 0);
     Ok(Some(number.with_context(|| {
-        format!("{name}: '{text}' is no whole number above 0")
+        format!("{name}: '{text}' is not a whole number above 0")
     })?))
 }
 

@@ -184,7 +184,7 @@ impl<'a> Change<'a> {
             || self.log.progress.decided.is_some()
         {
             bail!(
-                "{}: waits for no review, it is in {}; 'coo pipeline status {}' tells more",
+                "{}: is not waiting for a review, it is in {}; 'coo pipeline status {}' shows more",
                 self.id,
                 self.stage(),
                 self.id
@@ -204,7 +204,7 @@ impl<'a> Change<'a> {
                 self.decide(false, why.clone())?;
             }
             Stage::Complete | Stage::Question => bail!(
-                "{}: has ended in {}; 'coo pipeline status {}' tells how",
+                "{}: has ended in {}; 'coo pipeline status {}' shows how",
                 self.id,
                 self.stage(),
                 self.id
@@ -271,7 +271,7 @@ impl<'a> Change<'a> {
     fn check_environment(&self) -> Result<()> {
         if environment(&self.repository)? != self.row.environment_sha256 {
             bail!(
-                "{}: the environment is not the one it began with (system, locale, or what [tests] has inherited); go on where it is, or 'coo pipeline reject {}' gives it up and rolls back",
+                "{}: the environment differs from the one it began with (system, locale, or a variable that [tests] inherits); continue where that environment is, or 'coo pipeline reject {}' abandons it and rolls back",
                 self.id,
                 self.id
             );
@@ -412,7 +412,7 @@ fn refuse_second(session: &Session, place: &str) -> Result<()> {
     let mut open = changes.iter().filter(|change| change.ended_ms.is_none());
     if let Some(other) = open.find(|change| change.repository == place) {
         bail!(
-            "{}: is under way for this repository; 'coo pipeline status {}' tells where it stands",
+            "{}: is under way for this repository; 'coo pipeline status {}' shows its stage",
             other.id,
             other.id
         );

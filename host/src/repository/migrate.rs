@@ -109,7 +109,7 @@ fn sorted_out(
             }
             Node::Link { .. } | Node::Closed { .. } | Node::Other(_) if migration.has(&text) => {
                 bail!(
-                    "{} {}: has a part in the migration and is no file; take it out of [migrate], or make it a file",
+                    "{} {}: is part of the migration and is not a file; take it out of [migrate], or make it a file",
                     node.kind(),
                     repository.tree.shown(&path)
                 )

@@ -93,7 +93,7 @@ impl Repository {
     pub fn read(&self, path: &str) -> Result<Vec<u8>> {
         let path = TreePath::from_text(path).with_context(|| {
             format!(
-                "configuration {}: '{}' is no path from the top of the repository",
+                "configuration {}: '{}' is not a path from the top of the repository",
                 self.config_path.display(),
                 path.escape_debug().take(80).collect::<String>()
             )
@@ -153,7 +153,7 @@ impl Repository {
                 Node::File { .. } => files.push(entry.path),
                 Node::Folder { .. } => {}
                 Node::Link { .. } | Node::Closed { .. } | Node::Other(_) => bail!(
-                    "{} {}: is in scope and is no file; exclude it in {}",
+                    "{} {}: is in scope and is not a file; exclude it in {}",
                     entry.node.kind(),
                     self.tree.shown(&entry.path),
                     self.config_path.display()

@@ -121,7 +121,9 @@ impl Tape {
         match &self.mode {
             Mode::Recording { recorder, .. } => {
                 let id = recorder.id;
-                format!("ERROR: mission {id}: {reason}; 'coo resume {id}' goes on where it stopped")
+                format!(
+                    "ERROR: mission {id}: {reason}; 'coo resume {id}' continues where it stopped"
+                )
             }
             Mode::Replaying { recorded, .. } => {
                 format!("ERROR: replay of mission {}: {reason}", recorded.id)

@@ -139,7 +139,7 @@ pub fn promised(store: &Store, mission: MissionId) -> Result<(WorldBody, Vec<App
     })?;
     let world = world.with_context(|| {
         format!(
-            "mission {mission}: its world changes were promised, but its journal does not hold them"
+            "mission {mission}: its world changes were committed, but its journal does not hold them"
         )
     })?;
     Ok((world, statements))

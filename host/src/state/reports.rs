@@ -52,8 +52,10 @@ pub fn recover(root: &StateRoot, store: &mut Store) -> Result<Option<String>> {
         make(root, store, path)?;
     }
     let count = unmade.len();
-    Ok((count > 0)
-        .then(|| format!("finished what an interrupted process had begun: {count} reports")))
+    Ok(
+        (count > 0)
+            .then(|| format!("wrote the reports of an interrupted process: {count} reports")),
+    )
 }
 
 fn look(root: &StateRoot, path: &str) -> Result<Option<Found>> {

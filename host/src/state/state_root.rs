@@ -67,7 +67,7 @@ impl StateRoot {
     pub fn open_existing(path: &Path) -> Result<Option<Self>> {
         if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir()) {
             bail!(
-                "state root {}: is no folder; name a folder with --root or COO_ROOT",
+                "state root {}: is not a folder; name one with --root or COO_ROOT",
                 path.display()
             );
         }
@@ -196,7 +196,7 @@ impl StateRoot {
         let refused = || {
             std::io::Error::new(
                 std::io::ErrorKind::InvalidInput,
-                "is no plain file; remove it",
+                "is not a regular file; remove it",
             )
         };
         if let Ok(metadata) = self.dir.symlink_metadata(name)

@@ -29,7 +29,7 @@ pub struct Place {
 
 /// The text is not a dotted module name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no dotted name of a Python module; for example package.module")]
+#[error("'{0}' is not a dotted name of a Python module; for example package.module")]
 pub struct NoModule(String);
 
 /// Words that cannot be names.

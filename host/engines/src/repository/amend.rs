@@ -91,7 +91,7 @@ pub struct Amendments {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The file is not a file of amendments.
-    #[error("is no file of amendments: {0}")]
+    #[error("is not a file of amendments: {0}")]
     Form(String),
     /// The amendment contradicts itself.
     #[error("amendment '{id}': {what}")]
@@ -300,7 +300,7 @@ impl Amendment {
             );
         }
         if TreePath::from_text(&self.document).is_err() {
-            return Err("its document is no path from the top of the repository".to_owned());
+            return Err("its document is not a path from the top of the repository".to_owned());
         }
         self.anchor.check(self.extent())?;
         match (self.operation, self.text.as_deref()) {

@@ -221,7 +221,7 @@ impl TryFrom<TestsForm> for Tests {
         for name in form.environment.keys().chain(&form.inherit) {
             if name.is_empty() || name.contains(['=', '\0']) {
                 let name = name.escape_debug();
-                return Err(format!("'{name}': is no name of a variable"));
+                return Err(format!("'{name}': is not the name of a variable"));
             }
             // The environment of tests must be the same for everyone, and it may be written to a
             // record.

@@ -162,7 +162,7 @@ fn syntax_error(error: &regex_syntax::Error) -> String {
         regex_syntax::Error::Translate(error) => {
             format!("at byte {}: {}", error.span().start.offset, error.kind())
         }
-        _ => "is no regular expression".into(),
+        _ => "is not a regular expression".into(),
     }
 }
 
@@ -171,7 +171,7 @@ fn build_error(error: &regex::Error) -> String {
         regex::Error::CompiledTooBig(bytes) => {
             format!("needs more than {bytes} bytes when it is compiled; make it simpler")
         }
-        _ => "is no regular expression".into(),
+        _ => "is not a regular expression".into(),
     }
 }
 

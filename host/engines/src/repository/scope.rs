@@ -14,7 +14,7 @@ pub struct Scope {
 
 /// The text is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{pattern}' is no pattern: {why}; for example docs/**/*.md")]
+#[error("'{pattern}' is not a valid pattern: {why}; for example docs/**/*.md")]
 pub struct NoPattern {
     pattern: String,
     why: String,
@@ -31,7 +31,7 @@ impl Scope {
             let strange = |part: &str| part.is_empty() || part == "." || part == "..";
             if text.split('/').any(strange) {
                 return Err(refused(
-                    "it is no path from the top of the repository".to_owned(),
+                    "it is not a path from the top of the repository".to_owned(),
                 ));
             }
             PathPattern::parse(text, Case::Counts).map_err(refused)

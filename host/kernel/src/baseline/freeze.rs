@@ -122,7 +122,7 @@ struct Form {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Text of another form.
-    #[error("is no freeze manifest: {0}")]
+    #[error("is not a freeze manifest: {0}")]
     Form(String),
     /// The state in it is not a valid baseline manifest.
     #[error(transparent)]

@@ -58,10 +58,10 @@ pub struct State {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// It lacks a part that every state has.
-    #[error("is no baseline of a state root: it has no file '{0}'")]
+    #[error("is not a baseline of a state root: it has no file '{0}'")]
     Missing(&'static str),
     /// It has an entry that no state has.
-    #[error("is no baseline of a state root: '{0}' is not part of one")]
+    #[error("is not a baseline of a state root: '{0}' is not part of one")]
     Strange(String),
     /// Its parts are not a valid tree.
     #[error(transparent)]

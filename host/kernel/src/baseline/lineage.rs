@@ -146,7 +146,7 @@ pub enum NotItsEnd {
     NotCompleted(MissionId),
     /// Another mission changed the state.
     #[error(
-        "mission {run}: the state is not what it left, mission {other} has changed it since; promote that one, or keep the state as it is with 'coo amu0 create'"
+        "mission {run}: the state has changed since it ended, by mission {other}; promote that one, or keep the state as it is with 'coo amu0 create'"
     )]
     Mission {
         /// The run to promote.
@@ -156,7 +156,7 @@ pub enum NotItsEnd {
     },
     /// A rollback changed the state.
     #[error(
-        "mission {run}: the state is not what it left, rollback {rollback} to {name} came since; keep the state as it is with 'coo amu0 create'"
+        "mission {run}: the state has changed since it ended, by rollback {rollback} to {name}; keep the state as it is with 'coo amu0 create'"
     )]
     Rollback {
         /// The run to promote.
@@ -168,7 +168,7 @@ pub enum NotItsEnd {
     },
     /// The state was edited.
     #[error(
-        "mission {run}: the state is not what it left, edited since: {what}; undo that, or promote it with --edited, which its lineage then says, or keep the state as it is with 'coo amu0 create'"
+        "mission {run}: the state has changed since it ended, by an edit of: {what}; undo that, or promote it with --edited, which its lineage records, or keep the state as it is with 'coo amu0 create'"
     )]
     Edited {
         /// The run to promote.

@@ -49,7 +49,7 @@ pub const fn entries(edition: Edition) -> &'static [Entry] {
 pub fn pattern(text: &str) -> Result<PathPattern, String> {
     PathPattern::parse(text, Case::IsIgnored).map_err(|why| {
         format!(
-            "'{}' is no pattern: {why}; for example reports/**",
+            "'{}' is not a valid pattern: {why}; for example reports/**",
             text.escape_debug().take(80).collect::<String>(),
         )
     })
@@ -125,7 +125,11 @@ mod tests {
                 assert_eq!(protecting(edition, path), None, "{path}");
             }
         }
-        assert!(check("a[").unwrap_err().starts_with("'a[' is no pattern"));
+        assert!(
+            check("a[")
+                .unwrap_err()
+                .starts_with("'a[' is not a valid pattern")
+        );
     }
 
     proptest! {

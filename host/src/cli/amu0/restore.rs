@@ -89,11 +89,11 @@ fn confirm(baseline: &Baseline, tree: &Tree, plan: &Plan) -> Result<()> {
     print::note_lines(&[
         tree.clone(),
         format!(
-            "becomes what baseline {asked} ({}) has: {};",
+            "is restored to baseline {asked} ({}): {};",
             baseline.id.short(),
             shown(&plan.effect)
         ),
-        format!("what goes is not kept; 'coo amu0 verify {asked} --tree DIR' names it"),
+        format!("the removed content is not kept; 'coo amu0 verify {asked} --tree DIR' lists it"),
     ]);
     let said = print::ask(&format!("Type '{CONFIRMATION}' to proceed"));
     if said.strip_suffix(b"\n").unwrap_or(&said) == CONFIRMATION.as_bytes() {

@@ -94,16 +94,16 @@ pub fn verify(
     }
     if let Some(tree) = view.tree.filter(|tree| !tree.identical) {
         print::error_text(&format!(
-            "tree {}: is not the baseline, {} differences; 'coo amu0 restore {asked} --tree DIR' makes it so",
+            "tree {}: does not match the baseline, {}; 'coo amu0 restore {asked} --tree DIR' restores it",
             tree.path,
-            tree.differences.len()
+            print::count(tree.differences.len(), "difference")
         ));
     }
     if let Some(state) = view.state.filter(|state| !state.identical) {
         print::error_text(&format!(
-            "state root {}: is not the baseline, {} differences; 'coo rollback {asked}' makes it so",
+            "state root {}: does not match the baseline, {}; 'coo rollback {asked}' restores it",
             state.path,
-            state.differences.len()
+            print::count(state.differences.len(), "difference")
         ));
     }
     Ok(print::code(intact && identical))

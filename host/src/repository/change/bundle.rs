@@ -67,7 +67,7 @@ impl Change<'_> {
     pub fn bundle(&self, path: &Path) -> Result<Bundled> {
         if !self.stage().is_final() {
             bail!(
-                "{}: is in {} and has not ended; 'coo pipeline status {}' tells what it waits for",
+                "{}: is in {} and has not ended; 'coo pipeline status {}' shows what it waits for",
                 self.id,
                 self.stage(),
                 self.id

@@ -69,7 +69,7 @@ impl Change<'_> {
             let now = baselines::part::keep(root, &tree, &self.progress)?;
             let name = baselines::part::name(root, &now, &tree, &format!("before-{}", self.id))?;
             (self.says)(&format!(
-                "{}: what the repository is now is kept as baseline {name}; 'coo amu0 restore {name} --tree FOLDER' puts it into an empty folder",
+                "{}: the present state of the repository is kept as baseline {name}; 'coo amu0 restore {name} --tree FOLDER' puts it into an empty folder",
                 self.id
             ));
             baselines::restore(root, baseline, &tree, &self.progress)?;
@@ -112,7 +112,7 @@ impl Change<'_> {
         }
         (self.says)(&changed_by(
             &format!(
-                "{}: the repository{} goes back to its baseline; what differs from it now",
+                "{}: the repository{} is restored to its baseline; entries that differ now",
                 self.id,
                 state.map_or("", |_| " (and the state root)")
             ),

@@ -229,8 +229,8 @@ impl Change<'_> {
                     Ok(row) => row.number,
                     Err(Unready::Frozen(row)) => row.number,
                     Err(Unready::Manifests(drifts)) => bail!(
-                        "manifests: {} differences from what is so now; 'coo manifests check' names them",
-                        drifts.len()
+                        "manifests: out of date, {}; 'coo manifests check' lists the differences",
+                        count(drifts.len(), "difference")
                     ),
                     Err(Unready::Reader(database)) => {
                         bail!("database {database}: another process reads it; wait for it")
@@ -282,7 +282,7 @@ impl Change<'_> {
         let drifts = manifests::check(&session.root, session.config()?, &session.environment)?;
         if !drifts.is_empty() {
             bail!(
-                "manifests: {} from what is so now; 'coo manifests check' names each, and 'coo manifests write' takes what is so now for what is meant",
+                "manifests: out of date, {}; 'coo manifests check' lists the differences, and 'coo manifests write' accepts the current environment",
                 count(drifts.len(), "difference")
             );
         }

@@ -67,7 +67,7 @@ impl Facts {
         let found = Digest::of(&self.engine);
         ensure!(
             self.engine_sha256 == Some(found),
-            "mission {id}: what is recorded of its engine was changed after the run (it has SHA-256 {}, recorded is {}), so its fuel can't be compared; take the state root or the file from a copy",
+            "mission {id}: the record of its engine was changed after the run (it has SHA-256 {}, recorded is {}), so its fuel can't be compared; take the state root or the file from a copy",
             found.short(),
             self.engine_sha256
                 .map_or("none".to_owned(), |digest| digest.short())

@@ -94,7 +94,7 @@ fn check_files(database: &Path) -> Result<()> {
             bail!("{}: is a symbolic link; remove it", path.display());
         }
         if !metadata.is_file() && !metadata.is_symlink() {
-            bail!("{}: is no plain file; move it away", path.display());
+            bail!("{}: is not a regular file; move it away", path.display());
         }
     }
     Ok(())
@@ -357,7 +357,7 @@ impl Store {
             .is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()));
         if !is_in_place {
             bail!(
-                "database log {}: was removed or replaced while it was written to, so nothing more can be kept; let no other program change it, and run the command once more",
+                "database log {}: was removed or replaced while it was written to, so nothing more can be recorded; make sure that no other program changes it, then run the command again",
                 path.display()
             );
         }

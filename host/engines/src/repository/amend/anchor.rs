@@ -71,12 +71,14 @@ impl Anchor {
             (Self::Clause(id), _) => {
                 if clause(id) != Some(id) {
                     return Err(format!(
-                        "clause '{}' is no id of one: [, letters, digits . _ -, a digit among them, ]; for example [SPEC-1.2.3]",
+                        "clause '{}' is not a clause id: [, letters, digits . _ -, a digit among them, ]; for example [SPEC-1.2.3]",
                         id.escape_debug().take(80).collect::<String>()
                     ));
                 }
                 if extent == Extent::Section {
-                    return Err("a clause is no section; its extent is line or clause".to_owned());
+                    return Err(
+                        "a clause is not a section; its extent is line or clause".to_owned()
+                    );
                 }
             }
             (Self::Header(text), _) => {
@@ -87,7 +89,9 @@ impl Anchor {
                     ));
                 }
                 if extent == Extent::Clause {
-                    return Err("a header is no clause; its extent is line or section".to_owned());
+                    return Err(
+                        "a header is not a clause; its extent is line or section".to_owned()
+                    );
                 }
             }
         }

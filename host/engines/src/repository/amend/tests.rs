@@ -222,7 +222,7 @@ fn what_contradicts_itself_is_refused_before_anything_is_searched() {
         ("text", json!("a\0"), "NUL"),
         ("operation", json!("delete"), "leave it out"),
         ("operation", json!("append"), "unknown variant"),
-        ("extent", json!("clause"), "a header is no clause"),
+        ("extent", json!("clause"), "a header is not a clause"),
         (
             "anchor",
             json!({ "header": "Plan" }),

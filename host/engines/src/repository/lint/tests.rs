@@ -147,7 +147,10 @@ fn what_is_unclear_is_refused_and_its_rule_named() {
         ),
         (json!({"patern": "x"}), "rules[1]: unknown field `patern`"),
         (json!({"min": 1}), "rules[1]: unknown field `min`"),
-        (json!({"paths": ["/d"]}), "rules[1]: '/d' is no pattern"),
+        (
+            json!({"paths": ["/d"]}),
+            "rules[1]: '/d' is not a valid pattern",
+        ),
         (json!({"paths": []}), "rules[1] (b): paths: is empty"),
         (json!({"why": " "}), "rules[1] (b): why: is empty"),
         (json!({"id": "a"}), "rules[1] (a): id: another rule has it"),

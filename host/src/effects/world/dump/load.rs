@@ -29,7 +29,7 @@ pub fn rebuild(dump: impl Read, wanted: (Digest, u64), path: &Path, commit: u32)
     );
     ensure!(
         digest_and_size(path)? == wanted,
-        "does not come back as it was: its schema has something that can't be made again as it is; drop what was made by hand"
+        "can't be rebuilt identically: its schema has something that can't be created again as it is; drop what was made by hand"
     );
     Ok(())
 }
