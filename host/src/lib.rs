@@ -1,11 +1,11 @@
-//! The shell around the kernel: each room performs one kind of thing that the kernel has decided.
-//! `main` only calls `cli`.
+//! The host, the shell around the kernel. Each module performs one kind of work; `main` only calls
+//! `cli`.
 //!
-//! Architecture invariant: decisions are the kernel's; this crate performs them. Wall clock
-//! and environment are asked in `machine` alone, files are reached through `state::state_root`.
+//! Architecture invariant: the kernel decides, and this crate performs. Only `machine` reads the
+//! wall clock and the environment. Files are reached through `state::state_root`.
 
 #![deny(unsafe_code)]
-// They panic where nobody reads any more; `cli::print` has what doesn't.
+// The print macros panic if the reader has closed the pipe; the functions of `cli::print` do not.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod baselines;

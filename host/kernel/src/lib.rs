@@ -1,9 +1,9 @@
-//! The decisions of `coo`'s mission runtime: what a descriptor may state, which imports a module
-//! may have, which state follows which, how events chain, whether a replay agrees.
+//! The kernel decides: what a descriptor may state, which imports a module may have, which state
+//! may follow another, how events form a chain, and whether a replay agrees.
 //!
-//! Architecture invariant: pure. No IO, no clock, no environment, no threads and no
-//! iteration in hash order; the same arguments give the same bytes on every machine.
-//! It does not depend on wasmtime, `SQLite` or the command line.
+//! Architecture invariant: this crate is pure. It uses no IO, clock, environment or threads, and
+//! does not iterate in hash order, so the same arguments give the same bytes on every machine. It
+//! does not depend on wasmtime, `SQLite` or the command line.
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,6 @@
-//! `coo pipeline …` and `coo migrate run`: governed changes of a repository, begun, reviewed, taken
-//! up again, rolled back and told of. Words and questions; what is done is in
-//! `crate::repository::change`.
+//! `coo pipeline …` and `coo migrate run`: begin, review, resume, roll back and show governed
+//! changes of a repository. This file holds only the wording and the questions to the user; the
+//! work is done in `crate::repository::change`.
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -96,7 +96,7 @@ enum Command {
     },
 }
 
-/// A change, for machines.
+/// A change as `--json` prints it.
 #[derive(Serialize)]
 struct View<'a> {
     chain_head: Digest,
@@ -118,7 +118,8 @@ struct Failure<'a> {
 
 pub fn cmd_pipeline(root: &Path, options: &Options) -> Result<ExitCode> {
     if let Command::Approve { .. } | Command::Resume(_) = options.command {
-        // What it goes on to may be the freeze.
+        // The change may continue into the freeze, which refuses inherited open files. Check now,
+        // before coo opens files of its own.
         refuse_strangers("pipeline …", root)?;
     }
     match &options.command {
@@ -162,7 +163,7 @@ fn bundle(root: &Path, one: &One, output: Option<&Path>) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Begins a change and goes on until a person has to do something.
+/// Begins a change and continues it until it waits for a person or has ended.
 pub fn cmd_begin(root: &Path, route: Route, begin: &Begin) -> Result<ExitCode> {
     let watcher = watcher();
     let config = begin.config.as_deref();
@@ -171,7 +172,7 @@ pub fn cmd_begin(root: &Path, route: Route, begin: &Begin) -> Result<ExitCode> {
     report(&change, standing, begin.json)
 }
 
-/// Says what is worth knowing, and on a terminal how far long work is.
+/// Returns a watcher that prints notes and, on a terminal, the progress of long work.
 fn watcher() -> Watcher<'static> {
     let is_terminal = std::io::stderr().is_terminal();
     Watcher {
@@ -201,7 +202,8 @@ fn id(text: &str) -> Result<ChangeId> {
     id.with_context(|| change::not_found(shown))
 }
 
-/// What became of it; 1 where it has failed.
+/// Prints the state of the change. Returns exit code 1 if the change has failed, and 0 otherwise or
+/// if a person rejected it.
 fn report(change: &Change<'_>, standing: Standing, json: bool) -> Result<ExitCode> {
     let recorded = change.recorded();
     let folder = change.folder_path().display().to_string();
@@ -211,7 +213,7 @@ fn report(change: &Change<'_>, standing: Standing, json: bool) -> Result<ExitCod
         && let Some((_, why)) = &recorded.failure
         && why.starts_with("rejected: ")
     {
-        // That is what was asked for.
+        // The person asked for this end, so it is not an error.
         print::note(&format!("{}: {why}", change.id));
         return Ok(ExitCode::SUCCESS);
     }
@@ -228,7 +230,7 @@ fn report(change: &Change<'_>, standing: Standing, json: bool) -> Result<ExitCod
     Ok(print::code(recorded.failure.is_none()))
 }
 
-/// What a person has to do.
+/// Returns what a person can do next, or `None` if the change has ended.
 fn next(id: ChangeId, recorded: &Fold) -> Option<String> {
     let stage = recorded.stage()?;
     Some(match stage {
@@ -401,7 +403,7 @@ fn list(root: &Path, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// An event as packet §13 wants it, for machines.
+/// An event as `--json` prints it, with the fields that packet §13 requires.
 #[derive(Serialize)]
 struct Event<'a> {
     at: String,

@@ -1,5 +1,5 @@
-//! Everything through which a run acts outside its sandbox: the model, the missions' database and
-//! the write gateway.
+//! Everything through which a run acts outside its sandbox: the model, the missions' database (the
+//! world) and the write gateway; also the environment and the secrets that they need.
 
 pub mod environment;
 pub mod gateway;

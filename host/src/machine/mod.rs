@@ -1,5 +1,5 @@
-//! The machine under the process: clock, entropy, environment, other programs, files that a user
-//! names, temporary folders, digests of files, failpoints. Knows nothing of missions.
+//! Access to the machine: clock, entropy, environment, other programs, files that the user names,
+//! temporary folders, digests of files, failpoints. Knows nothing about missions.
 
 pub mod failpoint;
 pub mod hashing;

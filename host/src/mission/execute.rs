@@ -1,6 +1,6 @@
-//! Takes a mission from INIT to its end over a tape. One function for recording and for
-//! replaying: whatever happens here happens in both, in the same order. Touches nothing but
-//! the tape and the sandbox.
+//! Takes a mission from INIT to its end over a tape. Recording and replaying use the same function,
+//! so that both perform the same steps in the same order. Touches nothing but the tape and the
+//! sandbox.
 
 use std::time::Duration;
 
@@ -18,27 +18,28 @@ use crate::runtime::sandbox::{RNG_SEED, StepEnd, StepRun, WALL_CLOCK_START_S, ru
 use crate::runtime::tape::Tape;
 use crate::state::store::Durability;
 
-/// What a mission leaves when it has ended or was stopped.
+/// The results of a mission that has ended or was stopped.
 pub struct Executed {
-    /// The tape back.
+    /// The tape that `execute` was given.
     pub tape: Tape,
-    /// Why it stopped without reaching an end; `Ok` for COMPLETE and FAILED alike.
+    /// Why the mission stopped before its end; `Ok` if it reached COMPLETE or FAILED.
     pub stopped: Result<(), Stop>,
-    /// Why it reached FAILED.
+    /// Why the mission reached FAILED.
     pub failure: Option<Failure>,
-    /// What the last step gave its reader; of a step that failed, what it had printed.
+    /// Output of the last step. For a step that failed, its standard output up to the failure.
     pub output: Vec<u8>,
-    /// Standard error of all steps.
+    /// Standard error of all steps, in order.
     pub stderr: Vec<u8>,
-    /// What was counted, fuel and memory included.
+    /// Use of every bound, including fuel and memory.
     pub used: Used,
-    /// Where a trap happened, innermost first.
+    /// Frames of a trap, innermost first.
     pub backtrace: Vec<String>,
-    /// Digest of each step's memories, where asked for.
+    /// Digest of the linear memories after each guest step; `None` if it was not requested.
     pub memory_sha256: Vec<Option<Digest>>,
 }
 
-/// Runs the mission.
+/// Runs the mission of `program` on `tape`, to its end or until it stops. `wall_clock_max` bounds
+/// the real time of each step. Every outcome, including a failure, is in the result.
 pub fn execute(
     program: &Program,
     model: Option<&str>,
@@ -117,7 +118,7 @@ fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
         },
     )?;
     tape.transition(Event::EnvironmentCaptured, None)?;
-    // From here on a killed process leaves a mission that says where it stood.
+    // If the process is killed after this commit, the journal shows how far the mission came.
     tape.commit(Durability::Process)
 }
 
@@ -160,7 +161,7 @@ fn one_step(
     run.backtrace = backtrace;
     run.stderr.extend_from_slice(&stderr);
     let ended = match result {
-        // Neither is an end of the mission's own: nothing of it enters the record.
+        // The step itself did not end, so its end is not recorded.
         Err(error @ (Stop::Interrupted(_) | Stop::Diverged(_) | Stop::Paused)) => Err(error),
         result => end_step(
             &mut run.tape,
@@ -177,7 +178,7 @@ fn one_step(
             Ok(())
         }
         Err(error) => {
-            // What a program had printed before it failed is all its reader gets.
+            // The reader of a failed program gets only what it printed before the failure.
             run.output = stdout;
             Err(error)
         }
@@ -185,8 +186,8 @@ fn one_step(
     (run, ledger, ended)
 }
 
-/// Asks a person. Where nobody has answered yet, the run ends here and goes on from its journal
-/// when somebody has.
+/// Asks a person. Without a recorded decision the run stops here (PAUSED); after the decision it
+/// resumes from its journal.
 fn human_step(id: &str, human: &Human, tape: &mut Tape) -> Result<(), Stop> {
     let body = StepStartedBody {
         id: id.to_owned(),

@@ -1,5 +1,5 @@
-//! What can be done with a mission: run, resume, replay, verify, decide, export. Each is a few
-//! calls of `program` and `runtime`, and what it keeps of them.
+//! The operations on a mission: run, resume, answer its question, replay, verify, export. Each
+//! makes a few calls to `program` and `runtime` and stores their results.
 
 pub mod approval;
 pub mod execute;

@@ -1,5 +1,6 @@
-//! Replays a mission from its journal: the recorded module, the recorded answers, no network,
-//! no frozen store, no world. Compares everything; changes nothing.
+//! Replays a mission from its journal, with the recorded module and the recorded answers, and
+//! compares every event. Uses no network, no frozen store and no missions' database (the world).
+//! Changes nothing.
 
 use std::time::Duration;
 
@@ -17,34 +18,34 @@ use crate::session::Session;
 use crate::state::history;
 use crate::state::store::{MissionRow, Store};
 
-/// Events that are given before a divergence.
+/// Number of events shown before a divergence.
 const EVENTS_BEFORE: u64 = 5;
 
-/// What a replay found.
+/// The result of a replay.
 #[derive(Debug)]
 pub struct Replayed {
-    /// Number of events that agree, from the first on.
+    /// Number of events that agree, counted from the first.
     pub events: u64,
     /// Head of the replayed chain.
     pub chain_head: Digest,
-    /// The states, in order.
+    /// The replayed states, in order.
     pub timeline: Vec<State>,
-    /// Fuel recorded and used now.
+    /// Fuel of the recorded run, and of the replay.
     pub fuel: (u64, u64),
-    /// Memory recorded and used now, in bytes.
+    /// Peak memory of the recorded run, and of the replay, in bytes.
     pub memory_bytes: (u64, u64),
-    /// Recorded under another engine: fuel and memory are not compared.
+    /// Whether the run was recorded with another engine; then fuel and memory are not compared.
     pub other_engine: bool,
-    /// What the last step gave its reader.
+    /// Output of the last step, as in `Executed`.
     pub output: Vec<u8>,
     /// The first event that differs.
     pub divergence: Option<Divergence>,
-    /// The recorded events right before that one.
+    /// The recorded events directly before the divergence, oldest first.
     pub before: Vec<Record>,
 }
 
 impl Replayed {
-    /// Everything that was compared agrees.
+    /// Returns whether everything that was compared agrees.
     #[must_use]
     pub fn is_identical(&self) -> bool {
         self.divergence.is_none()
@@ -53,14 +54,16 @@ impl Replayed {
     }
 }
 
-/// Replays `mission`. The session's store is used up; it is only read.
+/// Replays `mission`, which must have ended. Consumes the session, but only reads its store. Fails
+/// for a mission that waits for a person or was interrupted.
 pub fn replay(
     session: Session,
     mission: &MissionRow,
     wall_clock_max: Duration,
 ) -> Result<Replayed> {
     let Session { root, store, .. } = session;
-    // The row, not the journal: a journal whose end was cut off is replayed, and found short.
+    // Use the row, not the journal: a journal that was cut short must be replayed, so that its
+    // missing end is reported.
     let has_ended = mission.interrupted.is_none() && mission.finished_ms.is_some();
     if !has_ended && let Some(question) = history::question(&store, mission.id)? {
         bail!(
@@ -132,7 +135,7 @@ pub fn replay(
     })
 }
 
-/// The events after `first` and before `end`.
+/// Returns the recorded events after `first` and before `end`, both excluded.
 fn recorded_between(store: &Store, id: MissionId, first: u64, end: u64) -> Result<Vec<Record>> {
     let mut found: Vec<Record> = Vec::new();
     loop {

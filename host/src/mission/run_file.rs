@@ -1,10 +1,10 @@
-//! A run as one file, `coo-run/1`: journal, contents and module, so that it can be replayed
-//! where nobody has seen its state root. Every byte is under one SHA-256, which is checked
-//! before anything of the file is used; what is loaded can't do more than any recorded run.
+//! A run as one file, `coo-run/1`: journal, contents and module. Another machine can replay it
+//! without the state root. One SHA-256 covers every byte after the first line; it is checked before
+//! anything of the file is used. A loaded run can do no more than any other recorded run.
 //!
-//! Format (docs/export.md): the line `coo-run/1 <SHA-256 of all bytes that follow it>`; a
-//! line of JSON, `Header`; a line of JSON for each event; then, without anything between them,
-//! the contents in the header's order and the module.
+//! Format (docs/export.md): the line `coo-run/1 <SHA-256 of all bytes that follow it>`; a line of
+//! JSON, `Header`; a line of JSON for each event; then, without separators, the contents in the
+//! header's order and the module.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
@@ -30,26 +30,25 @@ use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
 const FORMAT: &str = "coo-run/";
 const VERSION: &str = "1";
-/// `coo-run/1 `, 64 hex digits, line feed.
+/// Size of `coo-run/1 `, 64 hex digits and a line feed.
 const FIRST_LINE_BYTES: usize = FORMAT.len() + VERSION.len() + 1 + 64 + 1;
-/// The longest event: rows of 64 MiB, written as JSON.
+/// Limit for a line. The longest is an event with 64 MiB of rows, written as JSON.
 const LINE_BYTES_MAX: u64 = 512 << 20;
-/// The largest single content: an artefact or an output.
+/// Limit for one content. The largest are artefacts and outputs.
 const CONTENT_BYTES_MAX: u64 = 1 << 30;
 
-/// The second line.
+/// The second line of the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
-    /// Sorted by digest.
+    /// Sorted by digest, without duplicates.
     contents: Vec<Blob>,
-    /// Number of events.
     events: u64,
     mission: MissionRow,
     module: Blob,
 }
 
-/// The lines after it.
+/// A line after the header: one event of the journal.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 struct Event<'a> {
@@ -64,12 +63,14 @@ struct Event<'a> {
     state: String,
 }
 
-/// Writes `mission` to `path`, whole or not at all. A file that is there already stays.
+/// Writes the mission `id` to `path`, completely or not at all; returns the size in bytes. Fails if
+/// `path` exists.
 pub fn export(root: &StateRoot, store: &Store, id: MissionId, path: &Path) -> Result<u64> {
     write_out(path, |file| write(root, store, id, file))
 }
 
-/// Lets `write` fill a file that gets its name when it is whole. A file that is there stays.
+/// Lets `write` fill a temporary file, syncs it and renames it to `path`; returns the result of
+/// `write`. Fails if `path` exists.
 #[allow(
     clippy::disallowed_methods,
     reason = "for commands that are told to write outside the state root"
@@ -84,7 +85,8 @@ pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> 
         bail!("{}: {} is not a folder", shown(), folder.display());
     }
     let mut builder = tempfile::Builder::new();
-    // As any file the user makes, less what the mask takes away; the default is for secrets.
+    // The usual mode of a new file, reduced by the umask. The default of tempfile is 0600, which is
+    // for secrets.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder).with_context(shown)?;
@@ -92,7 +94,8 @@ pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> 
     file.as_file().sync_all().with_context(shown)?;
     match file.persist_noclobber(path) {
         Ok(_) => {
-            // The name, too. A folder that this user may not read can't be synced by him.
+            // Sync the name, too. This fails for a folder that the user may not read, and that
+            // error is ignored.
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
             Ok(written)
         }
@@ -105,7 +108,7 @@ pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> 
 }
 
 fn write(root: &StateRoot, store: &Store, id: MissionId, file: &mut File) -> Result<u64> {
-    // The journal is gone over twice, and somebody may be writing it.
+    // The journal is read twice, and another process may be writing to it.
     let _snapshot = store.snapshot()?;
     let mission = store.mission(id)?.context("mission: gone")?;
     let mut contents = std::collections::BTreeMap::new();
@@ -165,7 +168,7 @@ fn line_to<T: Write>(out: &mut Hashing<T>, value: &impl Serialize) -> Result<()>
     Ok(out.write_all(text.as_bytes())?)
 }
 
-/// The contents that an event names.
+/// Returns the contents that an event names.
 fn contents_of(record: &Record) -> Result<Vec<Blob>> {
     let body = record.body.as_str();
     Ok(match record.kind {
@@ -200,11 +203,11 @@ fn contents_of(record: &Record) -> Result<Vec<Blob>> {
     })
 }
 
-/// Loads the file at `path` into a state root of its own in the system's folder for temporary
-/// files, which goes when the returned handle is dropped.
+/// Loads the file at `path` into a new state root in the system's folder for temporary files.
+/// Dropping the returned `TemporaryFolder` removes it. Fails if the file was changed or cut short.
 pub fn load(path: &Path) -> Result<(TemporaryFolder, StateRoot, Store, MissionRow)> {
     let shown = || format!("file {}", path.display());
-    // Not a pipe, which can't be read twice.
+    // `open` refuses pipes, which cannot be read twice.
     let mut file = input_file::open("file", path)?;
     let stated = first_line(&mut file).with_context(shown)?;
     let length = file.metadata().with_context(shown)?.len();
@@ -222,7 +225,7 @@ pub fn load(path: &Path) -> Result<(TemporaryFolder, StateRoot, Store, MissionRo
             stated.short()
         )
     };
-    // Before anything of it is even parsed.
+    // Check the digest before anything behind the first line is parsed.
     let found = digest_of(&mut file).with_context(shown)?;
     if found != stated {
         return Err(damaged(found));
@@ -236,7 +239,8 @@ pub fn load(path: &Path) -> Result<(TemporaryFolder, StateRoot, Store, MissionRo
     let mut store = Store::open_or_create(root.path())?;
     let mut input = BufReader::new(Hashing::new(file));
     let mission = read(&mut input, &root, &mut store).with_context(shown)?;
-    // Once more, over what was really read: somebody might have written to it meanwhile.
+    // Check the digest of the bytes that were parsed: the file may have changed since the first
+    // check.
     let found = input.into_inner().digest();
     if found != stated {
         return Err(damaged(found));
@@ -245,7 +249,7 @@ pub fn load(path: &Path) -> Result<(TemporaryFolder, StateRoot, Store, MissionRo
     Ok((folder, root, store, mission))
 }
 
-/// Whether the file at `path` says that it is a run, in any format.
+/// Returns whether the file at `path` begins like an exported run, in any format version.
 #[must_use]
 pub fn is_one(path: &Path) -> bool {
     let Ok(mut file) = input_file::open("file", path) else {
@@ -329,7 +333,7 @@ fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Re
     Ok(mission)
 }
 
-/// The row says of the mission what its journal says.
+/// Checks that the mission's row and the first event of its journal name the same mission.
 fn agree(mission: &MissionRow, first: &Record) -> Result<()> {
     let body: MissionBody = serde_json::from_str(&first.body).context("event 1")?;
     let row = (

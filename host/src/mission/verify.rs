@@ -1,6 +1,6 @@
-//! Shows that a mission is deterministic: runs it several times, each time in a fresh world
-//! with the same frozen answers, replays each run, and compares everything they leave. Calls
-//! no model, and touches no world but its own.
+//! Shows that a mission is deterministic: runs it several times, each time with a fresh missions'
+//! database (the world) and the same frozen answers, replays each run, and compares all results.
+//! Calls no model, and touches no world except those of its own runs.
 
 use std::time::Duration;
 
@@ -26,97 +26,95 @@ use crate::state::history;
 use crate::state::state_root::StateRoot;
 use crate::state::store::{Durability, FrozenCall, MissionRow, Store};
 
-/// The folder in the state root: a folder a verification.
+/// The folder in the state root that holds one folder per verification.
 pub const FOLDER: &str = "verify";
-/// Held as long as a verification is at work on its folder.
+/// Locked while a verification uses its folder.
 const LOCK_FILE: &str = "lock";
 
-/// What one run left.
+/// The result of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Run {
-    /// How it ended.
     pub status: Status,
-    /// Why it is not a success.
+    /// Present only if the mission failed.
     pub reason: Option<String>,
-    /// Number of events.
+    /// Number of events in the journal.
     pub events: u64,
-    /// Digest of the last event: equal where every event is.
+    /// Digest of the last event. If it is equal in two runs, all their events are.
     pub chain_head: Digest,
-    /// Fuel used by all steps.
+    /// Total fuel of all steps.
     pub fuel: u64,
     /// Largest sum of linear memories of any step, in bytes.
     pub memory_peak_bytes: u64,
-    /// Of all linear memories, at the end of each step.
+    /// Digest of all linear memories at the end of each guest step.
     pub memory_sha256: Vec<Option<Digest>>,
-    /// What the last step gave its reader.
+    /// Output of the last step.
     pub output: Blob,
-    /// Every file made, sorted by path.
+    /// Every written file, sorted by path.
     pub artefacts: Vec<Artefact>,
-    /// Of the content of the world's database; absent where there is none.
+    /// Digest of the content of the missions' database; `None` if there is no database.
     pub world_sha256: Option<Digest>,
-    /// Its replay agreed in everything.
+    /// Whether its replay agreed in everything.
     pub replay_identical: bool,
 }
 
-/// Something that is not the same in two runs.
+/// A value that differs between two runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// Number of the run that differs from the first.
     pub run: u32,
     /// The field of `Run`, or `event N` for the first event that differs.
     pub what: String,
-    /// What the first run has there.
+    /// The value in the first run.
     pub first: String,
-    /// What this one has.
+    /// The value in this run.
     pub this: String,
 }
 
-/// A verification.
+/// The report of a verification.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// `coo-verify/1`.
     pub format: &'static str,
-    /// What was run.
+    /// The mission as the user named it.
     pub subject: String,
     /// SHA-256 of the module.
     pub module: Digest,
     /// SHA-256 of the canonical descriptor.
     pub descriptor: Digest,
-    /// Name, version and settings of the engine, a line each.
+    /// Name, version and settings of the engine, one per line.
     pub engine: String,
-    /// Everything agrees.
+    /// Whether the runs and all replays agree in everything.
     pub identical: bool,
-    /// For a mission that had run before: whether the runs have its chain head. They need not
-    /// where its world was not a fresh one.
+    /// For a recorded mission: whether the runs have its chain head. They may differ if the world
+    /// of the recorded run was not fresh, which is not a failure.
     pub same_as_recorded: Option<bool>,
-    /// Each run.
     pub runs: Vec<Run>,
-    /// What differs, none where `identical`.
+    /// Empty if `identical`.
     pub differences: Vec<Difference>,
-    /// Whether the replay of the recorded run agreed.
+    /// For a recorded mission: whether its replay agreed.
     pub recorded_replay_identical: Option<bool>,
-    /// Where the report and, after a difference, the runs' state roots are: below the state
-    /// root. Not part of the report: reports of the same mission are the same everywhere.
+    /// Path in the state root of the folder for the report and, after a difference, for the runs'
+    /// state roots. Not serialised, so that reports of the same mission are the same everywhere.
     #[serde(skip)]
     pub folder: String,
 }
 
-/// What is to be verified.
+/// The mission to verify.
 pub struct Subject {
-    /// As the user named it.
+    /// The name that the user gave.
     pub name: String,
-    /// Descriptor and module.
     pub source: Source,
-    /// The inputs of an earlier run.
+    /// The inputs of the recorded run; the default for a mission that has not run.
     pub reused: Reused,
-    /// The answers every run is given.
+    /// The model's answers that every run gets.
     pub answers: Vec<FrozenCall>,
-    /// Chain head of the earlier run, and whether its replay agreed.
+    /// Chain head of the recorded run, and whether its replay agreed.
     pub recorded: Option<(Digest, bool)>,
 }
 
 impl Subject {
-    /// A mission that has not run: its answers are those of the state root's frozen store.
+    /// Returns a mission that has not run. Its answers come from the frozen store of the state
+    /// root.
     pub fn described(name: &str, store: Option<&Store>) -> Result<Self> {
         Ok(Self {
             name: name.to_owned(),
@@ -131,7 +129,8 @@ impl Subject {
         })
     }
 
-    /// A mission that has run: its answers are those of its journal.
+    /// Returns a mission that has run, and replays it once. Its answers come from its journal.
+    /// Fails if it did not reach an end.
     pub fn recorded(
         session: Session,
         mission: &MissionRow,
@@ -200,8 +199,9 @@ fn unknown_provenance() -> Provenance {
     }
 }
 
-/// Runs `subject` `runs` times, which is 2 at least, and compares. `session` is the user's own root: its
-/// configuration is every run's, and the report is written there.
+/// Runs `subject` `runs` times, at least 2, and compares the results. `session` is the user's state
+/// root: every run uses its configuration, and the runs' folder is in it. The caller writes the
+/// report.
 pub fn verify(
     session: Session,
     subject: &Subject,
@@ -246,7 +246,7 @@ pub fn verify(
         let done = match done {
             Ok(done) => done,
             Err(error) => {
-                // There is nothing to compare, and so nothing to look at.
+                // Without a comparison the runs' state roots are of no use.
                 root.discard(&report.folder, None)?;
                 return Err(error);
             }
@@ -276,7 +276,7 @@ pub fn verify(
     Ok(report)
 }
 
-/// Removes what killed verifications left: a folder without a report whose lock nobody has.
+/// Removes the folders of killed verifications: those without a report whose lock is free.
 fn sweep(root: &StateRoot) -> Result<()> {
     let shown = || format!("folder {FOLDER} of the state root: can't be read");
     if !root.dir().try_exists(FOLDER).with_context(shown)? {
@@ -286,11 +286,11 @@ fn sweep(root: &StateRoot) -> Result<()> {
         let name = entry.with_context(shown)?.file_name();
         let folder = format!("{FOLDER}/{}", name.display());
         if layout::permit(&format!("{folder}/report.json")).is_err() {
-            // Somebody else's.
+            // Not a folder of a verification.
             continue;
         }
         let has = |file: &str| root.dir().try_exists(format!("{folder}/{file}"));
-        // Without a lock it was made in this very moment.
+        // A folder without a lock file is being created by another process; keep it.
         if has(LOCK_FILE)?
             && !has("report.json")?
             && let Some(_lock) = root.try_lock_on(&format!("{folder}/{LOCK_FILE}"))
@@ -340,7 +340,7 @@ fn one_run(
         }
         Ok(())
     })?;
-    // What the journal promised is what lies there.
+    // Check that each artefact on the disk is the one in the journal.
     for artefact in &artefacts {
         let name = format!("{}/{}", layout::ARTEFACTS, artefact.path);
         let content = session.root.read_bounded(&name, artefact.bytes)?;
@@ -368,7 +368,7 @@ fn one_run(
     })
 }
 
-/// Every field in which `this` is not `first`.
+/// Returns a difference for each field in which `this` is not equal to `first`.
 fn differences(number: u32, first: &Run, this: &Run) -> Result<Vec<Difference>> {
     let (first, this) = (serde_json::to_value(first)?, serde_json::to_value(this)?);
     let (Some(first), Some(this)) = (first.as_object(), this.as_object()) else {
@@ -386,7 +386,7 @@ fn differences(number: u32, first: &Run, this: &Run) -> Result<Vec<Difference>> 
         .collect())
 }
 
-/// The first event that is not the same in run 1 and run `number`.
+/// Returns the first event that differs between run 1 and run `number`.
 fn first_event(number: u32, place: &std::path::Path) -> Result<Difference> {
     let opened = |run: u32| -> Result<(Session, MissionId)> {
         let session = Session::open(&place.join(format!("run-{run}")), Purpose::Read, |_| {})?
@@ -395,7 +395,7 @@ fn first_event(number: u32, place: &std::path::Path) -> Result<Difference> {
         Ok((session, mission.id))
     };
     let (first, this) = (opened(1)?, opened(number)?);
-    // Side by side: a journal need not fit into memory.
+    // Read both journals in step, since a journal may not fit into memory.
     let mut first = history::Walk::new(&first.0.store, first.1);
     let mut this = history::Walk::new(&this.0.store, this.1);
     let mut seq = 1;

@@ -1,5 +1,5 @@
-//! From bytes to a program that can be started: where a module comes from, whether it is admitted,
-//! how it is compiled, and where compiled code is cached. Runs no guest code.
+//! Turns the bytes of a module into a program that can be started: finds the module, checks whether
+//! it is admitted, compiles it, and caches the compiled code. Runs no guest code.
 
 pub mod admission;
 pub mod bundle;

@@ -1,5 +1,5 @@
-//! Reads what is recorded of a mission: every page verified against the chain, every event
-//! folded, before anybody sees it. Writes nothing.
+//! Reads the journal of a mission. A walk verifies each event against the chain and folds it before
+//! the caller sees it; only `policy` reads without that check. Writes nothing.
 
 use anyhow::{Context as _, Result};
 use coo_kernel::effects::db::{Applied, Told};
@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use crate::state::store::Store;
 
-/// Goes over the events of a mission, in order, each verified and folded before it is given. Holds
-/// one page of them.
+/// Reads the events of a mission in order. Each is verified and folded before it is returned. Holds
+/// one page of events in memory.
 pub struct Walk<'a> {
     store: &'a Store,
     mission: MissionId,
@@ -24,7 +24,7 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// At the first event of `mission`.
+    /// Returns a walk that starts at the first event of `mission`.
     #[must_use]
     pub fn new(store: &'a Store, mission: MissionId) -> Self {
         Self {
@@ -36,10 +36,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The next event; none at the end.
+    /// Returns the next event, or `None` at the end. Fails if the event does not continue the chain
+    /// or may not follow the events before it.
     pub fn advance(&mut self) -> Result<Option<Record>> {
         if self.page.as_slice().is_empty() {
-            // The old one goes first: two pages are not held at once.
+            // Drop the old page first, so that only one page is in memory.
             self.page = Vec::new().into_iter();
             let page = self.store.page(self.mission.number(), self.chain.seq())?;
             self.page = page.into_iter();
@@ -54,8 +55,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Passes each event of `mission` to `visit`, in order, verified; gives the fold and the
-/// chain's end.
+/// Passes each verified event of `mission` to `visit`, in order. Returns the fold of all events and
+/// the chain at its end.
 pub fn walk(
     store: &Store,
     mission: MissionId,
@@ -68,16 +69,16 @@ pub fn walk(
     Ok((walk.progress, walk.chain))
 }
 
-/// What a mission waits for a person to decide.
+/// The question for which a paused mission waits for a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Question {
-    /// The step that asks.
+    /// Id of the step that asks.
     pub step: String,
-    /// What it asks.
+    /// Text of the question.
     pub ask: String,
 }
 
-/// What `mission` asks, if it is paused.
+/// Returns the question of `mission`, or `None` if it is not paused.
 pub fn question(store: &Store, mission: MissionId) -> Result<Option<Question>> {
     let mut started: Option<StepStartedBody> = None;
     let (progress, _) = walk(store, mission, |record| {
@@ -97,8 +98,9 @@ pub fn question(store: &Store, mission: MissionId) -> Result<Option<Question>> {
     }))
 }
 
-/// Under what `mission` stood when it began. It stands at the journal's beginning; whoever goes
-/// over the whole of it verifies it.
+/// Returns the policy under which `mission` began, or the default policy if none was recorded.
+/// Reads only the first page, without verifying the chain; a walk over the whole journal verifies
+/// it.
 pub fn policy(store: &Store, mission: MissionId) -> Result<Policy> {
     let page = store.page(mission.number(), 0)?;
     let environment = page.iter().find(|record| record.kind == Kind::Environment);
@@ -115,7 +117,9 @@ pub fn policy(store: &Store, mission: MissionId) -> Result<Policy> {
     )
 }
 
-/// What the journal of a mission promises, read with its chain verified.
+/// Returns the committed intent of a mission from its verified journal: the changes to artefacts
+/// and to the missions' database (the world), and the database statements in order. Fails if the
+/// journal has no such changes.
 pub fn promised(store: &Store, mission: MissionId) -> Result<(WorldBody, Vec<Applied>)> {
     let mut statements = Vec::new();
     let mut world = None;

@@ -1,5 +1,5 @@
-//! The state root on the disk: its folder and lock, store, configuration, manifests and reports.
-//! Everything that `coo` keeps lies in this one folder.
+//! The state root on the disk: its folder and lock, its store, configuration and reports, and the
+//! journals of missions. Everything that `coo` records is in this one folder.
 
 pub mod config;
 pub mod history;

@@ -1,5 +1,5 @@
-//! Byte and text forms: canonical JSON, digests, text that is safe in a terminal, path patterns.
-//! Nothing here depends on missions.
+//! Forms of bytes and text: canonical JSON, digests, text that is safe to print on a terminal, path
+//! patterns. Nothing here depends on missions.
 
 pub mod canonical;
 pub mod digest;

@@ -1,4 +1,4 @@
-//! One mission: its id, its descriptor, what it may do and use, and how it can end.
+//! A mission as data: its id, its descriptor, what it may do and use, and how it can end.
 //! Nothing here runs a mission.
 
 pub mod authority;

@@ -1,5 +1,5 @@
-//! A WebAssembly module as the host sees it: its imports, its structure, the set that is shipped,
-//! and what compiling it may cost. Nothing here compiles one.
+//! A WebAssembly module as the host sees it: its imports, its structure, the module set that `coo`
+//! ships, and the limits on compiling a module. Nothing here compiles a module.
 
 pub mod compilation;
 pub mod module_set;

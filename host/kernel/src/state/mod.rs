@@ -1,5 +1,5 @@
-//! A state root as data: which files it has, its two indexes, the manifests of its machine.
-//! Nothing here touches a file.
+//! A state root as data: the files it may have, its two indexes, and the manifests that describe
+//! its machine. Nothing here touches a file.
 
 pub mod index;
 pub mod layout;
