@@ -242,7 +242,7 @@ fn what_is_there_is_replaced_only_once_a_person_has_confirmed() {
     }
     let ran = world.coo_with_input(&restore, b"CONFIRM_RESTORE\n");
     assert_eq!(ran.code, 0, "{ran:?}");
-    let told = "has: 7 entries replaced, 7 removed, 6 made, 2 folders get another mode;";
+    let told = "7 entries replaced, 7 removed, 6 made, 2 folders get another mode;";
     assert!(ran.stderr.contains(told), "{ran:?}");
     assert_eq!(picture(&tree), restored);
     // Nothing to ask about: the baseline already, or an empty folder.

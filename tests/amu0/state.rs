@@ -297,7 +297,7 @@ fn a_state_that_was_edited_since_the_run_is_promoted_only_if_that_is_said() {
     assert_eq!(world.coo(&["run-demo"]).code, 0);
     assert_eq!(promote("DEMO-000002", &[]).code, 0);
     edit("CREATE TABLE more(x)");
-    failed(&promote("DEMO-000002", &[]), "edited since: world.db;");
+    failed(&promote("DEMO-000002", &[]), "by an edit of: world.db;");
     // A rollback leaves what its baseline has.
     let back = world.coo_with_input(&["rollback", "edited"], b"CONFIRM_ROLLBACK\n");
     assert_eq!(back.code, 0, "{back:?}");
@@ -306,7 +306,7 @@ fn a_state_that_was_edited_since_the_run_is_promoted_only_if_that_is_said() {
     assert_eq!(world.coo(&["run-demo"]).code, 0);
     assert_eq!(promote("DEMO-000003", &[]).code, 0);
     edit("CREATE TABLE more(x)");
-    failed(&promote("DEMO-000003", &[]), "edited since: world.db;");
+    failed(&promote("DEMO-000003", &[]), "by an edit of: world.db;");
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn an_empty_world_was_not_edited() {
         .unwrap();
     failed(
         &world.coo(&["amu0", "promote", "DEMO-000001"]),
-        "edited since: world.db;",
+        "by an edit of: world.db;",
     );
 }
 
@@ -338,7 +338,7 @@ fn an_edit_that_a_later_run_went_on_from_is_found() {
     assert_eq!(world.coo(&["run-demo"]).code, 0);
     failed(
         &world.coo(&["amu0", "promote", "DEMO-000002"]),
-        "edited since: world.db;",
+        "by an edit of: world.db;",
     );
     edit("DROP TABLE more");
     assert_eq!(world.coo(&["amu0", "promote", "DEMO-000002"]).code, 0);

@@ -124,7 +124,7 @@ fn a_file_that_says_anything_else_aborts_and_is_gone() {
     pipe(&file);
     failed(
         &rollback(&world, &["clean"], YES),
-        "is not a regular file that can be read",
+        "is not a plain file that can be read",
     );
     fs::create_dir(&file).unwrap();
     failed(&rollback(&world, &["clean"], YES), "is a folder; remove it");

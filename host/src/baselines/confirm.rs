@@ -81,7 +81,7 @@ fn take_file(root: &StateRoot) -> Result<Option<Result<Vec<u8>, &'static str>>> 
                 file.take(SAID_BYTES_MAX).read_to_end(&mut content)?;
                 Ok(content)
             })
-            .map_err(|_| "no plain file that can be read")
+            .map_err(|_| "not a plain file that can be read")
     };
     failpoint::reach("confirmation.remove")
         .and_then(|()| dir.remove_file(CONFIRMATION))

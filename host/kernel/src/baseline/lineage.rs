@@ -347,7 +347,10 @@ mod tests {
             part("z", None, Left::Unknown),
         ];
         let refused = compare(run, &edited, false).unwrap_err().to_string();
-        assert!(refused.contains("edited since: w, x, y; undo"), "{refused}");
+        assert!(
+            refused.contains("by an edit of: w, x, y; undo"),
+            "{refused}"
+        );
         let compared = compare(run, &edited, true).unwrap();
         assert_eq!(compared.edited, ["w", "x", "y"]);
         assert_eq!(compared.unknown, ["z"]);

@@ -219,6 +219,9 @@ impl Store {
     /// Returns whether the database has no tables yet; tables that `coo` did not create are an
     /// error.
     fn is_empty(&self) -> Result<bool> {
+        // One snapshot for both: another process may be creating the tables, and a format of
+        // before with tables of after would look like somebody else's database.
+        let _snapshot = self.connection.unchecked_transaction()?;
         if self.format()? != 0 {
             return Ok(false);
         }
