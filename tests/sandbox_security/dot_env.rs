@@ -156,7 +156,7 @@ fn a_configuration_that_can_not_be_read_stops_only_who_goes_by_it() {
         }),
         ("more than 1048576 bytes", &sparse),
         ("is not a regular file", &|| {
-            pipe(&world, ".coo/config.json")
+            pipe(&world, ".coo/config.json");
         }),
     ];
     for (words, make) in cases {
