@@ -10,6 +10,7 @@ pub mod migrate;
 pub mod normal;
 pub mod pattern;
 pub mod question;
+pub mod ruleset;
 pub mod scan;
 pub mod scope;
 pub mod snapshot;

@@ -8,8 +8,9 @@ mod section;
 
 use std::collections::BTreeSet;
 
+pub use super::ruleset::{BYTES_MAX, Refused};
 pub use report::{Finding, Report};
-pub use ruleset::{BYTES_MAX, Check, FORMAT, Kind, Refused, Rule, Within, rules};
+pub use ruleset::{Check, FORMAT, Kind, Rule, Within, rules};
 
 use super::pattern::{Excused, Hit, Pattern};
 use super::scan::Status;

@@ -5,13 +5,15 @@ mod report;
 mod ruleset;
 mod sarif;
 
+pub use super::ruleset::{BYTES_MAX, Refused};
 pub use report::{Region, Report, Status, Violation};
-pub use ruleset::{BYTES_MAX, FORMAT, Refused, Rule, Ruleset};
+pub use ruleset::{FORMAT, Rule, Ruleset};
 pub use sarif::sarif;
+
+use coo_kernel::baseline::TreePath;
 
 use super::pattern::{Any, Excused};
 use super::text::{self, NoText};
-use coo_kernel::baseline::TreePath;
 
 /// A ruleset, ready to be applied to files.
 #[derive(Debug, Clone)]

@@ -8,12 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::repository::pattern::{NoPattern, Pattern};
+use crate::repository::ruleset::{self, Refused};
 use crate::repository::scope::Scope;
 
 /// The format that a ruleset must declare.
 pub const FORMAT: &str = "coo-lint-ruleset-1";
-/// Largest ruleset, in bytes: it is written by hand.
-pub const BYTES_MAX: usize = 1 << 20;
 /// Most rules: each is compared with every file.
 const RULES_MAX: usize = 500;
 /// Most lines before and after a place: all of them are searched for every place.
@@ -92,23 +91,6 @@ impl Check {
     }
 }
 
-/// Why a ruleset is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {why}")]
-pub struct Refused {
-    place: String,
-    why: String,
-}
-
-impl Refused {
-    fn new(place: impl Into<String>, why: impl Display) -> Self {
-        Self {
-            place: place.into(),
-            why: why.to_string(),
-        }
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -116,6 +98,14 @@ struct Written {
     #[serde(rename = "version")]
     _version: String,
     rules: Vec<Box<RawValue>>,
+}
+
+impl ruleset::Written for Written {
+    const FORMAT: &str = FORMAT;
+
+    fn format(&self) -> &str {
+        &self.format
+    }
 }
 
 #[derive(Deserialize)]
@@ -166,20 +156,7 @@ enum In {
 /// Reads and checks the text of a ruleset.
 pub fn rules(content: &[u8]) -> Result<Vec<Rule>, Refused> {
     let whole = |why: String| Refused::new("ruleset", why);
-    if content.len() > BYTES_MAX {
-        let bytes = content.len();
-        return Err(whole(format!(
-            "has {bytes} bytes, at most {BYTES_MAX} are read"
-        )));
-    }
-    let written: Written =
-        serde_json::from_slice(content).map_err(|error| whole(error.to_string()))?;
-    if written.format != FORMAT {
-        let found: String = written.format.escape_debug().take(80).collect();
-        return Err(whole(format!(
-            "has format '{found}', only {FORMAT} is read"
-        )));
-    }
+    let written: Written = ruleset::read(content)?;
     if written.rules.is_empty() || written.rules.len() > RULES_MAX {
         let rules = written.rules.len();
         return Err(whole(format!(

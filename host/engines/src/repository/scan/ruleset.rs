@@ -7,11 +7,10 @@ use std::fmt::Display;
 use serde::Deserialize;
 
 use crate::repository::pattern::Pattern;
+use crate::repository::ruleset::{self, Refused};
 
 /// The format that a ruleset must declare.
 pub const FORMAT: &str = "coo-governance-leak-ruleset-1";
-/// Largest ruleset, in bytes: it is written by hand.
-pub const BYTES_MAX: usize = 1 << 20;
 /// Most rules of a kind: each is compared with every file.
 const RULES_MAX: usize = 500;
 /// Longest name, in bytes: it is a column of the report.
@@ -37,23 +36,6 @@ pub struct Rule {
     pub why: String,
 }
 
-/// Why a ruleset is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {why}")]
-pub struct Refused {
-    place: String,
-    why: String,
-}
-
-impl Refused {
-    pub(super) fn new(place: impl Into<String>, why: impl Display) -> Self {
-        Self {
-            place: place.into(),
-            why: why.to_string(),
-        }
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -62,6 +44,14 @@ struct Written {
     forbidden: Vec<Forbidden>,
     #[serde(default)]
     permitted: Vec<Permitted>,
+}
+
+impl ruleset::Written for Written {
+    const FORMAT: &str = FORMAT;
+
+    fn format(&self) -> &str {
+        &self.format
+    }
 }
 
 #[derive(Deserialize)]
@@ -83,20 +73,7 @@ impl Ruleset {
     /// Reads and checks the text of a ruleset.
     pub fn parse(content: &[u8]) -> Result<Self, Refused> {
         let whole = |why: String| Refused::new("ruleset", why);
-        if content.len() > BYTES_MAX {
-            let bytes = content.len();
-            return Err(whole(format!(
-                "has {bytes} bytes, at most {BYTES_MAX} are read"
-            )));
-        }
-        let written: Written =
-            serde_json::from_slice(content).map_err(|error| whole(error.to_string()))?;
-        if written.format != FORMAT {
-            let found: String = written.format.escape_debug().take(80).collect();
-            return Err(whole(format!(
-                "has format '{found}', only {FORMAT} is read"
-            )));
-        }
+        let written: Written = ruleset::read(content)?;
         if written.version.trim().is_empty() {
             return Err(whole("version: is empty; name one".into()));
         }
@@ -254,7 +231,7 @@ mod tests {
             ruleset["permitted"] = vec![rule; RULES_MAX + 1].into();
         });
         assert!(error.contains("has 501 rules, at most 500"), "{error}");
-        let error = Ruleset::parse(&vec![b' '; BYTES_MAX + 1]).unwrap_err();
+        let error = Ruleset::parse(&vec![b' '; ruleset::BYTES_MAX + 1]).unwrap_err();
         assert!(error.to_string().contains("1048577"), "{error}");
     }
 
