@@ -3,9 +3,8 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt as _;
 
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, Metadata, MetadataExt as _};
 use coo_kernel::baseline::freeze::covered::Stamp;
 use coo_kernel::form::digest::Digest;
 use sha2::{Digest as _, Sha256};
@@ -20,23 +19,12 @@ pub fn digest_of(mut read: impl Read) -> io::Result<Digest> {
 
 /// Returns the stamp of a file (the kernel's `Stamp`), which changes whenever the file is changed.
 pub fn stamp_of(file: &File) -> io::Result<Stamp> {
-    let metadata = file.metadata()?;
-    Ok([
-        metadata.dev().cast_signed(),
-        metadata.ino().cast_signed(),
-        metadata.size().cast_signed(),
-        metadata.mtime(),
-        metadata.mtime_nsec(),
-        metadata.ctime(),
-        metadata.ctime_nsec(),
-    ])
+    Ok(stamp(&Metadata::from_file(file)?))
 }
 
 /// Returns the stamp of the file `name` in `folder` without opening it: closing a database would
 /// release the locks that this process holds on it. A link is an error.
 pub fn stamp_at(folder: &Dir, name: &str) -> io::Result<Stamp> {
-    use cap_std::fs::MetadataExt as _;
-
     let metadata = folder.symlink_metadata(name)?;
     if !metadata.is_file() {
         return Err(io::Error::new(
@@ -44,7 +32,11 @@ pub fn stamp_at(folder: &Dir, name: &str) -> io::Result<Stamp> {
             "is not a regular file",
         ));
     }
-    Ok([
+    Ok(stamp(&metadata))
+}
+
+fn stamp(metadata: &Metadata) -> Stamp {
+    [
         metadata.dev().cast_signed(),
         metadata.ino().cast_signed(),
         metadata.size().cast_signed(),
@@ -52,7 +44,7 @@ pub fn stamp_at(folder: &Dir, name: &str) -> io::Result<Stamp> {
         metadata.mtime_nsec(),
         metadata.ctime(),
         metadata.ctime_nsec(),
-    ])
+    ]
 }
 
 /// Copies `from` to its end into `to` and returns digest and size of the copied bytes.

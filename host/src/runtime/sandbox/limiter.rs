@@ -38,13 +38,19 @@ impl Meter {
     }
 }
 
+/// Adds a growth to `sum`, up to `limit`. Growth beyond the module's own maximum is the guest's
+/// normal failure and not counted.
 fn grow(
     sum: &mut u64,
     current: usize,
     desired: usize,
+    maximum: Option<usize>,
     bound: Bound,
     limit: u64,
 ) -> wasmtime::Result<bool> {
+    if maximum.is_some_and(|maximum| desired > maximum) {
+        return Ok(false);
+    }
     let wanted = sum.saturating_add((desired as u64).saturating_sub(current as u64));
     ledger::check(bound, wanted, limit).map_err(Stop::from)?;
     *sum = wanted;
@@ -58,14 +64,11 @@ impl ResourceLimiter for Meter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            // The module's own maximum: the guest gets the normal failure.
-            return Ok(false);
-        }
         grow(
             &mut self.memory_bytes,
             current,
             desired,
+            maximum,
             Bound::MemoryBytes,
             self.memory_limit,
         )
@@ -77,13 +80,11 @@ impl ResourceLimiter for Meter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
         grow(
             &mut self.table_elements,
             current,
             desired,
+            maximum,
             Bound::TableElements,
             self.table_limit,
         )
