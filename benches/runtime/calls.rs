@@ -69,9 +69,9 @@ fn recorded(folder: &Path, input: &str) -> Result<f64> {
     let source = Source::descriptor_file(&guest::descriptor(folder, input)?)?;
     let session = Session::create(&folder.join("root"), Purpose::Change, |_| {})?;
     let stopwatch = Stopwatch::start();
-    let ended = run::run(session, &source, Options::default())?;
+    let (_, ended) = run::run(session, &source, Options::default())?;
     let elapsed = stopwatch.elapsed();
-    ensure!(ended.status == Status::Success, "{:?}", ended.status);
+    ensure!(ended.status == Status::Success, "{ended:?}");
     Ok(elapsed.as_secs_f64())
 }
 

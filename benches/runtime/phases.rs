@@ -45,12 +45,11 @@ pub fn time_run(root: &Path) -> Result<()> {
     phases.lap("mission");
     let unsealed = prepared.execute(id, Tape::record)?;
     phases.lap("execute");
-    let ended = unsealed.seal()?;
+    let (_, ended) = unsealed.seal()?;
     phases.lap("seal");
     ensure!(
         ended.status == Status::Success,
-        "the demo failed: {:?}",
-        ended.interrupted
+        "the demo failed: {ended:?}"
     );
     phases.print()
 }

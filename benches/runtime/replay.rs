@@ -60,8 +60,8 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     for count in [many, few] {
         let source = Source::descriptor_file(&guest::descriptor(folder, &format!("r{count}"))?)?;
         let session = Session::create(&folder.join("root"), Purpose::Change, |_| {})?;
-        let ended = run::run(session, &source, Options::default())?;
-        ensure!(ended.status == Status::Success, "{:?}", ended.status);
+        let (_, ended) = run::run(session, &source, Options::default())?;
+        ensure!(ended.status == Status::Success, "{ended:?}");
         ids.push(ended.id.to_string());
     }
     let [mut long, mut short, mut long_floor, mut short_floor] =

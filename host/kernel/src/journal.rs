@@ -306,14 +306,14 @@ impl Fold {
     }
 
     /// Returns how the mission stands. The journal decides wherever it can; where it has no end,
-    /// `is_interrupted` says that its process recorded an interruption, and `is_at_work` that a
-    /// process may still be at it.
-    pub fn status(&self, is_interrupted: bool, is_at_work: bool) -> Status {
+    /// `is_interrupted` says that its process recorded an interruption, and `is_at_work`, which is
+    /// asked only then, that a process may still be at it.
+    pub fn status(&self, is_interrupted: bool, is_at_work: impl FnOnce() -> bool) -> Status {
         match self.state() {
             Some(State::Complete) => Status::Success,
             Some(State::Failed) => Status::Failed,
             Some(State::Paused) => Status::Paused,
-            _ if is_at_work && !is_interrupted => Status::Running,
+            _ if !is_interrupted && is_at_work() => Status::Running,
             _ => Status::Interrupted,
         }
     }

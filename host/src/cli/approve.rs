@@ -59,7 +59,7 @@ pub fn cmd_approve(root: &Path, options: &Approve) -> Result<ExitCode> {
         mission.id, question.step
     ));
     match resume(session, &mission, options.answering.options(), false)? {
-        Resumed::Run(ended) => run::report(*ended, options.json),
+        Resumed::Run(ended) => run::report(&ended, options.json),
         Resumed::Ended(_) | Resumed::InDoubt(_) => bail!(
             "mission {}: is approved, but can't be continued now; 'coo resume {}' shows why",
             mission.id,

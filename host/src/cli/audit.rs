@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use coo_kernel::form::digest::Digest;
+use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use coo_kernel::module::surface::Reach;
 use serde::Serialize;
 
@@ -16,7 +17,6 @@ use crate::machine::input_file::read as read_file;
 use crate::program::admission::{Encoded, Entry, Report};
 use crate::program::bundle;
 use crate::program::compiler;
-use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

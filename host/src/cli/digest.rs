@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::module::module_set::{self, Member};
+use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use serde::Serialize;
 
 use super::print;
 use crate::machine::input_file::{DIGEST_FILE_BYTES_MAX, read as read_file};
 use crate::program::bundle;
-use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

@@ -2,7 +2,6 @@
 
 use coo_kernel::journal::Fold;
 use coo_kernel::mission::Status;
-use coo_kernel::mission::state::State;
 
 use crate::session::Session;
 use crate::state::store::MissionRow;
@@ -11,8 +10,7 @@ use crate::state::store::MissionRow;
 pub fn status(session: &Session, mission: &MissionRow, progress: &Fold) -> Status {
     // A running mission holds the root's lock; if the lock is free, none is running.
     let is_at_work = || session.root.is_in_use() || has_ended_meanwhile(session, mission);
-    let is_over = progress.state().is_some_and(State::is_final);
-    progress.status(mission.interrupted.is_some(), !is_over && is_at_work())
+    progress.status(mission.interrupted.is_some(), is_at_work)
 }
 
 /// Returns whether the mission has ended since its journal was read; then it was still running.

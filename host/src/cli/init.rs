@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use coo_kernel::state::layout;
 
 use super::print;
 use crate::freeze::Purpose;
 use crate::session::Session;
-use coo_kernel::state::layout;
 
 pub fn cmd_init(root: &Path) -> Result<ExitCode> {
     let existed = root.join(layout::STORE).exists();

@@ -44,7 +44,7 @@ pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
         options.answering.options(),
         options.resend,
     )? {
-        Resumed::Run(ended) => run::report(*ended, options.json),
+        Resumed::Run(ended) => run::report(&ended, options.json),
         Resumed::Ended(progress) => {
             let succeeded = progress.failure.is_none();
             let status = if succeeded {

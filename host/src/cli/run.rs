@@ -72,24 +72,24 @@ impl Answering {
 pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
     let source = source(options)?;
     let session = Session::create(root, Purpose::Change, print::note)?;
-    let ended = run::run(session, &source, options.answering.options()).inspect_err(|error| {
-        if let Some(refused) = error.downcast_ref::<workflow::Refused>()
-            && options.json
-        {
-            // If printing fails, the refusal itself is still the error.
-            let _ = print::json(&refused.0);
-        }
-    })?;
-    report(ended, options.json)
+    let (session, ended) =
+        run::run(session, &source, options.answering.options()).inspect_err(|error| {
+            if let Some(refused) = error.downcast_ref::<workflow::Refused>()
+                && options.json
+            {
+                // If printing fails, the refusal itself is still the error.
+                let _ = print::json(&refused.0);
+            }
+        })?;
+    // The reader of the output may be slow, and other commands must not wait for it.
+    drop(session);
+    report(&ended, options.json)
 }
 
-/// Prints a mission's output and how it ended.
-pub fn report(mut ended: Ended, json: bool) -> Result<ExitCode> {
-    // Release the lock first: the reader of the output may be slow, and other commands must not
-    // wait.
-    ended.session.lock = None;
+/// Prints a mission's output and how it ended. The caller has released the root's lock.
+pub fn report(ended: &Ended, json: bool) -> Result<ExitCode> {
     if json {
-        print::json(&receipt(&ended))?;
+        print::json(&receipt(ended))?;
     } else {
         print::content(&ended.output)?;
         print::guest_stderr(&ended.stderr);
@@ -108,7 +108,7 @@ pub fn report(mut ended: Ended, json: bool) -> Result<ExitCode> {
     if let Some(question) = &ended.question {
         print::error_text(&waiting(id, question));
     }
-    if let Some(reason) = reason(&ended) {
+    if let Some(reason) = reason(ended) {
         let next = match (ended.status, ended.in_doubt) {
             (Status::Interrupted, false) => {
                 format!("'coo resume {id}' continues where it stopped")

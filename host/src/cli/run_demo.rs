@@ -29,8 +29,7 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
         say: print::note,
         ..Options::default()
     };
-    let ended = run::run(session, &Source::bundled("demo")?, options)?;
-    let mut session = ended.session;
+    let (mut session, ended) = run::run(session, &Source::bundled("demo")?, options)?;
     let mission = session
         .store
         .mission(ended.id)?

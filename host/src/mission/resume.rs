@@ -31,6 +31,7 @@ pub struct InDoubt {
 }
 
 /// The outcome of `resume`.
+#[derive(Debug)]
 pub enum Resumed {
     /// The mission had ended already, in this way.
     Ended(Box<Fold>),
@@ -75,7 +76,7 @@ pub fn resume(
     };
     let mut prepared = Prepared::of(session, &source, options, reused)?;
     prepared.take_up(id, &mission.facts)?;
-    let ended = prepared.execute(id, Tape::resume)?.seal()?;
+    let (_session, ended) = prepared.execute(id, Tape::resume)?.seal()?;
     Ok(Resumed::Run(Box::new(ended)))
 }
 

@@ -10,8 +10,8 @@ use crate::mission::source::Source;
 use crate::runtime::tape::Tape;
 use crate::session::Session;
 
-/// Runs `source` as a new mission. The session comes back in the result.
-pub fn run(session: Session, source: &Source, options: Options) -> Result<Ended> {
+/// Runs `source` as a new mission. The session comes back with the result.
+pub fn run(session: Session, source: &Source, options: Options) -> Result<(Session, Ended)> {
     run_again(session, source, options, Reused::default())
 }
 
@@ -21,7 +21,7 @@ pub fn run_again(
     source: &Source,
     options: Options,
     reused: Reused,
-) -> Result<Ended> {
+) -> Result<(Session, Ended)> {
     let mut prepared = Prepared::of(session, source, options, reused)?;
     let id = prepared.enrol(source)?;
     prepared.execute(id, Tape::record)?.seal()

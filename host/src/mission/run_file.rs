@@ -15,6 +15,7 @@ use coo_kernel::form::digest::{Digest, ZERO};
 use coo_kernel::journal::{Blob, CallBody, Kind, MissionBody, Record, StepReturnedBody};
 use coo_kernel::journal::{StepStartedBody, WorldBody};
 use coo_kernel::mission::MissionId;
+use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use coo_kernel::state::layout;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -26,7 +27,6 @@ use crate::machine::temporary::TemporaryFolder;
 use crate::state::history;
 use crate::state::state_root::StateRoot;
 use crate::state::store::{Durability, EventFacts, MissionRow, Store};
-use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
 const FORMAT: &str = "coo-run/";
 const VERSION: &str = "1";

@@ -22,6 +22,7 @@ use crate::state::state_root::StateRoot;
 use crate::state::store::{Durability, Facts, Store};
 
 /// A run that has ended.
+#[derive(Debug)]
 pub struct Ended {
     pub id: MissionId,
     /// SUCCESS, FAILED, PAUSED or INTERRUPTED.
@@ -45,8 +46,6 @@ pub struct Ended {
     pub in_doubt: bool,
     /// What a paused mission waits for.
     pub question: Option<Question>,
-    /// The session, which holds the root's lock.
-    pub session: Session,
 }
 
 /// A run that has reached its end or was stopped, and whose end is not written down yet.
@@ -58,8 +57,9 @@ pub struct Unsealed {
 }
 
 impl Unsealed {
-    /// Writes the end down durably, then makes the committed changes.
-    pub fn seal(self) -> Result<Ended> {
+    /// Writes the end down durably, then makes the committed changes. The session, which still holds
+    /// the root's lock, comes back with the result.
+    pub fn seal(self) -> Result<(Session, Ended)> {
         let Self {
             session,
             id,
@@ -103,7 +103,7 @@ impl Unsealed {
             Err(Stop::Diverged(divergence)) => return Err(other_world(id, &divergence)),
             Err(other) => Some(other.to_string()),
         };
-        let status = progress.status(interrupted.is_some(), false);
+        let status = progress.status(interrupted.is_some(), || false);
         let finished_ms = (status != Status::Paused).then(machine::now_unix_ms);
         store.finish_mission(id, finished_ms, interrupted.as_deref(), &facts)?;
         let in_doubt = match progress.in_doubt {
@@ -127,7 +127,7 @@ impl Unsealed {
                 format!("mission {id}: it is complete and its changes are recorded, but they could not be applied yet; the next coo command applies them")
             })?;
         }
-        Ok(Ended {
+        let ended = Ended {
             id,
             status,
             failure,
@@ -140,8 +140,8 @@ impl Unsealed {
             memory_sha256,
             in_doubt,
             question,
-            session: session.give_back(store),
-        })
+        };
+        Ok((session.give_back(store), ended))
     }
 }
 

@@ -11,6 +11,7 @@ use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::authority::Policy;
 use coo_kernel::mission::descriptor::{DESCRIPTOR_BYTES_MAX, Descriptor, FORMAT, ModuleRef, Step};
 use coo_kernel::mission::plan::Plan;
+use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use coo_kernel::state::layout;
 
 use crate::machine::input_file::read as read_file;
@@ -23,7 +24,6 @@ use crate::program::engine::{self, Layout, Sandbox};
 use crate::runtime::sandbox::Linked;
 use crate::state::state_root::StateRoot;
 use crate::state::store::Store;
-use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
 /// A mission that was requested, read but not judged.
 #[derive(Debug)]

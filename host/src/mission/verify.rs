@@ -312,7 +312,8 @@ fn one_run(
         session.store.freeze(call)?;
     }
     session.store.commit(Durability::Process)?;
-    let ended = run::run_again(session, &subject.source, options, subject.reused.clone())?;
+    let (session, ended) =
+        run::run_again(session, &subject.source, options, subject.reused.clone())?;
     if let Some(question) = ended.question {
         bail!(
             "waits for a person at step '{}', whose answer is not known; run the mission, answer it, and verify that run",
@@ -324,7 +325,7 @@ fn one_run(
             "was interrupted, which says nothing about determinism (answers come from the frozen store alone; 'coo run' fills it): {why}"
         );
     }
-    drop(ended.session);
+    drop(session);
     engine.clone_from(&ended.facts.engine);
 
     let session =

@@ -175,7 +175,7 @@ impl Gates<'_> {
             session.store.freeze(call)?;
         }
         session.store.commit(Durability::Process)?;
-        let ended = run::run_again(session, source, options(), self.reused())?;
+        let (session, ended) = run::run_again(session, source, options(), self.reused())?;
         if let Some(question) = ended.question {
             bail!(
                 "waits for a person at step '{}'; name another",
@@ -185,7 +185,7 @@ impl Gates<'_> {
         if let Some(why) = ended.interrupted {
             bail!("was interrupted (answers come from the frozen store alone): {why}");
         }
-        drop(ended.session);
+        drop(session);
         let reading = |root: &Path| -> Result<(Session, MissionRow)> {
             let session =
                 Session::open(root, Purpose::Read, |_| {})?.context("its root is gone")?;

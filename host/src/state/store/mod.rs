@@ -26,11 +26,11 @@ use coo_kernel::journal::Blob;
 use coo_kernel::state::layout::STORE;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, Transaction, params};
+use schema::{FORMAT, SCHEMA};
 
 use crate::machine::failpoint;
 use crate::machine::temporary::TemporaryFolder;
 use crate::state::modes::Modes;
-use schema::{FORMAT, SCHEMA};
 
 pub use changes::{ChangeFacts, ChangeRow};
 pub use events::{EventFacts, Page};
@@ -219,19 +219,17 @@ impl Store {
     /// Returns whether the database has no tables yet; tables that `coo` did not create are an
     /// error.
     fn is_empty(&self) -> Result<bool> {
-        // One snapshot for both: another process may be creating the tables, and a format of
-        // before with tables of after would look like somebody else's database.
-        let _snapshot = self.connection.unchecked_transaction()?;
         if self.format()? != 0 {
             return Ok(false);
         }
         let tables: i64 =
             self.connection
                 .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        if tables > 0 {
+        // Another process may have created the tables since, and the format with them.
+        if tables > 0 && self.format()? == 0 {
             bail!("is not one that coo made; move it away");
         }
-        Ok(true)
+        Ok(tables == 0)
     }
 
     fn create(&self) -> Result<()> {
