@@ -10,6 +10,8 @@
 //! Architecture invariant: the code that runs a mission is the same in all modes and can't detect
 //! the mode. A replaying tape holds nothing that could perform a call.
 
+mod recorded;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::{Context as _, anyhow};
@@ -28,6 +30,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use self::recorded::Recorded;
 use crate::effects::llm::Answered;
 use crate::effects::secrets;
 use crate::effects::stop::Stop;
@@ -67,13 +70,6 @@ pub struct Recorder {
     pub live: Live,
     /// Answers to human steps that were given beforehand, in order.
     pub decisions: VecDeque<DecisionBody>,
-}
-
-/// A journal that is being re-executed or replayed.
-struct Recorded {
-    id: MissionId,
-    page: VecDeque<Record>,
-    verified: Chain,
 }
 
 impl Tape {
@@ -574,29 +570,5 @@ fn side(record: &Record) -> Side {
         state: record.state,
         kind: record.kind.name(),
         body: record.body.clone(),
-    }
-}
-
-impl Recorded {
-    fn of(id: MissionId) -> Self {
-        Self {
-            id,
-            page: VecDeque::new(),
-            verified: Chain::default(),
-        }
-    }
-
-    /// Returns the next recorded event, after verifying it against the chain.
-    fn peek(&mut self, store: &Store) -> Result<Option<&Record>, Stop> {
-        if self.page.is_empty() {
-            let page = store.page(self.id.number(), self.verified.seq())?;
-            for record in &page {
-                self.verified
-                    .verify(record)
-                    .map_err(|broken| anyhow!(broken))?;
-            }
-            self.page = page.into();
-        }
-        Ok(self.page.front())
     }
 }
