@@ -1,13 +1,14 @@
 //! `coo amend`: documents are amended all or none, whatever goes wrong and whenever the process
 //! dies; what was done can be told from the evidence, and a patch says the same to git.
 
-use crate::support::every;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use crate::support::{Ran, World, shown};
 use serde_json::{Value, json};
+
+use crate::support::every;
+use crate::support::{Ran, World, shown};
 
 const CONFIG: &str =
     "[amend]\namendments = 'amendments.json'\ndocuments = ['docs/**/*.md', 'PLAN.txt']\n";

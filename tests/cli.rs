@@ -1,9 +1,10 @@
 //! What users of the command line ran into once and must not again: each test is the
 //! regression test of a defect, named after what should have happened.
 
+use serde_json::json;
+
 use crate::support::model_server::{ModelServer, Response, Step};
 use crate::support::{World, events, mission_id};
-use serde_json::json;
 
 /// A WASI program that prints `text` and then exits with `status`.
 fn printing_program(text: &str, status: u32) -> String {

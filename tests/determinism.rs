@@ -2,8 +2,6 @@
 //! guest's numbers have the same bits; fuel is the same at every optimisation level and with
 //! every allocator, and every operator is paid for, in proportion to the bytes it moves.
 
-use crate::support::model_server::{ModelServer, Response};
-use crate::support::{World, mission_id};
 use coo::program::engine::{Sandbox, build_tuned, build_with};
 use coo_kernel::mission::descriptor::EngineSettings;
 use serde_json::{Value, json};
@@ -11,6 +9,9 @@ use wasmtime::{
     Config, Engine, Instance, InstanceAllocationStrategy, Module, OptLevel,
     PoolingAllocationConfig, Store,
 };
+
+use crate::support::model_server::{ModelServer, Response};
+use crate::support::{World, mission_id};
 
 /// What has to be the same wherever a mission runs.
 fn outcome(world: &World, id: &str) -> Value {

@@ -9,10 +9,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use serde_json::json;
+
 use crate::support::World;
 use crate::wasi::Given;
 use crate::wasi::plain::{self, End, Plain};
-use serde_json::json;
 
 /// Runs of one program, each in a fresh world.
 const RUNS: usize = 3;

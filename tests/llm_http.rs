@@ -7,10 +7,11 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use crate::support::model_server::{ModelServer, Response, Step};
 use coo::effects::llm::http::{ApiKey, Client, Endpoint, Failure, Reply, Unanswered, Waiter};
 use coo_kernel::llm::{Answer, FinishReason, Message, Refusal, Request, Role, Usage};
 use serde_json::json;
+
+use crate::support::model_server::{ModelServer, Response, Step};
 
 const KEY: &str = "sk-test-0123456789abcdef";
 /// Sunday, 6 November 1994, 08:49:37 UTC: the example of the HTTP standard.

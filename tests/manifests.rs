@@ -1,16 +1,17 @@
 //! The manifests of a state root: what they hold is what the machine says, two writes give the
 //! same bytes, every drift and every damaged file is named, and no secret is in any of them.
 
-use crate::support::every;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::support::{Ran, World};
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 use serde_json::{Value, json};
+
+use crate::support::every;
+use crate::support::{Ran, World};
 
 const FILES: [&str; 4] = [
     "environment_manifest.json",

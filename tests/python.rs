@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::support::tree::{Picture, picture};
 use crate::support::{Ran, World};
-use serde_json::Value;
 
 const ID: &str = "PIPELINE-000001";
 const START: [&str; 3] = ["pipeline", "start", "repo"];

@@ -6,8 +6,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Stdio;
 
-use crate::support::{Ran, World};
 use serde_json::{Value, json};
+
+use crate::support::{Ran, World};
 
 fn done(ran: &Ran) {
     assert_eq!(ran.code, 0, "{ran:?}");

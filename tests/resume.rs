@@ -2,11 +2,12 @@
 //! happened; no answer is asked for twice, a call in doubt is named and waits for a word, and
 //! whatever stands in the way is said without changing anything. Crashes are in crash.rs.
 
-use crate::support::model_server::{ModelServer, Response, Step};
-use crate::support::{Ran, World, events, shown};
 use coo_kernel::form::digest::Digest;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
+
+use crate::support::model_server::{ModelServer, Response, Step};
+use crate::support::{Ran, World, events, shown};
 
 const ID: &str = "MISSION-000001";
 const ANSWERS: [&str; 2] = ["A bug.", "billing"];

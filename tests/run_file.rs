@@ -5,10 +5,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::model_server::{ModelServer, Response};
-use crate::support::{World, ran};
 use coo_kernel::form::digest::Digest;
 use serde_json::{Value, json};
+
+use crate::support::model_server::{ModelServer, Response};
+use crate::support::{World, ran};
 
 /// A world with an exported run of a tiny guest, and the file's bytes.
 fn exported() -> (World, PathBuf, Vec<u8>) {

@@ -6,10 +6,11 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::support::model_server::{ModelServer, Response};
-use crate::support::{Ran, World, events, mission_id, ran};
 use rusqlite::Connection;
 use serde_json::json;
+
+use crate::support::model_server::{ModelServer, Response};
+use crate::support::{Ran, World, events, mission_id, ran};
 
 /// Twenty-four answers of eight megabytes each.
 const LARGE: &str =

@@ -4,8 +4,9 @@
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
 
-use crate::support::{Ran, World, ran};
 use serde_json::json;
+
+use crate::support::{Ran, World, ran};
 
 /// One command of each class that prints something, with a world in which each of them succeeds.
 const COMMANDS: [&[&str]; 27] = [

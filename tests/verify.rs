@@ -2,10 +2,11 @@
 //! model and never touches the user's own world. That differences are found is shown in
 //! host/src/mission/verify.rs: no mission that this program admits makes any.
 
-use crate::support::model_server::{ModelServer, Response};
-use crate::support::{World, shown};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
+
+use crate::support::model_server::{ModelServer, Response};
+use crate::support::{World, shown};
 
 fn verified(world: &World, target: &str) -> Value {
     let report = world.json(&["verify", target]);

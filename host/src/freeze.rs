@@ -14,6 +14,7 @@ use coo_kernel::baseline::freeze::{
 use coo_kernel::baseline::governed;
 use coo_kernel::baseline::{self, Entry, TreePath};
 use coo_kernel::state::layout;
+use seen::Seen;
 
 use crate::baselines::{self, Progress, Tree};
 use crate::effects::environment::Environment;
@@ -23,8 +24,6 @@ use crate::manifests::{self, Drift};
 use crate::state::config::Config;
 use crate::state::state_root::StateRoot;
 use crate::state::store::{Durability, FreezeRow, Store};
-
-use seen::Seen;
 
 /// Limit for the two files that a freeze writes; the manifest names every artefact.
 const BYTES_MAX: u64 = 1 << 30;

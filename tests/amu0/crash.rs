@@ -1,11 +1,11 @@
 //! A process that dies, or runs into a full disk, at every point at which it changes something:
 //! after the next command the tree is the old one or the restored one, and then everything works.
 
-use crate::support::every;
 use std::fs;
 use std::process::Command;
 
 use crate::support::World;
+use crate::support::every;
 use crate::support::tree::{Picture, change, make, picture};
 
 const CREATE: [&str; 6] = ["amu0", "create", "--tree", "tree", "--name", "base"];

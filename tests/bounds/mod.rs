@@ -10,9 +10,10 @@ mod sql;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::{Ran, World, events, ran};
 use coo::machine::Stopwatch;
 use serde_json::{Value, json};
+
+use crate::support::{Ran, World, events, ran};
 
 /// Address space of the process, in KiB: 1 GiB, and what the engine reserves for a memory that
 /// may grow, of which nothing is used.

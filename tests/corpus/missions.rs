@@ -7,7 +7,6 @@ use std::path::Path;
 
 use coo::mission::source::Source;
 use coo::program::bundle::MISSIONS;
-
 use serde_json::json;
 
 use super::verified::{source, verified};

@@ -2,9 +2,9 @@
 //! itself, one point a trial, none left out. Then the process that resumes dies at every one
 //! of its own.
 
-use crate::support::every;
 use std::collections::BTreeMap;
 
+use crate::support::every;
 use crate::support::trial::{Disturbance, Mission, Reference, Trial, Way};
 
 /// How often each way was taken, by the point at which the first process died.

@@ -5,15 +5,16 @@
 mod covered;
 mod edges;
 
-use crate::support::every;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use serde_json::{Value, json};
+
+use crate::support::every;
 use crate::support::model_server::{ModelServer, Response};
 use crate::support::{Ran, World, shown};
-use serde_json::{Value, json};
 
 /// What is locked beside what is governed.
 const LOCKED: [&str; 3] = ["FREEZE", "manifests/freeze_manifest.json", "world.db"];

@@ -7,8 +7,9 @@ mod index;
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Ran, World};
 use serde_json::{Value, json};
+
+use crate::support::{Ran, World};
 
 /// A world with a program that writes an empty artefact under the name it is given, and one
 /// that writes the name itself.

@@ -5,8 +5,9 @@ mod ceilings;
 mod human;
 mod validator;
 
-use crate::support::{Ran, World};
 use serde_json::{Value, json};
+
+use crate::support::{Ran, World};
 
 /// A world with a program that writes an empty artefact under the name it is given.
 fn world() -> World {

@@ -14,9 +14,10 @@ mod walk;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 use crate::support::tree::{Node, Picture, picture, set_mode};
 use crate::support::{Ran, World};
-use serde_json::{Value, json};
 
 const ID: &str = "PIPELINE-000001";
 const YES: &[u8] = b"CONFIRM_ROLLBACK\n";

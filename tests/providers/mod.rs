@@ -7,9 +7,10 @@ mod meaning;
 mod sampling;
 mod wire;
 
+use serde_json::{Value, json};
+
 use crate::support::model_server::{ModelServer, Response, Step};
 use crate::support::{Ran, World, events};
-use serde_json::{Value, json};
 
 /// A world with `caller.wasm`, which asks its input and returns the finish reason and the text.
 fn caller() -> World {

@@ -3,9 +3,10 @@
 
 use std::io::Write as _;
 
-use super::*;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
+
+use super::*;
 
 const ANSWER: &str = r#"{"choices":[{"finish_reason":"stop","message":{"content":"x"}}]}"#;
 

@@ -6,8 +6,9 @@ mod scan;
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{Ran, World};
 use coo_kernel::form::digest::Digest;
+
+use crate::support::{Ran, World};
 
 fn failed(ran: &Ran, words: &str) {
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");

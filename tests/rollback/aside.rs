@@ -1,7 +1,6 @@
 //! A state that can't be read, and so not be kept: it stops a rollback that does not say what is
 //! to become of it, and goes aside as it is where one does, all of it or nothing.
 
-use crate::support::every;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use insta::assert_snapshot;
 use serde_json::Value;
 
 use super::{YES, assert_at, changed, clean, failed, outcomes, rollback, rows, start, state};
+use crate::support::every;
 use crate::support::tree::{Picture, picture, pipe, remove};
 use crate::support::{World, shown};
 

@@ -4,11 +4,12 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use insta::assert_snapshot;
+use serde_json::json;
+
 use super::{YES, changed, clean, failed, outcomes, rollback, state};
 use crate::support::shown;
 use crate::support::tree::pipe;
-use insta::assert_snapshot;
-use serde_json::json;
 
 #[test]
 fn only_the_exact_line_confirms_at_the_prompt() {

@@ -1,11 +1,11 @@
 //! Folders into which a user who is not root may not look, though they are his: they are kept and
 //! replaced like any others, and whoever dies at it leaves their modes as they were.
 
-use crate::support::every;
 use std::fs;
 use std::process::{Output, Stdio};
 
 use super::{YES, clean, state};
+use crate::support::every;
 use crate::support::tree::{by_nobody, give_away, is_root, set_mode};
 use crate::support::{World, ran};
 

@@ -1,11 +1,11 @@
 //! A process that dies, or runs into a full disk, at every point at which a rollback changes
 //! something: after the next command the state is the old one or the restored one, never a mix.
 
-use crate::support::every;
 use std::fs;
 
 use super::{YES, assert_at, changed, clean, outcomes, rollback, start, state};
 use crate::support::World;
+use crate::support::every;
 
 /// The points that a rollback of `world` to `baseline` reaches.
 pub fn points(world: &World, baseline: &str) -> Vec<String> {

@@ -4,12 +4,12 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use insta::assert_snapshot;
 use serde_json::json;
 
 use super::{State, YES, assert_at, changed, clean, failed, outcomes, rollback, state};
 use crate::support::tree::remove;
 use crate::support::{World, ran, steady};
-use insta::assert_snapshot;
 
 #[test]
 fn files_databases_and_record_come_back_and_missions_stay() {

@@ -16,8 +16,9 @@ mod pairing;
 mod secrets;
 mod tampering;
 
-use crate::support::{Ran, World, mission_id};
 use serde_json::json;
+
+use crate::support::{Ran, World, mission_id};
 
 /// A component that is a WASI program and does nothing; `import` stands where an import may.
 fn component(import: &str) -> String {

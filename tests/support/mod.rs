@@ -24,12 +24,8 @@ pub struct World {
 
 /// Returns the step of a long matrix of cases: every `n`-th one, or all of them where
 /// `COO_TEST_EVERY_POINT` is set, as `.ci/nightly` does.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the one thing that tests are told from outside"
-)]
 pub fn every(n: usize) -> usize {
-    match std::env::var_os("COO_TEST_EVERY_POINT") {
+    match coo::machine::env_os("COO_TEST_EVERY_POINT") {
         Some(_) => 1,
         None => n,
     }

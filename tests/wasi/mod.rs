@@ -9,10 +9,10 @@ pub mod plain;
 mod polls;
 mod timeouts;
 
-use crate::support::{Ran, World, mission_id};
+use plain::{End, Plain};
 use serde_json::{Value, json};
 
-use plain::{End, Plain};
+use crate::support::{Ran, World, mission_id};
 
 /// What a program is given.
 #[derive(Debug, Clone, Default)]

@@ -12,11 +12,11 @@ mod progress;
 use std::fmt;
 use std::str::FromStr;
 
+use coo_kernel::form::digest::Digest;
+use coo_kernel::journal::{Broken, Chain, Link};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::pipeline::{self, Event, Refused, Stage};
-use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::{Broken, Chain, Link};
 
 pub use body::{
     AmendmentsBody, BaselineBody, BegunBody, DecisionBody, EvidenceBody, FreezeBody, GatesBody,

@@ -6,10 +6,10 @@ use std::borrow::Cow;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Result, bail};
+use coo_kernel::credentials::pairing::KEY;
 use coo_kernel::credentials::secret;
 
 use crate::machine;
-use coo_kernel::credentials::pairing::KEY;
 
 static OF_ENVIRONMENT: OnceLock<Option<String>> = OnceLock::new();
 /// Keys from places other than the environment.

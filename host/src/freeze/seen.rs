@@ -7,12 +7,12 @@ use coo_kernel::baseline::freeze::Manifest;
 use coo_kernel::baseline::freeze::covered::Stamp;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
+use coo_kernel::state::layout;
 use serde::{Deserialize, Serialize};
 
 use crate::machine;
 use crate::machine::hashing;
 use crate::state::state_root::StateRoot;
-use coo_kernel::state::layout;
 
 const SEEN: &str = "cache/freeze_check.json";
 const BYTES_MAX: u64 = 4 << 10;

@@ -17,6 +17,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use child::{Answer, Job, Work};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::descriptor::EngineSettings;
 use coo_kernel::module::compilation::Allowance;
@@ -25,7 +26,6 @@ use crate::machine::{self, Deadline, Stopwatch};
 use crate::program::admission::Report;
 use crate::program::code_cache::{CODE_BYTES_MAX, CompiledCode, Kind};
 use crate::program::engine::{Layout, Sandbox};
-use child::{Answer, Job, Work};
 
 /// The hidden command that turns a process into the child.
 pub const COMMAND: &str = "__compile";

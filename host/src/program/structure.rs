@@ -7,13 +7,12 @@ mod function;
 
 use anyhow::{Result, anyhow};
 use coo_kernel::module::structure::{Counted, Expansion, Part, TooLarge};
+use function::Function;
 use wasmparser::{
     ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
     ComponentTypeRef, CompositeInnerType, ElementItems, Encoding, FunctionBody, Parser, Payload,
     TypeRef,
 };
-
-use function::Function;
 
 /// Name of the custom sections that hold a component describing types; tools parse it as one.
 const EMBEDDED_TYPES: &str = "component-type";

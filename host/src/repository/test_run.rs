@@ -11,11 +11,6 @@ use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use super::Repository;
-use crate::machine;
-use crate::machine::input_file;
-use crate::machine::outside::{self, Bounds, End, Outputs};
-use crate::machine::temporary::TemporaryFolder;
 use anyhow::{Context as _, Result, bail};
 use coo_engines::repository::config::Tests;
 use coo_engines::repository::test_results::{
@@ -24,6 +19,12 @@ use coo_engines::repository::test_results::{
 use coo_kernel::baseline::text_of;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
+
+use super::Repository;
+use crate::machine;
+use crate::machine::input_file;
+use crate::machine::outside::{self, Bounds, End, Outputs};
+use crate::machine::temporary::TemporaryFolder;
 
 /// Variables that every test command gets, unless `[tests]` sets them.
 const FIXED: [(&str, &str); 4] = [

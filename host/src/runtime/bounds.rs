@@ -3,11 +3,14 @@
 
 use std::fmt::Write as _;
 
+use coo_kernel::credentials::dot_env;
 use coo_kernel::effects::artefact::{DEPTH_MAX, PATH_BYTES_MAX};
 use coo_kernel::form::path_pattern::PATTERN_BYTES_MAX;
+use coo_kernel::mission::descriptor::DESCRIPTOR_BYTES_MAX;
 use coo_kernel::mission::failure::Bound;
 use coo_kernel::mission::ledger::ITEM_BYTES;
 use coo_kernel::mission::limits::Limits;
+use coo_kernel::module::structure::{self, BOUNDS, MODULE_BYTES_MAX};
 
 use crate::effects::world::TRIM_BYTES_MAX;
 use crate::effects::world::bounds::{
@@ -19,9 +22,6 @@ use crate::machine::input_file::{CONFIG_BYTES_MAX, INPUT_BYTES_MAX, RUN_FILE_BYT
 use crate::program::engine::{FUEL_SLICE, HOST_STACK_BYTES, WASM_STACK_BYTES};
 use crate::runtime::sandbox::{PARTS_MAX, RESOURCES_MAX};
 use crate::state::store::LOG_BYTES_KEPT;
-use coo_kernel::credentials::dot_env;
-use coo_kernel::mission::descriptor::DESCRIPTOR_BYTES_MAX;
-use coo_kernel::module::structure::{self, BOUNDS, MODULE_BYTES_MAX};
 
 /// One limit.
 pub struct Row {

@@ -15,11 +15,10 @@ use anyhow::{Context as _, Result, bail};
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
-use rustix::fs::{Access, AtFlags, accessat};
-use rustix::io::Errno;
-
 use coo_kernel::effects::artefact::WritePermit;
 use coo_kernel::state::layout;
+use rustix::fs::{Access, AtFlags, accessat};
+use rustix::io::Errno;
 
 use crate::machine;
 use crate::machine::failpoint;

@@ -1,13 +1,13 @@
 //! The bodies of a change's events. Fields stand in key order, so that the JSON is canonical. No
 //! body holds anything that depends on the time or the machine.
 
+use coo_kernel::form::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::Route;
 use crate::pipeline::{Event, Stage};
 use crate::repository::gate::Verdict;
 use crate::repository::test_results::TestResults;
-use coo_kernel::form::digest::Digest;
 
 /// `begun`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

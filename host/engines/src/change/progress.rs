@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use coo_kernel::form::digest::Digest;
 use serde::de::DeserializeOwned;
 
 use super::body::{
@@ -11,7 +12,6 @@ use super::body::{
 };
 use super::{AmendmentsBody, Kind, Route};
 use crate::pipeline::{Event, Refused, Stage};
-use coo_kernel::form::digest::Digest;
 
 /// Where a rollback stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Tests of a change's record: the complete course, records that are refused, and later tampering.
 
+use coo_kernel::form::canonical;
 use proptest::prelude::*;
 
 use super::*;
 use crate::repository::gate::Verdict;
 use crate::repository::test_results::{Counts, TestResults};
-use coo_kernel::form::canonical;
 
 fn json(body: &impl Serialize) -> String {
     canonical::to_string_sorted(body).unwrap()

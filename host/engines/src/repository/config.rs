@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use coo_kernel::form::digest::Digest;
+use coo_kernel::state::manifest::is_secret;
 use serde::{Deserialize, Serialize};
 
 use super::scope::Scope;
 use crate::python::About;
-use coo_kernel::form::digest::Digest;
-use coo_kernel::state::manifest::is_secret;
 
 /// The name of the file.
 pub const FILE: &str = "coo.toml";

@@ -1,9 +1,8 @@
 //! Selects files of a repository by patterns, which are compared with whole paths, byte by byte and
 //! case-sensitively. Looks only at paths, never at a disk.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
 use coo_kernel::form::path_pattern::{Case, PathPattern};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Patterns, in the order given. `*` matches any characters within a name, `**` any folders, and
 /// `?` and `[…]` one character.

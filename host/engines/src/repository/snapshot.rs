@@ -1,11 +1,11 @@
 //! Snapshots of a migration (packet §9.1): the files of the new package and the results of its
 //! tests, and the differences between two snapshots. Reads no disk itself.
 
+use coo_kernel::baseline::{Entry, Node, TreePath};
+use coo_kernel::form::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::test_results::TestResults;
-use coo_kernel::baseline::{Entry, Node, TreePath};
-use coo_kernel::form::digest::Digest;
 
 /// The version that every snapshot declares.
 pub const VERSION: &str = "1.0";

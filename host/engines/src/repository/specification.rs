@@ -2,6 +2,10 @@
 //! template. Takes them from the tables that the program itself uses, so the specification cannot
 //! differ from the program. Renders nothing.
 
+use coo_kernel::baseline::rollback;
+use coo_kernel::mission::state::{self, State};
+use coo_kernel::module::surface::Interface;
+use coo_kernel::state::layout;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -9,10 +13,6 @@ use super::gate::Gate;
 use super::normal;
 use crate::change;
 use crate::pipeline::{self, Stage};
-use coo_kernel::baseline::rollback;
-use coo_kernel::mission::state::{self, State};
-use coo_kernel::module::surface::Interface;
-use coo_kernel::state::layout;
 
 #[derive(Serialize)]
 struct Way<E> {

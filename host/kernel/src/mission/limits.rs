@@ -8,9 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::mission::failure::Bound;
 
-/// 64 KiB, WebAssembly's page.
-pub const WASM_PAGE_BYTES: u64 = 65_536;
-
 /// Default for tokens: far more than `llm_calls` calls of usual length take.
 const LLM_TOKENS: u64 = 100_000_000;
 /// Default for the rows of a whole run: more than `host_bytes` lets through.

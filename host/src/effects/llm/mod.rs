@@ -4,9 +4,8 @@
 
 pub mod http;
 
-use std::sync::Arc;
-
 use std::cell::OnceCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};

@@ -18,6 +18,7 @@ use anyhow::{Context as _, Result, bail};
 use coo_kernel::effects::db::Value;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
+use coo_kernel::state::layout::WORLD;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,6 @@ use serde::{Deserialize, Serialize};
 use super::value;
 use crate::machine::hashing::Hashing;
 use crate::state::store::check_plain;
-use coo_kernel::state::layout::WORLD;
 
 pub use load::rebuild;
 

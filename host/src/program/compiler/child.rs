@@ -9,13 +9,13 @@ use anyhow::{Context as _, Result, bail};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::descriptor::EngineSettings;
 use coo_kernel::module::compilation::Allowance;
+use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 use crate::program::admission::{self, Admitted, Report};
 use crate::program::code_cache::Kind;
 use crate::program::engine::{self, Layout, Sandbox};
-use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
 /// Stack of the working thread: parsers of nested definitions recurse.
 pub const STACK_BYTES: usize = 64 << 20;

@@ -22,18 +22,18 @@ pub use limiter::PARTS_MAX;
 pub use linked::Linked;
 pub use step::{StepEnd, StepRun, run_step};
 
+use clock::VirtualClock;
 use coo_kernel::mission::authority::Authority;
 use coo_kernel::mission::ledger::Ledger;
+use limiter::Meter;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
+use streams::Streams;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
 use crate::effects::stop::Stop;
 use crate::machine::{Deadline, Watchdog};
 use crate::runtime::tape::Tape;
-use clock::VirtualClock;
-use limiter::Meter;
-use streams::Streams;
 
 /// Seed of the one random stream (implementation packet §11.1).
 pub const RNG_SEED: u64 = 0xDEAD_BEEF;

@@ -1,11 +1,11 @@
 //! The lint's report. Contains nothing that depends on the time or the machine: the same files and
 //! rules give the same bytes.
 
+use coo_kernel::form::digest::Digest;
 use serde::Serialize;
 
 use super::ruleset::Kind;
 use crate::repository::scan::Status;
-use coo_kernel::form::digest::Digest;
 
 /// A rule that is broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

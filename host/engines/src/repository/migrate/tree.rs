@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Planned;
 use coo_kernel::baseline::{Entry, Manifest, Mode, Node, Refused, TreePath};
 use coo_kernel::form::digest::Digest;
+
+use super::Planned;
 
 /// The mode of folders that have no counterpart in the old tree; bits that a folder inherits from
 /// its parent folder stay.

@@ -1,12 +1,12 @@
 //! The scanner's report (packet §5.5), with exactly these keys in exactly this order. Contains
 //! nothing that depends on the time or the machine: the same files and rules give the same bytes.
 
+use coo_kernel::form::digest::Digest;
 use serde::Serialize;
 
 use crate::repository::pattern::Hit;
 use crate::repository::scope::Scope;
 use crate::repository::text::{self, Cursor};
-use coo_kernel::form::digest::Digest;
 
 /// Whether anything was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use coo_kernel::form::digest::Digest;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::report::{Report, Violation};
 use super::ruleset::Ruleset;
-use coo_kernel::form::digest::Digest;
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
