@@ -16,6 +16,9 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+/// How the name of a world's folder begins.
+const WORLD: &str = "coo-world-";
+
 /// A temporary folder, and the environment of a fresh machine.
 pub struct World {
     folder: TempDir,
@@ -42,7 +45,7 @@ pub struct Ran {
 impl World {
     pub fn new() -> Self {
         Self {
-            folder: TempDir::new().unwrap(),
+            folder: TempDir::with_prefix(WORLD).unwrap(),
             environment: vec![
                 ("LC_ALL".into(), "C.UTF-8".into()),
                 ("TZ".into(), "UTC".into()),
@@ -339,9 +342,11 @@ pub fn shown(command: &str, ran: &Ran) -> String {
     steady(&format!("{text}--- exit {code}\n"))
 }
 
-/// Replaces times, durations and digests by names.
+/// Replaces what differs between runs by names: the folder of a world, times, durations, digests
+/// and the ports of servers on this machine.
 pub fn steady(text: &str) -> String {
-    let text = masked(text, "dddd-dd-ddTdd:dd:dd.dddZ", "<time>");
+    let text = without_world(text);
+    let text = masked(&text, "dddd-dd-ddTdd:dd:dd.dddZ", "<time>");
     // Longest first: the rest of a longer duration would look like a shorter one.
     let durations = [
         "ddddd.ddd ms",
@@ -353,8 +358,22 @@ pub fn steady(text: &str) -> String {
     let text = durations
         .iter()
         .fold(text, |text, mask| masked(&text, mask, "<duration>"));
+    let text = masked(&text, ".0.0.1:ddddd", ".0.0.1:<port>");
+    let text = masked(&text, ".0.0.1:dddd", ".0.0.1:<port>");
     let text = masked(&text, &"h".repeat(64), "<sha256>");
     masked(&text, &"h".repeat(12), "<sha256…>")
+}
+
+/// Replaces the path of a world's folder by `<world>`.
+fn without_world(text: &str) -> String {
+    let start = std::env::temp_dir().join(WORLD).display().to_string();
+    let mut parts = text.split(&start);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("<world>");
+        out.push_str(part.trim_start_matches(|c: char| c.is_ascii_alphanumeric()));
+    }
+    out
 }
 
 /// Replaces everything in `text` that fits `mask` (d: a digit, h: a hexadecimal digit) by `name`.
