@@ -242,9 +242,9 @@ fn a_state_that_was_edited_since_the_run_is_promoted_only_if_that_is_said() {
     world.file(".coo/artefacts/notes.txt", "by hand");
     assert_snapshot!(error(&promote("MISSION-000001", &[])), @"");
     let made = promote("MISSION-000001", &["--edited", "--name", "edited"]);
-    assert_eq!(made.code, 0, "{made:?}");
+    let command = "amu0 promote MISSION-000001 --edited --name edited";
+    assert_snapshot!(shown(command, &made), @"");
     let line = "    edited since the run: artefacts, config.json, world.db\n";
-    assert!(made.stdout.contains(line), "{made:?}");
     assert!(world.coo(&["amu0", "lineage"]).stdout.contains(line));
     // Undone by hand, and nothing more is to be said.
     remove(&world.root().join("artefacts/notes.txt"));
@@ -311,10 +311,14 @@ fn what_an_older_record_does_not_say_is_not_guessed() {
     let run = record["lineage"]["run"].as_object_mut().unwrap();
     assert!(run.remove("compared").is_some());
     fs::write(&file, record.to_string()).unwrap();
-    let lineage = world.coo(&["amu0", "lineage"]).stdout;
-    let line = "    not compared with what the run left\n";
-    assert!(lineage.contains(line), "{lineage}");
-    assert!(lineage.lines().all(|line| line.chars().count() <= 80));
+    let lineage = world.coo(&["amu0", "lineage"]);
+    assert_snapshot!(shown("amu0 lineage", &lineage), @"");
+    assert!(
+        lineage
+            .stdout
+            .lines()
+            .all(|line| line.chars().count() <= 80)
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use insta::assert_snapshot;
 use super::failed::{APPROVE, START, at_first_review, at_last_review, ended, faulty, points};
 use super::{ID, YES, approve, config, done, repo, roll_back, stage, start, status, world};
 use crate::support::tree::{picture, set_mode};
-use crate::support::{Ran, World, shown};
+use crate::support::{World, shown};
 
 #[test]
 fn what_somebody_else_changes_meanwhile_stops_it() {
