@@ -10,7 +10,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::support::tree::{Picture, make, picture, remove};
-use crate::support::{Ran, World, shown};
+use crate::support::{World, shown, steady};
 
 fn captured() -> (World, String) {
     let world = World::new();
@@ -26,18 +26,17 @@ fn object(world: &World, content: &str) -> PathBuf {
     folder.join(&hex[2..])
 }
 
-/// What a command prints, with the names of objects shortened: `shown` masks most of their digits.
-fn told(command: &str, ran: &Ran) -> String {
-    shown(command, ran).replace(&"<sha256…>".repeat(5), "…")
+/// Shortens the names of objects, whose digits `steady` masks but for a few.
+fn short(text: &str) -> String {
+    text.replace(&"<sha256…>".repeat(5), "…")
 }
 
-/// Asks for a restore, which must change nothing, and returns what is said.
+/// Asks for a restore, which must change nothing, and returns its error.
 fn refused(world: &World, before: &Picture) -> String {
-    let restore = ["amu0", "restore", "base", "--tree", "tree", "--yes"];
-    let ran = world.coo(&restore);
-    assert_eq!(ran.code, 1, "{ran:?}");
+    let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree", "--yes"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
     assert_eq!(&picture(&world.path().join("tree")), before);
-    told(&restore.join(" "), &ran)
+    short(&steady(&ran.stderr))
 }
 
 #[test]
@@ -47,17 +46,17 @@ fn a_changed_object_is_named_and_restores_nothing() {
     remove(&tree.join("gone"));
     let before = picture(&tree);
     let object = object(&world, "deep");
-    let mut all = String::new();
+    let mut told = String::new();
     for content in [Some("deeq"), Some("deep and more"), Some(""), None] {
         match content {
             Some(content) => fs::write(&object, content).unwrap(),
             None => remove(&object),
         }
-        all += &refused(&world, &before);
+        told += &refused(&world, &before);
         let verified = world.coo(&["amu0", "verify", "base"]);
-        all += &told("amu0 verify base", &verified);
+        told += &short(&shown("amu0 verify base", &verified));
     }
-    assert_snapshot!(all, @"");
+    assert_snapshot!(told, @"");
     // A link out of the state root is no object.
     world.file("outside", "deep");
     symlink(world.path().join("outside"), &object).unwrap();
@@ -67,7 +66,7 @@ fn a_changed_object_is_named_and_restores_nothing() {
     fs::write(&object, "deeq").unwrap();
     world.file("tree/gone/x", "deep");
     let again = world.coo(&["amu0", "create", "--tree", "tree"]);
-    assert_snapshot!(told("amu0 create --tree tree", &again), @"");
+    assert_snapshot!(short(&shown("amu0 create --tree tree", &again)), @"");
 }
 
 #[test]
@@ -77,7 +76,7 @@ fn a_changed_manifest_is_refused() {
     let text = fs::read_to_string(&file).unwrap();
     let before = picture(&world.path().join("tree"));
     fs::write(&file, text.replace("\"a/one\"", "\"a/two\"")).unwrap();
-    let mut all = refused(&world, &before);
+    let mut told = refused(&world, &before);
     // One whose id is right, too.
     let folder = |path: &str| json!({"kind": "folder", "mode": "0755", "path": path});
     for path in ["../outside", "/tmp/outside", ".coo-restore", "to-a/x"] {
@@ -89,13 +88,13 @@ fn a_changed_manifest_is_refused() {
             serde_json::from_slice(&fs::read(&name).unwrap()).unwrap();
         record["baseline"] = json!(id.to_string());
         fs::write(&name, record.to_string()).unwrap();
-        all += &refused(&world, &before);
+        told += &refused(&world, &before);
     }
     for text in ["", "{}", "[", "null"] {
         world.file(".coo/amu0/names/base.json", text);
-        all += &refused(&world, &before);
+        told += &refused(&world, &before);
     }
-    assert_snapshot!(all, @"");
+    assert_snapshot!(told, @"");
 }
 
 #[test]
@@ -132,14 +131,14 @@ fn a_forged_promise_leads_nowhere() {
     let ran = world.coo(&["amu0", "list"]);
     assert_snapshot!(shown("amu0 list", &ran), @"");
     pointer("victim");
-    let mut all = shown("missions", &world.coo(&["missions"]));
+    let mut told = shown("missions", &world.coo(&["missions"]));
     pointer(tree.to_str().unwrap());
     for path in ["../victim/file", "/victim", "to-a/../../victim"] {
         let steps = json!([{"do": "remove", "path": path}]).to_string();
         world.file("tree/.coo-restore/steps.json", steps);
-        all += &shown("missions", &world.coo(&["missions"]));
+        told += &shown("missions", &world.coo(&["missions"]));
     }
-    assert_snapshot!(all, @"");
+    assert_snapshot!(told, @"");
     // Through a link of the tree: not followed.
     symlink(&victim, tree.join("out")).unwrap();
     fs::create_dir_all(tree.join(".coo-restore/new/0")).unwrap();
