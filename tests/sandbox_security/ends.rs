@@ -289,6 +289,10 @@ fn steps_share_what_they_may_use_and_nothing_else() {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "most of it is what the program printed"
+)]
 fn no_path_leads_out_of_the_artefacts() {
     let world = World::new();
     world.wasm("writer.wasm", include_str!("../fixtures/writer.wat"));
