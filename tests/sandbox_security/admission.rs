@@ -47,10 +47,11 @@ fn refused(text: &str) -> String {
         .stdout
         .split_once("\nVerdict: REFUSED\n")
         .expect("no verdict");
-    let bullets = reasons
+    let bullets: Vec<String> = reasons
         .iter()
-        .map(|reason| format!("  - {}\n", reason.as_str().unwrap()));
-    assert_eq!(listed, bullets.collect::<String>());
+        .map(|reason| format!("  - {}\n", reason.as_str().unwrap()))
+        .collect();
+    assert_eq!(listed, bullets.concat());
     shown("run bad.wasm", &run)
 }
 

@@ -24,13 +24,13 @@ fn processor_time_memory_and_real_time_are_bounded_and_each_says_so() {
     world.file("slow.wasm", laborious());
     let mut said = String::new();
     for (name, value, arguments) in [
-        ("COO_COMPILE_CPU_SECONDS", "1", &["run", "slow.wasm"][..]),
-        ("COO_COMPILE_MEMORY_MB", "64", &["run", "slow.wasm"]),
-        ("TZ", "UTC", &["run", "slow.wasm", "--timeout", "1"]),
-        ("COO_COMPILE_CPU_SECONDS", "soon", &["run", "slow.wasm"]),
+        ("COO_COMPILE_CPU_SECONDS", "1", vec!["run", "slow.wasm"]),
+        ("COO_COMPILE_MEMORY_MB", "64", vec!["run", "slow.wasm"]),
+        ("TZ", "UTC", vec!["run", "slow.wasm", "--timeout", "1"]),
+        ("COO_COMPILE_CPU_SECONDS", "soon", vec!["run", "slow.wasm"]),
     ] {
         // No stopwatch: a processor second on a busy machine may take many real ones.
-        let ran = world.coo_with(arguments, name, value);
+        let ran = world.coo_with(&arguments, name, value);
         said += &shown(&format!("{} # {name}={value}", arguments.join(" ")), &ran);
     }
     assert_snapshot!(said, @"");
