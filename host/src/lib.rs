@@ -16,6 +16,7 @@ pub mod machine;
 pub mod manifests;
 pub mod mission;
 pub mod program;
+#[cfg(feature = "repository")]
 pub mod repository;
 pub mod runtime;
 pub mod session;

@@ -4,6 +4,7 @@
 //! Exit codes: 0 for success, 1 for a failure (`ERROR: …` on standard error), 2 for a wrong command
 //! line. Results go to standard output, everything else to standard error.
 
+#[cfg(feature = "repository")]
 mod amend;
 mod amu0;
 mod approve;
@@ -14,15 +15,19 @@ mod events;
 mod explain;
 mod export;
 mod freeze;
+#[cfg(feature = "repository")]
 mod gates;
 mod init;
 mod inspect;
+#[cfg(feature = "repository")]
 mod lint;
 mod logs;
 mod manifests;
+#[cfg(feature = "repository")]
 mod migrate;
 mod mission;
 mod missions;
+#[cfg(feature = "repository")]
 mod pipeline;
 mod print;
 mod receipt;
@@ -31,6 +36,7 @@ mod resume;
 mod rollback;
 mod run;
 mod run_demo;
+#[cfg(feature = "repository")]
 mod scan;
 mod validate;
 mod verify;
@@ -114,16 +120,22 @@ enum Command {
     /// Record tools, environment, hardware and module set, or check them
     Manifests(manifests::Options),
     /// Apply all amendments to the documents of a repository, or none
+    #[cfg(feature = "repository")]
     Amend(amend::Options),
     /// Search the text of a repository for governance leaks
+    #[cfg(feature = "repository")]
     Scan(scan::Options),
     /// Check a repository against its pinned constitutional rules
+    #[cfg(feature = "repository")]
     Lint(lint::Options),
     /// Move a Python package and update its importers, or show the plan
+    #[cfg(feature = "repository")]
     Migrate(migrate::Options),
     /// Check a repository with gates A to F
+    #[cfg(feature = "repository")]
     Gates(gates::Options),
     /// Change a repository under governance, from amendments to the final review
+    #[cfg(feature = "repository")]
     Pipeline(pipeline::Options),
     /// List every import of a module, what it permits, and the verdict
     Audit(audit::Options),
@@ -179,16 +191,22 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Approve(options) => approve::cmd_approve(&root, &options),
         Command::Reject(options) => approve::cmd_reject(&root, &options),
         Command::Explain(options) => explain::cmd_explain(&root, &options),
+        #[cfg(feature = "repository")]
         Command::Amend(options) => amend::cmd_amend(&root, &options),
         Command::Amu0(options) => amu0::cmd_amu0(&root, &options),
         Command::Rollback(options) => rollback::cmd_rollback(&root, &options),
         Command::Freeze(options) => freeze::cmd_freeze(&root, &options),
         Command::Artefacts(options) => artefacts::cmd_artefacts(&root, &options),
         Command::Manifests(options) => manifests::cmd_manifests(&root, &options),
+        #[cfg(feature = "repository")]
         Command::Scan(options) => scan::cmd_scan(&root, &options),
+        #[cfg(feature = "repository")]
         Command::Lint(options) => lint::cmd_lint(&root, &options),
+        #[cfg(feature = "repository")]
         Command::Migrate(options) => migrate::cmd_migrate(&root, &options),
+        #[cfg(feature = "repository")]
         Command::Gates(options) => gates::cmd_gates(&root, &options),
+        #[cfg(feature = "repository")]
         Command::Pipeline(options) => pipeline::cmd_pipeline(&root, &options),
         Command::Audit(options) => audit::cmd_audit(&options),
         Command::Validate(options) => validate::cmd_validate(&options),

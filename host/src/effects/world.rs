@@ -31,6 +31,7 @@ use self::value::{params, value};
 use crate::effects::stop::Stop;
 use crate::machine::Deadline;
 use crate::machine::failpoint;
+use crate::machine::untimed::Untimed;
 use crate::state::modes::Modes;
 use crate::state::store::{LOG_BYTES_KEPT, check_plain};
 
@@ -306,9 +307,13 @@ impl Open {
                 "EXPLAIN: it shows addresses in memory; use EXPLAIN QUERY PLAN",
             ));
         }
-        if prepared
-            .expanded_sql()
-            .is_none_or(|text| text.trim().is_empty())
+        // The text is looked at only where it can be empty: expanding it takes longer than a small
+        // query does.
+        if prepared.column_count() == 0
+            && prepared.readonly()
+            && prepared
+                .expanded_sql()
+                .is_none_or(|text| text.trim().is_empty())
         {
             return Err(refused("no statement"));
         }
@@ -412,8 +417,7 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         let log = self.folder.join(format!("{WORLD}-wal"));
-        let length = log.symlink_metadata().map_or(0, |log| log.len());
-        if length <= LOG_BYTES_KEPT {
+        if Untimed::at(&log).map_or(0, |log| log.bytes) <= LOG_BYTES_KEPT {
             return;
         }
         self.guard.lift();

@@ -116,7 +116,7 @@ impl Repository {
 
     /// Returns the part of the tree with the files of `scope`.
     pub fn part(&self, scope: &Scope) -> Result<Tree> {
-        self.tree.part(scope, &self.config.repository)
+        part(&self.tree, scope, &self.config.repository)
     }
 
     /// Returns everything in `folder`, including files that the engines do not read.
@@ -124,8 +124,8 @@ impl Repository {
         let scope = Scope::exactly([folder])?;
         let patterns = scope.patterns();
         let patterns: Vec<String> = patterns.map(|path| format!("{path}/**/*")).collect();
-        self.tree
-            .part(&Scope::new(&patterns)?, &config::Repository::default())
+        let nothing_left_out = config::Repository::default();
+        part(&self.tree, &Scope::new(&patterns)?, &nothing_left_out)
     }
 
     /// Returns the files of `scope`, sorted by the bytes of their paths. Refuses links, since the
@@ -140,7 +140,7 @@ impl Repository {
             exclude: Scope::all_of([&self.config.repository.exclude, exclude]),
         };
         let mut files = Vec::new();
-        for found in self.tree.part(scope, &left_out)?.scan()? {
+        for found in part(&self.tree, scope, &left_out)?.scan()? {
             let entry = found.entry;
             let path = entry.path.text();
             let is_meant = scope.has(&path)
@@ -209,4 +209,10 @@ impl Repository {
 /// Returns the line of the byte at `at`, from 1.
 fn line_of(text: &str, at: usize) -> usize {
     1 + text.get(..at).unwrap_or(text).matches('\n').count()
+}
+
+/// Returns the part of `tree` with those files of `scope` that `repository` does not leave out.
+fn part(tree: &Tree, scope: &Scope, repository: &config::Repository) -> Result<Tree> {
+    let (scope, repository) = (scope.clone(), repository.clone());
+    tree.part(move |path| !repository.leaves_out(path) && (scope.has(path) || scope.reaches(path)))
 }

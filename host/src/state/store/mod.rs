@@ -5,6 +5,7 @@
 //! their own, never in `events`. The database uses WAL, so readers never wait for a run. A commit
 //! is synced exactly when its effect may already be visible outside this process (`Durability`).
 
+#[cfg(feature = "repository")]
 mod changes;
 mod covered;
 mod events;
@@ -16,7 +17,6 @@ mod rollbacks;
 mod schema;
 
 use std::fs::File;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,8 +30,10 @@ use schema::{FORMAT, SCHEMA};
 
 use crate::machine::failpoint;
 use crate::machine::temporary::TemporaryFolder;
+use crate::machine::untimed::{Kind, Untimed};
 use crate::state::modes::Modes;
 
+#[cfg(feature = "repository")]
 pub use changes::{ChangeFacts, ChangeRow};
 pub use events::{EventFacts, Page};
 pub use freezes::{FreezeRow, checkpoint};
@@ -57,6 +59,14 @@ pub enum Durability {
     Power,
 }
 
+/// The open write-ahead log.
+#[derive(Debug)]
+struct Log {
+    file: File,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
 /// The open store.
 #[derive(Debug)]
 pub struct Store {
@@ -65,7 +75,7 @@ pub struct Store {
     path: PathBuf,
     /// The write-ahead log, opened with the first transaction: the file that `SQLite` writes to,
     /// even if another file has its name when it is synced.
-    log: Option<File>,
+    log: Option<Log>,
 }
 
 /// Refuses a database if one of its files is not a regular file, because `SQLite` would block on a
@@ -74,7 +84,7 @@ pub struct Store {
 pub fn check_plain(database: &Path) -> Result<()> {
     check_files(database)?;
     for path in files(database) {
-        if path.symlink_metadata().is_ok_and(|file| file.nlink() > 1) {
+        if Untimed::at(&path).is_ok_and(|file| file.links > 1) {
             bail!(
                 "{}: is a hard link, so what is written to it is written to another file, too; put a copy in its place",
                 path.display()
@@ -87,13 +97,13 @@ pub fn check_plain(database: &Path) -> Result<()> {
 /// Checks a database that is only read: unlike `check_plain`, allows hard links.
 fn check_files(database: &Path) -> Result<()> {
     for path in files(database) {
-        let Ok(metadata) = path.symlink_metadata() else {
+        let Ok(file) = Untimed::at(&path) else {
             continue;
         };
-        if metadata.is_symlink() && path != database {
+        if file.kind == Kind::Link && path != database {
             bail!("{}: is a symbolic link; remove it", path.display());
         }
-        if !metadata.is_file() && !metadata.is_symlink() {
+        if file.kind == Kind::Other {
             bail!("{}: is not a regular file; move it away", path.display());
         }
     }
@@ -318,7 +328,7 @@ impl Store {
         // `synchronous=FULL` would sync every commit and cannot be chosen for a single one.
         if durability == Durability::Power {
             failpoint::reach("journal.sync")
-                .and_then(|()| self.open_log()?.sync_data())
+                .and_then(|()| self.open_log()?.file.sync_data())
                 .with_context(|| self.unsynced())?;
         }
         self.shrink_log();
@@ -337,11 +347,16 @@ impl Store {
     }
 
     /// Returns the write-ahead log. `SQLite` has created it by the time this is called.
-    fn open_log(&mut self) -> std::io::Result<&File> {
-        let log = match self.log.take() {
-            Some(log) => log,
+    fn open_log(&mut self) -> std::io::Result<&Log> {
+        let log = if let Some(log) = self.log.take() {
+            log
+        } else {
             // Closing the log releases no lock: SQLite locks only the index.
-            None => File::open(self.log_path())?,
+            let file = File::open(self.log_path())?;
+            Log {
+                identity: Untimed::of_file(&file)?.identity,
+                file,
+            }
         };
         Ok(self.log.insert(log))
     }
@@ -349,13 +364,11 @@ impl Store {
     /// Refuses a log that was removed, or whose name now belongs to another file.
     fn check_log(&mut self) -> Result<()> {
         let path = self.log_path();
-        let own = self
-            .open_log()
-            .and_then(File::metadata)
-            .with_context(|| self.unsynced())?;
-        let is_in_place = path
-            .symlink_metadata()
-            .is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()));
+        let own = match self.open_log() {
+            Ok(log) => log.identity,
+            Err(error) => return Err(error).with_context(|| self.unsynced()),
+        };
+        let is_in_place = Untimed::at(&path).is_ok_and(|found| found.identity == own);
         if !is_in_place {
             bail!(
                 "database log {}: was removed or replaced while it was written to, so nothing more can be recorded; make sure that no other program changes it, then run the command again",
@@ -368,10 +381,7 @@ impl Store {
     /// Moves a large log into the database and truncates it, unless a reader needs it; then a later
     /// commit does so. Committed data is safe whether this succeeds or not.
     pub fn shrink_log(&self) {
-        let bytes = self
-            .log_path()
-            .symlink_metadata()
-            .map_or(0, |log| log.len());
+        let bytes = Untimed::at(&self.log_path()).map_or(0, |log| log.bytes);
         if bytes > LOG_BYTES_KEPT && failpoint::reach("journal.shrink").is_ok() {
             // Does not wait for readers.
             let _ = self.connection.busy_timeout(Duration::ZERO);
