@@ -4,6 +4,7 @@
 //! is set, and then replaces nothing but output that differs.
 
 mod page;
+mod reference;
 mod session;
 
 use std::fmt::Write as _;
