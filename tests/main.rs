@@ -16,6 +16,7 @@ mod gateway;
 mod governance;
 mod llm_http;
 mod manifests;
+mod pages;
 mod pipeline;
 mod product;
 mod providers;

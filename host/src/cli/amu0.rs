@@ -69,6 +69,7 @@ enum Command {
         json: bool,
     },
     /// Check all objects of a baseline, and compare a directory or the state with it
+    #[command(after_help = "Exit codes:  0 identical, 1 different")]
     Verify {
         /// Name, id, or the first 12 or more digits of the id
         #[arg(value_name = "NAME|ID")]

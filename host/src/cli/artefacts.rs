@@ -30,6 +30,7 @@ enum Command {
     /// List every artefact on record
     List,
     /// Compare artefacts/ with the record and list every difference
+    #[command(after_help = "Exit codes:  0 in order, or repaired; 1 a difference")]
     Check {
         /// Make artefacts/ match the record; move other files to set-aside/
         #[arg(long)]

@@ -29,6 +29,7 @@ pub struct Options {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Show whether the state root is frozen, and list every change since
+    #[command(after_help = "Exit codes:  0 unchanged, 1 changed")]
     Status,
     /// Lift the freeze, after confirmation
     Lift,

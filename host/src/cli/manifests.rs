@@ -31,6 +31,7 @@ enum Command {
     /// Record tools, environment, hardware and module set as they are now
     Write,
     /// Compare the manifests with the current environment, and list every difference
+    #[command(after_help = "Exit codes:  0 in order, 1 a difference")]
     Check,
 }
 

@@ -22,6 +22,7 @@ pub struct Options {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Show all planned moves, changes and questions; change nothing
+    #[command(after_help = "Exit codes:  0 READY, 1 a question is open")]
     Plan {
         /// Directory of the repository
         #[arg(value_name = "REPOSITORY", default_value = ".")]

@@ -79,25 +79,34 @@ Exit codes:  0 done, 1 failed (ERROR: … on standard error), 2 wrong command li
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the bundled demo: no configuration, no key, no network
-    #[command(disable_help_flag = true)]
+    #[command(
+        disable_help_flag = true,
+        after_help = "The receipt is also in demo/<id>/demo_report.txt in the state root."
+    )]
     RunDemo {
         /// Takes none.
         #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<OsString>,
     },
     /// Run a mission: a descriptor, a bundled mission by name, or a .wasm program
+    #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, INTERRUPTED or PAUSED")]
     Run(run::Options),
     /// Resume an interrupted mission from the end of its journal
+    #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, INTERRUPTED or PAUSED")]
     Resume(resume::Options),
     /// Approve the question of a paused mission, and continue it
+    #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, INTERRUPTED or PAUSED")]
     Approve(approve::Approve),
     /// Reject the question of a paused mission, which ends it
     Reject(approve::Reject),
     /// Run a recorded mission again from its journal and compare every byte
+    #[command(after_help = "Exit codes:  0 identical, 1 different or not replayable")]
     Replay(replay::Options),
     /// Run a mission several times in fresh worlds and compare every byte
+    #[command(after_help = "Exit codes:  0 all runs and replays are identical, 1 they are not")]
     Verify(verify::Options),
     /// Write a run to one file, replayable on any machine
+    #[command(after_help = "An existing file is never replaced.")]
     Export(export::Options),
     /// List all missions
     Missions(missions::Options),
@@ -123,25 +132,33 @@ enum Command {
     #[cfg(feature = "repository")]
     Amend(amend::Options),
     /// Search the text of a repository for governance leaks
+    #[command(after_help = "Exit codes:  0 no leak, 1 a leak or an error")]
     #[cfg(feature = "repository")]
     Scan(scan::Options),
     /// Check a repository against its pinned constitutional rules
+    #[command(after_help = "Exit codes:  0 all rules are kept, 1 a finding or an error")]
     #[cfg(feature = "repository")]
     Lint(lint::Options),
     /// Move a Python package and update its importers, or show the plan
     #[cfg(feature = "repository")]
     Migrate(migrate::Options),
     /// Check a repository with gates A to F
+    #[command(after_help = "Exit codes:  0 all gates pass, 1 one fails")]
     #[cfg(feature = "repository")]
     Gates(gates::Options),
     /// Change a repository under governance, from amendments to the final review
+    #[command(
+        after_help = "Exit codes:  0 the change has come to a review or has ended in COMPLETE,\n             1 it is in ERROR or has ended in QUESTION, or the command was refused"
+    )]
     #[cfg(feature = "repository")]
     Pipeline(pipeline::Options),
     /// List every import of a module, what it permits, and the verdict
+    #[command(after_help = "Exit codes:  0 admitted, 1 refused")]
     Audit(audit::Options),
     /// Check a descriptor without running it
     Validate(validate::Options),
     /// Print the SHA-256 of the module set
+    #[command(after_help = "The digest is that of what 'LC_ALL=C sha256sum *.wasm' prints.")]
     Digest(digest::Options),
     /// Create the state root with its default configuration
     Init,
@@ -150,6 +167,12 @@ enum Command {
         /// bash, elvish, fish, powershell or zsh
         shell: clap_complete::Shell,
     },
+}
+
+/// Returns the whole command line as data, for the reference in `docs/cli.md`.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Parses and runs the command line; returns the exit code.
@@ -215,7 +238,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Completions { shell } => {
             // In memory first: clap_complete panics on a failed write.
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "coo", &mut script);
+            clap_complete::generate(shell, &mut command(), "coo", &mut script);
             print::bytes(&script)?;
             Ok(ExitCode::SUCCESS)
         }
