@@ -23,11 +23,6 @@ pub fn error(error: &anyhow::Error) {
     aside(&hint::lines(error));
 }
 
-/// Prints a text as `error` does.
-pub fn error_text(text: &str) {
-    error(&anyhow::anyhow!(text.to_owned()));
-}
-
 /// Prints an error of the command line, in as many lines as it takes. The text contains the user's
 /// own words.
 pub fn usage(text: &str) {
