@@ -218,7 +218,8 @@ fn say_what_lacks(session: &Session) {
     match drifts.map(|drifts| drifts.into_iter().filter(differ).count()) {
         Ok(0) => {}
         Ok(count) => print::note(&format!(
-            "manifests/ differs from the current environment in {count} places: the baseline keeps it as it is; 'coo manifests check' lists the differences"
+            "manifests/ differs from the current environment in {}: the baseline keeps it as it is; 'coo manifests check' lists the differences",
+            print::count(count, "place")
         )),
         Err(error) => print::note(&format!(
             "manifests/ can't be checked: {}",

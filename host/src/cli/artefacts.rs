@@ -114,9 +114,10 @@ fn check(root: &Path, repair: bool, json: bool) -> Result<ExitCode> {
         })?;
     } else {
         let mut text = String::new();
-        summarise(&mut text, &drifts, repair, "artefacts", count);
+        summarise(&mut text, &drifts, repair, &print::count(count, "artefact"));
         if reports > 0 || !report_drifts.is_empty() {
-            summarise(&mut text, &report_drifts, repair, "reports", reports);
+            let on_record = print::count(reports, "report");
+            summarise(&mut text, &report_drifts, repair, &on_record);
         }
         print::out(&text)?;
     }
@@ -133,7 +134,7 @@ fn check(root: &Path, repair: bool, json: bool) -> Result<ExitCode> {
     Ok(print::code(is_in_order || repair))
 }
 
-fn summarise(text: &mut String, drifts: &[Drift], repair: bool, what: &str, count: usize) {
+fn summarise(text: &mut String, drifts: &[Drift], repair: bool, on_record: &str) {
     text.extend(drifts.iter().map(line));
     let found = match (drifts.len(), repair) {
         (0, _) => "all in order".to_owned(),
@@ -141,7 +142,7 @@ fn summarise(text: &mut String, drifts: &[Drift], repair: bool, what: &str, coun
         (found, false) => print::count(found, "difference"),
     };
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{count} {what} on record, {found}");
+    let _ = writeln!(text, "{on_record} on record, {found}");
 }
 
 fn line(drift: &Drift) -> String {

@@ -101,7 +101,7 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
                 "verify {}: the runs or their replays differ",
                 report.subject
             )
-            .hint(format!("their state roots are in {}", folder.display())),
+            .hint(format!("look at their state roots in {}", folder.display())),
         );
     }
     printed?;

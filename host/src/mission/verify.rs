@@ -327,8 +327,7 @@ fn one_run(
         return Err(why.context(
             "was interrupted, which says nothing about determinism (answers come from the frozen \
              store alone)",
-        ))
-        .hint("'coo run' fills the frozen store");
+        ));
     }
     drop(session);
     engine.clone_from(&ended.facts.engine);

@@ -159,7 +159,7 @@ impl Model {
                     sha256.short(),
                     request.model
                 )
-                .hint("run once without --frozen to record it")
+                .hint("run the mission once without --frozen to record it")
             );
         }
         let shown = || {
