@@ -10,6 +10,7 @@ mod concurrency;
 mod corpus;
 mod crash;
 mod determinism;
+mod errors;
 mod foreign;
 mod freeze;
 mod gateway;

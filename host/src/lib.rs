@@ -12,6 +12,7 @@ pub mod baselines;
 pub mod cli;
 pub mod effects;
 pub mod freeze;
+pub mod hint;
 pub mod machine;
 pub mod manifests;
 pub mod mission;

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use coo_kernel::baseline::freeze::covered::MODULES;
@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use super::disk;
 use super::progress::Progress;
 use super::scanned::{Scanned, files_of, vanished};
+use crate::hint::Hint as _;
 use crate::machine::hashing;
 use crate::state::state_root::StateRoot;
 
@@ -56,9 +57,12 @@ impl Tree {
             place(state_root).with_context(|| format!("state root {}", state_root.display()))?;
         if path.starts_with(&state_root) {
             bail!(
-                "{}: lies in the state root {}; name a tree outside it",
-                shown(),
-                state_root.display()
+                anyhow!(
+                    "{}: lies in the state root {}",
+                    shown(),
+                    state_root.display()
+                )
+                .hint("name a tree outside it")
             );
         }
         let left_out = match state_root.strip_prefix(&path) {

@@ -1,8 +1,9 @@
 //! The command line: parses it, calls one file per command, and prints errors. Never decides
 //! anything about a mission.
 //!
-//! Exit codes: 0 for success, 1 for a failure (`ERROR: …` on standard error), 2 for a wrong command
-//! line. Results go to standard output, everything else to standard error.
+//! Exit codes: 0 for success, 1 for a failure (`ERROR: …` on standard error, then a line `hint: …`
+//! for each thing that the user can do), 2 for a wrong command line. Results go to standard output,
+//! everything else to standard error.
 
 #[cfg(feature = "repository")]
 mod amend;

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use cap_fs_ext::DirExt as _;
 use cap_std::fs::Dir;
 use coo_kernel::effects::artefact::{Artefact, WritePermit};
@@ -20,6 +20,7 @@ use coo_kernel::state::index::{self, Drift, Found};
 use coo_kernel::state::layout;
 use serde::{Deserialize, Serialize};
 
+use crate::hint::Hint as _;
 use crate::state::state_root::{StateRoot, make_folder};
 use crate::state::store::Store;
 use crate::state::walk::{examine, in_the_way, set_aside, walk};
@@ -204,9 +205,8 @@ fn make(
 ) -> Result<()> {
     let path = permit.path();
     let in_the_way = |what: &str| {
-        anyhow::anyhow!(
-            "artefact {path}: a mission recorded it, but {what} is in its place; move it away and run any coo command again"
-        )
+        anyhow!("artefact {path}: a mission recorded it, but {what} is in its place")
+            .hint("move it away and run any coo command again")
     };
     match look(folder, path)? {
         Look::Found(Found::File(found)) if found == *sha256 => return Ok(()),
@@ -218,7 +218,9 @@ fn make(
     let folder = match descend(folder, path, true)? {
         Descent::Arrived(folder, _) => folder,
         Descent::Missing => {
-            bail!("artefact {path}: its folder went away; run any coo command again")
+            bail!(
+                anyhow!("artefact {path}: its folder went away").hint("run any coo command again")
+            )
         }
         Descent::Blocked(what) => return Err(in_the_way(what)),
     };

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::{Digest, ZERO};
 use coo_kernel::journal::{Blob, CallBody, Kind, MissionBody, Record, StepReturnedBody};
 use coo_kernel::journal::{StepStartedBody, WorldBody};
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::effects::gateway::{WriteAnswer, WriteRequest};
+use crate::hint::Hint as _;
 use crate::machine::hashing::{Hashing, digest_of};
 use crate::machine::input_file::{self, RUN_FILE_BYTES_MAX};
 use crate::machine::temporary::TemporaryFolder;
@@ -100,8 +101,8 @@ pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> 
             Ok(written)
         }
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => bail!(
-            "file {}: already exists; remove it or choose another name with --output",
-            path.display()
+            anyhow!("file {}: already exists", path.display())
+                .hint("remove it or choose another name with --output")
         ),
         Err(error) => Err(error.error).with_context(shown),
     }
@@ -218,12 +219,13 @@ pub fn load(path: &Path) -> Result<(TemporaryFolder, StateRoot, Store, MissionRo
         );
     }
     let damaged = |found: Digest| {
-        anyhow::anyhow!(
-            "{}: was changed or cut short: its content has SHA-256 {}, its first line says {}; get a new copy",
+        anyhow!(
+            "{}: was changed or cut short: its content has SHA-256 {}, its first line says {}",
             shown(),
             found.short(),
             stated.short()
         )
+        .hint("get a new copy")
     };
     // Check the digest before anything behind the first line is parsed.
     let found = digest_of(&mut file).with_context(shown)?;
@@ -275,15 +277,20 @@ fn first_line(file: &mut File) -> Result<Digest> {
     let version = rest.split([' ', '\n']).next().unwrap_or_default();
     if version != VERSION {
         bail!(
-            "has format {FORMAT}{}, this build reads {FORMAT}{VERSION}; use the coo that wrote it",
-            version.chars().take(20).collect::<String>()
+            anyhow!(
+                "has format {FORMAT}{}, this build reads {FORMAT}{VERSION}",
+                version.chars().take(20).collect::<String>()
+            )
+            .hint("use the coo that wrote it")
         );
     }
     let digest = rest[version.len()..]
         .strip_prefix(' ')
         .and_then(|rest| rest.strip_suffix('\n'))
         .and_then(|digits| digits.parse().ok());
-    digest.context("was changed or cut short in its first line; get a new copy")
+    digest
+        .context("was changed or cut short in its first line")
+        .hint("get a new copy")
 }
 
 fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Result<MissionRow> {
@@ -305,8 +312,8 @@ fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Re
         };
         if record.seq != seq {
             bail!(
-                "event {seq}: has number {}; get a new copy of the file",
-                record.seq
+                anyhow!("event {seq}: has number {}", record.seq)
+                    .hint("get a new copy of the file")
             );
         }
         if seq == 1 {
@@ -319,7 +326,7 @@ fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Re
     }
     let digests = header.contents.iter().map(|blob| blob.sha256);
     if !digests.clone().is_sorted_by(|a, b| a < b) {
-        bail!("its header lists a content twice or out of order; get a new copy");
+        bail!(anyhow!("its header lists a content twice or out of order").hint("get a new copy"));
     }
     for blob in &header.contents {
         let content = exactly(input, blob, CONTENT_BYTES_MAX)?;

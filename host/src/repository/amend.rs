@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FILE_BYTES_MAX, Repository};
 use crate::baselines::{self, Baseline, Contents, Progress};
+use crate::hint::Hint as _;
 use crate::state::reports;
 use crate::state::state_root::StateRoot;
 use crate::state::store::Store;
@@ -146,7 +147,9 @@ fn parse(section: &Amend, file: &[u8]) -> Result<Amendments> {
 }
 
 fn text(path: &str, content: Vec<u8>) -> Result<String> {
-    String::from_utf8(content).with_context(|| format!("document {path}: is not UTF-8; convert it"))
+    String::from_utf8(content)
+        .with_context(|| format!("document {path}: is not UTF-8"))
+        .hint("convert it")
 }
 
 impl Given {

@@ -13,7 +13,7 @@ mod stages;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::change::{
     BegunBody, ChangeId, DecisionBody, EvidenceBody, Fold, Kind, Log, Route, TransitionBody,
 };
@@ -28,6 +28,7 @@ use serde::Serialize;
 use super::{Repository, amend, migrate, test_run};
 use crate::baselines::{self, Baseline, Progress, Tree};
 use crate::freeze::Purpose;
+use crate::hint::{self, Hint as _};
 use crate::machine;
 use crate::manifests;
 use crate::session::Session;
@@ -87,7 +88,7 @@ impl<'a> Change<'a> {
         if route == Route::Migration {
             let plan = migrate::plan(&repository)?;
             if plan.questions() > 0 {
-                bail!("{}", open_questions(&plan));
+                bail!(open_questions(&plan));
             }
         }
         let place = text_of(repository.tree.path.as_os_str().as_encoded_bytes());
@@ -130,8 +131,8 @@ impl<'a> Change<'a> {
     /// Opens a change at the point that its record has reached.
     pub fn open(root: &Path, id: ChangeId, watcher: &Watcher<'a>) -> Result<Self> {
         let session =
-            Session::open(root, Purpose::Keep, watcher.says)?.with_context(|| not_found(id))?;
-        let row = session.store.change(id)?.with_context(|| not_found(id))?;
+            Session::open(root, Purpose::Keep, watcher.says)?.ok_or_else(|| not_found(id))?;
+        let row = session.store.change(id)?.ok_or_else(|| not_found(id))?;
         let log = session.store.walk_change(id, |_, _| Ok(()))?;
         let begun = log
             .progress
@@ -184,10 +185,12 @@ impl<'a> Change<'a> {
             || self.log.progress.decided.is_some()
         {
             bail!(
-                "{}: is not waiting for a review, it is in {}; 'coo pipeline status {}' shows more",
-                self.id,
-                self.stage(),
-                self.id
+                anyhow!(
+                    "{}: is not waiting for a review, it is in {}",
+                    self.id,
+                    self.stage()
+                )
+                .hint(format!("'coo pipeline status {}' shows more", self.id))
             );
         }
         if approved {
@@ -204,10 +207,8 @@ impl<'a> Change<'a> {
                 self.decide(false, why.clone())?;
             }
             Stage::Complete | Stage::Question => bail!(
-                "{}: has ended in {}; 'coo pipeline status {}' shows how",
-                self.id,
-                self.stage(),
-                self.id
+                anyhow!("{}: has ended in {}", self.id, self.stage())
+                    .hint(format!("'coo pipeline status {}' shows how", self.id))
             ),
             _ => {}
         }
@@ -257,9 +258,15 @@ impl<'a> Change<'a> {
     pub fn roll_back(&mut self, ask: &dyn Fn() -> Vec<u8>) -> Result<Standing> {
         if self.stage() != Stage::Error {
             bail!(
-                "{}: is in {} and has nothing to roll back; a change rolls back when it has failed, and 'coo pipeline reject' ends one that waits for a review",
-                self.id,
-                self.stage()
+                anyhow!(
+                    "{}: is in {} and has nothing to roll back",
+                    self.id,
+                    self.stage()
+                )
+                .hint(
+                    "a change rolls back when it has failed, and 'coo pipeline reject' \
+                     ends one that waits for a review"
+                )
             );
         }
         self.recede(true, ask)?;
@@ -271,9 +278,16 @@ impl<'a> Change<'a> {
     fn check_environment(&self) -> Result<()> {
         if environment(&self.repository)? != self.row.environment_sha256 {
             bail!(
-                "{}: the environment differs from the one it began with (system, locale, or a variable that [tests] inherits); continue where that environment is, or 'coo pipeline reject {}' abandons it and rolls back",
-                self.id,
-                self.id
+                anyhow!(
+                    "{}: the environment differs from the one it began with (system, \
+                     locale, or a variable that [tests] inherits)",
+                    self.id
+                )
+                .hint(format!(
+                    "continue where that environment is, or 'coo pipeline reject {}' \
+                     abandons it and rolls back",
+                    self.id
+                ))
             );
         }
         Ok(())
@@ -294,7 +308,7 @@ impl<'a> Change<'a> {
     }
 
     fn fail(&mut self, error: &anyhow::Error) -> Result<()> {
-        let said = manifest::without(&format!("{error:#}"), &self.secrets);
+        let said = manifest::without(&hint::flat(error), &self.secrets);
         (self.says)(&format!("{} {}: {said}", self.id, self.stage()));
         self.transition(Event::Failed, Some(self.portable(&said)))
             .with_context(|| format!("{said}; and that can't be written down"))
@@ -352,8 +366,11 @@ impl<'a> Change<'a> {
         let text = self.session.root.read_bounded(&file, EVIDENCE_BYTES_MAX)?;
         if self.log.progress.evidence.get(name) != Some(&Digest::of(&text)) {
             bail!(
-                "file {}: was changed after it was written; take it from a copy of the state root",
-                self.session.root.path().join(&file).display()
+                anyhow!(
+                    "file {}: was changed after it was written",
+                    self.session.root.path().join(&file).display()
+                )
+                .hint("take it from a copy of the state root")
             );
         }
         Ok(String::from_utf8(text)?)
@@ -412,21 +429,23 @@ fn refuse_second(session: &Session, place: &str) -> Result<()> {
     let mut open = changes.iter().filter(|change| change.ended_ms.is_none());
     if let Some(other) = open.find(|change| change.repository == place) {
         bail!(
-            "{}: is under way for this repository; 'coo pipeline status {}' shows its stage",
-            other.id,
-            other.id
+            anyhow!("{}: is under way for this repository", other.id).hint(format!(
+                "'coo pipeline status {}' shows its stage",
+                other.id
+            ))
         );
     }
     Ok(())
 }
 
-/// Returns the message about a migration with open questions.
-fn open_questions(plan: &migrate::Plan) -> String {
-    format!(
-        "migration of {}: {} open; 'coo migrate plan' lists them, [migrate] in coo.toml answers them",
+/// Returns the error for a migration with open questions.
+fn open_questions(plan: &migrate::Plan) -> anyhow::Error {
+    anyhow!(
+        "migration of {}: {} open",
         plan.from,
         count(plan.questions(), "question")
     )
+    .hint("'coo migrate plan' lists them, [migrate] in coo.toml answers them")
 }
 
 /// Returns a number with its noun, in the plural where needed.
@@ -441,9 +460,9 @@ pub fn folder(id: ChangeId) -> String {
     format!("{}/{:06}", amend::CHANGES, id.number)
 }
 
-/// Returns the message about a change that does not exist.
-pub fn not_found(id: impl std::fmt::Display) -> String {
-    format!("Change '{id}' not found; 'coo pipeline list' names all.")
+/// Returns the error for a change that does not exist.
+pub fn not_found(id: impl std::fmt::Display) -> anyhow::Error {
+    anyhow!("Change '{id}' not found.").hint("'coo pipeline list' lists all changes")
 }
 
 fn place(row: &ChangeRow) -> Result<PathBuf> {

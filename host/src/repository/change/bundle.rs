@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io::{Cursor, Write as _};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::repository::specification;
 use coo_kernel::baseline::Node;
 use coo_kernel::form::canonical;
@@ -22,6 +22,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::super::FILE_BYTES_MAX;
 use super::Change;
 use crate::baselines::{self, Baseline};
+use crate::hint::Hint as _;
 use crate::machine::rfc3339;
 use crate::mission::run_file;
 use crate::runtime::sandbox::{RNG_SEED, WALL_CLOCK_START_S};
@@ -67,10 +68,10 @@ impl Change<'_> {
     pub fn bundle(&self, path: &Path) -> Result<Bundled> {
         if !self.stage().is_final() {
             bail!(
-                "{}: is in {} and has not ended; 'coo pipeline status {}' shows what it waits for",
-                self.id,
-                self.stage(),
-                self.id
+                anyhow!("{}: is in {} and has not ended", self.id, self.stage()).hint(format!(
+                    "'coo pipeline status {}' shows what it waits for",
+                    self.id
+                ))
             );
         }
         let members = self.members()?;
@@ -225,9 +226,9 @@ impl Change<'_> {
         };
         let found = self.files_of(last, |found| found == path)?;
         let content = found.into_values().next();
-        let content = content.with_context(|| {
-            format!("template {path}: is not in the repository; correct [bundle] specification")
-        })?;
+        let content = content
+            .with_context(|| format!("template {path}: is not in the repository"))
+            .hint("correct [bundle] specification")?;
         self.rendered(str::from_utf8(&content)?, path)
     }
 

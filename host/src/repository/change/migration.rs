@@ -26,7 +26,7 @@ impl Change<'_> {
         let plan = migrate::plan_of(&self.session.root, &amu0, &self.repository)?;
         let open = plan.questions();
         if open > 0 {
-            bail!("{}", open_questions(&plan));
+            bail!(open_questions(&plan));
         }
         self.evidence("migration_plan.json", &canonical::to_string(&plan)?)?;
         let (between, after) =

@@ -1,7 +1,7 @@
 //! The work of each stage of a change, up to the event that leads to the next one. If a process
 //! dies, a stage runs again: it detects the work already done and completes the rest.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::change::{
     AmendmentsBody, BaselineBody, DecisionBody, FreezeBody, GatesBody, Kind, Route, Which,
 };
@@ -19,6 +19,7 @@ use super::super::migrate;
 use super::{Change, changed_by, count, open_questions};
 use crate::baselines::{self, Baseline, Reason};
 use crate::freeze::{self, Unready};
+use crate::hint::Hint as _;
 use crate::machine;
 use crate::machine::failpoint;
 use crate::manifests;
@@ -61,7 +62,7 @@ impl Change<'_> {
         self.evidence("migration_plan.json", &canonical::to_string(&plan)?)?;
         let open = plan.questions();
         if open > 0 {
-            bail!("{}", open_questions(&plan));
+            bail!(open_questions(&plan));
         }
         self.specification_of_now()?;
         let session = &self.session;
@@ -187,8 +188,11 @@ impl Change<'_> {
             let found = Digest::of(self.repository.read(&document.path)?);
             if found != document.after_sha256 {
                 bail!(
-                    "document {}: is not what the amendments made it; let nobody write to it meanwhile",
-                    document.path
+                    anyhow!(
+                        "document {}: is not what the amendments made it",
+                        document.path
+                    )
+                    .hint("let nobody write to it meanwhile")
                 );
             }
         }
@@ -229,11 +233,17 @@ impl Change<'_> {
                     Ok(row) => row.number,
                     Err(Unready::Frozen(row)) => row.number,
                     Err(Unready::Manifests(drifts)) => bail!(
-                        "manifests: out of date, {}; 'coo manifests check' lists the differences",
-                        count(drifts.len(), "difference")
+                        anyhow!(
+                            "manifests: out of date, {}",
+                            count(drifts.len(), "difference")
+                        )
+                        .hint("'coo manifests check' lists the differences")
                     ),
                     Err(Unready::Reader(database)) => {
-                        bail!("database {database}: another process reads it; wait for it")
+                        bail!(
+                            anyhow!("database {database}: another process reads it")
+                                .hint("wait for it")
+                        )
                     }
                 },
             };
@@ -270,8 +280,8 @@ impl Change<'_> {
         self.check_manifests()?;
         if let Some(row) = self.session.store.open_freeze()? {
             bail!(
-                "state root: is frozen by {}; when that is lifted, answer again",
-                row.by
+                anyhow!("state root: is frozen by {}", row.by)
+                    .hint("when that is lifted, answer again")
             );
         }
         Ok(())
@@ -282,8 +292,14 @@ impl Change<'_> {
         let drifts = manifests::check(&session.root, session.config()?, &session.environment)?;
         if !drifts.is_empty() {
             bail!(
-                "manifests: out of date, {}; 'coo manifests check' lists the differences, and 'coo manifests write' accepts the current environment",
-                count(drifts.len(), "difference")
+                anyhow!(
+                    "manifests: out of date, {}",
+                    count(drifts.len(), "difference")
+                )
+                .hint(
+                    "'coo manifests check' lists the differences, and 'coo manifests \
+                     write' accepts the current environment"
+                )
             );
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Missions in the store: what was run, and facts about its execution on this machine. A mission's
 //! state is not stored: it is the fold of the mission's events.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use coo_kernel::effects::artefact::Artefact;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::MissionId;
@@ -12,6 +12,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
+use crate::hint::Hint as _;
 
 /// What is known when a mission is created.
 #[derive(Debug)]
@@ -67,10 +68,14 @@ impl Facts {
         let found = Digest::of(&self.engine);
         ensure!(
             self.engine_sha256 == Some(found),
-            "mission {id}: the record of its engine was changed after the run (it has SHA-256 {}, recorded is {}), so its fuel can't be compared; take the state root or the file from a copy",
-            found.short(),
-            self.engine_sha256
-                .map_or("none".to_owned(), |digest| digest.short())
+            anyhow!(
+                "mission {id}: the record of its engine was changed after the run (it has SHA-256 \
+                 {}, recorded is {}), so its fuel can't be compared",
+                found.short(),
+                self.engine_sha256
+                    .map_or("none".to_owned(), |digest| digest.short())
+            )
+            .hint("take the state root or the file from a copy")
         );
         Ok(found)
     }
@@ -141,7 +146,8 @@ impl Store {
         let number = u32::try_from(self.connection.last_insert_rowid())
             .ok()
             .filter(|number| *number < NUMBERS_END)
-            .context("state root: its mission numbers are used up; start a new one with --root")?;
+            .context("state root: its mission numbers are used up")
+            .hint("start a new one with --root")?;
         Ok(MissionId::new(number, mission.mission_type))
     }
 

@@ -20,7 +20,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::Blob;
 use coo_kernel::state::layout::STORE;
@@ -28,6 +28,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, Transaction, params};
 use schema::{FORMAT, SCHEMA};
 
+use crate::hint::Hint as _;
 use crate::machine::failpoint;
 use crate::machine::temporary::TemporaryFolder;
 use crate::machine::untimed::{Kind, Untimed};
@@ -86,8 +87,11 @@ pub fn check_plain(database: &Path) -> Result<()> {
     for path in files(database) {
         if Untimed::at(&path).is_ok_and(|file| file.links > 1) {
             bail!(
-                "{}: is a hard link, so what is written to it is written to another file, too; put a copy in its place",
-                path.display()
+                anyhow!(
+                    "{}: is a hard link, so what is written to it is written to another file, too",
+                    path.display()
+                )
+                .hint("put a copy in its place")
             );
         }
     }
@@ -221,8 +225,12 @@ impl Store {
             }
         }
         bail!(
-            "database {}: can't be read while it changes, since this process may not write beside it; try again",
-            root.join(STORE).display()
+            anyhow!(
+                "database {}: can't be read while it changes, since this process \
+                 may not write beside it",
+                root.join(STORE).display()
+            )
+            .hint("try again")
         );
     }
 
@@ -237,7 +245,7 @@ impl Store {
                 .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         // Another process may have created the tables since, and the format with them.
         if tables > 0 && self.format()? == 0 {
-            bail!("is not one that coo made; move it away");
+            bail!(anyhow!("is not one that coo made").hint("move it away"));
         }
         Ok(tables == 0)
     }
@@ -256,7 +264,8 @@ impl Store {
         let found = self.format()?;
         if found != FORMAT {
             bail!(
-                "has format {found}, this build reads {FORMAT}; use the coo that wrote it, or another state root (--root)"
+                anyhow!("has format {found}, this build reads {FORMAT}")
+                    .hint("use the coo that wrote it, or another state root (--root)")
             );
         }
         // The log is kept and reused. SQLite checkpoints it past 256 pages (a megabyte), because
@@ -371,8 +380,15 @@ impl Store {
         let is_in_place = Untimed::at(&path).is_ok_and(|found| found.identity == own);
         if !is_in_place {
             bail!(
-                "database log {}: was removed or replaced while it was written to, so nothing more can be recorded; make sure that no other program changes it, then run the command again",
-                path.display()
+                anyhow!(
+                    "database log {}: was removed or replaced while it was written to, \
+                     so nothing more can be recorded",
+                    path.display()
+                )
+                .hint(
+                    "make sure that no other program changes it, then run the command \
+                     again"
+                )
             );
         }
         Ok(())
