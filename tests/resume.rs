@@ -166,7 +166,11 @@ fn a_guest_that_ran_out_of_time_gets_more() {
     );
     let ran = world.coo(&["run", "spin.json", "--timeout", "0"]);
     // The line before it has the fuel, which the clock decides.
-    assert_snapshot!(ran.error(), @"hint: 'coo resume MISSION-000001' continues where it stopped");
+    assert_snapshot!(ran.error(), @"
+    ERROR: mission MISSION-000001: guest: still running after 0 s of real time, which is the limit
+    hint: give --timeout SECONDS if it needs more
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    ");
     let ran = world.coo(&["resume", ID]);
     assert_snapshot!(shown("resume MISSION-000001", &ran), @"
     $ coo resume MISSION-000001

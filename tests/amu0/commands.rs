@@ -310,7 +310,28 @@ fn wrong_names_and_trees_are_errors() {
             told += &shown(&command.join(" "), &world.coo(command));
         }
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo amu0 create --tree missing
+    --- standard error
+    ERROR: tree missing: is not an existing directory
+    hint: name or make one
+    --- exit 1
+    $ coo amu0 restore base --tree missing
+    --- standard error
+    ERROR: tree missing: is not an existing directory
+    hint: name or make one
+    --- exit 1
+    $ coo amu0 create --tree tree/a/one
+    --- standard error
+    ERROR: tree tree/a/one: is not an existing directory
+    hint: name or make one
+    --- exit 1
+    $ coo amu0 restore base --tree tree/a/one
+    --- standard error
+    ERROR: tree tree/a/one: is not an existing directory
+    hint: name or make one
+    --- exit 1
+    ");
     let empty = World::new();
     assert_eq!(empty.coo(&["amu0", "list", "--json"]).stdout, "[]\n");
     assert_eq!(empty.coo(&["amu0", "create", "--tree", "x"]).code, 1);

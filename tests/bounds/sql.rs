@@ -25,9 +25,10 @@ fn failed(lines: &str, limits: &Value) -> String {
     let mission = world.json(&["mission", &id]);
     assert_eq!(mission["status"], "FAILED");
     let reason = mission["reason"].as_str().unwrap();
+    // On record, what to do stands behind the reason.
+    let error = ran.error().replace("\nhint: ", "; ");
     assert!(
-        ran.stderr
-            .contains(&format!("\nERROR: mission {id}: {reason}\nhint: ")),
+        error.starts_with(&format!("ERROR: mission {id}: {reason}; ")),
         "{ran:?}"
     );
     assert_replays(&world, &id);
@@ -68,7 +69,32 @@ fn a_statement_that_takes_the_transaction_with_it_replays() {
         "E1 CREATE TABLE u(x INTEGER PRIMARY KEY AUTOINCREMENT)\nE1 INSERT INTO u VALUES(9223372036854775807)\nE1 INSERT INTO u DEFAULT VALUES",
         &json!({}),
     );
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run sql.json --timeout 100
+    --- standard error
+    [coo] MISSION-000001 FAILED: 10 events, 1523 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: contract broken: a statement rolled the whole run's transaction back
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    $ coo run sql.json --timeout 100
+    --- standard error
+    [coo] MISSION-000001 FAILED: 10 events, 1691 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: contract broken: a statement rolled the whole run's transaction back
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    $ coo run sql.json --timeout 100
+    --- standard error
+    [coo] MISSION-000001 FAILED: 10 events, 1985 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: contract broken: a statement rolled the whole run's transaction back
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    $ coo run sql.json --timeout 100
+    --- standard error
+    [coo] MISSION-000001 FAILED: 10 events, 2055 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: contract broken: the world may grow by 536870912 bytes in one run (limits.db_bytes), and numbers of rows end at <largest>: one of the two was reached; SQLite rolled the whole run's transaction back
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -94,7 +120,14 @@ fn memory_of_statements_is_bounded() {
     let temporary = format!(
         "E1 CREATE TEMP TABLE t(b)\nE9 INSERT INTO t {COUNT} WHERE x<10) SELECT zeroblob(6000000) FROM c"
     );
-    assert_snapshot!(failed(&temporary, &json!({})), @"");
+    assert_snapshot!(failed(&temporary, &json!({})), @"
+    $ coo run sql.json --timeout 100
+    --- standard error
+    [coo] MISSION-000001 FAILED: 12 events, 2287 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: limit hit: db_memory 268435457 wanted, limit 268435456, which is fixed (docs/limits.md)
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -152,7 +185,11 @@ fn the_clock_ends_what_work_does_not() {
         assert!(took.as_secs() < 15, "{took:?}");
     }
     assert_snapshot!(errors, @"
+    ERROR: mission MISSION-000001: guest: still running after 1 s of real time, which is the limit
+    hint: give --timeout SECONDS if it needs more
     hint: 'coo resume MISSION-000001' continues where it stopped
+    ERROR: mission MISSION-000002: guest: still running after 1 s of real time, which is the limit
+    hint: give --timeout SECONDS if it needs more
     hint: 'coo resume MISSION-000002' continues where it stopped
     ");
     let missions = world.json(&["missions"]);

@@ -146,7 +146,10 @@ fn a_change_of_any_table_is_told_by_the_next_command() {
     assert_eq!(lift(&world).code, 0);
     assert_eq!(world.coo(&["amu0", "create", "--name", "state"]).code, 0);
     let asked = world.coo_with_input(&["rollback", "state"], b"no\n");
-    assert_snapshot!(error(&asked), @"");
+    assert_snapshot!(error(&asked), @r"
+    ERROR: RollbackAbortedException: rollback 1 to state: 'no\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback state' and type exactly that, or make an empty file of that name in the state root first
+    ");
     assert_eq!(world.coo(&["freeze"]).code, 0);
     let kept = Store::kept(&world);
     let without = |name: &str, change: &str| {
@@ -168,7 +171,58 @@ fn a_change_of_any_table_is_told_by_the_next_command() {
         kept.put_back();
         assert_eq!(world.coo(&["missions"]).code, 0, "{change}");
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: state root .coo: was changed since freeze 2: table blobs of coo.db (other content), content <sha256> in coo.db (other content), content <sha256> in coo.db (other content), 3 more
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table blobs of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table blobs of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table event_facts of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table event_facts of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table event_facts of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table missions of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table missions of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table missions of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table missions of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table world_commits of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table world_commits of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table changes of coo.db (other content), table sqlite_sequence of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table change_events of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table change_facts of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table sqlite_sequence of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table sqlite_schema of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table sqlite_schema of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: databases/artefacts.json (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: frozen answers in coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table events of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table rollbacks of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table rollbacks of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table freezes of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 2: table freezes of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ");
     // A content that is not what its digest says is named by that.
     world
         .database("coo.db")
@@ -200,7 +254,14 @@ fn a_module_that_is_not_what_it_was_is_told() {
     assert_eq!(world.coo(&["missions"]).code, 0);
     fs::write(folder.join("more.wasm"), "x").unwrap();
     told += &error(&world.coo(&["missions"]));
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: state root .coo: was changed since freeze 1: modules/<sha256>.wasm (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1: modules/<sha256>.wasm (missing)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1: modules/more.wasm (extra)
+    hint: 'coo freeze status' lists all differences
+    ");
 }
 
 #[test]
@@ -214,7 +275,14 @@ fn files_that_are_locked_stay_locked() {
         set_mode(&path, 0o444);
         assert_eq!(world.coo(&["missions"]).code, 0);
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: state root .coo: was changed since freeze 1: FREEZE (other mode)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1: manifests/freeze_manifest.json (other mode)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1: world.db (other mode)
+    hint: 'coo freeze status' lists all differences
+    ");
 }
 
 /// Runs another `coo`.
@@ -236,9 +304,29 @@ fn another_coo_is_named_and_told_the_way_on() {
     for command in [&["missions"] as &[&str], &["replay", "MISSION-000001"]] {
         told += &error(&other(&world, &coo, command));
     }
-    assert_snapshot!(told.replace(env!("CARGO_PKG_VERSION"), "<version>"), @"");
+    assert_snapshot!(told.replace(env!("CARGO_PKG_VERSION"), "<version>"), @"
+    ERROR: state root .coo: was frozen by another coo (version <version>; this one has version <version> and another executable, freeze 1)
+    hint: use that one, or, if the change is intended, run 'coo freeze lift', 'coo manifests write' and 'coo freeze'
+    ERROR: state root .coo: was frozen by another coo (version <version>; this one has version <version> and another executable, freeze 1)
+    hint: use that one, or, if the change is intended, run 'coo freeze lift', 'coo manifests write' and 'coo freeze'
+    ");
     let status = other(&world, &coo, &["freeze", "status"]);
-    assert_snapshot!(steadied("freeze status", &status), @"");
+    assert_snapshot!(steadied("freeze status", &status), @"
+    $ coo freeze status
+    another executable  coo
+    Freeze 1
+      Since: <time>
+      By:
+      Manifest: manifests/freeze_manifest.json
+      <sha256>
+      Governed:
+      Missions: 1
+      Result: CHANGED
+    --- standard error
+    ERROR: state root .coo: was changed since freeze 1, 1 difference
+    hint: undo that, or 'coo freeze lift' ends the freeze
+    --- exit 1
+    ");
     // Nothing of the root has changed.
     assert_eq!(world.coo(&["freeze", "status"]).code, 0);
 }
@@ -277,7 +365,12 @@ fn a_freeze_of_an_earlier_version_is_checked_as_far_as_it_goes_and_lifted() {
     let artefacts = world.root().join("artefacts");
     fs::write(artefacts.join("more"), "x").unwrap();
     told += &error(&world.coo(&["missions"]));
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: state root .coo: has been frozen since <time> by freeze 1, nothing was changed
+    hint: 'coo freeze lift' lifts the freeze
+    ERROR: state root .coo: was changed since freeze 1: artefacts/more (extra)
+    hint: 'coo freeze status' lists all differences
+    ");
     fs::remove_file(artefacts.join("more")).unwrap();
     // What it did not write down it does not tell.
     world
@@ -333,5 +426,12 @@ fn a_store_that_was_in_order_is_read_again_only_where_its_files_were_changed() {
     assert_eq!(world.coo(&["missions"]).code, 0);
     told += &error(&world.coo(&["freeze", "status"]));
     told += &error(&lift(&world));
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: state root .coo: was changed since freeze 1: table missions of coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1, 1 difference
+    hint: undo that, or 'coo freeze lift' ends the freeze
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_CHANGED_FREEZE
+    ");
 }

@@ -36,7 +36,16 @@ fn no_stream_of_a_freeze_may_be_a_file_of_the_root() {
     let status = redirected(&world, "freeze", "2>.coo/err.txt");
     assert_eq!(status.code, 1);
     told += &steady(&fs::read_to_string(world.root().join("err.txt")).unwrap());
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: descriptor 1 (<world>/.coo/artefacts/out.txt): standard output is a file of the state root that is to be frozen
+    hint: redirect it to a file elsewhere
+    ERROR: descriptor 1 (<world>/.coo/out.txt): standard output is a file of the state root that is to be frozen
+    hint: redirect it to a file elsewhere
+    ERROR: descriptor 0 (<world>/.coo/config.json): standard input is a file of the state root that is to be frozen
+    hint: redirect it to a file elsewhere
+    ERROR: descriptor 2 (<world>/.coo/err.txt): standard error is a file of the state root that is to be frozen
+    hint: redirect it to a file elsewhere
+    ");
     assert!(!world.root().join("FREEZE").exists());
     fs::remove_file(world.root().join("artefacts/out.txt")).unwrap();
     let elsewhere = redirected(&world, "freeze", ">out.txt");
@@ -54,7 +63,10 @@ fn of_what_lies_in_dev_only_character_devices_may_be_open() {
             let file = folder.path().join("file");
             let file = file.to_str().unwrap();
             let told = redirected(&world, "freeze", &format!("7<>{file}"));
-            assert_snapshot!(error(&told).replace(file, "/dev/shm/<file>"), @"");
+            assert_snapshot!(error(&told).replace(file, "/dev/shm/<file>"), @"
+            ERROR: descriptor 7 (/dev/shm/<file>): was handed to this process and is neither stdio nor coo's
+            hint: close it with 'coo freeze 7>&-', or start coo elsewhere
+            ");
         }
     }
     let passed = redirected(&world, "freeze", "7</dev/null 8</dev/urandom 9>/dev/zero");
@@ -150,6 +162,9 @@ fn a_frozen_world_is_read_wherever_it_lies_and_with_whatever_log() {
         .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE more(x);")
         .unwrap();
     let told = world.coo(&["--root", root, "missions"]);
-    assert_snapshot!(error(&told), @"");
+    assert_snapshot!(error(&told), @"
+    ERROR: state root <world>/a ?#%25 é/.coo: was changed since freeze 1: databases/world.jsonl (other content)
+    hint: 'coo freeze status' lists all differences
+    ");
     drop(database);
 }

@@ -225,7 +225,10 @@ fn what_would_change_the_state_is_refused() {
     }
     // Whichever it is, the same is said.
     let told: String = told.into_iter().collect();
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: state root .coo: has been frozen since <time> by freeze 1, nothing was changed
+    hint: 'coo freeze lift' lifts the freeze
+    ");
     assert_eq!((governed(&world), world.json(&["missions"])), before);
 }
 
@@ -270,16 +273,38 @@ fn what_only_reads_or_keeps_goes_on() {
 #[test]
 fn what_has_to_hold_first_is_named() {
     let bare = World::new();
-    assert_snapshot!(error(&bare.coo(&["freeze"])), @"");
+    assert_snapshot!(error(&bare.coo(&["freeze"])), @"
+    ERROR: no state root at .coo
+    hint: 'coo init' makes one
+    ");
     assert!(!bare.root().exists());
     assert_eq!(bare.coo(&["freeze", "status"]).code, 0);
     assert_eq!(bare.coo(&["init"]).code, 0);
-    assert_snapshot!(shown("freeze", &bare.coo(&["freeze"])), @"");
+    assert_snapshot!(shown("freeze", &bare.coo(&["freeze"])), @"
+    $ coo freeze
+    missing     manifests/environment_manifest.json
+    missing     manifests/hardware_manifest.json
+    missing     manifests/tools_manifest.json
+    missing     manifests/sandbox_digest.txt
+    --- standard error
+    ERROR: state root .coo: its manifests are out of date, 4 differences, so it was not frozen
+    hint: if this is intended, run 'coo manifests write' to accept the current environment
+    --- exit 1
+    ");
 
     let world = ready();
     let manifest = world.root().join("manifests/sandbox_digest.txt");
     fs::write(&manifest, "another\n").unwrap();
-    assert_snapshot!(shown("freeze", &world.coo(&["freeze"])), @"");
+    assert_snapshot!(shown("freeze", &world.coo(&["freeze"])), @r#"
+    $ coo freeze
+    changed     manifests/sandbox_digest.txt: sha256
+      recorded  "another"
+      found     "<sha256>"
+    --- standard error
+    ERROR: state root .coo: its manifests are out of date, 1 difference, so it was not frozen
+    hint: if this is intended, run 'coo manifests write' to accept the current environment
+    --- exit 1
+    "#);
     assert_eq!(world.coo(&["manifests", "write"]).code, 0);
 
     // A file that was handed to it, here as standard input under another number.
@@ -299,7 +324,13 @@ fn what_has_to_hold_first_is_named() {
         .output()
         .unwrap();
     let handed = crate::support::ran(handed);
-    assert_snapshot!(shown("freeze 7<config", &handed), @"");
+    assert_snapshot!(shown("freeze 7<config", &handed), @"
+    $ coo freeze 7<config
+    --- standard error
+    ERROR: descriptor 7 (<world>/config): was handed to this process and is neither stdio nor coo's
+    hint: close it with 'coo freeze 7>&-', or start coo elsewhere
+    --- exit 1
+    ");
 
     // Somebody who reads holds the log.
     let reader = world.database("coo.db");
@@ -311,7 +342,10 @@ fn what_has_to_hold_first_is_named() {
         .database("coo.db")
         .execute_batch("UPDATE missions SET name = name")
         .unwrap();
-    assert_snapshot!(error(&world.coo(&["freeze"])), @"");
+    assert_snapshot!(error(&world.coo(&["freeze"])), @"
+    ERROR: database .coo/coo.db: another process reads it
+    hint: wait for it and try again
+    ");
     drop(reader);
     assert_eq!(world.coo(&["freeze"]).code, 0);
 }
@@ -324,13 +358,19 @@ fn a_mission_at_work_is_not_frozen() {
     let mut running = world.start(&["run", "triage.json"]);
     // Its first call has arrived: it holds the root.
     server.wait_for_request(&mut running);
-    assert_snapshot!(error(&world.coo(&["freeze"])), @"");
+    assert_snapshot!(error(&world.coo(&["freeze"])), @"
+    ERROR: state root .coo: another coo process is at work on it
+    hint: wait for it and try again
+    ");
     running.kill().unwrap();
     running.wait().unwrap();
     // What was killed runs no more, and its journal is part of what is frozen.
     let ran = world.coo(&["freeze"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert_snapshot!(error(&world.coo(&["resume", "MISSION-000002"])), @"");
+    assert_snapshot!(error(&world.coo(&["resume", "MISSION-000002"])), @"
+    ERROR: state root .coo: has been frozen since <time> by freeze 1, nothing was changed
+    hint: 'coo freeze lift' lifts the freeze
+    ");
     drop(release);
 }
 
@@ -351,7 +391,24 @@ fn only_the_exact_words_lift_a_freeze() {
         let ran = world.coo_with_input(&["freeze", "lift"], said.as_bytes());
         told += &error(&ran);
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: freeze 1: '' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_FREEZE
+    ERROR: freeze 1: '' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_FREEZE
+    ERROR: freeze 1: 'yes' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_FREEZE
+    ERROR: freeze 1: 'lift_freeze' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_FREEZE
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_FREEZE
+    ERROR: freeze 1: ' LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_FREEZE
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_FREEZE
+    ERROR: freeze 1: 'LIFT_CHANGED_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_FREEZE
+    ");
     assert_eq!(world.coo(&["freeze", "status"]).code, 0);
     let ran = world.coo_with_input(&["freeze", "lift"], b"LIFT_FREEZE");
     assert_eq!(ran.code, 0, "{ran:?}");

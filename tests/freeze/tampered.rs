@@ -97,14 +97,109 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
             json!({ "is_frozen": false })
         );
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    # artefacts/triage/Triage_Report_v1.0.md, other content
+    ERROR: state root .coo: was changed since freeze 1: artefacts/triage/Triage_Report_v1.0.md (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1, 1 difference
+    hint: undo that, or 'coo freeze lift' ends the freeze
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_CHANGED_FREEZE
+    # artefacts/triage/Triage_Report_v1.0.md, missing
+    ERROR: state root .coo: was changed since freeze 1: artefacts/triage/Triage_Report_v1.0.md (missing)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1, 1 difference
+    hint: undo that, or 'coo freeze lift' ends the freeze
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_CHANGED_FREEZE
+    # artefacts/triage/Triage_Report_v1.0.md, other mode
+    ERROR: state root .coo: was changed since freeze 1: artefacts/triage/Triage_Report_v1.0.md (other mode)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1, 1 difference
+    hint: undo that, or 'coo freeze lift' ends the freeze
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_CHANGED_FREEZE
+    # artefacts/more, extra
+    ERROR: state root .coo: was changed since freeze 1: artefacts/more (extra)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1, 1 difference
+    hint: undo that, or 'coo freeze lift' ends the freeze
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_CHANGED_FREEZE
+    # artefacts/triage, other mode
+    ERROR: state root .coo: was changed since freeze 1: artefacts/triage (other mode)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1, 1 difference
+    hint: undo that, or 'coo freeze lift' ends the freeze
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_CHANGED_FREEZE
+    # config.json, other content
+    ERROR: state root .coo: was changed since freeze 1: config.json (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1, 1 difference
+    hint: undo that, or 'coo freeze lift' ends the freeze
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_CHANGED_FREEZE
+    # manifests/tools_manifest.json, missing
+    ERROR: state root .coo: was changed since freeze 1: manifests/tools_manifest.json (missing)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1, 1 difference
+    hint: undo that, or 'coo freeze lift' ends the freeze
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_CHANGED_FREEZE
+    # manifests/freeze_manifest.json, other content
+    ERROR: state root .coo: was changed since freeze 1: manifests/freeze_manifest.json (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1, 1 difference
+    hint: undo that, or 'coo freeze lift' ends the freeze
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_CHANGED_FREEZE
+    # FREEZE, missing
+    ERROR: state root .coo: was changed since freeze 1: FREEZE (missing)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1, 1 difference
+    hint: undo that, or 'coo freeze lift' ends the freeze
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_CHANGED_FREEZE
+    # FREEZE, other content
+    ERROR: state root .coo: was changed since freeze 1: FREEZE (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1, 1 difference
+    hint: undo that, or 'coo freeze lift' ends the freeze
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_CHANGED_FREEZE
+    # databases/world.jsonl, other content
+    ERROR: state root .coo: was changed since freeze 1: databases/world.jsonl (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1, 1 difference
+    hint: undo that, or 'coo freeze lift' ends the freeze
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_CHANGED_FREEZE
+    # missions in coo.db, other content
+    ERROR: state root .coo: was changed since freeze 1: missions in coo.db (other content), journals in coo.db (other content), table events of coo.db (other content), 2 more
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1, 5 differences
+    hint: undo that, or 'coo freeze lift' ends the freeze
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_CHANGED_FREEZE
+    # frozen answers in coo.db, other content
+    ERROR: state root .coo: was changed since freeze 1: frozen answers in coo.db (other content)
+    hint: 'coo freeze status' lists all differences
+    ERROR: state root .coo: was changed since freeze 1, 1 difference
+    hint: undo that, or 'coo freeze lift' ends the freeze
+    ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
+    hint: run the command again and type exactly LIFT_CHANGED_FREEZE
+    ");
 }
 
 #[test]
 fn a_freeze_that_nobody_made_is_told() {
     let world = ready();
     fs::write(world.root().join("FREEZE"), "FREEZE=TRUE\n").unwrap();
-    assert_snapshot!(error(&world.coo(&["missions"])), @"");
+    assert_snapshot!(error(&world.coo(&["missions"])), @"
+    ERROR: file .coo/FREEZE: says that the state root is frozen, but the log of freezes has no open freeze
+    hint: if the log was not tampered with, remove the file
+    ");
     fs::remove_file(world.root().join("FREEZE")).unwrap();
     assert_eq!(world.coo(&["missions"]).code, 0);
     // The log itself can't be rewritten, short of rewriting the database.

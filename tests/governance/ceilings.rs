@@ -179,13 +179,21 @@ fn scope_and_ceiling_narrow_paths_and_tiers() {
         assert_eq!(refusal["allowed"], limit);
     }
     assert_snapshot!(told, @"
+    ERROR: mission MISSION-000001: governance error: gateway.write to 'a/A_v1.0.md': the descriptor's scope permits b/**
     hint: 'coo explain MISSION-000001' shows where each limit comes from
+    ERROR: mission MISSION-000001: governance error: gateway.write to 'a/A_v1.0.md': the descriptor's scope permits no path
     hint: 'coo explain MISSION-000001' shows where each limit comes from
+    ERROR: mission MISSION-000001: governance error: gateway.write to 'a/A_v1.0.md': the ceiling (governance.ceiling of the configuration) permits b/**
     hint: 'coo explain MISSION-000001' shows where each limit comes from
+    ERROR: mission MISSION-000001: governance error: gateway.write, which needs tier 3: the descriptor's scope permits tier 2
     hint: 'coo explain MISSION-000001' shows where each limit comes from
+    ERROR: mission MISSION-000001: governance error: gateway.write, which needs tier 3: the ceiling (governance.ceiling of the configuration) permits tier 0
     hint: 'coo explain MISSION-000001' shows where each limit comes from
+    ERROR: mission MISSION-000001: governance error: artefacts 1: the ceiling (governance.ceiling of the configuration) permits artefacts 0
     hint: 'coo explain MISSION-000001' shows where each limit comes from
+    ERROR: mission MISSION-000001: governance error: fuel more than 10: the ceiling (governance.ceiling of the configuration) permits fuel 10
     hint: 'coo explain MISSION-000001' shows where each limit comes from
+    ERROR: mission MISSION-000001: governance error: memory_bytes 65536: the ceiling (governance.ceiling of the configuration) permits memory_bytes 1
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     ");
 }
@@ -264,8 +272,11 @@ fn scope_and_ceiling_narrow_statements_too() {
         assert_eq!((error, head), once());
     }
     assert_snapshot!(told, @"
+    ERROR: mission MISSION-000001: governance error: db.query, which needs tier 1: the ceiling (governance.ceiling of the configuration) permits tier 0
     hint: 'coo explain MISSION-000001' shows where each limit comes from
+    ERROR: mission MISSION-000001: governance error: db.query, which needs tier 1: the descriptor's scope permits tier 0
     hint: 'coo explain MISSION-000001' shows where each limit comes from
+    ERROR: mission MISSION-000001: governance error: db.execute, which needs tier 2: the ceiling (governance.ceiling of the configuration) permits tier 1
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     ");
 }

@@ -144,7 +144,42 @@ fn a_full_disk_at_the_begin_of_any_stage_or_gate_leads_back() {
             "stage.ceo_final_review"
         ]
     );
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: PIPELINE-000001: failed in INIT: no space left on device (injected at stage.init)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in AMENDMENT_PREP: no space left on device (injected at stage.amendment_prep)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in AMENDMENT_EXEC: no space left on device (injected at stage.amendment_exec)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in AMENDMENT_VERIFY: no space left on device (injected at stage.amendment_verify)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in CEO_REVIEW: no space left on device (injected at stage.ceo_review)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in FREEZE_PREP: no space left on device (injected at stage.freeze_prep)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in FREEZE_ACTIVATED: no space left on device (injected at stage.freeze_activated)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in CAPTURE_AMU0: no space left on device (injected at stage.capture_amu0)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in MIGRATION_SEQUENCE: no space left on device (injected at stage.migration_sequence)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in GATES: no space left on device (injected at stage.gates)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in GATES: gate A (Repo Unification Integrity): no space left on device (injected at gate.a)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in GATES: gate B (Deterministic Modules): no space left on device (injected at gate.b)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in GATES: gate C (Sandbox Security): no space left on device (injected at gate.c)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in GATES: gate D (Test Suite Integrity): no space left on device (injected at gate.d)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in GATES: gate E (Governance Integrity): no space left on device (injected at gate.e)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in GATES: gate F (Deterministic Replay): no space left on device (injected at gate.f)
+    hint: .coo/changes/000001/question.json says what can be done
+    ERROR: PIPELINE-000001: failed in CEO_FINAL_REVIEW: no space left on device (injected at stage.ceo_final_review)
+    hint: .coo/changes/000001/question.json says what can be done
+    ");
 }
 
 fn stage_named(name: &str) -> Option<&'static str> {
@@ -329,10 +364,43 @@ fn whatever_is_wrong_is_named_and_leads_back_once_a_person_has_said_so() {
         assert_eq!(log[0]["attempt"], ID);
         assert_eq!(log[1]["attempt"], json!(null));
     }
-    assert_snapshot!(steady(&told), @"");
+    assert_snapshot!(steady(&told), @"
+    gate A: what must be there is not
+      GATES: gate A (Repo Unification Integrity): new/none/*.py: is required, and no file matches
+    gate A: an import that leads nowhere
+      GATES: gate A (Repo Unification Integrity): new/lost.py:2: imports new.gone, which is no file
+    gate B: a module that fails
+      GATES: gate B (Deterministic Modules): mission missions/trap.json: ended FAILED: trap: wasm `unreachable` instruction executed
+    gate C: another module set than the pinned one
+      GATES: gate C (Sandbox Security): module set missions: has SHA-256 <sha256>, pinned is '00'
+    gate D: tests that fail once more
+      GATES: gate D (Test Suite Integrity): tests: 4 passed, 1 failed, 0 skipped, exit code 1; all must pass, and at least one; since snapshot 2: tests: 5 passed, 0 failed, 0 skipped, exit code 0, then 4 passed, 1 failed, 0 skipped, exit code 1
+    gate E: a leak
+      GATES: gate E (Governance Integrity): docs/more.md:1: Approves
+    gate E: a rule that is not kept
+      GATES: gate E (Governance Integrity): new/evil.py:1: no-eval
+    gate E: another ruleset than the pinned one
+      GATES: gate E (Governance Integrity): ruleset rules/leaks.json: has SHA-256 <sha256>, <repository>/coo.toml pins <sha256>; take the pinned ruleset, or have the new one approved and pin that
+    gate F: a reference mission without its answer
+      GATES: gate F (Deterministic Replay): reference mission missions/triage.json: was interrupted (answers come from the frozen store alone): model call: no frozen answer for request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct); run the mission once without --frozen to record it
+    tests that fail
+      MIGRATION_SEQUENCE: tests for snapshot 1: 4 passed, 1 failed, 0 skipped, exit code 1; all must pass, and at least one
+    tests that are others once the old package is gone
+      MIGRATION_SEQUENCE: SnapshotMismatch: snapshot 2 is not snapshot 1: tests: 5 passed, 0 failed, 0 skipped, exit code 0, then 4 passed, 0 failed, 0 skipped, exit code 0
+    tests that write to the repository
+      MIGRATION_SEQUENCE: changed by the tests (have them write nothing to the repository, or name it in [repository] exclude): new/stray, out, out/y
+    ");
     // Whatever has failed, what is said after it is the same.
     let same: Vec<String> = same.into_iter().collect();
-    assert_snapshot!(same.join("\n"), @"");
+    assert_snapshot!(same.join("\n"), @r"
+    ERROR: PIPELINE-000001: failed in <stage>: <why>
+    hint: 'coo pipeline rollback PIPELINE-000001' asks for the rollback once more
+    ERROR: RollbackAbortedException: rollback of PIPELINE-000001: 'confirm_rollback\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo pipeline rollback PIPELINE-000001' and type exactly that, or make an empty file of that name in the state root first
+
+    ERROR: RollbackAbortedException: rollback of PIPELINE-000001: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo pipeline rollback PIPELINE-000001' and type exactly that, or make an empty file of that name in the state root first
+    ");
 }
 
 #[test]

@@ -333,7 +333,24 @@ fn what_is_wrong_with_a_certificate_is_said() {
         assert!(!ran.stderr.contains("--resend"), "{ran:?}");
         assert_eq!(server.counts().1, 0, "{ran:?}");
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @r#"
+    $ coo run caller.json
+    --- standard error
+    [coo] model calls go to https://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: no usable connection to https://127.0.0.1:<port>: its certificate has expired (<details>)
+    hint: check this machine's clock, or tell the server's operator
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 1
+    $ coo run caller.json
+    --- standard error
+    [coo] model calls go to https://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000002 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: no usable connection to https://127.0.0.1:<port>: its certificate is for another host (io: invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("other.example"))
+    hint: check the base URL's host
+    hint: 'coo resume MISSION-000002' continues where it stopped
+    --- exit 1
+    "#);
 }
 
 #[test]

@@ -119,7 +119,15 @@ fn only_the_pinned_ruleset_is_used() {
     }
     configure(&world, "", "lint", RULESET, "paths = ['docs']");
     told += &error(&world.coo(&["lint"]));
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: ruleset rules.json: has SHA-256 <sha256>, ./coo.toml pins <sha256>
+    hint: take the pinned ruleset, or have the new one approved and pin that
+    ERROR: ruleset rules.json: rules[0]: unknown field `most`, expected one of `id`, `why`, `paths`, `pattern`, `min`, `max`, `exists`
+    ERROR: ruleset rules.json: rules[3] (no-eval): pattern: at byte 6: unclosed group
+    ERROR: ruleset rules.json: rules[5] (escalation): within: has 101 lines, at most 100 are permitted
+    ERROR: ruleset rules.json: rules[1] (license): paths: is empty; name the files it is about
+    ERROR: configuration ./coo.toml: line 4: unknown field `paths`, expected `ruleset` or `ruleset_sha256`
+    ");
 }
 
 #[test]

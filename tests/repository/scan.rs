@@ -203,7 +203,10 @@ fn whatever_a_file_looks_like_its_lines_are_right() {
     // UTF-16 would be looked through and nothing seen.
     let wide: Vec<u8> = "approves".bytes().flat_map(|byte| [byte, 0]).collect();
     let ran = world(&[("docs/a.md", &wide)]).coo(&["scan"]);
-    assert_snapshot!(error(&ran), @"");
+    assert_snapshot!(error(&ran), @"
+    ERROR: file <world>/docs/a.md: line 1: has a zero byte, so it is no text in UTF-8
+    hint: convert it, or exclude it
+    ");
 }
 
 #[test]
@@ -226,7 +229,19 @@ fn only_the_pinned_ruleset_is_used() {
     told += &error(&world.coo(&["scan"]));
     std::fs::remove_file(world.path().join("coo.toml")).unwrap();
     told += &error(&world.coo(&["scan"]));
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: ruleset rules.json: has SHA-256 <sha256>, ./coo.toml pins <sha256>
+    hint: take the pinned ruleset, or have the new one approved and pin that
+    ERROR: ruleset rules.json: ruleset: unknown field `reason`, expected one of `name`, `pattern`, `why` at line 5 column 66
+    ERROR: ruleset rules.json: forbidden[1] (MustApprove): pattern: at byte 10: unclosed group
+    ERROR: ruleset rules.json: ruleset: has format 'coo-governance-leak-ruleset-2', only coo-governance-leak-ruleset-1 is read
+    ERROR: ruleset rules.json: ruleset: invalid length 0, expected struct Written with 4 elements at line 1 column 2
+    ERROR: file <world>/rules.json: can't be opened: No such file or directory (os error 2)
+    ERROR: configuration ./coo.toml: has no section [scan]
+    hint: write one
+    ERROR: configuration ./coo.toml: can't be opened
+    hint: write one, or name one with --config
+    ");
 }
 
 #[test]
@@ -266,7 +281,23 @@ fn what_is_not_looked_at_does_not_pass() {
     configure(&world, "", "scan", RULESET, "paths = ['/docs']");
     told += &error(&world.coo(&["scan"]));
     told += &error(&world.coo(&["scan", "nowhere"]));
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: scope of [scan]: no file matches docs/**/*.md, src/**/*.py
+    hint: correct paths in ./coo.toml
+    ERROR: link <world>/docs/link.md: is in scope and is not a file
+    hint: exclude it in ./coo.toml
+    ERROR: link <world>/docs/more: is in scope and is not a file
+    hint: exclude it in ./coo.toml
+    ERROR: link <world>/docs/more: is in scope and is not a file
+    hint: exclude it in ./coo.toml
+    ERROR: link <world>/linked: is in scope and is not a file
+    hint: exclude it in ./coo.toml
+    ERROR: link <world>/linked: is in scope and is not a file
+    hint: exclude it in ./coo.toml
+    ERROR: configuration ./coo.toml: line 4: '/docs' is not a valid pattern: it is not a path from the top of the repository; for example docs/**/*.md
+    ERROR: configuration nowhere/coo.toml: can't be opened
+    hint: write one, or name one with --config
+    ");
 }
 
 #[test]

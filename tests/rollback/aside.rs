@@ -57,16 +57,20 @@ fn unreadable() -> World {
 fn a_state_that_can_not_be_read_goes_aside_as_it_is() {
     let world = unreadable();
     let (before, on_record) = (raw(&world), record(&world));
-    assert_snapshot!(error(&rollback(&world, &["clean"], YES)), @"");
+    assert_snapshot!(error(&rollback(&world, &["clean"], YES)), @"
+    ERROR: rollback 1 to clean: nothing was changed: 'artefacts/pipe' is a pipe, and a baseline holds files, folders and links
+    hint: remove it first
+    hint: 'coo rollback clean --set-aside' moves the present state to a folder of its own, unchanged, and continues
+    ");
     assert_eq!(raw(&world), before);
     let world = unreadable();
     let ran = rollback(&world, &OPTION, YES);
-    assert_snapshot!(shown("rollback clean --set-aside", &ran), @r"
+    assert_snapshot!(shown("rollback clean --set-aside", &ran), @"
     $ coo rollback clean --set-aside
     Rollback 1 to clean
       Id: <sha256>
       Set aside: set-aside/before-rollback-000001/ in the state root
-      Why: 'artefacts/pipe' is a pipe; a baseline holds files, folders and links: remove it first
+      Why: 'artefacts/pipe' is a pipe, and a baseline holds files, folders and links; remove it first
       Written: 11 entries
       Removed: 0 entries
       Folders with another mode: 0
@@ -92,7 +96,12 @@ fn a_state_that_can_not_be_read_goes_aside_as_it_is() {
         "{kept}"
     );
     let log = world.coo(&["rollback", "--log"]);
-    assert_snapshot!(shown("rollback --log", &log), @"");
+    assert_snapshot!(shown("rollback --log", &log), @"
+    $ coo rollback --log
+         1  restored   <time>  clean
+            the state before it was set aside to set-aside/before-rollback-000001
+    --- exit 0
+    ");
     assert!(log.stdout.lines().all(|line| line.chars().count() <= 80));
     // Missions go on, and the next rollback has something to go back to.
     assert_eq!(world.coo(&["run", "triage"]).code, 0);
@@ -128,7 +137,10 @@ fn a_state_that_can_be_read_is_kept_and_not_set_aside() {
 fn nothing_goes_aside_without_a_yes() {
     let world = unreadable();
     let before = raw(&world);
-    assert_snapshot!(error(&rollback(&world, &OPTION, b"yes\n")), @"");
+    assert_snapshot!(error(&rollback(&world, &OPTION, b"yes\n")), @r"
+    ERROR: RollbackAbortedException: rollback 1 to clean: 'yes\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ");
     assert_eq!(raw(&world), before);
     assert!(!world.root().join("set-aside").exists());
 }
@@ -166,7 +178,20 @@ fn whatever_stands_there_goes_aside() {
         found.remove(Path::new("artefacts_on_record.json"));
         assert_eq!(found, before, "{path}");
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: rollback 1 to clean: nothing was changed: the present state (move away what stands in its place): is not a baseline of a state root: it has no file 'config.json'
+    hint: 'coo rollback clean --set-aside' moves the present state to a folder of its own, unchanged, and continues
+    ERROR: rollback 1 to clean: nothing was changed: database .coo/world.db: database .coo/world.db: .coo/world.db: is not a regular file; move it away
+    hint: 'coo rollback clean --set-aside' moves the present state to a folder of its own, unchanged, and continues
+    ERROR: rollback 1 to clean: nothing was changed: database .coo/world.db: database .coo/world.db: .coo/world.db-wal: is not a regular file; move it away
+    hint: 'coo rollback clean --set-aside' moves the present state to a folder of its own, unchanged, and continues
+    ERROR: rollback 1 to clean: nothing was changed: 'manifests' is a pipe, and a baseline holds files, folders and links
+    hint: remove it first
+    hint: 'coo rollback clean --set-aside' moves the present state to a folder of its own, unchanged, and continues
+    ERROR: rollback 1 to clean: nothing was changed: 'artefacts/pipe' is a pipe, and a baseline holds files, folders and links
+    hint: remove it first
+    hint: 'coo rollback clean --set-aside' moves the present state to a folder of its own, unchanged, and continues
+    ");
 }
 
 fn points() -> Vec<String> {

@@ -36,7 +36,30 @@ fn only_the_exact_line_confirms_at_the_prompt() {
         assert!(!ran.stderr.contains('\x1b'), "{ran:?}");
         assert!(state(&world) == before, "{line:?}");
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @r"
+    ERROR: RollbackAbortedException: rollback 1 to clean: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 2 to clean: '\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 3 to clean: 'y\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 4 to clean: 'yes\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 5 to clean: 'confirm_rollback\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 6 to clean: 'CONFIRM_ROLLBACK \n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 7 to clean: ' CONFIRM_ROLLBACK\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 8 to clean: 'CONFIRM_ROLLBACK\r\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 9 to clean: 'no\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 10 to clean: '�\u{1b}[2JCONFIRM_ROLLBACK\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 11 to clean: 'CONFIRM_ROLLBACKCONFIRM_ROLLBACKCONFIRM_…' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ");
     assert_eq!(outcomes(&world), ["aborted"; 11]);
     for line in [YES, b"CONFIRM_ROLLBACK", b"CONFIRM_ROLLBACK\nno\n"] {
         let world = changed();
@@ -105,7 +128,14 @@ fn a_file_in_the_state_root_confirms_once() {
         assert!(state(&world) == state(&clean()));
         told += &error(&rollback(&world, &["clean"], b""));
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: RollbackAbortedException: rollback 2 to clean: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 2 to clean: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 2 to clean: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ");
 }
 
 #[test]
@@ -128,7 +158,22 @@ fn a_file_that_says_anything_else_aborts_and_is_gone() {
     fs::create_dir(&file).unwrap();
     told += &error(&rollback(&world, &["clean"], YES));
     assert!(file.is_dir());
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @r"
+    ERROR: RollbackAbortedException: rollback 1 to clean: the file CONFIRM_ROLLBACK says '\n', and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 2 to clean: the file CONFIRM_ROLLBACK says 'yes', and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 3 to clean: the file CONFIRM_ROLLBACK says 'CONFIRM_ROLLBACK\r\n', and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 4 to clean: the file CONFIRM_ROLLBACK says 'CONFIRM_ROLLBACK ', and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 5 to clean: CONFIRM_ROLLBACK in the state root is a link, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 6 to clean: CONFIRM_ROLLBACK in the state root is not a plain file that can be read, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 7 to clean: CONFIRM_ROLLBACK in the state root is a folder; remove it, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ");
     assert_eq!(outcomes(&world), ["aborted"; 7]);
     assert!(state(&world) == before);
 }
@@ -145,7 +190,18 @@ fn a_migration_attempt_asks_once_whatever_becomes_of_it() {
     told += &error(&ask("no name", YES));
     // What is refused is not in the log, and takes no attempt's request.
     told += &error(&rollback(&world, &["nothing", "--attempt", "M-3"], YES));
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @r"
+    ERROR: RollbackAbortedException: rollback 1 to clean: 'no\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: migration attempt 'M-1': has had its one automatic rollback request, number 1 (aborted)
+    hint: a person can still ask with 'coo rollback', without --attempt
+    ERROR: migration attempt 'M-2': has had its one automatic rollback request, number 2 (restored)
+    hint: a person can still ask with 'coo rollback', without --attempt
+    ERROR: migration attempt 'no name': must be 1 to 64 of A-Z a-z 0-9 . _ -
+    hint: give another
+    ERROR: Baseline 'nothing' not found.
+    hint: 'coo amu0 list' lists all baselines
+    ");
     assert_eq!(ask("M-3", YES).code, 0);
     assert_eq!(outcomes(&world), ["aborted", "restored", "unchanged"]);
     // A person may ask again and again.

@@ -45,7 +45,20 @@ fn what_is_not_there_or_is_a_tree() {
     let tree = ["amu0", "create", "--tree", "tree", "--name", "tree"];
     assert_eq!(world.coo(&tree).code, 0);
     told += &error(&refused(&world, &["tree"]));
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: Baseline 'x' not found.
+    hint: 'coo amu0 list' lists all baselines
+    ERROR: no state root at .coo
+    hint: 'coo amu0 create' makes one and its first baseline
+    ERROR: state root .coo: has no baseline to restore
+    hint: 'coo amu0 create' makes one
+    ERROR: Baseline 'nothing' not found.
+    hint: 'coo amu0 list' lists all baselines
+    ERROR: Baseline '../clean' not found.
+    hint: 'coo amu0 list' lists all baselines
+    ERROR: baseline tree: is not one of the state root
+    hint: 'coo amu0 lineage' lists those of the state root, and 'coo amu0 restore' restores a tree
+    ");
 }
 
 #[test]
@@ -81,12 +94,20 @@ fn a_baseline_that_is_damaged() {
     }
     // Whichever it is, the same is said.
     let told: String = told.into_iter().collect();
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: baseline clean: 1 of its 12 objects can't be read or were changed, so it can't be restored: object .coo/amu0/objects/<object>: No such file or directory (os error 2)
+    hint: take them from a copy of the state root
+    ERROR: baseline clean: 1 of its 12 objects can't be read or were changed, so it can't be restored: object .coo/amu0/objects/<object>: was changed after it was written, it has 6 bytes and SHA-256 <sha256…>
+    hint: take them from a copy of the state root
+    ");
     let world = ready();
     let file = manifest(&world);
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("0644", "0600")).unwrap();
-    assert_snapshot!(error(&refused(&world, &["clean"])), @"");
+    assert_snapshot!(error(&refused(&world, &["clean"])), @"
+    ERROR: file .coo/amu0/baselines/<sha256>.json: was changed after it was written
+    hint: take it from a copy of the state root
+    ");
 }
 
 /// Makes a baseline `forged` that has `content` at `path` and else is `clean`.
@@ -120,7 +141,10 @@ fn a_baseline_of_another_coo() {
     let other = "1".repeat(64);
     forge(&world, "sandbox_digest.txt", &other);
     let ran = refused(&world, &["forged"]);
-    assert_snapshot!(error(&ran), @"");
+    assert_snapshot!(error(&ran), @"
+    ERROR: baseline forged: its sandbox digest is <sha256>, this coo has <sha256>
+    hint: use the coo that has that module set ('coo digest' shows it)
+    ");
     // The snapshot masks both.
     let own = include_str!("../../sandbox_digest.txt").trim_end();
     for digest in [&other, own] {
@@ -128,7 +152,10 @@ fn a_baseline_of_another_coo() {
     }
     let world = ready();
     forge(&world, "missions/demo.json", "{}");
-    assert_snapshot!(error(&refused(&world, &["forged"])), @"");
+    assert_snapshot!(error(&refused(&world, &["forged"])), @"
+    ERROR: baseline forged: its 'missions/demo.json' differs from the one of this coo
+    hint: use the coo that made the baseline
+    ");
 }
 
 #[test]
@@ -170,7 +197,13 @@ fn a_state_that_can_not_be_kept_is_not_replaced() {
     }
     let damaged = world.file(".coo/world.db", "this is no database".repeat(99));
     told += &error(&rollback(&world, &["clean"], YES));
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: rollback 1 to clean: nothing was changed: 'artefacts/pipe' is a pipe, and a baseline holds files, folders and links
+    hint: remove it first
+    hint: 'coo rollback clean --set-aside' moves the present state to a folder of its own, unchanged, and continues
+    ERROR: rollback 2 to clean: nothing was changed: database .coo/world.db: database .coo/world.db: file is not a database: Error code 26: file is not a database
+    hint: 'coo rollback clean --set-aside' moves the present state to a folder of its own, unchanged, and continues
+    ");
     fs::remove_file(damaged).unwrap();
     assert_eq!(rollback(&world, &["clean"], YES).code, 0);
     assert_eq!(outcomes(&world), ["requested", "requested", "restored"]);

@@ -316,7 +316,10 @@ fn whatever_stands_where_the_state_should_be_is_replaced() {
     let world = clean();
     remove(&world.root().join("config.json"));
     world.file(".coo/config.json/in/it", "x");
-    assert_snapshot!(error(&rollback(&world, &["clean"], YES)), @"");
+    assert_snapshot!(error(&rollback(&world, &["clean"], YES)), @"
+    ERROR: rollback 1 to clean: nothing was changed: the present state (move away what stands in its place): is not a baseline of a state root: it has no file 'config.json'
+    hint: 'coo rollback clean --set-aside' moves the present state to a folder of its own, unchanged, and continues
+    ");
     remove(&world.root().join("config.json"));
     assert_eq!(rollback(&world, &["clean"], YES).code, 0);
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);

@@ -126,7 +126,14 @@ fn pointers_outside_the_memory_end_the_guest_alone() {
     "#;
     let ran = world.run_guest(body, &json!({}));
     assert_fails(&world, &ran);
-    assert_snapshot!(shown("run guest.json", &ran), @"");
+    assert_snapshot!(shown("run guest.json", &ran), @"
+    $ coo run guest.json
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 12 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: contract broken: Pointer out of bounds: Region { start: 2147418112, len: 65536 }
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -142,7 +149,14 @@ fn exit_statuses_are_told_apart() {
         &json!({}),
     );
     assert_fails(&world, &ran);
-    assert_snapshot!(shown("run guest.json", &ran), @"");
+    assert_snapshot!(shown("run guest.json", &ran), @"
+    $ coo run guest.json
+    --- standard error
+    [coo] MISSION-000002 FAILED: 7 events, 3 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: guest exited with status 3
+    hint: 'coo logs MISSION-000002' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -163,7 +177,32 @@ fn traps_are_named_and_located() {
         let inspect = world.coo(&["inspect", &mission_id(&ran)]).stdout;
         said += &inspect[inspect.find("Trapped in\n").expect("no place")..];
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run guest.json # unreachable
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 2 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: trap: wasm `unreachable` instruction executed
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    Trapped in
+      culprit
+    $ coo run guest.json # (drop (i32.div_u (i32.const 1) (i32.const 0)))
+    --- standard error
+    [coo] MISSION-000002 FAILED: 7 events, 0 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: trap: integer divide by zero
+    hint: 'coo logs MISSION-000002' shows how it got there
+    --- exit 1
+    Trapped in
+      culprit
+    $ coo run guest.json # (drop (i32.load (i32.const 0x7fffffff)))
+    --- standard error
+    [coo] MISSION-000003 FAILED: 7 events, 0 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000003: trap: out of bounds memory access
+    hint: 'coo logs MISSION-000003' shows how it got there
+    --- exit 1
+    Trapped in
+      culprit
+    ");
 }
 
 #[test]
@@ -174,7 +213,14 @@ fn endless_recursion_overflows_the_guests_stack_alone() {
         &json!({}),
     );
     assert_fails(&world, &ran);
-    assert_snapshot!(shown("run guest.json", &ran), @"");
+    assert_snapshot!(shown("run guest.json", &ran), @"
+    $ coo run guest.json
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 65502 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: trap: call stack exhausted
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -216,7 +262,20 @@ fn misusing_a_resource_is_a_broken_contract() {
         assert_fails(&world, &ran);
         said += &shown(&format!("run misuse.wasm # {call}"), &ran);
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run misuse.wasm # (call $block (i32.const 42))
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 3 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: contract broken: unknown handle index 42
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    $ coo run misuse.wasm # (call $poll (i32.const 0) (i32.const 0) (i32.const 16))
+    --- standard error
+    [coo] MISSION-000002 FAILED: 7 events, 5 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: contract broken: empty poll list
+    hint: 'coo logs MISSION-000002' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -249,7 +308,11 @@ fn real_time_stops_a_run_from_outside_the_record() {
     let ran = world.coo(&["run", "loop.wasm", "--timeout", "0"]);
     assert_eq!(ran.code, 1);
     // The line before it has the fuel, which the clock decides.
-    assert_snapshot!(ran.error(), @"hint: 'coo resume MISSION-000002' continues where it stopped");
+    assert_snapshot!(ran.error(), @"
+    ERROR: mission MISSION-000002: guest: still running after 0 s of real time, which is the limit
+    hint: give --timeout SECONDS if it needs more
+    hint: 'coo resume MISSION-000002' continues where it stopped
+    ");
     let mission = world.json(&["mission", "MISSION-000002"]);
     assert_eq!(mission["status"], "INTERRUPTED");
     assert_eq!(mission["timeline"], json!(["INIT", "CAPTURE_ENV", "RUN"]));

@@ -188,7 +188,104 @@ fn pointers_lengths_and_values_that_lie_are_the_guests_contract() {
         };
         said += &end(&world, body, &guest);
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run misuse.json # (call $write (i32.const 512) (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: contract broken: invalid utf-8 sequence of 1 bytes from index 0
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $write (i32.const -8) (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000002 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: contract broken: string pointer/length out of bounds of memory
+    hint: 'coo logs MISSION-000002' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $write (i32.const 520) (i32.const -1) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000003 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000003: contract broken: string pointer/length out of bounds of memory
+    hint: 'coo logs MISSION-000003' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $write (i32.const 520) (i32.const 11) (i32.const 65535) (i32.const 9) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000004 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000004: contract broken: list pointer/length out of bounds of memory
+    hint: 'coo logs MISSION-000004' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $execute (i32.const 520) (i32.const 1) (i32.const 561) (i32.const 1) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000005 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000005: contract broken: list pointer is not aligned
+    hint: 'coo logs MISSION-000005' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $execute (i32.const 520) (i32.const 1) (i32.const 560) (i32.const -1) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000006 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000006: contract broken: list pointer/length out of bounds of memory
+    hint: 'coo logs MISSION-000006' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $execute (i32.const 520) (i32.const 1) (i32.const 560) (i32.const 1) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000007 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000007: contract broken: unexpected discriminant: 99
+    hint: 'coo logs MISSION-000007' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $exit (i32.const 7)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000008 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000008: contract broken: invalid expected discriminant
+    hint: 'coo logs MISSION-000008' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $write (i32.const 520) (i32.const 11) (i32.const 0) (i32.const 0) (i32.const 65533)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000009 FAILED: 8 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000009: contract broken: pointer not aligned
+    hint: 'coo logs MISSION-000009' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $write (i32.const 520) (i32.const 11) (i32.const 0) (i32.const 0) (i32.const 65528)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000010 FAILED: 8 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000010: contract broken: pointer out of bounds
+    hint: 'coo logs MISSION-000010' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (i32.const 3)
+    --- standard error
+    [coo] MISSION-000011 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000011: contract broken: return pointer not aligned
+    hint: 'coo logs MISSION-000011' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (i32.const 65532)
+    --- standard error
+    [coo] MISSION-000012 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000012: contract broken: pointer out of bounds of memory
+    hint: 'coo logs MISSION-000012' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (i32.const -4)
+    --- standard error
+    [coo] MISSION-000013 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000013: contract broken: pointer out of bounds of memory
+    hint: 'coo logs MISSION-000013' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (i32.store8 (i32.const 0) (i32.const 9)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000014 FAILED: 7 events, 40 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000014: contract broken: invalid expected discriminant
+    hint: 'coo logs MISSION-000014' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (i32.store (i32.const 4) (i32.const 512)) (i32.store (i32.const 8) (i32.const 3)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000015 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000015: contract broken: invalid utf-8 sequence of 1 bytes from index 0
+    hint: 'coo logs MISSION-000015' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (i32.store (i32.const 4) (i32.const 65530)) (i32.store (i32.const 8) (i32.const 300)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000016 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000016: contract broken: string pointer/length out of bounds of memory
+    hint: 'coo logs MISSION-000016' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -214,7 +311,44 @@ fn text_of_other_encodings_is_judged_too() {
         };
         said += &end(&world, &format!("{encoding}: {body}"), &guest);
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run misuse.json # string-encoding=utf16: (call $write (i32.const 544) (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: contract broken: unpaired surrogate found: d800
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # string-encoding=utf16: (call $write (i32.const 545) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000002 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: contract broken: string pointer not aligned to 2
+    hint: 'coo logs MISSION-000002' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # string-encoding=utf16: (call $write (i32.const 65534) (i32.const 9) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000003 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000003: contract broken: string pointer/length out of bounds of memory
+    hint: 'coo logs MISSION-000003' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # string-encoding=latin1+utf16: (call $write (i32.const 513) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000004 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000004: contract broken: string pointer not aligned to 2
+    hint: 'coo logs MISSION-000004' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # string-encoding=latin1+utf16: (call $write (i32.const 65534) (i32.const 9) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000005 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000005: contract broken: string pointer/length out of bounds of memory
+    hint: 'coo logs MISSION-000005' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # string-encoding=latin1+utf16: (call $write (i32.const 544) (i32.const -2147483646) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000006 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000006: contract broken: unpaired surrogate found: d800
+    hint: 'coo logs MISSION-000006' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -285,5 +419,12 @@ fn more_than_one_call_may_carry_is_the_guests_contract() {
         encoding: "",
         pages: 2400,
     };
-    assert_snapshot!(end(&world, guest.body, &guest), @"");
+    assert_snapshot!(end(&world, guest.body, &guest), @"
+    $ coo run misuse.json # (call $write (i32.const 520) (i32.const 11) (i32.const 1024) (i32.const 150000000) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: contract broken: too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
 }
