@@ -6,6 +6,7 @@
 //! number of processes. A change cannot leave a review without a decision, and at most one of its
 //! rollback requests is automatic (packet §12.5).
 
+mod action;
 mod body;
 mod progress;
 
@@ -18,6 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::pipeline::{self, Event, Refused, Stage};
 
+pub use action::{Action, Retreat, rejection};
 pub use body::{
     AmendmentsBody, BaselineBody, BegunBody, DecisionBody, EvidenceBody, FreezeBody, GatesBody,
     RollbackBody, SnapshotBody, StepBody, TransitionBody, Which,
@@ -59,7 +61,7 @@ impl Route {
     }
 
     /// Returns the stage after `event`. A migration ends where a pipeline enters its gates.
-    pub const fn next(self, from: Stage, event: Event) -> Result<Stage, Refused> {
+    pub fn next(self, from: Stage, event: Event) -> Result<Stage, Refused> {
         match (self, pipeline::next(from, event)) {
             (Self::Migration, Ok(Stage::Gates)) => Ok(Stage::Complete),
             (_, next) => next,

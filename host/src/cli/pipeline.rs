@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_engines::change::{ChangeId, Fold, Log, Record, Rollback, Route};
+use coo_engines::change::{Action, ChangeId, Fold, Log, Record, Rollback, Route};
 use coo_engines::pipeline::Stage;
 use coo_kernel::baseline::rollback::PROMPT;
 use coo_kernel::form::digest::Digest;
@@ -210,8 +210,8 @@ fn report(change: &Change<'_>, standing: Standing, json: bool) -> Result<ExitCod
     let place = change.repository.tree.path.display().to_string();
     show(change.id, recorded, change.head(), &folder, &place, json)?;
     if standing == Standing::Over
+        && recorded.is_rejected()
         && let Some((_, why)) = &recorded.failure
-        && why.starts_with("rejected: ")
     {
         // The person asked for this end, so it is not an error.
         print::note(&format!("{}: {why}", change.id));
@@ -232,17 +232,16 @@ fn report(change: &Change<'_>, standing: Standing, json: bool) -> Result<ExitCod
 
 /// Returns what a person can do next, or `None` if the change has ended.
 fn next(id: ChangeId, recorded: &Fold) -> Option<String> {
-    let stage = recorded.stage()?;
-    Some(match stage {
-        Stage::Complete | Stage::Question => return None,
-        Stage::CeoReview | Stage::CeoFinalReview if recorded.decided.is_none() => {
-            format!("'coo pipeline approve {id}' or '… reject {id}'")
+    match recorded.next_action() {
+        Action::End => None,
+        Action::AwaitReview => Some(format!("'coo pipeline approve {id}' or '… reject {id}'")),
+        Action::Retreat if recorded.rollback == Rollback::Requested => Some(format!(
+            "'coo pipeline rollback {id}' asks for the rollback once more"
+        )),
+        Action::Retreat | Action::Work { .. } => {
+            Some(format!("'coo pipeline resume {id}' continues it"))
         }
-        Stage::Error if recorded.rollback == Rollback::Requested => {
-            format!("'coo pipeline rollback {id}' asks for the rollback once more")
-        }
-        _ => format!("'coo pipeline resume {id}' continues it"),
-    })
+    }
 }
 
 fn rollback_name(rollback: Rollback) -> &'static str {

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use coo_engines::change::{
-    BegunBody, ChangeId, DecisionBody, EvidenceBody, Fold, Kind, Log, Route, TransitionBody,
+    Action, BegunBody, ChangeId, DecisionBody, EvidenceBody, Fold, Kind, Log, Route,
+    TransitionBody, rejection,
 };
 use coo_engines::pipeline::{Event, Stage};
 use coo_engines::repository::scope::Scope;
@@ -180,9 +181,7 @@ impl<'a> Change<'a> {
 
     /// Records a person's answer to the review that the change waits for.
     pub fn decide(&mut self, approved: bool, why: Option<String>) -> Result<()> {
-        if !matches!(self.stage(), Stage::CeoReview | Stage::CeoFinalReview)
-            || self.log.progress.decided.is_some()
-        {
+        if self.log.progress.next_action() != Action::AwaitReview {
             bail!(
                 "{}: is not waiting for a review, it is in {}; 'coo pipeline status {}' shows more",
                 self.id,
@@ -199,25 +198,21 @@ impl<'a> Change<'a> {
     /// Gives the change up: rejects the review that it waits for, or fails it at any other stage.
     /// Then rolls back, once a person has confirmed. Works in any environment, also a changed one.
     pub fn give_up(&mut self, why: Option<String>, ask: &dyn Fn() -> Vec<u8>) -> Result<Standing> {
-        match self.stage() {
-            Stage::CeoReview | Stage::CeoFinalReview if self.log.progress.decided.is_none() => {
-                self.decide(false, why.clone())?;
-            }
-            Stage::Complete | Stage::Question => bail!(
+        let action = self.log.progress.next_action();
+        let why_failed = self.portable(&rejection(why.as_deref()));
+        match action {
+            Action::End => bail!(
                 "{}: has ended in {}; 'coo pipeline status {}' shows how",
                 self.id,
                 self.stage(),
                 self.id
             ),
-            _ => {}
-        }
-        if self.stage() != Stage::Error {
-            let why = why.filter(|why| !why.is_empty());
-            let why = why.as_deref().unwrap_or("no reason given");
-            self.transition(
-                Event::Failed,
-                Some(self.portable(&format!("rejected: {why}"))),
-            )?;
+            Action::AwaitReview => {
+                self.decide(false, why)?;
+                self.transition(Event::Failed, Some(why_failed))?;
+            }
+            Action::Work { .. } => self.transition(Event::Failed, Some(why_failed))?,
+            Action::Retreat => {}
         }
         self.go(ask)
     }
@@ -226,36 +221,31 @@ impl<'a> Change<'a> {
     /// a rollback.
     pub fn go(&mut self, ask: &dyn Fn() -> Vec<u8>) -> Result<Standing> {
         loop {
-            let stage = self.stage();
-            if stage.is_final() {
-                return Ok(Standing::Over);
-            }
-            if stage == Stage::Error {
-                if !self.recede(false, ask)? {
-                    return Ok(Standing::Rollback);
+            match self.log.progress.next_action() {
+                Action::End => return Ok(Standing::Over),
+                Action::AwaitReview => return Ok(Standing::Review),
+                Action::Retreat => {
+                    if !self.recede(false, ask)? {
+                        return Ok(Standing::Rollback);
+                    }
                 }
-                continue;
-            }
-            if matches!(stage, Stage::CeoReview | Stage::CeoFinalReview)
-                && self.log.progress.decided.is_none()
-            {
-                return Ok(Standing::Review);
-            }
-            let decision = self.log.progress.decided.as_ref();
-            if decision.is_none_or(|decision| decision.approved) {
-                self.check_environment()?;
-            }
-            (self.says)(&format!("{} {stage}", self.id));
-            match self.pass(stage) {
-                Ok(event) => self.transition(event, None)?,
-                Err(error) => self.fail(&error)?,
+                Action::Work { stage, is_rejected } => {
+                    if !is_rejected {
+                        self.check_environment()?;
+                    }
+                    (self.says)(&format!("{} {stage}", self.id));
+                    match self.pass(stage) {
+                        Ok(event) => self.transition(event, None)?,
+                        Err(error) => self.fail(&error)?,
+                    }
+                }
             }
         }
     }
 
     /// Requests the rollback again, for a person, and ends the change.
     pub fn roll_back(&mut self, ask: &dyn Fn() -> Vec<u8>) -> Result<Standing> {
-        if self.stage() != Stage::Error {
+        if self.log.progress.next_action() != Action::Retreat {
             bail!(
                 "{}: is in {} and has nothing to roll back; a change rolls back when it has failed, and 'coo pipeline reject' ends one that waits for a review",
                 self.id,

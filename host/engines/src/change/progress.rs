@@ -130,9 +130,7 @@ impl Fold {
             Kind::Freeze => stage == Stage::FreezeActivated,
             Kind::Step | Kind::Snapshot => stage == Stage::MigrationSequence,
             Kind::Gates => stage == Stage::Gates,
-            Kind::Decision => {
-                matches!(stage, Stage::CeoReview | Stage::CeoFinalReview) && self.decided.is_none()
-            }
+            Kind::Decision => stage.is_review() && self.decided.is_none(),
             Kind::RollbackRequested => {
                 stage == Stage::Error
                     && self.target().is_some()

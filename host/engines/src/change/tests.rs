@@ -225,6 +225,42 @@ fn nobody_goes_on_from_a_review_without_a_yes() {
 }
 
 #[test]
+fn a_change_works_until_it_waits_for_a_person_or_has_ended() {
+    let mut log = Log::default();
+    let way = whole_way();
+    for next in &way {
+        let stage = log.progress.stage().unwrap_or(Stage::Init);
+        let expected = match next {
+            Fact(Kind::Decision, _) => Action::AwaitReview,
+            _ => Action::Work {
+                stage,
+                is_rejected: false,
+            },
+        };
+        assert_eq!(log.progress.next_action(), expected, "{next:?}");
+        play(&mut log, std::slice::from_ref(next));
+    }
+    assert_eq!(log.progress.next_action(), Action::End);
+
+    let mut log = Log::default();
+    play(&mut log, &way[..7]);
+    play(&mut log, &[Fact(Kind::Decision, decision(false))]);
+    let rejected = Action::Work {
+        stage: Stage::CeoReview,
+        is_rejected: true,
+    };
+    assert_eq!(log.progress.next_action(), rejected);
+    let why = log.progress.decided.as_ref().unwrap().rejection();
+    assert_eq!(why.unwrap(), "rejected: no reason given");
+    play(&mut log, &[Go(Event::Failed)]);
+    assert_eq!(log.progress.next_action(), Action::Retreat);
+    // The helper's reason is not a person's.
+    assert!(!log.progress.is_rejected());
+    log.progress.failure = Some((Stage::CeoReview, rejection(Some("not now"))));
+    assert!(log.progress.is_rejected());
+}
+
+#[test]
 fn what_was_changed_later_is_found() {
     let mut log = Log::default();
     let records = play(&mut log, &whole_way());

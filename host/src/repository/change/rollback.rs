@@ -4,12 +4,11 @@
 //! asked.
 
 use anyhow::{Context as _, Result};
-use coo_engines::change::{Kind, Rollback, RollbackBody};
+use coo_engines::change::{Kind, Retreat, RollbackBody};
 use coo_engines::pipeline::Event;
 use coo_engines::repository::question::{Open, Question};
 use coo_kernel::baseline::rollback::Outcome;
 use coo_kernel::form::canonical;
-use coo_kernel::form::digest::Digest;
 
 use super::super::migrate;
 use super::{Change, changed_by};
@@ -21,36 +20,22 @@ impl Change<'_> {
     /// Rolls back if there is anything to roll back, and writes the question. Returns false if the
     /// automatic request was already made, so that a person must request the rollback now.
     pub(super) fn recede(&mut self, by_person: bool, ask: &dyn Fn() -> Vec<u8>) -> Result<bool> {
-        let progress = &self.log.progress;
-        let (state, target) = match progress.target() {
-            Some(target) if progress.rollback != Rollback::Done => {
-                (target.state.clone(), Some(target.manifest_sha256))
-            }
-            _ => (None, None),
-        };
-        if let Some(manifest_sha256) = target {
-            let baseline = self.load(&manifest_sha256)?;
-            let is_confirmed = self.log.progress.rollback == Rollback::Confirmed;
+        if let Some(target) = self.log.progress.to_restore().cloned() {
+            let body = RollbackBody {
+                automatic: !by_person,
+                manifest_sha256: target.manifest_sha256,
+            };
+            let state = target.state.as_deref();
+            let baseline = self.load(&target.manifest_sha256)?;
             let changed = self.changed(&baseline)?;
-            if is_confirmed || !changed.is_empty() {
-                if !is_confirmed {
-                    if self.log.progress.asked_automatically && !by_person {
-                        return Ok(false);
-                    }
-                    self.request(!by_person, manifest_sha256, state.as_deref(), &changed, ask)?;
+            match self.log.progress.retreat(!changed.is_empty(), by_person) {
+                Retreat::Nothing => {}
+                Retreat::AwaitRequest => return Ok(false),
+                Retreat::Request => {
+                    self.request(&body, state, &changed, ask)?;
+                    self.restore_all(&body, &baseline, state)?;
                 }
-                failpoint::reach("change.restore")?;
-                self.restore(&baseline)?;
-                self.lift()?;
-                if let Some(name) = &state {
-                    self.restore_state(name)?;
-                }
-                let body = RollbackBody {
-                    automatic: !by_person,
-                    manifest_sha256,
-                };
-                self.record(Kind::RolledBack, &body)?;
-                (self.says)(&format!("{} rolled back", self.id));
+                Retreat::Restore => self.restore_all(&body, &baseline, state)?,
             }
         }
         self.lift()?;
@@ -58,6 +43,25 @@ impl Change<'_> {
         self.clear_normalized()?;
         self.transition(Event::QuestionWritten, None)?;
         Ok(true)
+    }
+
+    /// Restores the repository, ends the freeze, and restores the state root, if its baseline has a
+    /// name in `state`.
+    fn restore_all(
+        &mut self,
+        body: &RollbackBody,
+        baseline: &Baseline,
+        state: Option<&str>,
+    ) -> Result<()> {
+        failpoint::reach("change.restore")?;
+        self.restore(baseline)?;
+        self.lift()?;
+        if let Some(name) = state {
+            self.restore_state(name)?;
+        }
+        self.record(Kind::RolledBack, body)?;
+        (self.says)(&format!("{} rolled back", self.id));
+        Ok(())
     }
 
     /// Restores the repository to its baseline. First stores its current state under a name, since
@@ -86,22 +90,17 @@ impl Change<'_> {
     /// Requests the rollback, and does nothing else until a person has confirmed it.
     fn request(
         &mut self,
-        automatic: bool,
-        manifest_sha256: Digest,
+        body: &RollbackBody,
         state: Option<&str>,
         changed: &[String],
         ask: &dyn Fn() -> Vec<u8>,
     ) -> Result<()> {
-        let body = RollbackBody {
-            automatic,
-            manifest_sha256,
-        };
-        self.record(Kind::RollbackRequested, &body)?;
+        self.record(Kind::RollbackRequested, body)?;
         let mut number = None;
         if let Some(name) = state {
             let target = self.target(name)?;
             let session = &mut self.session;
-            let attempt = automatic.then(|| self.id.to_string());
+            let attempt = body.automatic.then(|| self.id.to_string());
             let attempt = attempt.as_deref();
             number = Some(rollback::request(
                 &session.root,
@@ -127,7 +126,7 @@ impl Change<'_> {
             }
             return Err(aborted.into());
         }
-        self.record(Kind::RollbackConfirmed, &body)
+        self.record(Kind::RollbackConfirmed, body)
     }
 
     fn target(&self, name: &str) -> Result<Target> {

@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use coo_engines::change::{
-    AmendmentsBody, BaselineBody, DecisionBody, FreezeBody, GatesBody, Kind, Route, Which,
+    AmendmentsBody, BaselineBody, FreezeBody, GatesBody, Kind, Route, Which,
 };
 use coo_engines::pipeline::{Event, Stage};
 use coo_engines::repository::gate::Verdict;
@@ -32,7 +32,7 @@ pub(super) const NORMALIZED: &str = "normalized";
 impl Change<'_> {
     /// Does the work of `stage`; returns the event that follows.
     pub(super) fn pass(&mut self, stage: Stage) -> Result<Event> {
-        failpoint::reach(point_of(stage))?;
+        failpoint::reach(stage.failpoint())?;
         self.check_frozen()?;
         match stage {
             Stage::Init => self.look(),
@@ -202,13 +202,10 @@ impl Change<'_> {
     }
 
     fn check_decision(&self) -> Result<()> {
-        match &self.log.progress.decided {
-            Some(DecisionBody { approved: true, .. }) => Ok(()),
-            Some(DecisionBody { why, .. }) => {
-                let why = why.as_deref().unwrap_or("no reason given");
-                bail!("rejected: {why}")
-            }
-            None => bail!("nobody has decided"),
+        let decided = self.log.progress.decided.as_ref();
+        match decided.context("nobody has decided")?.rejection() {
+            Some(why) => bail!(why),
+            None => Ok(()),
         }
     }
 
@@ -480,23 +477,5 @@ impl Change<'_> {
             self.session.root.discard(&folder, Some(NORMALIZED))?;
         }
         Ok(())
-    }
-}
-
-/// The failpoint of each stage, where tests make it fail or end its process.
-const fn point_of(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Init => "stage.init",
-        Stage::AmendmentPrep => "stage.amendment_prep",
-        Stage::AmendmentExec => "stage.amendment_exec",
-        Stage::AmendmentVerify => "stage.amendment_verify",
-        Stage::CeoReview => "stage.ceo_review",
-        Stage::FreezePrep => "stage.freeze_prep",
-        Stage::FreezeActivated => "stage.freeze_activated",
-        Stage::CaptureAmu0 => "stage.capture_amu0",
-        Stage::MigrationSequence => "stage.migration_sequence",
-        Stage::Gates => "stage.gates",
-        Stage::CeoFinalReview => "stage.ceo_final_review",
-        Stage::Complete | Stage::Error | Stage::Question => "stage.none",
     }
 }

@@ -4,7 +4,6 @@
 
 use anyhow::{Context as _, Result, ensure};
 use coo_engines::change::{ChangeId, Damaged, Log, Record, Route};
-use coo_engines::pipeline::Stage;
 use coo_kernel::form::digest::Digest;
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row, params};
@@ -194,10 +193,12 @@ impl Store {
 fn record(row: &Row<'_>) -> Result<Record> {
     let stage: String = row.get(1)?;
     let kind: String = row.get(2)?;
-    let stage = Stage::ALL.into_iter().find(|known| known.name() == stage);
     Ok(Record {
         seq: row.get(0)?,
-        stage: stage.context("event: has a stage that there is not")?,
+        stage: stage
+            .parse()
+            .ok()
+            .context("event: has a stage that there is not")?,
         kind: kind
             .parse()
             .context("event: has a kind that there is not")?,
