@@ -8,6 +8,7 @@
 
 mod action;
 mod body;
+pub mod bundle;
 mod progress;
 
 use std::fmt;

@@ -143,7 +143,7 @@ pub fn cmd_pipeline(root: &Path, options: &Options) -> Result<ExitCode> {
 fn bundle(root: &Path, one: &One, output: Option<&Path>) -> Result<ExitCode> {
     let watcher = watcher();
     let change = Change::open(root, id(&one.id)?, &watcher)?;
-    let default = PathBuf::from(format!("{}.zip", change.id));
+    let default = PathBuf::from(format!("{}.zip", change.journal.id()));
     let path = output.unwrap_or(&default);
     let done = change.bundle(path)?;
     if one.json {
@@ -153,7 +153,7 @@ fn bundle(root: &Path, one: &One, output: Option<&Path>) -> Result<ExitCode> {
     } else {
         print::note(&format!(
             "{} written to {}: {} files, {} bytes, SHA-256 {}",
-            change.id,
+            change.journal.id(),
             path.display(),
             done.members,
             done.bytes,
@@ -205,25 +205,25 @@ fn id(text: &str) -> Result<ChangeId> {
 /// Prints the state of the change. Returns exit code 1 if the change has failed, and 0 otherwise or
 /// if a person rejected it.
 fn report(change: &Change<'_>, standing: Standing, json: bool) -> Result<ExitCode> {
-    let recorded = change.recorded();
-    let folder = change.folder_path().display().to_string();
+    let journal = &change.journal;
+    let (id, recorded) = (journal.id(), journal.fold());
+    let folder = journal.folder_path().display().to_string();
     let place = change.repository.tree.path.display().to_string();
-    show(change.id, recorded, change.head(), &folder, &place, json)?;
+    show(id, recorded, journal.head(), &folder, &place, json)?;
     if standing == Standing::Over
         && recorded.is_rejected()
         && let Some((_, why)) = &recorded.failure
     {
         // The person asked for this end, so it is not an error.
-        print::note(&format!("{}: {why}", change.id));
+        print::note(&format!("{id}: {why}"));
         return Ok(ExitCode::SUCCESS);
     }
     if let Some((stage, why)) = &recorded.failure {
         print::error_text(&format!(
-            "{}: failed in {stage}: {why}; {}",
-            change.id,
+            "{id}: failed in {stage}: {why}; {}",
             match standing {
                 Standing::Over => format!("what can be done is in {folder}/question.json"),
-                _ => next(change.id, recorded).unwrap_or_default(),
+                _ => next(id, recorded).unwrap_or_default(),
             }
         ));
     }
