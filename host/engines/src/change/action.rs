@@ -66,9 +66,11 @@ impl Fold {
     /// the baseline to restore, and `by_person` whether a person requests the rollback now.
     pub fn retreat(&self, differs: bool, by_person: bool) -> Retreat {
         match self.rollback {
-            Rollback::Done => Retreat::Nothing,
+            _ if self.to_restore().is_none() => Retreat::Nothing,
             Rollback::Confirmed => Retreat::Restore,
-            Rollback::None | Rollback::Requested if !differs => Retreat::Nothing,
+            // A rollback that was requested has to be done, even if somebody has restored the
+            // repository by hand: the change can't end before.
+            Rollback::None if !differs => Retreat::Nothing,
             _ if self.asked_automatically && !by_person => Retreat::AwaitRequest,
             _ => Retreat::Request,
         }

@@ -330,6 +330,50 @@ fn any_next() -> impl Strategy<Value = Next> {
     ]
 }
 
+/// Takes the step that a failed change takes, with a person who confirms every rollback.
+fn retreat(log: &mut Log, differs: &mut bool) {
+    match log.progress.retreat(*differs, true) {
+        Retreat::AwaitRequest => panic!("a person has requested it"),
+        Retreat::Request => {
+            let requested = [Kind::RollbackRequested, Kind::RollbackConfirmed];
+            play(log, &requested.map(|kind| Fact(kind, rollback(false))));
+        }
+        Retreat::Restore => {
+            *differs = false;
+            play(log, &[Fact(Kind::RolledBack, rollback(false))]);
+        }
+        Retreat::Nothing => {
+            if log.progress.freeze.is_some() {
+                play(log, &[Fact(Kind::Lifted, freeze())]);
+            }
+            play(log, &[Go(Event::QuestionWritten)]);
+        }
+    }
+}
+
+proptest! {
+    /// Wherever it failed, whatever was requested before, and however the repository looks now.
+    #[test]
+    fn a_failed_change_reaches_its_question(
+        kept in 1_usize..24, requests in prop::collection::vec(any::<bool>(), 0..3), differs: bool,
+    ) {
+        let mut log = Log::default();
+        play(&mut log, &whole_way()[..kept]);
+        go(&mut log, Event::Failed).unwrap();
+        for automatic in requests {
+            // Nobody confirms them; a second automatic one, or one without a baseline, is refused.
+            let _ = log.append(Kind::RollbackRequested, rollback(automatic));
+        }
+        let mut differs = differs;
+        for _ in 0..4 {
+            if log.progress.next_action() == Action::Retreat {
+                retreat(&mut log, &mut differs);
+            }
+        }
+        prop_assert_eq!(log.progress.next_action(), Action::End);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
     /// Whatever events arrive, the accepted ones keep the invariants of this module.

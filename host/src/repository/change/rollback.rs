@@ -68,13 +68,13 @@ fn request(
         let (root, store) = (&session.root, &mut session.store);
         number = Some(rollback::request(root, store, &target, attempt)?);
     }
-    (change.says)(&changed_by(
-        &format!(
-            "{id}: the repository{} is restored to its baseline; entries that differ now",
-            state.map_or("", |_| " (and the state root)")
-        ),
-        changed,
-    ));
+    let root = state.map_or("", |_| " (and the state root)");
+    let what = format!("{id}: the repository{root} is restored to its baseline");
+    (change.says)(&if changed.is_empty() {
+        format!("{what}; no entry differs now")
+    } else {
+        changed_by(&format!("{what}; entries that differ now"), changed)
+    });
     let what = format!("rollback of {id}");
     let again = format!("coo pipeline rollback {id}");
     let session = &mut change.journal.session;
