@@ -249,7 +249,7 @@ fn what_is_said_of_a_change_is_the_same_everywhere_it_is_said() {
     insta::assert_snapshot!(shown("pipeline status", &world.coo(&["pipeline", "status", ID])).replace(&*repo(&world).to_string_lossy(), "<repository>"), @r"
     $ coo pipeline status
     PIPELINE-000001
-      Repository: <repository>
+      Repository: <world>/repo
       Amendments: 1, of 1 document
       Baseline: 14 files, 2899 bytes, <sha256…>
       Snapshot 1: 4 passed, 0 failed, 0 skipped, exit code 0

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::effects::artefact::Artefact;
+use coo_kernel::effects::artefact::{Artefact, WriteAnswer};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{
     Blob, CallBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody, WorldBody,
@@ -18,7 +18,6 @@ use coo_kernel::mission::state::State;
 use serde::Serialize;
 
 use super::{events, print};
-use crate::effects::gateway::WriteAnswer;
 use crate::mission::find::find_mission;
 use crate::session::Session;
 use crate::state::history;

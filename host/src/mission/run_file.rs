@@ -11,6 +11,7 @@ use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Seek as _, SeekFro
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use coo_kernel::effects::artefact::{WriteAnswer, WriteRequest};
 use coo_kernel::form::digest::{Digest, ZERO};
 use coo_kernel::journal::{Blob, CallBody, Kind, MissionBody, Record, StepReturnedBody};
 use coo_kernel::journal::{StepStartedBody, WorldBody};
@@ -20,7 +21,6 @@ use coo_kernel::state::layout;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::effects::gateway::{WriteAnswer, WriteRequest};
 use crate::machine::hashing::{Hashing, digest_of};
 use crate::machine::input_file::{self, RUN_FILE_BYTES_MAX};
 use crate::machine::temporary::TemporaryFolder;

@@ -1,6 +1,8 @@
 //! The gates that a changed repository must pass (packet §10): their order, and the results that
 //! are recorded. The host gathers what a gate checks; this module reads nothing itself.
 
+pub mod evidence;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

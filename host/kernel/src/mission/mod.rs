@@ -12,6 +12,7 @@ pub mod plan;
 pub mod protected;
 pub mod scope;
 pub mod state;
+pub mod verification;
 pub mod workflow;
 
 pub use id::{DEMO_TYPE, MissionId, NotAnId, Status};

@@ -4,11 +4,12 @@
 
 use anyhow::{Context as _, Result, bail};
 use coo_engines::change::{AmendmentsBody, Kind, Which};
+use coo_engines::repository::amend::{Given, Log, Summary};
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 
 use super::super::Repository;
-use super::super::amend::{self, Given, LOG, Log, PATCH};
+use super::super::amend::{self, LOG, PATCH};
 use super::worktree::{BY_SOMEBODY, changed_by};
 use super::{Change, baseline_body};
 
@@ -23,7 +24,7 @@ pub fn prepare(change: &mut Change<'_>) -> Result<()> {
     let Some(given) = given(&change.repository)? else {
         return Ok(());
     };
-    if given.is_applied(&change.journal.session.root)?.is_some() {
+    if amend::is_applied(&change.journal.session.root, &given)?.is_some() {
         return Ok(());
     }
     let Err(escalation) = given.prepare() else {
@@ -58,7 +59,7 @@ pub fn apply(change: &mut Change<'_>) -> Result<()> {
     journal.write_evidence(PATCH, &patch)?;
     let log_sha256 = journal.write_evidence(LOG, &text)?;
     if journal.fold().amendments.is_none() {
-        let log: amend::Summary = serde_json::from_str(&text)?;
+        let log: Summary = serde_json::from_str(&text)?;
         journal.append(
             Kind::Amendments,
             &AmendmentsBody {
@@ -79,10 +80,10 @@ fn amend(change: &mut Change<'_>) -> Result<String> {
     let journal = &mut change.journal;
     let folder = journal.folder();
     // The log is written before the documents, so an earlier process may have written it already.
-    if given.is_applied_by(&journal.session.root, &folder)? {
+    if amend::is_applied_by(&journal.session.root, &given, &folder)? {
         return journal.read_file(LOG);
     }
-    if given.is_applied(&journal.session.root)?.is_some() {
+    if amend::is_applied(&journal.session.root, &given)?.is_some() {
         return Ok(canonical::to_string(&given.log_of_nothing())?);
     }
     match given.prepare() {
@@ -115,7 +116,7 @@ pub fn check(change: &Change<'_>) -> Result<()> {
     let worktree = change.worktree();
     let start = change.journal.fold().start.as_ref();
     let start = worktree.load(&start.context("no baseline")?.manifest_sha256)?;
-    let log: amend::Summary = serde_json::from_str(&change.journal.evidence(LOG)?)?;
+    let log: Summary = serde_json::from_str(&change.journal.evidence(LOG)?)?;
     let is_amended = |path: &str| log.documents.iter().any(|document| document.path == path);
     let mut changed = worktree.changed(&start)?;
     changed.retain(|path| !is_amended(path));
@@ -143,7 +144,7 @@ pub fn log_again(change: &Change<'_>) -> Result<String> {
     let start = change.journal.fold().start.as_ref();
     let start = worktree.load(&start.context("no baseline")?.manifest_sha256)?;
     let given = amend::read_from(worktree.root, &start, &change.repository)?;
-    let log: amend::Summary = serde_json::from_str(&change.journal.evidence(LOG)?)?;
+    let log: Summary = serde_json::from_str(&change.journal.evidence(LOG)?)?;
     if log.amendments.is_empty() {
         return Ok(canonical::to_string(&given.log_of_nothing())?);
     }
