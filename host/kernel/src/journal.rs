@@ -7,6 +7,8 @@
 
 mod body;
 mod divergence;
+mod facts;
+pub mod run_file;
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,6 +24,7 @@ pub use body::{
     StepReturnedBody, StepStartedBody, TransitionBody, WorldBody,
 };
 pub use divergence::{Divergence, Side};
+pub use facts::EventFacts;
 
 /// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

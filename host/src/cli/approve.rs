@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::mission::MissionId;
+use coo_kernel::mission::row::MissionRow;
 
 use super::{print, run};
 use crate::freeze::Purpose;
 use crate::mission::approval::decide;
 use crate::mission::resume::{Resumed, resume};
 use crate::session::Session;
-use crate::state::store::MissionRow;
 
 #[derive(Debug, clap::Args)]
 pub struct Answer {

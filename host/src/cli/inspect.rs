@@ -14,6 +14,7 @@ use coo_kernel::journal::{
 };
 use coo_kernel::llm::{Answer, FinishReason, Provenance, Request, Usage};
 use coo_kernel::mission::Status;
+use coo_kernel::mission::row::{Facts, MissionRow};
 use coo_kernel::mission::state::State;
 use serde::Serialize;
 
@@ -21,7 +22,6 @@ use super::{events, print};
 use crate::mission::find::find_mission;
 use crate::session::Session;
 use crate::state::history;
-use crate::state::store::{Facts, MissionRow};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

@@ -9,6 +9,7 @@ use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Blob, IntentBody, Kind, OutcomeBody, WorldBody};
 use coo_kernel::llm::Provenance;
 use coo_kernel::mission::MissionId;
+use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::State;
 use coo_kernel::mission::verification::{Difference, Run, differences};
 use coo_kernel::state::layout;
@@ -24,7 +25,7 @@ use crate::mission::source::Source;
 use crate::session::Session;
 use crate::state::history;
 use crate::state::state_root::StateRoot;
-use crate::state::store::{Durability, FrozenCall, MissionRow, Store};
+use crate::state::store::{Durability, FrozenCall, Store};
 
 /// The folder in the state root that holds one folder per verification.
 pub const FOLDER: &str = "verify";

@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod limits;
 pub mod plan;
 pub mod protected;
+pub mod row;
 pub mod scope;
 pub mod state;
 pub mod verification;

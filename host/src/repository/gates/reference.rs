@@ -11,6 +11,7 @@ use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::Kind;
 use coo_kernel::mission::Status;
+use coo_kernel::mission::row::MissionRow;
 use serde_json::{Value, json};
 
 use super::Gates;
@@ -26,7 +27,7 @@ use crate::program::bundle;
 use crate::session::Session;
 use crate::state::history;
 use crate::state::state_root::StateRoot;
-use crate::state::store::{Durability, MissionRow};
+use crate::state::store::Durability;
 
 /// The bundled mission that runs if `[gates]` names none.
 const REFERENCE: &str = "demo";
