@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use coo_kernel::journal::Name;
 use serde::{Deserialize, Serialize};
 
 /// The stage of a governed change of a repository (design, "Repository pipeline").
@@ -189,6 +190,12 @@ impl Event {
         Self::Failed,
         Self::QuestionWritten,
     ];
+}
+
+impl Name for Stage {
+    fn name(self) -> &'static str {
+        self.name()
+    }
 }
 
 impl fmt::Display for Stage {

@@ -436,7 +436,7 @@ fn log(root: &Path, one: &One) -> Result<ExitCode> {
                 prev_sha256: record.prev,
                 sequence_id: record.seq,
                 sha256: record.sha256,
-                stage: record.stage,
+                stage: record.state,
             })?;
             return print::bytes((line + "\n").as_bytes());
         }
@@ -450,7 +450,7 @@ fn line(record: &Record, facts: &ChangeFacts) -> String {
         "[{:04}] {} STAGE={} {} {} sha256={}\n",
         record.seq,
         rfc3339(facts.at_ms),
-        record.stage,
+        record.state,
         record.kind,
         record.body,
         record.sha256.short()

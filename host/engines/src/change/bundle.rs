@@ -90,7 +90,7 @@ impl Origin {
             "prev_sha256": record.prev,
             "sequence_id": record.seq,
             "sha256": record.sha256,
-            "stage": record.stage,
+            "stage": record.state,
         }))? + "\n")
     }
 }

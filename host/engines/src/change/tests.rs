@@ -267,7 +267,7 @@ fn what_was_changed_later_is_found() {
     let forge: [fn(&mut Record); 5] = [
         |record| record.body = record.body.replace("true", "false"),
         |record| record.seq += 1,
-        |record| record.stage = Stage::Complete,
+        |record| record.state = Stage::Complete,
         |record| record.kind = Kind::Lifted,
         |record| record.prev = Digest::of("x"),
     ];

@@ -130,7 +130,7 @@ impl Store {
              VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
             params![
                 event,
-                record.stage.name(),
+                record.state.name(),
                 record.kind.name(),
                 record.body,
                 record.prev.as_bytes(),
@@ -142,7 +142,7 @@ impl Store {
             "INSERT INTO change_facts(id, at_ms, by_whom) VALUES(?1, ?2, ?3)",
             params![event, facts.at_ms, facts.by],
         )?;
-        if record.stage.is_final() {
+        if record.state.is_final() {
             self.write(
                 "change.end",
                 "UPDATE changes SET ended_ms = ?2 WHERE number = ?1",
@@ -195,7 +195,7 @@ fn record(row: &Row<'_>) -> Result<Record> {
     let kind: String = row.get(2)?;
     Ok(Record {
         seq: row.get(0)?,
-        stage: stage
+        state: stage
             .parse()
             .ok()
             .context("event: has a stage that there is not")?,
