@@ -330,7 +330,7 @@ fn any_next() -> impl Strategy<Value = Next> {
     ]
 }
 
-/// Takes the step that a failed change takes, with a person who confirms every rollback.
+/// Takes the step that a failed change takes. Every rollback is confirmed.
 fn retreat(log: &mut Log, differs: &mut bool) {
     match log.progress.retreat(*differs, true) {
         Retreat::AwaitRequest => panic!("a person has requested it"),
@@ -361,7 +361,7 @@ proptest! {
         play(&mut log, &whole_way()[..kept]);
         go(&mut log, Event::Failed).unwrap();
         for automatic in requests {
-            // Nobody confirms them; a second automatic one, or one without a baseline, is refused.
+            // None is confirmed; a second automatic one, or one without a baseline, is refused.
             let _ = log.append(Kind::RollbackRequested, rollback(automatic));
         }
         let mut differs = differs;
