@@ -3,8 +3,10 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 
+use insta::assert_snapshot;
+
 use crate::support::model_server::{ModelServer, Response};
-use crate::support::{World, mission_id};
+use crate::support::{World, mission_id, steady};
 
 const WAITING: &str = "[coo] waiting for another coo process to finish with this state root";
 
@@ -109,8 +111,9 @@ fn a_second_writer_says_that_it_waits_and_then_runs() {
     let mut rest = String::new();
     said.read_to_string(&mut rest).unwrap();
     assert!(second.wait().unwrap().success(), "{rest}");
-    assert!(rest.contains("DEMO-000002 SUCCESS"), "{rest}");
     assert!(!rest.contains("waiting"), "once is enough: {rest}");
+    // Before it may be lines about a module that takes long to compile.
+    assert_snapshot!(steady(rest.lines().last().unwrap()), @"");
 }
 
 /// Whoever makes a root makes it alone: another's cleaning up would take its unfinished files.

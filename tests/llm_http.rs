@@ -9,9 +9,11 @@ use std::time::{Duration, SystemTime};
 
 use coo::effects::llm::http::{ApiKey, Client, Endpoint, Failure, Reply, Unanswered, Waiter};
 use coo_kernel::llm::{Answer, FinishReason, Message, Refusal, Request, Role, Usage};
+use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::support::model_server::{ModelServer, Response, Step};
+use crate::support::steady;
 
 const KEY: &str = "sk-test-0123456789abcdef";
 /// Sunday, 6 November 1994, 08:49:37 UTC: the example of the HTTP standard.
@@ -99,11 +101,9 @@ fn error(status: u16, message: &str) -> Response {
     )
 }
 
-fn assert_says(failure: &Failure, words: &[&str]) {
-    let text = failure.to_string();
-    for word in words {
-        assert!(text.contains(word), "'{word}' is not in: {text}");
-    }
+/// Gives a failure's whole text as a line of its own, without the port of its server.
+fn said(failure: &Failure) -> String {
+    steady(&format!("{failure}\n"))
 }
 
 #[test]
@@ -201,34 +201,26 @@ fn a_refused_request_is_an_answer_and_is_not_repeated() {
 fn a_wrong_path_is_no_answer() {
     let page = Response::json(404, "404 page not found");
     let failure = call([page], 1).failure();
-    assert_says(
-        &failure,
-        &["http://127.0.0.1:", "HTTP 404", "check that the base URL"],
-    );
+    assert_snapshot!(said(&failure), @"");
 }
 
 #[test]
 fn an_unaccepted_key_fails_at_once() {
+    let mut all = String::new();
     for status in [401, 403] {
         let failure = call([error(status, "no auth")], 1).failure();
         let expected = status;
         assert!(matches!(failure, Failure::Unauthorised { status, .. } if status == expected));
-        let status = status.to_string();
-        let words = [
-            "http://127.0.0.1:",
-            &status,
-            "saying 'no auth'",
-            "check the API key",
-        ];
-        assert_says(&failure, &words);
+        all += &said(&failure);
     }
+    assert_snapshot!(all, @"");
 }
 
 #[test]
 fn a_missing_payment_fails_at_once_unless_the_server_says_when_to_return() {
     let failure = call([error(402, "no credit")], 1).failure();
     assert!(matches!(failure, Failure::Unpaid { status: 402, .. }));
-    assert_says(&failure, &["saying 'no credit'", "add credit"]);
+    assert_snapshot!(said(&failure), @"");
 
     let later = error(402, "no credit").header("retry-after", "2");
     let called = call([later.clone(), Response::completion("hi")], 2);
@@ -251,18 +243,15 @@ fn a_passing_trouble_is_retried_with_growing_waits_until_it_passes() {
 
 #[test]
 fn a_trouble_that_does_not_pass_exhausts_the_attempts() {
+    let mut all = String::new();
     for status in [408, 429, 500, 503] {
         let called = call(vec![error(status, "busy"); 5], 4);
         assert_eq!(called.waits_ms, [250, 500, 1000]);
         let failure = called.failure();
         assert!(matches!(failure, Failure::Exhausted { attempts: 4, .. }));
-        let status = format!("answered {status}, saying 'busy'");
-        assert_says(
-            &failure,
-            &["http://127.0.0.1:", &status, "last of 4", "run again"],
-        );
-        assert!(!failure.to_string().contains("base URL"), "{failure}");
+        all += &said(&failure);
     }
+    assert_snapshot!(all, @"");
 }
 
 #[test]
@@ -284,10 +273,8 @@ fn the_wait_the_server_asks_for_is_kept_in_seconds_and_as_a_date() {
 
 #[test]
 fn a_wait_beyond_the_limit_fails_and_says_how_long_the_server_asked() {
-    for (retry_after, asked) in [
-        ("3600", "3600 s"),
-        ("Sun, 06 Nov 1994 09:49:37 GMT", "3600 s"),
-    ] {
+    let mut all = String::new();
+    for retry_after in ["3600", "Sun, 06 Nov 1994 09:49:37 GMT"] {
         let trouble = error(429, "slow down").header("retry-after", retry_after);
         let called = call([trouble], 1);
         assert!(called.waits_ms.is_empty());
@@ -300,11 +287,9 @@ fn a_wait_beyond_the_limit_fails_and_says_how_long_the_server_asked() {
                 ..
             }
         ));
-        assert_says(
-            &failure,
-            &["http://127.0.0.1:", asked, "limit is 60 s", "slow down"],
-        );
+        all += &said(&failure);
     }
+    assert_snapshot!(all, @"");
 }
 
 #[test]
@@ -326,13 +311,7 @@ fn a_used_up_quota_is_not_waited_for() {
     }});
     let failure = call([Response::json(429, &body).header("retry-after", "1")], 1).failure();
     assert!(matches!(failure, Failure::QuotaUsedUp { status: 429, .. }));
-    assert_says(
-        &failure,
-        &[
-            "You exceeded your current quota",
-            "raise the account's quota",
-        ],
-    );
+    assert_snapshot!(said(&failure), @"");
 }
 
 #[test]
@@ -345,6 +324,7 @@ fn an_error_inside_a_200_counts_as_its_code_says() {
             json!({"finish_reason": "error", "error": error, "message": {"content": "par"}});
         Response::json(200, &json!({"choices": [choice]}))
     };
+    let mut all = String::new();
     for inside in [&in_body as &dyn Fn(u16) -> Response, &in_choice] {
         let called = call([inside(503), Response::completion("hi")], 2);
         assert_eq!(called.waits_ms, [250]);
@@ -355,31 +335,28 @@ fn an_error_inside_a_200_counts_as_its_code_says() {
         assert!(in_doubt.result.expect_err("an answer").in_doubt);
 
         let failure = call([inside(401)], 1).failure();
-        assert_says(&failure, &["answered 401 inside an HTTP 200, saying 'no'"]);
+        all += &said(&failure);
 
         let reply = call([inside(400)], 1).reply();
         assert!(matches!(reply.answer, Answer::Error(Refusal::Rejected(_))));
     }
+    assert_snapshot!(all, @"");
 }
 
 #[test]
 fn a_200_that_is_no_answer_fails_at_once() {
-    for (body, words) in [
-        (
-            "<html>Sign in</html>",
-            "is an HTML page and is not JSON (20 bytes, beginning '<html>Sign in</html>')",
-        ),
-        ("{\"choices\": [", "ends in the middle of JSON"),
-        ("{}", "without 'choices'"),
-        (
-            r#"{"choices": [{"message": {"content": null}}]}"#,
-            "without text",
-        ),
+    let mut all = String::new();
+    for body in [
+        "<html>Sign in</html>",
+        "{\"choices\": [",
+        "{}",
+        r#"{"choices": [{"message": {"content": null}}]}"#,
     ] {
         let failure = call([Response::json(200, &body)], 1).failure();
         assert!(matches!(failure, Failure::Unusable { .. }));
-        assert_says(&failure, &["http://127.0.0.1:", words, "check"]);
+        all += &said(&failure);
     }
+    assert_snapshot!(all, @"");
 }
 
 #[test]
@@ -387,10 +364,12 @@ fn a_body_beyond_the_limit_is_refused_whether_announced_or_not() {
     let announced = Step::Truncate(Response::json(200, "{}"), 17 * 1024 * 1024);
     let mut endless = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
     endless.resize(17 * 1024 * 1024, b' ');
+    let mut all = String::new();
     for step in [announced, Step::Send(endless)] {
         let failure = call([step], 1).failure();
-        assert_says(&failure, &["http://127.0.0.1:", "more than 16777216 bytes"]);
+        all += &said(&failure);
     }
+    assert_snapshot!(all, @"");
 }
 
 #[test]
@@ -399,10 +378,7 @@ fn a_broken_connection_is_not_retried_since_the_call_may_have_been_made() {
     let called = call([truncated, Response::completion("hi").into()], 1);
     assert!(called.waits_ms.is_empty());
     let failure = called.failure();
-    assert_says(
-        &failure,
-        &["closed the connection before the answer was complete"],
-    );
+    assert_snapshot!(said(&failure), @"");
     let failure = call([Step::HangUp, Step::HangUp], 1).failure();
     assert!(
         matches!(failure, Failure::Exhausted { attempts: 1, .. }),
@@ -414,7 +390,7 @@ fn a_broken_connection_is_not_retried_since_the_call_may_have_been_made() {
 fn bytes_that_are_not_http_fail_at_once() {
     let failure = call([Step::Send(b"220 mail server ready\r\n\r\n".to_vec())], 1).failure();
     assert!(matches!(failure, Failure::Unusable { .. }), "{failure}");
-    assert_says(&failure, &["http://127.0.0.1:", "HTTP server"]);
+    assert_snapshot!(said(&failure), @"");
 }
 
 #[test]
@@ -428,47 +404,48 @@ fn a_server_that_never_answers_is_given_up_after_the_timeout() {
     // Once: it may be at work on it.
     assert!(called.waits_ms.is_empty());
     let failure = called.failure();
-    assert_says(
-        &failure,
-        &["gave no whole answer in time", "limit 200ms", "last of 1"],
-    );
+    assert_snapshot!(said(&failure), @"");
 }
 
 #[test]
 fn a_redirect_is_never_followed() {
     let elsewhere = ModelServer::start([Response::completion("stolen")]);
+    let mut all = String::new();
     for status in [301, 302, 303, 307, 308] {
         let place = format!("{}/v1?key={KEY}", elsewhere.origin());
         let redirect = Response::json(status, "{}").header("location", &place);
         let failure = call([redirect], 1).failure();
         assert!(matches!(failure, Failure::Redirected { .. }), "{failure}");
-        assert_says(
-            &failure,
-            &[&elsewhere.origin(), "<redacted>", "set the base URL"],
-        );
+        let text = failure.to_string();
+        assert!(text.contains(&elsewhere.origin()), "{text}");
+        all += &said(&failure);
     }
+    assert_snapshot!(all, @"");
     assert!(elsewhere.requests().is_empty());
 }
 
 #[test]
 fn a_key_that_the_server_echoes_is_shown_nowhere() {
-    let said = format!("key {KEY} is bad\n\u{1b}[2J");
+    let message = format!("key {KEY} is bad\n\u{1b}[2J");
+    let mut all = String::new();
     for status in [400, 401, 402, 403, 404, 409, 418] {
         // `call` looks for the key in all that is shown.
-        let called = call([error(status, &said)], 1);
+        let called = call([error(status, &message)], 1);
         let printed = match called.result {
             Ok(reply) => format!("{:?}", reply.answer),
             Err(failure) => failure.to_string(),
         };
-        assert!(printed.contains("key <redacted> is bad"), "{printed}");
         assert!(
             !printed.contains('\u{1b}') && !printed.contains('\n'),
             "{printed:?}"
         );
+        all += &steady(&printed);
+        all += "\n";
     }
-    call(vec![error(503, &said); 4], 4).failure();
-    let failure = call([Response::completion(&said)], 1).failure();
-    assert_says(&failure, &["contains the API key", "replace the key"]);
+    assert_snapshot!(all, @"");
+    call(vec![error(503, &message); 4], 4).failure();
+    let failure = call([Response::completion(&message)], 1).failure();
+    assert_snapshot!(said(&failure), @"");
 }
 
 #[test]
@@ -485,12 +462,7 @@ fn a_port_where_nobody_listens_is_named() {
     assert_eq!(called.waits_ms, [250, 500, 1000]);
     let failure = called.failure();
     assert!(matches!(failure, Failure::Exhausted { attempts: 4, .. }));
-    let words = [
-        "http://127.0.0.1:1",
-        "refused the connection",
-        "that the server is up",
-    ];
-    assert_says(&failure, &words);
+    assert_snapshot!(said(&failure), @"");
 }
 
 #[test]
@@ -511,10 +483,7 @@ fn a_server_without_tls_gets_no_key_when_tls_is_asked_for() {
     assert!(called.waits_ms.is_empty());
     let failure = called.failure();
     assert!(matches!(failure, Failure::Connection { .. }), "{failure}");
-    assert_says(
-        &failure,
-        &["https://127.0.0.1:", "check the base URL's scheme"],
-    );
+    assert_snapshot!(said(&failure), @"");
     let received = server.join().unwrap();
     assert!(!String::from_utf8_lossy(&received).contains(KEY));
 }

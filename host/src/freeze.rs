@@ -7,7 +7,9 @@ mod covered;
 mod locked;
 mod seen;
 
-use anyhow::{Context as _, Result, bail};
+use std::fmt::Display;
+
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use coo_kernel::baseline::freeze::{
     Covered, Difference, FILE, MANIFEST, Manifest, Phase, TEXT, lock,
 };
@@ -19,6 +21,7 @@ use seen::Seen;
 use crate::baselines::{self, Progress, Tree};
 use crate::effects::environment::Environment;
 use crate::effects::world::dump;
+use crate::hint::Hint as _;
 use crate::machine::{self, rfc3339};
 use crate::manifests::{self, Drift};
 use crate::state::config::Config;
@@ -64,8 +67,8 @@ impl Standing {
         }
     }
 
-    /// Returns the message for a state that differs from the frozen one.
-    fn changes(&self) -> String {
+    /// Returns the error for a state that differs from the frozen one; `shown` is its root.
+    fn changed(&self, shown: impl Display) -> Error {
         let number = self.row.number;
         let is_of_coo = |difference: &Difference| {
             difference.what == covered::COO
@@ -77,10 +80,15 @@ impl Standing {
             .iter()
             .partition(|difference| is_of_coo(difference));
         if others.is_empty() {
-            return format!(
-                "was frozen by another coo (version {}; this one has version {} and another executable, freeze {number}); use that one, or, if the change is intended, end the freeze with 'coo freeze lift' and then 'coo manifests write', 'coo freeze'",
+            return anyhow!(
+                "state root {shown}: was frozen by another coo (version {}; this one has version \
+                 {} and another executable, freeze {number})",
                 self.row.manifest.version,
-                env!("CARGO_PKG_VERSION"),
+                env!("CARGO_PKG_VERSION")
+            )
+            .hint(
+                "use that one, or, if the change is intended, run 'coo freeze lift', \
+                 'coo manifests write' and 'coo freeze'",
             );
         }
         others.extend(coo);
@@ -92,10 +100,11 @@ impl Standing {
         if !more.is_empty() {
             named.push(format!("{} more", more.len()));
         }
-        format!(
-            "was changed since freeze {number}: {}; 'coo freeze status' lists all",
+        anyhow!(
+            "state root {shown}: was changed since freeze {number}: {}",
             named.join(", ")
         )
+        .hint("'coo freeze status' lists all differences")
     }
 }
 
@@ -153,13 +162,16 @@ pub fn guard(root: &StateRoot, store: &Store, purpose: Purpose) -> Result<()> {
     }
     let shown = root.path().display();
     if !standing.differences.is_empty() {
-        bail!("state root {shown}: {}", standing.changes());
+        bail!(standing.changed(shown));
     }
     if purpose == Purpose::Change {
         bail!(
-            "state root {shown}: has been frozen since {} by freeze {}, nothing was changed; 'coo freeze lift' lifts the freeze",
-            rfc3339(row.frozen_ms),
-            row.number
+            anyhow!(
+                "state root {shown}: has been frozen since {} by freeze {}, nothing was changed",
+                rfc3339(row.frozen_ms),
+                row.number
+            )
+            .hint("'coo freeze lift' lifts the freeze")
         );
     }
     Ok(())
@@ -179,8 +191,12 @@ fn look(root: &StateRoot, store: &Store, trust: bool) -> Result<Option<Standing>
     let Some(row) = row else {
         if root.dir().symlink_metadata(FILE).is_ok() && store.open_freeze()?.is_none() {
             bail!(
-                "file {}: says that the state root is frozen, but the log of freezes has no open freeze; if the log was not tampered with, remove the file",
-                root.path().join(FILE).display()
+                anyhow!(
+                    "file {}: says that the state root is frozen, but the log of \
+                     freezes has no open freeze",
+                    root.path().join(FILE).display()
+                )
+                .hint("if the log was not tampered with, remove the file")
             );
         }
         return Ok(None);

@@ -12,10 +12,12 @@ pub mod baselines;
 pub mod cli;
 pub mod effects;
 pub mod freeze;
+pub mod hint;
 pub mod machine;
 pub mod manifests;
 pub mod mission;
 pub mod program;
+#[cfg(feature = "repository")]
 pub mod repository;
 pub mod runtime;
 pub mod session;

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 
 use crate::baselines;
 use crate::effects::environment::Environment;
@@ -13,6 +13,7 @@ use crate::effects::gateway;
 use crate::effects::world::{self, World};
 use crate::freeze;
 use crate::freeze::{Purpose, Unready};
+use crate::hint::{self, Hint as _};
 use crate::machine;
 use crate::machine::temporary::TemporaryFolder;
 use crate::state::config::Config;
@@ -104,12 +105,15 @@ impl Session {
         let Some(root) = StateRoot::open_existing(path)? else {
             return Ok(None);
         };
-        let lock = root.try_lock().with_context(|| {
-            format!(
-                "state root {}: another coo process is at work on it; wait for it and try again",
-                path.display()
-            )
-        })?;
+        let lock = root
+            .try_lock()
+            .with_context(|| {
+                format!(
+                    "state root {}: another coo process is at work on it",
+                    path.display()
+                )
+            })
+            .hint("wait for it and try again")?;
         let mut held = Held::settle(root, lock, Purpose::Freeze)?;
         recover(&held.root, &mut held.store, &mut say)?;
         Self::of(held).map(Some)
@@ -137,7 +141,7 @@ impl Session {
     pub fn config(&self) -> Result<&Config> {
         self.config
             .as_ref()
-            .map_err(|error| anyhow::anyhow!("{error:#}"))
+            .map_err(|error| hint::with_all(anyhow!("{error:#}"), hint::all(error)))
     }
 
     /// The same session under another configuration.
@@ -249,7 +253,7 @@ impl Read {
                 .settle()
                 .and_then(|()| recover(&root, &mut store, &mut say));
             if let Err(error) = finished {
-                say(&format!("not finished yet: {error:#}"));
+                say(&format!("not finished yet: {}", hint::flat(&error)));
                 store = Store::open(path)?.context("database: gone while it was read")?;
             }
         }
@@ -345,10 +349,16 @@ fn recover_worlds(root: &StateRoot, store: &mut Store) -> Result<Vec<String>> {
         gateway::apply(root, store, &world.artefacts)?;
         store.world_applied(number)?;
         store.commit(Durability::Process)?;
+        let (changes, artefacts) = (statements.len(), world.artefacts.len());
         lines.push(format!(
-            "applied the recorded changes of an interrupted process: {} database changes, {} artefacts",
-            statements.len(),
-            world.artefacts.len()
+            "applied the recorded changes of an interrupted process: {changes} database {}, \
+             {artefacts} {}",
+            if changes == 1 { "change" } else { "changes" },
+            if artefacts == 1 {
+                "artefact"
+            } else {
+                "artefacts"
+            },
         ));
     }
     Ok(lines)

@@ -6,10 +6,11 @@ use std::os::unix::net::UnixListener;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use crate::support::tree::{change, make, picture, pipe, remove};
-use crate::support::{Ran, World};
+use crate::support::{World, shown, steady};
 
 /// A world with a tree that was captured as `base`.
 fn captured() -> World {
@@ -30,12 +31,6 @@ fn objects(world: &World) -> usize {
         .count()
 }
 
-fn failed(ran: &Ran, words: &str) {
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stderr.starts_with("ERROR: "), "{ran:?}");
-    assert!(ran.stderr.contains(words), "{words}: {ran:?}");
-}
-
 #[test]
 fn a_tree_comes_back_byte_for_byte() {
     let world = captured();
@@ -44,26 +39,14 @@ fn a_tree_comes_back_byte_for_byte() {
     change(&tree);
     assert_ne!(picture(&tree), before);
     let ran = world.coo(&["amu0", "verify", "base", "--tree", "tree"]);
-    failed(&ran, "does not match the baseline, 22 differences");
-    for line in [
-        "missing       gone/deep/er/file",
-        "extra         a/pipe",
-        "other content a/one",
-        "other mode    a/b/two",
-        "other kind    to-a",
-        "other target  absolute",
-        "Result: DIFFERENT",
-    ] {
-        assert!(ran.stdout.contains(line), "{line}: {ran:?}");
-    }
+    assert_snapshot!(shown("amu0 verify base --tree tree", &ran), @"");
     let done = world.json(&["amu0", "restore", "base", "--tree", "tree", "--yes"]);
     assert_eq!(picture(&tree), before);
     assert_eq!(done["removed"], 2, "{done}");
     let ran = world.coo(&["amu0", "verify", "base", "--tree", "tree"]);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.stdout.ends_with("Result: IDENTICAL\n"), "{ran:?}");
+    assert_snapshot!(shown("amu0 verify base --tree tree", &ran), @"");
     let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree", "--yes"]);
-    assert!(ran.stdout.ends_with("Result: UNCHANGED\n"), "{ran:?}");
+    assert_snapshot!(shown("amu0 restore base --tree tree --yes", &ran), @"");
     // Elsewhere, by the first digits of its id, from nothing.
     fs::create_dir(world.path().join("copy")).unwrap();
     let id = done["baseline"].as_str().unwrap();
@@ -120,20 +103,11 @@ fn the_state_root_is_left_out_and_stays() {
         world.coo(&[&root, arguments].concat())
     };
     let made = coo(&["amu0", "create", "--tree", "work", "--name", "base"]);
-    assert!(
-        made.stdout
-            .contains("  Left out: sub/root (the state root)\n"),
-        "{made:?}"
-    );
+    assert_snapshot!(shown("amu0 create --tree work --name base", &made), @"");
     remove(&world.path().join("work/empty"));
     world.file("work/sub/more", "x");
     let ran = coo(&["amu0", "restore", "base", "--tree", "work", "--yes"]);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(
-        ran.stdout
-            .contains("  Left out: sub/root (the state root)\n"),
-        "{ran:?}"
-    );
+    assert_snapshot!(shown("amu0 restore base --tree work --yes", &ran), @"");
     assert!(world.path().join("work/empty").is_dir());
     assert!(!world.path().join("work/sub/more").exists());
     assert_eq!(coo(&["amu0", "verify", "base", "--tree", "work"]).code, 0);
@@ -144,18 +118,14 @@ fn the_state_root_is_left_out_and_stays() {
         0
     );
     let before = picture(&world.path().join("work"));
-    failed(
-        &coo(&["amu0", "restore", "other", "--tree", "work"]),
-        "'sub' would have to be replaced or removed, but the state root lies there",
-    );
+    let ran = coo(&["amu0", "restore", "other", "--tree", "work"]);
+    assert_snapshot!(shown("amu0 restore other --tree work", &ran), @"");
     let after = picture(&world.path().join("work"));
     let names =
         |picture: &crate::support::tree::Picture| picture.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&before), names(&after));
-    failed(
-        &coo(&["amu0", "create", "--tree", "work/sub/root/amu0"]),
-        "lies in the state root",
-    );
+    let ran = coo(&["amu0", "create", "--tree", "work/sub/root/amu0"]);
+    assert_snapshot!(shown("amu0 create --tree work/sub/root/amu0", &ran), @"");
 }
 
 #[test]
@@ -166,18 +136,13 @@ fn what_can_not_be_kept_is_named_before_anything_is_written() {
     pipe(&tree.join("pipe"));
     let _socket = UnixListener::bind(tree.join("socket")).unwrap();
     let ran = world.coo(&["amu0", "create", "--tree", "tree"]);
-    failed(
-        &ran,
-        "'pipe' is a pipe, 'socket' is a socket; a baseline holds files, folders and links",
-    );
+    assert_snapshot!(shown("amu0 create --tree tree", &ran), @"");
     assert!(!world.root().join("amu0").exists());
     remove(&tree.join("pipe"));
     remove(&tree.join("socket"));
     fs::create_dir(tree.join(".coo-restore")).unwrap();
-    failed(
-        &world.coo(&["amu0", "create", "--tree", "tree"]),
-        "path '.coo-restore': is where a restore",
-    );
+    let ran = world.coo(&["amu0", "create", "--tree", "tree"]);
+    assert_snapshot!(shown("amu0 create --tree tree", &ran), @"");
     assert!(!world.root().join("amu0").exists());
 }
 
@@ -185,16 +150,28 @@ fn what_can_not_be_kept_is_named_before_anything_is_written() {
 fn wrong_names_and_trees_are_errors() {
     let world = captured();
     symlink("tree", world.path().join("link")).unwrap();
-    let create = |name: &str| world.coo(&["amu0", "create", "--tree", "link", "--name", name]);
-    for name in ["", ".hidden", "../up", "a/b", "-x", "é", &"a".repeat(65)] {
+    let create = |name: &str| {
         let argument = format!("--name={name}");
-        failed(
-            &world.coo(&["amu0", "create", "--tree", "link", &argument]),
-            "must be 1 to 64 of",
-        );
+        world.coo(&["amu0", "create", "--tree", "link", &argument])
+    };
+    let mut told = String::new();
+    let long = "a".repeat(65);
+    for name in [
+        "",
+        ".hidden",
+        "../up",
+        "a/b",
+        "-x",
+        "é",
+        &long,
+        "abcdef012345",
+        "base",
+    ] {
+        let ran = create(name);
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+        told += &ran.stderr;
     }
-    failed(&create("abcdef012345"), "could be the beginning of an id");
-    failed(&create("base"), "already exists");
+    assert_snapshot!(steady(&told), @"");
     assert_eq!(create("again").code, 0);
     for name in ["nothing", "../base", "000000000000", &"0".repeat(64)] {
         let expected = format!("ERROR: Baseline '{name}' not found; 'coo amu0 list' names all.\n");
@@ -207,16 +184,16 @@ fn wrong_names_and_trees_are_errors() {
             assert_eq!(World::new().coo(&["amu0", "verify", name]).stderr, expected);
         }
     }
+    let mut told = String::new();
     for tree in ["missing", "tree/a/one"] {
-        failed(
-            &world.coo(&["amu0", "create", "--tree", tree]),
-            "is not an existing directory",
-        );
-        failed(
-            &world.coo(&["amu0", "restore", "base", "--tree", tree]),
-            "is not an existing directory",
-        );
+        for command in [
+            &["amu0", "create", "--tree", tree][..],
+            &["amu0", "restore", "base", "--tree", tree],
+        ] {
+            told += &shown(&command.join(" "), &world.coo(command));
+        }
     }
+    assert_snapshot!(told, @"");
     let empty = World::new();
     assert_eq!(empty.coo(&["amu0", "list", "--json"]).stdout, "[]\n");
     assert_eq!(empty.coo(&["amu0", "create", "--tree", "x"]).code, 1);
@@ -232,18 +209,17 @@ fn what_is_there_is_replaced_only_once_a_person_has_confirmed() {
     change(&tree);
     let before = picture(&tree);
     let restore = ["amu0", "restore", "base", "--tree", "tree"];
+    let mut told = String::new();
     for answer in ["", "\n", "yes\n", "confirm_restore\n", "CONFIRM_ROLLBACK\n"] {
         let ran = world.coo_with_input(&restore, answer.as_bytes());
-        let words = ", and only CONFIRM_RESTORE counts; nothing was restored";
-        assert!(ran.code == 1 && ran.stderr.contains(words), "{ran:?}");
-        assert!(ran.stderr.contains("Type 'CONFIRM_RESTORE' to proceed\n"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+        told += &ran.stderr;
         assert_eq!(picture(&tree), before, "{answer:?}");
         assert!(!world.root().join("amu0/restore.json").exists());
     }
+    assert_snapshot!(steady(&told), @"");
     let ran = world.coo_with_input(&restore, b"CONFIRM_RESTORE\n");
-    assert_eq!(ran.code, 0, "{ran:?}");
-    let told = "7 entries replaced, 7 removed, 6 made, 2 folders get another mode;";
-    assert!(ran.stderr.contains(told), "{ran:?}");
+    assert_snapshot!(shown("amu0 restore base --tree tree", &ran), @"");
     assert_eq!(picture(&tree), restored);
     // Nothing to ask about: the baseline already, or an empty folder.
     fs::create_dir(world.path().join("empty")).unwrap();
@@ -254,18 +230,13 @@ fn what_is_there_is_replaced_only_once_a_person_has_confirmed() {
     // Whoever adds something to what is there is asked, too.
     remove(&world.path().join("empty/gone"));
     let ran = world.coo(&["amu0", "restore", "base", "--tree", "empty"]);
-    let words = "nothing was typed, and only CONFIRM_RESTORE counts";
-    assert!(ran.code == 1 && ran.stderr.contains(words), "{ran:?}");
-    assert!(
-        ran.stderr
-            .contains("0 entries replaced, 0 removed, 4 made;")
-    );
+    assert_snapshot!(shown("amu0 restore base --tree empty", &ran), @"");
 }
 
 /// The answer is to what was shown: what changes while it is waited for is not touched.
 #[test]
 fn a_tree_that_changes_while_it_is_asked_about_stays() {
-    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
     use std::process::Stdio;
     let world = captured();
     let tree = world.path().join("tree");
@@ -289,11 +260,8 @@ fn a_tree_that_changes_while_it_is_asked_about_stays() {
     stdin.write_all(b"CONFIRM_RESTORE\n").unwrap();
     drop(stdin);
     line.clear();
-    stderr.read_line(&mut line).unwrap();
-    assert!(
-        line.contains("was changed meanwhile, so nothing was done"),
-        "{line}"
-    );
+    stderr.read_to_string(&mut line).unwrap();
+    assert_snapshot!(steady(&line), @"");
     assert!(!child.wait().unwrap().success());
     assert_eq!(picture(&tree), before);
 }
@@ -337,9 +305,11 @@ fn a_path_that_is_too_long_is_named_once_and_shortly() {
         folder = folder.open_dir(&name).unwrap();
     }
     let ran = world.coo(&["amu0", "create", "--tree", "tree"]);
-    failed(
-        &ran,
-        "its path has more than 4095 bytes; shorten it, or move it out of the tree",
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+    let words = "its path has more than 4095 bytes; shorten it, or move it out of the tree";
+    assert!(
+        ran.stderr.starts_with("ERROR: ") && ran.stderr.contains(words),
+        "{ran:?}"
     );
     assert!(
         ran.stderr.len() < 1_000,

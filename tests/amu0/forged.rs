@@ -6,10 +6,11 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use coo_kernel::form::digest::Digest;
+use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::support::tree::{Picture, make, picture, remove};
-use crate::support::{Ran, World};
+use crate::support::{World, shown, steady};
 
 fn captured() -> (World, String) {
     let world = World::new();
@@ -25,15 +26,17 @@ fn object(world: &World, content: &str) -> PathBuf {
     folder.join(&hex[2..])
 }
 
-fn refused(world: &World, before: &Picture, words: &str) -> Ran {
+/// Shortens the names of objects, whose digits `steady` masks but for a few.
+fn short(text: &str) -> String {
+    text.replace(&"<sha256…>".repeat(5), "…")
+}
+
+/// Asks for a restore, which must change nothing, and returns its error.
+fn refused(world: &World, before: &Picture) -> String {
     let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree", "--yes"]);
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(
-        ran.stderr.contains(words) && !ran.stderr.contains("panicked"),
-        "{words}: {ran:?}"
-    );
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
     assert_eq!(&picture(&world.path().join("tree")), before);
-    ran
+    short(&steady(&ran.stderr))
 }
 
 #[test]
@@ -43,31 +46,27 @@ fn a_changed_object_is_named_and_restores_nothing() {
     remove(&tree.join("gone"));
     let before = picture(&tree);
     let object = object(&world, "deep");
+    let mut told = String::new();
     for content in [Some("deeq"), Some("deep and more"), Some(""), None] {
         match content {
             Some(content) => fs::write(&object, content).unwrap(),
             None => remove(&object),
         }
-        refused(&world, &before, "object ");
+        told += &refused(&world, &before);
         let verified = world.coo(&["amu0", "verify", "base"]);
-        assert_eq!(verified.code, 1, "{verified:?}");
-        assert!(verified.stdout.contains("Result: DAMAGED"), "{verified:?}");
-        assert!(
-            verified.stderr.contains("1 of its 7 objects"),
-            "{verified:?}"
-        );
+        told += &short(&shown("amu0 verify base", &verified));
     }
+    assert_snapshot!(told, @"");
     // A link out of the state root is no object.
     world.file("outside", "deep");
     symlink(world.path().join("outside"), &object).unwrap();
-    refused(&world, &before, "object ");
+    assert_snapshot!(refused(&world, &before), @"");
     remove(&object);
     // What is damaged is not built on.
     fs::write(&object, "deeq").unwrap();
     world.file("tree/gone/x", "deep");
     let again = world.coo(&["amu0", "create", "--tree", "tree"]);
-    assert_eq!(again.code, 1, "{again:?}");
-    assert!(again.stderr.contains("move it away"), "{again:?}");
+    assert_snapshot!(short(&shown("amu0 create --tree tree", &again)), @"");
 }
 
 #[test]
@@ -77,15 +76,10 @@ fn a_changed_manifest_is_refused() {
     let text = fs::read_to_string(&file).unwrap();
     let before = picture(&world.path().join("tree"));
     fs::write(&file, text.replace("\"a/one\"", "\"a/two\"")).unwrap();
-    refused(&world, &before, "was changed after it was written");
+    let mut told = refused(&world, &before);
     // One whose id is right, too.
     let folder = |path: &str| json!({"kind": "folder", "mode": "0755", "path": path});
-    for (path, words) in [
-        ("../outside", "'..' component"),
-        ("/tmp/outside", "absolute"),
-        (".coo-restore", "a restore prepares itself"),
-        ("to-a/x", "a folder that is not listed"),
-    ] {
+    for path in ["../outside", "/tmp/outside", ".coo-restore", "to-a/x"] {
         let text = json!({"entries": [folder(path)], "format": "coo-amu0/1"}).to_string();
         let id = Digest::of(&text);
         world.file(&format!(".coo/amu0/baselines/{id}.json"), &text);
@@ -94,12 +88,13 @@ fn a_changed_manifest_is_refused() {
             serde_json::from_slice(&fs::read(&name).unwrap()).unwrap();
         record["baseline"] = json!(id.to_string());
         fs::write(&name, record.to_string()).unwrap();
-        refused(&world, &before, words);
+        told += &refused(&world, &before);
     }
     for text in ["", "{}", "[", "null"] {
         world.file(".coo/amu0/names/base.json", text);
-        refused(&world, &before, "base.json");
+        told += &refused(&world, &before);
     }
+    assert_snapshot!(told, @"");
 }
 
 #[test]
@@ -134,25 +129,16 @@ fn a_forged_promise_leads_nowhere() {
     let victim = world.path().join("victim");
     pointer(victim.to_str().unwrap());
     let ran = world.coo(&["amu0", "list"]);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(
-        ran.stderr
-            .contains("found nothing left of an interrupted restore"),
-        "{ran:?}"
-    );
+    assert_snapshot!(shown("amu0 list", &ran), @"");
     pointer("victim");
-    let ran = world.coo(&["missions"]);
-    assert!(
-        ran.stderr.contains("is not an absolute path") && ran.code == 0,
-        "{ran:?}"
-    );
+    let mut told = shown("missions", &world.coo(&["missions"]));
     pointer(tree.to_str().unwrap());
     for path in ["../victim/file", "/victim", "to-a/../../victim"] {
         let steps = json!([{"do": "remove", "path": path}]).to_string();
         world.file("tree/.coo-restore/steps.json", steps);
-        let ran = world.coo(&["missions"]);
-        assert!(ran.stderr.contains("component") && ran.code == 0, "{ran:?}");
+        told += &shown("missions", &world.coo(&["missions"]));
     }
+    assert_snapshot!(told, @"");
     // Through a link of the tree: not followed.
     symlink(&victim, tree.join("out")).unwrap();
     fs::create_dir_all(tree.join(".coo-restore/new/0")).unwrap();

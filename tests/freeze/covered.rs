@@ -5,9 +5,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use super::{failed, frozen, lift, ready, set_mode};
+use super::{error, frozen, lift, ready, set_mode, steadied};
 use crate::support::{Ran, World, ran};
 
 /// Puts the files of a store back as they were.
@@ -145,7 +146,7 @@ fn a_change_of_any_table_is_told_by_the_next_command() {
     assert_eq!(lift(&world).code, 0);
     assert_eq!(world.coo(&["amu0", "create", "--name", "state"]).code, 0);
     let asked = world.coo_with_input(&["rollback", "state"], b"no\n");
-    failed(&asked, "rollback");
+    assert_snapshot!(error(&asked), @"");
     assert_eq!(world.coo(&["freeze"]).code, 0);
     let kept = Store::kept(&world);
     let without = |name: &str, change: &str| {
@@ -156,15 +157,18 @@ fn a_change_of_any_table_is_told_by_the_next_command() {
     let guarded = GUARDED.map(|(what, name, change)| (what, without(name, change)));
     let cases: Vec<(&str, String)> = plain.into_iter().chain(guarded).collect();
     kept.put_back();
+    let mut told = String::new();
     for (what, change) in &cases {
         world.database("coo.db").execute_batch(change).unwrap();
-        failed(&world.coo(&["missions"]), "was changed since freeze 2: ");
+        told += &error(&world.coo(&["missions"]));
         let status = world.coo(&["freeze", "status"]);
-        failed(&status, "was changed since freeze 2");
+        let words = "was changed since freeze 2, ";
+        assert!(error(&status).contains(words), "{status:?}");
         assert!(status.stdout.contains(what), "{change}: {status:?}");
         kept.put_back();
         assert_eq!(world.coo(&["missions"]).code, 0, "{change}");
     }
+    assert_snapshot!(told, @"");
     // A content that is not what its digest says is named by that.
     world
         .database("coo.db")
@@ -182,32 +186,35 @@ fn a_module_that_is_not_what_it_was_is_told() {
     let module = fs::read_dir(&folder).unwrap().next().unwrap().unwrap();
     let (path, name) = (module.path(), module.file_name().into_string().unwrap());
     let content = fs::read(&path).unwrap();
-    let named = |change: &str| {
-        failed(
-            &world.coo(&["missions"]),
-            &format!("since freeze 1: modules/{name} ({change})"),
-        );
+    let mut told = String::new();
+    let mut named = || {
+        let ran = world.coo(&["missions"]);
+        assert!(ran.stderr.contains(&name), "{ran:?}");
+        told += &error(&ran);
     };
     fs::write(&path, "x").unwrap();
-    named("other content");
+    named();
     fs::remove_file(&path).unwrap();
-    named("missing");
+    named();
     fs::write(&path, &content).unwrap();
     assert_eq!(world.coo(&["missions"]).code, 0);
     fs::write(folder.join("more.wasm"), "x").unwrap();
-    failed(&world.coo(&["missions"]), "modules/more.wasm (extra)");
+    told += &error(&world.coo(&["missions"]));
+    assert_snapshot!(told, @"");
 }
 
 #[test]
 fn files_that_are_locked_stay_locked() {
     let world = frozen();
+    let mut told = String::new();
     for file in super::LOCKED {
         let path = world.root().join(file);
         set_mode(&path, 0o644);
-        failed(&world.coo(&["missions"]), &format!("{file} (other mode)"));
+        told += &error(&world.coo(&["missions"]));
         set_mode(&path, 0o444);
         assert_eq!(world.coo(&["missions"]).code, 0);
     }
+    assert_snapshot!(told, @"");
 }
 
 /// Runs another `coo`.
@@ -225,20 +232,13 @@ fn another_coo_is_named_and_told_the_way_on() {
     let mut content = fs::read(&coo).unwrap();
     content.push(0);
     fs::write(&coo, content).unwrap();
+    let mut told = String::new();
     for command in [&["missions"] as &[&str], &["replay", "MISSION-000001"]] {
-        let told = other(&world, &coo, command);
-        failed(&told, "was frozen by another coo (version ");
-        failed(
-            &told,
-            "end the freeze with 'coo freeze lift' and then 'coo manifests write', 'coo freeze'",
-        );
+        told += &error(&other(&world, &coo, command));
     }
+    assert_snapshot!(told.replace(env!("CARGO_PKG_VERSION"), "<version>"), @"");
     let status = other(&world, &coo, &["freeze", "status"]);
-    failed(&status, "was changed since freeze 1, 1 difference");
-    assert!(
-        status.stdout.contains("another executable  coo"),
-        "{status:?}"
-    );
+    assert_snapshot!(steadied("freeze status", &status), @"");
     // Nothing of the root has changed.
     assert_eq!(world.coo(&["freeze", "status"]).code, 0);
 }
@@ -273,10 +273,11 @@ fn a_freeze_of_an_earlier_version_is_checked_as_far_as_it_goes_and_lifted() {
     let world = frozen();
     as_of_version_1(&world);
     assert_eq!(world.coo(&["missions"]).code, 0);
-    failed(&world.coo(&["run-demo"]), "has been frozen since");
+    let mut told = error(&world.coo(&["run-demo"]));
     let artefacts = world.root().join("artefacts");
     fs::write(artefacts.join("more"), "x").unwrap();
-    failed(&world.coo(&["missions"]), "artefacts/more (extra)");
+    told += &error(&world.coo(&["missions"]));
+    assert_snapshot!(told, @"");
     fs::remove_file(artefacts.join("more")).unwrap();
     // What it did not write down it does not tell.
     world
@@ -325,14 +326,12 @@ fn a_store_that_was_in_order_is_read_again_only_where_its_files_were_changed() {
     assert_eq!(world.coo(&["missions"]).code, 0);
     let tampered = "UPDATE missions SET finished_ms = 0";
     world.database("coo.db").execute_batch(tampered).unwrap();
-    failed(&world.coo(&["missions"]), "table missions of coo.db");
+    let mut told = error(&world.coo(&["missions"]));
     // Whoever forges the note, too, is not told by a command that only looks. The status trusts
     // no note.
     note(&world);
     assert_eq!(world.coo(&["missions"]).code, 0);
-    failed(
-        &world.coo(&["freeze", "status"]),
-        "was changed since freeze 1",
-    );
-    failed(&lift(&world), "LIFT_CHANGED_FREEZE does");
+    told += &error(&world.coo(&["freeze", "status"]));
+    told += &error(&lift(&world));
+    assert_snapshot!(told, @"");
 }

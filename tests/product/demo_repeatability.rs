@@ -4,9 +4,11 @@
 
 use std::process::Command;
 
+use insta::assert_snapshot;
+
 use super::{id, section};
 use crate::support::model_server::{ModelServer, Response};
-use crate::support::{Ran, World, steady};
+use crate::support::{Ran, World, shown, steady};
 
 fn chain_head(world: &World, id: &str) -> String {
     world.json(&["inspect", id])["chain_head"]
@@ -39,18 +41,15 @@ fn twice_gives_the_same_receipt_but_for_instants_and_id() {
 #[test]
 fn the_replay_of_each_run_is_identical() {
     let world = World::new();
+    let mut told = String::new();
     for id in ["DEMO-000001", "DEMO-000002"] {
         assert_eq!(world.coo(&["run-demo"]).code, 0);
-        let replay = world.coo(&["replay", id]);
-        assert_eq!((replay.code, replay.stderr.as_str()), (0, ""), "{replay:?}");
-        assert!(
-            replay.stdout.ends_with("\n  Result: IDENTICAL\n"),
-            "{replay:?}"
-        );
+        told += &shown(&format!("replay {id}"), &world.coo(&["replay", id]));
         let replay = world.json(&["replay", id]);
         assert_eq!(replay["identical"], true);
         assert_eq!(replay["chain_head"], chain_head(&world, id));
     }
+    assert_snapshot!(told, @"");
 }
 
 /// A shell that runs `script` under another host name, in a namespace that goes with it.

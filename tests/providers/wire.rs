@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
+use insta::assert_snapshot;
 
 use super::*;
 
@@ -57,17 +58,17 @@ fn what_is_read_although_nobody_asked_for_it() {
         ANSWER.len()
     );
     check(vec![
-        row("gzip", raw("content-encoding: gzip\r\n", &gzip(ANSWER)), End::Gives("0x"), &[]),
-        row("gzip unsaid", raw("", &gzip(ANSWER)), End::Gives("0x"), &[]),
-        row("deflate", raw("content-encoding: deflate\r\n", &zlib.finish().unwrap()), End::Gives("0x"), &[]),
-        row("byte order mark", raw("", format!("\u{feff}{ANSWER}").as_bytes()), End::Gives("0x"), &[]),
-        row("white space", raw("", format!("\n\n   \r\n{ANSWER}\n").as_bytes()), End::Gives("0x"), &[]),
-        row("comments", raw("", format!(": wait\n\n: wait\n\n{ANSWER}").as_bytes()), End::Gives("0x"), &[]),
-        row("stream", raw("", stream.as_bytes()), End::Gives("0Hello"), &[]),
-        row("chunked", Step::Send(chunked.into_bytes()), End::Gives("0x"), &[]),
-        row("interim", Step::Send(interim.into_bytes()), End::Gives("0x"), &[]),
-        row("same name twice", raw("", br#"{"id":"a","id":"a","choices":[{"finish_reason":"stop","message":{"content":"x"}}]}"#), End::Gives("0x"), &[]),
-        row("a pair of surrogates", raw("", with_text(r#""\ud83d\ude00""#).as_bytes()), End::Gives("0\u{1f600}"), &[]),
+        row("gzip", raw("content-encoding: gzip\r\n", &gzip(ANSWER)), End::Gives("0x")),
+        row("gzip unsaid", raw("", &gzip(ANSWER)), End::Gives("0x")),
+        row("deflate", raw("content-encoding: deflate\r\n", &zlib.finish().unwrap()), End::Gives("0x")),
+        row("byte order mark", raw("", format!("\u{feff}{ANSWER}").as_bytes()), End::Gives("0x")),
+        row("white space", raw("", format!("\n\n   \r\n{ANSWER}\n").as_bytes()), End::Gives("0x")),
+        row("comments", raw("", format!(": wait\n\n: wait\n\n{ANSWER}").as_bytes()), End::Gives("0x")),
+        row("stream", raw("", stream.as_bytes()), End::Gives("0Hello")),
+        row("chunked", Step::Send(chunked.into_bytes()), End::Gives("0x")),
+        row("interim", Step::Send(interim.into_bytes()), End::Gives("0x")),
+        row("same name twice", raw("", br#"{"id":"a","id":"a","choices":[{"finish_reason":"stop","message":{"content":"x"}}]}"#), End::Gives("0x")),
+        row("a pair of surrogates", raw("", with_text(r#""\ud83d\ude00""#).as_bytes()), End::Gives("0\u{1f600}")),
     ]);
 }
 
@@ -76,115 +77,81 @@ fn what_is_read_although_nobody_asked_for_it() {
 fn what_is_named_for_what_it_is() {
     let half_stream = "data: {\"choices\":[{\"delta\":{\"content\":\"Hal\"}}]}\n\n";
     let deep = with_text(&("[".repeat(200) + &"]".repeat(200)));
-    check(vec![
+    let told = check(vec![
         row(
             "br",
             raw("content-encoding: br\r\n", b"\x0b\x02"),
             End::InDoubt,
-            &["compressed with 'br'"],
         ),
         row(
             "half of gzip",
             raw("content-encoding: gzip\r\n", &gzip(ANSWER)[..30]),
             End::InDoubt,
-            &["gzip data that breaks off"],
         ),
         row(
             "half of a stream",
             raw("", half_stream.as_bytes()),
             End::InDoubt,
-            &["an event stream that breaks off after 1 events"],
         ),
-        row(
-            "NaN",
-            raw("", with_text("NaN").as_bytes()),
-            End::InDoubt,
-            &["NaN, which JSON does not know, at byte 57"],
-        ),
+        row("NaN", raw("", with_text("NaN").as_bytes()), End::InDoubt),
         row(
             "Infinity",
             raw("", with_text("-Infinity").as_bytes()),
             End::InDoubt,
-            &["-Infinity, which JSON does not know, at byte 57"],
         ),
         row(
             "half a surrogate",
             raw("", with_text(r#""a\ud83d""#).as_bytes()),
             End::InDoubt,
-            &["half of a surrogate pair at byte 59"],
         ),
-        row(
-            "deep",
-            raw("", deep.as_bytes()),
-            End::InDoubt,
-            &["nested deeper than 128 levels at byte"],
-        ),
+        row("deep", raw("", deep.as_bytes()), End::InDoubt),
         row(
             "a huge number",
             raw("", with_text("1e999").as_bytes()),
             End::InDoubt,
-            &["a number that is too large at byte"],
         ),
         row(
             "two answers",
             raw("", format!(r#"{{"choices":[],{}"#, &ANSWER[1..]).as_bytes()),
             End::InDoubt,
-            &["the name 'choices' twice"],
         ),
         row(
             "JSON twice",
             raw("", format!("{ANSWER}{ANSWER}").as_bytes()),
             End::InDoubt,
-            &["goes on after its JSON at byte 64"],
         ),
-        row(
-            "not UTF-8",
-            raw("", b"{\"a\": \"\xff\"}"),
-            End::InDoubt,
-            &["not UTF-8 text at byte 7"],
-        ),
+        row("not UTF-8", raw("", b"{\"a\": \"\xff\"}"), End::InDoubt),
         row(
             "half of JSON",
             raw("", &ANSWER.as_bytes()[..20]),
             End::InDoubt,
-            &["ends in the middle of JSON at byte 20"],
         ),
-        row("nothing", raw("", b""), End::InDoubt, &["is empty"]),
+        row("nothing", raw("", b""), End::InDoubt),
         row(
             "no content",
             Step::Send(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
             End::InDoubt,
-            &["HTTP 204 whose body is empty"],
         ),
         row(
             "announced more",
             Step::Truncate(Response::json(200, ANSWER), 10),
             End::InDoubt,
-            &["closed the connection before the answer was complete, after 64 of 74 bytes"],
         ),
-        row(
-            "hung up",
-            Step::HangUp,
-            End::InDoubt,
-            &["closed the connection before the answer"],
-        ),
+        row("hung up", Step::HangUp, End::InDoubt),
         row(
             "a redirect",
             Response::json(307, "").header("location", "http://127.0.0.1:1/v1"),
             End::Resumable,
-            &["redirected", "to http://127.0.0.1:1/v1"],
         ),
         row(
             "not HTTP",
             Step::Send(b"220 mail server ready\r\n\r\n".to_vec()),
             End::Resumable,
-            &["bytes that are not HTTP/1.1 (beginning '220 mail server ready"],
         ),
         row(
             "TLS",
             Step::Send(b"\x15\x03\x01\x00\x02\x02\x46".to_vec()),
             End::Resumable,
-            &["it speaks TLS", "write the base URL with https://"],
         ),
         row(
             "an error in gzip",
@@ -196,13 +163,12 @@ fn what_is_named_for_what_it_is() {
                 .concat(),
             ),
             End::Resumable,
-            &["saying 'no key'"],
         ),
         row(
             "an error cut off",
             Step::Truncate(Response::json(503, r#"{"error":{"message":"busy"}}"#), 10),
             End::Resumable,
-            &["saying 'busy'"],
         ),
     ]);
+    assert_snapshot!(told, @"");
 }

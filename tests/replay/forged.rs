@@ -3,10 +3,11 @@
 use std::fs;
 
 use coo_kernel::journal::Kind;
+use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::{TRIAGE, assert_identical, demo, forge, triaged};
-use crate::support::{World, events};
+use crate::support::{World, events, shown, steady};
 
 #[test]
 fn every_changed_event_is_found_and_named() {
@@ -16,6 +17,7 @@ fn every_changed_event_is_found_and_named() {
     journal
         .execute_batch("CREATE TABLE untouched AS SELECT * FROM events")
         .unwrap();
+    let mut told = Vec::new();
     for seq in 1..=count {
         // A column in turn, so that each event and each column has its turn.
         let (column, value) = [
@@ -40,14 +42,14 @@ fn every_changed_event_is_found_and_named() {
         for command in ["logs", "replay"] {
             let ran = world.coo(&[command, "DEMO-000001"]);
             assert_eq!(ran.code, 1, "{column} of {seq}: {ran:?}");
-            let said = format!("journal broken at event {seq}: ");
-            assert!(ran.stderr.contains(&said), "{column} of {seq}: {ran:?}");
+            told.push(format!("{column} of {seq}, {command}: {}", ran.stderr));
         }
         let restore = format!(
             "UPDATE events SET {column} = (SELECT {column} FROM untouched WHERE id = events.id)"
         );
         journal.execute(&restore, []).unwrap();
     }
+    assert_snapshot!(steady(&told.concat()), @"");
     assert_identical(&world, "DEMO-000001");
 }
 
@@ -58,20 +60,16 @@ fn a_missing_event_is_found_and_named() {
     journal
         .execute("DELETE FROM events WHERE seq = 4", [])
         .unwrap();
+    let mut told = String::new();
     for command in ["logs", "mission", "inspect", "replay", "missions"] {
         let arguments = if command == "missions" {
             vec![command]
         } else {
             vec![command, "DEMO-000001"]
         };
-        let ran = world.coo(&arguments);
-        assert_eq!(ran.code, 1, "{command}: {ran:?}");
-        assert!(
-            ran.stderr
-                .contains("journal broken at event 5: an event is missing"),
-            "{command}: {ran:?}"
-        );
+        told += &shown(&arguments.join(" "), &world.coo(&arguments));
     }
+    assert_snapshot!(told, @"");
 }
 
 #[test]
@@ -83,17 +81,7 @@ fn events_cut_off_or_added_at_the_end_are_found_and_named() {
         .execute("DELETE FROM events WHERE seq = ?1", [count])
         .unwrap();
     let ran = world.coo(&["replay", "DEMO-000001"]);
-    assert_eq!(ran.code, 1);
-    assert!(
-        ran.stderr.ends_with(&format!(
-            "replay of DEMO-000001: diverges at event {count}\n"
-        )),
-        "{ran:?}"
-    );
-    assert!(
-        ran.stdout.contains("Journal: nothing: it has ended there"),
-        "{ran:?}"
-    );
+    assert_snapshot!(shown("replay DEMO-000001", &ran), @"");
 
     let world = demo();
     let journal = world.unguarded_journal();
@@ -106,18 +94,7 @@ fn events_cut_off_or_added_at_the_end_are_found_and_named() {
         .unwrap();
     forge(&journal, |_, _, body| body);
     let ran = world.coo(&["replay", "DEMO-000001"]);
-    assert_eq!(ran.code, 1);
-    assert!(
-        ran.stderr.ends_with(&format!(
-            "replay of DEMO-000001: diverges at event {}\n",
-            count + 1
-        )),
-        "{ran:?}"
-    );
-    assert!(
-        ran.stdout.contains("Replay:  nothing: it has ended there"),
-        "{ran:?}"
-    );
+    assert_snapshot!(shown("replay DEMO-000001", &ran), @"");
 }
 
 #[test]
@@ -150,24 +127,13 @@ fn a_forged_answer_that_verifies_diverges_with_both_sides_shown() {
     // The chain holds together: nothing but a replay can tell.
     assert_eq!(world.coo(&["logs", "DEMO-000001"]).code, 0);
     let ran = world.coo(&["replay", "DEMO-000001"]);
-    assert_eq!(ran.code, 1);
+    assert_snapshot!(shown("replay DEMO-000001", &ran), @"");
     let forged = events(&world, "DEMO-000001");
     let returned = forged
         .iter()
         .find(|event| event["kind"] == "step.returned")
         .unwrap();
     let seq = &returned["seq"];
-    assert_eq!(
-        ran.stderr,
-        format!("ERROR: replay of DEMO-000001: diverges at event {seq}\n")
-    );
-    assert!(ran.stdout.contains("\n  Result: DIVERGENT\n"), "{ran:?}");
-    let journal = format!("First divergence: event {seq}\n  Journal: RUN step.returned\n");
-    assert!(ran.stdout.contains(&journal), "{ran:?}");
-    assert!(
-        ran.stdout.contains("  Replay:  RUN step.returned\n"),
-        "{ran:?}"
-    );
 
     let ran = world.coo(&["replay", "DEMO-000001", "--json"]);
     let view: Value = serde_json::from_str(&ran.stdout).unwrap();
@@ -191,13 +157,7 @@ fn a_forged_row_diverges_where_the_mission_first_says_it() {
         body
     });
     let ran = world.coo(&["replay", TRIAGE]);
-    assert_eq!(ran.code, 1);
-    assert!(ran.stdout.contains("Journal: RUN llm.intent\n"), "{ran:?}");
-    assert!(ran.stdout.contains("Replay:  RUN llm.intent\n"), "{ran:?}");
-    assert!(
-        ran.stdout.contains("charged twice") && ran.stdout.contains("charged a hundred times"),
-        "{ran:?}"
-    );
+    assert_snapshot!(shown("replay MISSION-000001", &ran), @"");
 }
 
 #[test]
@@ -210,12 +170,7 @@ fn a_forged_question_diverges_where_it_stands() {
         body
     });
     let ran = world.coo(&["replay", "DEMO-000001"]);
-    assert_eq!(ran.code, 1);
-    assert!(
-        ran.stdout
-            .contains("  -     \"temperature\": 1.0,\n  +     \"temperature\": 0.0,\n"),
-        "{ran:?}"
-    );
+    assert_snapshot!(shown("replay DEMO-000001", &ran), @"");
 }
 
 #[test]
@@ -228,29 +183,20 @@ fn a_call_that_was_never_made_diverges() {
         .unwrap();
     forge(&journal, |_, _, body| body);
     let ran = world.coo(&["replay", TRIAGE]);
-    assert_eq!(ran.code, 1);
-    assert!(ran.stdout.contains("Journal: RUN db.query\n"), "{ran:?}");
-    assert!(ran.stdout.contains("Replay:  RUN db.execute\n"), "{ran:?}");
+    assert_snapshot!(shown("replay MISSION-000001", &ran), @"");
 }
 
 #[test]
 fn other_fuel_or_memory_under_the_same_engine_is_a_difference() {
+    let mut told = String::new();
     for field in ["fuel", "memory_peak_bytes"] {
         let world = demo();
         let sql = format!("UPDATE missions SET facts = json_set(facts, '$.{field}', 5)");
         world.database("coo.db").execute(&sql, []).unwrap();
         let ran = world.coo(&["replay", "DEMO-000001"]);
-        assert_eq!(ran.code, 1);
-        assert!(
-            ran.stderr
-                .starts_with("ERROR: replay of DEMO-000001: same events, but fuel "),
-            "{ran:?}"
-        );
-        assert!(
-            ran.stdout.contains(" DIFFERENT\n") && ran.stdout.contains("Result: DIVERGENT"),
-            "{ran:?}"
-        );
+        told += &shown("replay DEMO-000001", &ran);
     }
+    assert_snapshot!(told, @"");
 }
 
 #[test]
@@ -266,19 +212,15 @@ fn a_changed_module_is_refused() {
     // Whole and valid, but not what ran.
     let other = wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "_start")))"#)
         .unwrap();
+    let mut told = String::new();
     for bad in [other, good[..good.len() - 1].to_vec()] {
         fs::write(&module, bad).unwrap();
-        let ran = world.coo(&["replay", "DEMO-000001"]);
-        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
-        assert!(
-            ran.stderr
-                .contains("it was changed after the run, restore it from a copy"),
-            "{ran:?}"
-        );
+        told += &shown("replay DEMO-000001", &world.coo(&["replay", "DEMO-000001"]));
     }
     fs::remove_file(&module).unwrap();
     let ran = world.coo(&["replay", "DEMO-000001"]);
-    assert_eq!(ran.code, 1);
+    told += &shown("replay DEMO-000001", &ran);
+    assert_snapshot!(told, @"");
     assert!(
         ran.stderr
             .contains(module.file_name().unwrap().to_str().unwrap()),
@@ -296,11 +238,7 @@ fn a_changed_descriptor_is_refused() {
                WHERE sha256 = (SELECT descriptor_sha256 FROM missions)";
     assert_eq!(journal.execute(sql, []), Ok(1));
     let ran = world.coo(&["replay", "DEMO-000001"]);
-    assert_eq!(ran.code, 1);
-    assert!(
-        ran.stderr.contains("was changed after it was written"),
-        "{ran:?}"
-    );
+    assert_snapshot!(shown("replay DEMO-000001", &ran), @"");
 }
 
 // The world.
@@ -313,11 +251,11 @@ fn a_run_is_judged_by_the_edition_of_the_rules_that_it_recorded() {
     let more = json!({"steps": [{"id": "write", "input": "a/specs/A_v1.0.md"}]});
     world.descriptor("write.json", &json!({"file": "writer.wasm"}), &more);
     let ran = world.coo(&["run", "write.json"]);
-    assert!(ran.stderr.contains("protected as '**/specs/**'"), "{ran:?}");
+    assert_snapshot!(shown("run write.json", &ran), @"");
     assert_identical(&world, TRIAGE);
 
     let journal = world.unguarded_journal();
-    let with = |rules: Option<u64>| {
+    let record = |rules: Option<u64>| {
         forge(&journal, |_, kind, mut body| {
             if kind == Kind::Environment {
                 let fields = body.as_object_mut().unwrap();
@@ -326,26 +264,13 @@ fn a_run_is_judged_by_the_edition_of_the_rules_that_it_recorded() {
             }
             body
         });
-        let ran = world.coo(&["replay", TRIAGE]);
-        assert_eq!(ran.code, 1, "{ran:?}");
-        ran
     };
-    let ran = with(None);
-    assert!(
-        ran.stdout.contains("Replay:  RUN gateway.write"),
-        "permitted then: {ran:?}"
-    );
-    let ran = with(Some(3));
-    assert!(
-        ran.stderr
-            .contains("edition 3 of the rules; 1 to 2 are known here"),
-        "{ran:?}"
-    );
-    forge(&journal, |_, kind, mut body| {
-        if kind == Kind::Environment {
-            body["rules"] = json!(2);
-        }
-        body
-    });
+    let replayed = || shown("replay MISSION-000001", &world.coo(&["replay", TRIAGE]));
+    record(None);
+    // The first edition permitted the write.
+    assert_snapshot!(replayed(), @"");
+    record(Some(3));
+    assert_snapshot!(replayed(), @"");
+    record(Some(2));
     assert_identical(&world, TRIAGE);
 }

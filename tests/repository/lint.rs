@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use super::{configure, failed, reference};
+use super::{configure, error, reference};
 use crate::support::{World, copy_folder, shown};
 
 const RULESET: &str = r##"{
@@ -106,30 +106,19 @@ fn every_broken_rule_is_named_with_its_place_and_reason() {
 fn only_the_pinned_ruleset_is_used() {
     let world = kept();
     world.file("rules.json", RULESET.replace("\"max\": 1", "\"max\": 9"));
-    failed(&world.coo(&["lint"]), "ruleset rules.json: has SHA-256 ");
-    for (ruleset, words) in [
-        (
-            RULESET.replace("\"max\"", "\"most\""),
-            "ruleset rules.json: rules[0]: unknown field `most`",
-        ),
-        (
-            RULESET.replace("eval\\\\(\", \"except", "eval(\", \"except"),
-            "rules[3] (no-eval): pattern: at byte 6: unclosed group",
-        ),
-        (
-            RULESET.replace("\"section\"", "{\"lines\": 101}"),
-            "rules[5] (escalation): within: has 101 lines, at most 100",
-        ),
-        (
-            RULESET.replace("[\"LICENSE\"]", "[]"),
-            "rules[1] (license): paths: is empty",
-        ),
+    let mut told = error(&world.coo(&["lint"]));
+    for ruleset in [
+        RULESET.replace("\"max\"", "\"most\""),
+        RULESET.replace("eval\\\\(\", \"except", "eval(\", \"except"),
+        RULESET.replace("\"section\"", "{\"lines\": 101}"),
+        RULESET.replace("[\"LICENSE\"]", "[]"),
     ] {
         configure(&world, "", "lint", &ruleset, "");
-        failed(&world.coo(&["lint"]), words);
+        told += &error(&world.coo(&["lint"]));
     }
     configure(&world, "", "lint", RULESET, "paths = ['docs']");
-    failed(&world.coo(&["lint"]), "unknown field `paths`");
+    told += &error(&world.coo(&["lint"]));
+    assert_snapshot!(told, @"");
 }
 
 #[test]

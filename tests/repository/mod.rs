@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 
 use coo_kernel::form::digest::Digest;
 
-use crate::support::{Ran, World};
+use crate::support::{Ran, World, steady};
 
-fn failed(ran: &Ran, words: &str) {
+/// Returns the one line that a refused command prints, for a snapshot.
+#[track_caller]
+fn error(ran: &Ran) -> String {
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
     assert!(ran.stderr.starts_with("ERROR: "), "{ran:?}");
-    assert!(ran.stderr.contains(words), "{words}: {ran:?}");
     assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+    steady(&ran.stderr)
 }
 
 /// A file of this repository.

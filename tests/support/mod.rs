@@ -277,7 +277,7 @@ pub fn ran(output: Output) -> Ran {
 }
 
 /// Removes the progress lines, which appear only if a module must be compiled and that takes long.
-fn without_progress(stderr: &str) -> String {
+pub fn without_progress(stderr: &str) -> String {
     let progress = ["[coo] compiling module ", "[coo] examining module "];
     let lines = stderr.split_inclusive('\n');
     lines
@@ -342,9 +342,15 @@ pub fn shown(command: &str, ran: &Ran) -> String {
     steady(&format!("{text}--- exit {code}\n"))
 }
 
-/// Replaces what differs between runs by names: the folder of a world, times, durations, digests
-/// and the ports of servers on this machine.
+/// Replaces what differs between runs or releases by names: what `timeless` replaces, and digests.
 pub fn steady(text: &str) -> String {
+    let text = masked(&timeless(text), &"h".repeat(64), "<sha256>");
+    masked(&text, &"h".repeat(12), "<sha256…>")
+}
+
+/// Replaces what differs between runs by names: the folder of a world, times, durations and the
+/// ports of servers on this machine.
+pub fn timeless(text: &str) -> String {
     let text = without_world(text);
     let text = masked(&text, "dddd-dd-ddTdd:dd:dd.dddZ", "<time>");
     // Longest first: the rest of a longer duration would look like a shorter one.
@@ -359,9 +365,7 @@ pub fn steady(text: &str) -> String {
         .iter()
         .fold(text, |text, mask| masked(&text, mask, "<duration>"));
     let text = masked(&text, ".0.0.1:ddddd", ".0.0.1:<port>");
-    let text = masked(&text, ".0.0.1:dddd", ".0.0.1:<port>");
-    let text = masked(&text, &"h".repeat(64), "<sha256>");
-    masked(&text, &"h".repeat(12), "<sha256…>")
+    masked(&text, ".0.0.1:dddd", ".0.0.1:<port>")
 }
 
 /// Replaces the path of a world's folder by `<world>`.

@@ -1,9 +1,10 @@
 //! Which core modules run as they are, which are turned into components, and which can't be
 //! run safely and are refused by name; `audit` says the same as a run does.
 
-use serde_json::json;
+use insta::assert_snapshot;
+use serde_json::{Value, json};
 
-use crate::support::World;
+use crate::support::{Ran, World, shown};
 
 const FD_WRITE: &str =
     r#"(import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))"#;
@@ -14,52 +15,56 @@ const REALLOC: &str =
 const RUN: &str = r#"(func (export "run") (param i32 i32) (result i32) unreachable)"#;
 const START: &str = r#"(func (export "_start"))"#;
 
-fn audited(body: &str) -> (serde_json::Value, String) {
+/// What `audit` and `run` make of a module.
+struct Audited {
+    view: Value,
+    audit: Ran,
+    run: Ran,
+}
+
+/// Audits and runs a module; both refuse it for the same reasons.
+fn audited(body: &str) -> Audited {
     let world = World::new();
     world.wasm(
         "m.wasm",
         &format!(r#"(module {body} (memory (export "memory") 1))"#),
     );
     let json = world.coo(&["audit", "m.wasm", "--json"]);
-    let view = serde_json::from_str(&json.stdout).unwrap();
-    let ran = world.coo(&["run", "m.wasm"]);
-    let text = world.coo(&["audit", "m.wasm"]).stdout;
-    let view: serde_json::Value = view;
+    let view: Value = serde_json::from_str(&json.stdout).unwrap();
+    let run = world.coo(&["run", "m.wasm"]);
+    let audit = world.coo(&["audit", "m.wasm"]);
     if view["admitted"] == json!(false) {
-        assert_eq!(ran.code, 1, "{ran:?}");
+        assert_eq!((audit.code, run.code), (1, 1), "{run:?}");
         assert_eq!(world.json(&["missions"]), json!([]));
         for reason in view["reasons"].as_array().unwrap() {
             let reason = reason.as_str().unwrap();
-            assert!(ran.stderr.contains(reason), "{reason} not in {ran:?}");
-            assert!(text.contains(reason), "{reason} not in {text}");
+            assert!(run.stderr.contains(reason), "{reason} not in {run:?}");
+            assert!(audit.stdout.contains(reason), "{reason} not in {audit:?}");
         }
     }
-    (view, text)
+    Audited { view, audit, run }
+}
+
+/// The end of an audit: the verdict and its reasons.
+fn verdict(audit: &Ran) -> &str {
+    &audit.stdout[audit.stdout.find("Verdict: ").unwrap()..]
 }
 
 #[test]
 fn audit_says_how_a_program_runs() {
-    for (body, entry) in [
-        (START.to_owned(), "_start"),
-        (format!("{FD_WRITE}{START}"), "_start"),
-        (format!("{FD_WRITE}{START}{RUN}"), "_start"),
-        (
-            format!(r#"{FD_WRITE}{START}(func (export "_initialize"))"#),
-            "_initialize, then _start",
-        ),
+    let mut said = String::new();
+    for body in [
+        START.to_owned(),
+        format!("{FD_WRITE}{START}"),
+        format!("{FD_WRITE}{START}{RUN}"),
+        format!(r#"{FD_WRITE}{START}(func (export "_initialize"))"#),
     ] {
-        let (view, text) = audited(&body);
-        assert_eq!(view["encoded"], "core_module", "{text}");
-        assert_eq!(view["admitted"], json!(true), "{text}");
-        assert!(text.contains("Kind: core module, run as it is"), "{text}");
-        assert!(text.contains(&format!("Entry: {entry}\n")), "{text}");
+        let Audited { view, audit, .. } = audited(&body);
+        assert_eq!(view["encoded"], "core_module", "{audit:?}");
+        assert_eq!(view["admitted"], json!(true), "{audit:?}");
+        said += &shown("audit m.wasm", &audit);
     }
-    let (_, text) = audited(&format!("{FD_WRITE}{START}"));
-    assert!(text.contains("sandbox wasi_snapshot_preview1"), "{text}");
-    assert!(
-        text.contains("fixed clocks and numbers; no files"),
-        "{text}"
-    );
+    assert_snapshot!(said, @"");
     let world = World::new();
     assert_eq!(world.json(&["audit", "demo"])["encoded"], "adapted_module");
 }
@@ -67,16 +72,17 @@ fn audit_says_how_a_program_runs() {
 #[test]
 fn a_program_that_imports_something_unknown_is_told_that_alone() {
     let body = format!(r#"(import "env" "f" (func)){FD_WRITE}{START}"#);
-    let (view, text) = audited(&body);
-    assert_eq!(view["admitted"], json!(false), "{text}");
+    let Audited { view, audit, run } = audited(&body);
+    assert_eq!(view["admitted"], json!(false), "{audit:?}");
     let reasons = view["reasons"].as_array().unwrap();
-    assert_eq!(reasons.len(), 1, "{text}");
-    assert!(reasons[0].as_str().unwrap().contains("'env'"), "{text}");
-    assert!(!text.contains("cabi_realloc"), "{text}");
+    assert_eq!(reasons.len(), 1, "{audit:?}");
+    assert_snapshot!(shown("audit m.wasm", &audit), @"");
+    assert_snapshot!(shown("run m.wasm", &run), @"");
 }
 
 #[test]
 fn what_the_adapter_can_not_serve_safely_is_refused_by_name() {
+    let mut said = String::new();
     for body in [
         format!("{GATEWAY}{FD_WRITE}{RUN}"),
         format!("{GATEWAY}{FD_WRITE}{START}"),
@@ -85,80 +91,47 @@ fn what_the_adapter_can_not_serve_safely_is_refused_by_name() {
         format!(r#"{GATEWAY}{FD_WRITE}{RUN}(func (export "cabi_realloc"))"#),
         format!(r#"{GATEWAY}{FD_WRITE}{RUN}(global (export "cabi_realloc") i32 (i32.const 0))"#),
     ] {
-        let (view, text) = audited(&body);
-        assert_eq!(view["encoded"], "adapted_module", "{text}");
-        assert_eq!(view["admitted"], json!(false), "{text}");
-        let reasons = view["reasons"].to_string();
-        assert!(
-            reasons.contains("exports no 'cabi_realloc: (i32, i32, i32, i32) -> i32'")
-                && reasons.contains("build it with coo-guest or wit-bindgen"),
-            "{reasons}"
-        );
+        let Audited { view, audit, run } = audited(&body);
+        assert_eq!(view["encoded"], "adapted_module", "{audit:?}");
+        assert_eq!(view["admitted"], json!(false), "{audit:?}");
+        said += &shown("run m.wasm", &run);
     }
+    assert_snapshot!(said, @"");
     // Without preview 1 no adapter is needed, and so no allocator.
-    let (view, text) = audited(&format!("{GATEWAY}{RUN}"));
-    assert_eq!(view["encoded"], "lifted_module", "{text}");
-    assert!(
-        !view["reasons"].to_string().contains("cabi_realloc"),
-        "{text}"
-    );
-    let (view, text) = audited(&format!("{GATEWAY}{FD_WRITE}{REALLOC}{RUN}"));
-    assert!(
-        !view["reasons"].to_string().contains("cabi_realloc"),
-        "{text}"
-    );
+    let Audited { view, audit, .. } = audited(&format!("{GATEWAY}{RUN}"));
+    assert_eq!(view["encoded"], "lifted_module", "{audit:?}");
+    let with_allocator = audited(&format!("{GATEWAY}{FD_WRITE}{REALLOC}{RUN}"));
+    for reasons in [&view["reasons"], &with_allocator.view["reasons"]] {
+        assert!(!reasons.to_string().contains("cabi_realloc"), "{reasons}");
+    }
 }
 
 #[test]
 fn what_no_program_is_started_by_is_refused_by_name() {
-    for (body, reason) in [
-        (
-            r#"(func (export "_start") (param i32))"#.to_owned(),
-            "'_start' takes parameters or gives results",
-        ),
-        (
-            r#"(func (export "_start") (result i32) (i32.const 1))"#.to_owned(),
-            "'_start' takes parameters or gives results",
-        ),
-        (
-            format!(r#"{START}(func (export "_initialize") (param i64))"#),
-            "'_initialize' takes parameters or gives results",
-        ),
-        (
-            r#"(global (export "_start") i32 (i32.const 0))"#.to_owned(),
-            "nothing to start: it exports []",
-        ),
-        (
-            r#"(func (export "main") (param i32 i32) (result i32) (i32.const 0))"#.to_owned(),
-            "nothing to start: it exports [main]",
-        ),
-        (
-            format!(r#"(import "wasi_snapshot_preview1" "fd_write" (func (param i32)))  {START}"#),
-            "import 'wasi_snapshot_preview1' has a function 'fd_write', but of another type",
-        ),
-        (
-            format!(r#"(import "wasi_snapshot_preview1" "fd_write" (global i32)) {START}"#),
-            "import 'wasi_snapshot_preview1' has a function 'fd_write', but of another type",
-        ),
-        (
-            format!(r#"(import "wasi_snapshot_preview1" "memory" (memory 1)) {START}"#),
-            "import 'wasi_snapshot_preview1.memory' is not a WASI preview 1 function",
-        ),
-        (
-            format!(
-                r#"(import "wasi_snapshot_preview1" "sock_shutdown" (func (param i32 i32) (result i32))) {START}"#
-            ),
-            "import 'wasi_snapshot_preview1.sock_shutdown' reaches for the network",
+    let mut said = String::new();
+    for body in [
+        r#"(func (export "_start") (param i32))"#.to_owned(),
+        r#"(func (export "_start") (result i32) (i32.const 1))"#.to_owned(),
+        format!(r#"{START}(func (export "_initialize") (param i64))"#),
+        r#"(global (export "_start") i32 (i32.const 0))"#.to_owned(),
+        r#"(func (export "main") (param i32 i32) (result i32) (i32.const 0))"#.to_owned(),
+        format!(r#"(import "wasi_snapshot_preview1" "fd_write" (func (param i32))) {START}"#),
+        format!(r#"(import "wasi_snapshot_preview1" "fd_write" (global i32)) {START}"#),
+        format!(r#"(import "wasi_snapshot_preview1" "memory" (memory 1)) {START}"#),
+        format!(
+            r#"(import "wasi_snapshot_preview1" "sock_shutdown" (func (param i32 i32) (result i32))) {START}"#
         ),
     ] {
         let world = World::new();
         world.wasm("m.wasm", &format!("(module {body})"));
-        let ran = world.coo(&["run", "m.wasm"]);
-        assert_eq!(ran.code, 1, "{ran:?}");
-        assert!(ran.stderr.contains(reason), "{reason} not in {ran:?}");
-        assert!(world.coo(&["audit", "m.wasm"]).stdout.contains(reason));
+        said += &shown(
+            &format!("run m.wasm # {body}"),
+            &world.coo(&["run", "m.wasm"]),
+        );
+        said += verdict(&world.coo(&["audit", "m.wasm"]));
         assert_eq!(world.json(&["missions"]), json!([]));
     }
+    assert_snapshot!(said, @"");
 }
 
 #[test]

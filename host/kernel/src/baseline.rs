@@ -208,7 +208,7 @@ pub enum Refused {
     )]
     Target(String),
     /// A socket, pipe or device, or a folder that can't be opened.
-    #[error("'{path}' is a {kind}; a baseline holds files, folders and links: remove it first")]
+    #[error("'{path}' is a {kind}, and a baseline holds files, folders and links")]
     Kind {
         /// In its text form.
         path: String,
@@ -224,16 +224,34 @@ pub enum Refused {
     #[error("is not a baseline: {0}")]
     Form(String),
     /// A manifest of another release.
-    #[error("has format '{0}', this build reads {FORMAT}; use the coo that wrote it")]
+    #[error("has format '{0}', this build reads {FORMAT}")]
     Format(String),
     /// Text that parses but was not printed by `to_text`.
     #[error("is not in its canonical form; it was changed after it was written")]
     NotCanonical,
     /// The steps would remove or replace a folder that contains the state root.
-    #[error(
-        "'{0}' would have to be replaced or removed, but the state root lies there; use a state root outside the tree (--root)"
-    )]
+    #[error("'{0}' would have to be replaced or removed, but the state root lies there")]
     StateRoot(String),
+}
+
+impl Refused {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Kind { .. } => Some("remove it first"),
+            Self::Format(_) => Some("use the coo that wrote it"),
+            Self::StateRoot(_) => Some("use a state root outside the tree (--root)"),
+            Self::Path { .. }
+            | Self::Text(_)
+            | Self::Mode(_)
+            | Self::Target(_)
+            | Self::Order(_)
+            | Self::NoFolder(_)
+            | Self::Form(_)
+            | Self::NotCanonical => None,
+        }
+    }
 }
 
 /// A tree: its entries, sorted by the bytes of their paths, each in a folder that is listed.

@@ -2,7 +2,7 @@
 //! record. Writes only below the state root. A capture that fails or is interrupted leaves at most
 //! objects, which the next capture reuses.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::baseline::{Entry, Manifest, Node, TreePath, check_name};
 use coo_kernel::form::digest::Digest;
 use rayon::prelude::*;
@@ -13,6 +13,7 @@ use super::progress::Progress;
 use super::scan::{Folders, Tree};
 use super::scanned::{Scanned, files_of, vanished};
 use super::{Record, disk, manifest_file, names_in, record, write_record};
+use crate::hint::Hint as _;
 use crate::machine;
 use crate::state::state_root::StateRoot;
 
@@ -55,7 +56,7 @@ pub(super) fn chosen_name(root: &StateRoot, name: Option<&str>) -> Result<String
     };
     check_name(name)?;
     if record(root, name)?.is_some() {
-        bail!("baseline '{name}': already exists; choose another name");
+        bail!(anyhow!("baseline '{name}': already exists").hint("choose another name"));
     }
     Ok(name.to_owned())
 }
@@ -125,8 +126,11 @@ fn refuse_special(found: &[Scanned]) -> Result<()> {
         .collect();
     if !special.is_empty() {
         bail!(
-            "{}; a baseline holds files, folders and links: remove it first",
-            listed(&special)
+            anyhow!(
+                "{}, and a baseline holds files, folders and links",
+                listed(&special)
+            )
+            .hint("remove it first")
         );
     }
     Ok(())
@@ -176,7 +180,7 @@ fn refuse_changed(before: &[Scanned], after: &[Scanned]) -> Result<()> {
         .collect();
     changed.sort();
     bail!(
-        "{} changed while the tree was captured; make sure that nothing writes to it, then try again",
-        listed(&changed)
+        anyhow!("{} changed while the tree was captured", listed(&changed))
+            .hint("make sure that nothing writes to it, then try again")
     );
 }

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use coo_kernel::baseline::{Manifest, Node, TreePath};
 use coo_kernel::form::digest::Digest;
 
 use super::capture::{keep_tree, kept};
 use super::{Baseline, Progress, Restored, Tree, restore};
+use crate::hint::Hint as _;
 use crate::state::state_root::StateRoot;
 
 /// For each file, the digest on which the change is based, and the new content.
@@ -33,8 +34,8 @@ pub fn change(
                     (*sha256, *size) = batch.add_text(content)?;
                 }
                 _ => bail!(
-                    "file {}: was changed meanwhile; make sure that nothing writes to it, then try again",
-                    tree.shown(path)
+                    anyhow!("file {}: was changed meanwhile", tree.shown(path))
+                        .hint("make sure that nothing writes to it, then try again")
                 ),
             }
         }

@@ -12,6 +12,7 @@ use cap_std::fs::Dir;
 use coo_kernel::baseline::{Entry, Mode, Node};
 
 use super::disk;
+use crate::hint;
 use crate::machine::failpoint;
 use crate::state::state_root::StateRoot;
 
@@ -20,8 +21,10 @@ use crate::state::state_root::StateRoot;
 fn open_single(folder: &Dir, name: &OsStr) -> io::Result<File> {
     let file = disk::open_file_for_mode(folder, name)?;
     if file.metadata()?.nlink() > 1 {
-        return Err(io::Error::other(
-            "is a hard link, so they are another file's too; put a copy in its place",
+        return Err(hint::io_error(
+            io::ErrorKind::Other,
+            "is a hard link, so they are another file's too",
+            "put a copy in its place",
         ));
     }
     Ok(file)

@@ -3,14 +3,15 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use cap_std::fs::{Dir, DirEntry, FileType, FileTypeExt as _, Metadata, MetadataExt as _};
 use coo_kernel::baseline::{Entry, Mode, NOT_READ, Node, Refused, TreePath};
 use rayon::prelude::*;
 
 use super::disk;
 use super::scan::Tree;
-use super::scanned::{Scanned, vanished};
+use super::scanned::{Scanned, gone_meanwhile, vanished};
+use crate::hint::{self, Hint as _};
 
 impl Tree {
     /// Lists everything in the tree, sorted by the bytes of the paths, without reading files. A
@@ -24,9 +25,12 @@ impl Tree {
             .collect();
         if !closed.is_empty() {
             bail!(
-                "tree {}: its folders {} can't be read by this user; 'chmod u+rwx' opens them, if they are this user's",
-                self.path.display(),
-                listed(&closed)
+                anyhow!(
+                    "tree {}: its folders {} can't be read by this user",
+                    self.path.display(),
+                    listed(&closed)
+                )
+                .hint("if they are this user's, 'chmod u+rwx' makes them readable")
             );
         }
         Ok(found)
@@ -111,8 +115,11 @@ impl Tree {
         };
         if let Some((other, _)) = inside.iter().find(|(_, own)| *own != device) {
             bail!(
-                "folder {}: another file system is mounted there; unmount it, or choose a tree without it",
-                self.shown(&other.entry.path)
+                anyhow!(
+                    "folder {}: another file system is mounted there",
+                    self.shown(&other.entry.path)
+                )
+                .hint("unmount it, or choose a tree without it")
             );
         }
         Ok(Ok(inside.into_iter().map(|(found, _)| found).collect()))
@@ -125,7 +132,7 @@ fn gone(entry: &DirEntry, error: std::io::Error) -> std::io::Error {
         return error;
     }
     let name = entry.file_name().display().to_string();
-    std::io::Error::new(error.kind(), format!("'{name}' {}", vanished(error)))
+    gone_meanwhile(&format!("'{name}' "))
 }
 
 /// Returns the error for an entry whose path a baseline cannot hold; the context names the folder.
@@ -135,10 +142,11 @@ fn unkept(entry: &DirEntry, refused: &Refused) -> std::io::Error {
         other => other.to_string(),
     };
     let name = entry.file_name().display().to_string();
-    std::io::Error::other(format!(
-        "'{}': its path {why}; shorten it, or move it out of the tree",
-        name.escape_debug()
-    ))
+    hint::io_error(
+        std::io::ErrorKind::Other,
+        &format!("'{}': its path {why}", name.escape_debug()),
+        "shorten it, or move it out of the tree",
+    )
 }
 
 /// Shortens a very long path for messages to its beginning and its end.

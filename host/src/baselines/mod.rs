@@ -28,7 +28,7 @@ mod staged;
 mod state;
 mod target;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::baseline::lineage::Lineage;
 use coo_kernel::baseline::link::Link;
 use coo_kernel::baseline::{
@@ -40,6 +40,7 @@ use coo_kernel::form::digest::Digest;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::hint::Hint as _;
 use crate::state::state_root::StateRoot;
 
 pub use capture::{Captured, create};
@@ -180,10 +181,14 @@ pub fn refuse_partial(root: &StateRoot, baseline: &Baseline, tree: &Tree) -> Res
         && !tree.look()?.is_empty()
     {
         bail!(
-            "baseline {}: contains only a part of {}, and restoring it would remove everything else from {}; name an empty folder",
-            record.name,
-            record.tree,
-            tree.path.display()
+            anyhow!(
+                "baseline {}: contains only a part of {}, and restoring it would \
+                 remove everything else from {}",
+                record.name,
+                record.tree,
+                tree.path.display()
+            )
+            .hint("name an empty folder")
         );
     }
     Ok(())
@@ -199,13 +204,14 @@ pub fn list(root: &StateRoot) -> Result<Vec<Record>> {
     Ok(records)
 }
 
-/// Returns the message for a baseline that was not found.
+/// Returns the error for a baseline that was not found.
 #[must_use]
-pub fn not_found(asked: &str) -> String {
-    format!(
-        "Baseline '{}' not found; 'coo amu0 list' names all.",
+pub fn not_found(asked: &str) -> anyhow::Error {
+    anyhow!(
+        "Baseline '{}' not found.",
         asked.escape_debug().take(80).collect::<String>()
     )
+    .hint("'coo amu0 list' lists all baselines")
 }
 
 /// Reads the baseline that `asked` names: by its name, its id, or the first digits of its id.
@@ -215,9 +221,12 @@ pub fn find(root: &StateRoot, asked: &str) -> Result<Baseline> {
         let mut ids = names_in(root, "baselines")?;
         ids.retain(|id| id.starts_with(asked));
         match ids.as_slice() {
-            [id] => id.parse().ok().with_context(not_found)?,
+            [id] => id.parse().ok().ok_or_else(not_found)?,
             [] => bail!(not_found()),
-            _ => bail!("Baseline '{asked}': several ids begin with that; give more of its digits"),
+            _ => bail!(
+                anyhow!("Baseline '{asked}': several ids begin with that")
+                    .hint("give more of its digits")
+            ),
         }
     } else {
         // An invalid name is not looked up.
@@ -225,7 +234,7 @@ pub fn find(root: &StateRoot, asked: &str) -> Result<Baseline> {
             Ok(()) => record(root, asked)?,
             Err(_) => None,
         };
-        record.with_context(not_found)?.baseline
+        record.ok_or_else(not_found)?.baseline
     };
     Ok(Baseline {
         id,
@@ -239,8 +248,8 @@ fn manifest(root: &StateRoot, id: &Digest) -> Result<Manifest> {
     let text = root.read_bounded(&file, MANIFEST_BYTES_MAX)?;
     if Digest::of(&text) != *id {
         bail!(
-            "{}: was changed after it was written; take it from a copy of the state root",
-            shown(root, &file)
+            anyhow!("{}: was changed after it was written", shown(root, &file))
+                .hint("take it from a copy of the state root")
         );
     }
     Manifest::parse(&text).with_context(|| shown(root, &file))

@@ -7,13 +7,14 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use cap_std::fs::Dir;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::state::layout;
 
 use super::sparse::Sparse;
 use super::{FOLDER, Progress, disk};
+use crate::hint::Hint as _;
 use crate::machine::failpoint;
 use crate::machine::hashing;
 use crate::state::state_root::{StateRoot, TEMPORARY};
@@ -83,13 +84,14 @@ impl<'a> Objects<'a> {
         Ok(())
     }
 
-    /// Returns the message for an object whose content is not the one its name says.
-    pub fn damaged(&self, sha256: &Digest, (found, size): (Digest, u64)) -> String {
-        format!(
-            "{}: was changed after it was written, it has {size} bytes and SHA-256 {}; take it from a copy of the state root",
+    /// Returns the error for an object whose content is not the one its name says.
+    pub fn damaged(&self, sha256: &Digest, (found, size): (Digest, u64)) -> Error {
+        anyhow!(
+            "{}: was changed after it was written, it has {size} bytes and SHA-256 {}",
             self.shown(sha256),
             found.short()
         )
+        .hint("take it from a copy of the state root")
     }
 }
 
@@ -124,7 +126,8 @@ impl<'a> Batch<'a> {
             .read_to_end(&mut content)?;
         if content.len() as u64 > WHOLE_BYTES_MAX {
             bail!(
-                "grew while it was read; make sure that nothing writes to the tree, then try again"
+                anyhow!("grew while it was read")
+                    .hint("make sure that nothing writes to the tree, then try again")
             );
         }
         let known = (Digest::of(&content), content.len() as u64);
@@ -178,7 +181,8 @@ impl<'a> Batch<'a> {
             .with_context(|| format!("{}: can't be written", self.objects.shown(&known.0)))?;
         if written != known {
             bail!(
-                "changed while it was read; make sure that nothing writes to the tree, then try again"
+                anyhow!("changed while it was read")
+                    .hint("make sure that nothing writes to the tree, then try again")
             );
         }
         let mut list = self.written.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::baseline::{MANIFEST_BYTES_MAX, Manifest, Node, TreePath};
 use coo_kernel::form::digest::Digest;
 
 use super::capture::{keep_tree, kept, publish};
 use super::objects::Objects;
 use super::{Baseline, Progress, Record, Tree, disk, record, write_record};
+use crate::hint::Hint as _;
 use crate::machine;
 use crate::machine::input_file::read_bounded;
 use crate::state::state_root::StateRoot;
@@ -27,8 +28,11 @@ pub fn keep(root: &StateRoot, tree: &Tree, progress: &Progress<'_>) -> Result<Ba
     let differences = super::compare(&baseline, tree, progress)?;
     if let Some(first) = differences.first() {
         bail!(
-            "'{}' changed while the tree was captured; make sure that nothing writes to it, then try again",
-            first.path.text()
+            anyhow!(
+                "'{}' changed while the tree was captured",
+                first.path.text()
+            )
+            .hint("make sure that nothing writes to it, then try again")
         );
     }
     Ok(baseline)

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::baseline::governed;
 use coo_kernel::baseline::lineage::{self, Ended, Left, Part, Run};
 use coo_kernel::form::digest::Digest;
@@ -19,6 +19,7 @@ use super::progress::Progress;
 use super::state::{self, Reason};
 use crate::effects::gateway;
 use crate::effects::world::{self, dump};
+use crate::hint::Hint as _;
 use crate::state::history;
 use crate::state::state_root::{StateRoot, TEMPORARY};
 use crate::state::store::Store;
@@ -51,10 +52,18 @@ pub fn promote(
     if let Some(first) = drifts.first()
         && !may_be_edited
     {
+        let found = match drifts.len() {
+            1 => format!("1 difference in artefacts/, at '{}'", first.path()),
+            many => format!(
+                "{many} differences in artefacts/, the first at '{}'",
+                first.path()
+            ),
+        };
         bail!(
-            "mission {id}: the state has changed since it ended, {} differences in artefacts/, the first at '{}'; 'coo artefacts check' lists the differences, --repair undoes them, and --edited promotes the state as it is",
-            drifts.len(),
-            first.path()
+            anyhow!("mission {id}: the state has changed since it ended, {found}").hint(
+                "'coo artefacts check' lists the differences, its --repair undoes them, and \
+                 'coo amu0 promote' with --edited promotes the state as it is"
+            )
         );
     }
     let mut compared = lineage::compare(

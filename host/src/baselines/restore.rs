@@ -10,7 +10,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use coo_kernel::baseline::{
@@ -26,6 +26,7 @@ use super::scan::Tree;
 use super::scanned::Scanned;
 use super::stage::{Stage, is_absent};
 use super::{Baseline, FOLDER, RECORD_BYTES_MAX, canonical_text, disk};
+use crate::hint::Hint as _;
 use crate::machine::failpoint;
 use crate::state::state_root::StateRoot;
 
@@ -92,8 +93,11 @@ pub fn refuse_impossible(tree: &Tree, steps: &[Step]) -> Result<()> {
                 let shown = tree.shown(path);
                 looked.with_context(|| format!("folder {shown}: can't be examined"))?;
                 bail!(
-                    "folder {shown}: this user can't give it mode {}; restore as its owner, in its group, or as root",
-                    mode.text()
+                    anyhow!(
+                        "folder {shown}: this user can't give it mode {}",
+                        mode.text()
+                    )
+                    .hint("restore as its owner, in its group, or as root")
                 );
             }
         }
@@ -123,8 +127,11 @@ pub fn plan(baseline: &Baseline, tree: &Tree, progress: &Progress<'_>) -> Result
     let shown = || format!("tree {}", tree.path.display());
     if tree.dir.symlink_metadata(STAGE).is_ok() {
         bail!(
-            "{}: has {STAGE}/ in it, which another restore left; run any coo command with that restore's state root, or remove it",
-            shown()
+            anyhow!(
+                "{}: has {STAGE}/ in it, which another restore left",
+                shown()
+            )
+            .hint("run any coo command with that restore's state root, or remove it")
         );
     }
     let seen = tree.look()?;
@@ -149,8 +156,11 @@ pub fn restore_as_planned(
 ) -> Result<Restored> {
     if tree.look()? != plan.seen {
         bail!(
-            "tree {}: was changed meanwhile, so nothing was done; make sure that nothing writes to it, then try again",
-            tree.path.display()
+            anyhow!(
+                "tree {}: was changed meanwhile, so nothing was done",
+                tree.path.display()
+            )
+            .hint("make sure that nothing writes to it, then try again")
         );
     }
     carry_out(root, baseline, tree, &plan.steps, progress)
@@ -260,7 +270,8 @@ pub fn recover(root: &StateRoot) -> Result<Option<String>> {
     let file = root.path().join(pointer_file());
     let text = root.read_bounded(&pointer_file(), RECORD_BYTES_MAX)?;
     let pointer: Pointer = serde_json::from_slice(&text)
-        .with_context(|| format!("file {}: was changed; remove it", file.display()))?;
+        .with_context(|| format!("file {}: was changed", file.display()))
+        .hint("remove it")?;
     let path = PathBuf::from(disk::name(&bytes_of(&pointer.tree)?));
     let done = recover_tree(root, &path).with_context(|| format!("tree {}", path.display()));
     let did = done.with_context(|| unfinished(root))?;

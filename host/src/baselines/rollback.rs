@@ -7,7 +7,7 @@
 
 use std::io;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use coo_kernel::baseline::governed::{self, State};
 use coo_kernel::baseline::link::Link;
 use coo_kernel::baseline::rollback::{self, Outcome, Request};
@@ -26,6 +26,7 @@ use super::staged::{open_closed, prepare, prepare_aside};
 pub use super::target::{Target, target};
 use super::{disk, manifest, restore, state};
 use crate::effects::world::dump;
+use crate::hint::{self, Hint as _};
 use crate::machine;
 use crate::machine::failpoint;
 use crate::state::state_root::StateRoot;
@@ -145,13 +146,16 @@ fn begun(
             Stage::give_up(root.dir()).with_context(unchanged)?;
             done.set_aside = Some(SetAside {
                 folder: rollback::aside_folder(number),
-                why: format!("{error:#}"),
+                why: hint::flat(&error),
             });
             prepare_aside(root, store, &target.state, commit, progress).map(Some)
         }
-        Err(error) => Err(anyhow!(
-            "{error:#}; or 'coo rollback {name} --set-aside' moves the present state to a folder of its own, unchanged, and continues"
-        )),
+        Err(error) => Err(error).with_hint(|| {
+            format!(
+                "'coo rollback {name} --set-aside' moves the present state to a folder of its own, \
+                 unchanged, and continues"
+            )
+        }),
     };
     let staged = staged.with_context(unchanged)?;
     (done.files, done.world_rebuilt) = staged.unwrap_or_default();

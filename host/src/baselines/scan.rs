@@ -3,12 +3,11 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use coo_engines::repository::config::Repository;
-use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::freeze::covered::MODULES;
 use coo_kernel::baseline::governed;
 use coo_kernel::baseline::{Entry, NOT_READ, Node, TreePath};
@@ -18,6 +17,7 @@ use rayon::prelude::*;
 use super::disk;
 use super::progress::Progress;
 use super::scanned::{Scanned, files_of, vanished};
+use crate::hint::Hint as _;
 use crate::machine::hashing;
 use crate::state::state_root::StateRoot;
 
@@ -31,6 +31,8 @@ pub struct Tree {
     part: Part,
 }
 
+type Chosen = dyn Fn(&str) -> bool + Send + Sync;
+
 /// The part of a directory that the tree covers.
 enum Part {
     All,
@@ -38,8 +40,8 @@ enum Part {
     State,
     /// The modules of a state root.
     Modules,
-    /// The files in the scope that the repository does not leave out, with the folders on the way.
-    Scope(Scope, Repository),
+    /// The paths for which it holds: files, and the folders on the way to them.
+    Chosen(Arc<Chosen>),
 }
 
 impl Tree {
@@ -55,9 +57,12 @@ impl Tree {
             place(state_root).with_context(|| format!("state root {}", state_root.display()))?;
         if path.starts_with(&state_root) {
             bail!(
-                "{}: lies in the state root {}; name a tree outside it",
-                shown(),
-                state_root.display()
+                anyhow!(
+                    "{}: lies in the state root {}",
+                    shown(),
+                    state_root.display()
+                )
+                .hint("name a tree outside it")
             );
         }
         let left_out = match state_root.strip_prefix(&path) {
@@ -72,14 +77,14 @@ impl Tree {
         })
     }
 
-    /// Returns a tree of the same directory that covers only those files of `scope` that
-    /// `repository` does not leave out.
-    pub fn part(&self, scope: &Scope, repository: &Repository) -> Result<Self> {
+    /// Returns a tree of the same directory that covers only the paths for which `is_covered`
+    /// holds. A file is reached only if it holds for the folders on the way, too.
+    pub fn part(&self, is_covered: impl Fn(&str) -> bool + Send + Sync + 'static) -> Result<Self> {
         Ok(Self {
             path: self.path.clone(),
             dir: self.dir.try_clone()?,
             left_out: self.left_out.clone(),
-            part: Part::Scope(scope.clone(), repository.clone()),
+            part: Part::Chosen(Arc::new(is_covered)),
         })
     }
 
@@ -107,10 +112,7 @@ impl Tree {
                 Part::All => true,
                 Part::State => governed::is_on_disk(path),
                 Part::Modules => path.components().next() == Some(MODULES.as_bytes()),
-                Part::Scope(scope, repository) => {
-                    let path = path.text();
-                    !repository.leaves_out(&path) && (scope.has(&path) || scope.reaches(&path))
-                }
+                Part::Chosen(is_covered) => is_covered(&path.text()),
             }
     }
 

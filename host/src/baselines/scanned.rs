@@ -2,6 +2,8 @@
 
 use coo_kernel::baseline::{Entry, Mode, Node, TreePath};
 
+use crate::hint;
+
 /// An entry whose content is not read yet, with a stamp that changes whenever the entry is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scanned {
@@ -25,9 +27,15 @@ pub(super) fn vanished(error: std::io::Error) -> std::io::Error {
     if error.kind() != std::io::ErrorKind::NotFound || error.raw_os_error().is_none() {
         return error;
     }
-    std::io::Error::new(
-        error.kind(),
-        "vanished while the tree was read; make sure that nothing writes to it, then try again",
+    gone_meanwhile("")
+}
+
+/// Returns the error for an entry that vanished; `named` introduces it.
+pub(super) fn gone_meanwhile(named: &str) -> std::io::Error {
+    hint::io_error(
+        std::io::ErrorKind::NotFound,
+        &format!("{named}vanished while the tree was read"),
+        "make sure that nothing writes to it, then try again",
     )
 }
 

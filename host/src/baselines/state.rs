@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write as _};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::baseline::freeze;
 use coo_kernel::baseline::governed;
 use coo_kernel::baseline::lineage::{self, Lineage, Run};
@@ -24,6 +24,7 @@ use super::progress::Progress;
 use super::scan::Tree;
 use super::{Baseline, Record, disk, list, write_record};
 use crate::effects::world::dump;
+use crate::hint::Hint as _;
 use crate::machine;
 use crate::machine::failpoint;
 use crate::program::bundle;
@@ -66,7 +67,10 @@ pub fn create(
     progress: &Progress<'_>,
 ) -> Result<Captured> {
     if let Some(name) = name.filter(|name| name.starts_with(BEFORE_PREFIX)) {
-        bail!("name '{name}': {BEFORE_PREFIX}… is reserved for rollbacks; choose another");
+        bail!(
+            anyhow!("name '{name}': {BEFORE_PREFIX}… is reserved for rollbacks")
+                .hint("choose another")
+        );
     }
     let name = chosen_name(root, name)?;
     let kept = capture(root, store, &[], progress)?;

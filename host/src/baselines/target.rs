@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::baseline::governed::{self, State};
 use coo_kernel::baseline::{MANIFEST_BYTES_MAX, Manifest, Node};
 use coo_kernel::form::digest::Digest;
@@ -13,6 +13,7 @@ use coo_kernel::state::index;
 use super::objects::Objects;
 use super::progress::Progress;
 use super::{Baseline, Record, find, position, state, states, verify};
+use crate::hint::Hint as _;
 use crate::machine::input_file::read_bounded;
 use crate::state::state_root::StateRoot;
 use crate::state::store::Store;
@@ -37,15 +38,16 @@ pub fn target(
     progress: &Progress<'_>,
 ) -> Result<Target> {
     let none = || {
-        format!(
-            "state root {}: has no baseline to restore; 'coo amu0 create' makes one",
+        anyhow!(
+            "state root {}: has no baseline to restore",
             root.path().display()
         )
+        .hint("'coo amu0 create' makes one")
     };
     let asked = if let Some(asked) = asked {
         asked.to_owned()
     } else {
-        position(root, store)?.with_context(none)?.name
+        position(root, store)?.ok_or_else(none)?.name
     };
     let baseline = find(root, &asked)?;
     let shown = || format!("baseline {asked}");
@@ -54,19 +56,23 @@ pub fn target(
     // One state can have several names: prefer the one asked for, then the newest.
     let record = same.enumerate().max_by_key(|(i, r)| (r.name == asked, *i));
     let Some((_, record)) = record else {
-        bail!(
-            "{}: is not one of the state root; 'coo amu0 lineage' lists those, and a tree is restored with 'coo amu0 restore'",
-            shown()
-        );
+        bail!(anyhow!("{}: is not one of the state root", shown()).hint(
+            "'coo amu0 lineage' lists those of the state root, and 'coo amu0 \
+             restore' restores a tree"
+        ));
     };
     let state = State::of(&baseline.manifest).with_context(shown)?;
     let kept = verify(root, &baseline, progress)?;
     if let Some(first) = kept.damage.first() {
         bail!(
-            "{}: {} of its {} objects can't be read or were changed, so it can't be restored; {first}",
-            shown(),
-            kept.damage.len(),
-            kept.objects
+            anyhow!(
+                "{}: {} of its {} objects can't be read or were changed, so it can't be restored: \
+                 {first}",
+                shown(),
+                kept.damage.len(),
+                kept.objects
+            )
+            .hint("take them from a copy of the state root")
         );
     }
     check_binary(root, &baseline.manifest, &state).with_context(shown)?;
@@ -99,9 +105,12 @@ fn check_binary(root: &StateRoot, manifest: &Manifest, state: &State) -> Result<
     let own = state::of_the_binary();
     if state.sandbox != Digest::of(state::sandbox()) {
         bail!(
-            "its sandbox digest is {}, this coo has {}; install the coo that has that module set ('coo digest' shows it) and use that one",
-            String::from_utf8_lossy(&object(root, &state.sandbox)?).escape_debug(),
-            state::sandbox()
+            anyhow!(
+                "its sandbox digest is {}, this coo has {}",
+                String::from_utf8_lossy(&object(root, &state.sandbox)?).escape_debug(),
+                state::sandbox()
+            )
+            .hint("use the coo that has that module set ('coo digest' shows it)")
         );
     }
     let own: BTreeMap<String, Digest> = own
@@ -119,7 +128,8 @@ fn check_binary(root: &StateRoot, manifest: &Manifest, state: &State) -> Result<
     let either = own.keys().chain(theirs.keys());
     if let Some(path) = either.into_iter().find(|p| own.get(*p) != theirs.get(*p)) {
         bail!(
-            "its '{path}' differs from the one of this coo; install the coo that made the baseline and use that one"
+            anyhow!("its '{path}' differs from the one of this coo")
+                .hint("use the coo that made the baseline")
         );
     }
     Ok(())

@@ -6,13 +6,14 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use coo_engines::repository::amend::{Anchor, Escalation, Halt, Log, Prepared};
 use serde::Serialize;
 
 use super::print;
 use crate::baselines::Progress;
 use crate::freeze::Purpose;
+use crate::hint::Hint as _;
 use crate::repository::Repository;
 use crate::repository::amend;
 use crate::session::Session;
@@ -93,21 +94,28 @@ fn halt(root: &Path, check: bool, escalation: &Escalation) -> Result<ExitCode> {
         }
     };
     let written = if check {
-        "--check writes no escalation".to_owned()
+        None
     } else {
         let mut session = Session::create(root, Purpose::Change, print::note)?;
         let file = amend::escalate(&session.root, &mut session.store, escalation)?;
-        format!("see {}", session.root.path().join(file).display())
+        Some(session.root.path().join(file))
     };
+    let see = written.map(|file| format!("see {}, then ", file.display()));
     bail!(
-        "AmendmentHaltException: amendment {}: anchor '{}' in {}: {found}; no document was changed; {written}, then name an anchor that is there once",
-        escalation.amendment_id,
-        escalation
-            .searched_anchor
-            .escape_debug()
-            .take(80)
-            .collect::<String>(),
-        escalation.document
+        anyhow!(
+            "AmendmentHaltException: amendment {}: anchor '{}' in {}: {found}; no document was changed",
+            escalation.amendment_id,
+            escalation
+                .searched_anchor
+                .escape_debug()
+                .take(80)
+                .collect::<String>(),
+            escalation.document
+        )
+        .hint(format!(
+            "{}name an anchor that is there once",
+            see.unwrap_or_default()
+        ))
     );
 }
 

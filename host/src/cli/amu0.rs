@@ -10,13 +10,14 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::baseline::Summary;
 use serde::Serialize;
 
 use super::print;
 use crate::baselines::{self, Baseline, Captured, Progress, Record, Tree};
 use crate::freeze::Purpose;
+use crate::hint::{self, Hint as _};
 use crate::manifests;
 use crate::session::Session;
 use crate::state::state_root::StateRoot;
@@ -69,6 +70,7 @@ enum Command {
         json: bool,
     },
     /// Check all objects of a baseline, and compare a directory or the state with it
+    #[command(after_help = "Exit codes:  0 identical, 1 different")]
     Verify {
         /// Name, id, or the first 12 or more digits of the id
         #[arg(value_name = "NAME|ID")]
@@ -142,11 +144,12 @@ pub fn cmd_amu0(root: &Path, options: &Options) -> Result<ExitCode> {
 /// Checks that the tree exists. Called before the state root is created, because a wrong path must
 /// not leave one behind.
 fn existing(tree: &Path) -> Result<()> {
-    anyhow::ensure!(
-        tree.is_dir(),
-        "tree {}: is not an existing directory; name or make one",
-        tree.display()
-    );
+    if !tree.is_dir() {
+        bail!(
+            anyhow!("tree {}: is not an existing directory", tree.display())
+                .hint("name or make one")
+        );
+    }
     Ok(())
 }
 
@@ -216,9 +219,13 @@ fn say_what_lacks(session: &Session) {
     match drifts.map(|drifts| drifts.into_iter().filter(differ).count()) {
         Ok(0) => {}
         Ok(count) => print::note(&format!(
-            "manifests/ differs from the current environment in {count} places: the baseline keeps it as it is; 'coo manifests check' lists the differences"
+            "manifests/ differs from the current environment in {}: the baseline keeps it as it is; 'coo manifests check' lists the differences",
+            print::count(count, "place")
         )),
-        Err(error) => print::note(&format!("manifests/ can't be checked: {error:#}")),
+        Err(error) => print::note(&format!(
+            "manifests/ can't be checked: {}",
+            hint::flat(&error)
+        )),
     }
 }
 
@@ -281,5 +288,5 @@ fn left_out(path: Option<&str>) -> String {
 }
 
 fn find(root: Option<&StateRoot>, asked: &str) -> Result<Baseline> {
-    baselines::find(root.with_context(|| baselines::not_found(asked))?, asked)
+    baselines::find(root.ok_or_else(|| baselines::not_found(asked))?, asked)
 }

@@ -4,12 +4,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::row::MissionRow;
 
 use super::{print, run};
 use crate::freeze::Purpose;
+use crate::hint::Hint as _;
 use crate::mission::approval::decide;
 use crate::mission::resume::{Resumed, resume};
 use crate::session::Session;
@@ -61,9 +62,11 @@ pub fn cmd_approve(root: &Path, options: &Approve) -> Result<ExitCode> {
     match resume(session, &mission, options.answering.options(), false)? {
         Resumed::Run(ended) => run::report(&ended, options.json),
         Resumed::Ended(_) | Resumed::InDoubt(_) => bail!(
-            "mission {}: is approved, but can't be continued now; 'coo resume {}' shows why",
-            mission.id,
-            mission.id
+            anyhow!(
+                "mission {}: is approved, but can't be continued now",
+                mission.id
+            )
+            .hint(format!("'coo resume {}' shows why", mission.id))
         ),
     }
 }

@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 use coo_kernel::state::index::Drift;
 use serde::Serialize;
 
 use super::print;
 use crate::effects::gateway;
 use crate::freeze::Purpose;
+use crate::hint::Hint as _;
 use crate::session::Session;
 use crate::state::reports;
 use crate::state::state_root::StateRoot;
@@ -30,6 +31,7 @@ enum Command {
     /// List every artefact on record
     List,
     /// Compare artefacts/ with the record and list every difference
+    #[command(after_help = "Exit codes:  0 in order, or repaired; 1 a difference")]
     Check {
         /// Make artefacts/ match the record; move other files to set-aside/
         #[arg(long)]
@@ -81,8 +83,8 @@ struct View<'a> {
 }
 
 fn check(root: &Path, repair: bool, json: bool) -> Result<ExitCode> {
-    let no_root = || format!("no state root at {}; 'coo run' makes one", root.display());
-    StateRoot::open_existing(root)?.with_context(no_root)?;
+    let no_root = || anyhow!("no state root at {}", root.display()).hint("'coo run' makes one");
+    StateRoot::open_existing(root)?.ok_or_else(no_root)?;
     // Under the lock, because the intent of a running writer names files that don't exist yet. An
     // earlier writer's unfinished intent is not completed first; the check sees the files as they
     // are.
@@ -113,9 +115,10 @@ fn check(root: &Path, repair: bool, json: bool) -> Result<ExitCode> {
         })?;
     } else {
         let mut text = String::new();
-        summarise(&mut text, &drifts, repair, "artefacts", count);
+        summarise(&mut text, &drifts, repair, &print::count(count, "artefact"));
         if reports > 0 || !report_drifts.is_empty() {
-            summarise(&mut text, &report_drifts, repair, "reports", reports);
+            let on_record = print::count(reports, "report");
+            summarise(&mut text, &report_drifts, repair, &on_record);
         }
         print::out(&text)?;
     }
@@ -125,22 +128,22 @@ fn check(root: &Path, repair: bool, json: bool) -> Result<ExitCode> {
             (true, false) => "reports do",
             _ => "artefacts/ and reports do",
         };
-        print::error_text(&format!(
-            "{what} not match the record; 'coo artefacts check --repair' corrects that and keeps the files that it removes"
+        print::error(&anyhow!("{what} not match the record").hint(
+            "'coo artefacts check --repair' corrects that and keeps the files that it removes",
         ));
     }
     Ok(print::code(is_in_order || repair))
 }
 
-fn summarise(text: &mut String, drifts: &[Drift], repair: bool, what: &str, count: usize) {
+fn summarise(text: &mut String, drifts: &[Drift], repair: bool, on_record: &str) {
     text.extend(drifts.iter().map(line));
     let found = match (drifts.len(), repair) {
         (0, _) => "all in order".to_owned(),
-        (found, true) => format!("{found} differences repaired"),
-        (found, false) => format!("{found} differences"),
+        (found, true) => format!("{} repaired", print::count(found, "difference")),
+        (found, false) => print::count(found, "difference"),
     };
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{count} {what} on record, {found}");
+    let _ = writeln!(text, "{on_record} on record, {found}");
 }
 
 fn line(drift: &Drift) -> String {

@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::module::module_set::{self, Member};
 use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use serde::Serialize;
 
 use super::print;
+use crate::hint::Hint as _;
 use crate::machine::input_file::{DIGEST_FILE_BYTES_MAX, read as read_file};
 use crate::program::bundle;
 
@@ -66,10 +67,13 @@ pub fn cmd_digest(options: &Options) -> Result<ExitCode> {
         ))?;
     }
     if let (Some(false), Some(pinned)) = (view.matches, &view.pinned) {
-        print::error_text(&format!(
-            "module set: has SHA-256 {sha256}, pinned is {}; rebuild the modules or pin the new digest",
-            print::one_line(pinned)
-        ));
+        print::error(
+            &anyhow!(
+                "module set: has SHA-256 {sha256}, pinned is {}",
+                print::one_line(pinned)
+            )
+            .hint("rebuild the modules or pin the new digest"),
+        );
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)

@@ -4,6 +4,7 @@ use coo_kernel::journal::Fold;
 use coo_kernel::mission::Status;
 use coo_kernel::mission::row::MissionRow;
 
+use crate::hint;
 use crate::session::Session;
 
 /// Returns the status of the mission.
@@ -22,7 +23,7 @@ fn has_ended_meanwhile(session: &Session, mission: &MissionRow) -> bool {
 /// Returns in one line why the mission did not succeed.
 pub fn reason(mission: &MissionRow, progress: &Fold, status: Status) -> Option<String> {
     match (&progress.failure, &mission.interrupted) {
-        (Some(failure), _) => Some(failure.to_string()),
+        (Some(failure), _) => Some(hint::joined(failure, failure.hint())),
         (None, Some(interrupted)) => Some(interrupted.clone()),
         (None, None) if status == Status::Interrupted => {
             Some("its process ended before the mission did".to_owned())

@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use coo_kernel::mission::state::State;
 
 use super::print;
+use crate::hint::Hint as _;
 use crate::mission::find::find_mission;
 use crate::mission::run_file;
 use crate::state::history;
@@ -29,7 +30,7 @@ pub fn cmd_export(root: &Path, options: &Options) -> Result<ExitCode> {
         None => PathBuf::from(format!("{}.coorun", mission.id)),
     };
     if path.as_os_str() == "-" {
-        bail!("--output -: a run is written whole or not at all; name a file");
+        bail!(anyhow!("--output -: a run is written whole or not at all").hint("name a file"));
     }
     let bytes = run_file::export(&session.root, &session.store, mission.id, &path)?;
     let (progress, _) = history::walk(&session.store, mission.id, |_| Ok(()))?;

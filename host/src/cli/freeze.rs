@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::baseline::freeze::{Difference, LIFT, LIFT_CHANGED, MANIFEST};
 use coo_kernel::form::digest::Digest;
 use serde::Serialize;
 
 use super::{manifests, print};
 use crate::freeze::{self, Purpose, Standing, Unready};
+use crate::hint::Hint as _;
 use crate::machine::{self, rfc3339};
 use crate::session::{Held, Read, Session};
 use crate::state::state_root::StateRoot;
@@ -29,6 +30,7 @@ pub struct Options {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Show whether the state root is frozen, and list every change since
+    #[command(after_help = "Exit codes:  0 unchanged, 1 changed")]
     Status,
     /// Lift the freeze, after confirmation
     Lift,
@@ -60,8 +62,8 @@ pub fn cmd_freeze(root: &Path, options: &Options) -> Result<ExitCode> {
 fn activate(path: &Path, json: bool) -> Result<ExitCode> {
     // Check before coo opens files of its own.
     refuse_strangers("freeze", path)?;
-    let no_root = || format!("no state root at {}; 'coo init' makes one", path.display());
-    let mut session = Session::open(path, Purpose::Freeze, print::note)?.with_context(no_root)?;
+    let no_root = || anyhow!("no state root at {}", path.display()).hint("'coo init' makes one");
+    let mut session = Session::open(path, Purpose::Freeze, print::note)?.ok_or_else(no_root)?;
     let row = match session.freeze(&machine::user())? {
         Ok(row) => row,
         Err(unready) => return refuse(path, &unready),
@@ -80,13 +82,23 @@ pub fn refuse_strangers(command: &str, root: &Path) -> Result<()> {
         let shown = print::one_line(&target.display().to_string());
         if number > 2 {
             bail!(
-                "descriptor {number} ({shown}): was handed to this process and is neither stdio nor coo's; close it with 'coo {command} {number}>&-', or start coo elsewhere"
+                anyhow!(
+                    "descriptor {number} ({shown}): was handed to this process and is \
+                     neither stdio nor coo's"
+                )
+                .hint(format!(
+                    "close it with 'coo {command} {number}>&-', or start coo elsewhere"
+                ))
             );
         }
         if is_of_root(&target) {
             let stream = ["input", "output", "error"][number as usize];
             bail!(
-                "descriptor {number} ({shown}): standard {stream} is a file of the state root that is to be frozen; redirect it to a file elsewhere"
+                anyhow!(
+                    "descriptor {number} ({shown}): standard {stream} is a file of the \
+                     state root that is to be frozen"
+                )
+                .hint("redirect it to a file elsewhere")
             );
         }
     }
@@ -102,14 +114,24 @@ fn refuse(path: &Path, unready: &Unready) -> Result<ExitCode> {
             row.number
         ),
         Unready::Reader(database) => bail!(
-            "database {}: another process reads it; wait for it and try again",
-            path.join(database).display()
+            anyhow!(
+                "database {}: another process reads it",
+                path.join(database).display()
+            )
+            .hint("wait for it and try again")
         ),
         Unready::Manifests(drifts) => {
             print::out(&drifts.iter().map(manifests::line).collect::<String>())?;
             bail!(
-                "state root {shown}: its manifests are out of date, {}, so it was not frozen; if this is intended, 'coo manifests write' accepts the current environment",
-                print::count(drifts.len(), "difference")
+                anyhow!(
+                    "state root {shown}: its manifests are out of date, {}, so it was \
+                     not frozen",
+                    print::count(drifts.len(), "difference")
+                )
+                .hint(
+                    "if this is intended, run 'coo manifests write' to accept the \
+                     current environment"
+                )
             );
         }
     }
@@ -135,12 +157,15 @@ fn status(path: &Path, json: bool) -> Result<ExitCode> {
         if changed == 0 { "FROZEN" } else { "CHANGED" },
     )?;
     if changed > 0 {
-        print::error_text(&format!(
-            "state root {}: was changed since freeze {}, {}; undo that, or 'coo freeze lift' ends the freeze",
-            path.display(),
-            standing.row.number,
-            print::count(changed, "difference")
-        ));
+        print::error(
+            &anyhow!(
+                "state root {}: was changed since freeze {}, {}",
+                path.display(),
+                standing.row.number,
+                print::count(changed, "difference")
+            )
+            .hint("undo that, or 'coo freeze lift' ends the freeze"),
+        );
     }
     Ok(print::code(changed == 0))
 }
@@ -150,13 +175,21 @@ fn lift(path: &Path, json: bool) -> Result<ExitCode> {
     StateRoot::open_existing(path)?.with_context(not_frozen)?;
     let mut held = Held::take(path, Purpose::Freeze, print::note)?;
     let standing = freeze::examine(&held.root, &held.store)?.with_context(not_frozen)?;
-    let is_whole = standing.differences.is_empty();
+    // A build without the repository pipeline reads no changes. A change fails if its freeze was
+    // lifted meanwhile.
+    #[cfg(feature = "repository")]
     if let Some(id) = held.store.change_frozen_by(standing.row.number)?
-        && is_whole
+        && standing.differences.is_empty()
     {
         bail!(
-            "freeze {}: belongs to {id} and ends with that; 'coo pipeline status {id}' shows what it waits for, 'coo pipeline reject {id}' abandons it",
-            standing.row.number
+            anyhow!(
+                "freeze {}: belongs to {id} and ends with that",
+                standing.row.number
+            )
+            .hint(format!(
+                "'coo pipeline status {id}' shows what it waits for, 'coo pipeline reject {id}' \
+                 abandons it"
+            ))
         );
     }
     let word = if standing.differences.is_empty() {
@@ -172,13 +205,16 @@ fn lift(path: &Path, json: bool) -> Result<ExitCode> {
     ));
     if said.strip_suffix(b"\n").unwrap_or(&said) != word.as_bytes() {
         bail!(
-            "freeze {}: '{}' does not lift it, {word} does; it stays in force",
-            standing.row.number,
-            String::from_utf8_lossy(&said)
-                .trim_end()
-                .escape_debug()
-                .take(40)
-                .collect::<String>()
+            anyhow!(
+                "freeze {}: '{}' does not lift it, so it stays in force",
+                standing.row.number,
+                String::from_utf8_lossy(&said)
+                    .trim_end()
+                    .escape_debug()
+                    .take(40)
+                    .collect::<String>()
+            )
+            .hint(format!("run the command again and type exactly {word}"))
         );
     }
     freeze::lift(&held.root, &mut held.store, &standing.row)?;

@@ -6,12 +6,13 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result, anyhow};
 use coo_engines::repository::gate::{Results, Verdict};
 use coo_engines::repository::test_results::{BYTES_MAX, TestResults, closing_lines, junit};
 
 use super::print;
 use crate::freeze::Purpose;
+use crate::hint::Hint as _;
 use crate::machine::input_file;
 use crate::machine::input_file::read_bounded;
 use crate::repository::Repository;
@@ -72,7 +73,7 @@ pub fn cmd_gates(root: &Path, options: &Options) -> Result<ExitCode> {
         print::out(&text(&passed.results))?;
     }
     if let Some(failed) = passed.results.failed() {
-        print::error_text(&failure(failed.gate, &failed.findings));
+        print::error(&failure(failed.gate, &failed.findings));
     }
     Ok(print::code(passed.results.status == Verdict::Pass))
 }
@@ -94,13 +95,14 @@ fn results_of(path: &Path) -> Result<TestResults> {
     Ok(TestResults::new(counts, i32::from(counts.failed > 0)))
 }
 
-/// Returns the error message for a failed gate.
-pub fn failure(gate: coo_engines::repository::gate::Gate, findings: &[String]) -> String {
-    format!(
-        "gate {gate} ({}): {}; the gates after it were not run: correct the findings and run the gates again",
+/// Returns the error for a failed gate.
+pub fn failure(gate: coo_engines::repository::gate::Gate, findings: &[String]) -> Error {
+    anyhow!(
+        "gate {gate} ({}): {}; the gates after it were not run",
         gate.title(),
         print::count(findings.len(), "finding")
     )
+    .hint("correct the findings and run the gates again")
 }
 
 /// Formats the results for people.

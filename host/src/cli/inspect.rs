@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 use coo_kernel::effects::artefact::{Artefact, WriteAnswer};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{
@@ -19,6 +19,7 @@ use coo_kernel::mission::state::State;
 use serde::Serialize;
 
 use super::{events, print};
+use crate::hint::Hint as _;
 use crate::mission::find::find_mission;
 use crate::session::Session;
 use crate::state::history;
@@ -87,13 +88,13 @@ pub fn cmd_inspect(root: &Path, options: &Options) -> Result<ExitCode> {
     if let Some(path) = &options.artefact {
         let made = view.world.iter().flat_map(|world| &world.artefacts);
         let found = made.chain(&view.pending).find(|found| found.path == *path);
-        let found = found.with_context(|| {
-            format!(
-                "artefact {}: mission {} has written no artefact of this name; 'coo inspect {}' lists all",
+        let found = found.ok_or_else(|| {
+            anyhow!(
+                "artefact {}: mission {} has written no artefact of this name",
                 print::one_line(path),
-                view.id,
                 view.id
             )
+            .hint(format!("'coo inspect {}' lists all", view.id))
         })?;
         print::content(&session.store.blob(&found.sha256)?)?;
     } else if options.output {

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use coo_engines::repository::lint::{Finding, Report};
 use coo_engines::repository::scan::Status;
 
 use super::print;
+use crate::hint::Hint as _;
 use crate::repository::{self, Repository};
 
 #[derive(Debug, clap::Args)]
@@ -39,9 +40,10 @@ pub fn cmd_lint(root: &Path, options: &Options) -> Result<ExitCode> {
     }
     if report.status == Status::Fail {
         let findings = print::count(report.findings.len(), "finding");
-        print::error_text(&format!(
-            "lint: {findings}; correct what they name, or have the rule changed in the ruleset"
-        ));
+        print::error(
+            &anyhow!("lint: {findings}")
+                .hint("correct what they name, or have the rule changed in the ruleset"),
+        );
     }
     Ok(print::code(report.status == Status::Pass))
 }

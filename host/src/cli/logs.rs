@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{
     CallBody, DecisionBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody,
@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 
 use super::{events, print};
 use crate::freeze::Purpose;
+use crate::hint::{self, Hint as _};
 use crate::mission::find::find_mission;
 use crate::session::Session;
 use crate::state::history;
@@ -52,14 +53,10 @@ pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
     let (session, mission) = if let Some(id) = &options.id {
         find_mission(root, id, print::note)?
     } else {
-        let none = || {
-            format!(
-                "no missions in {}; 'coo run-demo' makes the first",
-                root.display()
-            )
-        };
-        let session = Session::open(root, Purpose::Read, print::note)?.with_context(none)?;
-        let mission = session.store.latest_mission()?.with_context(none)?;
+        let none =
+            || anyhow!("no missions in {}", root.display()).hint("'coo run-demo' makes the first");
+        let session = Session::open(root, Purpose::Read, print::note)?.ok_or_else(none)?;
+        let mission = session.store.latest_mission()?.ok_or_else(none)?;
         (session, mission)
     };
     let (progress, _) = history::walk(&session.store, mission.id, |record| {
@@ -135,8 +132,8 @@ fn detail(mission: &MissionRow, record: &Record) -> Result<String> {
         }
         Kind::Transition => {
             let TransitionBody { failure, from, .. } = serde_json::from_str(body)?;
-            let reason = failure
-                .map(|failure| format!(" reason={:?}", print::one_line(&failure.to_string())));
+            let reason = failure.map(|failure| hint::joined(&failure, failure.hint()));
+            let reason = reason.map(|reason| format!(" reason={:?}", print::one_line(&reason)));
             format!("transition from={from}{}", reason.unwrap_or_default())
         }
         Kind::Environment => format!(

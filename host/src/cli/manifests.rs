@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::print;
 use crate::freeze::Purpose;
+use crate::hint::Hint as _;
 use crate::manifests::{self, Drift, Written};
 use crate::session::Session;
 
@@ -31,6 +32,7 @@ enum Command {
     /// Record tools, environment, hardware and module set as they are now
     Write,
     /// Compare the manifests with the current environment, and list every difference
+    #[command(after_help = "Exit codes:  0 in order, 1 a difference")]
     Check,
 }
 
@@ -46,15 +48,14 @@ struct Checked<'a> {
 }
 
 pub fn cmd_manifests(root: &Path, options: &Options) -> Result<ExitCode> {
-    let no_root = || format!("no state root at {}; 'coo init' makes one", root.display());
+    let no_root = || anyhow!("no state root at {}", root.display()).hint("'coo init' makes one");
     match options.command {
         Command::Write => {
-            let session =
-                Session::open(root, Purpose::Change, print::note)?.with_context(no_root)?;
+            let session = Session::open(root, Purpose::Change, print::note)?.ok_or_else(no_root)?;
             write(&session, options.json)
         }
         Command::Check => {
-            let session = Session::open(root, Purpose::Read, print::note)?.with_context(no_root)?;
+            let session = Session::open(root, Purpose::Read, print::note)?.ok_or_else(no_root)?;
             check(&session, options.json)
         }
     }
@@ -89,16 +90,25 @@ fn check(session: &Session, json: bool) -> Result<ExitCode> {
         let files = manifests::files().count();
         let _ = match drifts.len() {
             0 => writeln!(text, "{files} manifests, all in order"),
-            found => writeln!(text, "{files} manifests, {found} differences"),
+            found => writeln!(
+                text,
+                "{files} manifests, {}",
+                print::count(found, "difference")
+            ),
         };
         print::out(&text)?;
     }
     if !drifts.is_empty() {
-        print::error_text(&format!(
-            "manifests in {}: out of date, {}; if this is intended, 'coo manifests write' accepts the current environment",
-            session.root.path().join(manifests::FOLDER).display(),
-            print::count(drifts.len(), "difference")
-        ));
+        print::error(
+            &anyhow!(
+                "manifests in {}: out of date, {}",
+                session.root.path().join(manifests::FOLDER).display(),
+                print::count(drifts.len(), "difference")
+            )
+            .hint(
+                "if this is intended, run 'coo manifests write' to accept the current environment",
+            ),
+        );
     }
     Ok(print::code(drifts.is_empty()))
 }

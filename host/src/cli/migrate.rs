@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use coo_engines::change::Route;
 
 use super::{pipeline, print};
+use crate::hint::Hint as _;
 use crate::repository::Repository;
 use crate::repository::migrate::{self, Plan};
 
@@ -22,6 +23,7 @@ pub struct Options {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Show all planned moves, changes and questions; change nothing
+    #[command(after_help = "Exit codes:  0 READY, 1 a question is open")]
     Plan {
         /// Directory of the repository
         #[arg(value_name = "REPOSITORY", default_value = ".")]
@@ -58,11 +60,17 @@ pub fn cmd_migrate(root: &Path, options: &Options) -> Result<ExitCode> {
         print::out(&text(&plan))?;
     }
     if questions > 0 {
-        print::error_text(&format!(
-            "migration of {}: {} open; answer them in coo.toml: [migrate] imports, calls, strings, annotations, mentions, leave or replace",
-            plan.from,
-            print::count(questions, "question")
-        ));
+        print::error(
+            &anyhow!(
+                "migration of {}: {} open",
+                plan.from,
+                print::count(questions, "question")
+            )
+            .hint(
+                "answer them in coo.toml: [migrate] imports, calls, strings, annotations, \
+                 mentions, leave or replace",
+            ),
+        );
     }
     Ok(print::code(questions == 0))
 }

@@ -1,9 +1,11 @@
 //! The command line: parses it, calls one file per command, and prints errors. Never decides
 //! anything about a mission.
 //!
-//! Exit codes: 0 for success, 1 for a failure (`ERROR: …` on standard error), 2 for a wrong command
-//! line. Results go to standard output, everything else to standard error.
+//! Exit codes: 0 for success, 1 for a failure (`ERROR: …` on standard error, then a line `hint: …`
+//! for each thing that the user can do), 2 for a wrong command line. Results go to standard output,
+//! everything else to standard error.
 
+#[cfg(feature = "repository")]
 mod amend;
 mod amu0;
 mod approve;
@@ -14,15 +16,19 @@ mod events;
 mod explain;
 mod export;
 mod freeze;
+#[cfg(feature = "repository")]
 mod gates;
 mod init;
 mod inspect;
+#[cfg(feature = "repository")]
 mod lint;
 mod logs;
 mod manifests;
+#[cfg(feature = "repository")]
 mod migrate;
 mod mission;
 mod missions;
+#[cfg(feature = "repository")]
 mod pipeline;
 mod print;
 mod receipt;
@@ -31,6 +37,7 @@ mod resume;
 mod rollback;
 mod run;
 mod run_demo;
+#[cfg(feature = "repository")]
 mod scan;
 mod validate;
 mod verify;
@@ -73,25 +80,34 @@ Exit codes:  0 done, 1 failed (ERROR: … on standard error), 2 wrong command li
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the bundled demo: no configuration, no key, no network
-    #[command(disable_help_flag = true)]
+    #[command(
+        disable_help_flag = true,
+        after_help = "The receipt is also in demo/<id>/demo_report.txt in the state root."
+    )]
     RunDemo {
         /// Takes none.
         #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<OsString>,
     },
     /// Run a mission: a descriptor, a bundled mission by name, or a .wasm program
+    #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, INTERRUPTED or PAUSED")]
     Run(run::Options),
     /// Resume an interrupted mission from the end of its journal
+    #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, INTERRUPTED or PAUSED")]
     Resume(resume::Options),
     /// Approve the question of a paused mission, and continue it
+    #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, INTERRUPTED or PAUSED")]
     Approve(approve::Approve),
     /// Reject the question of a paused mission, which ends it
     Reject(approve::Reject),
     /// Run a recorded mission again from its journal and compare every byte
+    #[command(after_help = "Exit codes:  0 identical, 1 different or not replayable")]
     Replay(replay::Options),
     /// Run a mission several times in fresh worlds and compare every byte
+    #[command(after_help = "Exit codes:  0 all runs and replays are identical, 1 they are not")]
     Verify(verify::Options),
     /// Write a run to one file, replayable on any machine
+    #[command(after_help = "An existing file is never replaced.")]
     Export(export::Options),
     /// List all missions
     Missions(missions::Options),
@@ -114,22 +130,36 @@ enum Command {
     /// Record tools, environment, hardware and module set, or check them
     Manifests(manifests::Options),
     /// Apply all amendments to the documents of a repository, or none
+    #[cfg(feature = "repository")]
     Amend(amend::Options),
     /// Search the text of a repository for governance leaks
+    #[command(after_help = "Exit codes:  0 no leak, 1 a leak or an error")]
+    #[cfg(feature = "repository")]
     Scan(scan::Options),
     /// Check a repository against its pinned constitutional rules
+    #[command(after_help = "Exit codes:  0 all rules are kept, 1 a finding or an error")]
+    #[cfg(feature = "repository")]
     Lint(lint::Options),
     /// Move a Python package and update its importers, or show the plan
+    #[cfg(feature = "repository")]
     Migrate(migrate::Options),
     /// Check a repository with gates A to F
+    #[command(after_help = "Exit codes:  0 all gates pass, 1 one fails")]
+    #[cfg(feature = "repository")]
     Gates(gates::Options),
     /// Change a repository under governance, from amendments to the final review
+    #[command(
+        after_help = "Exit codes:  0 the change has come to a review or has ended in COMPLETE,\n             1 it is in ERROR or has ended in QUESTION, or the command was refused"
+    )]
+    #[cfg(feature = "repository")]
     Pipeline(pipeline::Options),
     /// List every import of a module, what it permits, and the verdict
+    #[command(after_help = "Exit codes:  0 admitted, 1 refused")]
     Audit(audit::Options),
     /// Check a descriptor without running it
     Validate(validate::Options),
     /// Print the SHA-256 of the module set
+    #[command(after_help = "The digest is that of what 'LC_ALL=C sha256sum *.wasm' prints.")]
     Digest(digest::Options),
     /// Create the state root with its default configuration
     Init,
@@ -138,6 +168,12 @@ enum Command {
         /// bash, elvish, fish, powershell or zsh
         shell: clap_complete::Shell,
     },
+}
+
+/// Returns the whole command line as data, for the reference in `docs/cli.md`.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Parses and runs the command line; returns the exit code.
@@ -179,16 +215,22 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Approve(options) => approve::cmd_approve(&root, &options),
         Command::Reject(options) => approve::cmd_reject(&root, &options),
         Command::Explain(options) => explain::cmd_explain(&root, &options),
+        #[cfg(feature = "repository")]
         Command::Amend(options) => amend::cmd_amend(&root, &options),
         Command::Amu0(options) => amu0::cmd_amu0(&root, &options),
         Command::Rollback(options) => rollback::cmd_rollback(&root, &options),
         Command::Freeze(options) => freeze::cmd_freeze(&root, &options),
         Command::Artefacts(options) => artefacts::cmd_artefacts(&root, &options),
         Command::Manifests(options) => manifests::cmd_manifests(&root, &options),
+        #[cfg(feature = "repository")]
         Command::Scan(options) => scan::cmd_scan(&root, &options),
+        #[cfg(feature = "repository")]
         Command::Lint(options) => lint::cmd_lint(&root, &options),
+        #[cfg(feature = "repository")]
         Command::Migrate(options) => migrate::cmd_migrate(&root, &options),
+        #[cfg(feature = "repository")]
         Command::Gates(options) => gates::cmd_gates(&root, &options),
+        #[cfg(feature = "repository")]
         Command::Pipeline(options) => pipeline::cmd_pipeline(&root, &options),
         Command::Audit(options) => audit::cmd_audit(&options),
         Command::Validate(options) => validate::cmd_validate(&options),
@@ -197,7 +239,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Completions { shell } => {
             // In memory first: clap_complete panics on a failed write.
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "coo", &mut script);
+            clap_complete::generate(shell, &mut command(), "coo", &mut script);
             print::bytes(&script)?;
             Ok(ExitCode::SUCCESS)
         }

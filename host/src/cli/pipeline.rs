@@ -7,7 +7,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 use coo_engines::change::{Action, ChangeId, Fold, Log, Record, Rollback, Route};
 use coo_engines::pipeline::Stage;
 use coo_kernel::baseline::rollback::PROMPT;
@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 use super::freeze::refuse_strangers;
 use super::print;
 use crate::freeze::Purpose;
+use crate::hint;
 use crate::machine::rfc3339;
 use crate::repository::amend::PATCH;
 use crate::repository::change::{self, Change, Standing, Watcher};
@@ -199,7 +200,7 @@ fn go_on(
 fn id(text: &str) -> Result<ChangeId> {
     let shown: String = text.escape_debug().take(80).collect();
     let id = text.parse::<ChangeId>().ok();
-    id.with_context(|| change::not_found(shown))
+    id.ok_or_else(|| change::not_found(shown))
 }
 
 /// Prints the state of the change. Returns exit code 1 if the change has failed, and 0 otherwise or
@@ -219,13 +220,12 @@ fn report(change: &Change<'_>, standing: Standing, json: bool) -> Result<ExitCod
         return Ok(ExitCode::SUCCESS);
     }
     if let Some((stage, why)) = &recorded.failure {
-        print::error_text(&format!(
-            "{id}: failed in {stage}: {why}; {}",
-            match standing {
-                Standing::Over => format!("what can be done is in {folder}/question.json"),
-                _ => next(id, recorded).unwrap_or_default(),
-            }
-        ));
+        let next = match standing {
+            Standing::Over => Some(format!("{folder}/question.json says what can be done")),
+            _ => next(id, recorded),
+        };
+        let failed = anyhow!("{id}: failed in {stage}: {why}");
+        print::error(&hint::with_all(failed, next));
     }
     Ok(print::code(recorded.failure.is_none()))
 }
@@ -330,8 +330,8 @@ fn show(
 fn reading(root: &Path, text: &str) -> Result<(Session, ChangeRow)> {
     let id = id(text)?;
     let not_found = || change::not_found(id);
-    let session = Session::open(root, Purpose::Read, print::note)?.with_context(not_found)?;
-    let row = session.store.change(id)?.with_context(not_found)?;
+    let session = Session::open(root, Purpose::Read, print::note)?.ok_or_else(not_found)?;
+    let row = session.store.change(id)?.ok_or_else(not_found)?;
     Ok((session, row))
 }
 

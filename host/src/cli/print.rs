@@ -1,6 +1,6 @@
-//! The output of all commands: one form for errors, one for notes, JSON for machines. Outside text
-//! can neither steer a terminal nor imitate a line of `coo`, and every API key that this process
-//! knows is removed. Only this file writes to standard output and standard error; it never panics
+//! The output of all commands: one form for errors and their hints, one for notes, JSON for
+//! machines. Outside text can neither steer a terminal nor imitate a line of `coo`, and every API
+//! key that this process knows is removed. Only this file writes to standard output and standard error; it never panics
 //! when the reader has gone.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
@@ -13,18 +13,14 @@ use serde::Serialize;
 pub use coo_kernel::form::plain::{one_line, plain};
 
 use crate::effects::secrets::{redacted, redacted_bytes};
+use crate::hint;
 
 /// Most bytes of an answer, more than any word that is asked for.
 const ANSWER_BYTES_MAX: u64 = 4_096;
 
-/// Prints `ERROR: …` on standard error.
+/// Prints `ERROR: …` on standard error, and `hint: …` for each thing that the user can do.
 pub fn error(error: &anyhow::Error) {
-    error_text(&format!("{error:#}"));
-}
-
-/// Prints a text as `error` does.
-pub fn error_text(text: &str) {
-    aside(&format!("ERROR: {}\n", plain::error(text)));
+    aside(&hint::lines(error));
 }
 
 /// Prints an error of the command line, in as many lines as it takes. The text contains the user's
@@ -50,7 +46,10 @@ pub fn guest_stderr(content: &[u8]) {
     let text = plain(&String::from_utf8_lossy(content));
     let mut shown = String::with_capacity(text.len());
     for line in text.lines() {
-        if line.starts_with("[coo]") || line.starts_with("ERROR:") {
+        if ["[coo]", "ERROR:", "hint:"]
+            .iter()
+            .any(|own| line.starts_with(own))
+        {
             shown.push_str("guest: ");
         }
         shown.push_str(line);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Divergence, Record, Side};
 use coo_kernel::mission::row::MissionRow;
@@ -15,6 +15,7 @@ use serde::Serialize;
 use similar::{DiffTag, TextDiff};
 
 use super::{logs, print};
+use crate::hint;
 use crate::mission::find::find_mission;
 use crate::mission::replay::{self, Replayed};
 
@@ -99,12 +100,13 @@ pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
         print::out(&transcript(&mission, &replayed))?;
     }
     if !identical {
-        print::error_text(&match &replayed.divergence {
-            Some(divergence) => format!(
+        print::error(&match &replayed.divergence {
+            Some(divergence) => anyhow!(
                 "replay of {}: diverges at event {}",
-                mission.id, divergence.seq
+                mission.id,
+                divergence.seq
             ),
-            None => format!(
+            None => anyhow!(
                 "replay of {}: same events, but fuel {} recorded and {} used, memory {} recorded and {} used",
                 mission.id,
                 replayed.fuel.0,
@@ -184,7 +186,7 @@ fn explained(mission: &MissionRow, divergence: &Divergence, before: &[Record]) -
         text.push_str("\nEvents before it\n");
         for record in before {
             // A line that can't be printed must not hide the others.
-            let line = logs::line(mission, record).unwrap_or_else(|error| format!("{error:#}"));
+            let line = logs::line(mission, record).unwrap_or_else(|error| hint::flat(&error));
             let _ = writeln!(text, "  {line}");
         }
     }

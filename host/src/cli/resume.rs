@@ -4,11 +4,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use coo_kernel::mission::{MissionId, Status};
 
-use super::{events, print, run};
+use super::{print, run};
 use crate::freeze::Purpose;
+use crate::hint::Hint as _;
 use crate::mission::resume::{InDoubt, Resumed, resume};
 use crate::mission::run_file;
 use crate::session::Session;
@@ -30,8 +31,8 @@ pub struct Options {
 pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
     if run_file::is_one(Path::new(&options.id)) {
         bail!(
-            "file {}: a file can't be resumed; resume the mission in the state root it came from",
-            options.id
+            anyhow!("file {}: a file can't be resumed", options.id)
+                .hint("resume the mission in the state root it came from")
         );
     }
     let not_found = || format!("Mission '{}' not found.", options.id);
@@ -53,21 +54,21 @@ pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
                 Status::Failed
             };
             print::note(&format!(
-                "{id} {status}: it has ended; nothing to resume; 'coo inspect {id} --output' prints its output"
+                "{id} {status}: it has ended, so there is nothing to resume; 'coo inspect {id} --output' prints its output"
             ));
-            if let Some(reason) = events::reason(&mission, &progress, status) {
-                print::error_text(&format!("mission {id}: {}", print::one_line(&reason)));
+            if let Some(failure) = &progress.failure {
+                print::error(&run::failed(id, failure));
             }
             Ok(print::code(succeeded))
         }
         Resumed::InDoubt(call) => {
-            print::error_text(&in_doubt(id, &call));
+            print::error(&in_doubt(id, &call));
             Ok(ExitCode::FAILURE)
         }
     }
 }
 
-fn in_doubt(id: MissionId, call: &InDoubt) -> String {
+fn in_doubt(id: MissionId, call: &InDoubt) -> Error {
     let InDoubt {
         seq,
         request_sha256,
@@ -79,8 +80,11 @@ fn in_doubt(id: MissionId, call: &InDoubt) -> String {
         || "any length".to_owned(),
         |tokens| format!("at most {tokens} tokens"),
     );
-    format!(
-        "mission {id}: model call at event {seq} is in doubt: request {} (time {nth} in this run, model {model}, an answer of {most}) left and has no answer on record, so it may have been made and charged for; 'coo resume {id} --resend' sends it again",
+    anyhow!(
+        "mission {id}: model call at event {seq} is in doubt: request {} (time {nth} in this run, \
+         model {model}, an answer of {most}) left and has no answer on record, so it may have \
+         been made and charged for",
         request_sha256.short()
     )
+    .hint(format!("'coo resume {id} --resend' sends it again"))
 }

@@ -6,13 +6,14 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 use coo_kernel::baseline::rollback::{Outcome, PROMPT, Request, aside_folder, before_name};
 
 use super::print;
 use crate::baselines::rollback::{self, RolledBack, SetAside};
 use crate::baselines::{self, Progress};
 use crate::freeze::Purpose;
+use crate::hint::Hint as _;
 use crate::machine::rfc3339;
 use crate::session::{Held, Read};
 use crate::state::state_root::StateRoot;
@@ -42,12 +43,10 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
     }
     let no_root = || match &options.baseline {
         Some(asked) => baselines::not_found(asked),
-        None => format!(
-            "no state root at {}; 'coo amu0 create' makes one and its first baseline",
-            root.display()
-        ),
+        None => anyhow!("no state root at {}", root.display())
+            .hint("'coo amu0 create' makes one and its first baseline"),
     };
-    StateRoot::open_existing(root)?.with_context(no_root)?;
+    StateRoot::open_existing(root)?.ok_or_else(no_root)?;
     // Without reading the configuration: that may be the broken part.
     let mut held = Held::take(root, Purpose::Change, print::note)?;
     let watched = std::io::stderr().is_terminal();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use coo_kernel::mission::failure::Failure;
 use coo_kernel::mission::workflow;
 use coo_kernel::mission::{MissionId, Status};
@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::print;
 use crate::effects::llm::Freshness;
 use crate::freeze::Purpose;
+use crate::hint::{self, Hint as _};
 use crate::machine::input_file::{INPUT_BYTES_MAX, read as read_file};
 use crate::mission::prepared;
 use crate::mission::run;
@@ -106,9 +107,9 @@ pub fn report(ended: &Ended, json: bool) -> Result<ExitCode> {
     ));
     let id = ended.id;
     if let Some(question) = &ended.question {
-        print::error_text(&waiting(id, question));
+        print::error(&waiting(id, question));
     }
-    if let Some(reason) = reason(ended) {
+    if let Some(error) = error(ended) {
         let next = match (ended.status, ended.in_doubt) {
             (Status::Interrupted, false) => {
                 format!("'coo resume {id}' continues where it stopped")
@@ -121,26 +122,51 @@ pub fn report(ended: &Ended, json: bool) -> Result<ExitCode> {
             }
             _ => format!("'coo logs {id}' shows how it got there"),
         };
-        print::error_text(&format!(
-            "mission {id}: {}; {next}",
-            print::one_line(&reason)
-        ));
+        print::error(&error.hint(next));
     }
     Ok(print::code(ended.status == Status::Success))
 }
 
-/// Returns the message of a mission that waits for a person. It is printed as an error, so that
+/// Returns the error of a mission that waits for a person. It is printed as an error, so that
 /// `coo run … && something` does not continue without an approval.
-pub fn waiting(id: MissionId, Question { step, ask }: &Question) -> String {
-    format!(
-        "mission {id}: waits for a person at step '{step}', which asks: {}; 'coo approve {id}' continues it, 'coo reject {id}' ends it",
+pub fn waiting(id: MissionId, Question { step, ask }: &Question) -> Error {
+    anyhow!(
+        "mission {id}: waits for a person at step '{step}', which asks: {}",
         print::one_line(ask)
     )
+    .hint(format!(
+        "'coo approve {id}' continues it, 'coo reject {id}' ends it"
+    ))
+}
+
+/// Returns the error of a mission that did not succeed.
+pub fn error(ended: &Ended) -> Option<Error> {
+    let id = ended.id;
+    match (&ended.failure, &ended.interrupted) {
+        (Some(failure), _) => Some(failed(id, failure)),
+        (None, Some(error)) => Some(hint::with_all(
+            stopped(id, &format!("{error:#}")),
+            hint::all(error),
+        )),
+        (None, None) => None,
+    }
+}
+
+/// Returns the error of a mission that ended FAILED.
+pub fn failed(id: MissionId, failure: &Failure) -> Error {
+    hint::with_all(stopped(id, &failure.to_string()), failure.hint())
+}
+
+/// No line of `reason` stays a line, because a guest or a server may have written it.
+fn stopped(id: MissionId, reason: &str) -> Error {
+    anyhow!("mission {id}: {}", print::one_line(reason))
 }
 
 fn reason(ended: &Ended) -> Option<String> {
-    let failure = ended.failure.as_ref().map(ToString::to_string);
-    failure.or_else(|| ended.interrupted.clone())
+    match (&ended.failure, &ended.interrupted) {
+        (Some(failure), _) => Some(hint::joined(failure, failure.hint())),
+        (None, error) => error.as_ref().map(hint::flat),
+    }
 }
 
 fn source(options: &Options) -> Result<Source> {
@@ -148,7 +174,8 @@ fn source(options: &Options) -> Result<Source> {
     let is_program = Source::is_program(path);
     if !is_program && (options.input.is_some() || !options.arguments.is_empty()) {
         bail!(
-            "--input and ARGS are for .wasm programs; a descriptor says what its mission receives"
+            anyhow!("--input and ARGS are for .wasm programs only")
+                .hint("put the input of a mission into its descriptor")
         );
     }
     if is_program {
@@ -177,9 +204,10 @@ fn input(path: &Path) -> Result<String> {
     if bytes.len() as u64 > INPUT_BYTES_MAX {
         bail!("input: more than {INPUT_BYTES_MAX} bytes, which is the limit");
     }
-    String::from_utf8(bytes).ok().context(
-        "input: not UTF-8 text, which a descriptor can't hold; encode it, for example as base64",
-    )
+    String::from_utf8(bytes)
+        .ok()
+        .context("input: not UTF-8 text, which a descriptor can't hold")
+        .hint("encode it, for example as base64")
 }
 
 #[derive(Serialize)]

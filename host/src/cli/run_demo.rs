@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::mission::Status;
 
+use super::print;
 use super::receipt::{PREFIX, Receipt};
-use super::{events, print};
 use crate::freeze::Purpose;
 use crate::machine::rfc3339;
 use crate::mission::prepared::Options;
@@ -59,12 +59,8 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
             .and_then(|rest| rest.strip_prefix('\n'))
             .unwrap_or(&text),
     )?;
-    if let Some(reason) = events::reason(&mission, &progress, ended.status) {
-        print::error_text(&format!(
-            "mission {}: {}",
-            mission.id,
-            print::one_line(&reason)
-        ));
+    if let Some(error) = super::run::error(&ended) {
+        print::error(&error);
     }
     Ok(print::code(ended.status == Status::Success))
 }

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use coo_engines::repository::scan::{self, Status};
 
 use super::print;
+use crate::hint::Hint as _;
 use crate::repository::{self, Repository, Scanned};
 
 #[derive(Debug, clap::Args)]
@@ -42,11 +43,14 @@ pub fn cmd_scan(root: &Path, options: &Options) -> Result<ExitCode> {
         print::out(&text(&scanned))?;
     }
     if report.status == Status::Fail {
-        print::error_text(&format!(
-            "governance leaks: {} in {}; name the CEO there or rephrase it, or have the phrase permitted in the ruleset",
-            print::count(report.violations.len(), "violation"),
-            print::count(report.files(), "file"),
-        ));
+        print::error(
+            &anyhow!(
+                "governance leaks: {} in {}",
+                print::count(report.violations.len(), "violation"),
+                print::count(report.files(), "file")
+            )
+            .hint("name the CEO there or rephrase it, or have the phrase permitted in the ruleset"),
+        );
     }
     Ok(print::code(report.status == Status::Pass))
 }

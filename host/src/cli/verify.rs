@@ -8,11 +8,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use coo_kernel::mission::MissionId;
 
 use super::print;
 use crate::freeze::Purpose;
+use crate::hint::Hint as _;
 use crate::machine::temporary::TemporaryFolder;
 use crate::mission::find::find_mission;
 use crate::mission::prepared;
@@ -95,11 +96,13 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     }
     if !report.identical {
         place.keep()?;
-        print::error_text(&format!(
-            "verify {}: the runs or their replays differ; their state roots are in {}",
-            report.subject,
-            folder.display()
-        ));
+        print::error(
+            &anyhow!(
+                "verify {}: the runs or their replays differ",
+                report.subject
+            )
+            .hint(format!("look at their state roots in {}", folder.display())),
+        );
     }
     printed?;
     Ok(print::code(report.identical))

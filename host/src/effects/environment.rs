@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::credentials::dot_env;
 use coo_kernel::credentials::pairing::KEY;
 use coo_kernel::credentials::pairing::{self, Allowed, Keys, Known, Server, Source};
@@ -16,6 +16,7 @@ use coo_kernel::llm;
 
 use crate::effects::llm::http::server_of;
 use crate::effects::secrets;
+use crate::hint::{self, Hint as _};
 use crate::machine;
 use crate::machine::input_file;
 use crate::state::config::{Config, DEFAULT_BASE_URL};
@@ -45,9 +46,8 @@ struct DotEnv {
     values: BTreeMap<&'static str, String>,
     /// A line for the user about the parts of the file that are ignored.
     hint: Option<String>,
-    /// A line for the user about a file that cannot be understood. Nothing is sent until it is
-    /// corrected.
-    trouble: Option<String>,
+    /// Why the file cannot be understood, and what to do. Nothing is sent until it is corrected.
+    trouble: Option<(String, String)>,
 }
 
 /// The server of live calls, and the key for it.
@@ -93,7 +93,7 @@ impl Environment {
     /// Fails if `.env` cannot be understood.
     pub fn check(&self) -> Result<()> {
         match &self.dot_env().trouble {
-            Some(trouble) => bail!("{trouble}"),
+            Some((trouble, next)) => bail!(anyhow!("{trouble}").hint(next.as_str())),
             None => Ok(()),
         }
     }
@@ -101,9 +101,11 @@ impl Environment {
     /// Tells the user, once, which parts of `.env` are ignored.
     fn hint(&self, say: fn(&str)) {
         let DotEnv { hint, trouble, .. } = self.dot_env();
-        let lines = hint.iter().chain(trouble);
+        let trouble = trouble
+            .as_ref()
+            .map(|(trouble, next)| hint::joined(trouble, [next.clone()]));
         if !self.has_hinted.swap(true, Ordering::Relaxed) {
-            lines.for_each(|line| say(line));
+            hint.iter().chain(&trouble).for_each(|line| say(line));
         }
     }
 
@@ -121,7 +123,12 @@ impl Environment {
         // A key in the name would be recorded with every request.
         if secret::looks_like_key(model) || secrets::occur_in(model.as_bytes()) {
             bail!(
-                "model: the name that is set for it holds an API key, and names are recorded; set {MODEL} to the model's name and the key by {KEY} only"
+                anyhow!(
+                    "model: the name that is set for it holds an API key, and names are recorded"
+                )
+                .hint(format!(
+                    "set {MODEL} to the model's name and the key by {KEY} only"
+                ))
             );
         }
         Ok(model.to_owned())
@@ -200,8 +207,12 @@ fn read(folder: &Path) -> DotEnv {
         Ok(content) => content,
         Err(error) => {
             return DotEnv {
-                trouble: Some(format!(
-                    "file {DOT_ENV}: nothing of it is used: {error:#}; correct or remove it, or set {BASE_URL} and {KEY} in the environment"
+                trouble: Some((
+                    format!(
+                        "file {DOT_ENV}: nothing of it is used: {}",
+                        hint::flat(&error)
+                    ),
+                    format!("correct or remove it, or set {BASE_URL} and {KEY} in the environment"),
                 )),
                 ..DotEnv::default()
             };
@@ -232,8 +243,9 @@ fn read(folder: &Path) -> DotEnv {
         )
     });
     let trouble = parsed.broken.first().map(|(line, name)| {
-        format!(
-            "file {DOT_ENV}: line {line} begins with {name} and is not NAME=value; correct or remove it"
+        (
+            format!("file {DOT_ENV}: line {line} begins with {name} and is not NAME=value"),
+            "correct or remove it".to_owned(),
         )
     });
     DotEnv {

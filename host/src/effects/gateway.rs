@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use cap_fs_ext::DirExt as _;
 use cap_std::fs::Dir;
 use coo_kernel::effects::artefact::{
@@ -21,6 +21,7 @@ use coo_kernel::form::digest::Digest;
 use coo_kernel::state::index::{self, Drift, Found};
 use coo_kernel::state::layout;
 
+use crate::hint::Hint as _;
 use crate::state::state_root::{StateRoot, make_folder};
 use crate::state::store::Store;
 use crate::state::walk::{examine, in_the_way, set_aside, walk};
@@ -153,9 +154,8 @@ fn make(
 ) -> Result<()> {
     let path = permit.path();
     let in_the_way = |what: &str| {
-        anyhow::anyhow!(
-            "artefact {path}: a mission recorded it, but {what} is in its place; move it away and run any coo command again"
-        )
+        anyhow!("artefact {path}: a mission recorded it, but {what} is in its place")
+            .hint("move it away and run any coo command again")
     };
     match look(folder, path)? {
         Some(Found::File(found)) if found == *sha256 => return Ok(()),
@@ -167,7 +167,9 @@ fn make(
     let folder = match descend(folder, path, true)? {
         Descent::Arrived(folder, _) => folder,
         Descent::Missing => {
-            bail!("artefact {path}: its folder went away; run any coo command again")
+            bail!(
+                anyhow!("artefact {path}: its folder went away").hint("run any coo command again")
+            )
         }
         Descent::Blocked(what) => return Err(in_the_way(what)),
     };

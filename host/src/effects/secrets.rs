@@ -5,10 +5,11 @@
 use std::borrow::Cow;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use coo_kernel::credentials::pairing::KEY;
 use coo_kernel::credentials::secret;
 
+use crate::hint::Hint as _;
 use crate::machine;
 
 static OF_ENVIRONMENT: OnceLock<Option<String>> = OnceLock::new();
@@ -60,7 +61,9 @@ pub fn occur_in(content: &[u8]) -> bool {
 pub fn refuse_in(what: &str, content: &[u8]) -> Result<()> {
     if occur_in(content) {
         bail!(
-            "{what}: contains the API key, which is recorded nowhere; take the key out of the mission, and replace the key if others may have seen it"
+            anyhow!("{what}: contains the API key, which is recorded nowhere").hint(
+                "take the key out of the mission, and replace the key if others may have seen it"
+            )
         );
     }
     Ok(())

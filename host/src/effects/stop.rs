@@ -2,9 +2,11 @@
 //! returns it, the variants distinguish the reasons. Never carries an error that the guest sees:
 //! those are values.
 
+use anyhow::{Error, anyhow};
 use coo_kernel::journal::Divergence;
 use coo_kernel::mission::failure::Failure;
 
+use crate::hint::{self, Hint as _};
 use crate::machine::Deadline;
 
 /// The reason why a run ends early.
@@ -22,23 +24,29 @@ pub enum Stop {
     #[error("waits for a person")]
     Paused,
     /// A cause outside the record: network, disk, wall clock.
-    #[error("{0:#}")]
-    Interrupted(anyhow::Error),
+    #[error("{}", hint::flat(.0))]
+    Interrupted(Error),
 }
 
 impl Stop {
     /// Returns the stop of a run that has exceeded `deadline`.
     #[must_use]
     pub fn timed_out(deadline: &Deadline) -> Self {
-        Self::Interrupted(anyhow::anyhow!(
-            "guest: still running after {} s of real time, which is the limit; give --timeout SECONDS if it needs more",
-            deadline.allowed().as_secs()
-        ))
+        Self::Interrupted(out_of_time(deadline))
     }
 }
 
-impl From<anyhow::Error> for Stop {
-    fn from(error: anyhow::Error) -> Self {
+/// Returns the error of a run that has exceeded `deadline`.
+pub fn out_of_time(deadline: &Deadline) -> Error {
+    anyhow!(
+        "guest: still running after {} s of real time, which is the limit",
+        deadline.allowed().as_secs()
+    )
+    .hint("give --timeout SECONDS if it needs more")
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
         Self::Interrupted(error)
     }
 }

@@ -15,7 +15,7 @@ mod value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::effects::db::{self, Answer, Applied, Refusal, Rows, Statement, Told};
 use coo_kernel::mission::failure::{Bound, Failure};
 use coo_kernel::mission::limits::Limits;
@@ -29,8 +29,10 @@ use self::guard::Guard;
 use self::trouble::{Trouble, refused};
 use self::value::{params, value};
 use crate::effects::stop::Stop;
+use crate::hint::Hint as _;
 use crate::machine::Deadline;
 use crate::machine::failpoint;
+use crate::machine::untimed::Untimed;
 use crate::state::modes::Modes;
 use crate::state::store::{LOG_BYTES_KEPT, check_plain};
 
@@ -306,9 +308,13 @@ impl Open {
                 "EXPLAIN: it shows addresses in memory; use EXPLAIN QUERY PLAN",
             ));
         }
-        if prepared
-            .expanded_sql()
-            .is_none_or(|text| text.trim().is_empty())
+        // The text is looked at only where it can be empty: expanding it takes longer than a small
+        // query does.
+        if prepared.column_count() == 0
+            && prepared.readonly()
+            && prepared
+                .expanded_sql()
+                .is_none_or(|text| text.trim().is_empty())
         {
             return Err(refused("no statement"));
         }
@@ -412,8 +418,7 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         let log = self.folder.join(format!("{WORLD}-wal"));
-        let length = log.symlink_metadata().map_or(0, |log| log.len());
-        if length <= LOG_BYTES_KEPT {
+        if Untimed::at(&log).map_or(0, |log| log.bytes) <= LOG_BYTES_KEPT {
             return;
         }
         self.guard.lift();
@@ -519,7 +524,11 @@ fn full(limits: &Limits) -> String {
 pub fn redo(root: &Path, number: u32, statements: &[Applied]) -> Result<()> {
     if !again(root, number, statements)? {
         bail!(
-            "world database: applying a recorded change again gave another result; the file was changed from outside; restore it and run any coo command again"
+            anyhow!(
+                "world database: applying a recorded change again gave another \
+                 result, so the file was changed from outside"
+            )
+            .hint("restore it and run any coo command again")
         );
     }
     Ok(())
@@ -556,7 +565,7 @@ pub fn again(root: &Path, number: u32, statements: &[Applied]) -> Result<bool> {
             Told::Changed(_) => world.execute(statement, bounds).map(Told::Changed),
             Told::Returned(_) => world.returning(statement, bounds).map(Told::Returned),
         };
-        if again.map_err(|stop| anyhow::anyhow!("{stop}"))? != *answer {
+        if again.map_err(|stop| anyhow!("{stop}"))? != *answer {
             return Ok(false);
         }
     }

@@ -8,7 +8,9 @@ use std::io::Read as _;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use crate::hint::Hint as _;
 
 /// Limit for a state root's `config.json`: usually a few hundred bytes, and lists of patterns.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
@@ -86,7 +88,10 @@ fn refuse_other(named: &str, of: FileType) -> Result<()> {
         None => Ok(()),
         Some("a folder") => bail!("{named}: is a folder, a file is needed"),
         Some(kind) => {
-            bail!("{named}: is {kind}, a regular file is needed; write its content to a file first")
+            bail!(
+                anyhow!("{named}: is {kind}, a regular file is needed")
+                    .hint("write its content to a file first")
+            )
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod input_file;
 pub mod outside;
 mod system;
 pub mod temporary;
+pub mod untimed;
 
 pub use system::{
     Deadline, Stopwatch, WATCHDOG_GRACE, Watchdog, address_space_bytes, close_to_others, env_os,

@@ -158,7 +158,7 @@ impl Watchdog {
         let own = Arc::clone(&watch);
         let body = move || {
             if own.wait() {
-                let _ = writeln!(std::io::stderr(), "{last_words}");
+                let _ = std::io::stderr().write_all(last_words.as_bytes());
                 std::process::exit(1);
             }
         };

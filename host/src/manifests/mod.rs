@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::effects::environment::Environment;
+use crate::hint;
 use crate::program::bundle;
 use crate::state::config::Config;
 use crate::state::state_root::StateRoot;
@@ -207,7 +208,7 @@ fn drifts_of(
             .collect(),
         Err(error) => vec![Drift::Unreadable {
             file: owned(),
-            reason: format!("{error:#}"),
+            reason: hint::flat(&error),
         }],
     })
 }

@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::baseline::text_of;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::descriptor::EngineSettings;
 use serde::Serialize;
 
 use super::TOOLS_FORMAT;
+use crate::hint::Hint as _;
 use crate::machine;
 use crate::machine::hashing;
 use crate::machine::outside::{self, Bounds, End, Failed, Outputs};
@@ -131,8 +132,12 @@ fn check_name(name: &str) -> Result<()> {
         || !name.bytes().all(plain)
     {
         bail!(
-            "configuration: tool '{}' must be the plain name of a program in PATH, 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 . _ + -; correct \"tools\" in config.json",
-            name.escape_debug().take(NAME_BYTES_MAX).collect::<String>()
+            anyhow!(
+                "configuration: tool '{}' must be the plain name of a program in \
+                 PATH, 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 . _ + -",
+                name.escape_debug().take(NAME_BYTES_MAX).collect::<String>()
+            )
+            .hint("correct \"tools\" in config.json")
         );
     }
     Ok(())
@@ -248,10 +253,13 @@ fn first_line_of(path: &Path, question: &[&str], time_max: Duration) -> Result<O
         End::Exited(status) if status.success() => Ok(first_line(&ended.printed)),
         End::Exited(_) | End::OutOfBytes => Ok(None),
         End::OutOfTime => bail!(
-            "{}: '{}' took more than {} seconds; put a working one into PATH",
-            path.display(),
-            question.join(" "),
-            time_max.as_secs()
+            anyhow!(
+                "{}: '{}' took more than {} seconds",
+                path.display(),
+                question.join(" "),
+                time_max.as_secs()
+            )
+            .hint("put a working one into PATH")
         ),
     }
 }

@@ -38,7 +38,7 @@ pub fn decide(
     let question = history::question(store, id)?;
     let Some(question) = question.filter(|_| progress.decided.is_none()) else {
         let state = progress.state().map_or("not begun", State::name);
-        bail!("mission {id}: is not waiting for approval; it is in state {state}");
+        bail!("mission {id}: is not waiting for approval, it is in state {state}");
     };
     let decision = DecisionBody {
         approved,

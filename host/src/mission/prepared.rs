@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::DecisionBody;
 use coo_kernel::mission::MissionId;
@@ -15,6 +15,7 @@ use crate::effects::gateway::Gateway;
 use crate::effects::llm::{Freshness, Model};
 use crate::effects::secrets;
 use crate::effects::world::World;
+use crate::hint::Hint as _;
 use crate::machine::{self, Stopwatch};
 use crate::mission::execute::execute;
 use crate::mission::seal::Unsealed;
@@ -146,8 +147,12 @@ impl Prepared {
     pub fn take_up(&mut self, id: MissionId, earlier: &Facts) -> Result<()> {
         if Some(earlier.engine(id)?) != self.facts.engine_sha256 {
             bail!(
-                "mission {id}: was begun under another engine ({}); its fuel is counted by that one: resume it with the coo that began it, or run it again",
-                earlier.engine.lines().next().unwrap_or("unknown")
+                anyhow!(
+                    "mission {id}: was begun under another engine ({}), which counts \
+                     fuel differently",
+                    earlier.engine.lines().next().unwrap_or("unknown")
+                )
+                .hint("resume it with the coo that began it, or run it again")
             );
         }
         self.facts.resumed = earlier.resumed + 1;

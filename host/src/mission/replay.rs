@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Divergence, Record};
 use coo_kernel::mission::MissionId;
@@ -12,6 +12,7 @@ use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::State;
 
 use crate::effects::stop::Stop;
+use crate::hint::Hint as _;
 use crate::mission::execute::execute;
 use crate::mission::source::Source;
 use crate::runtime::tape::Tape;
@@ -68,22 +69,28 @@ pub fn replay(
     let has_ended = mission.interrupted.is_none() && mission.finished_ms.is_some();
     if !has_ended && let Some(question) = history::question(&store, mission.id)? {
         bail!(
-            "mission {}: waits for a person at step '{}', so there is no whole run to compare; 'coo approve {}' or 'coo reject {}' first",
-            mission.id,
-            question.step,
-            mission.id,
-            mission.id
+            anyhow!(
+                "mission {}: waits for a person at step '{}', so there is no whole run to compare",
+                mission.id,
+                question.step
+            )
+            .hint(format!(
+                "run 'coo approve {}' or 'coo reject {}' first",
+                mission.id, mission.id
+            ))
         );
     }
     if !has_ended {
         bail!(
-            "mission {}: did not reach an end ({}), so there is no whole run to compare; 'coo resume {}' continues it",
-            mission.id,
-            mission
-                .interrupted
-                .as_deref()
-                .unwrap_or("its process is at work or was killed"),
-            mission.id
+            anyhow!(
+                "mission {}: did not reach an end ({}), so there is no whole run to compare",
+                mission.id,
+                mission
+                    .interrupted
+                    .as_deref()
+                    .unwrap_or("its process is at work or was killed")
+            )
+            .hint(format!("'coo resume {}' continues it", mission.id))
         );
     }
     let policy = history::policy(&store, mission.id)?;

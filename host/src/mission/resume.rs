@@ -2,13 +2,14 @@
 //! to is asked of the outside again; what the mission's own world answered is asked again, and the
 //! answer must be the same.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Fold, IntentBody};
 use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::State;
 
 use crate::effects::llm::{self, Freshness};
+use crate::hint::Hint as _;
 use crate::mission::prepared::{Options, Prepared, Reused};
 use crate::mission::seal::Ended;
 use crate::mission::source::Source;
@@ -54,12 +55,16 @@ pub fn resume(
     let (progress, _) = history::walk(&session.store, id, |_| Ok(()))?;
     match progress.state() {
         Some(state) if state.is_final() => return Ok(Resumed::Ended(Box::new(progress))),
-        Some(State::Paused) => bail!(
-            "mission {id}: waits for a person; 'coo approve {id}' continues it, 'coo reject {id}' ends it"
-        ),
+        Some(State::Paused) => bail!(anyhow!("mission {id}: waits for a person").hint(format!(
+            "'coo approve {id}' continues it, 'coo reject {id}' ends it"
+        ))),
         Some(_) => {}
         None => bail!(
-            "mission {id}: its process was stopped before the first event, so nothing of it is on record; run it again"
+            anyhow!(
+                "mission {id}: its process was stopped before the first event, so \
+                 nothing of it is on record"
+            )
+            .hint("run it again")
         ),
     }
     if let Some(seq) = progress.in_doubt

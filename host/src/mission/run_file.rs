@@ -17,6 +17,7 @@ use coo_kernel::mission::row::MissionRow;
 use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use coo_kernel::state::layout;
 
+use crate::hint::Hint as _;
 use crate::machine::hashing::{Hashing, digest_of};
 use crate::machine::input_file::{self, RUN_FILE_BYTES_MAX};
 use crate::machine::temporary::TemporaryFolder;
@@ -61,8 +62,8 @@ pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> 
             Ok(written)
         }
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => bail!(
-            "file {}: already exists; remove it or choose another name with --output",
-            path.display()
+            anyhow!("file {}: already exists", path.display())
+                .hint("remove it or choose another name with --output")
         ),
         Err(error) => Err(error.error).with_context(shown),
     }
@@ -127,10 +128,9 @@ pub fn load(path: &Path) -> Result<(TemporaryFolder, StateRoot, Store, MissionRo
             shown()
         );
     }
-    let check = |found| run_file::check(stated, found).map_err(refused);
     // Check the digest before anything behind the first line is parsed.
     let found = digest_of(&mut file).with_context(shown)?;
-    check(found).with_context(shown)?;
+    run_file::check(stated, found).with_context(shown)?;
     file.seek(SeekFrom::Start(FIRST_LINE_BYTES as u64))
         .with_context(shown)?;
 
@@ -142,7 +142,7 @@ pub fn load(path: &Path) -> Result<(TemporaryFolder, StateRoot, Store, MissionRo
     let mission = read(&mut input, &root, &mut store).with_context(shown)?;
     // Check the digest of the bytes that were parsed: the file may have changed since the first
     // check.
-    check(input.into_inner().digest()).with_context(shown)?;
+    run_file::check(stated, input.into_inner().digest()).with_context(shown)?;
     store.commit(Durability::Process)?;
     Ok((folder, root, store, mission))
 }
@@ -162,7 +162,7 @@ pub fn is_one(path: &Path) -> bool {
 fn first_line(file: &mut File) -> Result<Digest> {
     let mut line = [0; FIRST_LINE_BYTES];
     let length = fill(file, &mut line)?;
-    run_file::stated(&line[..length]).map_err(refused)
+    Ok(run_file::stated(&line[..length])?)
 }
 
 /// Reads up to the end of the buffer or of the file; returns the number of bytes.
@@ -179,11 +179,11 @@ fn fill(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
 
 /// Stores everything that follows the first line.
 fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Result<MissionRow> {
-    let mut reader = Reader::after(&line(input)?).map_err(refused)?;
+    let mut reader = Reader::after(&line(input)?)?;
     let mission = reader.mission().clone();
     store.insert_mission(&mission)?;
     loop {
-        let piece = match reader.wants().map_err(refused)? {
+        let piece = match reader.wants()? {
             Wants::Line => line(input)?,
             Wants::Bytes(bytes) => {
                 let mut piece = Vec::new();
@@ -192,7 +192,7 @@ fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Re
             }
             Wants::End => break,
         };
-        match reader.take(piece).map_err(refused)? {
+        match reader.take(piece)? {
             Part::Event(record, facts) => {
                 store.append(mission.id.number(), &record)?;
                 if let Some(facts) = &facts {
@@ -214,12 +214,4 @@ fn line(input: &mut impl io::BufRead) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     input.take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
     Ok(line)
-}
-
-/// Returns a refusal of the kernel with what the user can do about it.
-fn refused(refused: Refused) -> anyhow::Error {
-    match refused.hint() {
-        Some(hint) => anyhow!("{refused}; {hint}"),
-        None => refused.into(),
-    }
 }

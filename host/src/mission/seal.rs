@@ -2,7 +2,7 @@
 //! has committed to, in this order: journal, world, artefacts, "applied". A process that stops in
 //! between leaves an intent that the next command finishes.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Divergence, Kind, Side, WorldBody};
 use coo_kernel::mission::failure::Failure;
@@ -14,6 +14,7 @@ use crate::effects::gateway;
 use crate::effects::secrets;
 use crate::effects::stop::Stop;
 use crate::effects::world::World;
+use crate::hint::{self, Hint as _};
 use crate::machine;
 use crate::mission::execute::Executed;
 use crate::runtime::tape::Recorder;
@@ -31,7 +32,7 @@ pub struct Ended {
     /// The reason of FAILED.
     pub failure: Option<Failure>,
     /// The reason, if something outside the record stopped the run.
-    pub interrupted: Option<String>,
+    pub interrupted: Option<anyhow::Error>,
     /// The last step's output.
     pub output: Vec<u8>,
     /// Standard error of all steps.
@@ -96,17 +97,17 @@ impl Unsealed {
                     "mission {id}: its journal can't be written any further"
                 )));
             }
-            Err(Stop::Interrupted(error)) => {
-                Some(secrets::redacted(&format!("{error:#}")).into_owned())
-            }
+            Err(Stop::Interrupted(error)) => Some(error),
             // The world has changed since the first part of the journal was recorded. Nothing of
             // this attempt is stored; the store's transaction is dropped with it.
             Err(Stop::Diverged(divergence)) => return Err(other_world(id, &divergence)),
-            Err(other) => Some(other.to_string()),
+            Err(other) => Some(other.into()),
         };
         let status = progress.status(interrupted.is_some(), || false);
         let finished_ms = (status != Status::Paused).then(machine::now_unix_ms);
-        store.finish_mission(id, finished_ms, interrupted.as_deref(), &facts)?;
+        let why = interrupted.as_ref().map(hint::flat);
+        let why = why.as_deref().map(secrets::redacted);
+        store.finish_mission(id, finished_ms, why.as_deref(), &facts)?;
         let in_doubt = match progress.in_doubt {
             Some(seq) => !store.is_unanswered(id.number(), seq)?,
             None => false,
@@ -124,9 +125,14 @@ impl Unsealed {
             _ => None,
         };
         if let Some(commit) = commit {
-            apply(&session.root, &mut store, &mut live.world, commit, &changes).with_context(|| {
-                format!("mission {id}: it is complete and its changes are recorded, but they could not be applied yet; the next coo command applies them")
-            })?;
+            apply(&session.root, &mut store, &mut live.world, commit, &changes)
+                .with_context(|| {
+                    format!(
+                        "mission {id}: it is complete and its changes are recorded, but they \
+                         could not be applied yet"
+                    )
+                })
+                .hint("the next coo command applies them")?;
         }
         let ended = Ended {
             id,
@@ -174,17 +180,22 @@ fn other_world(id: MissionId, divergence: &Divergence) -> anyhow::Error {
         .as_ref()
         .is_some_and(|side| [Kind::Mission.name(), Kind::Environment.name()].contains(&side.kind));
     if begun_otherwise {
-        return anyhow::anyhow!(
-            "mission {id}: can't be resumed: it was begun by another release of coo (at event {} the journal has {}, and now it is {}); resume it with that one, or run it again",
+        return anyhow!(
+            "mission {id}: can't be resumed: it was begun by another release \
+             of coo (at event {} the journal has {}, and now it is {})",
             divergence.seq,
             short(&divergence.expected),
-            short(&divergence.actual),
-        );
+            short(&divergence.actual)
+        )
+        .hint("resume it with that one, or run it again");
     }
-    anyhow::anyhow!(
-        "mission {id}: can't be resumed: at event {} the journal has {}, and now it is {}; what it reads has changed since it was interrupted (another mission, or a file changed by hand): run it again",
+    anyhow!(
+        "mission {id}: can't be resumed: at event {} the journal has {}, \
+         and now it is {}; what it reads has changed since it was \
+         interrupted (another mission, or a file changed by hand)",
         divergence.seq,
         short(&divergence.expected),
-        short(&divergence.actual),
+        short(&divergence.actual)
     )
+    .hint("run it again")
 }

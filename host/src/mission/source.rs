@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::authority::Policy;
 use coo_kernel::mission::descriptor::{DESCRIPTOR_BYTES_MAX, Descriptor, FORMAT, ModuleRef, Step};
@@ -15,6 +15,7 @@ use coo_kernel::mission::row::MissionRow;
 use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use coo_kernel::state::layout;
 
+use crate::hint::Hint as _;
 use crate::machine::input_file::read as read_file;
 use crate::mission::run_file;
 use crate::program::bundle;
@@ -70,13 +71,15 @@ impl Source {
 
     /// Returns the bundled mission `name`.
     pub fn bundled(name: &str) -> Result<Self> {
-        let text = bundle::mission(name).with_context(|| {
-            let known: Vec<&str> = bundle::MISSIONS.iter().map(|(name, _)| *name).collect();
-            format!(
-                "mission '{name}': neither a file nor one of the bundled missions ({}); give a descriptor, a .wasm file or one of these",
-                known.join(", ")
-            )
-        })?;
+        let text = bundle::mission(name)
+            .with_context(|| {
+                let known: Vec<&str> = bundle::MISSIONS.iter().map(|(name, _)| *name).collect();
+                format!(
+                    "mission '{name}': neither a file nor one of the bundled missions ({})",
+                    known.join(", ")
+                )
+            })
+            .hint("give a descriptor, a .wasm file or one of these")?;
         Self::from_descriptor(name, text.as_bytes(), Path::new("."))
     }
 
@@ -84,8 +87,8 @@ impl Source {
     pub fn descriptor_file(path: &Path) -> Result<Self> {
         if run_file::is_one(path) {
             bail!(
-                "descriptor {}: is an exported run; 'coo replay' and 'coo verify' take it",
-                path.display()
+                anyhow!("descriptor {}: is an exported run", path.display())
+                    .hint("'coo replay' and 'coo verify' take exported runs")
             );
         }
         let bytes = read_file(path, DESCRIPTOR_BYTES_MAX as u64).context("descriptor")?;
@@ -98,10 +101,15 @@ impl Source {
         let wasm = match (&descriptor.module.set, &descriptor.module.file) {
             (Some(set), _) => Cow::Borrowed(
                 bundle::module(set)
-                    .with_context(|| format!("descriptor {name}: module.set: no module '{set}' in the set; 'coo digest' lists it"))?
+                    .with_context(|| {
+                        format!("descriptor {name}: module.set: no module '{set}' in the set")
+                    })
+                    .hint("'coo digest' lists the modules of the set")?
                     .wasm,
             ),
-            (None, Some(file)) => Cow::Owned(read_file(&folder.join(file), MODULE_BYTES_MAX).context("module")?),
+            (None, Some(file)) => {
+                Cow::Owned(read_file(&folder.join(file), MODULE_BYTES_MAX).context("module")?)
+            }
             (None, None) => bail!("descriptor {name}: module: none named"),
         };
         let module = Digest::of(&wasm);
@@ -109,7 +117,8 @@ impl Source {
             && pinned != module
         {
             bail!(
-                "descriptor {name}: module.sha256: found {module}, pinned {pinned}; restore the pinned module or pin the new one"
+                anyhow!("descriptor {name}: module.sha256: found {module}, pinned {pinned}")
+                    .hint("restore the pinned module or pin the new one")
             );
         }
         Ok(Self {
@@ -173,8 +182,11 @@ impl Source {
         let module = Digest::of(&wasm);
         if module != mission.module {
             bail!(
-                "module {}: has SHA-256 {module} now; it was changed after the run, restore it from a copy",
-                root.path().join(layout::module(&mission.module)).display()
+                anyhow!(
+                    "module {}: has SHA-256 {module} now, so it was changed after the run",
+                    root.path().join(layout::module(&mission.module)).display()
+                )
+                .hint("restore it from a copy")
             );
         }
         Ok(Self {

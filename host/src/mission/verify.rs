@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Blob, IntentBody, Kind, OutcomeBody, WorldBody};
 use coo_kernel::llm::Provenance;
@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::effects::llm::Freshness;
 use crate::effects::world;
 use crate::freeze::Purpose;
+use crate::hint::{self, Hint as _};
 use crate::mission::prepared::{Options, Reused};
 use crate::mission::replay;
 use crate::mission::run;
@@ -128,9 +129,8 @@ impl Subject {
         })?;
         if !progress.state().is_some_and(State::is_final) {
             bail!(
-                "mission {}: did not reach an end; 'coo resume {}' first",
-                mission.id,
-                mission.id
+                anyhow!("mission {}: did not reach an end", mission.id)
+                    .hint(format!("run 'coo resume {}' first", mission.id))
             );
         }
         let source = Source::recorded(&session.root, &session.store, mission)?;
@@ -278,14 +278,18 @@ fn one_run(
         run::run_again(session, &subject.source, options, subject.reused.clone())?;
     if let Some(question) = ended.question {
         bail!(
-            "waits for a person at step '{}', whose answer is not known; run the mission, answer it, and verify that run",
-            question.step
+            anyhow!(
+                "waits for a person at step '{}', whose answer is not known",
+                question.step
+            )
+            .hint("run the mission, answer it, and verify that run")
         );
     }
     if let Some(why) = ended.interrupted {
-        bail!(
-            "was interrupted, which says nothing about determinism (answers come from the frozen store alone; 'coo run' fills it): {why}"
-        );
+        return Err(why.context(
+            "was interrupted, which says nothing about determinism (answers come from the frozen \
+             store alone)",
+        ));
     }
     drop(session);
     engine.clone_from(&ended.facts.engine);
@@ -318,7 +322,7 @@ fn one_run(
     let replayed = replay::replay(session, &mission, options.wall_clock_max)?;
     Ok(Run {
         status: ended.status,
-        reason: ended.failure.map(|failure| failure.to_string()),
+        reason: (ended.failure).map(|failure| hint::joined(&failure, failure.hint())),
         events: ended.events,
         chain_head: ended.chain_head,
         fuel: ended.facts.fuel,

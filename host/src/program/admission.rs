@@ -11,7 +11,7 @@ mod types;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::module::entry;
 use coo_kernel::module::structure::Part;
 use coo_kernel::module::surface::{self, Interface, Reach};
@@ -22,6 +22,7 @@ use wit_parser::{InterfaceId, Resolve, WorldId, WorldItem, WorldKey};
 
 #[cfg(test)]
 pub use self::core::preview1_functions;
+use crate::hint::Hint as _;
 use crate::program::engine::FEATURES;
 use crate::program::structure;
 use types::signature;
@@ -138,10 +139,7 @@ impl Report {
             String::new()
         };
         let shown = &reasons[..reasons.len().min(REASONS_SHOWN)];
-        bail!(
-            "refused: {}{more}; 'coo audit' lists every import",
-            shown.join("; ")
-        )
+        bail!(anyhow!("refused: {}{more}", shown.join("; ")).hint("'coo audit' lists every import"))
     }
 
     /// Returns the form of `wasm` that may be compiled, or an error with the reasons against it.
@@ -168,7 +166,10 @@ pub fn examine(wasm: &[u8]) -> Result<Report> {
         ..
     }) = Parser::new(0).parse(wasm, true)
     else {
-        bail!("not a WebAssembly binary; compile for wasm32-wasip1 or give a component")
+        bail!(
+            anyhow!("not a WebAssembly binary")
+                .hint("compile for wasm32-wasip1 or give a component")
+        )
     };
     let counted = structure::count(wasm).context("refused")?;
     let types = match Validator::new_with_features(FEATURES).validate_all(wasm) {
@@ -186,7 +187,7 @@ pub fn examine(wasm: &[u8]) -> Result<Report> {
 fn examine_component(component: &[u8], encoded: Encoded) -> Result<Report> {
     let decoded = wit_component::decode(component).context("its interface can't be read")?;
     let DecodedWasm::Component(resolve, world) = decoded else {
-        bail!("a WIT package and not a program; compile the program itself");
+        bail!(anyhow!("a WIT package and not a program").hint("compile the program itself"));
     };
     let provided = provided_functions()?;
     let mut imports: Vec<Import> = resolve.worlds[world]

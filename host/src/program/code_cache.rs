@@ -27,7 +27,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::module::structure;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use wasi_preview1_component_adapter_provider as adapter;

@@ -22,6 +22,7 @@ use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::descriptor::EngineSettings;
 use coo_kernel::module::compilation::Allowance;
 
+use crate::hint::{self, Hint as _};
 use crate::machine::{self, Deadline, Stopwatch};
 use crate::program::admission::Report;
 use crate::program::code_cache::{CODE_BYTES_MAX, CompiledCode, Kind};
@@ -122,7 +123,11 @@ pub fn compile(task: &Task<'_>, sandbox: &Sandbox, build: Build) -> Result<Compi
 fn code(kind: Kind, code_key: Digest, bytes: Vec<u8>, sandbox: &Sandbox) -> Result<CompiledCode> {
     if code_key != sandbox.code_key {
         bail!(
-            "was compiled for another engine: the program file of coo was replaced while it runs; start the command again"
+            anyhow!(
+                "was compiled for another engine: the program file of coo was \
+                 replaced while it runs"
+            )
+            .hint("start the command again")
         );
     }
     Ok(CompiledCode::compiled(kind, bytes))
@@ -158,7 +163,9 @@ impl<'a> Run<'a> {
         let ended = match output {
             Some(Ok(Output { answer, code })) if status.success() => {
                 return match answer {
-                    Answer::Refused(reason) => Err(anyhow!(reason)),
+                    Answer::Refused { reason, hints } => {
+                        Err(hint::with_all(anyhow!(reason), hints))
+                    }
                     Answer::OutOfMemory => Err(self.out_of_memory(&allowance)),
                     answer => Ok((answer, code)),
                 };
@@ -256,19 +263,22 @@ impl<'a> Run<'a> {
             "give --timeout SECONDS if it needs more".to_owned()
         };
         anyhow!(
-            "{} it: still not done after {} s of real time, which is the limit; {next}",
+            "{} it: still not done after {} s of real time, which is the limit",
             self.doing,
             wall.as_secs()
         )
+        .hint(next)
     }
 
     fn out_of_memory(&self, allowance: &Allowance) -> anyhow::Error {
         anyhow!(
-            "{} it: needs more than {} MB of memory, which is the limit for its {} bytes (or less is left: 'ulimit -v', a container); set {MEMORY_VARIABLE} to more if you trust it",
+            "{} it: needs more than {} MB of memory, which is the limit for \
+             its {} bytes (or less is left: 'ulimit -v', a container)",
             self.doing,
             allowance.memory_bytes >> 20,
             self.task.wasm.len()
         )
+        .hint(format!("set {MEMORY_VARIABLE} to more if you trust it"))
     }
 
     /// Returns why a child ended without a complete answer.
@@ -292,13 +302,17 @@ impl<'a> Run<'a> {
         let cpu_time = [rustix::process::Signal::XCPU, rustix::process::Signal::KILL];
         match status.signal() {
             Some(signal) if signal == cpu_time[0].as_raw() => anyhow!(
-                "{doing} it: needs more than {} s of processor time, which is the limit for its {} bytes; set {CPU_VARIABLE} to more if you trust it",
+                "{doing} it: needs more than {} s of processor time, which is the \
+                 limit for its {} bytes",
                 allowance.cpu_seconds,
                 self.task.wasm.len()
-            ),
+            )
+            .hint(format!("set {CPU_VARIABLE} to more if you trust it")),
             Some(signal) if signal == cpu_time[1].as_raw() => anyhow!(
-                "{doing} it: the system killed the process at it, as it does where memory runs out; nothing was recorded, try again with more memory free"
-            ),
+                "{doing} it: the system killed the process at it, as it does where \
+                 memory runs out; nothing was recorded"
+            )
+            .hint("try again with more memory free"),
             _ => {
                 let words = last_words.lines().find(|line| !line.trim().is_empty());
                 let words = words.unwrap_or("it said nothing").trim().to_owned();

@@ -14,6 +14,8 @@ use wasmparser::{
     TypeRef,
 };
 
+use crate::hint::Hint as _;
+
 /// Name of the custom sections that hold a component describing types; tools parse it as one.
 const EMBEDDED_TYPES: &str = "component-type";
 
@@ -287,9 +289,14 @@ impl Unit {
     fn instantiate(&mut self, component: u32, counted: &mut Counted) -> Step {
         match self.components.get(component as usize) {
             Some(Some(inner)) => self.expand(*inner, counted),
-            Some(None) => Err(Ended::Refused(anyhow!(
-                "structure: component {component} is instantiated, but comes from an import or another instance, so that nobody can tell its size beforehand; compose the program with the component itself"
-            ))),
+            Some(None) => Err(Ended::Refused(
+                anyhow!(
+                    "structure: component {component} is instantiated, but comes from \
+                     an import or another instance, so that nobody can tell its size \
+                     beforehand"
+                )
+                .hint("compose the program with the component itself"),
+            )),
             None => Err(Ended::Unreadable),
         }
     }

@@ -12,6 +12,7 @@ use coo_kernel::form::digest::Digest;
 
 use super::{FILE_BYTES_MAX, Repository};
 use crate::baselines::{self, Baseline, Contents, Progress};
+use crate::hint::Hint as _;
 use crate::state::reports;
 use crate::state::state_root::StateRoot;
 use crate::state::store::Store;
@@ -77,7 +78,9 @@ fn parse(section: &Amend, file: &[u8]) -> Result<Amendments> {
 }
 
 fn text(path: &str, content: Vec<u8>) -> Result<String> {
-    String::from_utf8(content).with_context(|| format!("document {path}: is not UTF-8; convert it"))
+    String::from_utf8(content)
+        .with_context(|| format!("document {path}: is not UTF-8"))
+        .hint("convert it")
 }
 
 /// Returns the folder of evidence which shows that these amendments made the documents what they

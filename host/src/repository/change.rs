@@ -20,7 +20,7 @@ mod worktree;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::change::{
     Action, BaselineBody, ChangeId, DecisionBody, Kind, Route, Which, rejection,
 };
@@ -32,6 +32,7 @@ use coo_kernel::form::digest::Digest;
 use super::{Repository, amend, migrate, test_run};
 use crate::baselines::{Baseline, Progress};
 use crate::freeze::Purpose;
+use crate::hint::{self, Hint as _};
 use crate::machine;
 use crate::session::Session;
 use crate::state::store::ChangeRow;
@@ -81,7 +82,7 @@ impl<'a> Change<'a> {
         if route == Route::Migration {
             let plan = migrate::plan(&repository)?;
             if plan.questions() > 0 {
-                bail!("{}", open_questions(&plan));
+                bail!(open_questions(&plan));
             }
         }
         let place = text_of(repository.tree.path.as_os_str().as_encoded_bytes());
@@ -105,7 +106,7 @@ impl<'a> Change<'a> {
     /// Opens a change at the point that its record has reached.
     pub fn open(root: &Path, id: ChangeId, watcher: &Watcher<'a>) -> Result<Self> {
         let session =
-            Session::open(root, Purpose::Keep, watcher.says)?.with_context(|| not_found(id))?;
+            Session::open(root, Purpose::Keep, watcher.says)?.ok_or_else(|| not_found(id))?;
         let journal = Journal::open(session, id)?;
         let config = journal.begun()?.config_sha256;
         let text = journal.session.store.blob(&config)?;
@@ -127,10 +128,12 @@ impl<'a> Change<'a> {
         let journal = &mut self.journal;
         if journal.fold().next_action() != Action::AwaitReview {
             bail!(
-                "{}: is not waiting for a review, it is in {}; 'coo pipeline status {}' shows more",
-                journal.id(),
-                journal.stage(),
-                journal.id()
+                anyhow!(
+                    "{}: is not waiting for a review, it is in {}",
+                    journal.id(),
+                    journal.stage()
+                )
+                .hint(format!("'coo pipeline status {}' shows more", journal.id()))
             );
         }
         if approved {
@@ -156,10 +159,15 @@ impl<'a> Change<'a> {
         let failure = self.portable(&rejection(why.as_deref()));
         match self.journal.fold().next_action() {
             Action::End => bail!(
-                "{}: has ended in {}; 'coo pipeline status {}' shows how",
-                self.journal.id(),
-                self.journal.stage(),
-                self.journal.id()
+                anyhow!(
+                    "{}: has ended in {}",
+                    self.journal.id(),
+                    self.journal.stage()
+                )
+                .hint(format!(
+                    "'coo pipeline status {}' shows how",
+                    self.journal.id()
+                ))
             ),
             Action::AwaitReview => {
                 self.decide(false, why)?;
@@ -201,9 +209,15 @@ impl<'a> Change<'a> {
     pub fn roll_back(&mut self, ask: &dyn Fn() -> Vec<u8>) -> Result<Standing> {
         if self.journal.fold().next_action() != Action::Retreat {
             bail!(
-                "{}: is in {} and has nothing to roll back; a change rolls back when it has failed, and 'coo pipeline reject' ends one that waits for a review",
-                self.journal.id(),
-                self.journal.stage()
+                anyhow!(
+                    "{}: is in {} and has nothing to roll back",
+                    self.journal.id(),
+                    self.journal.stage()
+                )
+                .hint(
+                    "a change rolls back when it has failed, and 'coo pipeline reject' \
+                     ends one that waits for a review"
+                )
             );
         }
         rollback::recede(self, true, ask)?;
@@ -220,16 +234,23 @@ impl<'a> Change<'a> {
     fn check_environment(&self) -> Result<()> {
         if environment(&self.repository)? != self.journal.row.environment_sha256 {
             bail!(
-                "{}: the environment differs from the one it began with (system, locale, or a variable that [tests] inherits); continue where that environment is, or 'coo pipeline reject {}' abandons it and rolls back",
-                self.journal.id(),
-                self.journal.id()
+                anyhow!(
+                    "{}: the environment differs from the one it began with (system, \
+                     locale, or a variable that [tests] inherits)",
+                    self.journal.id()
+                )
+                .hint(format!(
+                    "continue where that environment is, or 'coo pipeline reject {}' \
+                     abandons it and rolls back",
+                    self.journal.id()
+                ))
             );
         }
         Ok(())
     }
 
     fn fail(&mut self, error: &anyhow::Error) -> Result<()> {
-        let said = self.journal.without_secrets(&format!("{error:#}"));
+        let said = self.journal.without_secrets(&hint::flat(error));
         let (id, stage) = (self.journal.id(), self.journal.stage());
         (self.says)(&format!("{id} {stage}: {said}"));
         let why = self.portable(&said);
@@ -279,21 +300,23 @@ fn refuse_second(session: &Session, place: &str) -> Result<()> {
     let mut open = changes.iter().filter(|change| change.ended_ms.is_none());
     if let Some(other) = open.find(|change| change.repository == place) {
         bail!(
-            "{}: is under way for this repository; 'coo pipeline status {}' shows its stage",
-            other.id,
-            other.id
+            anyhow!("{}: is under way for this repository", other.id).hint(format!(
+                "'coo pipeline status {}' shows its stage",
+                other.id
+            ))
         );
     }
     Ok(())
 }
 
-/// Returns the message about a migration with open questions.
-fn open_questions(plan: &migrate::Plan) -> String {
-    format!(
-        "migration of {}: {} open; 'coo migrate plan' lists them, [migrate] in coo.toml answers them",
+/// Returns the error for a migration with open questions.
+fn open_questions(plan: &migrate::Plan) -> anyhow::Error {
+    anyhow!(
+        "migration of {}: {} open",
         plan.from,
         count(plan.questions(), "question")
     )
+    .hint("'coo migrate plan' lists them, [migrate] in coo.toml answers them")
 }
 
 /// Returns a number with its noun, in the plural where needed.
@@ -308,9 +331,9 @@ pub fn folder(id: ChangeId) -> String {
     format!("{}/{:06}", amend::CHANGES, id.number)
 }
 
-/// Returns the message about a change that does not exist.
-pub fn not_found(id: impl std::fmt::Display) -> String {
-    format!("Change '{id}' not found; 'coo pipeline list' names all.")
+/// Returns the error for a change that does not exist.
+pub fn not_found(id: impl std::fmt::Display) -> anyhow::Error {
+    anyhow!("Change '{id}' not found.").hint("'coo pipeline list' lists all changes")
 }
 
 fn place(row: &ChangeRow) -> Result<PathBuf> {

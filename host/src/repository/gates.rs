@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::test_run::{self, TestRun};
 use super::{Repository, lint, scan};
 use crate::baselines::Progress;
+use crate::hint;
 use crate::machine::failpoint;
 use crate::state::config::Config;
 use crate::state::store::FrozenCall;
@@ -92,7 +93,7 @@ impl Gates<'_> {
             });
             // A gate that cannot be evaluated fails.
             let evidence = evidence.unwrap_or_else(|error| Evidence {
-                findings: vec![self.repository.portable(&format!("{error:#}"))],
+                findings: vec![self.repository.portable(&hint::flat(&error))],
                 found: Value::Null,
             });
             passed.results.enter(evidence);

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::repository::config::Migrate;
 use coo_engines::repository::migrate::{
     Migration, Planned, ask_about_names, ask_about_shared, deleted, ported, unmatched, unreplaced,
@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use super::{FILE_BYTES_MAX, Repository};
 use crate::baselines::{self, Baseline};
+use crate::hint::Hint as _;
 use crate::state::state_root::StateRoot;
 
 /// The plan of a migration.
@@ -109,9 +110,12 @@ fn sorted_out(
             }
             Node::Link { .. } | Node::Closed { .. } | Node::Other(_) if migration.has(&text) => {
                 bail!(
-                    "{} {}: is part of the migration and is not a file; take it out of [migrate], or make it a file",
-                    node.kind(),
-                    repository.tree.shown(&path)
+                    anyhow!(
+                        "{} {}: is part of the migration and is not a file",
+                        node.kind(),
+                        repository.tree.shown(&path)
+                    )
+                    .hint("take it out of [migrate], or make it a file")
                 )
             }
             _ => {}
@@ -129,8 +133,11 @@ fn finished(
 ) -> Result<Plan> {
     if files.iter().all(|file| file.becomes.is_none()) {
         bail!(
-            "folder {}: has no files, so nothing would move; correct [migrate] from",
-            section(repository)?.from
+            anyhow!(
+                "folder {}: has no files, so nothing would move",
+                section(repository)?.from
+            )
+            .hint("correct [migrate] from")
         );
     }
     migration.check(&files, there.iter().map(String::as_str))?;

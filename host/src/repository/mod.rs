@@ -12,7 +12,7 @@ mod test_run;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::repository::config::{self, BYTES_MAX, Config, FILE};
 use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::{Node, TreePath};
@@ -20,6 +20,7 @@ use coo_kernel::form::digest::Digest;
 use rayon::prelude::*;
 
 use crate::baselines::{self, Folders, Tree};
+use crate::hint::Hint as _;
 use crate::machine::input_file;
 use crate::machine::input_file::read_bounded;
 
@@ -49,8 +50,8 @@ impl Repository {
         let shown = || format!("configuration {}", config_path.display());
         if !config_path.try_exists().unwrap_or(true) {
             bail!(
-                "{}: can't be opened; write one, or name one with --config",
-                shown()
+                anyhow!("{}: can't be opened", shown())
+                    .hint("write one, or name one with --config")
             );
         }
         let file = input_file::open("configuration", &config_path)?;
@@ -68,7 +69,7 @@ impl Repository {
         let text = str::from_utf8(text).with_context(shown)?;
         let config = Config::parse(text).map_err(|error| {
             let line = error.span().map_or(1, |span| line_of(text, span.start));
-            anyhow::anyhow!("{}: line {line}: {}", shown(), error.message())
+            anyhow!("{}: line {line}: {}", shown(), error.message())
         })?;
         Ok(Self {
             tree: Tree::open(path, state_root)?,
@@ -81,12 +82,14 @@ impl Repository {
 
     /// Returns a section of the configuration; fails with what to do if it is missing.
     pub fn section<'a, T>(&self, section: Option<&'a T>, name: &str) -> Result<&'a T> {
-        section.with_context(|| {
-            format!(
-                "configuration {}: has no section [{name}]; write one",
-                self.config_path.display()
-            )
-        })
+        section
+            .with_context(|| {
+                format!(
+                    "configuration {}: has no section [{name}]",
+                    self.config_path.display()
+                )
+            })
+            .hint("write one")
     }
 
     /// Reads a file that the configuration names.
@@ -107,8 +110,11 @@ impl Repository {
         let found = Digest::of(&content);
         if found != *sha256 {
             bail!(
-                "ruleset {path}: has SHA-256 {found}, {} pins {sha256}; take the pinned ruleset, or have the new one approved and pin that",
-                self.config_path.display()
+                anyhow!(
+                    "ruleset {path}: has SHA-256 {found}, {} pins {sha256}",
+                    self.config_path.display()
+                )
+                .hint("take the pinned ruleset, or have the new one approved and pin that")
             );
         }
         Ok(content)
@@ -116,7 +122,7 @@ impl Repository {
 
     /// Returns the part of the tree with the files of `scope`.
     pub fn part(&self, scope: &Scope) -> Result<Tree> {
-        self.tree.part(scope, &self.config.repository)
+        part(&self.tree, scope, &self.config.repository)
     }
 
     /// Returns everything in `folder`, including files that the engines do not read.
@@ -124,8 +130,8 @@ impl Repository {
         let scope = Scope::exactly([folder])?;
         let patterns = scope.patterns();
         let patterns: Vec<String> = patterns.map(|path| format!("{path}/**/*")).collect();
-        self.tree
-            .part(&Scope::new(&patterns)?, &config::Repository::default())
+        let nothing_left_out = config::Repository::default();
+        part(&self.tree, &Scope::new(&patterns)?, &nothing_left_out)
     }
 
     /// Returns the files of `scope`, sorted by the bytes of their paths. Refuses links, since the
@@ -140,7 +146,7 @@ impl Repository {
             exclude: Scope::all_of([&self.config.repository.exclude, exclude]),
         };
         let mut files = Vec::new();
-        for found in self.tree.part(scope, &left_out)?.scan()? {
+        for found in part(&self.tree, scope, &left_out)?.scan()? {
             let entry = found.entry;
             let path = entry.path.text();
             let is_meant = scope.has(&path)
@@ -153,10 +159,12 @@ impl Repository {
                 Node::File { .. } => files.push(entry.path),
                 Node::Folder { .. } => {}
                 Node::Link { .. } | Node::Closed { .. } | Node::Other(_) => bail!(
-                    "{} {}: is in scope and is not a file; exclude it in {}",
-                    entry.node.kind(),
-                    self.tree.shown(&entry.path),
-                    self.config_path.display()
+                    anyhow!(
+                        "{} {}: is in scope and is not a file",
+                        entry.node.kind(),
+                        self.tree.shown(&entry.path)
+                    )
+                    .hint(format!("exclude it in {}", self.config_path.display()))
                 ),
             }
         }
@@ -209,4 +217,10 @@ impl Repository {
 /// Returns the line of the byte at `at`, from 1.
 fn line_of(text: &str, at: usize) -> usize {
     1 + text.get(..at).unwrap_or(text).matches('\n').count()
+}
+
+/// Returns the part of `tree` with those files of `scope` that `repository` does not leave out.
+fn part(tree: &Tree, scope: &Scope, repository: &config::Repository) -> Result<Tree> {
+    let (scope, repository) = (scope.clone(), repository.clone());
+    tree.part(move |path| !repository.leaves_out(path) && (scope.has(path) || scope.reaches(path)))
 }

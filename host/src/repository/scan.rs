@@ -1,12 +1,13 @@
 //! Runs the governance-leak scanner over a repository. The kernel (`coo-engines`) decides by the pinned ruleset
 //! what a leak is. Writes nothing.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::repository::scan::{Report, Ruleset, Scanner};
 use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::TreePath;
 
 use super::Repository;
+use crate::hint::Hint as _;
 
 /// The result of a scan.
 pub struct Scanned {
@@ -28,9 +29,14 @@ pub fn scan(repository: &Repository) -> Result<Scanned> {
     if files.is_empty() {
         // A scan that read no file must not end as PASS.
         bail!(
-            "scope of [scan]: no file matches {}; correct paths in {}",
-            section.paths.patterns().collect::<Vec<_>>().join(", "),
-            repository.config_path.display()
+            anyhow!(
+                "scope of [scan]: no file matches {}",
+                section.paths.patterns().collect::<Vec<_>>().join(", ")
+            )
+            .hint(format!(
+                "correct paths in {}",
+                repository.config_path.display()
+            ))
         );
     }
     let violations = repository.judge(&files, |path, content| {

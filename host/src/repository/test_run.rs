@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::repository::config::Tests;
 use coo_engines::repository::test_results::{
     BYTES_MAX as REPORT_BYTES_MAX, Counts, TestResults, closing_lines, junit,
@@ -21,6 +21,7 @@ use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 
 use super::Repository;
+use crate::hint::Hint as _;
 use crate::machine;
 use crate::machine::input_file;
 use crate::machine::outside::{self, Bounds, End, Outputs};
@@ -142,13 +143,16 @@ fn ended(
     time_max: Duration,
 ) -> Result<(ExitStatus, Vec<u8>)> {
     let Some((program, arguments)) = words.split_first() else {
-        bail!("names no program; correct [tests]");
+        bail!(anyhow!("names no program").hint("correct [tests]"));
     };
     let path = variables.get(&OsString::from("PATH"));
     let Ok(program) = which::which_in(program, path, folder) else {
         bail!(
-            "there is no program '{program}' in {}; correct [tests], or have PATH inherited",
-            path.map_or("no PATH".into(), |path| path.to_string_lossy())
+            anyhow!(
+                "there is no program '{program}' in {}",
+                path.map_or("no PATH".into(), |path| path.to_string_lossy())
+            )
+            .hint("correct [tests], or have PATH inherited")
         );
     };
     let mut command = Command::new(program);
@@ -171,7 +175,10 @@ fn ended(
             last_lines(&ended.printed)
         ),
         End::OutOfBytes => {
-            bail!("printed more than {OUTPUT_BYTES_MAX} bytes and was ended; have it print less")
+            bail!(
+                anyhow!("printed more than {OUTPUT_BYTES_MAX} bytes and was ended")
+                    .hint("have it print less")
+            )
         }
     }
 }

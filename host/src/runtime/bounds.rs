@@ -259,21 +259,24 @@ fn artefacts() -> Vec<Row> {
 }
 
 fn files() -> Vec<Row> {
-    [
+    let files = [
         ("`.env`", dot_env::BYTES_MAX),
         ("`config.json`", CONFIG_BYTES_MAX),
+        #[cfg(feature = "repository")]
         ("`coo.toml`", coo_engines::repository::config::BYTES_MAX),
         ("descriptor", DESCRIPTOR_BYTES_MAX as u64),
         ("module", MODULE_BYTES_MAX),
         ("`--input`", INPUT_BYTES_MAX),
         ("exported run", RUN_FILE_BYTES_MAX),
+        #[cfg(feature = "repository")]
         (
             "test results",
             coo_engines::repository::test_results::BYTES_MAX,
         ),
-    ]
-    .map(|(name, bytes_max)| row(name, bytes_max, "bytes", "refused"))
-    .into()
+    ];
+    files
+        .map(|(name, bytes_max)| row(name, bytes_max, "bytes", "refused"))
+        .into()
 }
 
 fn structure() -> Vec<Row> {

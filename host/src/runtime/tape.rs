@@ -34,7 +34,8 @@ use serde_json::value::RawValue;
 use self::recorded::Recorded;
 use crate::effects::llm::Answered;
 use crate::effects::secrets;
-use crate::effects::stop::Stop;
+use crate::effects::stop::{self, Stop};
+use crate::hint::{self, Hint as _};
 use crate::machine::{self, Deadline};
 use crate::runtime::live::Live;
 use crate::state::store::{Durability, Store};
@@ -112,20 +113,20 @@ impl Tape {
         }
     }
 
-    /// Returns the error message of a process that must be killed at the run's deadline.
+    /// Returns the lines that a process prints if it must be killed at the run's deadline.
     pub fn last_words(&self, deadline: &Deadline) -> String {
-        let reason = Stop::timed_out(deadline);
-        match &self.mode {
+        let error = stop::out_of_time(deadline);
+        hint::lines(&match &self.mode {
             Mode::Recording { recorder, .. } => {
                 let id = recorder.id;
-                format!(
-                    "ERROR: mission {id}: {reason}; 'coo resume {id}' continues where it stopped"
-                )
+                error
+                    .context(format!("mission {id}"))
+                    .hint(format!("'coo resume {id}' continues where it stopped"))
             }
             Mode::Replaying { recorded, .. } => {
-                format!("ERROR: replay of mission {}: {reason}", recorded.id)
+                error.context(format!("replay of mission {}", recorded.id))
             }
-        }
+        })
     }
 
     /// Returns the chain, which ends with the last event.

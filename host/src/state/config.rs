@@ -2,9 +2,11 @@
 //! precedence over it (`environment`). It holds no secret: a key comes only from the environment
 //! or `.env`, and is never written anywhere.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::mission::authority::Governance;
 use serde::{Deserialize, Serialize};
+
+use crate::hint::Hint as _;
 
 /// The model whose answers ship frozen with the demo.
 pub const DEMO_MODEL: &str = "HuggingFaceTB/SmolLM2-135M-Instruct";
@@ -73,15 +75,19 @@ impl Config {
     /// Parses and checks `config.json`.
     pub fn parse(text: &str) -> Result<Self> {
         let config: Self = serde_json::from_str(text)
-            .context("can't be understood; see docs/configuration.md for its fields")?;
+            .context("can't be understood")
+            .hint("see docs/configuration.md for its fields")?;
         config
             .governance
             .check()
             .context("governance: see docs/governance.md for its fields")?;
         if config.tools.len() > TOOLS_MAX {
             bail!(
-                "tools: {} of them, {TOOLS_MAX} is the limit; leave some out",
-                config.tools.len()
+                anyhow!(
+                    "tools: {} of them, {TOOLS_MAX} is the limit",
+                    config.tools.len()
+                )
+                .hint("leave some out")
             );
         }
         Ok(config)

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
@@ -20,6 +20,7 @@ use coo_kernel::state::layout;
 use rustix::fs::{Access, AtFlags, accessat};
 use rustix::io::Errno;
 
+use crate::hint::{self, Hint as _};
 use crate::machine;
 use crate::machine::failpoint;
 use crate::machine::input_file::{CONFIG_BYTES_MAX, read_bounded};
@@ -66,8 +67,8 @@ impl StateRoot {
     pub fn open_existing(path: &Path) -> Result<Option<Self>> {
         if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir()) {
             bail!(
-                "state root {}: is not a folder; name one with --root or COO_ROOT",
-                path.display()
+                anyhow!("state root {}: is not a folder", path.display())
+                    .hint("name one with --root or COO_ROOT")
             );
         }
         if path.join(layout::STORE).exists() {
@@ -145,7 +146,7 @@ impl StateRoot {
             let shown = self.path.display();
             match self.dir.symlink_metadata(LOCK_FILE) {
                 Ok(metadata) if !metadata.is_file() => format!("file {shown}/{LOCK_FILE}"),
-                _ => format!("state root {shown}: can't be locked; is it writable?"),
+                _ => format!("state root {shown}: can't be locked (is it writable?)"),
             }
         })?;
         match file.try_lock() {
@@ -193,9 +194,10 @@ impl StateRoot {
 
     fn open_plain_with(&self, name: &str, options: &mut OpenOptions) -> std::io::Result<File> {
         let refused = || {
-            std::io::Error::new(
+            hint::io_error(
                 std::io::ErrorKind::InvalidInput,
-                "is not a regular file; remove it",
+                "is not a regular file",
+                "remove it",
             )
         };
         if let Ok(metadata) = self.dir.symlink_metadata(name)
@@ -302,7 +304,7 @@ impl StateRoot {
             };
             let made = make_folder_unsynced(&self.dir, folder, modes).with_context(|| {
                 format!(
-                    "state root {}: can't create {folder}/; is it writable?",
+                    "state root {}: can't create {folder}/ (is it writable?)",
                     self.path.display()
                 )
             })?;
@@ -542,8 +544,9 @@ fn in_place_of_a_folder(
         Ok(metadata) if !metadata.is_dir() => "no folder",
         _ => return error,
     };
-    std::io::Error::new(
+    hint::io_error(
         std::io::ErrorKind::NotADirectory,
-        format!("folder {}: is {what}; remove it", way.display()),
+        &format!("folder {}: is {what}", way.display()),
+        "remove it",
     )
 }

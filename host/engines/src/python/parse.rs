@@ -35,7 +35,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The source is not Python 3.
-    #[error("line {line}, column {column}: is no Python 3; correct it first")]
+    #[error("line {line}, column {column}: is no Python 3")]
     Syntax {
         /// Counts from 1.
         line: usize,
@@ -44,9 +44,7 @@ pub enum Refused {
     },
     /// The source is Python, but the first parser cannot read it, or the two parsers disagree about
     /// it.
-    #[error(
-        "line {line}, column {column}: is Python 3 that can't be followed; write this statement in another way, or look at the file by hand"
-    )]
+    #[error("line {line}, column {column}: is Python 3 that can't be followed")]
     Unfollowed {
         /// Counts from 1.
         line: usize,
@@ -55,7 +53,7 @@ pub enum Refused {
     },
     /// The source would not be Python with the user's answer in it.
     #[error(
-        "line {line}, column {column}: is no Python 3 with what [[migrate.replace]] puts there; correct that"
+        "line {line}, column {column}: is no Python 3 with what [[migrate.replace]] puts there"
     )]
     Answer {
         /// Counts from 1.
@@ -65,7 +63,7 @@ pub enum Refused {
     },
     /// The source declares an encoding that is not known.
     #[error(
-        "line {line}: has the encoding '{cookie}', known are UTF-8, ASCII and Latin-1 and its kin; convert it first"
+        "line {line}: has the encoding '{cookie}', known are UTF-8, ASCII and Latin-1 and its kin"
     )]
     Encoding {
         /// The line that declares it, from 1.
@@ -97,6 +95,22 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Syntax { .. } => Some("correct it first"),
+            Self::Unfollowed { .. } => {
+                Some("write this statement in another way, or look at the file by hand")
+            }
+            Self::Answer { .. } => Some("correct that"),
+            Self::Encoding { .. } => Some("convert it first"),
+            Self::NotUtf8 { .. } | Self::Nul { .. } | Self::TooLong(_) | Self::TooDeep { .. } => {
+                None
+            }
+        }
+    }
+
     /// Returns the refusal to report for a source that contains the user's answers.
     #[must_use]
     pub fn by_answer(self) -> Self {

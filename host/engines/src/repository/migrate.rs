@@ -59,19 +59,17 @@ pub enum Refused {
         error: python::Refused,
     },
     /// A file is neither Python nor text.
-    #[error("file {0}: is not UTF-8; leave it out of [migrate] mentions and questions")]
+    #[error("file {0}: is not UTF-8")]
     Encoding(String),
     /// A question has two answers.
-    #[error("[migrate] leave and replace: '{text}' in {file} is answered twice; leave one of them")]
+    #[error("[migrate] leave and replace: '{text}' in {file} is answered twice")]
     Twice {
         file: String,
         /// Empty if the answers are about every text.
         text: String,
     },
     /// An answer has no question.
-    #[error(
-        "[migrate] replace: nothing is asked about '{text}' in {file}{line}; correct the entry, or take it out"
-    )]
+    #[error("[migrate] replace: nothing is asked about '{text}' in {file}{line}")]
     Unreplaced {
         file: String,
         /// The line that the answer names, as a suffix of the file; empty if it names none.
@@ -81,6 +79,20 @@ pub enum Refused {
     /// A file of the package would overwrite another file.
     #[error("file {0}: is there already, and one of the package would take its place")]
     Taken(String),
+}
+
+impl Refused {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Source { error, .. } => error.hint(),
+            Self::Encoding(_) => Some("leave it out of [migrate] mentions and questions"),
+            Self::Twice { .. } => Some("leave one of them"),
+            Self::Unreplaced { .. } => Some("correct the entry, or take it out"),
+            Self::Folder { .. } | Self::Taken(_) => None,
+        }
+    }
 }
 
 /// What the migration does with a file.

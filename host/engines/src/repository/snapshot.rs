@@ -33,10 +33,18 @@ pub struct File {
 
 /// Why a snapshot cannot be made: the package holds something other than files and folders.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{path}' is a {kind}, and a snapshot holds files; take it out of the package")]
+#[error("'{path}' is a {kind}, and a snapshot holds files")]
 pub struct Refused {
     path: String,
     kind: &'static str,
+}
+
+impl Refused {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some("take it out of the package")
+    }
 }
 
 impl Snapshot {

@@ -42,14 +42,25 @@ pub enum Unclear {
     NoJunit(String),
     /// No known runner's closing lines are in the output.
     #[error(
-        "ends with no closing line of pytest, unittest, cargo test or nextest, and none of the form 'N passed, N failed'; have the test command write JUnit XML to {{report}}"
+        "ends with no closing line of pytest, unittest, cargo test or nextest, and none of the form 'N passed, N failed'"
     )]
     NoClosingLine,
     /// Closing lines of several runners are in the output.
-    #[error(
-        "has closing lines of several runners ({0}); have the test command write JUnit XML to {{report}}"
-    )]
+    #[error("has closing lines of several runners ({0})")]
     Several(String),
+}
+
+impl Unclear {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoJunit(_) => None,
+            Self::NoClosingLine | Self::Several(_) => {
+                Some("have the test command write JUnit XML to {report}")
+            }
+        }
+    }
 }
 
 impl TestResults {

@@ -92,9 +92,17 @@ fn is_plain(char: char) -> bool {
 
 /// The file is not text in UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: has a zero byte, so it is no text in UTF-8; convert it, or exclude it")]
+#[error("line {line}: has a zero byte, so it is no text in UTF-8")]
 pub struct NoText {
     line: u64,
+}
+
+impl NoText {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some("convert it, or exclude it")
+    }
 }
 
 /// Refuses content with a zero byte, such as UTF-16, in which patterns would find nothing.

@@ -129,6 +129,17 @@ pub enum Refused {
     State(#[from] baseline::Refused),
 }
 
+impl Refused {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::State(refused) => refused.hint(),
+            Self::Form(_) => None,
+        }
+    }
+}
+
 /// A difference from the frozen state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {

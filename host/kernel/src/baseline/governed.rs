@@ -68,6 +68,17 @@ pub enum Refused {
     Tree(#[from] crate::baseline::Refused),
 }
 
+impl Refused {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Tree(refused) => refused.hint(),
+            Self::Missing(_) | Self::Strange(_) => None,
+        }
+    }
+}
+
 impl State {
     /// Splits the manifest of a state root into its parts.
     pub fn of(manifest: &Manifest) -> Result<Self, Refused> {

@@ -142,12 +142,10 @@ pub fn last_rollback(log: &[Request]) -> Option<&Request> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotItsEnd {
     /// The run did not complete.
-    #[error("mission {0}: did not complete, so it changed nothing; promote one that ended SUCCESS")]
+    #[error("mission {0}: did not complete, so it changed nothing")]
     NotCompleted(MissionId),
     /// Another mission changed the state.
-    #[error(
-        "mission {run}: the state has changed since it ended, by mission {other}; promote that one, or keep the state as it is with 'coo amu0 create'"
-    )]
+    #[error("mission {run}: the state has changed since it ended, by mission {other}")]
     Mission {
         /// The run to promote.
         run: MissionId,
@@ -156,7 +154,7 @@ pub enum NotItsEnd {
     },
     /// A rollback changed the state.
     #[error(
-        "mission {run}: the state has changed since it ended, by rollback {rollback} to {name}; keep the state as it is with 'coo amu0 create'"
+        "mission {run}: the state has changed since it ended, by rollback {rollback} to {name}"
     )]
     Rollback {
         /// The run to promote.
@@ -167,15 +165,29 @@ pub enum NotItsEnd {
         name: String,
     },
     /// The state was edited.
-    #[error(
-        "mission {run}: the state has changed since it ended, by an edit of: {what}; undo that, or promote it with --edited, which its lineage records, or keep the state as it is with 'coo amu0 create'"
-    )]
+    #[error("mission {run}: the state has changed since it ended, by an edit of: {what}")]
     Edited {
         /// The run to promote.
         run: MissionId,
         /// Files and folders of the state root.
         what: String,
     },
+}
+
+impl NotItsEnd {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let keep = "keep the state as it is with 'coo amu0 create'";
+        Some(match self {
+            Self::NotCompleted(_) => "promote a mission that ended SUCCESS".to_owned(),
+            Self::Mission { other, .. } => format!("promote mission {other}, or {keep}"),
+            Self::Rollback { .. } => keep.to_owned(),
+            Self::Edited { .. } => format!(
+                "undo the edit, or promote it with --edited, which its lineage records, or {keep}"
+            ),
+        })
+    }
 }
 
 /// Checks that the state is still the end state of `run`. `committed` holds every other mission
@@ -347,10 +359,7 @@ mod tests {
             part("z", None, Left::Unknown),
         ];
         let refused = compare(run, &edited, false).unwrap_err().to_string();
-        assert!(
-            refused.contains("by an edit of: w, x, y; undo"),
-            "{refused}"
-        );
+        assert!(refused.ends_with("by an edit of: w, x, y"), "{refused}");
         let compared = compare(run, &edited, true).unwrap();
         assert_eq!(compared.edited, ["w", "x", "y"]);
         assert_eq!(compared.unknown, ["z"]);

@@ -10,11 +10,21 @@ const ID_DIGITS_MIN: usize = 12;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAName {
     #[error(
-        "name '{0}': must be 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 . _ - and begin with a letter, a digit or _; choose another"
+        "name '{0}': must be 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 . _ - and begin with a letter, a digit or _"
     )]
     Form(String),
-    #[error("name '{0}': could be the beginning of an id; choose another")]
+    #[error("name '{0}': could be the beginning of an id")]
     Id(String),
+}
+
+impl NotAName {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Form(_) | Self::Id(_) => Some("choose another"),
+        }
+    }
 }
 
 /// Fails unless a baseline can have this name.

@@ -59,13 +59,23 @@ impl fmt::Display for Said<'_> {
 
 /// A request that was not confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{ABORTED}: {what}: {said}, and only {CONFIRMATION} counts; nothing was rolled back; ask again with '{again}' and type exactly that, or make an empty file of that name in the state root first"
-)]
+#[error("{ABORTED}: {what}: {said}, and only {CONFIRMATION} counts; nothing was rolled back")]
 pub struct Aborted {
     what: String,
     said: String,
     again: String,
+}
+
+impl Aborted {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(format!(
+            "ask again with '{}' and type exactly that, or make an empty file of that name in the \
+             state root first",
+            self.again
+        ))
+    }
 }
 
 /// Checks that `said` is a yes to the rollback called `what`. The command `again` repeats the
@@ -197,7 +207,7 @@ impl Request {
 pub enum Refused {
     /// The attempt's one request was made before.
     #[error(
-        "migration attempt '{attempt}': has had its one automatic rollback request, number {number} ({outcome}); a person can still ask with 'coo rollback', without --attempt"
+        "migration attempt '{attempt}': has had its one automatic rollback request, number {number} ({outcome})"
     )]
     SecondRequest {
         /// The attempt's name.
@@ -208,13 +218,25 @@ pub enum Refused {
         outcome: Outcome,
     },
     /// Not a valid name.
-    #[error(
-        "migration attempt '{0}': must be 1 to {ATTEMPT_BYTES_MAX} of A-Z a-z 0-9 . _ -; give another"
-    )]
+    #[error("migration attempt '{0}': must be 1 to {ATTEMPT_BYTES_MAX} of A-Z a-z 0-9 . _ -")]
     Attempt(String),
     /// A log of another release.
     #[error("rollback log: has the outcome '{0}', which this build does not know")]
     Outcome(String),
+}
+
+impl Refused {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::SecondRequest { .. } => {
+                Some("a person can still ask with 'coo rollback', without --attempt")
+            }
+            Self::Attempt(_) => Some("give another"),
+            Self::Outcome(_) => None,
+        }
+    }
 }
 
 /// Checks that migration attempt `attempt` may ask for a rollback: once, whatever the outcome.
@@ -302,7 +324,12 @@ mod tests {
         };
         assert_eq!(
             text(Said::Line(b"yes\r\n")),
-            "RollbackAbortedException: rollback 7 to clean: 'yes\\r\\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back; ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first"
+            "RollbackAbortedException: rollback 7 to clean: 'yes\\r\\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back"
+        );
+        let aborted = confirm("rollback 7 to clean", "coo rollback clean", Said::Line(b""));
+        assert_eq!(
+            aborted.unwrap_err().hint().unwrap(),
+            "ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first"
         );
         assert!(text(Said::Line(b"")).contains("nothing was typed"));
         let long = text(Said::File(&[b'x'; 99]));

@@ -60,8 +60,7 @@ pub struct Known<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "nothing was sent: the server {origin} is named by {named_by}, and the API key comes from \
-     {key}, which does not name it; to send the key there, set {ALLOW_HOST}={host} in the \
-     environment; else {next}"
+     {key}, which does not name it"
 )]
 pub struct Unpaired {
     /// Origin of the server.
@@ -73,6 +72,17 @@ pub struct Unpaired {
     pub key: Source,
     /// What to do if the server is not wanted.
     pub next: &'static str,
+}
+
+impl Unpaired {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let Self { host, next, .. } = self;
+        Some(format!(
+            "to send the key there, set {ALLOW_HOST}={host} in the environment; else {next}"
+        ))
+    }
 }
 
 /// The variable of the environment that allows hosts.
@@ -158,8 +168,16 @@ pub struct Allowed(Vec<(String, Option<u16>)>);
 
 /// Text that is not a list of hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{ALLOW_HOST}: is not host or host:port; give one like models.example:8443")]
+#[error("{ALLOW_HOST}: is not host or host:port")]
 pub struct NoHost;
+
+impl NoHost {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(self) -> Option<&'static str> {
+        Some("give one like models.example:8443")
+    }
+}
 
 impl Allowed {
     /// Reads the value of the variable.
@@ -346,7 +364,8 @@ mod tests {
             dot_env: Some(OTHER),
             allowed: &Allowed::default(),
         };
-        let text = key(&server, keys, known).unwrap_err().to_string();
+        let refused = key(&server, keys, known).unwrap_err();
+        let text = format!("{refused}\n{}", refused.hint().unwrap());
         for word in [
             OTHER,
             ".env in the working directory",

@@ -73,10 +73,10 @@ pub enum Refused {
     HeaderLine(NotALine),
     #[error("its header: {0}")]
     Header(serde_json::Error),
-    #[error("event {seq}: {source}")]
-    EventLine { seq: u64, source: NotALine },
-    #[error("event {seq}: {source}")]
-    Event { seq: u64, source: serde_json::Error },
+    #[error("event {seq}: {error}")]
+    EventLine { seq: u64, error: NotALine },
+    #[error("event {seq}: {error}")]
+    Event { seq: u64, error: serde_json::Error },
     #[error(transparent)]
     State(#[from] UnknownState),
     #[error(transparent)]
@@ -345,8 +345,8 @@ fn event(
     seq: u64,
     mission: &MissionRow,
 ) -> Result<(Record, Option<EventFacts>), Refused> {
-    let text = line(piece).map_err(|source| Refused::EventLine { seq, source })?;
-    let form = |source| Refused::Event { seq, source };
+    let text = line(piece).map_err(|error| Refused::EventLine { seq, error })?;
+    let form = |error| Refused::Event { seq, error };
     let event: Event<'_> = serde_json::from_str(text).map_err(form)?;
     let record = Record {
         seq: event.seq,

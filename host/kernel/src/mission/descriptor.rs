@@ -136,16 +136,16 @@ impl Default for EngineSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// More than `DESCRIPTOR_BYTES_MAX`.
-    #[error("{found} bytes, limit {DESCRIPTOR_BYTES_MAX}; put large inputs in the world database")]
+    #[error("{found} bytes, limit {DESCRIPTOR_BYTES_MAX}")]
     TooLarge {
         /// Its size in bytes.
         found: usize,
     },
     /// Not JSON, or not of this shape.
-    #[error("{0}; see docs/descriptor.md for the fields")]
+    #[error("{0}")]
     Shape(String),
     /// A format that this build does not read.
-    #[error("format '{found}', this build reads '{FORMAT}'; set \"format\": \"{FORMAT}\"")]
+    #[error("format '{found}', this build reads '{FORMAT}'")]
     Format {
         /// The format that it states, shortened.
         found: String,
@@ -155,9 +155,22 @@ pub enum Refused {
     Field {
         /// Dotted path of the field.
         field: String,
-        /// What was found, what is needed and what to do.
+        /// What was found and what is needed.
         reason: String,
     },
+}
+
+impl Refused {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::TooLarge { .. } => Some("put large inputs in the world database".to_owned()),
+            Self::Shape(_) => Some("see docs/descriptor.md for the fields".to_owned()),
+            Self::Format { .. } => Some(format!("set \"format\": \"{FORMAT}\"")),
+            Self::Field { .. } => None,
+        }
+    }
 }
 
 fn field(field: &str, reason: impl Into<String>) -> Refused {

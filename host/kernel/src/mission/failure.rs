@@ -180,6 +180,31 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Fuel { .. } => Some("raise limits.fuel if the mission needs more".to_owned()),
+            Self::Limit {
+                bound: Bound::Resources,
+                ..
+            } => Some("have the guest drop those no longer needed".to_owned()),
+            Self::Limit { bound, .. } if bound.is_fixed() => None,
+            Self::Limit { bound, .. } => Some(format!(
+                "raise limits.{} if the mission needs more",
+                bound.name()
+            )),
+            Self::Guest { .. }
+            | Self::Exit { .. }
+            | Self::Trap { .. }
+            | Self::Governance { .. }
+            | Self::Rejected { .. }
+            | Self::Contract { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -187,10 +212,7 @@ impl fmt::Display for Failure {
             Self::Exit { status } => write!(f, "guest exited with status {status}"),
             Self::Trap { reason } => write!(f, "trap: {reason}"),
             Self::Fuel { limit } => {
-                write!(
-                    f,
-                    "fuel exhausted: all {limit} units used; raise limits.fuel if the mission needs more"
-                )
+                write!(f, "fuel exhausted: all {limit} units used")
             }
             Self::Limit {
                 bound: Bound::Resources,
@@ -198,7 +220,7 @@ impl fmt::Display for Failure {
                 limit,
             } => write!(
                 f,
-                "limit hit: {wanted} open streams and pollables wanted, limit {limit}, which is the same for every mission; drop those no longer needed"
+                "limit hit: {wanted} open streams and pollables wanted, limit {limit}, which is the same for every mission"
             ),
             Self::Limit {
                 bound,
@@ -215,8 +237,7 @@ impl fmt::Display for Failure {
                 limit,
             } => write!(
                 f,
-                "limit hit: {} {wanted} wanted, limit {limit}; raise limits.{} if the mission needs more",
-                bound.name(),
+                "limit hit: {} {wanted} wanted, limit {limit}",
                 bound.name()
             ),
             Self::Governance {
@@ -257,21 +278,19 @@ mod tests {
 
     #[test]
     fn only_a_limit_that_a_descriptor_can_set_is_said_to_be_raised() {
-        let told = |bound: Bound| {
-            Failure::Limit {
-                limit: 1,
-                bound,
-                wanted: 2,
-            }
-            .to_string()
+        let hit = |bound: Bound| Failure::Limit {
+            limit: 1,
+            bound,
+            wanted: 2,
         };
         for bound in Bound::ALL {
-            let field = format!("raise limits.{} if", bound.name());
-            assert!(told(bound).contains(&field), "{bound:?}");
+            let hint = format!("raise limits.{} if the mission needs more", bound.name());
+            assert_eq!(hit(bound).hint(), Some(hint));
         }
+        assert_eq!(hit(Bound::DbMemory).hint(), None);
         assert_eq!(
-            told(Bound::Resources),
-            "limit hit: 2 open streams and pollables wanted, limit 1, which is the same for every mission; drop those no longer needed"
+            hit(Bound::Resources).to_string(),
+            "limit hit: 2 open streams and pollables wanted, limit 1, which is the same for every mission"
         );
     }
 

@@ -159,13 +159,13 @@ mod tests {
         let refused = ledger.charge(Bound::LlmCalls, 1).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "limit hit: llm_calls 3 wanted, limit 2; raise limits.llm_calls if the mission needs more"
+            "limit hit: llm_calls 3 wanted, limit 2"
         );
         assert_eq!(ledger.used().llm_calls, 3);
         let fixed = check(Bound::Resources, 2, 1).unwrap_err();
         assert_eq!(
             fixed.to_string(),
-            "limit hit: 2 open streams and pollables wanted, limit 1, which is the same for every mission; drop those no longer needed"
+            "limit hit: 2 open streams and pollables wanted, limit 1, which is the same for every mission"
         );
         assert!(ledger.charge(Bound::HostBytes, u64::MAX).is_err());
         assert!(

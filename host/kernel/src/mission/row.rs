@@ -62,13 +62,21 @@ pub struct Facts {
 /// The engine's text does not have the digest beside it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "mission {id}: the record of its engine was changed after the run (it has SHA-256 {}, recorded is {}), so its fuel can't be compared; take the state root or the file from a copy",
+    "mission {id}: the record of its engine was changed after the run (it has SHA-256 {}, recorded is {}), so its fuel can't be compared",
     .found.short(), .recorded.map_or("none".to_owned(), |digest| digest.short())
 )]
 pub struct EngineChanged {
     id: MissionId,
     found: Digest,
     recorded: Option<Digest>,
+}
+
+impl EngineChanged {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some("take the state root or the file from a copy")
+    }
 }
 
 impl Facts {

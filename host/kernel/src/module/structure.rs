@@ -225,7 +225,7 @@ pub const BOUNDS: [Bound; COUNT] = [
 /// A module that is larger in one part than the bound on it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "structure: {}{name}: {found} found, {limit} is the limit ({why}); no compiler makes such a module, take it for hostile or have its generator changed",
+    "structure: {}{name}: {found} found, {limit} is the limit ({why})",
     place.as_ref().map_or(String::new(), |place| format!("{place}: "))
 )]
 pub struct TooLarge {
@@ -237,6 +237,14 @@ pub struct TooLarge {
     pub why: &'static str,
     /// Where in the module, if it is one place.
     pub place: Option<String>,
+}
+
+impl TooLarge {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some("no compiler makes such a module: take it for hostile, or have its generator changed")
+    }
 }
 
 /// The largest count of each part so far.

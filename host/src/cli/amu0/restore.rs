@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use coo_kernel::baseline::rollback::Said;
 use coo_kernel::baseline::{Effect, TreePath};
 use coo_kernel::form::digest::Digest;
@@ -15,6 +15,7 @@ use super::{existing, find, left_out};
 use crate::baselines::{self, Baseline, Plan, Progress, Tree};
 use crate::cli::print;
 use crate::freeze::Purpose;
+use crate::hint::Hint as _;
 use crate::session::Session;
 
 /// The word that the user must type.
@@ -100,8 +101,11 @@ fn confirm(baseline: &Baseline, tree: &Tree, plan: &Plan) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "tree {tree}: {}, and only {CONFIRMATION} counts; nothing was restored; ask again and type exactly that, or say --yes",
-        Said::Line(&said)
+        anyhow!(
+            "tree {tree}: {}, and only {CONFIRMATION} counts; nothing was restored",
+            Said::Line(&said)
+        )
+        .hint("ask again and type exactly that, or say --yes")
     );
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use coo_kernel::baseline::{Change, Difference, Summary, TreePath};
 use coo_kernel::form::digest::Digest;
 use serde::Serialize;
@@ -14,6 +14,7 @@ use super::{find, holds, left_out};
 use crate::baselines::{self, Baseline, Progress, Tree};
 use crate::cli::print;
 use crate::freeze::Purpose;
+use crate::hint::Hint as _;
 use crate::session::Session;
 
 #[derive(Serialize)]
@@ -86,25 +87,34 @@ pub fn verify(
         print::out(&text(asked, &view))?;
     }
     if !intact {
-        print::error_text(&format!(
-            "baseline {asked}: {} of its {} objects can't be read or were changed; take them from a copy of the state root",
-            view.damage.len(),
-            view.objects
-        ));
+        print::error(
+            &anyhow!(
+                "baseline {asked}: {} of its {} can't be read or were changed",
+                view.damage.len(),
+                print::count(view.objects, "object")
+            )
+            .hint("take them from a copy of the state root"),
+        );
     }
     if let Some(tree) = view.tree.filter(|tree| !tree.identical) {
-        print::error_text(&format!(
-            "tree {}: does not match the baseline, {}; 'coo amu0 restore {asked} --tree DIR' restores it",
-            tree.path,
-            print::count(tree.differences.len(), "difference")
-        ));
+        print::error(
+            &anyhow!(
+                "tree {}: does not match the baseline, {}",
+                tree.path,
+                print::count(tree.differences.len(), "difference")
+            )
+            .hint(format!("'coo amu0 restore {asked} --tree DIR' restores it")),
+        );
     }
     if let Some(state) = view.state.filter(|state| !state.identical) {
-        print::error_text(&format!(
-            "state root {}: does not match the baseline, {}; 'coo rollback {asked}' restores it",
-            state.path,
-            print::count(state.differences.len(), "difference")
-        ));
+        print::error(
+            &anyhow!(
+                "state root {}: does not match the baseline, {}",
+                state.path,
+                print::count(state.differences.len(), "difference")
+            )
+            .hint(format!("'coo rollback {asked}' restores it")),
+        );
     }
     Ok(print::code(intact && identical))
 }

@@ -8,13 +8,14 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::credentials::secret;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::llm::{Answer, Provenance, Request};
 
 use crate::effects::environment::{Access, Environment};
 use crate::effects::secrets;
+use crate::hint::{self, Hint as _};
 use crate::machine::failpoint;
 use crate::state::config::{Config, DEFAULT_BASE_URL};
 use crate::state::store::{FrozenCall, Store};
@@ -152,9 +153,13 @@ impl Model {
         }
         if self.freshness == Freshness::Frozen {
             bail!(
-                "model call: no frozen answer for request {} (time {nth} in this run, model {}); run once without --frozen to record it",
-                sha256.short(),
-                request.model
+                anyhow!(
+                    "model call: no frozen answer for request {} (time {nth} in this \
+                     run, model {})",
+                    sha256.short(),
+                    request.model
+                )
+                .hint("run the mission once without --frozen to record it")
             );
         }
         let shown = || {
@@ -171,8 +176,8 @@ impl Model {
                 Freshness::Default | Freshness::Frozen => "there is no frozen answer",
             };
             bail!(
-                "{}: {wanted} and OPENROUTER_API_KEY is not set; set it, or COO_LLM_BASE_URL to a server of your own",
-                shown()
+                anyhow!("{}: {wanted} and OPENROUTER_API_KEY is not set", shown())
+                    .hint("set it, or set COO_LLM_BASE_URL to a server of your own")
             );
         }
         secrets::refuse_in(&shown(), &serde_json::to_vec(request)?)?;
@@ -255,10 +260,11 @@ impl Failed {
             return Ok(None);
         }
         Ok(Some(Self {
-            error: anyhow::anyhow!(
-                "unusable answer from {}: it contains the API key, which is recorded nowhere; keep the key out of the prompt, and replace the key",
+            error: anyhow!(
+                "unusable answer from {}: it contains the API key, which is recorded nowhere",
                 reply.provenance.server
-            ),
+            )
+            .hint("keep the key out of the prompt, and replace the key"),
             in_doubt: matches!(reply.answer, Answer::Completion(_)),
         }))
     }
@@ -275,7 +281,10 @@ impl From<http::Unanswered> for Failed {
     fn from(unanswered: http::Unanswered) -> Self {
         Self {
             in_doubt: unanswered.in_doubt,
-            error: unanswered.into(),
+            error: hint::with_all(
+                anyhow!("{unanswered}"),
+                unanswered.failure.hint().map(Into::into),
+            ),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::effects::db::Value;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
@@ -24,6 +24,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 
 use super::value;
+use crate::hint::Hint as _;
 use crate::machine::hashing::Hashing;
 use crate::state::store::check_plain;
 
@@ -194,7 +195,10 @@ fn tables(connection: &Connection) -> Result<Vec<Table>> {
     let mut tables = Vec::new();
     for (name, without_rowid, kind) in found {
         if kind != "table" {
-            bail!("table {name}: is a {kind} table, and no mission can make one; drop it");
+            bail!(
+                anyhow!("table {name}: is a {kind} table, and no mission can make one")
+                    .hint("drop it")
+            );
         }
         let (all, columns) = columns(connection, &name)?;
         // A guest sees row numbers, too; a column can take over one of their three names.

@@ -13,6 +13,7 @@ use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
+use crate::hint;
 use crate::program::admission::{self, Admitted, Report};
 use crate::program::code_cache::Kind;
 use crate::program::engine::{self, Layout, Sandbox};
@@ -70,7 +71,7 @@ pub enum Answer {
         code_key: Digest,
     },
     /// Why the module can't be read, must not run or can't be compiled.
-    Refused(String),
+    Refused { reason: String, hints: Vec<String> },
     /// Memory ran out before there was a result.
     OutOfMemory,
 }
@@ -149,7 +150,11 @@ fn perform(job: &Job) -> Result<()> {
     let (answer, code) = match worked(job, &wasm) {
         Ok(done) => done,
         Err(error) if is_out_of_memory(&error) => (Answer::OutOfMemory, Vec::new()),
-        Err(error) => (Answer::Refused(format!("{error:#}")), Vec::new()),
+        Err(error) => {
+            let reason = format!("{error:#}");
+            let hints = hint::all(&error);
+            (Answer::Refused { reason, hints }, Vec::new())
+        }
     };
     let answer = serde_json::to_vec(&answer)?;
     let mut out = std::io::stdout().lock();

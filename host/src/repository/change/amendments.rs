@@ -2,7 +2,7 @@
 //! documents, check them. `repository::amend` applies them; this file records them. Amends nothing
 //! that an earlier process or change has amended already.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::change::{AmendmentsBody, Kind, Which};
 use coo_engines::repository::amend::{Given, Log, Summary};
 use coo_kernel::form::canonical;
@@ -12,6 +12,7 @@ use super::super::Repository;
 use super::super::amend::{self, LOG, PATCH};
 use super::worktree::{BY_SOMEBODY, changed_by};
 use super::{Change, baseline_body};
+use crate::hint::Hint as _;
 
 /// Captures the baseline of the start, and fails unless every amendment has exactly one anchor.
 pub fn prepare(change: &mut Change<'_>) -> Result<()> {
@@ -127,8 +128,11 @@ pub fn check(change: &Change<'_>) -> Result<()> {
         let found = Digest::of(change.repository.read(&document.path)?);
         if found != document.after_sha256 {
             bail!(
-                "document {}: is not what the amendments made it; let nobody write to it meanwhile",
-                document.path
+                anyhow!(
+                    "document {}: is not what the amendments made it",
+                    document.path
+                )
+                .hint("let nobody write to it meanwhile")
             );
         }
     }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io::{Cursor, Write as _};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::change::bundle::{
     self, CHECKSUMS, EVENTS, GATES, Origin, REPLAY, ROLLBACKS, SPECIFICATION,
 };
@@ -23,6 +23,7 @@ use super::super::FILE_BYTES_MAX;
 use super::journal::Journal;
 use super::{Change, specification};
 use crate::baselines::{self, Baseline};
+use crate::hint::Hint as _;
 use crate::mission::run_file;
 
 /// The members of a bundle, by name.
@@ -42,10 +43,15 @@ pub fn write(change: &Change<'_>, path: &Path) -> Result<Bundled> {
     let journal = &change.journal;
     if !journal.stage().is_final() {
         bail!(
-            "{}: is in {} and has not ended; 'coo pipeline status {}' shows what it waits for",
-            journal.id(),
-            journal.stage(),
-            journal.id()
+            anyhow!(
+                "{}: is in {} and has not ended",
+                journal.id(),
+                journal.stage()
+            )
+            .hint(format!(
+                "'coo pipeline status {}' shows what it waits for",
+                journal.id()
+            ))
         );
     }
     let members = members(change)?;

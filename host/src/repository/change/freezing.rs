@@ -1,12 +1,13 @@
 //! The freeze of the state root that protects a change: the conditions for it, its activation, and
 //! its end. Each has its event in the change's journal. Touches no repository.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use coo_engines::change::{FreezeBody, Kind};
 
 use super::count;
 use super::journal::Journal;
 use crate::freeze::{self, Unready};
+use crate::hint::Hint as _;
 use crate::machine;
 use crate::manifests;
 use crate::session::Session;
@@ -25,11 +26,14 @@ pub fn activate(journal: &mut Journal) -> Result<()> {
             Ok(row) => row.number,
             Err(Unready::Frozen(row)) => row.number,
             Err(Unready::Manifests(drifts)) => bail!(
-                "manifests: out of date, {}; 'coo manifests check' lists the differences",
-                count(drifts.len(), "difference")
+                anyhow!(
+                    "manifests: out of date, {}",
+                    count(drifts.len(), "difference")
+                )
+                .hint("'coo manifests check' lists the differences")
             ),
             Err(Unready::Reader(database)) => {
-                bail!("database {database}: another process reads it; wait for it")
+                bail!(anyhow!("database {database}: another process reads it").hint("wait for it"))
             }
         },
     };
@@ -58,8 +62,8 @@ pub fn check_before(session: &Session) -> Result<()> {
     check_manifests(session)?;
     if let Some(row) = session.store.open_freeze()? {
         bail!(
-            "state root: is frozen by {}; when that is lifted, answer again",
-            row.by
+            anyhow!("state root: is frozen by {}", row.by)
+                .hint("when that is lifted, answer again")
         );
     }
     Ok(())
@@ -70,8 +74,14 @@ pub fn check_manifests(session: &Session) -> Result<()> {
     let drifts = manifests::check(&session.root, session.config()?, &session.environment)?;
     if !drifts.is_empty() {
         bail!(
-            "manifests: out of date, {}; 'coo manifests check' lists the differences, and 'coo manifests write' accepts the current environment",
-            count(drifts.len(), "difference")
+            anyhow!(
+                "manifests: out of date, {}",
+                count(drifts.len(), "difference")
+            )
+            .hint(
+                "'coo manifests check' lists the differences, and 'coo manifests \
+                 write' accepts the current environment"
+            )
         );
     }
     Ok(())

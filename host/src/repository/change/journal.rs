@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::change::{
     BegunBody, ChangeId, EvidenceBody, Fold, Kind, Log, Route, TransitionBody,
 };
@@ -15,6 +15,7 @@ use coo_kernel::state::manifest;
 use serde::Serialize;
 
 use super::{folder, not_found};
+use crate::hint::Hint as _;
 use crate::machine;
 use crate::manifests;
 use crate::session::Session;
@@ -62,7 +63,7 @@ impl Journal {
 
     /// Opens the journal of a change, and verifies it.
     pub fn open(session: Session, id: ChangeId) -> Result<Self> {
-        let row = session.store.change(id)?.with_context(|| not_found(id))?;
+        let row = session.store.change(id)?.ok_or_else(|| not_found(id))?;
         let log = session.store.walk_change(id, |_, _| Ok(()))?;
         Ok(Self {
             secrets: manifests::secrets(&session.environment),
@@ -164,8 +165,11 @@ impl Journal {
         let text = self.read_bytes(name)?;
         if self.fold().evidence.get(name) != Some(&Digest::of(&text)) {
             bail!(
-                "file {}: was changed after it was written; take it from a copy of the state root",
-                self.session.root.path().join(self.file(name)).display()
+                anyhow!(
+                    "file {}: was changed after it was written",
+                    self.session.root.path().join(self.file(name)).display()
+                )
+                .hint("take it from a copy of the state root")
             );
         }
         Ok(String::from_utf8(text)?)

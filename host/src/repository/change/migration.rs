@@ -24,7 +24,7 @@ pub fn perform(change: &mut Change<'_>) -> Result<()> {
     let amu0 = worktree.load(&amu0.context("no baseline")?.manifest_sha256)?;
     let plan = migrate::plan_of(worktree.root, &amu0, &change.repository)?;
     if plan.questions() > 0 {
-        bail!("{}", open_questions(&plan));
+        bail!(open_questions(&plan));
     }
     let text = canonical::to_string(&plan)?;
     change

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::Change;
 use super::bundle::files_of;
 use crate::baselines::Baseline;
+use crate::hint::Hint as _;
 use crate::machine::rfc3339;
 use crate::runtime::sandbox::{RNG_SEED, WALL_CLOCK_START_S};
 
@@ -28,9 +29,9 @@ pub fn of(change: &Change<'_>, baseline: &Baseline) -> Result<String> {
     };
     let found = files_of(change, baseline, |found| found == path)?;
     let content = found.into_values().next();
-    let content = content.with_context(|| {
-        format!("template {path}: is not in the repository; correct [bundle] specification")
-    })?;
+    let content = content
+        .with_context(|| format!("template {path}: is not in the repository"))
+        .hint("correct [bundle] specification")?;
     of_template(change, str::from_utf8(&content)?, path)
 }
 

@@ -82,7 +82,7 @@ fn look(change: &mut Change<'_>) -> Result<()> {
         .journal
         .write_evidence("migration_plan.json", &text)?;
     if plan.questions() > 0 {
-        bail!("{}", open_questions(&plan));
+        bail!(open_questions(&plan));
     }
     specification::of_now(change)?;
     let session = &change.journal.session;

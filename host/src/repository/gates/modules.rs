@@ -10,6 +10,7 @@ use coo_kernel::module::module_set::{self, Member};
 use serde_json::{Value, json};
 
 use super::super::Repository;
+use crate::hint::{self, Hint as _};
 use crate::program::admission::Entry;
 use crate::program::bundle;
 use crate::program::compiler;
@@ -52,7 +53,7 @@ pub fn judge(repository: &Repository) -> Result<Evidence> {
         };
         let judged = compiler::examine(&task).with_context(|| format!("module {name}"));
         let (entry, imports, reasons) = match judged {
-            Err(error) => (Value::Null, Value::Null, vec![format!("{error:#}")]),
+            Err(error) => (Value::Null, Value::Null, vec![hint::flat(&error)]),
             Ok(report) => {
                 let entry = match &report.entry {
                     Some(Entry::Mission) => "coo:mission run".into(),
@@ -100,9 +101,11 @@ fn read(repository: &Repository) -> Result<Set> {
         let name = String::from_utf8_lossy(path.name()).into_owned();
         Ok((name, content.to_vec()))
     })?;
-    let digest = section.sandbox_digest.as_ref().with_context(|| {
-        format!("[gates] module_set {folder}: has no sandbox_digest beside it; name the file")
-    })?;
+    let digest = section
+        .sandbox_digest
+        .as_ref()
+        .with_context(|| format!("[gates] module_set {folder}: has no sandbox_digest beside it"))
+        .hint("name the file")?;
     Ok(Set {
         modules,
         pinned: String::from_utf8_lossy(&repository.read(digest)?).into_owned(),

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::repository::gate::Evidence;
 use coo_engines::repository::gate::evidence::{Artefacts, Repeated};
 use coo_kernel::form::canonical;
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::Gates;
 use crate::effects::llm::Freshness;
 use crate::freeze::Purpose;
+use crate::hint::{self, Hint as _};
 use crate::machine::temporary::TemporaryFolder;
 use crate::mission::prepared::{Options, Reused};
 use crate::mission::replay;
@@ -162,13 +163,10 @@ impl Gates<'_> {
         session.store.commit(Durability::Process)?;
         let (session, ended) = run::run_again(session, source, options(), self.reused())?;
         if let Some(question) = ended.question {
-            bail!(
-                "waits for a person at step '{}'; name another",
-                question.step
-            );
+            bail!(anyhow!("waits for a person at step '{}'", question.step).hint("name another"));
         }
         if let Some(why) = ended.interrupted {
-            bail!("was interrupted (answers come from the frozen store alone): {why}");
+            return Err(why.context("was interrupted (answers come from the frozen store alone)"));
         }
         drop(session);
         let reading = |root: &Path| -> Result<(Session, MissionRow)> {
@@ -191,7 +189,7 @@ impl Gates<'_> {
         }))?;
         Ok(Run {
             status: ended.status,
-            why: ended.failure.map(|failure| failure.to_string()),
+            why: (ended.failure).map(|failure| hint::joined(&failure, failure.hint())),
             chain_head: ended.chain_head,
             output: text,
             log,

@@ -11,6 +11,7 @@ use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::Store;
+use crate::hint::Hint as _;
 
 /// What is known when a mission is created.
 #[derive(Debug)]
@@ -72,7 +73,8 @@ impl Store {
         let number = u32::try_from(self.connection.last_insert_rowid())
             .ok()
             .filter(|number| *number < NUMBERS_END)
-            .context("state root: its mission numbers are used up; start a new one with --root")?;
+            .context("state root: its mission numbers are used up")
+            .hint("start a new one with --root")?;
         Ok(MissionId::new(number, mission.mission_type))
     }
 

@@ -5,6 +5,7 @@
 //! their own, never in `events`. The database uses WAL, so readers never wait for a run. A commit
 //! is synced exactly when its effect may already be visible outside this process (`Durability`).
 
+#[cfg(feature = "repository")]
 mod changes;
 mod covered;
 mod events;
@@ -16,11 +17,10 @@ mod rollbacks;
 mod schema;
 
 use std::fs::File;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::Blob;
 use coo_kernel::state::layout::STORE;
@@ -28,10 +28,13 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, Transaction, params};
 use schema::{FORMAT, SCHEMA};
 
+use crate::hint::Hint as _;
 use crate::machine::failpoint;
 use crate::machine::temporary::TemporaryFolder;
+use crate::machine::untimed::{Kind, Untimed};
 use crate::state::modes::Modes;
 
+#[cfg(feature = "repository")]
 pub use changes::{ChangeFacts, ChangeRow};
 pub use events::Page;
 pub use freezes::{FreezeRow, checkpoint};
@@ -57,6 +60,14 @@ pub enum Durability {
     Power,
 }
 
+/// The open write-ahead log.
+#[derive(Debug)]
+struct Log {
+    file: File,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
 /// The open store.
 #[derive(Debug)]
 pub struct Store {
@@ -65,7 +76,7 @@ pub struct Store {
     path: PathBuf,
     /// The write-ahead log, opened with the first transaction: the file that `SQLite` writes to,
     /// even if another file has its name when it is synced.
-    log: Option<File>,
+    log: Option<Log>,
 }
 
 /// Refuses a database if one of its files is not a regular file, because `SQLite` would block on a
@@ -74,10 +85,13 @@ pub struct Store {
 pub fn check_plain(database: &Path) -> Result<()> {
     check_files(database)?;
     for path in files(database) {
-        if path.symlink_metadata().is_ok_and(|file| file.nlink() > 1) {
+        if Untimed::at(&path).is_ok_and(|file| file.links > 1) {
             bail!(
-                "{}: is a hard link, so what is written to it is written to another file, too; put a copy in its place",
-                path.display()
+                anyhow!(
+                    "{}: is a hard link, so what is written to it is written to another file, too",
+                    path.display()
+                )
+                .hint("put a copy in its place")
             );
         }
     }
@@ -87,13 +101,13 @@ pub fn check_plain(database: &Path) -> Result<()> {
 /// Checks a database that is only read: unlike `check_plain`, allows hard links.
 fn check_files(database: &Path) -> Result<()> {
     for path in files(database) {
-        let Ok(metadata) = path.symlink_metadata() else {
+        let Ok(file) = Untimed::at(&path) else {
             continue;
         };
-        if metadata.is_symlink() && path != database {
+        if file.kind == Kind::Link && path != database {
             bail!("{}: is a symbolic link; remove it", path.display());
         }
-        if !metadata.is_file() && !metadata.is_symlink() {
+        if file.kind == Kind::Other {
             bail!("{}: is not a regular file; move it away", path.display());
         }
     }
@@ -211,8 +225,12 @@ impl Store {
             }
         }
         bail!(
-            "database {}: can't be read while it changes, since this process may not write beside it; try again",
-            root.join(STORE).display()
+            anyhow!(
+                "database {}: can't be read while it changes, since this process \
+                 may not write beside it",
+                root.join(STORE).display()
+            )
+            .hint("try again")
         );
     }
 
@@ -227,7 +245,7 @@ impl Store {
                 .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         // Another process may have created the tables since, and the format with them.
         if tables > 0 && self.format()? == 0 {
-            bail!("is not one that coo made; move it away");
+            bail!(anyhow!("is not one that coo made").hint("move it away"));
         }
         Ok(tables == 0)
     }
@@ -246,7 +264,8 @@ impl Store {
         let found = self.format()?;
         if found != FORMAT {
             bail!(
-                "has format {found}, this build reads {FORMAT}; use the coo that wrote it, or another state root (--root)"
+                anyhow!("has format {found}, this build reads {FORMAT}")
+                    .hint("use the coo that wrote it, or another state root (--root)")
             );
         }
         // The log is kept and reused. SQLite checkpoints it past 256 pages (a megabyte), because
@@ -318,7 +337,7 @@ impl Store {
         // `synchronous=FULL` would sync every commit and cannot be chosen for a single one.
         if durability == Durability::Power {
             failpoint::reach("journal.sync")
-                .and_then(|()| self.open_log()?.sync_data())
+                .and_then(|()| self.open_log()?.file.sync_data())
                 .with_context(|| self.unsynced())?;
         }
         self.shrink_log();
@@ -337,11 +356,16 @@ impl Store {
     }
 
     /// Returns the write-ahead log. `SQLite` has created it by the time this is called.
-    fn open_log(&mut self) -> std::io::Result<&File> {
-        let log = match self.log.take() {
-            Some(log) => log,
+    fn open_log(&mut self) -> std::io::Result<&Log> {
+        let log = if let Some(log) = self.log.take() {
+            log
+        } else {
             // Closing the log releases no lock: SQLite locks only the index.
-            None => File::open(self.log_path())?,
+            let file = File::open(self.log_path())?;
+            Log {
+                identity: Untimed::of_file(&file)?.identity,
+                file,
+            }
         };
         Ok(self.log.insert(log))
     }
@@ -349,17 +373,22 @@ impl Store {
     /// Refuses a log that was removed, or whose name now belongs to another file.
     fn check_log(&mut self) -> Result<()> {
         let path = self.log_path();
-        let own = self
-            .open_log()
-            .and_then(File::metadata)
-            .with_context(|| self.unsynced())?;
-        let is_in_place = path
-            .symlink_metadata()
-            .is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino()));
+        let own = match self.open_log() {
+            Ok(log) => log.identity,
+            Err(error) => return Err(error).with_context(|| self.unsynced()),
+        };
+        let is_in_place = Untimed::at(&path).is_ok_and(|found| found.identity == own);
         if !is_in_place {
             bail!(
-                "database log {}: was removed or replaced while it was written to, so nothing more can be recorded; make sure that no other program changes it, then run the command again",
-                path.display()
+                anyhow!(
+                    "database log {}: was removed or replaced while it was written to, \
+                     so nothing more can be recorded",
+                    path.display()
+                )
+                .hint(
+                    "make sure that no other program changes it, then run the command \
+                     again"
+                )
             );
         }
         Ok(())
@@ -368,10 +397,7 @@ impl Store {
     /// Moves a large log into the database and truncates it, unless a reader needs it; then a later
     /// commit does so. Committed data is safe whether this succeeds or not.
     pub fn shrink_log(&self) {
-        let bytes = self
-            .log_path()
-            .symlink_metadata()
-            .map_or(0, |log| log.len());
+        let bytes = Untimed::at(&self.log_path()).map_or(0, |log| log.bytes);
         if bytes > LOG_BYTES_KEPT && failpoint::reach("journal.shrink").is_ok() {
             // Does not wait for readers.
             let _ = self.connection.busy_timeout(Duration::ZERO);

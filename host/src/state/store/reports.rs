@@ -2,12 +2,13 @@
 //! a lost file can be written again. Invariant: a report is on record before its file gets its
 //! name.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::state::reports::Entry;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::Store;
+use crate::hint::Hint as _;
 
 impl Store {
     /// Records a report, in place of an earlier one at this path. Its file is not written yet.
@@ -80,7 +81,8 @@ impl Store {
             .with_context(|| format!("report {path}: not on record"))?;
         anyhow::ensure!(
             Digest::of(&content) == Digest::from_bytes(sha256),
-            "report {path}: its content in coo.db was changed after it was written; take it from a copy of the state root"
+            anyhow!("report {path}: its content in coo.db was changed after it was written")
+                .hint("take it from a copy of the state root")
         );
         Ok(content)
     }

@@ -130,8 +130,10 @@ impl Migration<'_> {
         let named = text.lines().zip(1..).find(|(line, _)| may_name(line, name));
         let line = named.map_or(error.line().unwrap_or(1), |(_, line)| line);
         let shows = text.lines().nth(line - 1).unwrap_or_default().trim();
+        let hint = error.hint().map(|hint| format!("; {hint}"));
+        let correct = format!("correct it ({error}{})", hint.unwrap_or_default());
         let question = Question {
-            answers: vec![format!("correct it ({error})"), "leave it".to_owned()],
+            answers: vec![correct, "leave it".to_owned()],
             kind: Kind::Unfollowed,
             line,
             text: shown(shows),

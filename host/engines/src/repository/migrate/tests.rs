@@ -180,8 +180,9 @@ fn what_cannot_be_planned_is_refused() {
         .unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "file tests/t.py: line 1, column 1: is no Python 3; correct it first"
+        "file tests/t.py: line 1, column 1: is no Python 3"
     );
+    assert_eq!(refused.hint(), Some("correct it first"));
     let planned = [migration.plan("project_builder/a.py", b"").unwrap()];
     assert_eq!(migration.check(&planned, ["coo/b.py"]), Ok(()));
     assert_eq!(

@@ -19,15 +19,27 @@ pub enum NoTree {
     #[error(transparent)]
     Tree(#[from] Refused),
     /// The plan does not fit the tree.
-    #[error("file {0}: was planned and is not there; let nobody write to the repository meanwhile")]
+    #[error("file {0}: was planned and is not there")]
     Gone(String),
     /// Something other than a folder is where a folder of the package must be.
-    #[error("{kind} {path}: is where a folder of the package is to be; move it away")]
+    #[error("{kind} {path}: is where a folder of the package is to be")]
     Taken {
         /// The kind of the entry there, as messages name it.
         kind: &'static str,
         path: String,
     },
+}
+
+impl NoTree {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Tree(refused) => refused.hint(),
+            Self::Gone(_) => Some("let nobody write to the repository meanwhile"),
+            Self::Taken { .. } => Some("move it away"),
+        }
+    }
 }
 
 /// Returns `before` with every planned file in its new place and with its new content. A file that
@@ -214,8 +226,9 @@ mod tests {
         let refused = ported(&before, &plan, &none, (&from, &to)).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "file new: is where a folder of the package is to be; move it away"
+            "file new: is where a folder of the package is to be"
         );
+        assert_eq!(refused.hint(), Some("move it away"));
         let before = tree(&[("old/", "")]);
         let refused = ported(&before, &plan, &none, (&from, &to)).unwrap_err();
         assert_eq!(refused, NoTree::Gone("old/a.py".to_owned()));

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use coo_kernel::effects::db::{Action, Value};
 use coo_kernel::form::digest::Digest;
 use rusqlite::config::DbConfig;
@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
 
 use super::{FORMAT, Line, digest_and_size, quoted};
 use crate::effects::world::guard::action;
+use crate::hint::Hint as _;
 use crate::machine::failpoint;
 use crate::machine::hashing::Hashing;
 
@@ -25,11 +26,15 @@ pub fn rebuild(dump: impl Read, wanted: (Digest, u64), path: &Path, commit: u32)
     load(&mut dump, path, commit)?;
     ensure!(
         dump.into_inner().digest() == wanted.0,
-        "was changed after it was written; take it from a copy of the state root"
+        anyhow!("was changed after it was written").hint("take it from a copy of the state root")
     );
     ensure!(
         digest_and_size(path)? == wanted,
-        "can't be rebuilt identically: its schema has something that can't be created again as it is; drop what was made by hand"
+        anyhow!(
+            "can't be rebuilt identically: its schema has something that can't be created again \
+             as it is"
+        )
+        .hint("drop what was made by hand")
     );
     Ok(())
 }
@@ -80,8 +85,11 @@ pub(super) fn load(mut dump: impl BufRead, path: &Path, commit: u32) -> Result<(
 fn check_format(number: usize, format: &str) -> Result<()> {
     ensure!(
         number == 1 && format == FORMAT,
-        "has format '{}', this build reads {FORMAT}; use the coo that wrote it",
-        format.escape_debug().take(40).collect::<String>()
+        anyhow!(
+            "has format '{}', this build reads {FORMAT}",
+            format.escape_debug().take(40).collect::<String>()
+        )
+        .hint("use the coo that wrote it")
     );
     Ok(())
 }

@@ -52,16 +52,20 @@ fn judge_json(status: u16, body: &Value) -> Verdict {
 }
 
 /// Returns the text of a failure that is not in doubt.
+fn said(failure: &Failure) -> String {
+    format!("{failure}\n{}", failure.hint().unwrap_or_default())
+}
+
 fn failure(verdict: Verdict) -> String {
     match verdict {
-        Verdict::Failed(failure) => failure.to_string(),
+        Verdict::Failed(failure) => said(&failure),
         other => panic!("no failure: {other:?}"),
     }
 }
 
 fn in_doubt(verdict: Verdict) -> String {
     match verdict {
-        Verdict::InDoubt(failure) => failure.to_string(),
+        Verdict::InDoubt(failure) => said(&failure),
         other => panic!("not in doubt: {other:?}"),
     }
 }

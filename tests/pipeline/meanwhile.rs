@@ -1,0 +1,219 @@
+//! Changes that meet what they did not expect: edits of somebody else, another environment, a
+//! freeze that began or ended, a forged record, a command at the wrong time, a key. Each is named,
+//! no work is lost, and no key is written down.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+
+use insta::assert_snapshot;
+
+use super::failed::{APPROVE, START, at_first_review, at_last_review, ended, faulty, points};
+use super::{ID, YES, approve, config, done, repo, roll_back, stage, start, status, world};
+use crate::support::tree::{picture, set_mode};
+use crate::support::{World, shown};
+
+#[test]
+fn what_somebody_else_changes_meanwhile_stops_it() {
+    let world = at_first_review();
+    world.file("repo/docs/plan.md", "# Plan\n\n- [P-2] Something else.\n");
+    let ran = approve(&world);
+    assert_snapshot!(shown("pipeline approve PIPELINE-000001", &ran), @"");
+    assert_eq!(stage(&world), "ERROR");
+
+    let world = at_last_review();
+    world.file("repo/new/more.py", "");
+    let ran = approve(&world);
+    assert_snapshot!(shown("pipeline approve PIPELINE-000001", &ran), @"");
+    assert_eq!(stage(&world), "ERROR");
+
+    let world = at_first_review();
+    // Before anybody's yes is taken.
+    let mut told = String::new();
+    for (name, value) in [("LANG", "de_DE.UTF-8"), ("COO_LLM_MODEL", "another")] {
+        let ran = world.coo_with(&APPROVE, name, value);
+        told += &shown("pipeline approve PIPELINE-000001", &ran);
+        assert_eq!(stage(&world), "CEO_REVIEW");
+    }
+    assert_snapshot!(told, @"");
+    done(&world.coo(&["freeze"]));
+    let ran = approve(&world);
+    let user = format!("user {}", fs::metadata("/proc/self").unwrap().uid());
+    let told = shown("pipeline approve PIPELINE-000001", &ran).replace(&user, "<user>");
+    assert_snapshot!(told, @"");
+    done(&world.coo_with_input(&["freeze", "lift"], b"LIFT_FREEZE\n"));
+    done(&approve(&world));
+    assert_eq!(stage(&world), "CEO_FINAL_REVIEW");
+    // Its freeze is its own.
+    let ran = world.coo_with_input(&["freeze", "lift"], b"LIFT_FREEZE\n");
+    assert_snapshot!(shown("freeze lift", &ran), @"");
+}
+
+/// A no is taken anywhere, wherever the change stands.
+#[test]
+fn a_change_can_be_given_up_in_the_middle_and_in_another_environment() {
+    let amended = picture(&repo(&at_first_review()));
+    let points = points(at_first_review, &APPROVE);
+    let half = 1 + points.iter().position(|point| point == "gate.a").unwrap();
+    let world = at_first_review();
+    faulty(&world, &APPROVE, &format!("kill:{half}"));
+    assert_eq!(stage(&world), "GATES");
+    let elsewhere = |arguments: &[&str], input: &[u8]| {
+        let input = world.file("input", input);
+        let mut command = world.command(arguments);
+        command
+            .env("LANG", "de_DE.UTF-8")
+            .stdin(fs::File::open(input).unwrap());
+        crate::support::ran(command.output().unwrap())
+    };
+    let ran = elsewhere(&["pipeline", "resume", ID], YES);
+    assert_snapshot!(shown("pipeline resume PIPELINE-000001", &ran), @"");
+    let ran = elsewhere(&["pipeline", "reject", ID, "--reason", "lost"], YES);
+    assert_snapshot!(shown("pipeline reject PIPELINE-000001 --reason lost", &ran), @"");
+    ended(&world, "GATES", &amended);
+    let ran = world.coo(&["pipeline", "reject", ID]);
+    assert_snapshot!(shown("pipeline reject PIPELINE-000001", &ran), @"");
+}
+
+/// A rollback takes nothing away that can't be had again: what somebody else did meanwhile is in
+/// a baseline, and what no engine reads comes back with its folder.
+#[test]
+fn nobodys_work_is_lost_in_a_rollback() {
+    let world = world(|world| {
+        let config = config().replace("[\"**/__pycache__\"]", "[\"**/*.local\"]");
+        world.file("repo/coo.toml", config);
+        world.file("repo/old/settings.local", "mine");
+        world.file("repo/settings.local", "mine, too");
+    });
+    start(&world);
+    let amended = picture(&repo(&world));
+    done(&approve(&world));
+    assert!(!repo(&world).join("old").exists());
+    world.file("repo/notes.txt", "my work");
+    world.file("repo/new/core.py", "my edit");
+    let ran = world.coo_with_input(&["pipeline", "reject", ID], YES);
+    assert_snapshot!(shown("pipeline reject PIPELINE-000001", &ran), @"");
+    ended(&world, "CEO_FINAL_REVIEW", &amended);
+    let kept = "before-PIPELINE-000001";
+    // Not over the repository, of which it has a part alone.
+    let refused = world.coo(&["amu0", "restore", kept, "--tree", "repo"]);
+    assert_snapshot!(shown("amu0 restore before-PIPELINE-000001 --tree repo", &refused), @"");
+    fs::create_dir(world.path().join("again")).unwrap();
+    done(&world.coo(&["amu0", "restore", kept, "--tree", "again"]));
+    let read = |name: &str| fs::read_to_string(world.path().join("again").join(name)).unwrap();
+    assert_eq!(
+        (read("notes.txt").as_str(), read("new/core.py").as_str()),
+        ("my work", "my edit")
+    );
+}
+
+/// A freeze that was lifted by force is no freeze.
+#[test]
+fn a_freeze_that_ended_meanwhile_stops_it() {
+    let world = at_last_review();
+    let amended = picture(&repo(&at_first_review()));
+    let config = world.root().join("config.json");
+    set_mode(&config, 0o644);
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text + " ").unwrap();
+    done(&world.coo_with_input(&["freeze", "lift"], b"LIFT_CHANGED_FREEZE\n"));
+    let ran = world.coo_with_input(&APPROVE, YES);
+    assert_snapshot!(shown("pipeline approve PIPELINE-000001", &ran), @"");
+    ended(&world, "CEO_FINAL_REVIEW", &amended);
+}
+
+#[test]
+fn what_cannot_begin_changes_nothing() {
+    let mut told = String::new();
+    let mut refused = |world: &World, arguments: &[&str]| {
+        let before = picture(&repo(world));
+        let ran = world.coo(arguments);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        told += &shown(&arguments.join(" "), &ran);
+        assert!(picture(&repo(world)) == before);
+    };
+    for section in ["migrate", "tests", "scan", "lint"] {
+        let cut = |world: &World| {
+            let config = config();
+            let (before, after) = config.split_once(&format!("[{section}]\n")).unwrap();
+            let after = after.split_once("\n[").map_or("", |(_, rest)| rest);
+            world.file("repo/coo.toml", format!("{before}[{after}"));
+        };
+        refused(&world(cut), &START);
+    }
+    let world = at_first_review();
+    refused(&world, &START);
+    refused(&world, &["pipeline", "status", "PIPELINE-000002"]);
+    refused(&world, &["pipeline", "resume", "x"]);
+    refused(&world, &["pipeline", "rollback", ID]);
+    refused(&world, &["pipeline", "bundle", ID]);
+    let world = at_last_review();
+    done(&approve(&world));
+    refused(&world, &APPROVE);
+    assert_snapshot!(told, @"");
+    done(&world.coo(&["pipeline", "resume", ID]));
+}
+
+/// Somebody changed what is frozen: the change goes no further until that is settled.
+#[test]
+fn a_root_that_was_changed_while_it_was_frozen_stops_everything() {
+    let world = at_last_review();
+    let config = world.root().join("config.json");
+    set_mode(&config, 0o644);
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text + " ").unwrap();
+    let ran = approve(&world);
+    assert_snapshot!(shown("pipeline approve PIPELINE-000001", &ran), @"");
+    fs::write(
+        &config,
+        fs::read_to_string(&config).unwrap().trim_end_matches(' '),
+    )
+    .unwrap();
+    set_mode(&config, 0o444);
+    done(&approve(&world));
+    assert_eq!(stage(&world), "COMPLETE");
+}
+
+/// A key that the suite finds somewhere and prints is in nothing that is written down.
+#[test]
+fn no_secret_is_written_down() {
+    let world = world(|world| {
+        world.file("key", "sk-or-v1-0123456789");
+        world.file("repo/checks/more.sh", "cat ../key; exit 3\n");
+    })
+    .with("OPENROUTER_API_KEY", "sk-or-v1-0123456789");
+    start(&world);
+    let ran = approve(&world);
+    assert_snapshot!(shown("pipeline approve PIPELINE-000001", &ran), @"");
+    assert!(!ran.stderr.contains("sk-or-v1"), "{ran:?}");
+    assert_eq!(roll_back(&world).code, 1);
+    let why = status(&world)["failure"]["why"].clone();
+    assert!(why.as_str().unwrap().contains("[left out]"), "{why}");
+    for (path, content) in world.root_files() {
+        let content = String::from_utf8_lossy(&content);
+        assert!(!content.contains("sk-or-v1"), "{}", path.display());
+    }
+}
+
+/// A record that was changed later is not gone on with.
+#[test]
+fn a_forged_record_is_refused() {
+    let world = at_first_review();
+    world
+        .database("coo.db")
+        .execute_batch(
+            "DROP TRIGGER change_events_never_change; \
+             UPDATE change_events SET body = replace(body, '1.1.0', '1.1.1') WHERE kind = 'begun';",
+        )
+        .unwrap();
+    let mut told = String::new();
+    for command in ["status", "approve", "resume", "log"] {
+        let arguments = ["pipeline", command, ID];
+        told += &shown(&arguments.join(" "), &world.coo(&arguments));
+    }
+    assert_snapshot!(told, @"");
+    let journal = world.database("coo.db");
+    let refused = journal
+        .execute("DELETE FROM change_events", [])
+        .unwrap_err();
+    assert!(refused.to_string().contains("events are immutable"));
+}
