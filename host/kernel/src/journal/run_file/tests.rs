@@ -136,6 +136,12 @@ fn a_first_line_that_vouches_for_other_bytes_is_not_believed() {
     assert_eq!(twice, expected);
     let number = forged(&|run| run.events[1].0.seq = 3);
     assert_eq!(number, "event 2: has number 3; get a new copy of the file");
+    let mut other_body = run.clone();
+    "1".clone_into(&mut other_body.events[0].0.body);
+    let refused = parse(&other_body.printed()).unwrap_err();
+    assert!(refused.to_string().starts_with("event 1: invalid type"));
+    // Its message has the cause, so a chain of causes that named it again would say it twice.
+    assert!(std::error::Error::source(&refused).is_none());
 
     let file = run.printed();
     let rest = &file[FIRST_LINE_BYTES..];
