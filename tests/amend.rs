@@ -150,7 +150,10 @@ fn documents_are_amended_in_the_order_of_the_ids() {
     assert_eq!(texts(&world), new());
     // Where somebody has changed a document since, the anchors decide.
     world.file("PLAN.txt", DOCUMENTS[0].1);
-    assert_snapshot!(error(&world.coo(&["amend"])), @"");
+    assert_snapshot!(error(&world.coo(&["amend"])), @"
+    ERROR: AmendmentHaltException: amendment A-4: anchor '[R-1]' in docs/a b.md: MissingAnchor: is nowhere; no document was changed
+    hint: see .coo/evidence/000002/escalation_A-4.json, then name an anchor that is there once
+    ");
 }
 
 #[test]
@@ -205,10 +208,11 @@ fn an_ambiguity_halts_with_an_escalation_and_changes_nothing() {
     ));
     let world = world(&list);
     let ran = world.coo(&["amend"]);
-    assert_snapshot!(shown("amend", &ran), @r"
+    assert_snapshot!(shown("amend", &ran), @"
     $ coo amend
     --- standard error
-    ERROR: AmendmentHaltException: amendment A-9: anchor '[R-9]' in docs/a b.md: MissingAnchor: is nowhere; no document was changed; see .coo/evidence/000001/escalation_A-9.json, then name an anchor that is there once
+    ERROR: AmendmentHaltException: amendment A-9: anchor '[R-9]' in docs/a b.md: MissingAnchor: is nowhere; no document was changed
+    hint: see .coo/evidence/000001/escalation_A-9.json, then name an anchor that is there once
     --- exit 1
     ");
     let written = String::from_utf8(evidence(&world, "escalation_A-9.json")).unwrap();
@@ -226,8 +230,14 @@ fn an_ambiguity_halts_with_an_escalation_and_changes_nothing() {
         None,
     ));
     write(&world, &list);
-    assert_snapshot!(error(&world.coo(&["amend", "--check"])), @"");
-    assert_snapshot!(error(&world.coo(&["amend"])), @"");
+    assert_snapshot!(error(&world.coo(&["amend", "--check"])), @"
+    ERROR: AmendmentHaltException: amendment A-0: anchor '[R-2]' in docs/a b.md: AmbiguousAnchor: is on lines 10, 11; no document was changed
+    hint: name an anchor that is there once
+    ");
+    assert_snapshot!(error(&world.coo(&["amend"])), @"
+    ERROR: AmendmentHaltException: amendment A-0: anchor '[R-2]' in docs/a b.md: AmbiguousAnchor: is on lines 10, 11; no document was changed
+    hint: see .coo/evidence/000002/escalation_A-0.json, then name an anchor that is there once
+    ");
     let file = world.root().join("evidence/000002/escalation_A-0.json");
     let written: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     assert_eq!(
@@ -249,7 +259,10 @@ fn an_ambiguity_halts_with_an_escalation_and_changes_nothing() {
             None,
         )],
     );
-    assert_snapshot!(error(&world.coo(&["amend"])), @"");
+    assert_snapshot!(error(&world.coo(&["amend"])), @"
+    ERROR: AmendmentHaltException: amendment A-1: anchor '# X' in docs/none.md: MissingAnchor: is nowhere; no document was changed
+    hint: see .coo/evidence/000003/escalation_A-1.json, then name an anchor that is there once
+    ");
 }
 
 #[test]
@@ -285,9 +298,28 @@ fn what_cannot_be_amended_is_refused_by_name() {
         fs::rename(&path, world.path().join("target.md")).unwrap();
         symlink("../target.md", path).unwrap();
     });
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: file amendments.json: amendment 'A-1': document 'README.md' is not one of [amend] documents
+    ERROR: file amendments.json: amendment 'A-1': its document is not a path from the top of the repository
+    ERROR: file amendments.json: amendment 'A-1': its document is not a path from the top of the repository
+    ERROR: configuration ./coo.toml: can't be opened
+    hint: write one, or name one with --config
+    ERROR: configuration ./coo.toml: has no section [amend]
+    hint: write one
+    ERROR: configuration ./coo.toml: line 3: unclosed table, expected `]`
+    ERROR: configuration ./coo.toml: line 4: unknown field `more`, expected `amendments` or `documents`
+    ERROR: configuration ./coo.toml: '../x' is not a path from the top of the repository: path '../x': has a '.' or '..' component
+    ERROR: document docs/a b.md: is not UTF-8: invalid utf-8 sequence of 1 bytes from index 8
+    hint: convert it
+    ERROR: file amendments.json: is not a file of amendments: missing field `format` at line 1 column 2
+    ERROR: link <world>/docs/a b.md: is in scope and is not a file
+    hint: exclude it in ./coo.toml
+    ");
     let world = World::new();
-    assert_snapshot!(error(&world.coo(&["amend", "nowhere"])), @"");
+    assert_snapshot!(error(&world.coo(&["amend", "nowhere"])), @"
+    ERROR: configuration nowhere/coo.toml: can't be opened
+    hint: write one, or name one with --config
+    ");
     assert_eq!(world.coo(&["amend", "a", "b"]).code, 2);
 }
 

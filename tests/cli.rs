@@ -32,7 +32,16 @@ fn digest_check_without_a_file_compares_with_the_release() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let other = world.file("other.txt", "0".repeat(64));
     let ran = world.coo(&["digest", "--check", other.to_str().unwrap()]);
-    assert_snapshot!(shown("digest --check other.txt", &ran), @"");
+    assert_snapshot!(shown("digest --check other.txt", &ran), @"
+    $ coo digest --check other.txt
+    <sha256>  demo.wasm
+    <sha256>  triage.wasm
+    <sha256>  module set
+    --- standard error
+    ERROR: module set: has SHA-256 <sha256>, pinned is <sha256>
+    hint: rebuild the modules or pin the new digest
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -40,7 +49,14 @@ fn what_a_program_printed_before_it_failed_is_not_lost() {
     let world = World::new();
     world.wasm("fails.wasm", &printing_program("half done", 1));
     let ran = world.coo(&["run", "fails.wasm"]);
-    assert_snapshot!(shown("run fails.wasm", &ran), @"");
+    assert_snapshot!(shown("run fails.wasm", &ran), @"
+    $ coo run fails.wasm
+    half done--- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 26 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: guest exited with status 1
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
     let again = world.coo(&["inspect", &mission_id(&ran), "--output"]);
     assert_eq!(
         (again.code, again.stdout.as_str()),
@@ -81,7 +97,15 @@ fn a_providers_refusal_is_asked_again_by_the_next_run() {
         .with("COO_LLM_BASE_URL", server.base_url())
         .with("COO_LLM_MODEL", "some/model");
     let first = world.coo(&["run", "demo"]);
-    assert_snapshot!(shown("run demo", &first), @"");
+    assert_snapshot!(shown("run demo", &first), @"
+    $ coo run demo
+    --- standard error
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] DEMO-000001 FAILED: 9 events, 29815 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000001: guest error: model call rejected by the provider: the provider rejected the request with status 400, saying 'context too long'
+    hint: 'coo logs DEMO-000001' shows how it got there
+    --- exit 1
+    ");
     let second = world.coo(&["run", "demo"]);
     assert_eq!(
         (second.code, second.stdout.as_str()),
@@ -116,7 +140,15 @@ fn inspect_names_the_origin_of_the_very_answer_that_a_run_got() {
 fn a_call_that_could_not_be_made_leaves_no_intent() {
     let world = World::new().with("COO_LLM_MODEL", "never/asked");
     let ran = world.coo(&["run", "demo", "--frozen"]);
-    assert_snapshot!(shown("run demo --frozen", &ran), @"");
+    assert_snapshot!(shown("run demo --frozen", &ran), @"
+    $ coo run demo --frozen
+    --- standard error
+    [coo] DEMO-000001 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000001: model call: no frozen answer for request <sha256…> (time 1 in this run, model never/asked)
+    hint: run the mission once without --frozen to record it
+    hint: 'coo resume DEMO-000001' continues where it stopped
+    --- exit 1
+    ");
     let kinds: Vec<_> = events(&world, "DEMO-000001")
         .iter()
         .map(|event| event["kind"].clone())
@@ -139,7 +171,14 @@ fn a_tampered_journal_does_not_hide_the_other_missions() {
         .unwrap();
     drop(store);
     let ran = world.coo(&["missions"]);
-    assert_snapshot!(shown("missions", &ran), @"");
+    assert_snapshot!(shown("missions", &ran), @"
+    $ coo missions
+    DEMO-000001    DAMAGED     <time>  demo
+    DEMO-000002    SUCCESS     <time>  demo
+    --- standard error
+    ERROR: mission DEMO-000001: journal broken at event 3: its digest is not that of its content; it was changed after it was written
+    --- exit 1
+    ");
 }
 
 /// Runs `coo ARGS`; a process that still waits after half a minute is ended, and that is no end.
@@ -193,7 +232,55 @@ fn nobody_waits_for_a_pipe_in_the_place_of_a_file() {
             std::fs::rename(&kept, &path).unwrap();
         }
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo run triage --frozen
+    --- standard error
+    ERROR: configuration .coo/config.json: can't be read: is not a regular file
+    hint: remove it
+    --- exit 1
+    $ coo run-demo
+    [coo] Running deterministic demo mission ...
+    --- standard error
+    ERROR: file .coo/lock: is not a regular file
+    hint: remove it
+    --- exit 1
+    $ coo manifests check
+    unreadable  manifests/tools_manifest.json: file .coo/manifests/tools_manifest.json: can't be opened: is not a regular file; remove it
+    4 manifests, 1 difference
+    --- standard error
+    ERROR: manifests in .coo/manifests: out of date, 1 difference
+    hint: if this is intended, run 'coo manifests write' to accept the current environment
+    --- exit 1
+    $ coo amu0 verify one
+    --- standard error
+    ERROR: file .coo/amu0/names/one.json: can't be opened: is not a regular file
+    hint: remove it
+    --- exit 1
+    $ coo replay MISSION-000001
+    --- standard error
+    ERROR: file .coo/modules/<sha256>.wasm: can't be opened: is not a regular file
+    hint: remove it
+    --- exit 1
+    $ coo missions
+    --- standard error
+    ERROR: database .coo/coo.db: .coo/coo.db: is not a regular file; move it away
+    --- exit 1
+    $ coo run-demo
+    [coo] Running deterministic demo mission ...
+    --- standard error
+    ERROR: database .coo/coo.db: .coo/coo.db: is not a regular file; move it away
+    --- exit 1
+    $ coo missions
+    --- standard error
+    ERROR: database .coo/coo.db: .coo/coo.db-wal: is not a regular file; move it away
+    --- exit 1
+    $ coo run triage --frozen
+    --- standard error
+    [coo] MISSION-000002 INTERRUPTED: 5 events, 61562 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: database .coo/world.db: .coo/world.db: is not a regular file; move it away
+    hint: 'coo resume MISSION-000002' continues where it stopped
+    --- exit 1
+    ");
     // What lies in tmp/ is cleared away, whatever it is.
     let waiting = world.root().join("tmp");
     pipe(&waiting.join("pipe"));
@@ -207,7 +294,13 @@ fn nobody_waits_for_a_pipe_in_the_place_of_a_file() {
     std::fs::remove_file(world.root().join("FREEZE")).unwrap();
     pipe(&world.root().join("FREEZE"));
     let ran = within_half_a_minute(&world, &["missions"]);
-    assert_snapshot!(shown("missions", &ran), @"");
+    assert_snapshot!(shown("missions", &ran), @"
+    $ coo missions
+    --- standard error
+    ERROR: state root .coo: was changed since freeze 1: FREEZE (missing)
+    hint: 'coo freeze status' lists all differences
+    --- exit 1
+    ");
 }
 
 fn pipe(path: &std::path::Path) {

@@ -201,7 +201,7 @@ fn a_refused_request_is_an_answer_and_is_not_repeated() {
 fn a_wrong_path_is_no_answer() {
     let page = Response::json(404, "404 page not found");
     let failure = call([page], 1).failure();
-    assert_snapshot!(said(&failure), @"");
+    assert_snapshot!(said(&failure), @"unusable answer from http://127.0.0.1:<port>: HTTP 404 without a provider's error in its body, saying '404 page not found'");
 }
 
 #[test]
@@ -213,14 +213,17 @@ fn an_unaccepted_key_fails_at_once() {
         assert!(matches!(failure, Failure::Unauthorised { status, .. } if status == expected));
         all += &said(&failure);
     }
-    assert_snapshot!(all, @"");
+    assert_snapshot!(all, @"
+    model call not authorised: http://127.0.0.1:<port> answered 401, saying 'no auth'
+    model call not authorised: http://127.0.0.1:<port> answered 403, saying 'no auth'
+    ");
 }
 
 #[test]
 fn a_missing_payment_fails_at_once_unless_the_server_says_when_to_return() {
     let failure = call([error(402, "no credit")], 1).failure();
     assert!(matches!(failure, Failure::Unpaid { status: 402, .. }));
-    assert_snapshot!(said(&failure), @"");
+    assert_snapshot!(said(&failure), @"model call not paid for: http://127.0.0.1:<port> answered 402, saying 'no credit'");
 
     let later = error(402, "no credit").header("retry-after", "2");
     let called = call([later.clone(), Response::completion("hi")], 2);
@@ -251,7 +254,12 @@ fn a_trouble_that_does_not_pass_exhausts_the_attempts() {
         assert!(matches!(failure, Failure::Exhausted { attempts: 4, .. }));
         all += &said(&failure);
     }
-    assert_snapshot!(all, @"");
+    assert_snapshot!(all, @"
+    model call failed: http://127.0.0.1:<port> answered 408, saying 'busy', on the last of 4 attempt(s)
+    model call failed: http://127.0.0.1:<port> answered 429, saying 'busy', on the last of 4 attempt(s)
+    model call failed: http://127.0.0.1:<port> answered 500, saying 'busy', on the last of 4 attempt(s)
+    model call failed: http://127.0.0.1:<port> answered 503, saying 'busy', on the last of 4 attempt(s)
+    ");
 }
 
 #[test]
@@ -289,7 +297,10 @@ fn a_wait_beyond_the_limit_fails_and_says_how_long_the_server_asked() {
         ));
         all += &said(&failure);
     }
-    assert_snapshot!(all, @"");
+    assert_snapshot!(all, @"
+    model call postponed: http://127.0.0.1:<port> answered 429, saying 'slow down', and asks to wait 3600 s; the limit is 60 s
+    model call postponed: http://127.0.0.1:<port> answered 429, saying 'slow down', and asks to wait 3600 s; the limit is 60 s
+    ");
 }
 
 #[test]
@@ -311,7 +322,7 @@ fn a_used_up_quota_is_not_waited_for() {
     }});
     let failure = call([Response::json(429, &body).header("retry-after", "1")], 1).failure();
     assert!(matches!(failure, Failure::QuotaUsedUp { status: 429, .. }));
-    assert_snapshot!(said(&failure), @"");
+    assert_snapshot!(said(&failure), @"model quota used up: http://127.0.0.1:<port> answered 429, saying 'You exceeded your current quota'");
 }
 
 #[test]
@@ -340,7 +351,10 @@ fn an_error_inside_a_200_counts_as_its_code_says() {
         let reply = call([inside(400)], 1).reply();
         assert!(matches!(reply.answer, Answer::Error(Refusal::Rejected(_))));
     }
-    assert_snapshot!(all, @"");
+    assert_snapshot!(all, @"
+    model call not authorised: http://127.0.0.1:<port> answered 401 inside an HTTP 200, saying 'no'
+    model call not authorised: http://127.0.0.1:<port> answered 401 inside an HTTP 200, saying 'no'
+    ");
 }
 
 #[test]
@@ -356,7 +370,12 @@ fn a_200_that_is_no_answer_fails_at_once() {
         assert!(matches!(failure, Failure::Unusable { .. }));
         all += &said(&failure);
     }
-    assert_snapshot!(all, @"");
+    assert_snapshot!(all, @r#"
+    unusable answer from http://127.0.0.1:<port>: HTTP 200 whose body is an HTML page and is not JSON (20 bytes, beginning '<html>Sign in</html>')
+    unusable answer from http://127.0.0.1:<port>: HTTP 200 whose body ends in the middle of JSON at byte 13 (13 bytes, beginning '{"choices": [')
+    unusable answer from http://127.0.0.1:<port>: HTTP 200 without 'choices': an empty object
+    unusable answer from http://127.0.0.1:<port>: an answer without text
+    "#);
 }
 
 #[test]
@@ -369,7 +388,10 @@ fn a_body_beyond_the_limit_is_refused_whether_announced_or_not() {
         let failure = call([step], 1).failure();
         all += &said(&failure);
     }
-    assert_snapshot!(all, @"");
+    assert_snapshot!(all, @"
+    unusable answer from http://127.0.0.1:<port>: a body of more than 16777216 bytes
+    unusable answer from http://127.0.0.1:<port>: a body of more than 16777216 bytes
+    ");
 }
 
 #[test]
@@ -378,7 +400,7 @@ fn a_broken_connection_is_not_retried_since_the_call_may_have_been_made() {
     let called = call([truncated, Response::completion("hi").into()], 1);
     assert!(called.waits_ms.is_empty());
     let failure = called.failure();
-    assert_snapshot!(said(&failure), @"");
+    assert_snapshot!(said(&failure), @"model call failed: http://127.0.0.1:<port> closed the connection before the answer was complete, after 205 of 305 bytes, on the last of 1 attempt(s)");
     let failure = call([Step::HangUp, Step::HangUp], 1).failure();
     assert!(
         matches!(failure, Failure::Exhausted { attempts: 1, .. }),
@@ -390,7 +412,7 @@ fn a_broken_connection_is_not_retried_since_the_call_may_have_been_made() {
 fn bytes_that_are_not_http_fail_at_once() {
     let failure = call([Step::Send(b"220 mail server ready\r\n\r\n".to_vec())], 1).failure();
     assert!(matches!(failure, Failure::Unusable { .. }), "{failure}");
-    assert_snapshot!(said(&failure), @"");
+    assert_snapshot!(said(&failure), @"unusable answer from http://127.0.0.1:<port>: bytes that are not HTTP/1.1 (beginning '220 mail server ready')");
 }
 
 #[test]
@@ -404,7 +426,7 @@ fn a_server_that_never_answers_is_given_up_after_the_timeout() {
     // Once: it may be at work on it.
     assert!(called.waits_ms.is_empty());
     let failure = called.failure();
-    assert_snapshot!(said(&failure), @"");
+    assert_snapshot!(said(&failure), @"model call failed: http://127.0.0.1:<port> gave no whole answer in time (timeout: global; limit 200ms), on the last of 1 attempt(s)");
 }
 
 #[test]
@@ -420,7 +442,13 @@ fn a_redirect_is_never_followed() {
         assert!(text.contains(&elsewhere.origin()), "{text}");
         all += &said(&failure);
     }
-    assert_snapshot!(all, @"");
+    assert_snapshot!(all, @"
+    model call redirected: http://127.0.0.1:<port> answered 301, to http://127.0.0.1:<port>/v1?key=<redacted>; redirects are never followed, since the key would travel
+    model call redirected: http://127.0.0.1:<port> answered 302, to http://127.0.0.1:<port>/v1?key=<redacted>; redirects are never followed, since the key would travel
+    model call redirected: http://127.0.0.1:<port> answered 303, to http://127.0.0.1:<port>/v1?key=<redacted>; redirects are never followed, since the key would travel
+    model call redirected: http://127.0.0.1:<port> answered 307, to http://127.0.0.1:<port>/v1?key=<redacted>; redirects are never followed, since the key would travel
+    model call redirected: http://127.0.0.1:<port> answered 308, to http://127.0.0.1:<port>/v1?key=<redacted>; redirects are never followed, since the key would travel
+    ");
     assert!(elsewhere.requests().is_empty());
 }
 
@@ -442,10 +470,18 @@ fn a_key_that_the_server_echoes_is_shown_nowhere() {
         all += &steady(&printed);
         all += "\n";
     }
-    assert_snapshot!(all, @"");
+    assert_snapshot!(all, @"
+    unusable answer from http://127.0.0.1:<port>: a rejection that contains the API key, which must not be recorded: the provider rejected the request with status 400, saying 'key <redacted> is bad  [2J'
+    model call not authorised: http://127.0.0.1:<port> answered 401, saying 'key <redacted> is bad  [2J'
+    model call not paid for: http://127.0.0.1:<port> answered 402, saying 'key <redacted> is bad  [2J'
+    model call not authorised: http://127.0.0.1:<port> answered 403, saying 'key <redacted> is bad  [2J'
+    unusable answer from http://127.0.0.1:<port>: HTTP 404, saying 'key <redacted> is bad  [2J'
+    unusable answer from http://127.0.0.1:<port>: error 409, saying 'key <redacted> is bad  [2J'
+    unusable answer from http://127.0.0.1:<port>: error 418, saying 'key <redacted> is bad  [2J'
+    ");
     call(vec![error(503, &message); 4], 4).failure();
     let failure = call([Response::completion(&message)], 1).failure();
-    assert_snapshot!(said(&failure), @"");
+    assert_snapshot!(said(&failure), @"unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded");
 }
 
 #[test]
@@ -462,7 +498,7 @@ fn a_port_where_nobody_listens_is_named() {
     assert_eq!(called.waits_ms, [250, 500, 1000]);
     let failure = called.failure();
     assert!(matches!(failure, Failure::Exhausted { attempts: 4, .. }));
-    assert_snapshot!(said(&failure), @"");
+    assert_snapshot!(said(&failure), @"model call failed: http://127.0.0.1:1 refused the connection, on the last of 4 attempt(s)");
 }
 
 #[test]
@@ -483,7 +519,7 @@ fn a_server_without_tls_gets_no_key_when_tls_is_asked_for() {
     assert!(called.waits_ms.is_empty());
     let failure = called.failure();
     assert!(matches!(failure, Failure::Connection { .. }), "{failure}");
-    assert_snapshot!(said(&failure), @"");
+    assert_snapshot!(said(&failure), @"no usable connection to https://127.0.0.1:<port>: what answers there does not speak TLS (io: received corrupt message of type InvalidContentType)");
     let received = server.join().unwrap();
     assert!(!String::from_utf8_lossy(&received).contains(KEY));
 }

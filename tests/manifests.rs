@@ -106,10 +106,21 @@ fn two_writes_give_the_same_bytes_and_the_second_touches_nothing() {
     }
     let before = all(&world);
     let again = world.coo(&WRITE);
-    assert_snapshot!(shown("manifests write", &again), @"");
+    assert_snapshot!(shown("manifests write", &again), @"
+    $ coo manifests write
+    <sha256…>  unchanged  manifests/environment_manifest.json
+    <sha256…>  unchanged  manifests/hardware_manifest.json
+    <sha256…>  unchanged  manifests/tools_manifest.json
+    <sha256…>  unchanged  manifests/sandbox_digest.txt
+    --- exit 0
+    ");
     assert_eq!(all(&world), before);
     let checked = world.coo(&CHECK);
-    assert_snapshot!(shown("manifests check", &checked), @"");
+    assert_snapshot!(shown("manifests check", &checked), @"
+    $ coo manifests check
+    4 manifests, all in order
+    --- exit 0
+    ");
     assert_eq!(world.json(&CHECK), json!({"drifts": [], "in_order": true}));
     assert_eq!(all(&world), before);
 }
@@ -206,7 +217,10 @@ fn every_difference_is_named_with_both_values() {
     ];
     assert_eq!(check(&world), expected);
     let ran = world.coo(&CHECK);
-    assert_snapshot!(ran.stderr, @"");
+    assert_snapshot!(ran.stderr, @"
+    ERROR: manifests in .coo/manifests: out of date, 2 differences
+    hint: if this is intended, run 'coo manifests write' to accept the current environment
+    ");
     assert_eq!(
         ran.stdout,
         format!(
@@ -363,14 +377,36 @@ fn the_configuration_names_further_tools() {
     assert_eq!(tools["absent-one"], Value::Null);
     configure(json!(["/bin/sh"]));
     let refused = [WRITE, CHECK].map(|command| shown(&command.join(" "), &world.coo(&command)));
-    assert_snapshot!(refused.concat(), @"");
+    assert_snapshot!(refused.concat(), @r#"
+    $ coo manifests write
+    --- standard error
+    ERROR: configuration: tool '/bin/sh' must be the plain name of a program in PATH, 1 to 64 of A-Z a-z 0-9 . _ + -
+    hint: correct "tools" in config.json
+    --- exit 1
+    $ coo manifests check
+    --- standard error
+    ERROR: configuration: tool '/bin/sh' must be the plain name of a program in PATH, 1 to 64 of A-Z a-z 0-9 . _ + -
+    hint: correct "tools" in config.json
+    --- exit 1
+    "#);
 }
 
 #[test]
 fn without_a_root_nothing_is_made() {
     let world = World::new();
     let refused = [WRITE, CHECK].map(|command| shown(&command.join(" "), &world.coo(&command)));
-    assert_snapshot!(refused.concat(), @"");
+    assert_snapshot!(refused.concat(), @"
+    $ coo manifests write
+    --- standard error
+    ERROR: no state root at .coo
+    hint: 'coo init' makes one
+    --- exit 1
+    $ coo manifests check
+    --- standard error
+    ERROR: no state root at .coo
+    hint: 'coo init' makes one
+    --- exit 1
+    ");
     assert!(!world.root().exists());
 }
 

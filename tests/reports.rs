@@ -54,7 +54,12 @@ fn what_coo_writes_is_in_an_index_of_its_own() {
     let text = fs::read_to_string(world.root().join("REPORTS.md")).unwrap();
     assert_eq!(text.lines().count(), 6 + REPORTS.len());
     let check = world.coo(&["artefacts", "check"]);
-    assert_snapshot!(shown("artefacts check", &check), @"");
+    assert_snapshot!(shown("artefacts check", &check), @"
+    $ coo artefacts check
+    0 artefacts on record, all in order
+    3 reports on record, all in order
+    --- exit 0
+    ");
     let check = world.json(&["artefacts", "check"]);
     assert_eq!(
         (&check["reports"], &check["report_drifts"]),
@@ -79,9 +84,34 @@ fn every_drift_of_a_report_is_named_and_put_right() {
     fs::write(root.join("demo/DEMO-000009/demo_report.txt"), "forged").unwrap();
     fs::write(root.join("REPORTS.md"), "mine too").unwrap();
     let check = world.coo(&["artefacts", "check"]);
-    assert_snapshot!(shown("artefacts check", &check), @"");
+    assert_snapshot!(shown("artefacts check", &check), @"
+    $ coo artefacts check
+    0 artefacts on record, all in order
+    stale     REPORTS.md
+    missing   demo/DEMO-000001/demo_report.txt
+    extra     demo/DEMO-000009/demo_report.txt
+    changed   verify/000001/report.json (recorded <sha256…>, found <sha256…>)
+    replaced  verify/000001/report.txt (a symbolic link is there)
+    extra     verify/notes.txt
+    3 reports on record, 6 differences
+    --- standard error
+    ERROR: reports do not match the record
+    hint: 'coo artefacts check --repair' corrects that and keeps the files that it removes
+    --- exit 1
+    ");
     let repair = world.coo(&["artefacts", "check", "--repair"]);
-    assert_snapshot!(shown("artefacts check --repair", &repair), @"");
+    assert_snapshot!(shown("artefacts check --repair", &repair), @"
+    $ coo artefacts check --repair
+    0 artefacts on record, all in order
+    stale     REPORTS.md
+    missing   demo/DEMO-000001/demo_report.txt
+    extra     demo/DEMO-000009/demo_report.txt
+    changed   verify/000001/report.json (recorded <sha256…>, found <sha256…>)
+    replaced  verify/000001/report.txt (a symbolic link is there)
+    extra     verify/notes.txt
+    3 reports on record, 6 differences repaired
+    --- exit 0
+    ");
     for (path, content) in REPORTS.iter().zip(&before) {
         assert_eq!(&fs::read(root.join(path)).unwrap(), content, "{path}");
     }
@@ -108,7 +138,23 @@ fn a_frozen_root_tells_of_a_report_that_was_changed() {
         }
         done(&world.coo(&["missions"]));
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo missions
+    --- standard error
+    ERROR: state root .coo: was changed since freeze 1: demo/DEMO-000001/demo_report.txt (other content)
+    hint: 'coo freeze status' lists all differences
+    --- exit 1
+    $ coo missions
+    --- standard error
+    ERROR: state root .coo: was changed since freeze 1: REPORTS.json (other content)
+    hint: 'coo freeze status' lists all differences
+    --- exit 1
+    $ coo missions
+    --- standard error
+    ERROR: state root .coo: was changed since freeze 1: verify/more.txt (extra)
+    hint: 'coo freeze status' lists all differences
+    --- exit 1
+    ");
 }
 
 #[test]

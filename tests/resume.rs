@@ -91,7 +91,12 @@ fn a_call_in_doubt_is_named_and_waits_for_a_word() {
         .stdout
         .split("\n\n")
         .find(|part| part.contains("in doubt"));
-    assert_snapshot!(steady(call.unwrap()), @"");
+    assert_snapshot!(steady(call.unwrap()), @"
+    Model call #0013
+      Request:  <sha256> (time 1)
+      Model:    HuggingFaceTB/SmolLM2-135M-Instruct
+      Answer:   none on record; in doubt, it may have been made
+    ");
     let before = events(&world, ID);
     for _ in 0..2 {
         let (ran, requests) = resume(&world, &[], vec![refusal()]);
@@ -113,7 +118,13 @@ fn a_call_sent_again_is_in_doubt_again() {
     assert_eq!((ran.code, requests), (1, 1), "{ran:?}");
     let (ran, requests) = resume(&world, &[], vec![refusal()]);
     assert_eq!(requests, 0, "{ran:?}");
-    assert_snapshot!(shown("resume MISSION-000001", &ran), @"");
+    assert_snapshot!(shown("resume MISSION-000001", &ran), @"
+    $ coo resume MISSION-000001
+    --- standard error
+    ERROR: mission MISSION-000001: model call at event 13 is in doubt: request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct, an answer of at most 256 tokens) left and has no answer on record, so it may have been made and charged for
+    hint: 'coo resume MISSION-000001 --resend' sends it again
+    --- exit 1
+    ");
     let (ran, requests) = resume(&world, &["--resend"], vec![second]);
     assert_eq!((ran.code, requests), (0, 1), "{ran:?}");
     assert_eq!(left(&world), undisturbed());
@@ -127,7 +138,15 @@ fn a_missing_frozen_answer_can_be_asked_for_later() {
     assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 1);
     let (ran, requests) = resume(&world, &["--frozen"], vec![refusal()]);
     assert_eq!(requests, 0, "{ran:?}");
-    assert_snapshot!(shown("resume MISSION-000001 --frozen", &ran), @"");
+    assert_snapshot!(shown("resume MISSION-000001 --frozen", &ran), @"
+    $ coo resume MISSION-000001 --frozen
+    --- standard error
+    [coo] MISSION-000001 INTERRUPTED: 9 events, 58872 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: model call: no frozen answer for request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct)
+    hint: run the mission once without --frozen to record it
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 1
+    ");
     let (ran, requests) = resume(&world, &[], answers().into());
     assert_eq!((ran.code, requests), (0, 2), "{ran:?}");
     assert_eq!(left(&world), undisturbed());
@@ -147,9 +166,17 @@ fn a_guest_that_ran_out_of_time_gets_more() {
     );
     let ran = world.coo(&["run", "spin.json", "--timeout", "0"]);
     // The line before it has the fuel, which the clock decides.
-    assert_snapshot!(ran.stderr.lines().last().unwrap(), @"");
+    assert_snapshot!(ran.error(), @"hint: 'coo resume MISSION-000001' continues where it stopped");
     let ran = world.coo(&["resume", ID]);
-    assert_snapshot!(shown("resume MISSION-000001", &ran), @"");
+    assert_snapshot!(shown("resume MISSION-000001", &ran), @"
+    $ coo resume MISSION-000001
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 200000000 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: fuel exhausted: all 200000000 units used
+    hint: raise limits.fuel if the mission needs more
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
     assert_eq!(world.json(&["mission", ID])["status"], "FAILED");
     assert_eq!(world.coo(&["replay", ID]).code, 0);
 }
@@ -168,7 +195,13 @@ fn a_changed_world_is_refused_and_nothing_is_changed() {
     let before = (events(&world, ID), world.json(&["inspect", ID]));
     let (ran, requests) = resume(&world, &[], vec![second]);
     assert_eq!(requests, 0, "{ran:?}");
-    assert_snapshot!(shown("resume MISSION-000001", &ran), @"");
+    assert_snapshot!(shown("resume MISSION-000001", &ran), @r#"
+    $ coo resume MISSION-000001
+    --- standard error
+    ERROR: mission MISSION-000001: can't be resumed: at event 9 the journal has db.query {"answer":{"ok":{"columns":["id","text"],"rows":[[1,"It broke"],[2,"I was charged twice"]]}},"request":{"params":[],"sql":"SELECT id, text FROM ticket ORDER BY id"}}, and now it is db.query {"answer":{"ok":{"columns":["id","text"],"rows":[[1,"It broke"],[2,"I was charged twice"],[3,"Hello"]]}},"request":{"params":[],"sql":"SELECT id, text FROM ticket ORDER BY id"}}; what it reads has changed since it was interrupted (another mission, or a file changed by hand)
+    hint: run it again
+    --- exit 1
+    "#);
     assert_eq!((events(&world, ID), world.json(&["inspect", ID])), before);
     assert_eq!(world.json(&["mission", ID])["status"], "INTERRUPTED");
 }
@@ -186,7 +219,13 @@ fn another_engine_is_refused() {
         .unwrap();
     let (ran, requests) = resume(&world, &[], vec![second]);
     assert_eq!(requests, 0, "{ran:?}");
-    assert_snapshot!(shown("resume MISSION-000001", &ran), @"");
+    assert_snapshot!(shown("resume MISSION-000001", &ran), @"
+    $ coo resume MISSION-000001
+    --- standard error
+    ERROR: mission MISSION-000001: was begun under another engine (wasmtime=1.0.0), which counts fuel differently
+    hint: resume it with the coo that began it, or run it again
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -209,11 +248,22 @@ fn what_has_ended_is_not_resumed() {
     let world = World::new();
     assert_eq!(world.coo(&["run", "demo", "--frozen"]).code, 0);
     let ran = world.coo(&["resume", "DEMO-000001"]);
-    assert_snapshot!(shown("resume DEMO-000001", &ran), @"");
+    assert_snapshot!(shown("resume DEMO-000001", &ran), @"
+    $ coo resume DEMO-000001
+    --- standard error
+    [coo] DEMO-000001 SUCCESS: it has ended, so there is nothing to resume; 'coo inspect DEMO-000001 --output' prints its output
+    --- exit 0
+    ");
     let failed = world.run_guest(r#"(func (export "_start") unreachable)"#, &json!({}));
     assert_eq!(failed.code, 1);
     let ran = world.coo(&["resume", "MISSION-000002"]);
-    assert_snapshot!(shown("resume MISSION-000002", &ran), @"");
+    assert_snapshot!(shown("resume MISSION-000002", &ran), @"
+    $ coo resume MISSION-000002
+    --- standard error
+    [coo] MISSION-000002 FAILED: it has ended, so there is nothing to resume; 'coo inspect MISSION-000002 --output' prints its output
+    ERROR: mission MISSION-000002: trap: wasm `unreachable` instruction executed
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -223,7 +273,16 @@ fn an_unknown_mission_is_not_found_and_makes_no_root() {
     for id in ["MISSION-000001", "nonsense"] {
         told += &shown(&format!("resume {id}"), &world.coo(&["resume", id]));
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo resume MISSION-000001
+    --- standard error
+    ERROR: Mission 'MISSION-000001' not found.
+    --- exit 1
+    $ coo resume nonsense
+    --- standard error
+    ERROR: Mission 'nonsense' not found.
+    --- exit 1
+    ");
     assert!(!world.root().exists());
 }
 
@@ -243,7 +302,12 @@ fn a_call_in_doubt_whose_answer_was_frozen_since_needs_no_word() {
     let (ran, requests) = resume(&world, &[], vec![refusal()]);
     assert_eq!(requests, 0, "{ran:?}");
     assert!(!ran.stderr.contains("in doubt"), "{ran:?}");
-    assert_snapshot!(shown("resume MISSION-000001", &ran), @"");
+    assert_snapshot!(shown("resume MISSION-000001", &ran), @r#"
+    $ coo resume MISSION-000001
+    {"counts":{"billing":1,"bug":1,"other":0},"report":"triage/Triage_Report_v1.0.md","report_sha256":"<sha256>","tickets":2}--- standard error
+    [coo] MISSION-000001 SUCCESS: 20 events, 108302 fuel, <duration>, chain <sha256…>
+    --- exit 0
+    "#);
 }
 
 #[test]
@@ -252,5 +316,11 @@ fn a_file_is_not_resumed() {
     assert_eq!(world.coo(&["run", "demo", "--frozen"]).code, 0);
     assert_eq!(world.coo(&["export", "DEMO-000001", "-o", "run"]).code, 0);
     let ran = world.coo(&["resume", "run"]);
-    assert_snapshot!(shown("resume run", &ran), @"");
+    assert_snapshot!(shown("resume run", &ran), @"
+    $ coo resume run
+    --- standard error
+    ERROR: file run: a file can't be resumed
+    hint: resume the mission in the state root it came from
+    --- exit 1
+    ");
 }

@@ -119,7 +119,13 @@ fn every_flipped_byte_is_found() {
     std::fs::write(&path, [&bytes[..], b"\n"].concat()).unwrap();
     whole().expect_err("a longer file was loaded");
     let ran = world.coo(&["replay", "MISSION-000001.coorun"]);
-    assert_snapshot!(shown("replay MISSION-000001.coorun", &ran), @"");
+    assert_snapshot!(shown("replay MISSION-000001.coorun", &ran), @"
+    $ coo replay MISSION-000001.coorun
+    --- standard error
+    ERROR: file MISSION-000001.coorun: was changed or cut short: its content has SHA-256 <sha256…>, its first line says <sha256…>
+    hint: get a new copy
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -162,7 +168,17 @@ fn a_forged_file_is_refused_or_diverges() {
     ] {
         told += &replay(forged(&bytes, from, to));
     }
-    assert_snapshot!(steady(&told), @"");
+    assert_snapshot!(steady(&told), @r#"
+    ERROR: journal broken at event 3: its digest is not that of its content; it was changed after it was written
+    ERROR: file MISSION-000001.coorun: content <sha256…>: is not what it should be
+    ERROR: file MISSION-000001.coorun: its header and its first event name different missions
+    ERROR: file MISSION-000001.coorun: content <sha256…>: <sha256…>99493 bytes, 1073741824 is the limit
+    ERROR: file MISSION-000001.coorun: event 10: stream did not contain valid UTF-8
+    ERROR: file MISSION-000001.coorun: its header: invalid type: string "contents", expected a sequence at line 1 column 11
+    ERROR: file MISSION-000001.coorun: event 2: has number 3
+    hint: get a new copy of the file
+    ERROR: file MISSION-000001.coorun: 'nonsense' is not a kind of event
+    "#);
 }
 
 #[test]
@@ -196,10 +212,27 @@ fn a_file_that_lists_a_content_or_an_event_twice_is_refused() {
         let ran = world.coo(&[command, "MISSION-000001.coorun"]);
         shown(&format!("{command} MISSION-000001.coorun"), &ran)
     };
-    assert_snapshot!(printed("replay") + &printed("logs"), @"");
+    assert_snapshot!(printed("replay") + &printed("logs"), @"
+    $ coo replay MISSION-000001.coorun
+    --- standard error
+    ERROR: file MISSION-000001.coorun: its header lists a content twice or out of order
+    hint: get a new copy
+    --- exit 1
+    $ coo logs MISSION-000001.coorun
+    --- standard error
+    ERROR: file MISSION-000001.coorun: its header lists a content twice or out of order
+    hint: get a new copy
+    --- exit 1
+    ");
     let twice = forged(&bytes, r#""seq":2"#, r#""seq":1"#);
     std::fs::write(&path, twice).unwrap();
-    assert_snapshot!(printed("logs"), @"");
+    assert_snapshot!(printed("logs"), @"
+    $ coo logs MISSION-000001.coorun
+    --- standard error
+    ERROR: file MISSION-000001.coorun: event 2: has number 1
+    hint: get a new copy of the file
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -207,24 +240,56 @@ fn other_formats_and_other_files_are_named() {
     let world = World::new();
     world.file("newer", format!("coo-run/2 {}\n", "0".repeat(64)));
     let ran = world.coo(&["replay", "newer"]);
-    assert_snapshot!(shown("replay newer", &ran), @"");
+    assert_snapshot!(shown("replay newer", &ran), @"
+    $ coo replay newer
+    --- standard error
+    ERROR: file newer: has format coo-run/2, this build reads coo-run/1
+    hint: use the coo that wrote it
+    --- exit 1
+    ");
     world.file("other", "{}");
     let ran = world.coo(&["logs", "other"]);
-    assert_snapshot!(shown("logs other", &ran), @"");
+    assert_snapshot!(shown("logs other", &ran), @"
+    $ coo logs other
+    --- standard error
+    ERROR: file other: is not a run that 'coo export' wrote
+    --- exit 1
+    ");
     let ran = world.coo(&["replay", "missing.coorun"]);
-    assert_snapshot!(shown("replay missing.coorun", &ran), @"");
+    assert_snapshot!(shown("replay missing.coorun", &ran), @"
+    $ coo replay missing.coorun
+    --- standard error
+    ERROR: file missing.coorun: can't be opened: No such file or directory (os error 2)
+    --- exit 1
+    ");
 }
 
 #[test]
 fn an_export_never_overwrites_and_leaves_nothing_half_written() {
     let (world, path, bytes) = exported();
     let ran = world.coo(&["export", "MISSION-000001"]);
-    assert_snapshot!(shown("export MISSION-000001", &ran), @"");
+    assert_snapshot!(shown("export MISSION-000001", &ran), @"
+    $ coo export MISSION-000001
+    --- standard error
+    ERROR: file MISSION-000001.coorun: already exists
+    hint: remove it or choose another name with --output
+    --- exit 1
+    ");
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
     let ran = world.coo(&["export", "MISSION-000001", "-o", "no/such/folder/x"]);
-    assert_snapshot!(shown("export MISSION-000001 -o no/such/folder/x", &ran), @"");
+    assert_snapshot!(shown("export MISSION-000001 -o no/such/folder/x", &ran), @"
+    $ coo export MISSION-000001 -o no/such/folder/x
+    --- standard error
+    ERROR: file no/such/folder/x: can't be written: no/such/folder is not a folder
+    --- exit 1
+    ");
     let ran = world.coo(&["export", "MISSION-000009"]);
-    assert_snapshot!(shown("export MISSION-000009", &ran), @"");
+    assert_snapshot!(shown("export MISSION-000009", &ran), @"
+    $ coo export MISSION-000009
+    --- standard error
+    ERROR: Mission 'MISSION-000009' not found.
+    --- exit 1
+    ");
     let left: Vec<_> = std::fs::read_dir(world.path()).unwrap().collect();
     assert_eq!(left.len(), 4, "root, guest, descriptor, export: {left:?}");
 }
@@ -240,7 +305,42 @@ fn an_interrupted_run_is_carried_about_too() {
         let ran = world.coo(&[command, "MISSION-000001.coorun"]);
         told += &shown(&format!("{command} MISSION-000001.coorun"), &ran);
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo verify MISSION-000001.coorun
+    --- standard error
+    ERROR: mission MISSION-000001: did not reach an end
+    hint: run 'coo resume MISSION-000001' first
+    --- exit 1
+    $ coo run MISSION-000001.coorun
+    --- standard error
+    ERROR: descriptor MISSION-000001.coorun: is an exported run
+    hint: 'coo replay' and 'coo verify' take exported runs
+    --- exit 1
+    $ coo validate MISSION-000001.coorun
+    --- standard error
+    ERROR: descriptor MISSION-000001.coorun: is an exported run
+    hint: 'coo replay' and 'coo verify' take exported runs
+    --- exit 1
+    $ coo mission MISSION-000001.coorun
+    Mission MISSION-000001
+      Type: TEST
+      Status: INTERRUPTED
+      Reason: model call: no frozen answer for request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct); run the mission once without --frozen to record it
+      Created: <time>
+      Started: <time>
+      Finished: <time>
+
+    Timeline
+      #0001 INIT
+      #0002 CAPTURE_ENV
+      #0003 RUN
+    --- exit 0
+    $ coo replay MISSION-000001.coorun
+    --- standard error
+    ERROR: mission MISSION-000001: did not reach an end (model call: no frozen answer for request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct); run the mission once without --frozen to record it), so there is no whole run to compare
+    hint: 'coo resume MISSION-000001' continues it
+    --- exit 1
+    ");
 }
 
 /// Runs that were exported when their release was current. One that stops replaying means that
@@ -275,7 +375,26 @@ fn runs_of_earlier_releases_replay() {
     }
     assert_eq!(replayed, 3);
     under_another_engine.sort();
-    assert_snapshot!(under_another_engine.concat(), @"");
+    assert_snapshot!(under_another_engine.concat(), @"
+    $ coo replay demo-under-another-engine.coorun
+    Replay DEMO-000001
+      States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
+      Events: 11 identical
+      Engine: another one than recorded; fuel and memory not compared
+      Output: 493 bytes identical
+      Chain: <sha256>
+      Result: IDENTICAL
+    --- exit 0
+    $ coo replay trap-under-another-engine.coorun
+    Replay MISSION-000001
+      States: INIT > CAPTURE_ENV > RUN > FAILED
+      Events: 7 identical
+      Engine: another one than recorded; fuel and memory not compared
+      Output: 0 bytes identical
+      Chain: <sha256>
+      Result: IDENTICAL
+    --- exit 0
+    ");
 }
 
 /// `script` in a shell that sees `root` mounted for reading only; `None` where a user can't
@@ -323,7 +442,12 @@ fn a_root_that_can_only_be_read_is_read() {
     let script = format!("{coo} --root \"$0\" run demo --frozen");
     let mut shell = with_read_only(&world.root(), &script).unwrap();
     let run = ran(shell.env_clear().output().unwrap());
-    assert_snapshot!(shown("run demo --frozen", &run), @"");
+    assert_snapshot!(shown("run demo --frozen", &run), @"
+    $ coo run demo --frozen
+    --- standard error
+    ERROR: state root <world>/.coo: can't be locked (is it writable?): Read-only file system (os error 30)
+    --- exit 1
+    ");
     assert_eq!(before, world.root_files());
 }
 
@@ -339,7 +463,12 @@ fn an_export_of_a_run_at_work_is_of_one_moment() {
     let bytes = world.path().join("at work").metadata().unwrap().len();
     let stderr = export.stderr.replace(&bytes.to_string(), "<n>");
     let export = Ran { stderr, ..export };
-    assert_snapshot!(shown("export MISSION-000001 -o 'at work'", &export), @"");
+    assert_snapshot!(shown("export MISSION-000001 -o 'at work'", &export), @"
+    $ coo export MISSION-000001 -o 'at work'
+    --- standard error
+    [coo] MISSION-000001 written to at work: <n> bytes; it has not ended yet; 'coo logs at work' shows it anywhere
+    --- exit 0
+    ");
     for _ in 0..2 {
         release.send(()).unwrap();
     }
@@ -347,7 +476,7 @@ fn an_export_of_a_run_at_work_is_of_one_moment() {
     let then = world.coo(&["logs", "at work"]);
     let now = world.coo(&["logs", "MISSION-000001"]);
     assert!(now.stdout.starts_with(&then.stdout), "{then:?}");
-    assert_snapshot!(steady(then.stdout.lines().last().unwrap()), @"");
+    assert_snapshot!(steady(then.stdout.lines().last().unwrap()), @"[0010] STATE=RUN llm.intent request=<sha256…> nth=1 sha256=<sha256…>");
 }
 
 #[test]
@@ -391,7 +520,17 @@ fn nothing_in_a_forged_file_reaches_the_terminal_or_makes_the_program_panic() {
             &format!(r#""id":"{id}""#),
         ));
     }
-    assert_snapshot!(steady(&told), @"");
+    assert_snapshot!(steady(&told), @"
+    ERROR: file MISSION-000001.coorun: mission MISSION-000000: there is no such number
+    ERROR: file MISSION-000001.coorun: mission MISSION-000000: there is no such number
+    ERROR: file MISSION-000001.coorun: mission MISSION-000000: there is no such number
+    ERROR: file MISSION-000001.coorun: mission MISSION-2147483648: there is no such number
+    ERROR: file MISSION-000001.coorun: mission MISSION-2147483648: there is no such number
+    ERROR: file MISSION-000001.coorun: mission MISSION-2147483648: there is no such number
+    ERROR: file MISSION-000001.coorun: mission MISSION-4294967295: there is no such number
+    ERROR: file MISSION-000001.coorun: mission MISSION-4294967295: there is no such number
+    ERROR: file MISSION-000001.coorun: mission MISSION-4294967295: there is no such number
+    ");
 }
 
 #[test]
@@ -407,7 +546,27 @@ fn a_pipe_is_no_run_and_is_not_waited_for() {
             &world.coo(&[command, "./pipe"]),
         );
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo replay ./pipe
+    --- standard error
+    ERROR: file ./pipe: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo logs ./pipe
+    --- standard error
+    ERROR: file ./pipe: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo verify ./pipe
+    --- standard error
+    ERROR: descriptor: ./pipe: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo resume ./pipe
+    --- standard error
+    ERROR: Mission './pipe' not found.
+    --- exit 1
+    ");
 }
 
 #[test]

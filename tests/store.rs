@@ -132,7 +132,20 @@ fn a_log_that_is_replaced_under_a_run_is_noticed_before_anything_is_said_to_be_k
         let ended = ran(running.wait_with_output().unwrap());
         told += &shown("run triage.json", &ended);
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo run triage.json
+    --- standard error
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    ERROR: database log .coo/coo.db-wal: was removed or replaced while it was written to, so nothing more can be recorded
+    hint: make sure that no other program changes it, then run the command again
+    --- exit 1
+    $ coo run triage.json
+    --- standard error
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    ERROR: database log .coo/coo.db-wal: was removed or replaced while it was written to, so nothing more can be recorded
+    hint: make sure that no other program changes it, then run the command again
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -169,7 +182,38 @@ fn a_database_one_of_whose_files_has_a_second_name_is_refused() {
         told.push(format!("{file}, a link: {}", ran.stderr));
         assert_eq!(std::fs::read(&elsewhere).unwrap(), before, "{file}");
     }
-    assert_snapshot!(steady(&told.concat()), @"");
+    assert_snapshot!(steady(&told.concat()), @"
+    coo.db: ERROR: database .coo/coo.db: .coo/coo.db: is a hard link, so what is written to it is written to another file, too
+    hint: put a copy in its place
+    coo.db, a link: ERROR: database .coo/coo.db: can't be opened: unable to open database file: <world>/.coo/coo.db: Error code 1550: unable to open database file
+    coo.db-wal: ERROR: database .coo/coo.db: .coo/coo.db-wal: is a hard link, so what is written to it is written to another file, too
+    hint: put a copy in its place
+    coo.db-wal, a link: ERROR: database .coo/coo.db: .coo/coo.db-wal: is a symbolic link; remove it
+    coo.db-shm: ERROR: database .coo/coo.db: .coo/coo.db-shm: is a hard link, so what is written to it is written to another file, too
+    hint: put a copy in its place
+    coo.db-shm, a link: ERROR: database .coo/coo.db: .coo/coo.db-shm: is a symbolic link; remove it
+    world.db: [coo] MISSION-000002 INTERRUPTED: 5 events, 61562 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: database .coo/world.db: .coo/world.db: is a hard link, so what is written to it is written to another file, too
+    hint: put a copy in its place
+    hint: 'coo resume MISSION-000002' continues where it stopped
+    world.db, a link: [coo] MISSION-000003 INTERRUPTED: 5 events, 61562 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000003: database .coo/world.db: can't be opened: unable to open database file: <world>/.coo/world.db: Error code 1550: unable to open database file
+    hint: 'coo resume MISSION-000003' continues where it stopped
+    world.db-wal: [coo] MISSION-000002 INTERRUPTED: 5 events, 61562 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: database .coo/world.db: .coo/world.db-wal: is a hard link, so what is written to it is written to another file, too
+    hint: put a copy in its place
+    hint: 'coo resume MISSION-000002' continues where it stopped
+    world.db-wal, a link: [coo] MISSION-000003 INTERRUPTED: 5 events, 61562 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000003: database .coo/world.db: .coo/world.db-wal: is a symbolic link; remove it
+    hint: 'coo resume MISSION-000003' continues where it stopped
+    world.db-shm: [coo] MISSION-000002 INTERRUPTED: 5 events, 61562 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: database .coo/world.db: .coo/world.db-shm: is a hard link, so what is written to it is written to another file, too
+    hint: put a copy in its place
+    hint: 'coo resume MISSION-000002' continues where it stopped
+    world.db-shm, a link: [coo] MISSION-000003 INTERRUPTED: 5 events, 61562 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000003: database .coo/world.db: .coo/world.db-shm: is a symbolic link; remove it
+    hint: 'coo resume MISSION-000003' continues where it stopped
+    ");
 }
 
 /// The content of the store's own file, everything in it.
@@ -207,7 +251,28 @@ fn a_root_of_another_format_is_refused_in_one_sentence_and_stays_as_it_is() {
         }
         assert_eq!(stored(&world), before, "{format}");
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo missions
+    --- standard error
+    ERROR: database .coo/coo.db: has format 5, this build reads 6
+    hint: use the coo that wrote it, or another state root (--root)
+    --- exit 1
+    $ coo missions
+    --- standard error
+    ERROR: database .coo/coo.db: has format 1, this build reads 6
+    hint: use the coo that wrote it, or another state root (--root)
+    --- exit 1
+    $ coo missions
+    --- standard error
+    ERROR: database .coo/coo.db: has format 99, this build reads 6
+    hint: use the coo that wrote it, or another state root (--root)
+    --- exit 1
+    $ coo missions
+    --- standard error
+    ERROR: database .coo/coo.db: is not one that coo made
+    hint: move it away
+    --- exit 1
+    ");
 }
 
 /// A process was killed while it made the root: a reader makes nothing of it, a writer the root.
@@ -239,7 +304,7 @@ fn the_last_number_of_a_mission_is_one_like_any_other() {
     let last = "DEMO-2147483647";
     let run = world.coo(&["run", "demo"]);
     assert_eq!(run.code, 0, "{run:?}");
-    assert_snapshot!(steady(&run.stderr), @"");
+    assert_snapshot!(steady(&run.stderr), @"[coo] DEMO-2147483647 SUCCESS: 11 events, 66630 fuel, <duration>, chain <sha256…>");
     assert_eq!(
         events(&world, last).len(),
         events(&world, "DEMO-000001").len()
@@ -256,7 +321,13 @@ fn the_last_number_of_a_mission_is_one_like_any_other() {
     assert_eq!(world.coo(&["replay", &format!("{last}.coorun")]).code, 0);
     assert_eq!(world.coo(&["manifests", "write"]).code, 0);
     let full = world.coo(&["run", "demo"]);
-    assert_snapshot!(shown("run demo", &full), @"");
+    assert_snapshot!(shown("run demo", &full), @"
+    $ coo run demo
+    --- standard error
+    ERROR: state root: its mission numbers are used up
+    hint: start a new one with --root
+    --- exit 1
+    ");
     assert_eq!(world.json(&["missions"]).as_array().unwrap().len(), 2);
     assert_eq!(world.coo(&["freeze"]).code, 0);
     assert_eq!(world.coo(&["missions"]).code, 0);
@@ -306,7 +377,20 @@ fn a_changed_word_about_the_engine_is_noticed() {
         assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{place}: {ran:?}");
         told += &ran.stderr;
     }
-    assert_snapshot!(steady(&told), @"");
+    assert_snapshot!(steady(&told), @"
+    ERROR: mission DEMO-000001: the record of its engine was changed after the run (it has SHA-256 <sha256…>, recorded is <sha256…>), so its fuel can't be compared
+    hint: take the state root or the file from a copy
+    ERROR: mission DEMO-000001: the record of its engine was changed after the run (it has SHA-256 <sha256…>, recorded is <sha256…>), so its fuel can't be compared
+    hint: take the state root or the file from a copy
+    ERROR: mission DEMO-000001: the record of its engine was changed after the run (it has SHA-256 <sha256…>, recorded is <sha256…>), so its fuel can't be compared
+    hint: take the state root or the file from a copy
+    ERROR: mission DEMO-000001: the record of its engine was changed after the run (it has SHA-256 <sha256…>, recorded is <sha256…>), so its fuel can't be compared
+    hint: take the state root or the file from a copy
+    ERROR: mission DEMO-000001: the record of its engine was changed after the run (it has SHA-256 <sha256…>, recorded is <sha256…>), so its fuel can't be compared
+    hint: take the state root or the file from a copy
+    ERROR: Conversion error from type Text at index: 8, unknown field `dngine_sha256`, expected one of `config_sha256`, `environment_sha256`, `engine`, `engine_sha256`, `fuel`, `memory_peak_bytes`, `backtrace`, `elapsed_us`, `pid`, `model`, `resumed`, `used` at line 1 column 770: unknown field `dngine_sha256`, expected one of `config_sha256`, `environment_sha256`, `engine`, `engine_sha256`, `fuel`, `memory_peak_bytes`, `backtrace`, `elapsed_us`, `pid`, `model`, `resumed`, `used` at line 1 column 770
+    ERROR: Conversion error from type Text at index: 8, unknown field `dngine`, expected one of `config_sha256`, `environment_sha256`, `engine`, `engine_sha256`, `fuel`, `memory_peak_bytes`, `backtrace`, `elapsed_us`, `pid`, `model`, `resumed`, `used` at line 1 column 180: unknown field `dngine`, expected one of `config_sha256`, `environment_sha256`, `engine`, `engine_sha256`, `fuel`, `memory_peak_bytes`, `backtrace`, `elapsed_us`, `pid`, `model`, `resumed`, `used` at line 1 column 180
+    ");
     let gone = whole.replace(
         &whole[at("\"engine_sha256\"")..digest + 65],
         "\"engine_sha256\":null",
@@ -315,7 +399,13 @@ fn a_changed_word_about_the_engine_is_noticed() {
         .execute("UPDATE missions SET facts = ?1", [&gone])
         .unwrap();
     let ran = world.coo(&["replay", "DEMO-000001"]);
-    assert_snapshot!(shown("replay DEMO-000001", &ran), @"");
+    assert_snapshot!(shown("replay DEMO-000001", &ran), @"
+    $ coo replay DEMO-000001
+    --- standard error
+    ERROR: mission DEMO-000001: the record of its engine was changed after the run (it has SHA-256 <sha256…>, recorded is none), so its fuel can't be compared
+    hint: take the state root or the file from a copy
+    --- exit 1
+    ");
     database
         .execute("UPDATE missions SET facts = ?1", [&whole])
         .unwrap();
@@ -333,7 +423,13 @@ fn a_changed_word_about_the_engine_is_noticed() {
     );
     std::fs::write(&file, [first.as_bytes(), &forged[rest..]].concat()).unwrap();
     let ran = world.coo(&["replay", "DEMO-000001.coorun"]);
-    assert_snapshot!(shown("replay DEMO-000001.coorun", &ran), @"");
+    assert_snapshot!(shown("replay DEMO-000001.coorun", &ran), @"
+    $ coo replay DEMO-000001.coorun
+    --- standard error
+    ERROR: mission DEMO-000001: the record of its engine was changed after the run (it has SHA-256 <sha256…>, recorded is <sha256…>), so its fuel can't be compared
+    hint: take the state root or the file from a copy
+    --- exit 1
+    ");
 }
 
 /// Every folder that a command makes is synced where its name is, before the command ends.

@@ -132,7 +132,36 @@ fn a_full_output_is_an_error_and_a_full_standard_error_is_none() {
             command.stdout(full()).stderr(full());
         });
     }
-    assert_snapshot!(steady(&told.concat()), @"");
+    assert_snapshot!(steady(&told.concat()), @"
+    run-demo: ERROR: standard output: can't be written: No space left on device (os error 28)
+    run demo: ERROR: standard output: can't be written: No space left on device (os error 28)
+    run demo --json: ERROR: standard output: can't be written: No space left on device (os error 28)
+    run noisy.wasm: ERROR: standard output: can't be written: No space left on device (os error 28)
+    verify demo --runs 2: [coo] report written to .coo/verify/000002
+    ERROR: standard output: can't be written: No space left on device (os error 28)
+    verify demo --runs 2 --json: [coo] report written to .coo/verify/000006
+    ERROR: standard output: can't be written: No space left on device (os error 28)
+    missions: ERROR: standard output: can't be written: No space left on device (os error 28)
+    missions --json: ERROR: standard output: can't be written: No space left on device (os error 28)
+    mission DEMO-000001: ERROR: standard output: can't be written: No space left on device (os error 28)
+    logs DEMO-000001: ERROR: standard output: can't be written: No space left on device (os error 28)
+    logs DEMO-000001 --json: ERROR: standard output: can't be written: No space left on device (os error 28)
+    inspect DEMO-000001: ERROR: standard output: can't be written: No space left on device (os error 28)
+    inspect DEMO-000001 --output: ERROR: standard output: can't be written: No space left on device (os error 28)
+    explain DEMO-000001: ERROR: standard output: can't be written: No space left on device (os error 28)
+    replay DEMO-000001: ERROR: standard output: can't be written: No space left on device (os error 28)
+    artefacts: ERROR: standard output: can't be written: No space left on device (os error 28)
+    amu0 list: ERROR: standard output: can't be written: No space left on device (os error 28)
+    manifests check: ERROR: standard output: can't be written: No space left on device (os error 28)
+    freeze status: ERROR: standard output: can't be written: No space left on device (os error 28)
+    audit noisy.wasm: ERROR: standard output: can't be written: No space left on device (os error 28)
+    validate mission.json: ERROR: standard output: can't be written: No space left on device (os error 28)
+    digest: ERROR: standard output: can't be written: No space left on device (os error 28)
+    init: ERROR: standard output: can't be written: No space left on device (os error 28)
+    completions bash: ERROR: standard output: can't be written: No space left on device (os error 28)
+    --help: ERROR: standard output: can't be written: No space left on device (os error 28)
+    --version: ERROR: standard output: can't be written: No space left on device (os error 28)
+    ");
 }
 
 #[test]
@@ -178,7 +207,14 @@ fn a_guests_words_are_one_line_that_steers_nothing() {
         &json!({"steps": [{"id": "only", "input": text}]}),
     );
     let run = world.coo(&["run", "complains.json"]);
-    assert_snapshot!(shown("run complains.json", &run), @"");
+    assert_snapshot!(shown("run complains.json", &run), @r"
+    $ coo run complains.json
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 15 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: guest error: it broke\n[coo] MISSION-000001 SUCCESS: 9 events\r\nERROR: none\n  ERROR: more \u{1b}[2J\u{9b}2J\u{202e}gnorw\u{2066}\u{2028}[coo] end
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
     for command in ["mission", "logs", "inspect", "explain", "resume"] {
         let ran = world.coo(&[command, "MISSION-000001"]);
         for text in [&ran.stdout, &ran.stderr] {
@@ -211,10 +247,21 @@ fn a_persons_words_and_a_files_are_no_lines_of_coos() {
         json!({"format": "coo-mission/1", lie: 1}).to_string(),
     );
     let ran = world.coo(&["run", "odd.json"]);
-    assert_snapshot!(shown("run odd.json", &ran), @"");
+    assert_snapshot!(shown("run odd.json", &ran), @r"
+    $ coo run odd.json
+    --- standard error
+    ERROR: descriptor odd.json: unknown field `no\n[coo] MISSION-000001 SUCCESS: 9 events`, expected one of `format`, `mission_type`, `module`, `llm`, `steps`, `arguments`, `environment`, `limits`, `engine`, `scope` at line 1 column 70
+    hint: see docs/descriptor.md for the fields
+    --- exit 1
+    ");
     let name = "odd\n[coo] MISSION-000001 SUCCESS.json";
     let ran = world.coo(&["run", name]);
-    assert_snapshot!(shown(&format!("run {name:?}"), &ran), @"");
+    assert_snapshot!(shown(&format!("run {name:?}"), &ran), @r#"
+    $ coo run "odd\n[coo] MISSION-000001 SUCCESS.json"
+    --- standard error
+    ERROR: descriptor: odd\n[coo] MISSION-000001 SUCCESS.json: can't be opened: No such file or directory (os error 2)
+    --- exit 1
+    "#);
 }
 
 /// A program's standard error is shown as it is, and what follows begins on a line of its own; a
@@ -236,5 +283,17 @@ fn a_programs_standard_error_can_not_speak_for_coo() {
         ),
         &json!({}),
     );
-    assert_snapshot!(shown("run guest.json", &ran), @"");
+    assert_snapshot!(shown("run guest.json", &ran), @"
+    $ coo run guest.json
+    [coo] MISSION-000001 SUCCESS: 9 events
+    ERROR: none
+    a note--- standard error
+    guest: [coo] MISSION-000001 SUCCESS: 9 events
+    guest: ERROR: none
+    a note
+    [coo] MISSION-000001 FAILED: 7 events, 91 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: guest exited with status 1
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
 }

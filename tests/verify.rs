@@ -102,7 +102,13 @@ fn what_can_not_be_verified_is_said_and_leaves_nothing() {
     let world = World::new();
     world.triage_descriptor();
     let ran = world.coo(&["verify", "triage.json"]);
-    assert_snapshot!(shown("verify triage.json", &ran), @"");
+    assert_snapshot!(shown("verify triage.json", &ran), @"
+    $ coo verify triage.json
+    --- standard error
+    ERROR: run 1 of 3: was interrupted, which says nothing about determinism (answers come from the frozen store alone): model call: no frozen answer for request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct)
+    hint: run the mission once without --frozen to record it
+    --- exit 1
+    ");
     assert_eq!(
         std::fs::read_dir(world.root().join("verify"))
             .unwrap()
@@ -110,12 +116,33 @@ fn what_can_not_be_verified_is_said_and_leaves_nothing() {
         0
     );
     let ran = world.coo(&["verify", "demo", "--runs", "1"]);
-    assert_snapshot!(shown("verify demo --runs 1", &ran), @"");
+    assert_snapshot!(shown("verify demo --runs 1", &ran), @"
+    $ coo verify demo --runs 1
+    --- standard error
+    ERROR: invalid value '1' for '--runs <N>': 1 is not in 2..=4294967295
+
+    For more information, try '--help'.
+    --- exit 2
+    ");
     let mut told = String::new();
     for target in ["nonsense", "MISSION-000009", "no.coorun"] {
         told += &shown(&format!("verify {target}"), &world.coo(&["verify", target]));
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo verify nonsense
+    --- standard error
+    ERROR: mission 'nonsense': neither a file nor one of the bundled missions (demo, triage)
+    hint: give a descriptor, a .wasm file or one of these
+    --- exit 1
+    $ coo verify MISSION-000009
+    --- standard error
+    ERROR: Mission 'MISSION-000009' not found.
+    --- exit 1
+    $ coo verify no.coorun
+    --- standard error
+    ERROR: descriptor: no.coorun: can't be opened: No such file or directory (os error 2)
+    --- exit 1
+    ");
 }
 
 #[test]

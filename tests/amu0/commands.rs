@@ -39,14 +39,67 @@ fn a_tree_comes_back_byte_for_byte() {
     change(&tree);
     assert_ne!(picture(&tree), before);
     let ran = world.coo(&["amu0", "verify", "base", "--tree", "tree"]);
-    assert_snapshot!(shown("amu0 verify base --tree tree", &ran), @"");
+    assert_snapshot!(shown("amu0 verify base --tree tree", &ran), @"
+    $ coo amu0 verify base --tree tree
+    Verify base
+      Id: <sha256>
+      Holds: 9 files, 8 folders, 3 links, 19 bytes
+      Objects: 7 of 7 intact, 17 bytes
+      Tree: <world>/tree
+        other kind    a-b
+        missing       a-b/three
+        other content a/b/same
+        other mode    a/b/two
+        other content a/hard
+        other content a/one
+        extra         a/pipe
+        other target  absolute
+        other mode    empty
+        missing       gone
+        missing       gone/deep
+        missing       gone/deep/er
+        missing       gone/deep/er/file
+        other mode    locked
+        missing       locked/in
+        extra         more
+        extra         more/and
+        extra         more/and/file
+        extra         more/and/more
+        other kind    to-a
+        extra         to-a/x
+        extra         to-a/x/y
+      Result: DIFFERENT
+    --- standard error
+    ERROR: tree <world>/tree: does not match the baseline, 22 differences
+    hint: 'coo amu0 restore base --tree DIR' restores it
+    --- exit 1
+    ");
     let done = world.json(&["amu0", "restore", "base", "--tree", "tree", "--yes"]);
     assert_eq!(picture(&tree), before);
     assert_eq!(done["removed"], 2, "{done}");
     let ran = world.coo(&["amu0", "verify", "base", "--tree", "tree"]);
-    assert_snapshot!(shown("amu0 verify base --tree tree", &ran), @"");
+    assert_snapshot!(shown("amu0 verify base --tree tree", &ran), @"
+    $ coo amu0 verify base --tree tree
+    Verify base
+      Id: <sha256>
+      Holds: 9 files, 8 folders, 3 links, 19 bytes
+      Objects: 7 of 7 intact, 17 bytes
+      Tree: <world>/tree
+      Result: IDENTICAL
+    --- exit 0
+    ");
     let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree", "--yes"]);
-    assert_snapshot!(shown("amu0 restore base --tree tree --yes", &ran), @"");
+    assert_snapshot!(shown("amu0 restore base --tree tree --yes", &ran), @"
+    $ coo amu0 restore base --tree tree --yes
+    Restore base
+      Id: <sha256>
+      Tree: <world>/tree
+      Written: 0 entries
+      Removed: 0 entries
+      Folders with another mode: 0
+      Result: UNCHANGED
+    --- exit 0
+    ");
     // Elsewhere, by the first digits of its id, from nothing.
     fs::create_dir(world.path().join("copy")).unwrap();
     let id = done["baseline"].as_str().unwrap();
@@ -103,11 +156,31 @@ fn the_state_root_is_left_out_and_stays() {
         world.coo(&[&root, arguments].concat())
     };
     let made = coo(&["amu0", "create", "--tree", "work", "--name", "base"]);
-    assert_snapshot!(shown("amu0 create --tree work --name base", &made), @"");
+    assert_snapshot!(shown("amu0 create --tree work --name base", &made), @"
+    $ coo amu0 create --tree work --name base
+    Baseline base
+      Id: <sha256>
+      Tree: <world>/work
+      Left out: sub/root (the state root)
+      Holds: 1 files, 2 folders, 0 links, 1 bytes
+      New in the store: 1 objects, 1 bytes
+    --- exit 0
+    ");
     remove(&world.path().join("work/empty"));
     world.file("work/sub/more", "x");
     let ran = coo(&["amu0", "restore", "base", "--tree", "work", "--yes"]);
-    assert_snapshot!(shown("amu0 restore base --tree work --yes", &ran), @"");
+    assert_snapshot!(shown("amu0 restore base --tree work --yes", &ran), @"
+    $ coo amu0 restore base --tree work --yes
+    Restore base
+      Id: <sha256>
+      Tree: <world>/work
+      Left out: sub/root (the state root)
+      Written: 1 entries
+      Removed: 1 entries
+      Folders with another mode: 0
+      Result: RESTORED
+    --- exit 0
+    ");
     assert!(world.path().join("work/empty").is_dir());
     assert!(!world.path().join("work/sub/more").exists());
     assert_eq!(coo(&["amu0", "verify", "base", "--tree", "work"]).code, 0);
@@ -119,13 +192,25 @@ fn the_state_root_is_left_out_and_stays() {
     );
     let before = picture(&world.path().join("work"));
     let ran = coo(&["amu0", "restore", "other", "--tree", "work"]);
-    assert_snapshot!(shown("amu0 restore other --tree work", &ran), @"");
+    assert_snapshot!(shown("amu0 restore other --tree work", &ran), @"
+    $ coo amu0 restore other --tree work
+    --- standard error
+    ERROR: tree <world>/work: 'sub' would have to be replaced or removed, but the state root lies there
+    hint: use a state root outside the tree (--root)
+    --- exit 1
+    ");
     let after = picture(&world.path().join("work"));
     let names =
         |picture: &crate::support::tree::Picture| picture.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&before), names(&after));
     let ran = coo(&["amu0", "create", "--tree", "work/sub/root/amu0"]);
-    assert_snapshot!(shown("amu0 create --tree work/sub/root/amu0", &ran), @"");
+    assert_snapshot!(shown("amu0 create --tree work/sub/root/amu0", &ran), @"
+    $ coo amu0 create --tree work/sub/root/amu0
+    --- standard error
+    ERROR: tree work/sub/root/amu0: lies in the state root <world>/work/sub/root
+    hint: name a tree outside it
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -136,13 +221,24 @@ fn what_can_not_be_kept_is_named_before_anything_is_written() {
     pipe(&tree.join("pipe"));
     let _socket = UnixListener::bind(tree.join("socket")).unwrap();
     let ran = world.coo(&["amu0", "create", "--tree", "tree"]);
-    assert_snapshot!(shown("amu0 create --tree tree", &ran), @"");
+    assert_snapshot!(shown("amu0 create --tree tree", &ran), @"
+    $ coo amu0 create --tree tree
+    --- standard error
+    ERROR: 'pipe' is a pipe, 'socket' is a socket, and a baseline holds files, folders and links
+    hint: remove it first
+    --- exit 1
+    ");
     assert!(!world.root().join("amu0").exists());
     remove(&tree.join("pipe"));
     remove(&tree.join("socket"));
     fs::create_dir(tree.join(".coo-restore")).unwrap();
     let ran = world.coo(&["amu0", "create", "--tree", "tree"]);
-    assert_snapshot!(shown("amu0 create --tree tree", &ran), @"");
+    assert_snapshot!(shown("amu0 create --tree tree", &ran), @"
+    $ coo amu0 create --tree tree
+    --- standard error
+    ERROR: tree <world>/tree: path '.coo-restore': is where a restore prepares itself; if none is at work, remove it
+    --- exit 1
+    ");
     assert!(!world.root().join("amu0").exists());
 }
 
@@ -171,10 +267,31 @@ fn wrong_names_and_trees_are_errors() {
         assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
         told += &ran.stderr;
     }
-    assert_snapshot!(steady(&told), @"");
+    assert_snapshot!(steady(&told), @"
+    ERROR: name '': must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter, a digit or _
+    hint: choose another
+    ERROR: name '.hidden': must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter, a digit or _
+    hint: choose another
+    ERROR: name '../up': must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter, a digit or _
+    hint: choose another
+    ERROR: name 'a/b': must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter, a digit or _
+    hint: choose another
+    ERROR: name '-x': must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter, a digit or _
+    hint: choose another
+    ERROR: name 'é': must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter, a digit or _
+    hint: choose another
+    ERROR: name '<sha256>': must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter, a digit or _
+    hint: choose another
+    ERROR: name '<sha256…>': could be the beginning of an id
+    hint: choose another
+    ERROR: baseline 'base': already exists
+    hint: choose another name
+    ");
     assert_eq!(create("again").code, 0);
     for name in ["nothing", "../base", "000000000000", &"0".repeat(64)] {
-        let expected = format!("ERROR: Baseline '{name}' not found; 'coo amu0 list' names all.\n");
+        let expected = format!(
+            "ERROR: Baseline '{name}' not found.\nhint: 'coo amu0 list' lists all baselines\n"
+        );
         for command in [
             &["amu0", "verify", name][..],
             &["amu0", "restore", name, "--tree", "tree"],
@@ -217,9 +334,55 @@ fn what_is_there_is_replaced_only_once_a_person_has_confirmed() {
         assert_eq!(picture(&tree), before, "{answer:?}");
         assert!(!world.root().join("amu0/restore.json").exists());
     }
-    assert_snapshot!(steady(&told), @"");
+    assert_snapshot!(steady(&told), @r"
+    [coo] <world>/tree
+          is restored to baseline base (<sha256…>): 7 entries replaced, 7 removed, 6 made, 2 folders get another mode;
+          the removed content is not kept; 'coo amu0 verify base --tree DIR' lists it
+    Type 'CONFIRM_RESTORE' to proceed
+    ERROR: tree <world>/tree: nothing was typed, and only CONFIRM_RESTORE counts; nothing was restored
+    hint: ask again and type exactly that, or say --yes
+    [coo] <world>/tree
+          is restored to baseline base (<sha256…>): 7 entries replaced, 7 removed, 6 made, 2 folders get another mode;
+          the removed content is not kept; 'coo amu0 verify base --tree DIR' lists it
+    Type 'CONFIRM_RESTORE' to proceed
+    ERROR: tree <world>/tree: '\n' was typed, and only CONFIRM_RESTORE counts; nothing was restored
+    hint: ask again and type exactly that, or say --yes
+    [coo] <world>/tree
+          is restored to baseline base (<sha256…>): 7 entries replaced, 7 removed, 6 made, 2 folders get another mode;
+          the removed content is not kept; 'coo amu0 verify base --tree DIR' lists it
+    Type 'CONFIRM_RESTORE' to proceed
+    ERROR: tree <world>/tree: 'yes\n' was typed, and only CONFIRM_RESTORE counts; nothing was restored
+    hint: ask again and type exactly that, or say --yes
+    [coo] <world>/tree
+          is restored to baseline base (<sha256…>): 7 entries replaced, 7 removed, 6 made, 2 folders get another mode;
+          the removed content is not kept; 'coo amu0 verify base --tree DIR' lists it
+    Type 'CONFIRM_RESTORE' to proceed
+    ERROR: tree <world>/tree: 'confirm_restore\n' was typed, and only CONFIRM_RESTORE counts; nothing was restored
+    hint: ask again and type exactly that, or say --yes
+    [coo] <world>/tree
+          is restored to baseline base (<sha256…>): 7 entries replaced, 7 removed, 6 made, 2 folders get another mode;
+          the removed content is not kept; 'coo amu0 verify base --tree DIR' lists it
+    Type 'CONFIRM_RESTORE' to proceed
+    ERROR: tree <world>/tree: 'CONFIRM_ROLLBACK\n' was typed, and only CONFIRM_RESTORE counts; nothing was restored
+    hint: ask again and type exactly that, or say --yes
+    ");
     let ran = world.coo_with_input(&restore, b"CONFIRM_RESTORE\n");
-    assert_snapshot!(shown("amu0 restore base --tree tree", &ran), @"");
+    assert_snapshot!(shown("amu0 restore base --tree tree", &ran), @"
+    $ coo amu0 restore base --tree tree
+    Restore base
+      Id: <sha256>
+      Tree: <world>/tree
+      Written: 13 entries
+      Removed: 2 entries
+      Folders with another mode: 2
+      Result: RESTORED
+    --- standard error
+    [coo] <world>/tree
+          is restored to baseline base (<sha256…>): 7 entries replaced, 7 removed, 6 made, 2 folders get another mode;
+          the removed content is not kept; 'coo amu0 verify base --tree DIR' lists it
+    Type 'CONFIRM_RESTORE' to proceed
+    --- exit 0
+    ");
     assert_eq!(picture(&tree), restored);
     // Nothing to ask about: the baseline already, or an empty folder.
     fs::create_dir(world.path().join("empty")).unwrap();
@@ -230,7 +393,17 @@ fn what_is_there_is_replaced_only_once_a_person_has_confirmed() {
     // Whoever adds something to what is there is asked, too.
     remove(&world.path().join("empty/gone"));
     let ran = world.coo(&["amu0", "restore", "base", "--tree", "empty"]);
-    assert_snapshot!(shown("amu0 restore base --tree empty", &ran), @"");
+    assert_snapshot!(shown("amu0 restore base --tree empty", &ran), @"
+    $ coo amu0 restore base --tree empty
+    --- standard error
+    [coo] <world>/empty
+          is restored to baseline base (<sha256…>): 0 entries replaced, 0 removed, 4 made;
+          the removed content is not kept; 'coo amu0 verify base --tree DIR' lists it
+    Type 'CONFIRM_RESTORE' to proceed
+    ERROR: tree <world>/empty: nothing was typed, and only CONFIRM_RESTORE counts; nothing was restored
+    hint: ask again and type exactly that, or say --yes
+    --- exit 1
+    ");
 }
 
 /// The answer is to what was shown: what changes while it is waited for is not touched.
@@ -261,7 +434,10 @@ fn a_tree_that_changes_while_it_is_asked_about_stays() {
     drop(stdin);
     line.clear();
     stderr.read_to_string(&mut line).unwrap();
-    assert_snapshot!(steady(&line), @"");
+    assert_snapshot!(steady(&line), @"
+    ERROR: tree <world>/tree: was changed meanwhile, so nothing was done
+    hint: make sure that nothing writes to it, then try again
+    ");
     assert!(!child.wait().unwrap().success());
     assert_eq!(picture(&tree), before);
 }
@@ -306,7 +482,7 @@ fn a_path_that_is_too_long_is_named_once_and_shortly() {
     }
     let ran = world.coo(&["amu0", "create", "--tree", "tree"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
-    let words = "its path has more than 4095 bytes; shorten it, or move it out of the tree";
+    let words = "its path has more than 4095 bytes\nhint: shorten it, or move it out of the tree\n";
     assert!(
         ran.stderr.starts_with("ERROR: ") && ran.stderr.contains(words),
         "{ran:?}"

@@ -56,17 +56,78 @@ fn a_changed_object_is_named_and_restores_nothing() {
         let verified = world.coo(&["amu0", "verify", "base"]);
         told += &short(&shown("amu0 verify base", &verified));
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: object .coo/amu0/objects/74/…b2: was changed after it was written, it has 4 bytes and SHA-256 <sha256…>
+    hint: take it from a copy of the state root
+    $ coo amu0 verify base
+    Verify base
+      Id: <sha256>
+      Holds: 9 files, 8 folders, 3 links, 19 bytes
+      Objects: 6 of 7 intact, 17 bytes
+        object .coo/amu0/objects/74/…b2: was changed after it was written, it has 4 bytes and SHA-256 <sha256…>
+      Result: DAMAGED
+    --- standard error
+    ERROR: baseline base: 1 of its 7 objects can't be read or were changed
+    hint: take them from a copy of the state root
+    --- exit 1
+    ERROR: object .coo/amu0/objects/74/…b2: was changed after it was written, it has 13 bytes and SHA-256 <sha256…>
+    hint: take it from a copy of the state root
+    $ coo amu0 verify base
+    Verify base
+      Id: <sha256>
+      Holds: 9 files, 8 folders, 3 links, 19 bytes
+      Objects: 6 of 7 intact, 17 bytes
+        object .coo/amu0/objects/74/…b2: was changed after it was written, it has 13 bytes and SHA-256 <sha256…>
+      Result: DAMAGED
+    --- standard error
+    ERROR: baseline base: 1 of its 7 objects can't be read or were changed
+    hint: take them from a copy of the state root
+    --- exit 1
+    ERROR: object .coo/amu0/objects/74/…b2: was changed after it was written, it has 0 bytes and SHA-256 <sha256…>
+    hint: take it from a copy of the state root
+    $ coo amu0 verify base
+    Verify base
+      Id: <sha256>
+      Holds: 9 files, 8 folders, 3 links, 19 bytes
+      Objects: 6 of 7 intact, 17 bytes
+        object .coo/amu0/objects/74/…b2: was changed after it was written, it has 0 bytes and SHA-256 <sha256…>
+      Result: DAMAGED
+    --- standard error
+    ERROR: baseline base: 1 of its 7 objects can't be read or were changed
+    hint: take them from a copy of the state root
+    --- exit 1
+    ERROR: object .coo/amu0/objects/74/…b2: No such file or directory (os error 2)
+    $ coo amu0 verify base
+    Verify base
+      Id: <sha256>
+      Holds: 9 files, 8 folders, 3 links, 19 bytes
+      Objects: 6 of 7 intact, 17 bytes
+        object .coo/amu0/objects/74/…b2: No such file or directory (os error 2)
+      Result: DAMAGED
+    --- standard error
+    ERROR: baseline base: 1 of its 7 objects can't be read or were changed
+    hint: take them from a copy of the state root
+    --- exit 1
+    ");
     // A link out of the state root is no object.
     world.file("outside", "deep");
     symlink(world.path().join("outside"), &object).unwrap();
-    assert_snapshot!(refused(&world, &before), @"");
+    assert_snapshot!(refused(&world, &before), @"
+    ERROR: object .coo/amu0/objects/74/…b2: is not a regular file
+    hint: remove it
+    ");
     remove(&object);
     // What is damaged is not built on.
     fs::write(&object, "deeq").unwrap();
     world.file("tree/gone/x", "deep");
     let again = world.coo(&["amu0", "create", "--tree", "tree"]);
-    assert_snapshot!(short(&shown("amu0 create --tree tree", &again)), @"");
+    assert_snapshot!(short(&shown("amu0 create --tree tree", &again)), @"
+    $ coo amu0 create --tree tree
+    --- standard error
+    ERROR: file <world>/tree/gone/x: move it away and create the baseline again: object .coo/amu0/objects/74/…b2: was changed after it was written, it has 4 bytes and SHA-256 <sha256…>
+    hint: take it from a copy of the state root
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -94,7 +155,18 @@ fn a_changed_manifest_is_refused() {
         world.file(".coo/amu0/names/base.json", text);
         told += &refused(&world, &before);
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: file .coo/amu0/baselines/<sha256>.json: was changed after it was written
+    hint: take it from a copy of the state root
+    ERROR: file .coo/amu0/baselines/<sha256>.json: path '../outside': has a '.' or '..' component
+    ERROR: file .coo/amu0/baselines/<sha256>.json: path '/tmp/outside': is absolute or has an empty component
+    ERROR: file .coo/amu0/baselines/<sha256>.json: path '.coo-restore': is where a restore prepares itself; if none is at work, remove it
+    ERROR: file .coo/amu0/baselines/<sha256>.json: entry 'to-a/x' is in a folder that is not listed
+    ERROR: file .coo/amu0/names/base.json: EOF while parsing a value at line 1 column 0
+    ERROR: file .coo/amu0/names/base.json: missing field `baseline` at line 1 column 2
+    ERROR: file .coo/amu0/names/base.json: EOF while parsing a list at line 1 column 1
+    ERROR: file .coo/amu0/names/base.json: invalid type: null, expected struct Record at line 1 column 4
+    ");
 }
 
 #[test]
@@ -129,7 +201,13 @@ fn a_forged_promise_leads_nowhere() {
     let victim = world.path().join("victim");
     pointer(victim.to_str().unwrap());
     let ran = world.coo(&["amu0", "list"]);
-    assert_snapshot!(shown("amu0 list", &ran), @"");
+    assert_snapshot!(shown("amu0 list", &ran), @"
+    $ coo amu0 list
+    base           <sha256…>  <time>  9 files, 19 bytes  tree <world>/tree
+    --- standard error
+    [coo] found nothing left of an interrupted restore of <world>/victim to baseline <sha256…>
+    --- exit 0
+    ");
     pointer("victim");
     let mut told = shown("missions", &world.coo(&["missions"]));
     pointer(tree.to_str().unwrap());
@@ -138,7 +216,28 @@ fn a_forged_promise_leads_nowhere() {
         world.file("tree/.coo-restore/steps.json", steps);
         told += &shown("missions", &world.coo(&["missions"]));
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo missions
+    --- standard error
+    [coo] not finished yet: restore: is begun and will be finished by the next coo command (to give it up instead, remove .coo/amu0/restore.json and .coo-restore/ in the tree): tree victim: is not an absolute path
+    [coo] no missions in .coo; 'coo run-demo' makes the first
+    --- exit 0
+    $ coo missions
+    --- standard error
+    [coo] not finished yet: restore: is begun and will be finished by the next coo command (to give it up instead, remove .coo/amu0/restore.json and .coo-restore/ in the tree): tree <world>/tree: .coo-restore: steps.json: path '../victim/file': has a '.' or '..' component
+    [coo] no missions in .coo; 'coo run-demo' makes the first
+    --- exit 0
+    $ coo missions
+    --- standard error
+    [coo] not finished yet: restore: is begun and will be finished by the next coo command (to give it up instead, remove .coo/amu0/restore.json and .coo-restore/ in the tree): tree <world>/tree: .coo-restore: steps.json: path '/victim': is absolute or has an empty component
+    [coo] no missions in .coo; 'coo run-demo' makes the first
+    --- exit 0
+    $ coo missions
+    --- standard error
+    [coo] not finished yet: restore: is begun and will be finished by the next coo command (to give it up instead, remove .coo/amu0/restore.json and .coo-restore/ in the tree): tree <world>/tree: .coo-restore: steps.json: path 'to-a/../../victim': has a '.' or '..' component
+    [coo] no missions in .coo; 'coo run-demo' makes the first
+    --- exit 0
+    ");
     // Through a link of the tree: not followed.
     symlink(&victim, tree.join("out")).unwrap();
     fs::create_dir_all(tree.join(".coo-restore/new/0")).unwrap();

@@ -187,12 +187,28 @@ fn what_this_user_can_not_read_is_named() {
     ] {
         told += &shown(&command.join(" "), &coo_by_nobody(&world, command));
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo amu0 create --tree tree
+    --- standard error
+    ERROR: tree <world>/tree: its folders 'a/b' (mode 0600), 'empty' (mode 0000) can't be read by this user
+    hint: if they are this user's, 'chmod u+rwx' makes them readable
+    --- exit 1
+    $ coo amu0 verify base --tree tree
+    --- standard error
+    ERROR: tree <world>/tree: its folders 'a/b' (mode 0600), 'empty' (mode 0000) can't be read by this user
+    hint: if they are this user's, 'chmod u+rwx' makes them readable
+    --- exit 1
+    ");
     set_mode(&tree.join("empty"), 0o755);
     set_mode(&tree.join("a/b"), 0o755);
     set_mode(&tree.join("a/b/two"), 0);
     let ran = coo_by_nobody(&world, &["amu0", "create", "--tree", "tree"]);
-    assert_snapshot!(shown("amu0 create --tree tree", &ran), @"");
+    assert_snapshot!(shown("amu0 create --tree tree", &ran), @"
+    $ coo amu0 create --tree tree
+    --- standard error
+    ERROR: file <world>/tree/a/b/two: Permission denied (os error 13)
+    --- exit 1
+    ");
 }
 
 /// As releases before wrote them: nine bits, of which nothing follows for the others.
@@ -222,7 +238,17 @@ fn a_baseline_of_nine_bits_is_still_read() {
     let before = picture(&tree);
     assert_eq!(differences(&world, "base"), []);
     let ran = world.coo(&RESTORE);
-    assert_snapshot!(shown("amu0 restore base --tree tree --yes", &ran), @"");
+    assert_snapshot!(shown("amu0 restore base --tree tree --yes", &ran), @"
+    $ coo amu0 restore base --tree tree --yes
+    Restore base
+      Id: <sha256>
+      Tree: <world>/tree
+      Written: 0 entries
+      Removed: 0 entries
+      Folders with another mode: 0
+      Result: UNCHANGED
+    --- exit 0
+    ");
     assert_eq!(picture(&tree), before);
     // A folder that is there keeps what is not known of it; what is made anew has none of it.
     set_mode(&tree.join("a"), 0o2700);

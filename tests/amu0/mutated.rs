@@ -195,7 +195,7 @@ fn a_tree_that_changes_meanwhile_is_not_captured() {
         ended.store(true, Ordering::Relaxed);
         captured
     });
-    let error = format!("{:#}", captured.unwrap_err());
+    let error = coo::hint::flat(&captured.unwrap_err());
     assert!(
         error.contains("2999") && error.contains("make sure that nothing writes to"),
         "{error}"

@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use crate::support::tree::{pipe, remove, set_mode};
-use crate::support::{Ran, World, copy_folder, shown};
+use crate::support::{Ran, World, copy_folder, shown, steady};
 
 /// Returns the error of a command, without the notes on manifests before it.
 #[track_caller]
@@ -50,7 +50,7 @@ fn a_state_is_files_databases_module_set_and_missions() {
     let made = world.coo(&["amu0", "create", "--name", "clean"]);
     assert_eq!(made.code, 0, "{made:?}");
     // Its manifests are made up, and that is all there is to say.
-    assert_snapshot!(made.stderr, @"");
+    assert_snapshot!(steady(&made.stderr), @"[coo] manifests/ differs from the current environment in 4 places: the baseline keeps it as it is; 'coo manifests check' lists the differences");
     let record = &world.json(&["amu0", "list"])[0];
     let paths = paths(&world, &record["baseline"]);
     let report = paths
@@ -91,7 +91,10 @@ fn manifests_that_lack_are_named_in_one_line() {
     let made = world.coo(&["amu0", "create"]);
     assert_eq!(made.code, 0, "{made:?}");
     // The others are made up, which is a line of its own.
-    assert_snapshot!(made.stderr, @"");
+    assert_snapshot!(steady(&made.stderr), @"
+    [coo] manifests/ lacks hardware_manifest.json: the baseline lacks them, too; 'coo manifests write' makes them
+    [coo] manifests/ differs from the current environment in 3 places: the baseline keeps it as it is; 'coo manifests check' lists the differences
+    ");
 }
 
 #[test]
@@ -115,7 +118,8 @@ fn manifests_that_say_something_else_are_kept_and_that_is_said() {
     assert_eq!(
         made.stderr,
         format!(
-            "[coo] manifests/ differs from the current environment in {count} places: the baseline keeps it as it is; 'coo manifests check' lists the differences\n"
+            "[coo] manifests/ differs from the current environment in {count} place{}: the baseline keeps it as it is; 'coo manifests check' lists the differences\n",
+            if count == 1 { "" } else { "s" }
         )
     );
 }
@@ -157,12 +161,34 @@ fn a_comparison_names_what_differs() {
         .execute_batch("UPDATE ticket SET label = 'x' WHERE id = 1")
         .unwrap();
     let found = world.coo(&verify);
-    assert_snapshot!(shown("amu0 verify clean --state", &found), @"");
+    assert_snapshot!(shown("amu0 verify clean --state", &found), @"
+    $ coo amu0 verify clean --state
+    Verify clean
+      Id: <sha256>
+      Holds: 13 files, 5 folders, 0 links, 4848 bytes
+      Objects: 11 of 11 intact, 4652 bytes
+      State: .coo
+        other mode    artefacts/INDEX.md
+        extra         artefacts/more.txt
+        other content config.json
+        other content databases/world.jsonl
+        missing       manifests/sandbox_digest.txt
+      Result: DIFFERENT
+    --- standard error
+    ERROR: state root .coo: does not match the baseline, 5 differences
+    hint: 'coo rollback clean' restores it
+    --- exit 1
+    ");
     world.file("tree/file", "1");
     let tree = ["amu0", "create", "--tree", "tree", "--name", "tree"];
     assert_eq!(world.coo(&tree).code, 0);
     let ran = world.coo(&["amu0", "verify", "tree", "--state"]);
-    assert_snapshot!(shown("amu0 verify tree --state", &ran), @"");
+    assert_snapshot!(shown("amu0 verify tree --state", &ran), @"
+    $ coo amu0 verify tree --state
+    --- standard error
+    ERROR: is not a baseline of a state root: 'file' is not part of one
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -178,7 +204,26 @@ fn what_can_not_be_kept_is_an_error() {
         .execute_batch("CREATE VIRTUAL TABLE x USING fts5(y)")
         .unwrap();
     told += &shown("amu0 create", &world.coo(&["amu0", "create"]));
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo amu0 create
+    --- standard error
+    [coo] manifests/ differs from the current environment in 4 places: the baseline keeps it as it is; 'coo manifests check' lists the differences
+    ERROR: 'artefacts/pipe' is a pipe, and a baseline holds files, folders and links
+    hint: remove it first
+    --- exit 1
+    $ coo amu0 create --name before-rollback-000001
+    --- standard error
+    [coo] manifests/ differs from the current environment in 4 places: the baseline keeps it as it is; 'coo manifests check' lists the differences
+    ERROR: name 'before-rollback-000001': before-rollback-… is reserved for rollbacks
+    hint: choose another
+    --- exit 1
+    $ coo amu0 create
+    --- standard error
+    [coo] manifests/ differs from the current environment in 4 places: the baseline keeps it as it is; 'coo manifests check' lists the differences
+    ERROR: database .coo/world.db: database .coo/world.db: table x: is a virtual table, and no mission can make one
+    hint: drop it
+    --- exit 1
+    ");
     assert_eq!(world.json(&["amu0", "list"]), json!([]));
 }
 
@@ -201,7 +246,14 @@ fn a_run_is_promoted_while_the_state_is_what_it_left() {
     }
     world.file(".coo/artefacts/notes.txt", "by hand");
     told += &error(&promote("MISSION-000003", "z"));
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: mission MISSION-000001: the state has changed since it ended, by mission MISSION-000003
+    hint: promote mission MISSION-000003, or keep the state as it is with 'coo amu0 create'
+    ERROR: mission DEMO-000002: the state has changed since it ended, by mission MISSION-000003
+    hint: promote mission MISSION-000003, or keep the state as it is with 'coo amu0 create'
+    ERROR: mission MISSION-000003: the state has changed since it ended, 1 difference in artefacts/, at 'notes.txt'
+    hint: 'coo artefacts check' lists the differences, its --repair undoes them, and 'coo amu0 promote' with --edited promotes the state as it is
+    ");
     remove(&world.root().join("artefacts/notes.txt"));
     assert_eq!(promote("MISSION-000003", "third").code, 0);
 
@@ -218,7 +270,20 @@ fn a_run_is_promoted_while_the_state_is_what_it_left() {
     assert_eq!(last["after"]["name"], "again");
     assert_eq!(view["position"]["name"], "third");
     let text = world.coo(&["amu0", "lineage"]);
-    assert_snapshot!(shown("amu0 lineage", &text), @"");
+    assert_snapshot!(shown("amu0 lineage", &text), @"
+    $ coo amu0 lineage
+    clean                   <sha256…>  <time>
+    first                   <sha256…>  <time>
+        end of MISSION-000001 (chain <sha256…>), after clean
+    demo                    <sha256…>  <time>
+        end of DEMO-000002 (chain <sha256…>), after first
+    again                   <sha256…>  <time>
+        end of MISSION-000001 (chain <sha256…>), after demo
+    third                   <sha256…>  <time>
+        end of MISSION-000003 (chain <sha256…>), after again
+    The state goes back to third.
+    --- exit 0
+    ");
     assert!(text.stdout.lines().all(|line| line.chars().count() <= 80));
 }
 
@@ -236,14 +301,33 @@ fn a_state_that_was_edited_since_the_run_is_promoted_only_if_that_is_said() {
     let edit = |sql: &str| world.database("world.db").execute_batch(sql).unwrap();
     edit("UPDATE ticket SET label = label || 'x' WHERE id = 1");
     let by_edit = error(&promote("MISSION-000001", &[]));
-    assert_snapshot!(by_edit, @"");
+    assert_snapshot!(by_edit, @"
+    ERROR: mission MISSION-000001: the state has changed since it ended, by an edit of: world.db
+    hint: undo the edit, or promote it with --edited, which its lineage records, or keep the state as it is with 'coo amu0 create'
+    ");
     let config = fs::read_to_string(world.root().join("config.json")).unwrap();
     world.file(".coo/config.json", "{\"llm\":{\"attempts\":2}}");
     world.file(".coo/artefacts/notes.txt", "by hand");
-    assert_snapshot!(error(&promote("MISSION-000001", &[])), @"");
+    assert_snapshot!(error(&promote("MISSION-000001", &[])), @"
+    ERROR: mission MISSION-000001: the state has changed since it ended, 1 difference in artefacts/, at 'notes.txt'
+    hint: 'coo artefacts check' lists the differences, its --repair undoes them, and 'coo amu0 promote' with --edited promotes the state as it is
+    ");
     let made = promote("MISSION-000001", &["--edited", "--name", "edited"]);
     let command = "amu0 promote MISSION-000001 --edited --name edited";
-    assert_snapshot!(shown(command, &made), @"");
+    assert_snapshot!(shown(command, &made), @"
+    $ coo amu0 promote MISSION-000001 --edited --name edited
+    Baseline edited
+      Id: <sha256>
+      State: <world>/.coo
+      Run: MISSION-000001 (chain <sha256…>)
+        edited since the run: artefacts, config.json, world.db
+      After: AMU0-000001 (<sha256…>)
+      Holds: 14 files, 5 folders, 0 links, 4667 bytes
+      New in the store: 3 objects, 729 bytes
+    --- standard error
+    [coo] manifests/ differs from the current environment in 4 places: the baseline keeps it as it is; 'coo manifests check' lists the differences
+    --- exit 0
+    ");
     let line = "    edited since the run: artefacts, config.json, world.db\n";
     assert!(world.coo(&["amu0", "lineage"]).stdout.contains(line));
     // Undone by hand, and nothing more is to be said.
@@ -281,7 +365,10 @@ fn an_empty_world_was_not_edited() {
         .execute_batch("CREATE TABLE more(x)")
         .unwrap();
     let ran = world.coo(&["amu0", "promote", "DEMO-000001"]);
-    assert_snapshot!(error(&ran), @"");
+    assert_snapshot!(error(&ran), @"
+    ERROR: mission DEMO-000001: the state has changed since it ended, by an edit of: world.db
+    hint: undo the edit, or promote it with --edited, which its lineage records, or keep the state as it is with 'coo amu0 create'
+    ");
 }
 
 /// What missions did is done once more: what somebody else did before one of them comes to light.
@@ -295,7 +382,10 @@ fn an_edit_that_a_later_run_went_on_from_is_found() {
     edit("CREATE TABLE more(x)");
     assert_eq!(world.coo(&["run-demo"]).code, 0);
     let ran = world.coo(&["amu0", "promote", "DEMO-000002"]);
-    assert_snapshot!(error(&ran), @"");
+    assert_snapshot!(error(&ran), @"
+    ERROR: mission DEMO-000002: the state has changed since it ended, by an edit of: world.db
+    hint: undo the edit, or promote it with --edited, which its lineage records, or keep the state as it is with 'coo amu0 create'
+    ");
     edit("DROP TABLE more");
     assert_eq!(world.coo(&["amu0", "promote", "DEMO-000002"]).code, 0);
 }
@@ -312,7 +402,14 @@ fn what_an_older_record_does_not_say_is_not_guessed() {
     assert!(run.remove("compared").is_some());
     fs::write(&file, record.to_string()).unwrap();
     let lineage = world.coo(&["amu0", "lineage"]);
-    assert_snapshot!(shown("amu0 lineage", &lineage), @"");
+    assert_snapshot!(shown("amu0 lineage", &lineage), @"
+    $ coo amu0 lineage
+    AMU0-000001             <sha256…>  <time>
+        end of MISSION-000001 (chain <sha256…>)
+        not compared with what the run left
+    The state goes back to AMU0-000001.
+    --- exit 0
+    ");
     assert!(
         lineage
             .stdout
@@ -332,7 +429,14 @@ fn what_is_no_end_of_a_run_is_not_promoted() {
     let ran = world.run_guest("(func (export \"_start\") unreachable)", &json!({}));
     assert_eq!(ran.code, 1, "{ran:?}");
     let ran = world.coo(&["amu0", "promote", "MISSION-000001"]);
-    assert_snapshot!(shown("amu0 promote MISSION-000001", &ran), @"");
+    assert_snapshot!(shown("amu0 promote MISSION-000001", &ran), @"
+    $ coo amu0 promote MISSION-000001
+    --- standard error
+    [coo] manifests/ lacks tools_manifest.json, environment_manifest.json, hardware_manifest.json, sandbox_digest.txt: the baseline lacks them, too; 'coo manifests write' makes them
+    ERROR: mission MISSION-000001: did not complete, so it changed nothing
+    hint: promote a mission that ended SUCCESS
+    --- exit 1
+    ");
 }
 
 /// Records that were written before there were baselines of state roots.

@@ -73,6 +73,12 @@ fn a_change_that_a_later_process_makes_has_the_numbers_it_was_answered() {
     let mut command = world.command(&["run", "sql.json"]);
     let stopped = command.env("COO_FAULT", "fail_at:world.commit").output();
     let stopped = crate::support::ran(stopped.unwrap());
-    assert_snapshot!(shown("run sql.json", &stopped), @"");
+    assert_snapshot!(shown("run sql.json", &stopped), @"
+    $ coo run sql.json
+    --- standard error
+    ERROR: mission MISSION-000001: it is complete and its changes are recorded, but they could not be applied yet: no space left on device (injected at world.commit)
+    hint: the next coo command applies them
+    --- exit 1
+    ");
     assert_eq!(rows(&world), rows(&undisturbed));
 }

@@ -27,7 +27,7 @@ fn failed(lines: &str, limits: &Value) -> String {
     let reason = mission["reason"].as_str().unwrap();
     assert!(
         ran.stderr
-            .contains(&format!("\nERROR: mission {id}: {reason}; ")),
+            .contains(&format!("\nERROR: mission {id}: {reason}\nhint: ")),
         "{ran:?}"
     );
     assert_replays(&world, &id);
@@ -85,11 +85,11 @@ fn memory_of_statements_is_bounded() {
             "{rows} SELECT length(b) FROM (SELECT zeroblob({bytes}+x) AS b FROM c ORDER BY 1) LIMIT 1"
         )
     };
-    assert_snapshot!(limit(&sorted(5_000_000)), @"");
-    assert_snapshot!(limit(&sorted(50_000_000)), @"");
+    assert_snapshot!(limit(&sorted(5_000_000)), @"more than 268435456 bytes of memory; sort and keep less at once, or use tables that are not temporary");
+    assert_snapshot!(limit(&sorted(50_000_000)), @"string or blob too big");
     // Twelve values of the length there is, held at once before the first is read.
     let wide = ["zeroblob(8000000)"; 12].join(",");
-    assert_snapshot!(limit(&format!("Q1 SELECT {wide}")), @"");
+    assert_snapshot!(limit(&format!("Q1 SELECT {wide}")), @"rows of more than 67108864 bytes; ask for less at once");
     // What a temporary table holds is memory, too, and stays from statement to statement.
     let temporary = format!(
         "E1 CREATE TEMP TABLE t(b)\nE9 INSERT INTO t {COUNT} WHERE x<10) SELECT zeroblob(6000000) FROM c"
@@ -104,7 +104,7 @@ fn the_world_and_its_log_are_bounded() {
     );
     let world = world();
     let answer = last_answer(&world, &lines, &json!({"db_bytes": 100 << 20}));
-    assert_snapshot!(answer["error"]["limit"].as_str().unwrap(), @"");
+    assert_snapshot!(answer["error"]["limit"].as_str().unwrap(), @"the world may grow by 104857600 bytes in one run (limits.db_bytes), and numbers of rows end at 9223372036854775807: one of the two was reached");
     for name in ["world.db", "world.db-wal", "coo.db-wal"] {
         let bytes = std::fs::metadata(world.root().join(name)).unwrap().len();
         assert!(bytes < 9 << 20, "{name}: {bytes}");
@@ -113,7 +113,14 @@ fn the_world_and_its_log_are_bounded() {
     let lines = "E1 CREATE TABLE r(b)\nE99 INSERT INTO r VALUES(zeroblob(6000000))";
     let (ran, _) = run(&world, lines, &json!({"db_bytes": 100 << 20}));
     let id = mission_id(&ran);
-    assert_snapshot!(printed(&ran), @"");
+    assert_snapshot!(printed(&ran), @"
+    $ coo run sql.json --timeout 100
+    --- standard error
+    [coo] MISSION-000002 FAILED: 26 events, 1458 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: contract broken: the world may grow by 104857600 bytes in one run (limits.db_bytes), and numbers of rows end at <largest>: one of the two was reached; SQLite rolled the whole run's transaction back
+    hint: 'coo logs MISSION-000002' shows how it got there
+    --- exit 1
+    ");
     assert_replays(&world, &id);
     for name in ["world.db", "world.db-wal", "coo.db-wal"] {
         let bytes = std::fs::metadata(world.root().join(name)).unwrap().len();
@@ -141,11 +148,13 @@ fn the_clock_ends_what_work_does_not() {
         let (ran, took) = bounded(&world, &["run", "sql.json", "--timeout", "1"]);
         assert_eq!(ran.code, 1, "{ran:?}");
         // The line before it has the fuel, which the clock decides.
-        errors += ran.stderr.lines().last().unwrap();
-        errors += "\n";
+        errors += &ran.error();
         assert!(took.as_secs() < 15, "{took:?}");
     }
-    assert_snapshot!(errors, @"");
+    assert_snapshot!(errors, @"
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    hint: 'coo resume MISSION-000002' continues where it stopped
+    ");
     let missions = world.json(&["missions"]);
     for mission in missions.as_array().unwrap() {
         assert_eq!(mission["status"], "INTERRUPTED", "{mission}");
@@ -259,7 +268,15 @@ fn what_crosses_is_charged_and_the_journal_keeps_no_path_that_is_none() {
     let refused = &written["body"]["answer"]["refused"];
     assert_eq!(*refused, "path has 50000 bytes, limit 240; shorten it");
     let ran = write(json!({"host_bytes": 10_000}));
-    assert_snapshot!(shown("run write.json", &ran), @"");
+    assert_snapshot!(shown("run write.json", &ran), @"
+    $ coo run write.json
+    --- standard error
+    [coo] MISSION-000002 FAILED: 7 events, 20 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: limit hit: host_bytes 50000 wanted, limit 10000
+    hint: raise limits.host_bytes if the mission needs more
+    hint: 'coo logs MISSION-000002' shows how it got there
+    --- exit 1
+    ");
     assert_replays(&world, &mission_id(&ran));
 }
 
@@ -293,6 +310,13 @@ fn a_change_that_gives_rows_back_needs_the_tier_of_a_change() {
     let more = json!({"steps": steps, "scope": {"tier": 1}});
     world.descriptor("tier.json", &json!({"file": "sql.wasm"}), &more);
     let (ran, _) = bounded(&world, &["run", "tier.json"]);
-    assert_snapshot!(shown("run tier.json", &ran), @"");
+    assert_snapshot!(shown("run tier.json", &ran), @"
+    $ coo run tier.json
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 1009 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: governance error: db.execute, which needs tier 2: the descriptor's scope permits tier 1
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    --- exit 1
+    ");
     assert_replays(&world, &mission_id(&ran));
 }

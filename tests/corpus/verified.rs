@@ -13,6 +13,7 @@ use coo::effects::gateway::Gateway;
 use coo::effects::llm::{Freshness, Model};
 use coo::effects::world::World;
 use coo::freeze::Purpose;
+use coo::machine::Stopwatch;
 use coo::mission::execute::{Executed, execute};
 use coo::mission::source::{Program, Source};
 use coo::program::bundle;
@@ -178,6 +179,7 @@ pub fn verified(source: &Source) -> anyhow::Result<Outcome> {
             canonical: source.descriptor.canonical()?,
             module: source.module,
             digest_memory: true,
+            begun: Stopwatch::start(),
         })
     };
     let [engine, others @ ..] = &*ENGINES;

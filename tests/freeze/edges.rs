@@ -72,7 +72,11 @@ fn a_frozen_root_is_verified_without_being_written_to() {
         assert!(ran.stdout.contains("Result: IDENTICAL"), "{ran:?}");
         told += &ran.stderr;
     }
-    assert_snapshot!(steady(&told), @"");
+    assert_snapshot!(steady(&told), @"
+    [coo] state root .coo is frozen, so no report was written to it; --json prints the whole report
+    [coo] state root .coo is frozen, so no report was written to it; --json prints the whole report
+    [coo] state root .coo is frozen, so no report was written to it; --json prints the whole report
+    ");
     let report = world.json(&["verify", "triage", "--runs", "2"]);
     assert_eq!(report["identical"], true);
     let mut after = world.root_files();
@@ -85,7 +89,7 @@ fn a_frozen_root_is_verified_without_being_written_to() {
     // Not frozen, it is as ever.
     assert_eq!(lift(&world).code, 0);
     let ran = world.coo(&["verify", "triage", "--runs", "2"]);
-    assert_snapshot!(steady(&ran.stderr), @"");
+    assert_snapshot!(steady(&ran.stderr), @"[coo] report written to .coo/verify/000001");
     assert!(world.root().join("verify/000001/report.json").exists());
 }
 
@@ -116,7 +120,7 @@ fn a_verification_that_a_freeze_overtakes_still_gives_its_report() {
     assert_eq!(ended.code, 0, "{ended:?}");
     let report: Value = serde_json::from_str(told.trim_start()).unwrap();
     assert_eq!(report["identical"], true);
-    assert_snapshot!(steady(&ended.stderr), @"");
+    assert_snapshot!(steady(&ended.stderr), @"[coo] state root .coo is frozen, so no report was written to it; --json prints the whole report");
     let status = world.coo(&["freeze", "status"]);
     assert_eq!(status.code, 0, "{status:?}");
     assert!(!world.root().join("verify/000001").exists());

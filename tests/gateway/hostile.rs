@@ -63,7 +63,115 @@ fn every_hostile_name_is_refused_with_its_own_reason() {
         let words = refusal(&write(&world, "empty.wasm", &[path]));
         told.push(format!("{path:?}: {words}\n"));
     }
-    assert_snapshot!(steady(&told.concat()), @"");
+    assert_snapshot!(steady(&told.concat()), @r#"
+    "": path is empty; name a file like report/Report_v1.0.md
+    hint: 'coo logs MISSION-000001' shows how it got there
+
+    "../A_v1.0.md": path '../A_v1.0.md' has a '..' component, which leads out of its folder; name each folder
+    hint: 'coo logs MISSION-000002' shows how it got there
+
+    "a/../../A_v1.0.md": path 'a/../../A_v1.0.md' has a '..' component, which leads out of its folder; name each folder
+    hint: 'coo logs MISSION-000003' shows how it got there
+
+    "a/./A_v1.0.md": path 'a/./A_v1.0.md' has a '.' component; name each folder once
+    hint: 'coo logs MISSION-000004' shows how it got there
+
+    "a//A_v1.0.md": path 'a//A_v1.0.md' has an empty component; put one '/' between names and none at the end
+    hint: 'coo logs MISSION-000005' shows how it got there
+
+    "A_v1.0.md/": path 'A_v1.0.md/' has an empty component; put one '/' between names and none at the end
+    hint: 'coo logs MISSION-000006' shows how it got there
+
+    "/etc/A_v1.0.md": path '/etc/A_v1.0.md' is absolute; artefacts are named relative to artefacts/
+    hint: 'coo logs MISSION-000007' shows how it got there
+
+    "//host/A_v1.0.md": path '//host/A_v1.0.md' is absolute; artefacts are named relative to artefacts/
+    hint: 'coo logs MISSION-000008' shows how it got there
+
+    "C:/A_v1.0.md": path 'C:/A_v1.0.md' begins with a drive letter; artefacts are named relative to artefacts/
+    hint: 'coo logs MISSION-000009' shows how it got there
+
+    "C:A_v1.0.md": path 'C:A_v1.0.md' begins with a drive letter; artefacts are named relative to artefacts/
+    hint: 'coo logs MISSION-000010' shows how it got there
+
+    "\\\\host\\share\\A_v1.0.md": path '\\\\host\\share\\A_v1.0.md' has a backslash (U+005C), which separates folders on Windows; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000011' shows how it got there
+
+    "a\\..\\A_v1.0.md": path 'a\\..\\A_v1.0.md' has a backslash (U+005C), which separates folders on Windows; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000012' shows how it got there
+
+    "A\0_v1.0.md": path 'A\0_v1.0.md' has a NUL (U+0000), where many programs end a name; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000013' shows how it got there
+
+    "A\n_v1.0.md": path 'A\n_v1.0.md' has a control character (U+000A), which a terminal obeys; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000014' shows how it got there
+
+    "A\u{1b}[31m_v1.0.md": path 'A\u{1b}[31m_v1.0.md' has a control character (U+001B), which a terminal obeys; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000015' shows how it got there
+
+    "A\u{7f}_v1.0.md": path 'A\u{7f}_v1.0.md' has a control character (U+007F), which a terminal obeys; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000016' shows how it got there
+
+    "A_v1.0.md ": path 'A_v1.0.md ' has a space (U+0020), which Windows takes away at the end and shells split at; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000017' shows how it got there
+
+    " A_v1.0.md": path ' A_v1.0.md' has a space (U+0020), which Windows takes away at the end and shells split at; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000018' shows how it got there
+
+    "A_v1.0.md.": component 'A_v1.0.md.' ends with a dot, which Windows takes away; end it otherwise
+    hint: 'coo logs MISSION-000019' shows how it got there
+
+    "a./A_v1.0.md": component 'a.' ends with a dot, which Windows takes away; end it otherwise
+    hint: 'coo logs MISSION-000020' shows how it got there
+
+    ".hidden/A_v1.0.md": component '.hidden' starts with a dot, which hides it; begin it otherwise
+    hint: 'coo logs MISSION-000021' shows how it got there
+
+    "А_v1.0.md": path 'А_v1.0.md' has a character beyond ASCII (U+0410), which can look like another or be spelt in two ways; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000022' shows how it got there
+
+    "Ａ_v1.0.md": path 'Ａ_v1.0.md' has a character beyond ASCII (U+FF21), which can look like another or be spelt in two ways; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000023' shows how it got there
+
+    "e\u{301}_v1.0.md": path 'é_v1.0.md' has a combining mark (U+0301), so the name could be spelt in two ways; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000024' shows how it got there
+
+    "A_v1.0\u{202e}dm.exe": path 'A_v1.0\u{202e}dm.exe' has an invisible character (U+202E), so the name is not what is shown; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000025' shows how it got there
+
+    "A_v1.0.md:stream": path 'A_v1.0.md:stream' has a colon (U+003A), after which Windows names a stream of the file; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000026' shows how it got there
+
+    "A?_v1.0.md": path 'A?_v1.0.md' has a special character (U+003F), which some shell or file system reads in its own way; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000027' shows how it got there
+
+    "con/A_v1.0.md": component 'con' is a reserved device name; choose another
+    hint: 'coo logs MISSION-000028' shows how it got there
+
+    "NUL.x/A_v1.0.md": component 'NUL.x' is a reserved device name; choose another
+    hint: 'coo logs MISSION-000029' shows how it got there
+
+    "lpt1/A_v1.0.md": component 'lpt1' is a reserved device name; choose another
+    hint: 'coo logs MISSION-000030' shows how it got there
+
+    "A.md": name 'A.md' is not of the form Name_vMAJOR.MINOR[.PATCH].ext; for example Report_v1.0.md
+    hint: 'coo logs MISSION-000031' shows how it got there
+
+    "INDEX.json": name 'INDEX.json' is not of the form Name_vMAJOR.MINOR[.PATCH].ext; for example Report_v1.0.md
+    hint: 'coo logs MISSION-000032' shows how it got there
+
+    "A_v1.0.md/B_v1.0.md": folder 'A_v1.0.md' has the form of an artefact's name; name folders without a version
+    hint: 'coo logs MISSION-000033' shows how it got there
+
+    "INDEX.md": name 'INDEX.md' is not of the form Name_vMAJOR.MINOR[.PATCH].ext; for example Report_v1.0.md
+    hint: 'coo logs MISSION-000034' shows how it got there
+
+    "<sha256><sha256><sha256><sha256…><sha256…><sha256…><sha256…>_v1.0.md": path has 248 bytes, limit 240; shorten it
+    hint: 'coo logs MISSION-000035' shows how it got there
+
+    "a/a/a/a/a/a/a/a/A_v1.0.md": path 'a/a/a/a/a/a/a/a/A_v1.0.md' is 9 deep, limit 8; flatten it
+    hint: 'coo logs MISSION-000036' shows how it got there
+    "#);
     assert_eq!(listing(&world.root().join("artefacts")), before);
     assert_eq!(world.coo(&["artefacts", "check"]).code, 0);
 }
@@ -136,7 +244,37 @@ fn what_stands_in_the_way_is_named_and_left_alone() {
         assert!(!away.join("A_v1.0.md").exists(), "{what}");
         assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
     }
-    assert_snapshot!(steady(&told.concat()), @"");
+    assert_snapshot!(steady(&told.concat()), @"
+    link to a folder outside: 'sub/A_v1.0.md': a symbolic link is in the way
+    hint: 'coo logs MISSION-000001' shows how it got there
+
+    link to a folder of the root: 'sub/A_v1.0.md': a symbolic link is in the way
+    hint: 'coo logs MISSION-000001' shows how it got there
+
+    file where a folder should be: 'sub/A_v1.0.md': a file where a folder should be is in the way
+    hint: 'coo logs MISSION-000001' shows how it got there
+
+    link to a file outside: 'sub/A_v1.0.md': a symbolic link is in the way
+    hint: 'coo logs MISSION-000001' shows how it got there
+
+    link to nothing: 'sub/A_v1.0.md': a symbolic link is in the way
+    hint: 'coo logs MISSION-000001' shows how it got there
+
+    hard link to a file outside: 'sub/A_v1.0.md': a hard link is in the way
+    hint: 'coo logs MISSION-000001' shows how it got there
+
+    pipe: 'sub/A_v1.0.md': a pipe is in the way
+    hint: 'coo logs MISSION-000001' shows how it got there
+
+    socket: 'sub/A_v1.0.md': a socket is in the way
+    hint: 'coo logs MISSION-000001' shows how it got there
+
+    device: 'sub/A_v1.0.md': a device is in the way
+    hint: 'coo logs MISSION-000001' shows how it got there
+
+    folder: 'sub/A_v1.0.md': a folder is in the way
+    hint: 'coo logs MISSION-000001' shows how it got there
+    ");
 }
 
 /// Whoever has the other name could change an artefact, and a freeze would change the
@@ -151,7 +289,10 @@ fn a_hard_link_is_no_artefact_even_with_the_same_content() {
     fs::create_dir(artefacts.join("a")).unwrap();
     fs::hard_link(&outside, artefacts.join("a/A_v1.0.md")).unwrap();
     let words = refusal(&write(&world, "named.wasm", &["a/A_v1.0.md"]));
-    assert_snapshot!(steady(&words), @"");
+    assert_snapshot!(steady(&words), @"
+    'a/A_v1.0.md': a hard link is in the way
+    hint: 'coo logs MISSION-000001' shows how it got there
+    ");
 
     // Put there after the artefact was made: found, and neither frozen nor left there.
     fs::remove_file(artefacts.join("a/A_v1.0.md")).unwrap();
@@ -160,10 +301,24 @@ fn a_hard_link_is_no_artefact_even_with_the_same_content() {
     fs::hard_link(&outside, artefacts.join("a/A_v1.0.md")).unwrap();
     assert_eq!(world.coo(&["manifests", "write"]).code, 0);
     let freeze = world.coo(&["freeze"]);
-    assert_snapshot!(shown("freeze", &freeze), @"");
+    assert_snapshot!(shown("freeze", &freeze), @"
+    $ coo freeze
+    --- standard error
+    ERROR: .coo/artefacts/a/A_v1.0.md: its permissions can't be set: is a hard link, so they are another file's too
+    hint: put a copy in its place
+    --- exit 1
+    ");
     assert_eq!(world.json(&["freeze", "status"])["is_frozen"], json!(false));
     let check = world.coo(&["artefacts", "check"]);
-    assert_snapshot!(shown("artefacts check", &check), @"");
+    assert_snapshot!(shown("artefacts check", &check), @"
+    $ coo artefacts check
+    replaced  a/A_v1.0.md (a hard link is there)
+    1 artefact on record, 1 difference
+    --- standard error
+    ERROR: artefacts/ does not match the record
+    hint: 'coo artefacts check --repair' corrects that and keeps the files that it removes
+    --- exit 1
+    ");
     let repair = world.coo(&["artefacts", "check", "--repair"]);
     assert_eq!(repair.code, 0, "{repair:?}");
     assert_eq!(world.coo(&["artefacts", "check"]).code, 0);
@@ -180,10 +335,16 @@ fn names_that_differ_only_in_case_clash_in_a_run_and_between_runs() {
         "empty.wasm",
         &["a/A_v1.0.md", "a/a_v1.0.md"],
     ));
-    assert_snapshot!(steady(&words), @"");
+    assert_snapshot!(steady(&words), @"
+    'a/a_v1.0.md' differs from 'a/A_v1.0.md' only in case; choose another name
+    hint: 'coo logs MISSION-000001' shows how it got there
+    ");
     assert_eq!(write(&world, "empty.wasm", &["a/A_v1.0.md"]).code, 0);
     let words = refusal(&write(&world, "empty.wasm", &["A/A_v1.0.md"]));
-    assert_snapshot!(steady(&words), @"");
+    assert_snapshot!(steady(&words), @"
+    'A/A_v1.0.md' differs from 'a/A_v1.0.md' only in case; choose another name
+    hint: 'coo logs MISSION-000003' shows how it got there
+    ");
 }
 
 /// Another process swaps a folder for a link, there and back, all the time; whatever the
@@ -243,9 +404,22 @@ fn a_promise_that_can_not_be_kept_yet_is_told_and_kept_later() {
     fs::create_dir(&index).unwrap();
     fs::write(index.join("inner"), "").unwrap();
     let ran = write(&world, "named.wasm", &["B_v1.0.md"]);
-    assert_snapshot!(shown("run write.json", &ran), @"");
+    assert_snapshot!(shown("run write.json", &ran), @"
+    $ coo run write.json
+    --- standard error
+    ERROR: mission MISSION-000002: it is complete and its changes are recorded, but they could not be applied yet: file .coo/artefacts/INDEX.json: can't be written: Is a directory (os error 21)
+    hint: the next coo command applies them
+    --- exit 1
+    ");
     let missions = world.coo(&["missions"]);
-    assert_snapshot!(shown("missions", &missions), @"");
+    assert_snapshot!(shown("missions", &missions), @"
+    $ coo missions
+    MISSION-000001 SUCCESS     <time>  write.json
+    MISSION-000002 SUCCESS     <time>  write.json
+    --- standard error
+    [coo] not finished yet: file .coo/artefacts/INDEX.json: can't be written: Is a directory (os error 21)
+    --- exit 0
+    ");
     assert_eq!(write(&world, "named.wasm", &["C_v1.0.md"]).code, 1);
     let repair = world.coo(&["artefacts", "check", "--repair"]);
     assert_eq!(repair.code, 0, "{repair:?}");
@@ -259,7 +433,13 @@ fn artefacts_that_are_a_link_are_refused_before_anything_is_promised() {
     fs::remove_dir(world.root().join("artefacts")).unwrap();
     symlink("demo", world.root().join("artefacts")).unwrap();
     let ran = write(&world, "named.wasm", &["A_v1.0.md"]);
-    assert_snapshot!(shown("run write.json", &ran), @"");
+    assert_snapshot!(shown("run write.json", &ran), @"
+    $ coo run write.json
+    --- standard error
+    ERROR: state root: artefacts/ can't be opened: folder .coo/artefacts: is a symbolic link
+    hint: remove it
+    --- exit 1
+    ");
     assert_eq!(world.coo(&["missions"]).stdout, "");
 }
 
@@ -300,5 +480,58 @@ fn no_folder_of_the_root_is_a_link() {
         fs::remove_file(&link).unwrap();
         assert_eq!(world.coo(command).code, 0, "{folder}");
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo run-demo
+    [coo] Running deterministic demo mission ...
+    --- standard error
+    ERROR: state root .coo: folder .coo/tmp: is a symbolic link
+    hint: remove it
+    --- exit 1
+    $ coo run-demo
+    [coo] Running deterministic demo mission ...
+    --- standard error
+    ERROR: state root .coo: folder .coo/demo: is a symbolic link
+    hint: remove it
+    --- exit 1
+    $ coo run-demo
+    [coo] Running deterministic demo mission ...
+    --- standard error
+    ERROR: state root .coo: folder .coo/cache: is a symbolic link
+    hint: remove it
+    --- exit 1
+    $ coo run-demo
+    [coo] Running deterministic demo mission ...
+    --- standard error
+    ERROR: state root .coo: folder .coo/modules: is a symbolic link
+    hint: remove it
+    --- exit 1
+    $ coo manifests write
+    --- standard error
+    ERROR: file .coo/manifests/environment_manifest.json: can't be written: folder .coo/manifests: is a symbolic link
+    hint: remove it
+    --- exit 1
+    $ coo amu0 create
+    --- standard error
+    [coo] manifests/ lacks tools_manifest.json, environment_manifest.json, hardware_manifest.json, sandbox_digest.txt: the baseline lacks them, too; 'coo manifests write' makes them
+    ERROR: folder .coo/amu0/objects: can't be written: folder .coo/amu0: is a symbolic link
+    hint: remove it
+    --- exit 1
+    $ coo artefacts check --repair
+    --- standard error
+    ERROR: folder .coo/set-aside: can't be made: folder .coo/set-aside: is a symbolic link
+    hint: remove it
+    --- exit 1
+    $ coo run-demo
+    [coo] Running deterministic demo mission ...
+    --- standard error
+    ERROR: file .coo/demo/DEMO-000002/demo_report.txt: can't be written: folder .coo/demo/DEMO-000002: is a symbolic link
+    hint: remove it
+    --- exit 1
+    $ coo amu0 create
+    --- standard error
+    [coo] manifests/ lacks tools_manifest.json, environment_manifest.json, hardware_manifest.json, sandbox_digest.txt: the baseline lacks them, too; 'coo manifests write' makes them
+    ERROR: folder .coo/amu0/objects: can't be written: folder .coo/amu0/objects: is a symbolic link
+    hint: remove it
+    --- exit 1
+    ");
 }

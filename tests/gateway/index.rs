@@ -61,7 +61,10 @@ fn a_version_is_taken_even_if_its_file_is_gone() {
     let file = world.root().join("artefacts/A_v1.0.md");
     fs::remove_file(&file).unwrap();
     let words = refusal(&write(&world, "empty.wasm", &["A_v1.0.md"]));
-    assert_snapshot!(steady(&words), @"");
+    assert_snapshot!(steady(&words), @"
+    'A_v1.0.md' exists with other content; raise its version
+    hint: 'coo logs MISSION-000002' shows how it got there
+    ");
     // The same content is no new version: it is made again.
     assert_eq!(write(&world, "named.wasm", &["A_v1.0.md"]).code, 0);
     assert_eq!(fs::read_to_string(&file).unwrap(), "A_v1.0.md");
@@ -82,10 +85,31 @@ fn every_drift_is_named_and_repaired_and_nothing_is_lost() {
     fs::write(artefacts.join("INDEX.md"), "mine too").unwrap();
 
     let check = world.coo(&["artefacts", "check"]);
-    assert_snapshot!(shown("artefacts check", &check), @"");
+    assert_snapshot!(shown("artefacts check", &check), @"
+    $ coo artefacts check
+    replaced  C_v1.0.md (a symbolic link is there)
+    stale     INDEX.md
+    changed   a/A_v1.0.md (recorded <sha256…>, found <sha256…>)
+    missing   a/B_v1.0.md
+    extra     notes.txt
+    4 artefacts on record, 5 differences
+    --- standard error
+    ERROR: artefacts/ does not match the record
+    hint: 'coo artefacts check --repair' corrects that and keeps the files that it removes
+    --- exit 1
+    ");
 
     let repair = world.coo(&["artefacts", "check", "--repair"]);
-    assert_snapshot!(shown("artefacts check --repair", &repair), @"");
+    assert_snapshot!(shown("artefacts check --repair", &repair), @"
+    $ coo artefacts check --repair
+    replaced  C_v1.0.md (a symbolic link is there)
+    stale     INDEX.md
+    changed   a/A_v1.0.md (recorded <sha256…>, found <sha256…>)
+    missing   a/B_v1.0.md
+    extra     notes.txt
+    4 artefacts on record, 5 differences repaired
+    --- exit 0
+    ");
     assert_eq!(listing(&artefacts), in_order);
     for path in paths {
         assert_eq!(fs::read_to_string(artefacts.join(path)).unwrap(), path);
@@ -141,9 +165,26 @@ fn a_name_that_is_not_utf_8_is_one_more_extra() {
     fs::remove_file(artefacts.join("a/A_v1.0.md")).unwrap();
 
     let check = world.coo(&["artefacts", "check"]);
-    assert_snapshot!(shown("artefacts check", &check), @"");
+    assert_snapshot!(shown("artefacts check", &check), @"
+    $ coo artefacts check
+    extra     %FE%25/100%25
+    missing   a/A_v1.0.md
+    extra     a/a%FF
+    1 artefact on record, 3 differences
+    --- standard error
+    ERROR: artefacts/ does not match the record
+    hint: 'coo artefacts check --repair' corrects that and keeps the files that it removes
+    --- exit 1
+    ");
     let repair = world.coo(&["artefacts", "check", "--repair"]);
-    assert_snapshot!(shown("artefacts check --repair", &repair), @"");
+    assert_snapshot!(shown("artefacts check --repair", &repair), @"
+    $ coo artefacts check --repair
+    extra     %FE%25/100%25
+    missing   a/A_v1.0.md
+    extra     a/a%FF
+    1 artefact on record, 3 differences repaired
+    --- exit 0
+    ");
     let aside = world.root().join("set-aside");
     let kept =
         |place: &str, name: &OsStr| fs::read_to_string(aside.join(place).join(name)).unwrap();

@@ -20,11 +20,6 @@ fn refused(world: &World, path: &str, more: &Value) -> (Ran, Value) {
     (ran, failure)
 }
 
-/// Returns the line of the error that ended a mission.
-fn error(ran: &Ran) -> String {
-    ran.stderr.lines().last().unwrap().to_owned() + "\n"
-}
-
 /// What is so of every mission that went too far; gives the failure on record.
 fn is_refused(world: &World, ran: &Ran) -> Value {
     assert_eq!(ran.code, 1, "{ran:?}");
@@ -40,7 +35,14 @@ fn a_protected_artefact_is_written_by_nobody_and_explained() {
     // Asking for it by name changes nothing.
     let scope = json!({"scope": {"paths": ["**", "specs/**"], "tier": 3}});
     let (ran, failure) = refused(&world, "Specs/Plan_v1.0.md", &scope);
-    assert_snapshot!(shown("run mission.json", &ran), @"");
+    assert_snapshot!(shown("run mission.json", &ran), @"
+    $ coo run mission.json
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 20 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: governance error: gateway.write to 'Specs/Plan_v1.0.md': protected as '**/specs/**' by the built-in registry of protected artefacts; nobody can write it through the runtime
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    --- exit 1
+    ");
     assert_eq!(
         failure,
         json!({
@@ -166,7 +168,7 @@ fn scope_and_ceiling_narrow_paths_and_tiers() {
         let world = world();
         configure(&world, &json!({"ceiling": ceiling}));
         let (ran, failure) = refused(&world, "a/A_v1.0.md", &json!({"scope": scope}));
-        told += &error(&ran);
+        told += &ran.error();
         assert_eq!(
             [&failure["rule"], &failure["set_by"], &failure["limit"]],
             [rule, set_by, limit],
@@ -176,7 +178,16 @@ fn scope_and_ceiling_narrow_paths_and_tiers() {
         assert_eq!(refusal["asked"], failure["wanted"]);
         assert_eq!(refusal["allowed"], limit);
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    ");
 }
 
 /// Runs a mission with this scope.
@@ -244,7 +255,7 @@ fn scope_and_ceiling_narrow_statements_too() {
                 "{refusal}"
             );
             (
-                error(&ran),
+                ran.error(),
                 world.json(&["inspect", ID])["chain_head"].clone(),
             )
         };
@@ -252,7 +263,11 @@ fn scope_and_ceiling_narrow_statements_too() {
         told += &error;
         assert_eq!((error, head), once());
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    ");
 }
 
 #[test]
@@ -324,7 +339,15 @@ fn model_tokens_are_counted_and_bounded() {
     assert!(tokens > 0);
     assert_eq!((used("llm_calls"), used("artefacts")), (2, 1));
     let (world, ran) = run(tokens - 1);
-    assert_snapshot!(shown("run triage.json", &ran), @"");
+    assert_snapshot!(shown("run triage.json", &ran), @"
+    $ coo run triage.json
+    --- standard error
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001 FAILED: 16 events, 66847 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: governance error: llm_tokens 10: the ceiling (governance.ceiling of the configuration) permits llm_tokens 9
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    --- exit 1
+    ");
     let failure = end(&world, ID)["failure"].clone();
     assert_eq!(failure["wanted"], format!("llm_tokens {tokens}"));
     assert_eq!(failure["set_by"], "ceiling");
@@ -386,7 +409,25 @@ fn a_governance_that_means_nothing_is_refused_before_anything_runs() {
         configure_anew(&world);
         assert_eq!(world.json(&["missions"]), json!([]));
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo run mission.json
+    --- standard error
+    ERROR: configuration .coo/config.json: governance: see docs/governance.md for its fields: tier: 4 found; 0 to 3 needed
+    --- exit 1
+    $ coo run mission.json
+    --- standard error
+    ERROR: configuration .coo/config.json: governance: see docs/governance.md for its fields: protected: 'a[' is not a valid pattern: a '[' has no ']' after at least one character; for example reports/**
+    --- exit 1
+    $ coo run mission.json
+    --- standard error
+    ERROR: configuration .coo/config.json: can't be understood: unknown variant `feul`, expected one of `artefact_bytes`, `artefacts`, `db_bytes`, `db_memory`, `db_rows`, `db_rows_total`, `db_statements`, `db_steps`, `fuel`, `host_bytes`, `llm_calls`, `llm_tokens`, `memory_bytes`, `output_bytes`, `table_elements`, `resources` at line 1 column 42
+    hint: see docs/configuration.md for its fields
+    --- exit 1
+    $ coo run mission.json
+    --- standard error
+    ERROR: configuration .coo/config.json: governance: see docs/governance.md for its fields: limits: 'resources' is fixed and can't be set
+    --- exit 1
+    ");
 }
 
 /// As a root is configured when it is made.

@@ -32,13 +32,14 @@ fn exists(world: &World, name: &str) -> bool {
 #[test]
 fn a_mission_waits_with_nothing_done_and_says_for_what() {
     let (world, ran) = paused();
-    assert_snapshot!(shown("run mission.json", &ran), @r#"
+    assert_snapshot!(shown("run mission.json", &ran), @"
     $ coo run mission.json
     Draft_v1.0.md--- standard error
     [coo] MISSION-000001 PAUSED: 9 events, 66 fuel, <duration>, chain <sha256…>
-    ERROR: mission MISSION-000001: waits for a person at step 'sign-off', which asks: Is the draft fit to publish?; 'coo approve MISSION-000001' continues it, 'coo reject MISSION-000001' ends it
+    ERROR: mission MISSION-000001: waits for a person at step 'sign-off', which asks: Is the draft fit to publish?
+    hint: 'coo approve MISSION-000001' continues it, 'coo reject MISSION-000001' ends it
     --- exit 1
-    "#);
+    ");
     assert!(
         !exists(&world, "Draft_v1.0.md"),
         "nothing is done before the end"
@@ -72,7 +73,28 @@ fn a_mission_waits_with_nothing_done_and_says_for_what() {
     for command in ["replay", "resume", "verify"] {
         told += &shown(&format!("{command} {ID}"), &world.coo(&[command, ID]));
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo inspect MISSION-000001 --artefact Final_v1.0.md
+    --- standard error
+    ERROR: artefact Final_v1.0.md: mission MISSION-000001 has written no artefact of this name
+    hint: 'coo inspect MISSION-000001' lists all
+    --- exit 1
+    $ coo replay MISSION-000001
+    --- standard error
+    ERROR: mission MISSION-000001: waits for a person at step 'sign-off', so there is no whole run to compare
+    hint: run 'coo approve MISSION-000001' or 'coo reject MISSION-000001' first
+    --- exit 1
+    $ coo resume MISSION-000001
+    --- standard error
+    ERROR: mission MISSION-000001: waits for a person
+    hint: 'coo approve MISSION-000001' continues it, 'coo reject MISSION-000001' ends it
+    --- exit 1
+    $ coo verify MISSION-000001
+    --- standard error
+    ERROR: mission MISSION-000001: did not reach an end
+    hint: run 'coo resume MISSION-000001' first
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -113,12 +135,12 @@ fn an_approved_mission_goes_on_and_is_what_it_would_have_been() {
     }
     // The answer is given once.
     let ran = world.coo(&["approve", ID]);
-    assert_snapshot!(shown("approve MISSION-000001", &ran), @r#"
+    assert_snapshot!(shown("approve MISSION-000001", &ran), @"
     $ coo approve MISSION-000001
     --- standard error
-    ERROR: mission MISSION-000001: is not waiting for approval; it is in state COMPLETE
+    ERROR: mission MISSION-000001: is not waiting for approval, it is in state COMPLETE
     --- exit 1
-    "#);
+    ");
 }
 
 #[test]
@@ -149,7 +171,12 @@ fn a_rejected_mission_ends_with_nothing_done_whatever_has_changed_since() {
     assert_eq!(explained["refusal"]["asked"], "a person's approval");
     assert_eq!(explained["refusal"]["allowed"], "no: too long");
     let ran = world.coo(&["reject", ID]);
-    assert_snapshot!(shown("reject MISSION-000001", &ran), @"");
+    assert_snapshot!(shown("reject MISSION-000001", &ran), @"
+    $ coo reject MISSION-000001
+    --- standard error
+    ERROR: mission MISSION-000001: is not waiting for approval, it is in state FAILED
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -162,7 +189,14 @@ fn what_changed_while_it_waited_stops_an_approved_mission_before_it_does_anythin
     world.file("other.json", descriptor.to_string());
     assert_eq!(world.coo(&["run", "other.json"]).code, 0);
     let ran = world.coo(&["approve", ID]);
-    assert_snapshot!(shown("approve MISSION-000001", &ran), @"");
+    assert_snapshot!(shown("approve MISSION-000001", &ran), @r#"
+    $ coo approve MISSION-000001
+    --- standard error
+    [coo] MISSION-000001 approved at step 'sign-off'
+    ERROR: mission MISSION-000001: can't be resumed: at event 6 the journal has gateway.write {"answer":{"written":{"bytes":0,"path":"Draft_v1.0.md","sha256":"<sha256>"}},"request":{"bytes":0,"path":"Draft_v1.0.md","sha256":"<sha256…>1, and now it is gateway.write {"answer":{"conflict":"'Draft_v1.0.md' differs from 'DRAFT_v1.0.md' only in case; choose another name"},"request":{"bytes":0,"path":"Draft_v1.0.md","sha256":"<sha256…><sha256…><sha256…>41e464; what it reads has changed since it was interrupted (another mission, or a file changed by hand)
+    hint: run it again
+    --- exit 1
+    "#);
     assert!(!exists(&world, "Final_v1.0.md"));
     assert_eq!(world.json(&["missions"])[0]["status"], "INTERRUPTED");
 }
@@ -178,10 +212,24 @@ fn two_questions_are_asked_one_after_the_other() {
     ]);
     assert_eq!(run(&world, &steps, &json!({})).code, 1);
     let ran = world.coo(&["approve", ID]);
-    assert_snapshot!(shown("approve MISSION-000001", &ran), @"");
+    assert_snapshot!(shown("approve MISSION-000001", &ran), @"
+    $ coo approve MISSION-000001
+    B_v1.0.md--- standard error
+    [coo] MISSION-000001 approved at step 'first'
+    [coo] MISSION-000001 PAUSED: 16 events, 132 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: waits for a person at step 'second', which asks: Is B?
+    hint: 'coo approve MISSION-000001' continues it, 'coo reject MISSION-000001' ends it
+    --- exit 1
+    ");
     let ran = world.coo(&["approve", ID]);
     // It prints what the last step returned that made something.
-    assert_snapshot!(shown("approve MISSION-000001", &ran), @"");
+    assert_snapshot!(shown("approve MISSION-000001", &ran), @"
+    $ coo approve MISSION-000001
+    B_v1.0.md--- standard error
+    [coo] MISSION-000001 approved at step 'second'
+    [coo] MISSION-000001 SUCCESS: 21 events, 132 fuel, <duration>, chain <sha256…>
+    --- exit 0
+    ");
     let timeline = world.json(&["mission", ID])["timeline"].clone();
     assert_eq!(
         timeline,
@@ -283,5 +331,10 @@ fn nobody_can_forge_an_approval() {
         .unwrap();
     drop(journal);
     let ran = world.coo(&["resume", ID]);
-    assert_snapshot!(shown("resume MISSION-000001", &ran), @"");
+    assert_snapshot!(shown("resume MISSION-000001", &ran), @"
+    $ coo resume MISSION-000001
+    --- standard error
+    ERROR: mission MISSION-000001: event 10: it was approved without anybody's decision
+    --- exit 1
+    ");
 }

@@ -72,7 +72,18 @@ fn five_steps_with_two_questions_pass() {
         {"id": "ask-again", "human": {"ask": "And are B and C?"}},
     ]);
     let ran = run(&world, &steps, &json!({}));
-    assert_snapshot!(shown("run mission.json", &ran), @"");
+    assert_snapshot!(shown("run mission.json", &ran), @"
+    $ coo run mission.json
+    A_v1.0.md--- standard error
+    [coo] MISSION-000001 PAUSED: 9 events, 66 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: waits for a person at step 'ask', which asks: Is A right?
+    hint: 'coo approve MISSION-000001' continues it, 'coo reject MISSION-000001' ends it
+    --- exit 1
+    ");
     let ran = world.coo(&["validate", "mission.json"]);
-    assert_snapshot!(shown("validate mission.json", &ran), @"");
+    assert_snapshot!(shown("validate mission.json", &ran), @"
+    $ coo validate mission.json
+    Valid: mission.json (TEST, 5 steps, module <sha256…>)
+    --- exit 0
+    ");
 }

@@ -91,11 +91,12 @@ fn a_bundle_has_everything_and_is_the_same_twice() {
     assert!(first["replay/replay_results.json"].contains(r#""gate":"F""#));
     // Whoever has a file of that name keeps it.
     let again = world.coo(&["pipeline", "bundle", ID, "--output", "a.zip"]);
-    insta::assert_snapshot!(shown("pipeline bundle", &again), @r"
+    insta::assert_snapshot!(shown("pipeline bundle", &again), @"
     $ coo pipeline bundle
     --- standard error
     [coo] no implementation pack is in it: [bundle] implementation names no file
-    ERROR: file a.zip: already exists; remove it or choose another name with --output
+    ERROR: file a.zip: already exists
+    hint: remove it or choose another name with --output
     --- exit 1
     ");
 }
@@ -139,7 +140,20 @@ fn a_template_that_cannot_be_rendered_lets_nothing_begin() {
         world.file("repo/coo.toml", format!("{}{more}", config()));
     });
     let ran = world.coo(&["pipeline", "start", "repo"]);
-    insta::assert_snapshot!(shown("pipeline start repo", &ran), @"");
+    insta::assert_snapshot!(shown("pipeline start repo", &ran), @"
+    $ coo pipeline start repo
+    PIPELINE-000001
+      Repository: <world>/repo
+      Evidence: .coo/changes/000001
+      Chain: <sha256>
+      Stage: QUESTION
+    --- standard error
+    [coo] PIPELINE-000001 INIT
+    [coo] PIPELINE-000001 INIT: template docs/spec.md.j2: undefined value (in <string>:1)
+    ERROR: PIPELINE-000001: failed in INIT: template docs/spec.md.j2: undefined value (in <string>:1)
+    hint: .coo/changes/000001/question.json says what can be done
+    --- exit 1
+    ");
 }
 
 #[test]

@@ -67,14 +67,6 @@ pub fn at_last_review() -> World {
     world
 }
 
-/// Returns the last line of what a command printed, which must be an error.
-#[track_caller]
-fn error(ran: &Ran) -> String {
-    let line = ran.stderr.lines().last().unwrap_or_default();
-    assert!(ran.code == 1 && line.starts_with("ERROR: "), "{ran:?}");
-    line.to_owned()
-}
-
 /// It has failed there, has asked, and all is as before.
 #[track_caller]
 pub fn ended(world: &World, failed_in: &str, expected: &Picture) {
@@ -119,7 +111,7 @@ fn a_full_disk_at_the_begin_of_any_stage_or_gate_leads_back() {
             // By name: how many points come before it is not the same in every run.
             let ran = faulty(&world, arguments, &format!("fail_at:{point}"));
             let failed_in = stage_named(kind.1).unwrap_or("GATES");
-            told += &(error(&ran) + "\n");
+            told += &ran.error();
             // What was amended stays once it was reviewed; a failed review takes it back.
             let expected = match failed_in {
                 "INIT" | "AMENDMENT_PREP" | "AMENDMENT_EXEC" | "AMENDMENT_VERIFY"
@@ -311,7 +303,7 @@ fn whatever_is_wrong_is_named_and_leads_back_once_a_person_has_said_so() {
         let why = lines.find_map(|line| line.strip_prefix(&failure));
         let why = why.unwrap_or_else(|| panic!("{what}: {ran:?}"));
         writeln!(told, "{what}\n  {failed_in}: {why}").unwrap();
-        same.insert(error(&ran));
+        same.insert(ran.error());
         assert_eq!(stage(&world), "ERROR", "{what}");
         let half = picture(&repo(&world));
         assert!(half != amended, "{what}");
@@ -321,7 +313,7 @@ fn whatever_is_wrong_is_named_and_leads_back_once_a_person_has_said_so() {
         let resumed = resumed.stderr.trim_end().replace(why, "<why>");
         same.insert(resumed.replace(failed_in, "<stage>"));
         let refused = world.coo_with_input(&["pipeline", "rollback", ID], b"confirm_rollback\n");
-        same.insert(error(&refused));
+        same.insert(refused.error());
         assert!(picture(&repo(&world)) == half, "{what}");
         let ran = super::roll_back(&world);
         assert_eq!(ran.code, 1, "{what}: {ran:?}");
@@ -414,7 +406,60 @@ fn what_changed_nothing_asks_nobody() {
         }
         ended(&world, failed_in, &before);
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo pipeline start repo
+    PIPELINE-000001
+      Repository: <world>/repo
+      Baseline: 14 files, 2882 bytes, <sha256…>
+      Evidence: .coo/changes/000001
+      Chain: <sha256>
+      Stage: QUESTION
+    --- standard error
+    [coo] PIPELINE-000001 INIT
+    [coo] PIPELINE-000001 AMENDMENT_PREP
+    [coo] PIPELINE-000001 AMENDMENT_PREP: AmendmentHaltException: amendment A-1: MissingAnchor: anchor '[P-9]' in docs/plan.md; no document was changed
+    ERROR: PIPELINE-000001: failed in AMENDMENT_PREP: AmendmentHaltException: amendment A-1: MissingAnchor: anchor '[P-9]' in docs/plan.md; no document was changed
+    hint: .coo/changes/000001/question.json says what can be done
+    --- exit 1
+    $ coo pipeline start repo
+    PIPELINE-000001
+      Repository: <world>/repo
+      Baseline: 14 files, 2856 bytes, <sha256…>
+      Evidence: .coo/changes/000001
+      Chain: <sha256>
+      Stage: QUESTION
+    --- standard error
+    [coo] PIPELINE-000001 INIT
+    [coo] PIPELINE-000001 AMENDMENT_PREP
+    [coo] PIPELINE-000001 AMENDMENT_PREP: AmendmentHaltException: amendment A-1: AmbiguousAnchor: anchor '[P-2]' in docs/plan.md; no document was changed
+    ERROR: PIPELINE-000001: failed in AMENDMENT_PREP: AmendmentHaltException: amendment A-1: AmbiguousAnchor: anchor '[P-2]' in docs/plan.md; no document was changed
+    hint: .coo/changes/000001/question.json says what can be done
+    --- exit 1
+    $ coo pipeline start repo
+    PIPELINE-000001
+      Repository: <world>/repo
+      Evidence: .coo/changes/000001
+      Chain: <sha256>
+      Stage: QUESTION
+    --- standard error
+    [coo] PIPELINE-000001 INIT
+    [coo] PIPELINE-000001 INIT: migration of old: 1 question open; 'coo migrate plan' lists them, [migrate] in coo.toml answers them
+    ERROR: PIPELINE-000001: failed in INIT: migration of old: 1 question open; 'coo migrate plan' lists them, [migrate] in coo.toml answers them
+    hint: .coo/changes/000001/question.json says what can be done
+    --- exit 1
+    $ coo pipeline start repo
+    PIPELINE-000001
+      Repository: <world>/repo
+      Evidence: .coo/changes/000001
+      Chain: <sha256>
+      Stage: QUESTION
+    --- standard error
+    [coo] PIPELINE-000001 INIT
+    [coo] PIPELINE-000001 INIT: file old/broken.py: line 1, column 1: is no Python 3; correct it first
+    ERROR: PIPELINE-000001: failed in INIT: file old/broken.py: line 1, column 1: is no Python 3; correct it first
+    hint: .coo/changes/000001/question.json says what can be done
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -436,5 +481,41 @@ fn a_no_at_a_review_takes_back_what_was_done_for_it() {
         told += &shown("pipeline reject PIPELINE-000001 --reason 'not now'", &ran);
         ended(&world, failed_in, &expected);
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo pipeline reject PIPELINE-000001 --reason 'not now'
+    PIPELINE-000001
+      Repository: <world>/repo
+      Amendments: 1, of 1 document
+      Baseline: 14 files, 2882 bytes, <sha256…>
+      Rollback: done
+      Evidence: .coo/changes/000001
+      Chain: <sha256>
+      Stage: QUESTION
+    --- standard error
+    [coo] PIPELINE-000001: the repository is restored to its baseline; entries that differ now: docs/plan.md
+    Type 'CONFIRM_ROLLBACK' to proceed
+    [coo] PIPELINE-000001: the present state of the repository is kept as baseline before-PIPELINE-000001; 'coo amu0 restore before-PIPELINE-000001 --tree FOLDER' puts it into an empty folder
+    [coo] PIPELINE-000001 rolled back
+    [coo] PIPELINE-000001: rejected: not now
+    --- exit 0
+    $ coo pipeline reject PIPELINE-000001 --reason 'not now'
+    PIPELINE-000001
+      Repository: <world>/repo
+      Amendments: 1, of 1 document
+      Baseline: 14 files, 2899 bytes, <sha256…>
+      Snapshot 1: 4 passed, 0 failed, 0 skipped, exit code 0
+      Snapshot 2: 4 passed, 0 failed, 0 skipped, exit code 0
+      Gates: PASS
+      Rollback: done
+      Evidence: .coo/changes/000001
+      Chain: <sha256>
+      Stage: QUESTION
+    --- standard error
+    [coo] PIPELINE-000001: the repository (and the state root) is restored to its baseline; entries that differ now: checks/test_core.py, new, new/__init__.py, new/core.py, new/deep and 12 more
+    Type 'CONFIRM_ROLLBACK' to proceed
+    [coo] PIPELINE-000001: the present state of the repository is kept as baseline before-PIPELINE-000001; 'coo amu0 restore before-PIPELINE-000001 --tree FOLDER' puts it into an empty folder
+    [coo] PIPELINE-000001 rolled back
+    [coo] PIPELINE-000001: rejected: not now
+    --- exit 0
+    ");
 }

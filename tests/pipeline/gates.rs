@@ -50,7 +50,7 @@ fn after_a_gate_that_failed_none_is_passed() {
     let world = after();
     world.file("repo/docs/more.md", "The board approves it.\n");
     let ran = world.coo(&["gates", "repo"]);
-    assert_snapshot!(shown("gates repo", &ran), @r"
+    assert_snapshot!(shown("gates repo", &ran), @"
     $ coo gates repo
     Gates
       A Repo Unification Integrity  PASS
@@ -62,7 +62,8 @@ fn after_a_gate_that_failed_none_is_passed() {
       F Deterministic Replay        NOT RUN
       Result: FAIL
     --- standard error
-    ERROR: gate E (Governance Integrity): 1 finding; the gates after it were not run: correct the findings and run the gates again
+    ERROR: gate E (Governance Integrity): 1 finding; the gates after it were not run
+    hint: correct the findings and run the gates again
     --- exit 1
     ");
     let results: serde_json::Value =
@@ -77,7 +78,25 @@ fn the_old_package_may_be_nowhere() {
     world.file("repo/old/left.txt", "");
     world.file("repo/checks/late.py", "import old.core\nold.core.area(1)\n");
     let ran = world.coo(&["gates", "repo"]);
-    assert_snapshot!(shown("gates repo", &ran), @"");
+    assert_snapshot!(shown("gates repo", &ran), @"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  FAIL
+        old/left.txt: is of the old package
+        old: the folder of the old package is there
+        checks/late.py:1: old.core means the old package
+        checks/late.py:2: old means the old package
+      B Deterministic Modules       NOT RUN
+      C Sandbox Security            NOT RUN
+      D Test Suite Integrity        NOT RUN
+      E Governance Integrity        NOT RUN
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate A (Repo Unification Integrity): 4 findings; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 1
+    ");
 }
 
 /// What the environment says of models is nobody's evidence.
@@ -100,7 +119,23 @@ fn a_package_that_is_nowhere_is_no_pass() {
     let world = world(|world| fs::remove_dir_all(repo(world).join("old")).unwrap());
     world.file("repo/coo.toml", config().replace("\"new/**/*.py\", ", ""));
     let ran = world.coo(&["gates", "repo"]);
-    assert_snapshot!(shown("gates repo", &ran), @"");
+    assert_snapshot!(shown("gates repo", &ran), @"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  FAIL
+        new: the new package has no file
+        checks/test_core.py:1: old.core means the old package
+      B Deterministic Modules       NOT RUN
+      C Sandbox Security            NOT RUN
+      D Test Suite Integrity        NOT RUN
+      E Governance Integrity        NOT RUN
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate A (Repo Unification Integrity): 2 findings; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -134,9 +169,62 @@ fn results_of_tests_can_come_from_a_run_that_was_made_before() {
         let ran = pass(name, content);
         told += &shown(&format!("gates repo --tested {name}"), &ran);
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo gates repo --tested lines.txt
+    Gates
+      A Repo Unification Integrity  PASS
+      B Deterministic Modules       PASS
+      C Sandbox Security            PASS
+      D Test Suite Integrity        FAIL
+        tests: 1 passed, 1 failed, 0 skipped, exit code 1; all must pass, and at least one
+      E Governance Integrity        NOT RUN
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate D (Test Suite Integrity): 1 finding; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 1
+    $ coo gates repo --tested lines.txt
+    Gates
+      A Repo Unification Integrity  PASS
+      B Deterministic Modules       PASS
+      C Sandbox Security            PASS
+      D Test Suite Integrity        FAIL
+        tests: 0 passed, 0 failed, 0 skipped, exit code 0; all must pass, and at least one
+      E Governance Integrity        NOT RUN
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate D (Test Suite Integrity): 1 finding; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 1
+    $ coo gates repo --tested report.xml
+    Gates
+      A Repo Unification Integrity  PASS
+      B Deterministic Modules       PASS
+      C Sandbox Security            PASS
+      D Test Suite Integrity        FAIL
+        tests: 0 passed, 1 failed, 0 skipped, exit code 1; all must pass, and at least one
+      E Governance Integrity        NOT RUN
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate D (Test Suite Integrity): 1 finding; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 1
+    $ coo gates repo --tested lines.txt
+    --- standard error
+    ERROR: test results lines.txt: ends with no closing line of pytest, unittest, cargo test or nextest, and none of the form 'N passed, N failed'
+    hint: have the test command write JUnit XML to {report}
+    --- exit 1
+    ");
     let none = world.coo(&["gates", "repo", "--tested", "none.txt"]);
-    assert_snapshot!(shown("gates repo --tested none.txt", &none), @"");
+    assert_snapshot!(shown("gates repo --tested none.txt", &none), @"
+    $ coo gates repo --tested none.txt
+    --- standard error
+    ERROR: test results none.txt: can't be opened: No such file or directory (os error 2)
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -159,7 +247,22 @@ fn the_module_set_is_judged_as_audit_judges_it() {
         .to_owned();
     done(&with(&format!("{digest}\n")));
     let other = with("00\n");
-    assert_snapshot!(shown("gates repo", &other), @"");
+    assert_snapshot!(shown("gates repo", &other), @"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  PASS
+      B Deterministic Modules       PASS
+      C Sandbox Security            FAIL
+        module set missions: has SHA-256 <sha256>, pinned is '00'
+      D Test Suite Integrity        NOT RUN
+      E Governance Integrity        NOT RUN
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate C (Sandbox Security): 1 finding; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 1
+    ");
     // The snapshot masks digests.
     let found = format!("has SHA-256 {digest}, pinned is '00'");
     assert!(other.stdout.contains(&found), "{other:?}");
@@ -175,7 +278,23 @@ fn the_module_set_is_judged_as_audit_judges_it() {
         .unwrap()
         .to_owned();
     let refused = with(&format!("{digest}\n"));
-    assert_snapshot!(shown("gates repo", &refused), @"");
+    assert_snapshot!(shown("gates repo", &refused), @"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  PASS
+      B Deterministic Modules       PASS
+      C Sandbox Security            FAIL
+        module broken.wasm: module broken.wasm: not a WebAssembly binary; compile for wasm32-wasip1 or give a component
+        module net.wasm: import 'wasi_snapshot_preview1.sock_send' reaches for the network, which is not part of the surface
+      D Test Suite Integrity        NOT RUN
+      E Governance Integrity        NOT RUN
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate C (Sandbox Security): 2 findings; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -183,10 +302,40 @@ fn nothing_passes_where_there_is_nothing_to_look_at() {
     let world = World::new();
     world.file("repo/coo.toml", "");
     let ran = world.coo(&["gates", "repo"]);
-    assert_snapshot!(shown("gates repo", &ran), @"");
+    assert_snapshot!(shown("gates repo", &ran), @"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  FAIL
+        nothing to look at: name files in [gates] required, or write [migrate]
+      B Deterministic Modules       NOT RUN
+      C Sandbox Security            NOT RUN
+      D Test Suite Integrity        NOT RUN
+      E Governance Integrity        NOT RUN
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate A (Repo Unification Integrity): 1 finding; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 1
+    ");
     world.file("repo/coo.toml", "[gates]\nrequired = ['coo.toml']\n");
     let ran = world.coo(&["gates", "repo"]);
-    assert_snapshot!(shown("gates repo", &ran), @"");
+    assert_snapshot!(shown("gates repo", &ran), @"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  PASS
+      B Deterministic Modules       PASS
+      C Sandbox Security            PASS
+      D Test Suite Integrity        FAIL
+        configuration repo/coo.toml: has no section [tests]; write one
+      E Governance Integrity        NOT RUN
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate D (Test Suite Integrity): 1 finding; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 1
+    ");
     // Without missions of its own, those that ship are judged.
     let printed = world.coo(&["gates", "repo", "--json"]).stdout;
     let results: serde_json::Value = serde_json::from_str(&printed).unwrap();

@@ -17,13 +17,33 @@ fn what_somebody_else_changes_meanwhile_stops_it() {
     let world = at_first_review();
     world.file("repo/docs/plan.md", "# Plan\n\n- [P-2] Something else.\n");
     let ran = approve(&world);
-    assert_snapshot!(shown("pipeline approve PIPELINE-000001", &ran), @"");
+    assert_snapshot!(shown("pipeline approve PIPELINE-000001", &ran), @"
+    $ coo pipeline approve PIPELINE-000001
+    --- standard error
+    [coo] PIPELINE-000001 CEO_REVIEW
+    [coo] PIPELINE-000001 CEO_REVIEW: document docs/plan.md: is not what the amendments made it; let nobody write to it meanwhile
+    [coo] PIPELINE-000001: the repository is restored to its baseline; entries that differ now: docs/plan.md
+    Type 'CONFIRM_ROLLBACK' to proceed
+    ERROR: RollbackAbortedException: rollback of PIPELINE-000001: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo pipeline rollback PIPELINE-000001' and type exactly that, or make an empty file of that name in the state root first
+    --- exit 1
+    ");
     assert_eq!(stage(&world), "ERROR");
 
     let world = at_last_review();
     world.file("repo/new/more.py", "");
     let ran = approve(&world);
-    assert_snapshot!(shown("pipeline approve PIPELINE-000001", &ran), @"");
+    assert_snapshot!(shown("pipeline approve PIPELINE-000001", &ran), @"
+    $ coo pipeline approve PIPELINE-000001
+    --- standard error
+    [coo] PIPELINE-000001 CEO_FINAL_REVIEW
+    [coo] PIPELINE-000001 CEO_FINAL_REVIEW: changed since the gates were passed: new/more.py
+    [coo] PIPELINE-000001: the repository (and the state root) is restored to its baseline; entries that differ now: checks/test_core.py, new, new/__init__.py, new/core.py, new/deep and 13 more
+    Type 'CONFIRM_ROLLBACK' to proceed
+    ERROR: RollbackAbortedException: rollback of PIPELINE-000001: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo pipeline rollback PIPELINE-000001' and type exactly that, or make an empty file of that name in the state root first
+    --- exit 1
+    ");
     assert_eq!(stage(&world), "ERROR");
 
     let world = at_first_review();
@@ -34,18 +54,41 @@ fn what_somebody_else_changes_meanwhile_stops_it() {
         told += &shown("pipeline approve PIPELINE-000001", &ran);
         assert_eq!(stage(&world), "CEO_REVIEW");
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo pipeline approve PIPELINE-000001
+    --- standard error
+    ERROR: PIPELINE-000001: the environment differs from the one it began with (system, locale, or a variable that [tests] inherits)
+    hint: continue where that environment is, or 'coo pipeline reject PIPELINE-000001' abandons it and rolls back
+    --- exit 1
+    $ coo pipeline approve PIPELINE-000001
+    --- standard error
+    ERROR: manifests: out of date, 1 difference
+    hint: 'coo manifests check' lists the differences, and 'coo manifests write' accepts the current environment
+    --- exit 1
+    ");
     done(&world.coo(&["freeze"]));
     let ran = approve(&world);
     let user = format!("user {}", fs::metadata("/proc/self").unwrap().uid());
     let told = shown("pipeline approve PIPELINE-000001", &ran).replace(&user, "<user>");
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo pipeline approve PIPELINE-000001
+    --- standard error
+    ERROR: state root: is frozen by <user>
+    hint: when that is lifted, answer again
+    --- exit 1
+    ");
     done(&world.coo_with_input(&["freeze", "lift"], b"LIFT_FREEZE\n"));
     done(&approve(&world));
     assert_eq!(stage(&world), "CEO_FINAL_REVIEW");
     // Its freeze is its own.
     let ran = world.coo_with_input(&["freeze", "lift"], b"LIFT_FREEZE\n");
-    assert_snapshot!(shown("freeze lift", &ran), @"");
+    assert_snapshot!(shown("freeze lift", &ran), @"
+    $ coo freeze lift
+    --- standard error
+    ERROR: freeze 2: belongs to PIPELINE-000001 and ends with that
+    hint: 'coo pipeline status PIPELINE-000001' shows what it waits for, 'coo pipeline reject PIPELINE-000001' abandons it
+    --- exit 1
+    ");
 }
 
 /// A no is taken anywhere, wherever the change stands.
@@ -66,12 +109,43 @@ fn a_change_can_be_given_up_in_the_middle_and_in_another_environment() {
         crate::support::ran(command.output().unwrap())
     };
     let ran = elsewhere(&["pipeline", "resume", ID], YES);
-    assert_snapshot!(shown("pipeline resume PIPELINE-000001", &ran), @"");
+    assert_snapshot!(shown("pipeline resume PIPELINE-000001", &ran), @"
+    $ coo pipeline resume PIPELINE-000001
+    --- standard error
+    ERROR: PIPELINE-000001: the environment differs from the one it began with (system, locale, or a variable that [tests] inherits)
+    hint: continue where that environment is, or 'coo pipeline reject PIPELINE-000001' abandons it and rolls back
+    --- exit 1
+    ");
     let ran = elsewhere(&["pipeline", "reject", ID, "--reason", "lost"], YES);
-    assert_snapshot!(shown("pipeline reject PIPELINE-000001 --reason lost", &ran), @"");
+    assert_snapshot!(shown("pipeline reject PIPELINE-000001 --reason lost", &ran), @"
+    $ coo pipeline reject PIPELINE-000001 --reason lost
+    PIPELINE-000001
+      Repository: <world>/repo
+      Amendments: 1, of 1 document
+      Baseline: 14 files, 2899 bytes, <sha256…>
+      Snapshot 1: 4 passed, 0 failed, 0 skipped, exit code 0
+      Snapshot 2: 4 passed, 0 failed, 0 skipped, exit code 0
+      Rollback: done
+      Evidence: .coo/changes/000001
+      Chain: <sha256>
+      Stage: QUESTION
+    --- standard error
+    [coo] PIPELINE-000001: the repository (and the state root) is restored to its baseline; entries that differ now: checks/test_core.py, new, new/__init__.py, new/core.py, new/deep and 12 more
+    Type 'CONFIRM_ROLLBACK' to proceed
+    [coo] PIPELINE-000001: the present state of the repository is kept as baseline before-PIPELINE-000001; 'coo amu0 restore before-PIPELINE-000001 --tree FOLDER' puts it into an empty folder
+    [coo] PIPELINE-000001 rolled back
+    [coo] PIPELINE-000001: rejected: lost
+    --- exit 0
+    ");
     ended(&world, "GATES", &amended);
     let ran = world.coo(&["pipeline", "reject", ID]);
-    assert_snapshot!(shown("pipeline reject PIPELINE-000001", &ran), @"");
+    assert_snapshot!(shown("pipeline reject PIPELINE-000001", &ran), @"
+    $ coo pipeline reject PIPELINE-000001
+    --- standard error
+    ERROR: PIPELINE-000001: has ended in QUESTION
+    hint: 'coo pipeline status PIPELINE-000001' shows how
+    --- exit 1
+    ");
 }
 
 /// A rollback takes nothing away that can't be had again: what somebody else did meanwhile is in
@@ -91,12 +165,38 @@ fn nobodys_work_is_lost_in_a_rollback() {
     world.file("repo/notes.txt", "my work");
     world.file("repo/new/core.py", "my edit");
     let ran = world.coo_with_input(&["pipeline", "reject", ID], YES);
-    assert_snapshot!(shown("pipeline reject PIPELINE-000001", &ran), @"");
+    assert_snapshot!(shown("pipeline reject PIPELINE-000001", &ran), @"
+    $ coo pipeline reject PIPELINE-000001
+    PIPELINE-000001
+      Repository: <world>/repo
+      Amendments: 1, of 1 document
+      Baseline: 14 files, 2895 bytes, <sha256…>
+      Snapshot 1: 4 passed, 0 failed, 0 skipped, exit code 0
+      Snapshot 2: 4 passed, 0 failed, 0 skipped, exit code 0
+      Gates: PASS
+      Rollback: done
+      Evidence: .coo/changes/000001
+      Chain: <sha256>
+      Stage: QUESTION
+    --- standard error
+    [coo] PIPELINE-000001: the repository (and the state root) is restored to its baseline; entries that differ now: checks/test_core.py, new, new/__init__.py, new/core.py, new/deep and 13 more
+    Type 'CONFIRM_ROLLBACK' to proceed
+    [coo] PIPELINE-000001: the present state of the repository is kept as baseline before-PIPELINE-000001; 'coo amu0 restore before-PIPELINE-000001 --tree FOLDER' puts it into an empty folder
+    [coo] PIPELINE-000001 rolled back
+    [coo] PIPELINE-000001: rejected: no reason given
+    --- exit 0
+    ");
     ended(&world, "CEO_FINAL_REVIEW", &amended);
     let kept = "before-PIPELINE-000001";
     // Not over the repository, of which it has a part alone.
     let refused = world.coo(&["amu0", "restore", kept, "--tree", "repo"]);
-    assert_snapshot!(shown("amu0 restore before-PIPELINE-000001 --tree repo", &refused), @"");
+    assert_snapshot!(shown("amu0 restore before-PIPELINE-000001 --tree repo", &refused), @"
+    $ coo amu0 restore before-PIPELINE-000001 --tree repo
+    --- standard error
+    ERROR: baseline before-PIPELINE-000001: contains only a part of <world>/repo, and restoring it would remove everything else from <world>/repo
+    hint: name an empty folder
+    --- exit 1
+    ");
     fs::create_dir(world.path().join("again")).unwrap();
     done(&world.coo(&["amu0", "restore", kept, "--tree", "again"]));
     let read = |name: &str| fs::read_to_string(world.path().join("again").join(name)).unwrap();
@@ -117,7 +217,30 @@ fn a_freeze_that_ended_meanwhile_stops_it() {
     fs::write(&config, text + " ").unwrap();
     done(&world.coo_with_input(&["freeze", "lift"], b"LIFT_CHANGED_FREEZE\n"));
     let ran = world.coo_with_input(&APPROVE, YES);
-    assert_snapshot!(shown("pipeline approve PIPELINE-000001", &ran), @"");
+    assert_snapshot!(shown("pipeline approve PIPELINE-000001", &ran), @"
+    $ coo pipeline approve PIPELINE-000001
+    PIPELINE-000001
+      Repository: <world>/repo
+      Amendments: 1, of 1 document
+      Baseline: 14 files, 2899 bytes, <sha256…>
+      Snapshot 1: 4 passed, 0 failed, 0 skipped, exit code 0
+      Snapshot 2: 4 passed, 0 failed, 0 skipped, exit code 0
+      Gates: PASS
+      Rollback: done
+      Evidence: .coo/changes/000001
+      Chain: <sha256>
+      Stage: QUESTION
+    --- standard error
+    [coo] PIPELINE-000001 CEO_FINAL_REVIEW
+    [coo] PIPELINE-000001 CEO_FINAL_REVIEW: freeze 1: was lifted meanwhile, and the state root may have changed
+    [coo] PIPELINE-000001: the repository (and the state root) is restored to its baseline; entries that differ now: checks/test_core.py, new, new/__init__.py, new/core.py, new/deep and 12 more
+    Type 'CONFIRM_ROLLBACK' to proceed
+    [coo] PIPELINE-000001: the present state of the repository is kept as baseline before-PIPELINE-000001; 'coo amu0 restore before-PIPELINE-000001 --tree FOLDER' puts it into an empty folder
+    [coo] PIPELINE-000001 rolled back
+    ERROR: PIPELINE-000001: failed in CEO_FINAL_REVIEW: freeze 1: was lifted meanwhile, and the state root may have changed
+    hint: .coo/changes/000001/question.json says what can be done
+    --- exit 1
+    ");
     ended(&world, "CEO_FINAL_REVIEW", &amended);
 }
 
@@ -149,7 +272,58 @@ fn what_cannot_begin_changes_nothing() {
     let world = at_last_review();
     done(&approve(&world));
     refused(&world, &APPROVE);
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo pipeline start repo
+    --- standard error
+    ERROR: configuration repo/coo.toml: has no section [migrate]
+    hint: write one
+    --- exit 1
+    $ coo pipeline start repo
+    --- standard error
+    ERROR: configuration repo/coo.toml: has no section [tests]
+    hint: write one
+    --- exit 1
+    $ coo pipeline start repo
+    --- standard error
+    ERROR: configuration repo/coo.toml: has no section [scan]
+    hint: write one
+    --- exit 1
+    $ coo pipeline start repo
+    --- standard error
+    ERROR: configuration repo/coo.toml: has no section [lint]
+    hint: write one
+    --- exit 1
+    $ coo pipeline start repo
+    --- standard error
+    ERROR: PIPELINE-000001: is under way for this repository
+    hint: 'coo pipeline status PIPELINE-000001' shows its stage
+    --- exit 1
+    $ coo pipeline status PIPELINE-000002
+    --- standard error
+    ERROR: Change 'PIPELINE-000002' not found.
+    hint: 'coo pipeline list' lists all changes
+    --- exit 1
+    $ coo pipeline resume x
+    --- standard error
+    ERROR: Change 'x' not found.
+    hint: 'coo pipeline list' lists all changes
+    --- exit 1
+    $ coo pipeline rollback PIPELINE-000001
+    --- standard error
+    ERROR: PIPELINE-000001: is in CEO_REVIEW and has nothing to roll back
+    hint: a change rolls back when it has failed, and 'coo pipeline reject' ends one that waits for a review
+    --- exit 1
+    $ coo pipeline bundle PIPELINE-000001
+    --- standard error
+    ERROR: PIPELINE-000001: is in CEO_REVIEW and has not ended
+    hint: 'coo pipeline status PIPELINE-000001' shows what it waits for
+    --- exit 1
+    $ coo pipeline approve PIPELINE-000001
+    --- standard error
+    ERROR: PIPELINE-000001: is not waiting for a review, it is in COMPLETE
+    hint: 'coo pipeline status PIPELINE-000001' shows more
+    --- exit 1
+    ");
     done(&world.coo(&["pipeline", "resume", ID]));
 }
 
@@ -162,7 +336,13 @@ fn a_root_that_was_changed_while_it_was_frozen_stops_everything() {
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text + " ").unwrap();
     let ran = approve(&world);
-    assert_snapshot!(shown("pipeline approve PIPELINE-000001", &ran), @"");
+    assert_snapshot!(shown("pipeline approve PIPELINE-000001", &ran), @"
+    $ coo pipeline approve PIPELINE-000001
+    --- standard error
+    ERROR: state root .coo: was changed since freeze 1: config.json (other content), config.json (other mode)
+    hint: 'coo freeze status' lists all differences
+    --- exit 1
+    ");
     fs::write(
         &config,
         fs::read_to_string(&config).unwrap().trim_end_matches(' '),
@@ -183,7 +363,22 @@ fn no_secret_is_written_down() {
     .with("OPENROUTER_API_KEY", "sk-or-v1-0123456789");
     start(&world);
     let ran = approve(&world);
-    assert_snapshot!(shown("pipeline approve PIPELINE-000001", &ran), @"");
+    assert_snapshot!(shown("pipeline approve PIPELINE-000001", &ran), @r"
+    $ coo pipeline approve PIPELINE-000001
+    --- standard error
+    [coo] PIPELINE-000001 CEO_REVIEW
+    [coo] PIPELINE-000001 FREEZE_PREP
+    [coo] PIPELINE-000001 FREEZE_ACTIVATED
+    [coo] PIPELINE-000001 CAPTURE_AMU0
+    [coo] PIPELINE-000001 MIGRATION_SEQUENCE
+    [coo] PIPELINE-000001 tests for snapshot 1
+    [coo] PIPELINE-000001 MIGRATION_SEQUENCE: test command 'sh checks/suite.sh': ended with exit code 3; it printed last:\n  [left out]\n  and its results can't be read: what it printed: ends with no closing line of pytest, unittest, cargo test or nextest, and none of the form 'N passed, N failed'; have the test command write JUnit XML to {report}
+    [coo] PIPELINE-000001: the repository (and the state root) is restored to its baseline; entries that differ now: checks/test_core.py, new, new/__init__.py, new/core.py, new/deep and 4 more
+    Type 'CONFIRM_ROLLBACK' to proceed
+    ERROR: RollbackAbortedException: rollback of PIPELINE-000001: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo pipeline rollback PIPELINE-000001' and type exactly that, or make an empty file of that name in the state root first
+    --- exit 1
+    ");
     assert!(!ran.stderr.contains("sk-or-v1"), "{ran:?}");
     assert_eq!(roll_back(&world).code, 1);
     let why = status(&world)["failure"]["why"].clone();
@@ -210,7 +405,24 @@ fn a_forged_record_is_refused() {
         let arguments = ["pipeline", command, ID];
         told += &shown(&arguments.join(" "), &world.coo(&arguments));
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo pipeline status PIPELINE-000001
+    --- standard error
+    ERROR: PIPELINE-000001: journal broken at event 1: its digest is not that of its content; it was changed after it was written
+    --- exit 1
+    $ coo pipeline approve PIPELINE-000001
+    --- standard error
+    ERROR: PIPELINE-000001: journal broken at event 1: its digest is not that of its content; it was changed after it was written
+    --- exit 1
+    $ coo pipeline resume PIPELINE-000001
+    --- standard error
+    ERROR: PIPELINE-000001: journal broken at event 1: its digest is not that of its content; it was changed after it was written
+    --- exit 1
+    $ coo pipeline log PIPELINE-000001
+    --- standard error
+    ERROR: PIPELINE-000001: journal broken at event 1: its digest is not that of its content; it was changed after it was written
+    --- exit 1
+    ");
     let journal = world.database("coo.db");
     let refused = journal
         .execute("DELETE FROM change_events", [])

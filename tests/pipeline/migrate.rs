@@ -24,7 +24,23 @@ fn a_package_moves_with_all_that_imports_it() {
     done(&world.coo(&["migrate", "plan", "repo"]));
     assert!(picture(&repo(&world)) == before && !world.root().exists());
     let ran = world.coo(&["migrate", "run", "repo"]);
-    assert_snapshot!(shown("migrate run repo", &ran), @"");
+    assert_snapshot!(shown("migrate run repo", &ran), @"
+    $ coo migrate run repo
+    MIGRATION-000001
+      Repository: <world>/repo
+      Baseline: 14 files, 2374 bytes, <sha256…>
+      Snapshot 1: 4 passed, 0 failed, 0 skipped, exit code 0
+      Snapshot 2: 4 passed, 0 failed, 0 skipped, exit code 0
+      Evidence: .coo/changes/000001
+      Chain: <sha256>
+      Stage: COMPLETE
+    --- standard error
+    [coo] MIGRATION-000001 CAPTURE_AMU0
+    [coo] MIGRATION-000001 MIGRATION_SEQUENCE
+    [coo] MIGRATION-000001 tests for snapshot 1
+    [coo] MIGRATION-000001 tests for snapshot 2
+    --- exit 0
+    ");
     let after = picture(&repo(&world));
     assert_eq!(
         text(&after, "new/__init__.py").unwrap(),
@@ -38,7 +54,13 @@ fn a_package_moves_with_all_that_imports_it() {
     assert_eq!(check["in_order"], true, "{check}");
     assert_eq!(check["reports"], 5, "{check}");
     let again = world.coo(&["migrate", "run", "repo"]);
-    assert_snapshot!(shown("migrate run repo", &again), @"");
+    assert_snapshot!(shown("migrate run repo", &again), @"
+    $ coo migrate run repo
+    --- standard error
+    ERROR: folder old: has no files, so nothing would move
+    hint: correct [migrate] from
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -46,9 +68,42 @@ fn one_that_fails_is_rolled_back_once_a_person_has_said_so() {
     let world = world(|world| drop(world.file("repo/checks/more.sh", "expect test -d old\n")));
     let before = picture(&repo(&world));
     let ran = world.coo(&["migrate", "run", "repo"]);
-    assert_snapshot!(shown("migrate run repo", &ran), @"");
+    assert_snapshot!(shown("migrate run repo", &ran), @r"
+    $ coo migrate run repo
+    --- standard error
+    [coo] MIGRATION-000001 CAPTURE_AMU0
+    [coo] MIGRATION-000001 MIGRATION_SEQUENCE
+    [coo] MIGRATION-000001 tests for snapshot 1
+    [coo] MIGRATION-000001 tests for snapshot 2
+    [coo] the tests printed last (all of it is in .coo/changes/000001/tests_2.txt):\n  failed: test -d old\n  4 passed, 1 failed
+    [coo] MIGRATION-000001 MIGRATION_SEQUENCE: tests for snapshot 2: 4 passed, 1 failed, 0 skipped, exit code 1; all must pass, and at least one
+    [coo] MIGRATION-000001: the repository is restored to its baseline; entries that differ now: checks/test_core.py, new, new/__init__.py, new/core.py, new/deep and 12 more
+    Type 'CONFIRM_ROLLBACK' to proceed
+    ERROR: RollbackAbortedException: rollback of MIGRATION-000001: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo pipeline rollback MIGRATION-000001' and type exactly that, or make an empty file of that name in the state root first
+    --- exit 1
+    ");
     let ran = world.coo_with_input(&["pipeline", "rollback", ID], YES);
-    assert_snapshot!(shown("pipeline rollback MIGRATION-000001", &ran), @"");
+    assert_snapshot!(shown("pipeline rollback MIGRATION-000001", &ran), @"
+    $ coo pipeline rollback MIGRATION-000001
+    MIGRATION-000001
+      Repository: <world>/repo
+      Baseline: 15 files, 2901 bytes, <sha256…>
+      Snapshot 1: 5 passed, 0 failed, 0 skipped, exit code 0
+      Snapshot 2: 4 passed, 1 failed, 0 skipped, exit code 1
+      Rollback: done
+      Evidence: .coo/changes/000001
+      Chain: <sha256>
+      Stage: QUESTION
+    --- standard error
+    [coo] MIGRATION-000001: the repository is restored to its baseline; entries that differ now: checks/test_core.py, new, new/__init__.py, new/core.py, new/deep and 12 more
+    Type 'CONFIRM_ROLLBACK' to proceed
+    [coo] MIGRATION-000001: the present state of the repository is kept as baseline before-MIGRATION-000001; 'coo amu0 restore before-MIGRATION-000001 --tree FOLDER' puts it into an empty folder
+    [coo] MIGRATION-000001 rolled back
+    ERROR: MIGRATION-000001: failed in MIGRATION_SEQUENCE: tests for snapshot 2: 4 passed, 1 failed, 0 skipped, exit code 1; all must pass, and at least one
+    hint: .coo/changes/000001/question.json says what can be done
+    --- exit 1
+    ");
     assert!(picture(&repo(&world)) == before);
     let status = world.json(&["pipeline", "status", ID]);
     assert_eq!(status["stage"], "QUESTION");
@@ -66,7 +121,7 @@ fn open_questions_let_nothing_begin() {
         );
     });
     let plan = world.coo(&["migrate", "plan", "repo"]);
-    assert_snapshot!(shown("migrate plan repo", &plan), @r"
+    assert_snapshot!(shown("migrate plan repo", &plan), @"
     $ coo migrate plan repo
     Migrate old to new
       checks/dynamic.py
@@ -87,11 +142,18 @@ fn open_questions_let_nothing_begin() {
       Questions: 1
       Result: QUESTION
     --- standard error
-    ERROR: migration of old: 1 question open; answer them in coo.toml: [migrate] imports, calls, strings, annotations, mentions, leave or replace
+    ERROR: migration of old: 1 question open
+    hint: answer them in coo.toml: [migrate] imports, calls, strings, annotations, mentions, leave or replace
     --- exit 1
     ");
     let run = world.coo(&["migrate", "run", "repo"]);
-    assert_snapshot!(shown("migrate run repo", &run), @"");
+    assert_snapshot!(shown("migrate run repo", &run), @"
+    $ coo migrate run repo
+    --- standard error
+    ERROR: migration of old: 1 question open
+    hint: 'coo migrate plan' lists them, [migrate] in coo.toml answers them
+    --- exit 1
+    ");
     assert!(!world.root().exists());
     let answered = config().replace(
         "leave = [",
@@ -125,7 +187,36 @@ fn what_is_in_the_way_is_named() {
         }
         assert!(picture(&repo(&world)) == before);
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo migrate plan repo
+    --- standard error
+    ERROR: file new/core.py: is there already, and one of the package would take its place
+    --- exit 1
+    $ coo migrate run repo
+    --- standard error
+    ERROR: file new/core.py: is there already, and one of the package would take its place
+    --- exit 1
+    $ coo migrate plan repo
+    --- standard error
+    ERROR: link <world>/repo/old/link.py: is part of the migration and is not a file
+    hint: take it out of [migrate], or make it a file
+    --- exit 1
+    $ coo migrate run repo
+    --- standard error
+    ERROR: link <world>/repo/old/link.py: is part of the migration and is not a file
+    hint: take it out of [migrate], or make it a file
+    --- exit 1
+    $ coo migrate plan repo
+    --- standard error
+    ERROR: folder none: has no files, so nothing would move
+    hint: correct [migrate] from
+    --- exit 1
+    $ coo migrate run repo
+    --- standard error
+    ERROR: folder none: has no files, so nothing would move
+    hint: correct [migrate] from
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -152,7 +243,7 @@ fn sources_without_a_part_in_it_are_asked_about_and_entries_that_match_nothing_t
         world.file("repo/coo.toml", config);
     });
     let plan = world.coo(&["migrate", "plan", "repo"]);
-    assert_snapshot!(shown("migrate plan repo", &plan), @r"
+    assert_snapshot!(shown("migrate plan repo", &plan), @"
     $ coo migrate plan repo
     Migrate old to new
       checks/test_core.py
@@ -178,7 +269,8 @@ fn sources_without_a_part_in_it_are_asked_about_and_entries_that_match_nothing_t
     --- standard error
     [coo] [migrate] strings: no file matches check/*.py
     [coo] [migrate] mentions: no file matches Makefile
-    ERROR: migration of old: 2 questions open; answer them in coo.toml: [migrate] imports, calls, strings, annotations, mentions, leave or replace
+    ERROR: migration of old: 2 questions open
+    hint: answer them in coo.toml: [migrate] imports, calls, strings, annotations, mentions, leave or replace
     --- exit 1
     ");
     let answered = fs::read_to_string(repo(&world).join("coo.toml")).unwrap();
@@ -276,7 +368,13 @@ fn what_the_new_name_means_already_is_asked_about() {
     // Whoever says that it is meant goes on, and nobody else.
     let world = going_to("helpers", &[("helpers.py", "")]);
     let run = world.coo(&["migrate", "run", "repo"]);
-    assert_snapshot!(shown("migrate run repo", &run), @"");
+    assert_snapshot!(shown("migrate run repo", &run), @"
+    $ coo migrate run repo
+    --- standard error
+    ERROR: migration of old: 1 question open
+    hint: 'coo migrate plan' lists them, [migrate] in coo.toml answers them
+    --- exit 1
+    ");
     let answer = "leave = [{ file = 'helpers.py', text = 'helpers' }, ";
     let config = fs::read_to_string(repo(&world).join("coo.toml")).unwrap();
     world.file("repo/coo.toml", config.replace("leave = [", answer));
@@ -332,7 +430,46 @@ fn what_can_not_be_read_is_asked_about_and_what_python_reads_is_rewritten() {
         ]
     );
     let plan = world.coo(&["migrate", "plan", "repo"]);
-    assert_snapshot!(shown("migrate plan repo", &plan), @"");
+    assert_snapshot!(shown("migrate plan repo", &plan), @"
+    $ coo migrate plan repo
+    Migrate old to new
+      bin/tool
+        2: QUESTION: old.core
+          uses the moved package, and has no part in the migration; name bin/tool in [migrate] mentions, or leave it
+      checks/model.pkl
+        1: QUESTION: old.core
+          is a module of the moved package that a pickle names; make it again after the move, or leave it
+      checks/test_core.py
+        1: old.core -> new.core
+      old/__init__.py -> new/__init__.py
+      old/core.py -> new/core.py
+        1: old.shapes -> new.shapes
+        5: old -> new
+      old/deep/data.txt -> new/deep/data.txt
+      old/lazy.py -> new/lazy.py
+        2: old.core -> new.core
+      old/run.sh -> new/run.sh
+      old/shapes.py -> new/shapes.py
+      setup.py
+        2: QUESTION: print 'old.core'
+          may mean the moved package, in a file that can't be read as Python 3; correct it (line 2, column 7: is no Python 3; correct it first), or leave it
+      tools/lazy.py
+        2: QUESTION: old.core
+          uses the moved package, and has no part in the migration; name tools/lazy.py in [migrate] imports, or leave it
+      tools/mixed.py
+        2: QUESTION: import old
+          may mean the moved package, in a file that can't be read as Python 3; correct it (line 3, column 1: is no Python 3; correct it first), or leave it
+      Read: 11 files
+      Moved: 6
+      Edits: 4
+      Questions: 5
+      Result: QUESTION
+    --- standard error
+    [coo] Makefile:2: names the moved package: python -m old; if that is to follow, name Makefile in [migrate] mentions or questions
+    ERROR: migration of old: 5 questions open
+    hint: answer them in coo.toml: [migrate] imports, calls, strings, annotations, mentions, leave or replace
+    --- exit 1
+    ");
     // In the package itself it is refused, with its place.
     let mut told = String::new();
     for content in [
@@ -344,7 +481,23 @@ fn what_can_not_be_read_is_asked_about_and_what_python_reads_is_rewritten() {
         let plan = world.coo(&["migrate", "plan", "repo"]);
         told += &shown("migrate plan repo", &plan);
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo migrate plan repo
+    --- standard error
+    ERROR: file old/broken.py: line 3, column 1: is no Python 3
+    hint: correct it first
+    --- exit 1
+    $ coo migrate plan repo
+    --- standard error
+    ERROR: file old/broken.py: line 2, column 5: is no Python 3
+    hint: correct it first
+    --- exit 1
+    $ coo migrate plan repo
+    --- standard error
+    ERROR: file old/broken.py: line 2, column 1: is no Python 3
+    hint: correct it first
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -414,5 +567,11 @@ fn answers_are_about_a_place_and_each_needs_a_question() {
     );
     world.file("repo/coo.toml", config);
     let plan = world.coo(&["migrate", "plan", "repo"]);
-    assert_snapshot!(shown("migrate plan repo", &plan), @"");
+    assert_snapshot!(shown("migrate plan repo", &plan), @"
+    $ coo migrate plan repo
+    --- standard error
+    ERROR: [migrate] replace: nothing is asked about ''old.core'' in checks/names.py, line 7
+    hint: correct the entry, or take it out
+    --- exit 1
+    ");
 }

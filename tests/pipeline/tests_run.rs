@@ -34,10 +34,48 @@ fn findings(ran: &Ran) -> String {
 #[test]
 fn a_suite_is_given_what_is_configured_and_nothing_else() {
     let script = "env | sed 's/=.*coo-tmp-tests-[^/]*/=<folder>/' | grep -v -e ^_= -e ^PWD= -e ^SHLVL= -e ^OLDPWD= | sort; pwd | sed 's/.*\\//in /'; cat | wc -c; exit 9\n";
-    assert_snapshot!(shown("gates repo", &refused(script, "")), @"");
+    assert_snapshot!(shown("gates repo", &refused(script, "")), @"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  PASS
+      B Deterministic Modules       PASS
+      C Sandbox Security            PASS
+      D Test Suite Integrity        FAIL
+        test command 'sh suite.sh': ended with exit code 9; it printed last:
+          HOME=<folder>/home
+          LANG=C.UTF-8
+          LC_ALL=C.UTF-8
+          PATH=/usr/local/bin:/usr/bin:/bin
+          SOURCE_DATE_EPOCH=1735689600
+          TMPDIR=<folder>/tmp
+          TZ=UTC
+          in repo
+          0
+          and its results can't be read: what it printed: ends with no closing line of pytest, unittest, cargo test or nextest, and none of the form 'N passed, N failed'; have the test command write JUnit XML to {report}
+      E Governance Integrity        NOT RUN
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate D (Test Suite Integrity): 1 finding; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 1
+    ");
     let more =
         "inherit = ['OUTSIDE', 'NOT_SET']\nenvironment = { TZ = 'Asia/Tokyo', HOME = '/nowhere' }";
-    assert_snapshot!(findings(&refused(script, more)), @"");
+    assert_snapshot!(findings(&refused(script, more)), @"
+    test command 'sh suite.sh': ended with exit code 9; it printed last:
+      HOME=/nowhere
+      LANG=C.UTF-8
+      LC_ALL=C.UTF-8
+      OUTSIDE=told
+      PATH=/usr/local/bin:/usr/bin:/bin
+      SOURCE_DATE_EPOCH=1735689600
+      TMPDIR=<folder>/tmp
+      TZ=Asia/Tokyo
+      in repo
+      0
+      and its results can't be read: what it printed: ends with no closing line of pytest, unittest, cargo test or nextest, and none of the form 'N passed, N failed'; have the test command write JUnit XML to {report}
+    ");
 }
 
 #[test]
@@ -55,7 +93,7 @@ fn a_suite_that_does_not_end_is_ended_with_all_it_started() {
     assert_eq!(ran.code, 1, "{ran:?}");
     // What follows it may have the words of a shell whose child was ended first.
     let found = findings(&ran);
-    assert_snapshot!(found.lines().next().unwrap(), @"");
+    assert_snapshot!(found.lines().next().unwrap(), @"    test command 'sh suite.sh': was ended after 1 s; give it more by timeout_seconds in [tests]; it printed last:");
     assert!(ran.stdout.contains("begun"), "{ran:?}");
     // The child is gone, or waits for somebody to take note of its end.
     let pid = std::fs::read_to_string(pid).unwrap();
@@ -73,7 +111,22 @@ fn what_a_suite_leaves_running_does_not_hold_it_up() {
         "",
         "['sh', 'suite.sh']",
     );
-    assert_snapshot!(shown("gates repo", &ran), @"");
+    assert_snapshot!(shown("gates repo", &ran), @"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  PASS
+      B Deterministic Modules       PASS
+      C Sandbox Security            PASS
+      D Test Suite Integrity        PASS
+      E Governance Integrity        FAIL
+        configuration repo/coo.toml: has no section [scan]; write one
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate E (Governance Integrity): 1 finding; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -88,20 +141,50 @@ fn results_that_are_not_clear_are_refused() {
     ] {
         told += &findings(&refused(script, ""));
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    test command 'sh suite.sh': ended with exit code 0; it printed last:
+      fine
+      and its results can't be read: what it printed: ends with no closing line of pytest, unittest, cargo test or nextest, and none of the form 'N passed, N failed'; have the test command write JUnit XML to {report}
+    test command 'sh suite.sh': ended with exit code 0; it printed last:
+      1 passed, 0 failed
+      2 passed in 0.1s
+      and its results can't be read: what it printed: has closing lines of several runners (pytest, 'N passed, N failed'); have the test command write JUnit XML to {report}
+    tests: 1 passed, 0 failed, 0 skipped, exit code 3; all must pass, and at least one
+    tests: 1 passed, 0 failed, 0 skipped, exit code 137; all must pass, and at least one
+    test command 'sh suite.sh': printed more than 67108864 bytes and was ended; have it print less
+    ");
     let with_report = |script: &str| gate_d(script, "", "['sh', 'suite.sh', '{report}']");
     let good =
         with_report("echo '<testsuite><testcase/></testsuite>' >\"$1\"; echo '9 failed in 1s'\n");
-    assert_snapshot!(shown("gates repo", &good), @"");
+    assert_snapshot!(shown("gates repo", &good), @"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  PASS
+      B Deterministic Modules       PASS
+      C Sandbox Security            PASS
+      D Test Suite Integrity        PASS
+      E Governance Integrity        FAIL
+        configuration repo/coo.toml: has no section [scan]; write one
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate E (Governance Integrity): 1 finding; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 1
+    ");
     let none = with_report("echo '1 passed, 0 failed'\n");
     assert!(
         none.stdout.contains("report: the command wrote none"),
         "{none:?}"
     );
     let broken = with_report("echo '<testsuite>' >\"$1\"\n");
-    assert_snapshot!(findings(&broken), @"");
+    assert_snapshot!(findings(&broken), @"
+    test command 'sh suite.sh {report}': ended with exit code 0; it printed last:
+      (nothing)
+      and its results can't be read: is no JUnit report: the root node was opened but never closed
+    ");
     let nobody = gate_d("", "", "['no-such-runner']");
-    assert_snapshot!(findings(&nobody), @"");
+    assert_snapshot!(findings(&nobody), @"    test command 'no-such-runner': there is no program 'no-such-runner' in /usr/local/bin:/usr/bin:/bin; correct [tests], or have PATH inherited");
 }
 
 /// Whether a process with this in its command line lives.

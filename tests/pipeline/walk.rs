@@ -63,7 +63,13 @@ fn a_change_passes_every_stage_and_waits_where_a_person_decides() {
 
     // The root is frozen until the last word.
     let refused = world.coo(&["run", "demo"]);
-    insta::assert_snapshot!(shown("run demo", &refused), @"");
+    insta::assert_snapshot!(shown("run demo", &refused), @"
+    $ coo run demo
+    --- standard error
+    ERROR: state root .coo: has been frozen since <time> by freeze 1, nothing was changed
+    hint: 'coo freeze lift' lifts the freeze
+    --- exit 1
+    ");
     assert!(evidence_path(&world, "normalized/gate_results.1.json").exists());
     done(&approve(&world));
     assert_eq!(stage(&world), "COMPLETE");
@@ -242,7 +248,7 @@ fn what_is_said_of_a_change_is_the_same_everywhere_it_is_said() {
     start(&world);
     done(&approve(&world));
     done(&approve(&world));
-    insta::assert_snapshot!(shown("pipeline status", &world.coo(&["pipeline", "status", ID])).replace(&*repo(&world).to_string_lossy(), "<repository>"), @r"
+    insta::assert_snapshot!(shown("pipeline status", &world.coo(&["pipeline", "status", ID])).replace(&*repo(&world).to_string_lossy(), "<repository>"), @"
     $ coo pipeline status
     PIPELINE-000001
       Repository: <world>/repo

@@ -91,7 +91,35 @@ fn a_provider_that_refuses_the_key_fails_the_demo_and_its_receipt_says_so() {
         .with("COO_LLM_MODEL", "vendor/model")
         .with("OPENROUTER_API_KEY", "sk-test");
     let ran = world.coo(&["run-demo"]);
-    assert_snapshot!(shown("run-demo", &ran), @"");
+    assert_snapshot!(shown("run-demo", &ran), @"
+    $ coo run-demo
+    [coo] Running deterministic demo mission ...
+
+    Mission
+      ID: DEMO-000001
+      Type: DEMO_V1_1
+      Status: FAILED
+      Started: <time>
+      Finished: <time>
+      Steps: 3 transitions, 0 rollbacks, 0 divergences
+
+    AI Output
+      (none)
+
+    Determinism
+      This result is reproducible on this machine.
+      Re-running 'coo run-demo' with the same setup will produce the same output.
+      The runtime captured a sealed internal snapshot and log for this run.
+
+    Inspect
+      coo mission DEMO-000001
+      coo logs DEMO-000001
+    --- standard error
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment, which is shorter than 16 characters and so not kept out of texts
+    ERROR: mission DEMO-000001: model call not authorised: http://127.0.0.1:<port> answered 401, saying 'No auth credentials found'
+    hint: check the API key and what it may use
+    --- exit 1
+    ");
     let report = world
         .root()
         .join("demo")
@@ -104,7 +132,13 @@ fn a_provider_that_refuses_the_key_fails_the_demo_and_its_receipt_says_so() {
     );
     // There is no whole run to compare.
     let replay = world.coo(&["replay", "DEMO-000001"]);
-    assert_snapshot!(shown("replay DEMO-000001", &replay), @"");
+    assert_snapshot!(shown("replay DEMO-000001", &replay), @"
+    $ coo replay DEMO-000001
+    --- standard error
+    ERROR: mission DEMO-000001: did not reach an end (model call not authorised: http://127.0.0.1:<port> answered 401, saying 'No auth credentials found'; check the API key and what it may use), so there is no whole run to compare
+    hint: 'coo resume DEMO-000001' continues it
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -200,7 +234,60 @@ fn a_mistyped_command_line_is_an_error_of_its_own_kind() {
             told += &shown(&arguments.join(" "), &ran);
         }
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo run-dmeo
+    --- standard error
+    ERROR: unrecognized subcommand 'run-dmeo'
+
+      tip: some similar subcommands exist: 'resume', 'run', 'run-demo'
+
+    Usage: coo [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    --- exit 2
+    $ coo mission
+    --- standard error
+    ERROR: the following required arguments were not provided:
+      <ID|FILE>
+
+    Usage: coo mission <ID|FILE>
+
+    For more information, try '--help'.
+    --- exit 2
+    $ coo logs a b
+    --- standard error
+    ERROR: unexpected argument 'b' found
+
+    Usage: coo logs [OPTIONS] [ID|FILE]
+
+    For more information, try '--help'.
+    --- exit 2
+    $ coo missions --jsn
+    --- standard error
+    ERROR: unexpected argument '--jsn' found
+
+      tip: a similar argument exists: '--json'
+
+    Usage: coo missions --json
+
+    For more information, try '--help'.
+    --- exit 2
+    $ coo run
+    --- standard error
+    ERROR: the following required arguments were not provided:
+      <TARGET>
+
+    Usage: coo run <TARGET> [-- <ARGS>...]
+
+    For more information, try '--help'.
+    --- exit 2
+    $ coo --root
+    --- standard error
+    ERROR: a value is required for '--root <DIR>' but none was supplied
+
+    For more information, try '--help'.
+    --- exit 2
+    ");
     assert!(is_empty(&world));
 }
 
@@ -234,7 +321,7 @@ fn looking_creates_nothing() {
     let logs = world.coo(&["logs"]);
     assert_eq!(
         logs,
-        failed("ERROR: no missions in .coo; 'coo run-demo' makes the first\n")
+        failed("ERROR: no missions in .coo\nhint: 'coo run-demo' makes the first\n")
     );
     for arguments in [
         &["digest"][..],
@@ -282,7 +369,36 @@ fn a_damaged_state_root_is_an_error_and_no_panic() {
             told.push(shown(&command.join(" "), &ran));
         }
     }
-    assert_snapshot!(told.concat(), @"");
+    assert_snapshot!(told.concat(), @"
+    $ coo mission DEMO-000001
+    --- standard error
+    ERROR: database .coo/coo.db: file is not a database: Error code 26: file is not a database
+    --- exit 1
+    $ coo logs DEMO-000001
+    --- standard error
+    ERROR: database .coo/coo.db: file is not a database: Error code 26: file is not a database
+    --- exit 1
+    $ coo missions
+    --- standard error
+    ERROR: database .coo/coo.db: file is not a database: Error code 26: file is not a database
+    --- exit 1
+    $ coo run-demo
+    [coo] Running deterministic demo mission ...
+    --- standard error
+    ERROR: database .coo/coo.db: file is not a database: Error code 26: file is not a database
+    --- exit 1
+    $ coo run-demo
+    [coo] Running deterministic demo mission ...
+    --- standard error
+    ERROR: configuration .coo/config.json: can't be understood: unknown field `default_modle`, expected one of `attempts`, `base_url`, `default_model`, `max_tokens_field`, `timeout_seconds` at line 1 column 24
+    hint: see docs/configuration.md for its fields
+    --- exit 1
+    $ coo run-demo
+    [coo] Running deterministic demo mission ...
+    --- standard error
+    ERROR: configuration .coo/config.json: can't be read: invalid utf-8 sequence of 1 bytes from index 0
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -290,5 +406,11 @@ fn a_state_root_that_can_not_be_made_is_an_error() {
     let world = World::new();
     world.file(".coo", "in the way");
     let ran = world.coo(&["run-demo"]);
-    assert_snapshot!(shown("run-demo", &ran), @"");
+    assert_snapshot!(shown("run-demo", &ran), @"
+    $ coo run-demo
+    [coo] Running deterministic demo mission ...
+    --- standard error
+    ERROR: state root .coo: can't be created: File exists (os error 17)
+    --- exit 1
+    ");
 }

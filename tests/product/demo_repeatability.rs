@@ -49,7 +49,28 @@ fn the_replay_of_each_run_is_identical() {
         assert_eq!(replay["identical"], true);
         assert_eq!(replay["chain_head"], chain_head(&world, id));
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo replay DEMO-000001
+    Replay DEMO-000001
+      States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
+      Events: 11 identical
+      Fuel: 66630 identical
+      Memory: 1114112 bytes identical
+      Output: 493 bytes identical
+      Chain: <sha256>
+      Result: IDENTICAL
+    --- exit 0
+    $ coo replay DEMO-000002
+    Replay DEMO-000002
+      States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
+      Events: 11 identical
+      Fuel: 66630 identical
+      Memory: 1114112 bytes identical
+      Output: 493 bytes identical
+      Chain: <sha256>
+      Result: IDENTICAL
+    --- exit 0
+    ");
 }
 
 /// A shell that runs `script` under another host name, in a namespace that goes with it.

@@ -283,7 +283,16 @@ fn an_authority_of_ones_own_is_named_in_the_environment() {
     let authority = authority.to_str().unwrap();
 
     let ran = over_tls(&world, &server, None);
-    assert_snapshot!(shown("run caller.json", &ran), @"");
+    assert_snapshot!(shown("run caller.json", &ran), @"
+    $ coo run caller.json
+    --- standard error
+    [coo] model calls go to https://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: no usable connection to https://127.0.0.1:<port>: its certificate comes from an authority that is not trusted here (io: invalid peer certificate: UnknownIssuer)
+    hint: if it is your own, name the authority's certificate in SSL_CERT_FILE
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 1
+    ");
     assert_eq!(server.counts().1, 0, "{ran:?}");
 
     let ran = over_tls(&world, &server, Some(authority));
@@ -308,8 +317,8 @@ fn without_time(told: &str) -> String {
     let Some((before, details)) = told.split_once("has expired (") else {
         return told.to_owned();
     };
-    let (_, after) = details.split_once("); check").expect("no advice");
-    format!("{before}has expired (<details>); check{after}")
+    let (_, after) = details.split_once(")\nhint: ").expect("no hint");
+    format!("{before}has expired (<details>)\nhint: {after}")
 }
 
 #[test]
@@ -338,7 +347,29 @@ fn a_file_of_authorities_that_can_not_be_used_is_an_error() {
         said += &shown("run caller.json", &ran);
         assert!(!ran.stderr.contains("--resend"), "{ran:?}");
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run caller.json
+    --- standard error
+    [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: SSL_CERT_FILE refused: missing.pem: No such file or directory (os error 2)
+    hint: name a file of PEM certificates, or unset it
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 1
+    $ coo run caller.json
+    --- standard error
+    [coo] MISSION-000002 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: SSL_CERT_FILE refused: empty.pem: it has no PEM certificate
+    hint: name a file of PEM certificates, or unset it
+    hint: 'coo resume MISSION-000002' continues where it stopped
+    --- exit 1
+    $ coo run caller.json
+    --- standard error
+    [coo] MISSION-000003 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000003: SSL_CERT_FILE refused: /dev/null: it is not a file
+    hint: name a file of PEM certificates, or unset it
+    hint: 'coo resume MISSION-000003' continues where it stopped
+    --- exit 1
+    ");
     assert_eq!(server.counts(), (0, 0));
 }
 
@@ -355,7 +386,16 @@ fn a_scheme_that_does_not_fit_the_server_is_recognised() {
     });
     let ran = ask(&world, "q", &format!("https://{address}/v1"), &json!({}));
     answering.join().unwrap();
-    assert_snapshot!(shown("run caller.json", &ran), @"");
+    assert_snapshot!(shown("run caller.json", &ran), @"
+    $ coo run caller.json
+    --- standard error
+    [coo] model calls go to https://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: no usable connection to https://127.0.0.1:<port>: what answers there does not speak TLS (io: received corrupt message of type InvalidContentType)
+    hint: check the base URL's scheme: a server without TLS is named with http://
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 1
+    ");
     assert!(!ran.stderr.contains("--resend"), "{ran:?}");
 
     for manner in [Manner::Tls(Shown::Right), Manner::SilentTls] {

@@ -64,5 +64,12 @@ fn what_a_descriptor_leaves_out_a_guest_can_not_give() {
         &json!({"steps": [{"id": "only", "input": input}], "llm": {"temperature": null}}),
     );
     let ran = world.coo(&["run", "demo.json"]);
-    assert_snapshot!(shown("run demo.json", &ran), @"");
+    assert_snapshot!(shown("run demo.json", &ran), @"
+    $ coo run demo.json
+    --- standard error
+    [coo] MISSION-000001 FAILED: 8 events, 22927 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: guest error: model call refused: temperature 0 asked, but the descriptor leaves it out (null); leave it out too
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
 }

@@ -49,7 +49,30 @@ fn every_changed_event_is_found_and_named() {
         );
         journal.execute(&restore, []).unwrap();
     }
-    assert_snapshot!(steady(&told.concat()), @"");
+    assert_snapshot!(steady(&told.concat()), @"
+    body of 1, logs: ERROR: mission DEMO-000001: journal broken at event 1: its digest is not that of its content; it was changed after it was written
+    body of 1, replay: ERROR: journal broken at event 1: its digest is not that of its content; it was changed after it was written
+    state of 2, logs: ERROR: mission DEMO-000001: journal broken at event 2: its digest is not that of its content; it was changed after it was written
+    state of 2, replay: ERROR: journal broken at event 2: its digest is not that of its content; it was changed after it was written
+    kind of 3, logs: ERROR: mission DEMO-000001: journal broken at event 3: its digest is not that of its content; it was changed after it was written
+    kind of 3, replay: ERROR: journal broken at event 3: its digest is not that of its content; it was changed after it was written
+    prev_sha256 of 4, logs: ERROR: mission DEMO-000001: journal broken at event 4: its 'prev' is not the digest of the event before; it was changed after it was written
+    prev_sha256 of 4, replay: ERROR: journal broken at event 4: its 'prev' is not the digest of the event before; it was changed after it was written
+    sha256 of 5, logs: ERROR: mission DEMO-000001: journal broken at event 5: its digest is not that of its content; it was changed after it was written
+    sha256 of 5, replay: ERROR: journal broken at event 5: its digest is not that of its content; it was changed after it was written
+    body of 6, logs: ERROR: mission DEMO-000001: journal broken at event 6: its digest is not that of its content; it was changed after it was written
+    body of 6, replay: ERROR: journal broken at event 6: its digest is not that of its content; it was changed after it was written
+    body of 7, logs: ERROR: mission DEMO-000001: journal broken at event 7: its digest is not that of its content; it was changed after it was written
+    body of 7, replay: ERROR: journal broken at event 7: its digest is not that of its content; it was changed after it was written
+    state of 8, logs: ERROR: mission DEMO-000001: journal broken at event 8: its digest is not that of its content; it was changed after it was written
+    state of 8, replay: ERROR: journal broken at event 8: its digest is not that of its content; it was changed after it was written
+    kind of 9, logs: ERROR: mission DEMO-000001: journal broken at event 9: its digest is not that of its content; it was changed after it was written
+    kind of 9, replay: ERROR: journal broken at event 9: its digest is not that of its content; it was changed after it was written
+    prev_sha256 of 10, logs: ERROR: mission DEMO-000001: journal broken at event 10: its 'prev' is not the digest of the event before; it was changed after it was written
+    prev_sha256 of 10, replay: ERROR: journal broken at event 10: its 'prev' is not the digest of the event before; it was changed after it was written
+    sha256 of 11, logs: ERROR: mission DEMO-000001: journal broken at event 11: its digest is not that of its content; it was changed after it was written
+    sha256 of 11, replay: ERROR: journal broken at event 11: its digest is not that of its content; it was changed after it was written
+    ");
     assert_identical(&world, "DEMO-000001");
 }
 
@@ -69,7 +92,32 @@ fn a_missing_event_is_found_and_named() {
         };
         told += &shown(&arguments.join(" "), &world.coo(&arguments));
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo logs DEMO-000001
+    [0001] STATE=INIT mission type=DEMO_V1_1 descriptor=<sha256…> module=<sha256…> config=<sha256…> sha256=<sha256…>
+    [0002] STATE=CAPTURE_ENV transition from=INIT sha256=<sha256…>
+    [0003] STATE=CAPTURE_ENV environment host=<sha256…> sha256=<sha256…>
+    --- standard error
+    ERROR: mission DEMO-000001: journal broken at event 5: an event is missing or out of order; it was changed after it was written
+    --- exit 1
+    $ coo mission DEMO-000001
+    --- standard error
+    ERROR: mission DEMO-000001: journal broken at event 5: an event is missing or out of order; it was changed after it was written
+    --- exit 1
+    $ coo inspect DEMO-000001
+    --- standard error
+    ERROR: mission DEMO-000001: journal broken at event 5: an event is missing or out of order; it was changed after it was written
+    --- exit 1
+    $ coo replay DEMO-000001
+    --- standard error
+    ERROR: journal broken at event 5: an event is missing or out of order; it was changed after it was written
+    --- exit 1
+    $ coo missions
+    DEMO-000001    DAMAGED     <time>  demo
+    --- standard error
+    ERROR: mission DEMO-000001: journal broken at event 5: an event is missing or out of order; it was changed after it was written
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -81,7 +129,32 @@ fn events_cut_off_or_added_at_the_end_are_found_and_named() {
         .execute("DELETE FROM events WHERE seq = ?1", [count])
         .unwrap();
     let ran = world.coo(&["replay", "DEMO-000001"]);
-    assert_snapshot!(shown("replay DEMO-000001", &ran), @"");
+    assert_snapshot!(shown("replay DEMO-000001", &ran), @r#"
+    $ coo replay DEMO-000001
+    Replay DEMO-000001
+      States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT
+      Events: 10 identical
+      Result: DIVERGENT
+
+    First divergence: event 11
+      Journal: nothing: it has ended there
+      Replay:  COMPLETE transition
+
+    Events before it
+      [0006] STATE=RUN llm.intent request=<sha256…> nth=1 sha256=<sha256…>
+      [0007] STATE=RUN llm.outcome model=HuggingFaceTB/SmolLM2-135M-Instruct text="MailSort is a small service that helps… sha256=<sha256…>
+      [0008] STATE=RUN step.returned step=summarise output=<sha256…> bytes=493 sha256=<sha256…>
+      [0009] STATE=WRITE_REPORT transition from=RUN sha256=<sha256…>
+      [0010] STATE=WRITE_REPORT world artefacts=0 db_executes=0 sha256=<sha256…>
+
+    Usual causes
+      - one of the two runs ended earlier: a limit, the fuel or the engine differs
+      - a journal that was changed and whose hash chain was recomputed: compare
+        its head with one kept elsewhere
+    --- standard error
+    ERROR: replay of DEMO-000001: diverges at event 11
+    --- exit 1
+    "#);
 
     let world = demo();
     let journal = world.unguarded_journal();
@@ -94,7 +167,32 @@ fn events_cut_off_or_added_at_the_end_are_found_and_named() {
         .unwrap();
     forge(&journal, |_, _, body| body);
     let ran = world.coo(&["replay", "DEMO-000001"]);
-    assert_snapshot!(shown("replay DEMO-000001", &ran), @"");
+    assert_snapshot!(shown("replay DEMO-000001", &ran), @r#"
+    $ coo replay DEMO-000001
+    Replay DEMO-000001
+      States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
+      Events: 11 identical
+      Result: DIVERGENT
+
+    First divergence: event 12
+      Journal: COMPLETE world
+      Replay:  nothing: it has ended there
+
+    Events before it
+      [0007] STATE=RUN llm.outcome model=HuggingFaceTB/SmolLM2-135M-Instruct text="MailSort is a small service that helps… sha256=<sha256…>
+      [0008] STATE=RUN step.returned step=summarise output=<sha256…> bytes=493 sha256=<sha256…>
+      [0009] STATE=WRITE_REPORT transition from=RUN sha256=<sha256…>
+      [0010] STATE=WRITE_REPORT world artefacts=0 db_executes=0 sha256=<sha256…>
+      [0011] STATE=COMPLETE transition from=WRITE_REPORT sha256=<sha256…>
+
+    Usual causes
+      - one of the two runs ended earlier: a limit, the fuel or the engine differs
+      - a journal that was changed and whose hash chain was recomputed: compare
+        its head with one kept elsewhere
+    --- standard error
+    ERROR: replay of DEMO-000001: diverges at event 12
+    --- exit 1
+    "#);
 }
 
 #[test]
@@ -127,7 +225,45 @@ fn a_forged_answer_that_verifies_diverges_with_both_sides_shown() {
     // The chain holds together: nothing but a replay can tell.
     assert_eq!(world.coo(&["logs", "DEMO-000001"]).code, 0);
     let ran = world.coo(&["replay", "DEMO-000001"]);
-    assert_snapshot!(shown("replay DEMO-000001", &ran), @"");
+    assert_snapshot!(shown("replay DEMO-000001", &ran), @r#"
+    $ coo replay DEMO-000001
+    Replay DEMO-000001
+      States: INIT > CAPTURE_ENV > RUN
+      Events: 7 identical
+      Result: DIVERGENT
+
+    First divergence: event 8
+      Journal: RUN step.returned
+      Replay:  RUN step.returned
+
+    Difference (- journal, + replay)
+          "id": "summarise",
+          "output": {
+      -     "bytes": 493,
+      -     "sha256": "<sha256…><sha256…><sha256…><sha256…>7d90d47c9…
+      +     "bytes": 13,
+      +     "sha256": "<sha256…><sha256…><sha256…><sha256…>439bef744…
+          },
+          "stderr": {
+
+    Events before it
+      [0003] STATE=CAPTURE_ENV environment host=<sha256…> sha256=<sha256…>
+      [0004] STATE=RUN transition from=CAPTURE_ENV sha256=<sha256…>
+      [0005] STATE=RUN step.started step=summarise input=<sha256…> bytes=970 sha256=<sha256…>
+      [0006] STATE=RUN llm.intent request=<sha256…> nth=1 sha256=<sha256…>
+      [0007] STATE=RUN llm.outcome model=HuggingFaceTB/SmolLM2-135M-Instruct text="Forged words." sha256=<sha256…>
+
+    Usual causes
+      - numbers whose NaN bits were left to the processor (engine.canonical_nan:
+        false)
+      - another engine that computes otherwise: compare facts.engine of 'coo
+        inspect --json'
+      - a journal that was changed and whose hash chain was recomputed: compare
+        its head with one kept elsewhere
+    --- standard error
+    ERROR: replay of DEMO-000001: diverges at event 8
+    --- exit 1
+    "#);
     let forged = events(&world, "DEMO-000001");
     let returned = forged
         .iter()
@@ -157,7 +293,47 @@ fn a_forged_row_diverges_where_the_mission_first_says_it() {
         body
     });
     let ran = world.coo(&["replay", TRIAGE]);
-    assert_snapshot!(shown("replay MISSION-000001", &ran), @"");
+    assert_snapshot!(shown("replay MISSION-000001", &ran), @r#"
+    $ coo replay MISSION-000001
+    Replay MISSION-000001
+      States: INIT > CAPTURE_ENV > RUN
+      Events: 12 identical
+      Result: DIVERGENT
+
+    First divergence: event 13
+      Journal: RUN llm.intent
+      Replay:  RUN llm.intent
+
+    Difference (- journal, + replay)
+              },
+              {
+      -         "content": "I was charged twice\n\nWhich label fits?\nLabels: bu…
+      +         "content": "I was charged a hundred times\n\nWhich label fits?\n…
+                "role": "user"
+              }
+            "top_p": 1.0
+          },
+      -   "sha256": "<sha256…><sha256…><sha256…><sha256…>90c3eec8f0f…
+      +   "sha256": "<sha256…><sha256…><sha256…><sha256…>e4946f2c736…
+        }
+
+    Events before it
+      [0008] STATE=RUN db.execute {"params":[2,"I was charged twice"],"sq… -> {"ok":1} sha256=<sha256…>
+      [0009] STATE=RUN db.query {"params":[],"sql":"SELECT id, text FRO… -> {"ok":{"columns":["id","text"],"rows":[… sha256=<sha256…>
+      [0010] STATE=RUN llm.intent request=<sha256…> nth=1 sha256=<sha256…>
+      [0011] STATE=RUN llm.outcome model=test/model text="A bug." sha256=<sha256…>
+      [0012] STATE=RUN db.execute {"params":["bug",1],"sql":"UPDATE ticke… -> {"ok":1} sha256=<sha256…>
+
+    Usual causes
+      - the guest computed another request: NaN bits left to the processor
+        (engine.canonical_nan: false), or another engine
+      - the answer before this one was read otherwise (another release of coo)
+      - a journal that was changed and whose hash chain was recomputed: compare
+        its head with one kept elsewhere
+    --- standard error
+    ERROR: replay of MISSION-000001: diverges at event 13
+    --- exit 1
+    "#);
 }
 
 #[test]
@@ -170,7 +346,42 @@ fn a_forged_question_diverges_where_it_stands() {
         body
     });
     let ran = world.coo(&["replay", "DEMO-000001"]);
-    assert_snapshot!(shown("replay DEMO-000001", &ran), @"");
+    assert_snapshot!(shown("replay DEMO-000001", &ran), @r#"
+    $ coo replay DEMO-000001
+    Replay DEMO-000001
+      States: INIT > CAPTURE_ENV > RUN
+      Events: 5 identical
+      Result: DIVERGENT
+
+    First divergence: event 6
+      Journal: RUN llm.intent
+      Replay:  RUN llm.intent
+
+    Difference (- journal, + replay)
+            "model": "HuggingFaceTB/SmolLM2-135M-Instruct",
+            "seed": 0,
+      -     "temperature": 1.0,
+      +     "temperature": 0.0,
+            "top_p": 1.0
+          },
+
+    Events before it
+      [0001] STATE=INIT mission type=DEMO_V1_1 descriptor=<sha256…> module=<sha256…> config=<sha256…> sha256=<sha256…>
+      [0002] STATE=CAPTURE_ENV transition from=INIT sha256=<sha256…>
+      [0003] STATE=CAPTURE_ENV environment host=<sha256…> sha256=<sha256…>
+      [0004] STATE=RUN transition from=CAPTURE_ENV sha256=<sha256…>
+      [0005] STATE=RUN step.started step=summarise input=<sha256…> bytes=970 sha256=<sha256…>
+
+    Usual causes
+      - the guest computed another request: NaN bits left to the processor
+        (engine.canonical_nan: false), or another engine
+      - the answer before this one was read otherwise (another release of coo)
+      - a journal that was changed and whose hash chain was recomputed: compare
+        its head with one kept elsewhere
+    --- standard error
+    ERROR: replay of DEMO-000001: diverges at event 6
+    --- exit 1
+    "#);
 }
 
 #[test]
@@ -183,7 +394,43 @@ fn a_call_that_was_never_made_diverges() {
         .unwrap();
     forge(&journal, |_, _, body| body);
     let ran = world.coo(&["replay", TRIAGE]);
-    assert_snapshot!(shown("replay MISSION-000001", &ran), @"");
+    assert_snapshot!(shown("replay MISSION-000001", &ran), @r#"
+    $ coo replay MISSION-000001
+    Replay MISSION-000001
+      States: INIT > CAPTURE_ENV > RUN
+      Events: 6 identical
+      Result: DIVERGENT
+
+    First divergence: event 7
+      Journal: RUN db.query
+      Replay:  RUN db.execute
+
+    Difference (- journal, + replay)
+        {
+      -   "answer": {
+      -     "ok": 1
+      -   },
+          "request": {
+            "params": [
+
+    Events before it
+      [0002] STATE=CAPTURE_ENV transition from=INIT sha256=<sha256…>
+      [0003] STATE=CAPTURE_ENV environment host=<sha256…> sha256=<sha256…>
+      [0004] STATE=RUN transition from=CAPTURE_ENV sha256=<sha256…>
+      [0005] STATE=RUN step.started step=triage input=<sha256…> bytes=184 sha256=<sha256…>
+      [0006] STATE=RUN db.execute {"params":[],"sql":"CREATE TABLE IF NOT… -> {"ok":0} sha256=<sha256…>
+
+    Usual causes
+      - the guest took another path: look at the last answer it was given before
+        this
+      - a limit that only one of the two runs has hit (another release of coo,
+        another engine)
+      - a journal that was changed and whose hash chain was recomputed: compare
+        its head with one kept elsewhere
+    --- standard error
+    ERROR: replay of MISSION-000001: diverges at event 7
+    --- exit 1
+    "#);
 }
 
 #[test]
@@ -196,7 +443,32 @@ fn other_fuel_or_memory_under_the_same_engine_is_a_difference() {
         let ran = world.coo(&["replay", "DEMO-000001"]);
         told += &shown("replay DEMO-000001", &ran);
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo replay DEMO-000001
+    Replay DEMO-000001
+      States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
+      Events: 11 identical
+      Fuel: 66630 DIFFERENT
+      Memory: 1114112 bytes identical
+      Output: 493 bytes identical
+      Chain: <sha256>
+      Result: DIVERGENT
+    --- standard error
+    ERROR: replay of DEMO-000001: same events, but fuel 5 recorded and 66630 used, memory 1114112 recorded and 1114112 used
+    --- exit 1
+    $ coo replay DEMO-000001
+    Replay DEMO-000001
+      States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
+      Events: 11 identical
+      Fuel: 66630 identical
+      Memory: 1114112 bytes DIFFERENT
+      Output: 493 bytes identical
+      Chain: <sha256>
+      Result: DIVERGENT
+    --- standard error
+    ERROR: replay of DEMO-000001: same events, but fuel 66630 recorded and 66630 used, memory 5 recorded and 1114112 used
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -220,7 +492,22 @@ fn a_changed_module_is_refused() {
     fs::remove_file(&module).unwrap();
     let ran = world.coo(&["replay", "DEMO-000001"]);
     told += &shown("replay DEMO-000001", &ran);
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    $ coo replay DEMO-000001
+    --- standard error
+    ERROR: module .coo/modules/<sha256>.wasm: has SHA-256 <sha256> now, so it was changed after the run
+    hint: restore it from a copy
+    --- exit 1
+    $ coo replay DEMO-000001
+    --- standard error
+    ERROR: module .coo/modules/<sha256>.wasm: has SHA-256 <sha256> now, so it was changed after the run
+    hint: restore it from a copy
+    --- exit 1
+    $ coo replay DEMO-000001
+    --- standard error
+    ERROR: file .coo/modules/<sha256>.wasm: can't be opened: No such file or directory (os error 2)
+    --- exit 1
+    ");
     assert!(
         ran.stderr
             .contains(module.file_name().unwrap().to_str().unwrap()),
@@ -238,7 +525,12 @@ fn a_changed_descriptor_is_refused() {
                WHERE sha256 = (SELECT descriptor_sha256 FROM missions)";
     assert_eq!(journal.execute(sql, []), Ok(1));
     let ran = world.coo(&["replay", "DEMO-000001"]);
-    assert_snapshot!(shown("replay DEMO-000001", &ran), @"");
+    assert_snapshot!(shown("replay DEMO-000001", &ran), @"
+    $ coo replay DEMO-000001
+    --- standard error
+    ERROR: content <sha256>: was changed after it was written
+    --- exit 1
+    ");
 }
 
 // The world.
@@ -251,7 +543,14 @@ fn a_run_is_judged_by_the_edition_of_the_rules_that_it_recorded() {
     let more = json!({"steps": [{"id": "write", "input": "a/specs/A_v1.0.md"}]});
     world.descriptor("write.json", &json!({"file": "writer.wasm"}), &more);
     let ran = world.coo(&["run", "write.json"]);
-    assert_snapshot!(shown("run write.json", &ran), @"");
+    assert_snapshot!(shown("run write.json", &ran), @"
+    $ coo run write.json
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 20 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: governance error: gateway.write to 'a/specs/A_v1.0.md': protected as '**/specs/**' by the built-in registry of protected artefacts; nobody can write it through the runtime
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    --- exit 1
+    ");
     assert_identical(&world, TRIAGE);
 
     let journal = world.unguarded_journal();
@@ -268,9 +567,57 @@ fn a_run_is_judged_by_the_edition_of_the_rules_that_it_recorded() {
     let replayed = || shown("replay MISSION-000001", &world.coo(&["replay", TRIAGE]));
     record(None);
     // The first edition permitted the write.
-    assert_snapshot!(replayed(), @"");
+    assert_snapshot!(replayed(), @r#"
+    $ coo replay MISSION-000001
+    Replay MISSION-000001
+      States: INIT > CAPTURE_ENV > RUN
+      Events: 5 identical
+      Result: DIVERGENT
+
+    First divergence: event 6
+      Journal: RUN step.returned
+      Replay:  RUN gateway.write
+
+    Difference (- journal, + replay)
+        {
+      -   "id": "write",
+      -   "output": null,
+      -   "stderr": {
+      -     "bytes": 0,
+      -     "sha256": "<sha256…><sha256…><sha256…><sha256…>a495991b7…
+      -   },
+      -   "stdout": {
+      +   "request": {
+            "bytes": 0,
+      +     "path": "a/specs/A_v1.0.md",
+            "sha256": "<sha256…><sha256…><sha256…><sha256…>a495991b7…
+          }
+
+    Events before it
+      [0001] STATE=INIT mission type=TEST descriptor=<sha256…> module=<sha256…> config=<sha256…> sha256=<sha256…>
+      [0002] STATE=CAPTURE_ENV transition from=INIT sha256=<sha256…>
+      [0003] STATE=CAPTURE_ENV environment host=<sha256…> sha256=<sha256…>
+      [0004] STATE=RUN transition from=CAPTURE_ENV sha256=<sha256…>
+      [0005] STATE=RUN step.started step=write input=<sha256…> bytes=17 sha256=<sha256…>
+
+    Usual causes
+      - the guest took another path: look at the last answer it was given before
+        this
+      - a limit that only one of the two runs has hit (another release of coo,
+        another engine)
+      - a journal that was changed and whose hash chain was recomputed: compare
+        its head with one kept elsewhere
+    --- standard error
+    ERROR: replay of MISSION-000001: diverges at event 6
+    --- exit 1
+    "#);
     record(Some(3));
-    assert_snapshot!(replayed(), @"");
+    assert_snapshot!(replayed(), @"
+    $ coo replay MISSION-000001
+    --- standard error
+    ERROR: mission MISSION-000001: event 3: edition 3 of the rules; 1 to 2 are known here: a later coo recorded it at line 1 column 409
+    --- exit 1
+    ");
     record(Some(2));
     assert_identical(&world, TRIAGE);
 }

@@ -93,7 +93,18 @@ fn a_run_that_failed_replays_to_the_same_failure() {
     );
     assert_eq!(ran.code, 1);
     let ran = assert_identical(&world, &mission_id(&ran));
-    assert_snapshot!(shown("replay MISSION-000001", &ran), @"");
+    assert_snapshot!(shown("replay MISSION-000001", &ran), @"
+    $ coo replay MISSION-000001
+    Replay MISSION-000001
+      States: INIT > CAPTURE_ENV > RUN > FAILED
+      Events: 7 identical
+      Fuel: 100000 identical
+      Memory: 65536 bytes identical
+      Output: 0 bytes identical
+      Chain: <sha256>
+      Result: IDENTICAL
+    --- exit 0
+    ");
 }
 
 #[test]
@@ -115,7 +126,17 @@ fn another_engine_is_named_and_fuel_is_not_compared() {
         .execute(sql, [engine, &sha256])
         .unwrap();
     let ran = assert_identical(&world, "DEMO-000001");
-    assert_snapshot!(shown("replay DEMO-000001", &ran), @"");
+    assert_snapshot!(shown("replay DEMO-000001", &ran), @"
+    $ coo replay DEMO-000001
+    Replay DEMO-000001
+      States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
+      Events: 11 identical
+      Engine: another one than recorded; fuel and memory not compared
+      Output: 493 bytes identical
+      Chain: <sha256>
+      Result: IDENTICAL
+    --- exit 0
+    ");
     assert_eq!(world.json(&["replay", "DEMO-000001"])["other_engine"], true);
 }
 

@@ -69,7 +69,16 @@ fn a_run_that_is_interrupted_leaves_no_artefact_and_no_row() {
     let server = ModelServer::start([Response::completion("bug"), denied]);
     let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
     let ran = world.triage();
-    assert_snapshot!(shown("run triage.json", &ran), @"");
+    assert_snapshot!(shown("run triage.json", &ran), @"
+    $ coo run triage.json
+    --- standard error
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001 INTERRUPTED: 13 events, 66463 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: model call not authorised: http://127.0.0.1:<port> answered 401, saying 'No auth credentials found'
+    hint: check the API key and what it may use
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 1
+    ");
     assert_eq!(world.json(&["mission", TRIAGE])["status"], "INTERRUPTED");
     assert_eq!(
         fs::read_dir(world.root().join("artefacts"))
@@ -99,7 +108,15 @@ fn a_run_that_fails_leaves_no_artefact_and_no_row() {
     }
     fresh.file("triage.json", descriptor.to_string());
     let ran = fresh.coo(&["run", "triage.json"]);
-    assert_snapshot!(shown("run triage.json", &ran), @"");
+    assert_snapshot!(shown("run triage.json", &ran), @"
+    $ coo run triage.json
+    --- standard error
+    [coo] MISSION-000002 FAILED: 17 events, 95914 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: limit hit: artefacts 1 wanted, limit 0
+    hint: raise limits.artefacts if the mission needs more
+    hint: 'coo logs MISSION-000002' shows how it got there
+    --- exit 1
+    ");
     assert_eq!(
         fs::read_dir(fresh.root().join("artefacts"))
             .unwrap()
@@ -152,7 +169,17 @@ fn what_was_promised_is_finished_by_whoever_comes_next() {
             "once is enough"
         );
     }
-    assert_snapshot!(steady(&told.concat()), @"");
+    assert_snapshot!(steady(&told.concat()), @"
+    missions:
+    [coo] applied the recorded changes of an interrupted process: 5 database changes, 1 artefact
+    mission MISSION-000001:
+    [coo] applied the recorded changes of an interrupted process: 5 database changes, 1 artefact
+    run demo:
+    [coo] applied the recorded changes of an interrupted process: 5 database changes, 1 artefact
+    [coo] DEMO-000002 SUCCESS: 11 events, 66630 fuel, <duration>, chain <sha256…>
+    logs:
+    [coo] applied the recorded changes of an interrupted process: 5 database changes, 1 artefact
+    ");
 }
 
 #[test]
@@ -177,7 +204,15 @@ fn only_what_is_missing_is_applied_and_in_order() {
         fs::copy(after_first.root().join(name), world.root().join(name)).unwrap();
     }
     assert_eq!(rows(&world), expected_rows());
-    assert_snapshot!(shown("missions", &world.coo(&["missions"])), @"");
+    assert_snapshot!(shown("missions", &world.coo(&["missions"])), @"
+    $ coo missions
+    MISSION-000001 SUCCESS     <time>  triage.json
+    MISSION-000002 SUCCESS     <time>  triage.json
+    --- standard error
+    [coo] applied the recorded changes of an interrupted process: 5 database changes, 1 artefact
+    [coo] applied the recorded changes of an interrupted process: 5 database changes, 1 artefact
+    --- exit 0
+    ");
     assert_eq!(rows(&world), after_second);
 }
 
@@ -198,13 +233,35 @@ fn a_world_that_was_changed_in_between_is_not_changed_further() {
         .execute_batch("CREATE TABLE ticket (id INTEGER PRIMARY KEY CHECK (id > 1), text, label)")
         .unwrap();
     drop(database);
-    assert_snapshot!(not_finished(&world), @"");
+    assert_snapshot!(not_finished(&world), @"
+    $ coo run demo --frozen
+    --- standard error
+    ERROR: world database: applying a recorded change again gave another result, so the file was changed from outside
+    hint: restore it and run any coo command again
+    --- exit 1
+    $ coo missions
+    MISSION-000001 SUCCESS     <time>  triage.json
+    --- standard error
+    [coo] not finished yet: world database: applying a recorded change again gave another result, so the file was changed from outside; restore it and run any coo command again
+    --- exit 0
+    ");
     assert_eq!(rows(&world), []);
 
     let world = triaged();
     unapply(&world, &WORLD);
     world.file(&format!(".coo/{REPORT}"), "somebody else's");
-    assert_snapshot!(not_finished(&world), @"");
+    assert_snapshot!(not_finished(&world), @"
+    $ coo run demo --frozen
+    --- standard error
+    ERROR: artefact triage/Triage_Report_v1.0.md: a mission recorded it, but something else is in its place
+    hint: move it away and run any coo command again
+    --- exit 1
+    $ coo missions
+    MISSION-000001 SUCCESS     <time>  triage.json
+    --- standard error
+    [coo] not finished yet: artefact triage/Triage_Report_v1.0.md: a mission recorded it, but something else is in its place; move it away and run any coo command again
+    --- exit 0
+    ");
     assert_eq!(
         fs::read_to_string(world.root().join(REPORT)).unwrap(),
         "somebody else's"

@@ -85,7 +85,8 @@ fn every_broken_rule_is_named_with_its_place_and_reason() {
       Findings: 6
       Ruleset SHA-256: <sha256>
     --- standard error
-    ERROR: lint: 6 findings; correct what they name, or have the rule changed in the ruleset
+    ERROR: lint: 6 findings
+    hint: correct what they name, or have the rule changed in the ruleset
     --- exit 1
     ");
     let ran = world.coo(&["lint", "--json"]);
@@ -196,7 +197,7 @@ fn the_rules_of_this_repository_find_what_breaks_them() {
         ("docs/resume.md", "# A\nINTERRUPTED\n", "halt-has-a-way-on"),
         (
             "host/src/repository/mod.rs",
-            "//! x\nhas {found}, {} pins it\n",
+            "//! x\nhas {found}, {} pins\n",
             "pin-says-what-to-do",
         ),
     ] {

@@ -69,7 +69,8 @@ fn violations_are_printed_as_text() {
       Ruleset: version test, 2 forbidden, 1 permitted
       SHA-256: <sha256>
     --- standard error
-    ERROR: governance leaks: 3 violations in 2 files; name the CEO there or rephrase it, or have the phrase permitted in the ruleset
+    ERROR: governance leaks: 3 violations in 2 files
+    hint: name the CEO there or rephrase it, or have the phrase permitted in the ruleset
     --- exit 1
     ");
 }

@@ -112,7 +112,16 @@ fn a_state_that_can_be_read_is_kept_and_not_set_aside() {
     assert_eq!(rollback(&world, &["before-rollback-000001"], YES).code, 0);
     assert!(state(&world) == state(&changed()));
     let log = world.coo(&["rollback", "--set-aside", "--log"]);
-    assert_snapshot!(shown("rollback --set-aside --log", &log), @"");
+    assert_snapshot!(shown("rollback --set-aside --log", &log), @"
+    $ coo rollback --set-aside --log
+    --- standard error
+    ERROR: the argument '--set-aside' cannot be used with '--log'
+
+    Usage: coo rollback --set-aside [BASELINE]
+
+    For more information, try '--help'.
+    --- exit 2
+    ");
 }
 
 #[test]

@@ -56,7 +56,8 @@ fn what_is_asked_and_said() {
           .coo are restored to baseline clean (<sha256…>);
           if that changes anything, the present state is kept as before-rollback-000001
     Type 'CONFIRM_ROLLBACK' to proceed
-    ERROR: RollbackAbortedException: rollback 1 to clean: 'yes\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back; ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    ERROR: RollbackAbortedException: rollback 1 to clean: 'yes\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
+    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
     --- exit 1
     ");
     assert_snapshot!(shown("rollback", &rollback(&world, &[], YES)), @r"
@@ -179,6 +180,15 @@ fn the_log_of_a_root_without_one_is_empty() {
     --- exit 0
     ");
     let both = world.coo(&["rollback", "clean", "--log"]);
-    assert_snapshot!(shown("rollback clean --log", &both), @"");
+    assert_snapshot!(shown("rollback clean --log", &both), @"
+    $ coo rollback clean --log
+    --- standard error
+    ERROR: the argument '[BASELINE]' cannot be used with '--log'
+
+    Usage: coo rollback <BASELINE>
+
+    For more information, try '--help'.
+    --- exit 2
+    ");
     assert!(!world.root().exists());
 }

@@ -135,7 +135,7 @@ fn a_baseline_of_another_coo() {
 fn a_baseline_whose_databases_nobody_dumped() {
     let world = ready();
     forge(&world, "databases/artefacts.json", "{}\n");
-    assert_snapshot!(error(&refused(&world, &["forged"])), @"");
+    assert_snapshot!(error(&refused(&world, &["forged"])), @"ERROR: baseline forged: its record: is not an INDEX of artefacts: missing field `artefacts` at line 1 column 2");
     // The world is made before anything is promised, and must have that very dump again.
     let dump = "{\"format\":\"coo-world/1\",\"kind\":\"world\"}\n";
     let mut told = String::new();
@@ -149,7 +149,11 @@ fn a_baseline_whose_databases_nobody_dumped() {
         assert!(!world.root().join(".coo-restore").exists());
         assert!(state(&world) == before);
     }
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    ERROR: rollback 1 to forged: nothing was changed: object .coo/amu0/objects/15/…43: line 2: missing field `kind` at line 1 column 2
+    ERROR: rollback 1 to forged: nothing was changed: object .coo/amu0/objects/e7/…56: line 2: a row before any table
+    ERROR: rollback 1 to forged: nothing was changed: object .coo/amu0/objects/9b/…12: line 2: EOF while parsing a value at line 2 column 0
+    ");
 }
 
 #[test]

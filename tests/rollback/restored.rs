@@ -19,7 +19,11 @@ fn files_databases_and_record_come_back_and_missions_stay() {
     assert!(state(&world) == state(&clean()));
     assert_at(&world, "clean");
     let check = world.coo(&["artefacts", "check"]);
-    assert_snapshot!(shown("artefacts check", &check), @"");
+    assert_snapshot!(shown("artefacts check", &check), @"
+    $ coo artefacts check
+    1 artefact on record, all in order
+    --- exit 0
+    ");
     // Nothing of the record of what ran is gone.
     assert_eq!(world.json(&["missions"]).as_array().unwrap().len(), 2);
     for id in ["MISSION-000001", "MISSION-000002"] {
@@ -29,7 +33,14 @@ fn files_databases_and_record_come_back_and_missions_stay() {
     let lineage = world.json(&["amu0", "lineage"]);
     assert_eq!(lineage["position"]["name"], "clean");
     let promoted = world.coo(&["amu0", "promote", "MISSION-000002"]);
-    assert_snapshot!(shown("amu0 promote MISSION-000002", &promoted), @"");
+    assert_snapshot!(shown("amu0 promote MISSION-000002", &promoted), @"
+    $ coo amu0 promote MISSION-000002
+    --- standard error
+    [coo] manifests/ differs from the current environment in <n> places: the baseline keeps it as it is; 'coo manifests check' lists the differences
+    ERROR: mission MISSION-000002: the state has changed since it ended, by rollback 1 to clean
+    hint: keep the state as it is with 'coo amu0 create'
+    --- exit 1
+    ");
     assert!(!world.root().join(".coo-restore").exists());
     assert_eq!(fs::read_dir(world.root().join("tmp")).unwrap().count(), 0);
 }
@@ -190,12 +201,33 @@ fn missions_go_on_after_a_rollback() {
         assert_eq!(world.json(&["missions"])[1]["id"], "MISSION-000002");
         assert_eq!(world.coo(&["artefacts", "check"]).code, 0);
     }
-    assert_snapshot!(steady(&told), @"");
+    assert_snapshot!(steady(&told), @"
+    [coo] applied the recorded changes of an interrupted process: 13 database changes, 1 artefact
+    [coo] applied the recorded changes of an interrupted process: 13 database changes, 1 artefact
+    ");
     // A rollback of a state whose last promise is not made yet: that comes first.
     let (after, nth) = undisturbed(&world, "world.commit");
     run_killed(&world, nth);
     let ran = rollback(&world, &["empty"], YES);
-    assert_snapshot!(shown("rollback empty", &ran), @"");
+    assert_snapshot!(shown("rollback empty", &ran), @"
+    $ coo rollback empty
+    Rollback 2 to empty
+      Id: <sha256>
+      Before: before-rollback-000002 (<sha256…>)
+      Written: 0 entries
+      Removed: 3 entries
+      Folders with another mode: 0
+      World: rebuilt
+      Artefacts on record: 0
+      Result: RESTORED
+    --- standard error
+    [coo] applied the recorded changes of an interrupted process: 13 database changes, 1 artefact
+    [coo] rollback 2: artefacts/, manifests/, config.json and the databases of
+          .coo are restored to baseline empty (<sha256…>);
+          if that changes anything, the present state is kept as before-rollback-000002
+    Type 'CONFIRM_ROLLBACK' to proceed
+    --- exit 0
+    ");
     assert!(state(&world) == empty);
     assert_eq!(rollback(&world, &["before-rollback-000002"], YES).code, 0);
     assert!(state(&world) == after);

@@ -66,7 +66,23 @@ fn the_network_is_refused_by_name() {
     said += &refused(&core(
         r#"(import "wasi_snapshot_preview1" "sock_send" (func (param i32 i32 i32 i32 i32) (result i32)))"#,
     ));
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'wasi:sockets/tcp@0.2.0' is not part of the surface
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'wasi:http/outgoing-handler@0.2.0' is not part of the surface
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'wasi_snapshot_preview1.sock_send' reaches for the network, which is not part of the surface
+    hint: 'coo audit' lists every import
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -88,7 +104,43 @@ fn every_unknown_import_is_refused_by_name() {
     said += &refused(&component(
         r#"(import "coo:mission/shell@1.0.0" (instance (export "run" (func))))"#,
     ));
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'env' is not part of the surface (functions: bar, foo)
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'wasi_snapshot_preview1.fd_teleport' is not a WASI preview 1 function
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'wasi_unstable' is not part of the surface (functions: fd_write)
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'env' is not part of the surface (functions: memory)
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import '' is not part of the surface (functions: )
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'shell' is not part of the surface
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'coo:mission/shell@1.0.0' is not part of the surface
+    hint: 'coo audit' lists every import
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -99,7 +151,18 @@ fn an_unknown_function_of_a_known_interface_is_refused_by_name() {
     said += &refused(&component(
         r#"(import "coo:mission/db@1.0.0" (instance (export "attach" (func (param "file" string)))))"#,
     ));
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'wasi:cli/exit@0.2.0' has no function 'exit-quietly'
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'coo:mission/db@1.0.0' has no function 'attach'
+    hint: 'coo audit' lists every import
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -134,7 +197,33 @@ fn a_known_function_of_another_type_is_refused_by_name() {
     said += &refused(&core(
         r#"(import "wasi_snapshot_preview1" "proc_exit" (func (param i64)))"#,
     ));
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'wasi:random/random@0.2.0' has a function 'get-random-u64', but of another type
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'wasi:random/random@0.2.0' has a function 'get-random-bytes', but of another type
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'wasi:cli/exit@0.2.0' has a function 'exit', but of another type
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'coo:mission/db@1.0.0' has a function 'execute', but of another type
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'wasi_snapshot_preview1' has a function 'proc_exit', but of another type
+    hint: 'coo audit' lists every import
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -153,7 +242,18 @@ fn an_entry_of_another_type_is_no_entry() {
              (instance $e (export "run" (func $run)))
              (export "wasi:cli/run@0.2.0" (instance $e)))"#,
     );
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: nothing to start: it exports [run], needed is 'run: func(input: string) -> result<string, string>' or wasi:cli/run@0.2
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: nothing to start: it exports [wasi:cli/run@0.2.0], needed is 'run: func(input: string) -> result<string, string>' or wasi:cli/run@0.2
+    hint: 'coo audit' lists every import
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -162,7 +262,18 @@ fn another_version_is_refused() {
     for import in ["wasi:io/poll@0.3.0", "coo:mission/llm@2.0.0"] {
         said += &refused(&component(&format!(r#"(import "{import}" (instance))"#)));
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'wasi:io/poll' has version 0.3.0, provided is 0.2.12
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: import 'coo:mission/llm' has version 2.0.0, provided is 1.0.0
+    hint: 'coo audit' lists every import
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -238,7 +349,18 @@ fn the_audit_lists_every_import_and_what_it_permits() {
 fn what_starts_nothing_is_refused() {
     let mut said = refused("(component)");
     said += &refused(r#"(module (memory (export "memory") 1))"#);
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: nothing to start: it exports [], needed is 'run: func(input: string) -> result<string, string>' or wasi:cli/run@0.2
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run bad.wasm
+    --- standard error
+    ERROR: module bad.wasm: refused: nothing to start: it exports [], needed is '_start' of a WASI program or 'run: func(input: string) -> result<string, string>' of a mission
+    hint: 'coo audit' lists every import
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -265,7 +387,79 @@ fn what_is_no_module_is_an_error_and_nothing_more() {
     for name in ["nowhere.wasm", "."] {
         said += &shown(&format!("run {name}"), &world.coo(&["run", name]));
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run text.wasm
+    --- standard error
+    ERROR: module text.wasm: not a WebAssembly binary
+    hint: compile for wasm32-wasip1 or give a component
+    --- exit 1
+    $ coo audit text.wasm
+    --- standard error
+    ERROR: module text.wasm: not a WebAssembly binary
+    hint: compile for wasm32-wasip1 or give a component
+    --- exit 1
+    $ coo run empty.wasm
+    --- standard error
+    ERROR: module empty.wasm: not a WebAssembly binary
+    hint: compile for wasm32-wasip1 or give a component
+    --- exit 1
+    $ coo audit empty.wasm
+    --- standard error
+    ERROR: module empty.wasm: not a WebAssembly binary
+    hint: compile for wasm32-wasip1 or give a component
+    --- exit 1
+    $ coo run header.wasm
+    --- standard error
+    ERROR: module header.wasm: refused: nothing to start: it exports [], needed is '_start' of a WASI program or 'run: func(input: string) -> result<string, string>' of a mission
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo audit header.wasm
+    Module header.wasm
+      SHA-256: <sha256>
+      Size: 8 bytes
+      Kind: core module, run as it is
+      Entry: none
+
+    Imports
+      none
+
+    Verdict: REFUSED
+      - nothing to start: it exports [], needed is '_start' of a WASI program or 'run: func(input: string) -> result<string, string>' of a mission
+    --- exit 1
+    $ coo run half.wasm
+    --- standard error
+    ERROR: module half.wasm: not valid WebAssembly for this engine: unexpected end-of-file (at offset 0x205)
+    --- exit 1
+    $ coo audit half.wasm
+    --- standard error
+    ERROR: module half.wasm: not valid WebAssembly for this engine: unexpected end-of-file (at offset 0x205)
+    --- exit 1
+    $ coo run short.wasm
+    --- standard error
+    ERROR: module short.wasm: not valid WebAssembly for this engine: unexpected end-of-file (at offset 0x2f8)
+    --- exit 1
+    $ coo audit short.wasm
+    --- standard error
+    ERROR: module short.wasm: not valid WebAssembly for this engine: unexpected end-of-file (at offset 0x2f8)
+    --- exit 1
+    $ coo run flipped.wasm
+    --- standard error
+    ERROR: module flipped.wasm: not valid WebAssembly for this engine: unknown type: type index out of bounds (at offset 0x20e)
+    --- exit 1
+    $ coo audit flipped.wasm
+    --- standard error
+    ERROR: module flipped.wasm: not valid WebAssembly for this engine: unknown type: type index out of bounds (at offset 0x20e)
+    --- exit 1
+    $ coo run nowhere.wasm
+    --- standard error
+    ERROR: module: nowhere.wasm: can't be opened: No such file or directory (os error 2)
+    --- exit 1
+    $ coo run .
+    --- standard error
+    ERROR: mission '.': neither a file nor one of the bundled missions (demo, triage)
+    hint: give a descriptor, a .wasm file or one of these
+    --- exit 1
+    ");
     assert_eq!(world.json(&["missions"]), json!([]));
 }
 
@@ -302,7 +496,48 @@ fn features_that_share_memory_or_are_not_settled_are_refused() {
             said += &shown(&format!("{command} feature.wasm # {name}"), &ran);
         }
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run feature.wasm # shared memory
+    --- standard error
+    ERROR: module feature.wasm: not valid WebAssembly for this engine: threads must be enabled for shared memories (at offset 0x15)
+    --- exit 1
+    $ coo audit feature.wasm # shared memory
+    --- standard error
+    ERROR: module feature.wasm: not valid WebAssembly for this engine: threads must be enabled for shared memories (at offset 0x15)
+    --- exit 1
+    $ coo run feature.wasm # atomics
+    --- standard error
+    ERROR: module feature.wasm: not valid WebAssembly for this engine: threads support is not enabled (at offset 0x35)
+    --- exit 1
+    $ coo audit feature.wasm # atomics
+    --- standard error
+    ERROR: module feature.wasm: not valid WebAssembly for this engine: threads support is not enabled (at offset 0x35)
+    --- exit 1
+    $ coo run feature.wasm # 64-bit memory
+    --- standard error
+    ERROR: module feature.wasm: not valid WebAssembly for this engine: memory64 must be enabled for 64-bit memories (at offset 0x15)
+    --- exit 1
+    $ coo audit feature.wasm # 64-bit memory
+    --- standard error
+    ERROR: module feature.wasm: not valid WebAssembly for this engine: memory64 must be enabled for 64-bit memories (at offset 0x15)
+    --- exit 1
+    $ coo run feature.wasm # garbage collection
+    --- standard error
+    ERROR: module feature.wasm: not valid WebAssembly for this engine: struct indexed types not supported without the gc feature (at offset 0xb)
+    --- exit 1
+    $ coo audit feature.wasm # garbage collection
+    --- standard error
+    ERROR: module feature.wasm: not valid WebAssembly for this engine: struct indexed types not supported without the gc feature (at offset 0xb)
+    --- exit 1
+    $ coo run feature.wasm # exceptions
+    --- standard error
+    ERROR: module feature.wasm: not valid WebAssembly for this engine: exceptions proposal not enabled (at offset 0x19)
+    --- exit 1
+    $ coo audit feature.wasm # exceptions
+    --- standard error
+    ERROR: module feature.wasm: not valid WebAssembly for this engine: exceptions proposal not enabled (at offset 0x19)
+    --- exit 1
+    ");
     assert_eq!(world.json(&["missions"]), json!([]));
 }
 
@@ -313,6 +548,12 @@ fn a_module_other_than_the_pinned_one_is_refused() {
     let pin = json!({"file": "a.wasm", "sha256": "0".repeat(64)});
     world.descriptor("pinned.json", &pin, &json!({}));
     let ran = world.coo(&["run", "pinned.json"]);
-    assert_snapshot!(shown("run pinned.json", &ran), @"");
+    assert_snapshot!(shown("run pinned.json", &ran), @"
+    $ coo run pinned.json
+    --- standard error
+    ERROR: descriptor pinned.json: module.sha256: found <sha256>, pinned <sha256>
+    hint: restore the pinned module or pin the new one
+    --- exit 1
+    ");
     assert!(!world.root().exists());
 }

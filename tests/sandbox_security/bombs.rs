@@ -207,7 +207,13 @@ fn instances_that_multiply_are_counted_and_not_made() {
     }
     let wasm = wat::parse_str(format!("(component {text})")).unwrap();
     assert!(wasm.len() < 3_000);
-    assert_snapshot!(refused(&wasm), @"");
+    assert_snapshot!(refused(&wasm), @"
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: instances after expansion: 10555 found, 10000 is the limit (each is compiled in place, and nested instantiation multiplies; an adapted program has ten)
+    hint: no compiler makes such a module: take it for hostile, or have its generator changed
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -222,7 +228,13 @@ fn a_component_that_is_given_another_can_not_hide_its_size() {
              (instance (instantiate $twice (with "c" (component $one)))))"#,
     )
     .unwrap();
-    assert_snapshot!(refused(&wasm), @"");
+    assert_snapshot!(refused(&wasm), @"
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: component 0 is instantiated, but comes from an import or another instance, so that nobody can tell its size beforehand
+    hint: compose the program with the component itself
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -232,7 +244,13 @@ fn components_in_components_end_at_a_depth() {
         text = format!("(component {text})");
     }
     let wasm = wat::parse_str(text).unwrap();
-    assert_snapshot!(refused(&wasm), @"");
+    assert_snapshot!(refused(&wasm), @"
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: nesting of components: 33 found, 32 is the limit (tools that compose components nest three or four)
+    hint: no compiler makes such a module: take it for hostile, or have its generator changed
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -250,7 +268,13 @@ fn blocks_of_many_values_are_refused() {
         .chain([Instruction::Unreachable]),
     );
     assert!(wasm.len() < 10_000);
-    assert_snapshot!(refused(&wasm), @"");
+    assert_snapshot!(refused(&wasm), @"
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: function 1: values moved by blocks, branches and calls of a function: 201000 found, 200000 is the limit (a block of 1,000 results takes three bytes; compilers give most blocks one result)
+    hint: no compiler makes such a module: take it for hostile, or have its generator changed
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -271,7 +295,18 @@ fn calls_and_branches_of_many_values_are_refused() {
         Instruction::Unreachable,
     ];
     said += &refused(&program(1_000, 0, body));
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: function 1: values moved by blocks, branches and calls of a function: 201000 found, 200000 is the limit (a block of 1,000 results takes three bytes; compilers give most blocks one result)
+    hint: no compiler makes such a module: take it for hostile, or have its generator changed
+    --- exit 1
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: function 1: values moved by blocks, branches and calls of a function: 201000 found, 200000 is the limit (a block of 1,000 results takes three bytes; compilers give most blocks one result)
+    hint: no compiler makes such a module: take it for hostile, or have its generator changed
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -287,7 +322,18 @@ fn deep_blocks_are_refused() {
         );
         said += &refused(&wasm);
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: function 1: nested blocks: 10001 found, 10000 is the limit (the cost of compiling is the square of the depth; Go programs come to 3,300)
+    hint: no compiler makes such a module: take it for hostile, or have its generator changed
+    --- exit 1
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: function 1: nested blocks: 10001 found, 10000 is the limit (the cost of compiling is the square of the depth; Go programs come to 3,300)
+    hint: no compiler makes such a module: take it for hostile, or have its generator changed
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -302,7 +348,13 @@ fn loops_with_many_locals_are_refused() {
             ]
         }))
         .chain(times(1_000, &Instruction::End));
-    assert_snapshot!(refused(&program(1, 10_000, body)), @"");
+    assert_snapshot!(refused(&program(1, 10_000, body)), @"
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: function 1: locals used in loops of a function: 1010000 found, 1000000 is the limit (each loop takes every local used in it as a parameter; LLVM comes to 9,000)
+    hint: no compiler makes such a module: take it for hostile, or have its generator changed
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -311,12 +363,24 @@ fn branch_tables_beyond_all_measure_are_refused() {
         Instruction::I32Const(0),
         Instruction::BrTable(Cow::Owned(vec![0; 1_000_000]), 0),
     ];
-    assert_snapshot!(refused(&program(1, 0, body)), @"");
+    assert_snapshot!(refused(&program(1, 0, body)), @"
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: function 1: branch-table targets of a function: 1000001 found, 250000 is the limit (each target is an edge of the control-flow graph; a large Go program has 5,500)
+    hint: no compiler makes such a module: take it for hostile, or have its generator changed
+    --- exit 1
+    ");
 }
 
 #[test]
 fn a_million_functions_are_refused() {
-    assert_snapshot!(refused(&empty_functions(1_000_000)), @"");
+    assert_snapshot!(refused(&empty_functions(1_000_000)), @"
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: functions: 1000000 found, 250000 is the limit (an empty function of four bytes takes a thousand times that to compile; LLVM has 133,000)
+    hint: no compiler makes such a module: take it for hostile, or have its generator changed
+    --- exit 1
+    ");
 }
 
 /// The memory that a program has, exported.
@@ -395,7 +459,18 @@ fn element_segments_beyond_all_measure_are_refused() {
     let nulls = vec![ConstExpr::ref_func(0); 1_000_000];
     let expressions = Elements::Expressions(RefType::FUNCREF, Cow::Owned(nulls));
     said += &refused(&segments(expressions));
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: elements of all segments: 9000000 found, 500000 is the limit (one of a byte takes a thousand of them to compile; an expression counts as eight; LLVM has 37,000)
+    hint: no compiler makes such a module: take it for hostile, or have its generator changed
+    --- exit 1
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: elements of all segments: 8000000 found, 500000 is the limit (one of a byte takes a thousand of them to compile; an expression counts as eight; LLVM has 37,000)
+    hint: no compiler makes such a module: take it for hostile, or have its generator changed
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -416,10 +491,33 @@ fn a_type_that_is_exponential_as_text_is_refused_in_the_text_of_a_few() {
     let world = World::new();
     world.file("bomb.wasm", &wasm);
     let audit = bounded(&world, &["audit", "bomb.wasm"], &[]);
-    assert_snapshot!(shown("audit bomb.wasm", &audit), @"");
+    assert_snapshot!(shown("audit bomb.wasm", &audit), @"
+    $ coo audit bomb.wasm
+    Module bomb.wasm
+      SHA-256: <sha256>
+      Size: 90157 bytes
+      Kind: component
+      Entry: none
+
+    Imports
+      REFUSED coo:mission/gateway@1.0.0
+              import 'coo:mission/gateway@1.0.0' has a function 'write', but of another type
+              write
+
+    Verdict: REFUSED
+      - import 'coo:mission/gateway@1.0.0' has a function 'write', but of another type
+      - nothing to start: it exports [], needed is 'run: func(input: string) -> result<string, string>' or wasi:cli/run@0.2
+    --- exit 1
+    ");
     assert!(audit.stdout.len() < 10_000, "{}", audit.stdout.len());
     let run = bounded(&world, &["run", "bomb.wasm"], &[]);
-    assert_snapshot!(shown("run bomb.wasm", &run), @"");
+    assert_snapshot!(shown("run bomb.wasm", &run), @"
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: import 'coo:mission/gateway@1.0.0' has a function 'write', but of another type; nothing to start: it exports [], needed is 'run: func(input: string) -> result<string, string>' or wasi:cli/run@0.2
+    hint: 'coo audit' lists every import
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -440,7 +538,20 @@ fn types_nested_beyond_the_reader_s_stack_are_refused_and_abort_nothing() {
     }
     wasm.push(u8::try_from(length).unwrap());
     wasm.extend(types);
-    assert_snapshot!(refused(&wasm), @"");
+    assert_snapshot!(refused(&wasm), @"
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: compiling it used up a stack of 64 MB: its definitions are nested deeper than any compiler nests them
+    --- exit 1
+    $ coo audit bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: examining it used up a stack of 64 MB: its definitions are nested deeper than any compiler nests them
+    --- exit 1
+    $ coo audit bomb.wasm --json
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: examining it used up a stack of 64 MB: its definitions are nested deeper than any compiler nests them
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -455,5 +566,11 @@ fn what_is_hidden_in_a_custom_section_is_counted_too() {
         name: "component-type:mission".into(),
         data: inner.into(),
     });
-    assert_snapshot!(refused(&module.finish()), @"");
+    assert_snapshot!(refused(&module.finish()), @"
+    $ coo run bomb.wasm
+    --- standard error
+    ERROR: module bomb.wasm: refused: structure: nesting of components: 33 found, 32 is the limit (tools that compose components nest three or four)
+    hint: no compiler makes such a module: take it for hostile, or have its generator changed
+    --- exit 1
+    ");
 }

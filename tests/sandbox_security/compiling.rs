@@ -33,7 +33,27 @@ fn processor_time_memory_and_real_time_are_bounded_and_each_says_so() {
         let ran = world.coo_with(&arguments, name, value);
         said += &shown(&format!("{} # {name}={value}", arguments.join(" ")), &ran);
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run slow.wasm # COO_COMPILE_CPU_SECONDS=1
+    --- standard error
+    ERROR: module slow.wasm: compiling it: needs more than 1 s of processor time, which is the limit for its 800054 bytes
+    hint: set COO_COMPILE_CPU_SECONDS to more if you trust it
+    --- exit 1
+    $ coo run slow.wasm # COO_COMPILE_MEMORY_MB=64
+    --- standard error
+    ERROR: module slow.wasm: compiling it: needs more than 64 MB of memory, which is the limit for its 800054 bytes (or less is left: 'ulimit -v', a container)
+    hint: set COO_COMPILE_MEMORY_MB to more if you trust it
+    --- exit 1
+    $ coo run slow.wasm --timeout 1 # TZ=UTC
+    --- standard error
+    ERROR: module slow.wasm: compiling it: still not done after 1 s of real time, which is the limit
+    hint: give --timeout SECONDS if it needs more
+    --- exit 1
+    $ coo run slow.wasm # COO_COMPILE_CPU_SECONDS=soon
+    --- standard error
+    ERROR: module slow.wasm: COO_COMPILE_CPU_SECONDS: 'soon' is not a whole number above 0
+    --- exit 1
+    ");
     assert_eq!(world.json(&["missions"]), json!([]), "nothing on record");
     // The machine's failure is nobody's for good: with less to do it runs.
     world.file("slow.wasm", empty_functions(1));

@@ -64,7 +64,14 @@ fn foreign_lines_are_left_alone_with_one_hint_and_one_of_ours_is_not_passed_over
         format!("DATABASE_URL=postgres://u:{KEY}@h\n-----BEGIN {KEY}\n\nexport OPENROUTER_API_KEY='{KEY}' # ours\n}}\n"),
     );
     let ended = live(&world, &server);
-    assert_snapshot!(shown("run demo --live", &ended), @"");
+    assert_snapshot!(shown("run demo --live", &ended), @"
+    $ coo run demo --live
+    An answer.--- standard error
+    [coo] file .env: lines 2, 5 are not NAME=value, and left alone
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of .env in the working directory
+    [coo] DEMO-000001 SUCCESS: 11 events, 30754 fuel, <duration>, chain <sha256…>
+    --- exit 0
+    ");
     let bearer = format!("Bearer {KEY}");
     assert_eq!(
         server.requests()[0].header("authorization"),
@@ -76,7 +83,16 @@ fn foreign_lines_are_left_alone_with_one_hint_and_one_of_ours_is_not_passed_over
         format!("OPENROUTER_API_KEY={KEY}\nCOO_LLM_BASE_URL: https://{KEY}\n"),
     );
     let refused = live(&world, &server);
-    assert_snapshot!(shown("run demo --live", &refused), @"");
+    assert_snapshot!(shown("run demo --live", &refused), @"
+    $ coo run demo --live
+    --- standard error
+    [coo] file .env: line 2 begins with COO_LLM_BASE_URL and is not NAME=value; correct or remove it
+    [coo] DEMO-000002 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000002: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: line 2 begins with COO_LLM_BASE_URL and is not NAME=value
+    hint: correct or remove it
+    hint: 'coo resume DEMO-000002' continues where it stopped
+    --- exit 1
+    ");
     assert_eq!(server.requests().len(), 1);
     assert!(!format!("{ended:?}{refused:?}").contains(KEY));
 }
@@ -122,7 +138,54 @@ fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
         assert_eq!(server.requests().len() > before, is_folder);
         remove(&world, ".env");
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run demo --live # is a pipe
+    --- standard error
+    [coo] file .env: nothing of it is used: <world>/.env: is a pipe, a regular file is needed; write its content to a file first; correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
+    [coo] DEMO-000003 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000003: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: nothing of it is used: <world>/.env: is a pipe, a regular file is needed; write its content to a file first
+    hint: correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
+    hint: 'coo resume DEMO-000003' continues where it stopped
+    --- exit 1
+    $ coo run demo --live # is a pipe
+    --- standard error
+    [coo] file .env: nothing of it is used: <world>/.env: is a pipe, a regular file is needed; write its content to a file first; correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
+    [coo] DEMO-000005 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000005: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: nothing of it is used: <world>/.env: is a pipe, a regular file is needed; write its content to a file first
+    hint: correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
+    hint: 'coo resume DEMO-000005' continues where it stopped
+    --- exit 1
+    $ coo run demo --live # is a device
+    --- standard error
+    [coo] file .env: nothing of it is used: <world>/.env: is a device, a regular file is needed; write its content to a file first; correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
+    [coo] DEMO-000007 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000007: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: nothing of it is used: <world>/.env: is a device, a regular file is needed; write its content to a file first
+    hint: correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
+    hint: 'coo resume DEMO-000007' continues where it stopped
+    --- exit 1
+    $ coo run demo --live # more than 65536 bytes
+    --- standard error
+    [coo] file .env: nothing of it is used: file <world>/.env: more than 65536 bytes, which is the limit; correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
+    [coo] DEMO-000009 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000009: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: nothing of it is used: file <world>/.env: more than 65536 bytes, which is the limit
+    hint: correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
+    hint: 'coo resume DEMO-000009' continues where it stopped
+    --- exit 1
+    $ coo run demo --live # more than 65536 bytes
+    --- standard error
+    [coo] file .env: nothing of it is used: file <world>/.env: more than 65536 bytes, which is the limit; correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
+    [coo] DEMO-000011 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000011: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: nothing of it is used: file <world>/.env: more than 65536 bytes, which is the limit
+    hint: correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
+    hint: 'coo resume DEMO-000011' continues where it stopped
+    --- exit 1
+    $ coo run demo --live # is a folder
+    An answer.--- standard error
+    [coo] file .env: is a folder, and left alone
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] DEMO-000013 SUCCESS: 11 events, 30754 fuel, <duration>, chain <sha256…>
+    --- exit 0
+    ");
     // A link to a file is a file.
     world.file("settings", format!("OPENROUTER_API_KEY={KEY}\n"));
     to(&world, "settings");
@@ -167,5 +230,60 @@ fn a_configuration_that_can_not_be_read_stops_only_who_goes_by_it() {
             said += &shown(&label, &world.coo(command));
         }
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run demo # unknown field `attemps`
+    --- standard error
+    ERROR: configuration .coo/config.json: can't be understood: unknown field `attemps`, expected one of `attempts`, `base_url`, `default_model`, `max_tokens_field`, `timeout_seconds` at line 1 column 18
+    hint: see docs/configuration.md for its fields
+    --- exit 1
+    $ coo manifests write # unknown field `attemps`
+    --- standard error
+    ERROR: configuration .coo/config.json: can't be understood: unknown field `attemps`, expected one of `attempts`, `base_url`, `default_model`, `max_tokens_field`, `timeout_seconds` at line 1 column 18
+    hint: see docs/configuration.md for its fields
+    --- exit 1
+    $ coo init # unknown field `attemps`
+    --- standard error
+    ERROR: configuration .coo/config.json: can't be understood: unknown field `attemps`, expected one of `attempts`, `base_url`, `default_model`, `max_tokens_field`, `timeout_seconds` at line 1 column 18
+    hint: see docs/configuration.md for its fields
+    --- exit 1
+    $ coo run demo # can't be read
+    --- standard error
+    ERROR: configuration .coo/config.json: can't be read: invalid utf-8 sequence of 1 bytes from index 1
+    --- exit 1
+    $ coo manifests write # can't be read
+    --- standard error
+    ERROR: configuration .coo/config.json: can't be read: invalid utf-8 sequence of 1 bytes from index 1
+    --- exit 1
+    $ coo init # can't be read
+    --- standard error
+    ERROR: configuration .coo/config.json: can't be read: invalid utf-8 sequence of 1 bytes from index 1
+    --- exit 1
+    $ coo run demo # more than 1048576 bytes
+    --- standard error
+    ERROR: file .coo/config.json: more than 1048576 bytes, which is the limit
+    --- exit 1
+    $ coo manifests write # more than 1048576 bytes
+    --- standard error
+    ERROR: file .coo/config.json: more than 1048576 bytes, which is the limit
+    --- exit 1
+    $ coo init # more than 1048576 bytes
+    --- standard error
+    ERROR: file .coo/config.json: more than 1048576 bytes, which is the limit
+    --- exit 1
+    $ coo run demo # is not a regular file
+    --- standard error
+    ERROR: configuration .coo/config.json: can't be read: is not a regular file
+    hint: remove it
+    --- exit 1
+    $ coo manifests write # is not a regular file
+    --- standard error
+    ERROR: configuration .coo/config.json: can't be read: is not a regular file
+    hint: remove it
+    --- exit 1
+    $ coo init # is not a regular file
+    --- standard error
+    ERROR: configuration .coo/config.json: can't be read: is not a regular file
+    hint: remove it
+    --- exit 1
+    ");
 }

@@ -100,7 +100,20 @@ fn random_bytes_beyond_the_memory_end_the_guest_alone() {
             "FAILED"
         );
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run guest.json
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 4 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: contract broken: Pointer out of bounds: Region { start: 1024, len: 2147483647 }
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    $ coo run guest.json
+    --- standard error
+    [coo] MISSION-000002 FAILED: 7 events, 4 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: contract broken: Pointer out of bounds: Region { start: 1024, len: 4294967295 }
+    hint: 'coo logs MISSION-000002' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -217,7 +230,13 @@ fn what_a_guest_prints_can_not_steer_the_terminal() {
     "#;
     let ran = world.run_guest(body, &json!({}));
     assert!(!ran.stderr.contains('\x1b'), "{ran:?}");
-    assert_snapshot!(shown("run guest.json", &ran), @"");
+    assert_snapshot!(shown("run guest.json", &ran), @r"
+    $ coo run guest.json
+    --- standard error
+    \u{1b}]0;owned\u{7}\u{1b}[2J
+    [coo] MISSION-000001 SUCCESS: 9 events, 30 fuel, <duration>, chain <sha256…>
+    --- exit 0
+    ");
 }
 
 #[test]
@@ -230,8 +249,7 @@ fn real_time_stops_a_run_from_outside_the_record() {
     let ran = world.coo(&["run", "loop.wasm", "--timeout", "0"]);
     assert_eq!(ran.code, 1);
     // The line before it has the fuel, which the clock decides.
-    let error = ran.stderr.lines().last().unwrap();
-    assert_snapshot!(error, @"");
+    assert_snapshot!(ran.error(), @"hint: 'coo resume MISSION-000002' continues where it stopped");
     let mission = world.json(&["mission", "MISSION-000002"]);
     assert_eq!(mission["status"], "INTERRUPTED");
     assert_eq!(mission["timeline"], json!(["INIT", "CAPTURE_ENV", "RUN"]));
@@ -323,7 +341,68 @@ fn no_path_leads_out_of_the_artefacts() {
             "{path}"
         );
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @r#"
+    $ coo run writer.json # "../escaped_v1.0.md"
+    --- standard error
+    [coo] MISSION-000001 FAILED: 8 events, 53 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: guest error: path '../escaped_v1.0.md' has a '..' component, which leads out of its folder; name each folder
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    $ coo run writer.json # "a/../../escaped_v1.0.md"
+    --- standard error
+    [coo] MISSION-000002 FAILED: 8 events, 53 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: guest error: path 'a/../../escaped_v1.0.md' has a '..' component, which leads out of its folder; name each folder
+    hint: 'coo logs MISSION-000002' shows how it got there
+    --- exit 1
+    $ coo run writer.json # "/tmp/escaped_v1.0.md"
+    --- standard error
+    [coo] MISSION-000003 FAILED: 8 events, 53 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000003: guest error: path '/tmp/escaped_v1.0.md' is absolute; artefacts are named relative to artefacts/
+    hint: 'coo logs MISSION-000003' shows how it got there
+    --- exit 1
+    $ coo run writer.json # "C:\\escaped_v1.0.md"
+    --- standard error
+    [coo] MISSION-000004 FAILED: 8 events, 53 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000004: guest error: path 'C:\\escaped_v1.0.md' begins with a drive letter; artefacts are named relative to artefacts/
+    hint: 'coo logs MISSION-000004' shows how it got there
+    --- exit 1
+    $ coo run writer.json # "..\\escaped_v1.0.md"
+    --- standard error
+    [coo] MISSION-000005 FAILED: 8 events, 53 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000005: guest error: path '..\\escaped_v1.0.md' has a backslash (U+005C), which separates folders on Windows; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000005' shows how it got there
+    --- exit 1
+    $ coo run writer.json # ".hidden_v1.0.md"
+    --- standard error
+    [coo] MISSION-000006 FAILED: 8 events, 53 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000006: guest error: component '.hidden_v1.0.md' starts with a dot, which hides it; begin it otherwise
+    hint: 'coo logs MISSION-000006' shows how it got there
+    --- exit 1
+    $ coo run writer.json # "a\0_v1.0.md"
+    --- standard error
+    [coo] MISSION-000007 FAILED: 8 events, 53 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000007: guest error: path 'a\0_v1.0.md' has a NUL (U+0000), where many programs end a name; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000007' shows how it got there
+    --- exit 1
+    $ coo run writer.json # "\u{202e}_v1.0.md"
+    --- standard error
+    [coo] MISSION-000008 FAILED: 8 events, 53 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000008: guest error: path '\u{202e}_v1.0.md' has an invisible character (U+202E), so the name is not what is shown; permitted are A-Z a-z 0-9 _ - . and / between folders
+    hint: 'coo logs MISSION-000008' shows how it got there
+    --- exit 1
+    $ coo run writer.json # ""
+    --- standard error
+    [coo] MISSION-000009 FAILED: 8 events, 53 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000009: guest error: path is empty; name a file like report/Report_v1.0.md
+    hint: 'coo logs MISSION-000009' shows how it got there
+    --- exit 1
+    $ coo run writer.json # "plain.md"
+    --- standard error
+    [coo] MISSION-000010 FAILED: 8 events, 53 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000010: guest error: name 'plain.md' is not of the form Name_vMAJOR.MINOR[.PATCH].ext; for example Report_v1.0.md
+    hint: 'coo logs MISSION-000010' shows how it got there
+    --- exit 1
+    "#);
     let ran = write("a/b/Good_v1.0.md");
     assert_eq!(
         (ran.code, ran.stdout.as_str()),
@@ -333,14 +412,28 @@ fn no_path_leads_out_of_the_artefacts() {
     assert!(world.root().join("artefacts/a/b/Good_v1.0.md").is_file());
     // What is there is never overwritten, nor is a file taken for a folder.
     let ran = write("a/b/Good_v1.0.md/x_v1.0.md");
-    assert_snapshot!(shown("run writer.json", &ran), @"");
+    assert_snapshot!(shown("run writer.json", &ran), @"
+    $ coo run writer.json
+    --- standard error
+    [coo] MISSION-000012 FAILED: 8 events, 53 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000012: guest error: folder 'Good_v1.0.md' has the form of an artefact's name; name folders without a version
+    hint: 'coo logs MISSION-000012' shows how it got there
+    --- exit 1
+    ");
     fs::write(
         world.root().join("artefacts/a/b/Good_v1.0.md"),
         "other content",
     )
     .unwrap();
     let ran = write("a/b/Good_v1.0.md");
-    assert_snapshot!(shown("run writer.json", &ran), @"");
+    assert_snapshot!(shown("run writer.json", &ran), @"
+    $ coo run writer.json
+    --- standard error
+    [coo] MISSION-000013 FAILED: 8 events, 53 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000013: guest error: 'a/b/Good_v1.0.md' exists with other content; raise its version
+    hint: 'coo logs MISSION-000013' shows how it got there
+    --- exit 1
+    ");
     assert_eq!(
         fs::read_to_string(world.root().join("artefacts/a/b/Good_v1.0.md")).unwrap(),
         "other content"

@@ -41,7 +41,93 @@ fn a_pipe_in_the_place_of_a_file_is_named_and_not_waited_for() {
     ] {
         said += &shown(&command.join(" "), &world.coo(command));
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run pipe.json
+    --- standard error
+    ERROR: descriptor: pipe.json: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo run pipe.wasm
+    --- standard error
+    ERROR: module: pipe.wasm: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo run guest.wasm --input pipe.txt
+    --- standard error
+    ERROR: input: pipe.txt: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo run guest.json
+    --- standard error
+    ERROR: module: pipe.wasm: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo verify ./pipe
+    --- standard error
+    ERROR: descriptor: ./pipe: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo verify pipe.json
+    --- standard error
+    ERROR: descriptor: pipe.json: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo verify pipe.wasm
+    --- standard error
+    ERROR: module: pipe.wasm: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo replay ./pipe
+    --- standard error
+    ERROR: file ./pipe: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo logs ./pipe
+    --- standard error
+    ERROR: file ./pipe: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo inspect pipe.txt
+    --- standard error
+    ERROR: file pipe.txt: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo audit pipe.wasm
+    --- standard error
+    ERROR: module: pipe.wasm: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo validate pipe.json
+    --- standard error
+    ERROR: descriptor: pipe.json: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo scan
+    --- standard error
+    ERROR: configuration ./coo.toml: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo gates
+    --- standard error
+    ERROR: configuration ./coo.toml: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo gates --config pipe
+    --- standard error
+    ERROR: configuration pipe: is a pipe, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo run /dev/zero
+    --- standard error
+    ERROR: descriptor: /dev/zero: is a device, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    $ coo replay /dev/zero
+    --- standard error
+    ERROR: file /dev/zero: is a device, a regular file is needed
+    hint: write its content to a file first
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -54,7 +140,20 @@ fn an_exported_run_of_absurd_size_is_refused_before_it_is_read() {
     for command in ["replay", "verify", "logs"] {
         said += &shown(&format!("{command} run"), &world.coo(&[command, "run"]));
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo replay run
+    --- standard error
+    ERROR: file run: 18253611008 bytes, 17179869184 is the limit; no run within its limits is so large
+    --- exit 1
+    $ coo verify run
+    --- standard error
+    ERROR: file run: 18253611008 bytes, 17179869184 is the limit; no run within its limits is so large
+    --- exit 1
+    $ coo logs run
+    --- standard error
+    ERROR: file run: 18253611008 bytes, 17179869184 is the limit; no run within its limits is so large
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -66,7 +165,23 @@ fn a_state_root_that_is_a_file_is_named() {
         let arguments = [&["--root", "file"], command].concat();
         said += &shown(&arguments.join(" "), &world.coo(&arguments));
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo --root file missions
+    --- standard error
+    ERROR: state root file: is not a folder
+    hint: name one with --root or COO_ROOT
+    --- exit 1
+    $ coo --root file logs DEMO-000001
+    --- standard error
+    ERROR: state root file: is not a folder
+    hint: name one with --root or COO_ROOT
+    --- exit 1
+    $ coo --root file run-demo
+    [coo] Running deterministic demo mission ...
+    --- standard error
+    ERROR: state root file: can't be created: File exists (os error 17)
+    --- exit 1
+    ");
 }
 
 /// Everything below `folder`, itself included, with its permissions.
@@ -209,5 +324,11 @@ fn a_tool_that_a_configuration_names_is_not_started_from_the_working_directory()
     let many: Vec<String> = (0..65).map(|i| format!("tool{i}")).collect();
     std::fs::write(&config, json!({"tools": many}).to_string()).unwrap();
     let ended = world.coo(&["manifests", "write"]);
-    assert_snapshot!(shown("manifests write", &ended), @"");
+    assert_snapshot!(shown("manifests write", &ended), @"
+    $ coo manifests write
+    --- standard error
+    ERROR: configuration .coo/config.json: tools: 65 of them, 64 is the limit
+    hint: leave some out
+    --- exit 1
+    ");
 }

@@ -49,7 +49,7 @@ fn assert_fails(world: &World, ran: &Ran) {
     let reason = mission["reason"].as_str().unwrap();
     assert!(
         ran.stderr
-            .contains(&format!("\nERROR: mission {id}: {reason}; ")),
+            .contains(&format!("\nERROR: mission {id}: {reason}\nhint: ")),
         "{ran:?}"
     );
     let text = world.coo(&["mission", &id]).stdout;

@@ -72,7 +72,16 @@ fn a_key_in_dot_env_is_used_and_shown_no_more_than_one_in_the_environment() {
     world.file(".env", format!("OPENROUTER_API_KEY {KEY}\n"));
     let ran = world.coo(&["run", "demo", "--live"]);
     assert!(!ran.stderr.contains(KEY), "{ran:?}");
-    assert_snapshot!(shown("run demo --live", &ran), @"");
+    assert_snapshot!(shown("run demo --live", &ran), @"
+    $ coo run demo --live
+    --- standard error
+    [coo] file .env: line 1 begins with OPENROUTER_API_KEY and is not NAME=value; correct or remove it
+    [coo] DEMO-000002 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000002: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: line 1 begins with OPENROUTER_API_KEY and is not NAME=value
+    hint: correct or remove it
+    hint: 'coo resume DEMO-000002' continues where it stopped
+    --- exit 1
+    ");
 }
 
 /// A server whose answers hold `word`.
@@ -138,7 +147,29 @@ fn a_rejection_is_recorded_as_it_is_or_not_at_all() {
         world.json(&["inspect", "DEMO-000001"])["chain_head"].clone()
     });
     assert!(heads.iter().all(|head| *head == heads[0]), "{heads:?}");
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run demo --live
+    --- standard error
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment, which is shorter than 16 characters and so not kept out of texts
+    [coo] DEMO-000001 FAILED: 9 events, 29822 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000001: guest error: model call rejected by the provider: the provider rejected the request with status 400, saying 'no model of qwen's here'
+    hint: 'coo logs DEMO-000001' shows how it got there
+    --- exit 1
+    $ coo run demo --live
+    --- standard error
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment, which is shorter than 16 characters and so not kept out of texts
+    [coo] DEMO-000001 FAILED: 9 events, 29822 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000001: guest error: model call rejected by the provider: the provider rejected the request with status 400, saying 'no model of qwen's here'
+    hint: 'coo logs DEMO-000001' shows how it got there
+    --- exit 1
+    $ coo run demo --live
+    --- standard error
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
+    [coo] DEMO-000001 FAILED: 9 events, 29822 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000001: guest error: model call rejected by the provider: the provider rejected the request with status 400, saying 'no model of qwen's here'
+    hint: 'coo logs DEMO-000001' shows how it got there
+    --- exit 1
+    ");
 
     let (world, ran) = run(&rejecting(&format!("key {KEY} may not")), KEY);
     assert_eq!(
@@ -146,7 +177,16 @@ fn a_rejection_is_recorded_as_it_is_or_not_at_all() {
         "INTERRUPTED"
     );
     assert!(!ran.stderr.contains(KEY), "{ran:?}");
-    assert_snapshot!(shown("run demo --live", &ran), @"");
+    assert_snapshot!(shown("run demo --live", &ran), @"
+    $ coo run demo --live
+    --- standard error
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
+    [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: a rejection that contains the API key, which must not be recorded: the provider rejected the request with status 400, saying 'key <redacted> may not'
+    hint: keep the key out of the prompt, and replace the key
+    hint: 'coo resume DEMO-000001' continues where it stopped
+    --- exit 1
+    ");
     for content in world.root_files().values() {
         assert!(!holds(content, KEY.as_bytes()));
     }
@@ -183,7 +223,48 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
             assert!(!holds(content, KEY.as_bytes()), "{field}");
         }
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run demo --live # text
+    --- standard error
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
+    [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
+    hint: keep the key out of the prompt, and replace the key
+    hint: the call may have been made and charged for; 'coo resume DEMO-000001 --resend' sends it again and continues
+    --- exit 1
+    $ coo run demo --live # id
+    --- standard error
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
+    [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
+    hint: keep the key out of the prompt, and replace the key
+    hint: the call may have been made and charged for; 'coo resume DEMO-000001 --resend' sends it again and continues
+    --- exit 1
+    $ coo run demo --live # model
+    --- standard error
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
+    [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
+    hint: keep the key out of the prompt, and replace the key
+    hint: the call may have been made and charged for; 'coo resume DEMO-000001 --resend' sends it again and continues
+    --- exit 1
+    $ coo run demo --live # provider
+    --- standard error
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
+    [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
+    hint: keep the key out of the prompt, and replace the key
+    hint: the call may have been made and charged for; 'coo resume DEMO-000001 --resend' sends it again and continues
+    --- exit 1
+    $ coo run demo --live # system_fingerprint
+    --- standard error
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
+    [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
+    ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
+    hint: keep the key out of the prompt, and replace the key
+    hint: the call may have been made and charged for; 'coo resume DEMO-000001 --resend' sends it again and continues
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -237,7 +318,81 @@ fn a_mission_that_brings_the_key_along_is_not_recorded_with_it() {
     let same_every_time = said
         .split_inclusive('\n')
         .filter(|line| !line.contains("\"elapsed_us\""));
-    assert_snapshot!(same_every_time.collect::<String>(), @"");
+    assert_snapshot!(same_every_time.collect::<String>(), @r#"
+    $ coo run whole.wasm
+    --- standard error
+    ERROR: module whole.wasm: contains the API key, which is recorded nowhere
+    hint: take the key out of the mission, and replace the key if others may have seen it
+    --- exit 1
+    $ coo run guest.json
+    --- standard error
+    ERROR: descriptor guest.json: contains the API key, which is recorded nowhere
+    hint: take the key out of the mission, and replace the key if others may have seen it
+    --- exit 1
+    $ coo run guest.json
+    --- standard error
+    ERROR: descriptor guest.json: contains the API key, which is recorded nowhere
+    hint: take the key out of the mission, and replace the key if others may have seen it
+    --- exit 1
+    $ coo run guest.json
+    --- standard error
+    ERROR: descriptor guest.json: contains the API key, which is recorded nowhere
+    hint: take the key out of the mission, and replace the key if others may have seen it
+    --- exit 1
+    $ coo run halves.wasm
+    <redacted>--- standard error
+    [coo] MISSION-000001 INTERRUPTED: 5 events, 83 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: what the mission leaves: contains the API key, which is recorded nowhere
+    hint: take the key out of the mission, and replace the key if others may have seen it
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 1
+    $ coo run halves.wasm --json
+    {
+      "id": "MISSION-000002",
+      "status": "INTERRUPTED",
+      "reason": "what the mission leaves: contains the API key, which is recorded nowhere; take the key out of the mission, and replace the key if others may have seen it",
+      "question": null,
+      "output": "<redacted>",
+      "events": 5,
+      "chain_head": "<sha256>",
+      "fuel": 83,
+      "memory_peak_bytes": 65536,
+      "backtrace": []
+    }
+    --- standard error
+    [coo] MISSION-000002 INTERRUPTED: 5 events, 83 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: what the mission leaves: contains the API key, which is recorded nowhere
+    hint: take the key out of the mission, and replace the key if others may have seen it
+    hint: 'coo resume MISSION-000002' continues where it stopped
+    --- exit 1
+    $ coo run halves.wasm
+    --- standard error
+    <redacted>
+    [coo] MISSION-000003 INTERRUPTED: 5 events, 83 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000003: what the mission leaves: contains the API key, which is recorded nowhere
+    hint: take the key out of the mission, and replace the key if others may have seen it
+    hint: 'coo resume MISSION-000003' continues where it stopped
+    --- exit 1
+    $ coo run halves.wasm --json
+    {
+      "id": "MISSION-000004",
+      "status": "INTERRUPTED",
+      "reason": "what the mission leaves: contains the API key, which is recorded nowhere; take the key out of the mission, and replace the key if others may have seen it",
+      "question": null,
+      "output": "",
+      "events": 5,
+      "chain_head": "<sha256>",
+      "fuel": 83,
+      "memory_peak_bytes": 65536,
+      "backtrace": []
+    }
+    --- standard error
+    [coo] MISSION-000004 INTERRUPTED: 5 events, 83 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000004: what the mission leaves: contains the API key, which is recorded nowhere
+    hint: take the key out of the mission, and replace the key if others may have seen it
+    hint: 'coo resume MISSION-000004' continues where it stopped
+    --- exit 1
+    "#);
     for (path, content) in world.root_files() {
         assert!(!holds(&content, KEY.as_bytes()), "{}", path.display());
     }

@@ -38,7 +38,23 @@ fn a_folder_replaced_by_a_link_leads_nowhere() {
         said += &shown(&format!("run triage.json # {folder}"), &ran);
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0, "{folder}");
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run triage.json # artefacts
+    --- standard error
+    ERROR: state root: artefacts/ can't be opened: folder .coo/artefacts: is a symbolic link
+    hint: remove it
+    --- exit 1
+    $ coo run triage.json # cache
+    --- standard error
+    ERROR: state root .coo: folder .coo/cache: is a symbolic link
+    hint: remove it
+    --- exit 1
+    $ coo run triage.json # modules
+    --- standard error
+    ERROR: state root .coo: folder .coo/modules: is a symbolic link
+    hint: remove it
+    --- exit 1
+    ");
 }
 
 #[cfg(unix)]
@@ -87,5 +103,25 @@ fn a_file_replaced_by_a_link_is_neither_followed_nor_written() {
         assert_eq!(fs::read(&target).unwrap(), before, "{file}");
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1, "{file}");
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run triage.json # coo.db
+    --- standard error
+    ERROR: database .coo/coo.db: can't be opened: unable to open database file: <world>/.coo/coo.db: Error code 1550: unable to open database file
+    --- exit 1
+    $ coo run triage.json # world.db
+    --- standard error
+    [coo] MISSION-000002 INTERRUPTED: 5 events, 49295 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: database .coo/world.db: can't be opened: unable to open database file: <world>/.coo/world.db: Error code 1550: unable to open database file
+    hint: 'coo resume MISSION-000002' continues where it stopped
+    --- exit 1
+    $ coo run triage.json # config.json
+    --- standard error
+    ERROR: configuration .coo/config.json: can't be read: a path led outside of the filesystem
+    --- exit 1
+    $ coo run triage.json # lock
+    --- standard error
+    ERROR: file .coo/lock: is not a regular file
+    hint: remove it
+    --- exit 1
+    ");
 }

@@ -42,6 +42,23 @@ pub struct Ran {
     pub code: i32,
 }
 
+impl Ran {
+    /// Returns the error that ended the command, with its hints: the only one, and the last thing
+    /// that the command printed on standard error.
+    #[track_caller]
+    pub fn error(&self) -> String {
+        assert_eq!(self.code, 1, "{self:?}");
+        let lines: Vec<&str> = self.stderr.lines().collect();
+        let is_error = |line: &&&str| line.starts_with("ERROR: ");
+        assert_eq!(lines.iter().filter(is_error).count(), 1, "{self:?}");
+        let hints = lines.iter().rev();
+        let hints = hints.take_while(|line| line.starts_with("hint: ")).count();
+        let error = &lines[lines.len() - hints - 1..];
+        assert!(error[0].starts_with("ERROR: "), "{self:?}");
+        error.join("\n") + "\n"
+    }
+}
+
 impl World {
     pub fn new() -> Self {
         Self {
@@ -364,6 +381,12 @@ pub fn timeless(text: &str) -> String {
     let text = durations
         .iter()
         .fold(text, |text, mask| masked(&text, mask, "<duration>"));
+    // How many facts two machines differ in depends on the machine, and so does the size of a state
+    // with its manifests, which is thousands of bytes.
+    let text = masked(&text, "environment in d place", "environment in <n> place");
+    let text = masked(&text, "links, dddd bytes", "links, <n> bytes");
+    let text = masked(&text, "objects, ddd bytes", "objects, <n> bytes");
+    let text = masked(&text, "objects, dddd bytes", "objects, <n> bytes");
     let text = masked(&text, ".0.0.1:ddddd", ".0.0.1:<port>");
     masked(&text, ".0.0.1:dddd", ".0.0.1:<port>")
 }

@@ -362,7 +362,9 @@ impl Trial<'_> {
             let is_run = arguments == RUN;
             let disturbed = disturbance != Disturbance::None;
             if ended.code == Some(0) {
-                let has_ended = ended.stderr.contains("it has ended; nothing to resume");
+                let has_ended = ended
+                    .stderr
+                    .contains("it has ended, so there is nothing to resume");
                 let way = match (has_ended, is_run, self.in_doubt.is_empty()) {
                     (true, ..) => Way::Promise,
                     (_, true, _) if self.history.len() == 1 => Way::Undisturbed,

@@ -64,7 +64,62 @@ fn audit_says_how_a_program_runs() {
         assert_eq!(view["admitted"], json!(true), "{audit:?}");
         said += &shown("audit m.wasm", &audit);
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo audit m.wasm
+    Module m.wasm
+      SHA-256: <sha256>
+      Size: 50 bytes
+      Kind: core module, run as it is
+      Entry: _start
+
+    Imports
+      none
+
+    Verdict: ADMITTED
+    --- exit 0
+    $ coo audit m.wasm
+    Module m.wasm
+      SHA-256: <sha256>
+      Size: 95 bytes
+      Kind: core module, run as it is
+      Entry: _start
+
+    Imports
+      sandbox wasi_snapshot_preview1
+              use its descriptor's arguments and variables, three streams, fixed clocks and numbers; no files
+              fd_write
+
+    Verdict: ADMITTED
+    --- exit 0
+    $ coo audit m.wasm
+    Module m.wasm
+      SHA-256: <sha256>
+      Size: 112 bytes
+      Kind: core module, run as it is
+      Entry: _start
+
+    Imports
+      sandbox wasi_snapshot_preview1
+              use its descriptor's arguments and variables, three streams, fixed clocks and numbers; no files
+              fd_write
+
+    Verdict: ADMITTED
+    --- exit 0
+    $ coo audit m.wasm
+    Module m.wasm
+      SHA-256: <sha256>
+      Size: 113 bytes
+      Kind: core module, run as it is
+      Entry: _initialize, then _start
+
+    Imports
+      sandbox wasi_snapshot_preview1
+              use its descriptor's arguments and variables, three streams, fixed clocks and numbers; no files
+              fd_write
+
+    Verdict: ADMITTED
+    --- exit 0
+    ");
     let world = World::new();
     assert_eq!(world.json(&["audit", "demo"])["encoded"], "adapted_module");
 }
@@ -76,8 +131,33 @@ fn a_program_that_imports_something_unknown_is_told_that_alone() {
     assert_eq!(view["admitted"], json!(false), "{audit:?}");
     let reasons = view["reasons"].as_array().unwrap();
     assert_eq!(reasons.len(), 1, "{audit:?}");
-    assert_snapshot!(shown("audit m.wasm", &audit), @"");
-    assert_snapshot!(shown("run m.wasm", &run), @"");
+    assert_snapshot!(shown("audit m.wasm", &audit), @"
+    $ coo audit m.wasm
+    Module m.wasm
+      SHA-256: <sha256>
+      Size: 103 bytes
+      Kind: core module, run as it is
+      Entry: _start
+
+    Imports
+      REFUSED env
+              import 'env' is not part of the surface (functions: f)
+              f
+      sandbox wasi_snapshot_preview1
+              use its descriptor's arguments and variables, three streams, fixed clocks and numbers; no files
+              fd_write
+
+    Verdict: REFUSED
+      - import 'env' is not part of the surface (functions: f)
+    --- exit 1
+    ");
+    assert_snapshot!(shown("run m.wasm", &run), @"
+    $ coo run m.wasm
+    --- standard error
+    ERROR: module m.wasm: refused: import 'env' is not part of the surface (functions: f)
+    hint: 'coo audit' lists every import
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -96,7 +176,33 @@ fn what_the_adapter_can_not_serve_safely_is_refused_by_name() {
         assert_eq!(view["admitted"], json!(false), "{audit:?}");
         said += &shown("run m.wasm", &run);
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run m.wasm
+    --- standard error
+    ERROR: module m.wasm: refused: imports 'wasi_snapshot_preview1' beside a mission's interfaces, which needs an adapter in the module's memory, and exports no 'cabi_realloc: (i32, i32, i32, i32) -> i32' to give it room; build it with coo-guest or wit-bindgen, which export it, or leave out WASI
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run m.wasm
+    --- standard error
+    ERROR: module m.wasm: refused: imports 'wasi_snapshot_preview1' beside a mission's interfaces, which needs an adapter in the module's memory, and exports no 'cabi_realloc: (i32, i32, i32, i32) -> i32' to give it room; build it with coo-guest or wit-bindgen, which export it, or leave out WASI
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run m.wasm
+    --- standard error
+    ERROR: module m.wasm: refused: imports 'wasi_snapshot_preview1' beside a mission's interfaces, which needs an adapter in the module's memory, and exports no 'cabi_realloc: (i32, i32, i32, i32) -> i32' to give it room; build it with coo-guest or wit-bindgen, which export it, or leave out WASI
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run m.wasm
+    --- standard error
+    ERROR: module m.wasm: refused: imports 'wasi_snapshot_preview1' beside a mission's interfaces, which needs an adapter in the module's memory, and exports no 'cabi_realloc: (i32, i32, i32, i32) -> i32' to give it room; build it with coo-guest or wit-bindgen, which export it, or leave out WASI
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo run m.wasm
+    --- standard error
+    ERROR: module m.wasm: refused: imports 'wasi_snapshot_preview1' beside a mission's interfaces, which needs an adapter in the module's memory, and exports no 'cabi_realloc: (i32, i32, i32, i32) -> i32' to give it room; build it with coo-guest or wit-bindgen, which export it, or leave out WASI
+    hint: 'coo audit' lists every import
+    --- exit 1
+    ");
     // Without preview 1 no adapter is needed, and so no allocator.
     let Audited { view, audit, .. } = audited(&format!("{GATEWAY}{RUN}"));
     assert_eq!(view["encoded"], "lifted_module", "{audit:?}");
@@ -131,7 +237,71 @@ fn what_no_program_is_started_by_is_refused_by_name() {
         said += verdict(&world.coo(&["audit", "m.wasm"]));
         assert_eq!(world.json(&["missions"]), json!([]));
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @r#"
+    $ coo run m.wasm # (func (export "_start") (param i32))
+    --- standard error
+    ERROR: module m.wasm: refused: nothing to start: '_start' takes parameters or gives results, and a program's takes and gives none
+    hint: 'coo audit' lists every import
+    --- exit 1
+    Verdict: REFUSED
+      - nothing to start: '_start' takes parameters or gives results, and a program's takes and gives none
+    $ coo run m.wasm # (func (export "_start") (result i32) (i32.const 1))
+    --- standard error
+    ERROR: module m.wasm: refused: nothing to start: '_start' takes parameters or gives results, and a program's takes and gives none
+    hint: 'coo audit' lists every import
+    --- exit 1
+    Verdict: REFUSED
+      - nothing to start: '_start' takes parameters or gives results, and a program's takes and gives none
+    $ coo run m.wasm # (func (export "_start"))(func (export "_initialize") (param i64))
+    --- standard error
+    ERROR: module m.wasm: refused: nothing to start: '_initialize' takes parameters or gives results, and a program's takes and gives none
+    hint: 'coo audit' lists every import
+    --- exit 1
+    Verdict: REFUSED
+      - nothing to start: '_initialize' takes parameters or gives results, and a program's takes and gives none
+    $ coo run m.wasm # (global (export "_start") i32 (i32.const 0))
+    --- standard error
+    ERROR: module m.wasm: refused: nothing to start: it exports [], needed is '_start' of a WASI program or 'run: func(input: string) -> result<string, string>' of a mission
+    hint: 'coo audit' lists every import
+    --- exit 1
+    Verdict: REFUSED
+      - nothing to start: it exports [], needed is '_start' of a WASI program or 'run: func(input: string) -> result<string, string>' of a mission
+    $ coo run m.wasm # (func (export "main") (param i32 i32) (result i32) (i32.const 0))
+    --- standard error
+    ERROR: module m.wasm: refused: nothing to start: it exports [main], needed is '_start' of a WASI program or 'run: func(input: string) -> result<string, string>' of a mission
+    hint: 'coo audit' lists every import
+    --- exit 1
+    Verdict: REFUSED
+      - nothing to start: it exports [main], needed is '_start' of a WASI program or 'run: func(input: string) -> result<string, string>' of a mission
+    $ coo run m.wasm # (import "wasi_snapshot_preview1" "fd_write" (func (param i32))) (func (export "_start"))
+    --- standard error
+    ERROR: module m.wasm: refused: import 'wasi_snapshot_preview1' has a function 'fd_write', but of another type
+    hint: 'coo audit' lists every import
+    --- exit 1
+    Verdict: REFUSED
+      - import 'wasi_snapshot_preview1' has a function 'fd_write', but of another type
+    $ coo run m.wasm # (import "wasi_snapshot_preview1" "fd_write" (global i32)) (func (export "_start"))
+    --- standard error
+    ERROR: module m.wasm: refused: import 'wasi_snapshot_preview1' has a function 'fd_write', but of another type
+    hint: 'coo audit' lists every import
+    --- exit 1
+    Verdict: REFUSED
+      - import 'wasi_snapshot_preview1' has a function 'fd_write', but of another type
+    $ coo run m.wasm # (import "wasi_snapshot_preview1" "memory" (memory 1)) (func (export "_start"))
+    --- standard error
+    ERROR: module m.wasm: refused: import 'wasi_snapshot_preview1.memory' is not a WASI preview 1 function
+    hint: 'coo audit' lists every import
+    --- exit 1
+    Verdict: REFUSED
+      - import 'wasi_snapshot_preview1.memory' is not a WASI preview 1 function
+    $ coo run m.wasm # (import "wasi_snapshot_preview1" "sock_shutdown" (func (param i32 i32) (result i32))) (func (export "_start"))
+    --- standard error
+    ERROR: module m.wasm: refused: import 'wasi_snapshot_preview1.sock_shutdown' reaches for the network, which is not part of the surface
+    hint: 'coo audit' lists every import
+    --- exit 1
+    Verdict: REFUSED
+      - import 'wasi_snapshot_preview1.sock_shutdown' reaches for the network, which is not part of the surface
+    "#);
 }
 
 #[test]

@@ -105,7 +105,14 @@ fn a_memory_has_the_size_it_declares() {
       (memory (export "memory") 1)
       (func (export "_start") (call $exit (memory.size))))"#;
     let ran = text_same_as_plain(text, &Given::default());
-    assert_snapshot!(shown("run program.json", &ran), @"");
+    assert_snapshot!(shown("run program.json", &ran), @"
+    $ coo run program.json
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 3 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: guest exited with status 1
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -113,7 +120,14 @@ fn a_load_beyond_the_memory_traps() {
     let text = r#"(module (memory (export "memory") 1)
       (func (export "_start") (drop (i32.load (i32.const 70000)))))"#;
     let ran = text_same_as_plain(text, &Given::default());
-    assert_snapshot!(shown("run program.json", &ran), @"");
+    assert_snapshot!(shown("run program.json", &ran), @"
+    $ coo run program.json
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 0 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: trap: out of bounds memory access
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -167,7 +181,15 @@ fn a_start_section_may_call_wasi() {
     "#,
     );
     let ran = text_same_as_plain(&text, &Given::default());
-    assert_snapshot!(shown("run program.json", &ran), @"");
+    assert_snapshot!(shown("run program.json", &ran), @"
+    $ coo run program.json
+    1
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 55 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: guest exited with status 9
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -212,5 +234,24 @@ fn a_module_needs_a_memory_only_where_a_call_does() {
         said += &shown("run program.wasm", &ran);
         assert_eq!(world.coo(&["replay", &super::mission_id(&ran)]).code, 0);
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run program.wasm
+    --- standard error
+    [coo] MISSION-000002 FAILED: 7 events, 3 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: guest exited with status 7
+    hint: 'coo logs MISSION-000002' shows how it got there
+    --- exit 1
+    $ coo run program.wasm
+    --- standard error
+    [coo] MISSION-000003 FAILED: 7 events, 2 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000003: contract broken: it calls WASI preview 1 and exports no memory named 'memory'
+    hint: 'coo logs MISSION-000003' shows how it got there
+    --- exit 1
+    $ coo run program.wasm
+    --- standard error
+    [coo] MISSION-000004 FAILED: 7 events, 2 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000004: contract broken: it calls WASI preview 1 and exports no memory named 'memory'
+    hint: 'coo logs MISSION-000004' shows how it got there
+    --- exit 1
+    ");
 }

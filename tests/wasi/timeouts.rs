@@ -71,7 +71,43 @@ fn a_loop_over_cheap_host_calls_ends_with_its_time() {
             watch.elapsed()
         );
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run loop.json --timeout 1
+    --- standard error
+    [coo] MISSION-000001 INTERRUPTED: 5 events, <n> fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: guest: still running after 1 s of real time, which is the limit
+    hint: give --timeout SECONDS if it needs more
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 1
+    $ coo run loop.json --timeout 1
+    --- standard error
+    [coo] MISSION-000001 INTERRUPTED: 5 events, <n> fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: guest: still running after 1 s of real time, which is the limit
+    hint: give --timeout SECONDS if it needs more
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 1
+    $ coo run loop.json --timeout 1
+    --- standard error
+    [coo] MISSION-000001 INTERRUPTED: 5 events, <n> fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: guest: still running after 1 s of real time, which is the limit
+    hint: give --timeout SECONDS if it needs more
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 1
+    $ coo run loop.json --timeout 1
+    --- standard error
+    [coo] MISSION-000001 INTERRUPTED: 5 events, <n> fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: guest: still running after 1 s of real time, which is the limit
+    hint: give --timeout SECONDS if it needs more
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 1
+    $ coo run loop.json --timeout 1
+    --- standard error
+    [coo] MISSION-000001 INTERRUPTED: 5 events, <n> fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: guest: still running after 1 s of real time, which is the limit
+    hint: give --timeout SECONDS if it needs more
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -102,7 +138,15 @@ fn the_same_of_a_component() {
         })
     };
     world.descriptor("loop.json", &json!({"file": "loop.wasm"}), &more(1 << 60));
-    assert_snapshot!(interrupted(&world), @"");
+    assert_snapshot!(interrupted(&world), @"
+    $ coo run loop.json --timeout 1
+    --- standard error
+    [coo] MISSION-000001 INTERRUPTED: 5 events, <n> fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: guest: still running after 1 s of real time, which is the limit
+    hint: give --timeout SECONDS if it needs more
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 1
+    ");
     // What it is handed is charged.
     world.descriptor(
         "loop.json",
@@ -110,7 +154,15 @@ fn the_same_of_a_component() {
         &more(10_000_000),
     );
     let ran = world.coo(&["run", "loop.json"]);
-    assert_snapshot!(shown("run loop.json", &ran), @"");
+    assert_snapshot!(shown("run loop.json", &ran), @"
+    $ coo run loop.json
+    --- standard error
+    [coo] MISSION-000002 FAILED: 7 events, 28 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: limit hit: host_bytes 11700021 wanted, limit 10000000
+    hint: raise limits.host_bytes if the mission needs more
+    hint: 'coo logs MISSION-000002' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -136,7 +188,29 @@ fn what_arguments_variables_and_chance_hand_over_is_charged() {
         assert_eq!(run(bytes).code, 0, "{call}");
         said += &shown(&format!("run charged.json # {call}"), &run(bytes - 1));
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run charged.json # (call $args_get (i32.const 1024) (i32.const 2048))
+    --- standard error
+    [coo] MISSION-000002 FAILED: 7 events, 4 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: limit hit: host_bytes 19 wanted, limit 18
+    hint: raise limits.host_bytes if the mission needs more
+    hint: 'coo logs MISSION-000002' shows how it got there
+    --- exit 1
+    $ coo run charged.json # (call $environ_get (i32.const 1024) (i32.const 2048))
+    --- standard error
+    [coo] MISSION-000004 FAILED: 7 events, 4 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000004: limit hit: host_bytes 7 wanted, limit 6
+    hint: raise limits.host_bytes if the mission needs more
+    hint: 'coo logs MISSION-000004' shows how it got there
+    --- exit 1
+    $ coo run charged.json # (call $random_get (i32.const 1024) (i32.const 1000))
+    --- standard error
+    [coo] MISSION-000006 FAILED: 7 events, 4 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000006: limit hit: host_bytes 1000 wanted, limit 999
+    hint: raise limits.host_bytes if the mission needs more
+    hint: 'coo logs MISSION-000006' shows how it got there
+    --- exit 1
+    ");
 }
 
 /// The program `coo ARGS` with so many KiB of address space.

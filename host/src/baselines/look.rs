@@ -232,7 +232,7 @@ mod tests {
         let found = tree.scan().unwrap();
         std::fs::remove_file(path.join("a/file")).unwrap();
         let error = tree.read(found, |_, _| true, &Progress::new(None));
-        let error = format!("{:#}", error.unwrap_err());
+        let error = hint::flat(&error.unwrap_err());
         assert!(
             error.contains(
                 "a/file: vanished while the tree was read; make sure that nothing writes to it"

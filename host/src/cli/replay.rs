@@ -32,7 +32,7 @@ pub struct Options {
     /// Mission id, such as DEMO-000001, or a file that 'coo export' wrote
     #[arg(value_name = "ID|FILE")]
     id: String,
-    /// Real time a step may take, in seconds
+    /// Real time a step may take, in seconds; the first includes compiling
     #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
     timeout: u64,
     /// Print JSON

@@ -50,7 +50,7 @@ pub struct Answering {
     /// Always call the model, and freeze the new answer
     #[arg(long)]
     live: bool,
-    /// Real time a step may take, in seconds
+    /// Real time a step may take, in seconds; the first includes compiling
     #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
     timeout: u64,
 }

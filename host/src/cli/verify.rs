@@ -32,7 +32,7 @@ pub struct Options {
     /// Number of runs, at least 2
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..))]
     runs: u32,
-    /// Real time a step may take, in seconds
+    /// Real time a step may take, in seconds; the first includes compiling
     #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
     timeout: u64,
     /// Print JSON

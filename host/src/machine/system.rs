@@ -61,6 +61,12 @@ impl Deadline {
         }
     }
 
+    /// Creates the deadline `allowed` after a stopwatch was started.
+    #[must_use]
+    pub const fn since(started: Stopwatch, allowed: Duration) -> Self {
+        Self { started, allowed }
+    }
+
     /// Returns whether the deadline has passed.
     #[must_use]
     pub fn has_passed(&self) -> bool {

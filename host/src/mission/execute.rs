@@ -13,6 +13,7 @@ use coo_kernel::mission::state::Event;
 use coo_kernel::module::surface;
 
 use crate::effects::stop::Stop;
+use crate::machine::Deadline;
 use crate::mission::source::Program;
 use crate::runtime::sandbox::{RNG_SEED, StepEnd, StepRun, WALL_CLOCK_START_S, run_step};
 use crate::runtime::tape::Tape;
@@ -39,7 +40,8 @@ pub struct Executed {
 }
 
 /// Runs the mission of `program` on `tape`, to its end or until it stops. `wall_clock_max` bounds
-/// the real time of each step. Every outcome, including a failure, is in the result.
+/// the real time of each step; the first one has what preparing the program left of it. Every
+/// outcome, including a failure, is in the result.
 pub fn execute(
     program: &Program,
     model: Option<&str>,
@@ -62,12 +64,17 @@ pub fn execute(
     }
     let authority = program.plan.authority();
     let mut ledger = Ledger::new(*authority.limits());
+    let mut begun = Some(program.begun);
     for step in &program.plan.descriptor().steps {
         let ended;
         if let Some(human) = &step.human {
             ended = human_step(&step.id, human, &mut run.tape);
         } else {
-            (run, ledger, ended) = one_step(program, model, wall_clock_max, step, run, ledger);
+            let deadline = match begun.take() {
+                Some(begun) => Deadline::since(begun, wall_clock_max),
+                None => Deadline::after(wall_clock_max),
+            };
+            (run, ledger, ended) = one_step(program, model, deadline, step, run, ledger);
         }
         match ended {
             Ok(()) => {}
@@ -125,7 +132,7 @@ fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
 fn one_step(
     program: &Program,
     model: Option<&str>,
-    wall_clock_max: Duration,
+    deadline: Deadline,
     step: &coo_kernel::mission::descriptor::Step,
     mut run: Executed,
     ledger: Ledger,
@@ -143,7 +150,7 @@ fn one_step(
             model,
             plan: &program.plan,
             input: &input,
-            wall_clock_max,
+            deadline,
             digest_memory: program.digest_memory,
         },
     );

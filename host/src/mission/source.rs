@@ -16,6 +16,7 @@ use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use coo_kernel::state::layout;
 
 use crate::hint::Hint as _;
+use crate::machine::Stopwatch;
 use crate::machine::input_file::read as read_file;
 use crate::mission::run_file;
 use crate::program::bundle;
@@ -53,6 +54,8 @@ pub struct Program {
     pub asks_model: bool,
     /// Whether the digest of each step's memories is taken.
     pub digest_memory: bool,
+    /// Started when preparing began: the first step has what is left of its time.
+    pub begun: Stopwatch,
 }
 
 impl Source {
@@ -197,14 +200,15 @@ impl Source {
         })
     }
 
-    /// Judges, compiles and links the mission under `policy`. Compiling may take `wall_clock_max`
-    /// of real time; `digest_memory` makes digests of memories possible.
+    /// Judges, compiles and links the mission under `policy`. Compiling and the first step may take
+    /// `wall_clock_max` of real time; `digest_memory` makes digests of memories possible.
     pub fn prepare(
         &self,
         policy: &Policy,
         wall_clock_max: Duration,
         digest_memory: bool,
     ) -> Result<Program> {
+        let begun = Stopwatch::start();
         let plan = self.plan(policy)?;
         let layout = Layout::of_process();
         let sandbox = engine::build_for(self.descriptor.engine, digest_memory, layout)?;
@@ -221,6 +225,7 @@ impl Source {
             module: self.module,
             asks_model,
             digest_memory,
+            begun,
         })
     }
 

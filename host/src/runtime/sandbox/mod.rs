@@ -86,7 +86,7 @@ impl Guest {
         let clock = VirtualClock::new();
         let streams = Streams::new(run.input, limits.output_bytes);
         let wasi = wasi::context(&arguments, &environment, &streams, &clock);
-        let deadline = Deadline::after(run.wall_clock_max);
+        let deadline = run.deadline;
         Self {
             watchdog: Watchdog::start(&deadline, run.tape.last_words(&deadline)),
             tape: run.tape,

@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
 
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::failure::{Bound, Failure};
@@ -17,6 +16,7 @@ use super::Guest;
 use super::linked::{Instance, Linked, Returned};
 use super::said::stop;
 use crate::effects::stop::Stop;
+use crate::machine::Deadline;
 use crate::program::engine::FUEL_SLICE;
 use crate::runtime::tape::Tape;
 
@@ -31,8 +31,8 @@ pub struct StepRun<'a> {
     pub plan: &'a Plan,
     /// Text that the guest receives.
     pub input: &'a str,
-    /// Bound on the real time of the step, for delays that fuel doesn't count.
-    pub wall_clock_max: Duration,
+    /// Real-time end of the step, for delays that fuel doesn't count.
+    pub deadline: Deadline,
     /// Whether to compute the digest of the step's memories at its end. Needs an engine that makes
     /// core dumps.
     pub digest_memory: bool,

@@ -263,9 +263,13 @@ mod tests {
 
     const KEY: &str = "sk-0123456789abcdef";
 
+    fn flat(failure: Failure) -> String {
+        crate::hint::flat(&failure.into())
+    }
+
     fn parse(base_url: &str, key: Option<&str>) -> Result<Target, String> {
         let key = key.map(ApiKey::new);
-        Target::parse(&Endpoint::new(base_url, key)).map_err(|failure| failure.to_string())
+        Target::parse(&Endpoint::new(base_url, key)).map_err(flat)
     }
 
     #[test]
@@ -395,7 +399,7 @@ mod tests {
                 "max_completion_tokens",
             ),
         ] {
-            let text = Target::parse(&endpoint).unwrap_err().to_string();
+            let text = flat(Target::parse(&endpoint).unwrap_err());
             assert!(text.contains(words), "{text}");
         }
     }
