@@ -1,12 +1,15 @@
-//! Shared code of the fuzz targets: makes inputs that reach deep into the engines, and checks what
-//! must hold for every result. An input is either a text that a person could write, like those in
-//! `seeds/`, or a recipe from which a text is made; the first byte tells which.
+//! Shared code of the fuzz targets: makes inputs that reach deep into the kernel and the engines,
+//! and checks what must hold for every result. An input is either a text that a person could write,
+//! like those in `seeds/`, or a recipe from which a text is made; the first byte tells which.
 
 pub mod amendments;
 pub mod config;
+pub mod descriptor;
 pub mod patch;
 pub mod python;
+pub mod response;
 pub mod ruleset;
+pub mod run_file;
 pub mod sections;
 
 use arbitrary::{Result, Unstructured};

@@ -6,13 +6,16 @@ use std::error::Error as StdError;
 use std::{fmt, io};
 
 use anyhow::Error;
+#[cfg(feature = "repository")]
 use coo_engines::python;
+#[cfg(feature = "repository")]
 use coo_engines::repository::{migrate, snapshot, test_results, text};
-use coo_kernel::baseline::{self, freeze, governed, lineage, rollback};
+use coo_kernel::baseline::{self, NotAName, freeze, governed, lineage, rollback};
 use coo_kernel::credentials::pairing;
 use coo_kernel::form::plain;
+use coo_kernel::journal::run_file;
 use coo_kernel::llm::protocol;
-use coo_kernel::mission::{descriptor, failure};
+use coo_kernel::mission::{descriptor, failure, row};
 use coo_kernel::module::structure;
 
 /// Adds a hint to an error, which keeps its message, its causes and the hints that it has.
@@ -129,16 +132,22 @@ fn typed(error: &(dyn StdError + 'static)) -> Option<String> {
         freeze::Refused,
         governed::Refused,
         lineage::NotItsEnd,
-        migrate::Refused,
-        migrate::NoTree,
+        NotAName,
         pairing::NoHost,
         pairing::Unpaired,
         protocol::Failure,
-        python::Refused,
         rollback::Aborted,
         rollback::Refused,
-        snapshot::Refused,
+        row::EngineChanged,
+        run_file::Refused,
         structure::TooLarge,
+    );
+    #[cfg(feature = "repository")]
+    first_of!(
+        migrate::NoTree,
+        migrate::Refused,
+        python::Refused,
+        snapshot::Refused,
         test_results::Unclear,
         text::NoText,
     );

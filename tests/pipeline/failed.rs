@@ -403,6 +403,21 @@ fn whatever_is_wrong_is_named_and_leads_back_once_a_person_has_said_so() {
     ");
 }
 
+/// A person put the documents back by hand before the rollback was confirmed.
+#[test]
+fn a_rollback_with_nothing_left_to_restore_still_ends_the_change() {
+    let world = world(|_| {});
+    let before = picture(&repo(&world));
+    let plan = fs::read(repo(&world).join("docs/plan.md")).unwrap();
+    start(&world);
+    let aborted = world.coo(&["pipeline", "reject", ID]);
+    assert_eq!((aborted.code, stage(&world).as_str()), (1, "ERROR"));
+    fs::write(repo(&world).join("docs/plan.md"), plan).unwrap();
+    let ran = super::roll_back(&world);
+    assert!(ran.stderr.contains("no entry differs now"), "{ran:?}");
+    ended(&world, "CEO_REVIEW", &before);
+}
+
 #[test]
 fn a_file_confirms_a_rollback_too() {
     let world = world(|world| drop(world.file("repo/checks/more.sh", "expect false\n")));

@@ -6,18 +6,21 @@
 //! number of processes. A change cannot leave a review without a decision, and at most one of its
 //! rollback requests is automatic (packet §12.5).
 
+mod action;
 mod body;
+pub mod bundle;
 mod progress;
 
 use std::fmt;
 use std::str::FromStr;
 
 use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::{Broken, Chain, Link};
+use coo_kernel::journal::chain::{self, Broken, Chain, Name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::pipeline::{self, Event, Refused, Stage};
 
+pub use action::{Action, Retreat, rejection};
 pub use body::{
     AmendmentsBody, BaselineBody, BegunBody, DecisionBody, EvidenceBody, FreezeBody, GatesBody,
     RollbackBody, SnapshotBody, StepBody, TransitionBody, Which,
@@ -59,7 +62,7 @@ impl Route {
     }
 
     /// Returns the stage after `event`. A migration ends where a pipeline enters its gates.
-    pub const fn next(self, from: Stage, event: Event) -> Result<Stage, Refused> {
+    pub fn next(self, from: Stage, event: Event) -> Result<Stage, Refused> {
         match (self, pipeline::next(from, event)) {
             (Self::Migration, Ok(Stage::Gates)) => Ok(Stage::Complete),
             (_, next) => next,
@@ -202,6 +205,12 @@ impl Kind {
     }
 }
 
+impl Name for Kind {
+    fn name(self) -> &'static str {
+        self.name()
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -217,21 +226,9 @@ impl FromStr for Kind {
     }
 }
 
-/// An event as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The number of the event, from 1.
-    pub seq: u64,
-    /// The stage it happened in; for a transition, the stage it leads to.
-    pub stage: Stage,
-    pub kind: Kind,
-    /// Canonical JSON.
-    pub body: String,
-    /// The digest of the event before it.
-    pub prev: Digest,
-    /// The digest of this event.
-    pub sha256: Digest,
-}
+/// An event of a change as it is stored. Its state is the stage in which it happened; for a
+/// transition, the one that it leads to.
+pub type Record = chain::Record<Stage, Kind>;
 
 /// The hash chain of a change's events, and the fold over them.
 #[derive(Debug, Clone, Default)]
@@ -262,30 +259,16 @@ impl Log {
         let mut chain = self.chain;
         let mut progress = self.progress.clone();
         let stage = progress.apply(chain.seq() + 1, kind, &body)?;
-        let prev = chain.extend(stage.name(), kind.name(), &body);
+        let record = chain.append(stage, kind, body);
         (self.chain, self.progress) = (chain, progress);
-        Ok(Record {
-            seq: chain.seq(),
-            stage,
-            kind,
-            body,
-            prev,
-            sha256: chain.head(),
-        })
+        Ok(record)
     }
 
     /// Accepts a stored event; fails if it is not the next one or was changed.
     pub fn verify(&mut self, record: &Record) -> Result<(), Damaged> {
-        self.chain.accept(&Link {
-            seq: record.seq,
-            state: record.stage.name(),
-            kind: record.kind.name(),
-            body: &record.body,
-            prev: record.prev,
-            sha256: record.sha256,
-        })?;
+        self.chain.verify(record)?;
         let stage = self.progress.apply(record.seq, record.kind, &record.body)?;
-        if stage != record.stage {
+        if stage != record.state {
             return Err(Damaged::Broken(Broken {
                 seq: record.seq,
                 what: "it happened in another stage than the change's",

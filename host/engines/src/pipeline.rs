@@ -1,9 +1,11 @@
-//! The state machine of the repository pipeline: one `Stage` and one exhaustive `next`, as `state`
-//! has for missions. Never skips a stage: a change that fails or cannot be decided goes to ERROR
+//! The state machine of the repository pipeline: one table of the stages, from which `next` and all
+//! names follow. Never skips a stage: a change that fails or cannot be decided goes to ERROR
 //! and from there to QUESTION. There is no REPLAY stage: replay is one of the gates.
 
 use std::fmt;
+use std::str::FromStr;
 
+use coo_kernel::journal::Name;
 use serde::{Deserialize, Serialize};
 
 /// The stage of a governed change of a repository (design, "Repository pipeline").
@@ -69,48 +71,107 @@ pub enum Event {
     QuestionWritten,
 }
 
+/// What is fixed about a stage.
+struct Row {
+    stage: Stage,
+    name: &'static str,
+    /// The failpoint that precedes the stage's work; tests stop a change there.
+    failpoint: &'static str,
+    /// The event that ends the stage's work and leads to the next row; none in a final stage.
+    done: Option<Event>,
+}
+
+const fn row(
+    stage: Stage,
+    name: &'static str,
+    failpoint: &'static str,
+    done: Option<Event>,
+) -> Row {
+    Row {
+        stage,
+        name,
+        failpoint,
+        done,
+    }
+}
+
+/// The stages in the order in which a change passes them. Everything about a stage follows from its
+/// row: `next`, names and failpoints. A stage before COMPLETE can fail, which leads to ERROR.
+#[rustfmt::skip]
+const TABLE: [Row; 14] = [
+    row(Stage::Init,              "INIT",               "stage.init",               Some(Event::Started)),
+    row(Stage::AmendmentPrep,     "AMENDMENT_PREP",     "stage.amendment_prep",     Some(Event::AnchorsFound)),
+    row(Stage::AmendmentExec,     "AMENDMENT_EXEC",     "stage.amendment_exec",     Some(Event::AmendmentsApplied)),
+    row(Stage::AmendmentVerify,   "AMENDMENT_VERIFY",   "stage.amendment_verify",   Some(Event::AmendmentsVerified)),
+    row(Stage::CeoReview,         "CEO_REVIEW",         "stage.ceo_review",         Some(Event::Approved)),
+    row(Stage::FreezePrep,        "FREEZE_PREP",        "stage.freeze_prep",        Some(Event::EnvironmentVerified)),
+    row(Stage::FreezeActivated,   "FREEZE_ACTIVATED",   "stage.freeze_activated",   Some(Event::FreezeWritten)),
+    row(Stage::CaptureAmu0,       "CAPTURE_AMU0",       "stage.capture_amu0",       Some(Event::BaselineCaptured)),
+    row(Stage::MigrationSequence, "MIGRATION_SEQUENCE", "stage.migration_sequence", Some(Event::Migrated)),
+    row(Stage::Gates,             "GATES",              "stage.gates",              Some(Event::GatesPassed)),
+    row(Stage::CeoFinalReview,    "CEO_FINAL_REVIEW",   "stage.ceo_final_review",   Some(Event::Approved)),
+    row(Stage::Complete,          "COMPLETE",           "stage.none",               None),
+    row(Stage::Error,             "ERROR",              "stage.none",               Some(Event::QuestionWritten)),
+    row(Stage::Question,          "QUESTION",           "stage.none",               None),
+];
+
+// `Stage::row` counts on it.
+const _: () = {
+    let mut at = 0;
+    while at < TABLE.len() {
+        assert!(TABLE[at].stage as usize == at, "a row is out of order");
+        at += 1;
+    }
+};
+
 impl Stage {
     /// Every stage, in the order a change passes them.
-    pub const ALL: [Self; 14] = [
-        Self::Init,
-        Self::AmendmentPrep,
-        Self::AmendmentExec,
-        Self::AmendmentVerify,
-        Self::CeoReview,
-        Self::FreezePrep,
-        Self::FreezeActivated,
-        Self::CaptureAmu0,
-        Self::MigrationSequence,
-        Self::Gates,
-        Self::CeoFinalReview,
-        Self::Complete,
-        Self::Error,
-        Self::Question,
-    ];
+    pub const ALL: [Self; TABLE.len()] = {
+        let mut all = [Self::Init; TABLE.len()];
+        let mut at = 0;
+        while at < all.len() {
+            all[at] = TABLE[at].stage;
+            at += 1;
+        }
+        all
+    };
+
+    const fn row(self) -> &'static Row {
+        &TABLE[self as usize]
+    }
 
     /// Returns the name that logs and reports show.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Init => "INIT",
-            Self::AmendmentPrep => "AMENDMENT_PREP",
-            Self::AmendmentExec => "AMENDMENT_EXEC",
-            Self::AmendmentVerify => "AMENDMENT_VERIFY",
-            Self::CeoReview => "CEO_REVIEW",
-            Self::FreezePrep => "FREEZE_PREP",
-            Self::FreezeActivated => "FREEZE_ACTIVATED",
-            Self::CaptureAmu0 => "CAPTURE_AMU0",
-            Self::MigrationSequence => "MIGRATION_SEQUENCE",
-            Self::Gates => "GATES",
-            Self::CeoFinalReview => "CEO_FINAL_REVIEW",
-            Self::Complete => "COMPLETE",
-            Self::Error => "ERROR",
-            Self::Question => "QUESTION",
-        }
+        self.row().name
+    }
+
+    /// Returns the failpoint that precedes the stage's work.
+    pub const fn failpoint(self) -> &'static str {
+        self.row().failpoint
     }
 
     /// Returns whether no event leads out of the stage.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Complete | Self::Question)
+        self.row().done.is_none()
+    }
+
+    /// Returns whether the stage waits for a person's decision.
+    pub const fn is_review(self) -> bool {
+        matches!(self.row().done, Some(Event::Approved))
+    }
+}
+
+/// A name that no stage has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a stage of a change")]
+pub struct UnknownStage;
+
+impl FromStr for Stage {
+    type Err = UnknownStage;
+
+    fn from_str(text: &str) -> Result<Self, UnknownStage> {
+        let mut stages = Self::ALL.into_iter().filter(|stage| stage.name() == text);
+        stages.next().ok_or(UnknownStage)
     }
 }
 
@@ -131,6 +192,12 @@ impl Event {
     ];
 }
 
+impl Name for Stage {
+    fn name(self) -> &'static str {
+        self.name()
+    }
+}
+
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -146,25 +213,13 @@ pub struct Refused {
 }
 
 /// Returns the stage after `event`, or a refusal. Defined for every pair.
-pub const fn next(from: Stage, event: Event) -> Result<Stage, Refused> {
-    match (from, event) {
-        (Stage::Init, Event::Started) => Ok(Stage::AmendmentPrep),
-        (Stage::AmendmentPrep, Event::AnchorsFound) => Ok(Stage::AmendmentExec),
-        (Stage::AmendmentExec, Event::AmendmentsApplied) => Ok(Stage::AmendmentVerify),
-        (Stage::AmendmentVerify, Event::AmendmentsVerified) => Ok(Stage::CeoReview),
-        (Stage::CeoReview, Event::Approved) => Ok(Stage::FreezePrep),
-        (Stage::FreezePrep, Event::EnvironmentVerified) => Ok(Stage::FreezeActivated),
-        (Stage::FreezeActivated, Event::FreezeWritten) => Ok(Stage::CaptureAmu0),
-        (Stage::CaptureAmu0, Event::BaselineCaptured) => Ok(Stage::MigrationSequence),
-        (Stage::MigrationSequence, Event::Migrated) => Ok(Stage::Gates),
-        (Stage::Gates, Event::GatesPassed) => Ok(Stage::CeoFinalReview),
-        (Stage::CeoFinalReview, Event::Approved) => Ok(Stage::Complete),
-        (Stage::Error, Event::QuestionWritten) => Ok(Stage::Question),
-        // A failure is possible in every stage before these.
-        (Stage::Complete | Stage::Error | Stage::Question, Event::Failed) => {
-            Err(Refused { from, event })
-        }
-        (_, Event::Failed) => Ok(Stage::Error),
+pub fn next(from: Stage, event: Event) -> Result<Stage, Refused> {
+    let at = from as usize;
+    if event == Event::Failed && at < Stage::Complete as usize {
+        return Ok(Stage::Error);
+    }
+    match TABLE.get(at + 1) {
+        Some(next) if from.row().done == Some(event) => Ok(next.stage),
         _ => Err(Refused { from, event }),
     }
 }
@@ -218,12 +273,16 @@ mod tests {
     }
 
     #[test]
-    fn final_stages_have_no_way_out_and_names_are_those_of_the_journal() {
+    fn final_stages_have_no_way_out_and_names_are_those_of_the_record() {
         for stage in Stage::ALL {
             let has_way_out = Event::ALL.iter().any(|&event| next(stage, event).is_ok());
             assert_ne!(stage.is_final(), has_way_out);
             let written = serde_json::to_string(&stage).unwrap();
             assert_eq!(written, format!("\"{stage}\""));
+            assert_eq!(stage.name().parse(), Ok(stage));
+            let can_fail = next(stage, Event::Failed).is_ok();
+            let failpoint = format!("stage.{}", stage.name().to_lowercase());
+            assert_eq!(stage.failpoint() == failpoint, can_fail);
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod freeze;
 pub mod governed;
 pub mod lineage;
 pub mod link;
+mod name;
 mod path;
 pub mod rollback;
 mod step;
@@ -18,6 +19,7 @@ use crate::form::canonical;
 use crate::form::digest::{Digest, ZERO};
 
 pub use difference::{Change, Difference, differences};
+pub use name::{NotAName, check_name, is_id};
 pub use path::{TARGET_BYTES_MAX, TreePath, bytes_of, text_of};
 pub use step::{Effect, Step, effect, parse_steps, print_steps, steps};
 

@@ -1,17 +1,15 @@
 //! The flight recorder's format: events, the hash chain over them, and the fold that computes a
 //! mission's state from them. This module holds no events and stores nothing.
-//! Chain: `sha256(prev hex ‖ "\n" ‖ seq ‖ "\n" ‖ STATE ‖ "\n" ‖ kind ‖ "\n" ‖ body)`, where `prev`
-//! of the first event is 64 zeros and `body` is canonical JSON. None of the first four parts can
-//! hold a line break, so no two events have the same text. The mission's number is not part of it:
-//! equal runs have equal chains.
 
 mod body;
+pub mod chain;
 mod divergence;
+mod facts;
+pub mod run_file;
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::form::digest::{Digest, ZERO};
 use crate::mission::Status;
 use crate::mission::authority::Policy;
 use crate::mission::failure::Failure;
@@ -21,7 +19,9 @@ pub use body::{
     Blob, CallBody, DecisionBody, EnvironmentBody, IntentBody, MissionBody, OutcomeBody,
     StepReturnedBody, StepStartedBody, TransitionBody, WorldBody,
 };
+pub use chain::{Broken, Chain, Name};
 pub use divergence::{Divergence, Side};
+pub use facts::EventFacts;
 
 /// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -96,6 +96,12 @@ impl Kind {
     }
 }
 
+impl Name for Kind {
+    fn name(self) -> &'static str {
+        self.name()
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -118,143 +124,9 @@ impl FromStr for Kind {
     }
 }
 
-/// One event as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// 1, 2, 3, …
-    pub seq: u64,
-    /// The state in which the event happened; for a transition, the state that it leads to.
-    pub state: State,
-    pub kind: Kind,
-    /// Canonical JSON.
-    pub body: String,
-    /// Digest of the event before it.
-    pub prev: Digest,
-    /// Digest of this event.
-    pub sha256: Digest,
-}
-
-/// The end of a chain, to which events are appended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chain {
-    head: Digest,
-    seq: u64,
-}
-
-impl Default for Chain {
-    fn default() -> Self {
-        Self { head: ZERO, seq: 0 }
-    }
-}
-
-/// A stored event that does not fit its chain.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("journal broken at event {seq}: {what}; it was changed after it was written")]
-pub struct Broken {
-    pub seq: u64,
-    pub what: &'static str,
-}
-
-impl Chain {
-    /// Returns the digest of the last event.
-    pub const fn head(&self) -> Digest {
-        self.head
-    }
-
-    /// Returns the number of the last event; 0 before the first.
-    pub const fn seq(&self) -> u64 {
-        self.seq
-    }
-
-    /// Returns the chain that ends with `record`. The caller must have verified `record` and every
-    /// event before it.
-    pub const fn ending_with(record: &Record) -> Self {
-        Self {
-            head: record.sha256,
-            seq: record.seq,
-        }
-    }
-
-    /// Appends an event, and returns it with its number and digest.
-    pub fn append(&mut self, state: State, kind: Kind, body: String) -> Record {
-        let prev = self.extend(state.name(), kind.name(), &body);
-        Record {
-            seq: self.seq,
-            state,
-            kind,
-            body,
-            prev,
-            sha256: self.head,
-        }
-    }
-
-    /// Accepts a stored event if it is the next one, unchanged; fails otherwise.
-    pub fn verify(&mut self, record: &Record) -> Result<(), Broken> {
-        self.accept(&Link {
-            seq: record.seq,
-            state: record.state.name(),
-            kind: record.kind.name(),
-            body: &record.body,
-            prev: record.prev,
-            sha256: record.sha256,
-        })
-    }
-
-    /// Extends the chain by an event of any record, and returns the digest before it.
-    pub fn extend(&mut self, state: &str, kind: &str, body: &str) -> Digest {
-        let prev = self.head;
-        self.seq += 1;
-        self.head = digest(&prev, self.seq, state, kind, body);
-        prev
-    }
-
-    /// Does the same as `verify`, for an event of any record.
-    pub fn accept(&mut self, link: &Link<'_>) -> Result<(), Broken> {
-        let broken = |what| Broken {
-            seq: link.seq,
-            what,
-        };
-        if link.seq != self.seq + 1 {
-            return Err(broken("an event is missing or out of order"));
-        }
-        if link.prev != self.head {
-            return Err(broken("its 'prev' is not the digest of the event before"));
-        }
-        let found = digest(&link.prev, link.seq, link.state, link.kind, link.body);
-        if found != link.sha256 {
-            return Err(broken("its digest is not that of its content"));
-        }
-        self.seq = link.seq;
-        self.head = link.sha256;
-        Ok(())
-    }
-}
-
-/// An event in the form in which it enters a chain: of a mission, or of a governed change.
-pub struct Link<'a> {
-    pub seq: u64,
-    pub state: &'a str,
-    pub kind: &'a str,
-    pub body: &'a str,
-    pub prev: Digest,
-    pub sha256: Digest,
-}
-
-fn digest(prev: &Digest, seq: u64, state: &str, kind: &str, body: &str) -> Digest {
-    let prev = prev.hex();
-    let seq = seq.to_string();
-    Digest::of_parts([
-        prev.as_slice(),
-        b"\n",
-        seq.as_bytes(),
-        b"\n",
-        state.as_bytes(),
-        b"\n",
-        kind.as_bytes(),
-        b"\n",
-        body.as_bytes(),
-    ])
-}
+/// An event of a mission as it is stored. Its state is the one in which it happened; for a
+/// transition, the one that it leads to.
+pub type Record = chain::Record<State, Kind>;
 
 /// An event that can't follow those before it.
 #[derive(Debug, thiserror::Error)]

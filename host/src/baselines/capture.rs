@@ -3,7 +3,7 @@
 //! objects, which the next capture reuses.
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use coo_kernel::baseline::{Entry, Manifest, Node, TreePath};
+use coo_kernel::baseline::{Entry, Manifest, Node, TreePath, check_name};
 use coo_kernel::form::digest::Digest;
 use rayon::prelude::*;
 
@@ -12,7 +12,7 @@ use super::objects::{Added, Batch};
 use super::progress::Progress;
 use super::scan::{Folders, Tree};
 use super::scanned::{Scanned, files_of, vanished};
-use super::{Record, check_name, disk, manifest_file, names_in, record, write_record};
+use super::{Record, disk, manifest_file, names_in, record, write_record};
 use crate::hint::Hint as _;
 use crate::machine;
 use crate::state::state_root::StateRoot;

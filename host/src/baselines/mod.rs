@@ -32,7 +32,8 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::baseline::lineage::Lineage;
 use coo_kernel::baseline::link::Link;
 use coo_kernel::baseline::{
-    Difference, MANIFEST_BYTES_MAX, Manifest, Node, Summary, TreePath, differences,
+    Difference, MANIFEST_BYTES_MAX, Manifest, Node, Summary, TreePath, check_name, differences,
+    is_id,
 };
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
@@ -58,9 +59,6 @@ pub use state::{
 /// The folder of baselines in the state root.
 const FOLDER: &str = "amu0";
 const RECORD_BYTES_MAX: u64 = 64 << 10;
-const NAME_BYTES_MAX: usize = 64;
-/// Names must not look like an id: a name of this many hex digits or more would be ambiguous.
-const ID_DIGITS_MIN: usize = 12;
 
 /// The record stored beside a manifest. It is not part of the baseline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,34 +122,6 @@ fn manifest_file(id: &Digest) -> String {
 
 fn record_file(name: &str) -> String {
     format!("{FOLDER}/names/{name}.json")
-}
-
-/// Checks a name, which becomes a file name.
-fn check_name(name: &str) -> Result<()> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-    if name.is_empty()
-        || name.len() > NAME_BYTES_MAX
-        || name.starts_with(['.', '-'])
-        || !name.bytes().all(plain)
-    {
-        bail!(
-            anyhow!(
-                "name '{}': must be 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 . _ - and \
-                 begin with a letter, a digit or _",
-                name.escape_debug().take(NAME_BYTES_MAX).collect::<String>()
-            )
-            .hint("choose another")
-        );
-    }
-    if is_id(name) {
-        bail!(anyhow!("name '{name}': could be the beginning of an id").hint("choose another"));
-    }
-    Ok(())
-}
-
-fn is_id(text: &str) -> bool {
-    let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-    (ID_DIGITS_MIN..=64).contains(&text.len()) && text.bytes().all(hex)
 }
 
 /// Returns the names in `folder`, sorted and without `.json`; empty if the folder does not exist.

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::baseline::governed;
 use coo_kernel::baseline::lineage::{self, Ended, Left, Part, Run};
 use coo_kernel::form::digest::Digest;
+use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::State;
 use coo_kernel::state::layout;
 use tempfile::TempDir;
@@ -21,7 +22,7 @@ use crate::effects::world::{self, dump};
 use crate::hint::Hint as _;
 use crate::state::history;
 use crate::state::state_root::{StateRoot, TEMPORARY};
-use crate::state::store::{MissionRow, Store};
+use crate::state::store::Store;
 
 /// Creates a baseline of the state under `name`, or under the next number, if the state still is
 /// what `mission` left. If the state was edited since, fails unless `may_be_edited`; the lineage

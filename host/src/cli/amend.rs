@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, bail};
-use coo_engines::repository::amend::{Anchor, Escalation, Halt};
+use coo_engines::repository::amend::{Anchor, Escalation, Halt, Log, Prepared};
 use serde::Serialize;
 
 use super::print;
@@ -15,7 +15,7 @@ use crate::baselines::Progress;
 use crate::freeze::Purpose;
 use crate::hint::Hint as _;
 use crate::repository::Repository;
-use crate::repository::amend::{self, Log, Prepared};
+use crate::repository::amend;
 use crate::session::Session;
 
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,7 @@ pub fn cmd_amend(root: &Path, options: &Options) -> Result<ExitCode> {
     let repository = Repository::open(&options.repository, options.config.as_deref(), root)?;
     let given = amend::read(&repository)?;
     if let Some(session) = Session::open(root, Purpose::Read, print::note)?
-        && let Some(folder) = given.is_applied(&session.root)?
+        && let Some(folder) = amend::is_applied(&session.root, &given)?
     {
         return applied_already(&session.root.path().join(folder), options.json);
     }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::mission::MissionId;
+use coo_kernel::mission::row::MissionRow;
 
 use super::{print, run};
 use crate::freeze::Purpose;
@@ -13,7 +14,6 @@ use crate::hint::Hint as _;
 use crate::mission::approval::decide;
 use crate::mission::resume::{Resumed, resume};
 use crate::session::Session;
-use crate::state::store::MissionRow;
 
 #[derive(Debug, clap::Args)]
 pub struct Answer {

@@ -2,10 +2,10 @@
 
 use coo_kernel::journal::Fold;
 use coo_kernel::mission::Status;
+use coo_kernel::mission::row::MissionRow;
 
 use crate::hint;
 use crate::session::Session;
-use crate::state::store::MissionRow;
 
 /// Returns the status of the mission.
 pub fn status(session: &Session, mission: &MissionRow, progress: &Fold) -> Status {

@@ -15,13 +15,13 @@ use coo_kernel::mission::failure::{Bound, Failure, Rule, SetBy};
 use coo_kernel::mission::ledger::Used;
 use coo_kernel::mission::limits::Limits;
 use coo_kernel::mission::protected;
+use coo_kernel::mission::row::MissionRow;
 use serde::Serialize;
 
 use super::{events, print};
 use crate::mission::find::find_mission;
 use crate::session::Session;
 use crate::state::history;
-use crate::state::store::MissionRow;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

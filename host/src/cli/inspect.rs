@@ -7,23 +7,22 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
-use coo_kernel::effects::artefact::Artefact;
+use coo_kernel::effects::artefact::{Artefact, WriteAnswer};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{
     Blob, CallBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody, WorldBody,
 };
 use coo_kernel::llm::{Answer, FinishReason, Provenance, Request, Usage};
 use coo_kernel::mission::Status;
+use coo_kernel::mission::row::{Facts, MissionRow};
 use coo_kernel::mission::state::State;
 use serde::Serialize;
 
 use super::{events, print};
-use crate::effects::gateway::WriteAnswer;
 use crate::hint::Hint as _;
 use crate::mission::find::find_mission;
 use crate::session::Session;
 use crate::state::history;
-use crate::state::store::{Facts, MissionRow};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

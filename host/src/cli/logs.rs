@@ -13,6 +13,7 @@ use coo_kernel::journal::{
 };
 use coo_kernel::llm::{Answer, Refusal};
 use coo_kernel::mission::Status;
+use coo_kernel::mission::row::MissionRow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -22,7 +23,6 @@ use crate::hint::{self, Hint as _};
 use crate::mission::find::find_mission;
 use crate::session::Session;
 use crate::state::history;
-use crate::state::store::MissionRow;
 
 /// Most characters of a call's text on one line.
 const TEXT_MAX: usize = 40;

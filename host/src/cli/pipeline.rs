@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
-use coo_engines::change::{ChangeId, Fold, Log, Record, Rollback, Route};
+use coo_engines::change::{Action, ChangeId, Fold, Log, Record, Rollback, Route};
 use coo_engines::pipeline::Stage;
 use coo_kernel::baseline::rollback::PROMPT;
 use coo_kernel::form::digest::Digest;
@@ -144,7 +144,7 @@ pub fn cmd_pipeline(root: &Path, options: &Options) -> Result<ExitCode> {
 fn bundle(root: &Path, one: &One, output: Option<&Path>) -> Result<ExitCode> {
     let watcher = watcher();
     let change = Change::open(root, id(&one.id)?, &watcher)?;
-    let default = PathBuf::from(format!("{}.zip", change.id));
+    let default = PathBuf::from(format!("{}.zip", change.journal.id()));
     let path = output.unwrap_or(&default);
     let done = change.bundle(path)?;
     if one.json {
@@ -154,7 +154,7 @@ fn bundle(root: &Path, one: &One, output: Option<&Path>) -> Result<ExitCode> {
     } else {
         print::note(&format!(
             "{} written to {}: {} files, {} bytes, SHA-256 {}",
-            change.id,
+            change.journal.id(),
             path.display(),
             done.members,
             done.bytes,
@@ -206,24 +206,25 @@ fn id(text: &str) -> Result<ChangeId> {
 /// Prints the state of the change. Returns exit code 1 if the change has failed, and 0 otherwise or
 /// if a person rejected it.
 fn report(change: &Change<'_>, standing: Standing, json: bool) -> Result<ExitCode> {
-    let recorded = change.recorded();
-    let folder = change.folder_path().display().to_string();
+    let journal = &change.journal;
+    let (id, recorded) = (journal.id(), journal.fold());
+    let folder = journal.folder_path().display().to_string();
     let place = change.repository.tree.path.display().to_string();
-    show(change.id, recorded, change.head(), &folder, &place, json)?;
+    show(id, recorded, journal.head(), &folder, &place, json)?;
     if standing == Standing::Over
+        && recorded.is_rejected()
         && let Some((_, why)) = &recorded.failure
-        && why.starts_with("rejected: ")
     {
         // The person asked for this end, so it is not an error.
-        print::note(&format!("{}: {why}", change.id));
+        print::note(&format!("{id}: {why}"));
         return Ok(ExitCode::SUCCESS);
     }
     if let Some((stage, why)) = &recorded.failure {
         let next = match standing {
             Standing::Over => Some(format!("{folder}/question.json says what can be done")),
-            _ => next(change.id, recorded),
+            _ => next(id, recorded),
         };
-        let failed = anyhow!("{}: failed in {stage}: {why}", change.id);
+        let failed = anyhow!("{id}: failed in {stage}: {why}");
         print::error(&hint::with_all(failed, next));
     }
     Ok(print::code(recorded.failure.is_none()))
@@ -231,17 +232,16 @@ fn report(change: &Change<'_>, standing: Standing, json: bool) -> Result<ExitCod
 
 /// Returns what a person can do next, or `None` if the change has ended.
 fn next(id: ChangeId, recorded: &Fold) -> Option<String> {
-    let stage = recorded.stage()?;
-    Some(match stage {
-        Stage::Complete | Stage::Question => return None,
-        Stage::CeoReview | Stage::CeoFinalReview if recorded.decided.is_none() => {
-            format!("'coo pipeline approve {id}' or '… reject {id}'")
+    match recorded.next_action() {
+        Action::End => None,
+        Action::AwaitReview => Some(format!("'coo pipeline approve {id}' or '… reject {id}'")),
+        Action::Retreat if recorded.rollback == Rollback::Requested => Some(format!(
+            "'coo pipeline rollback {id}' asks for the rollback once more"
+        )),
+        Action::Retreat | Action::Work { .. } => {
+            Some(format!("'coo pipeline resume {id}' continues it"))
         }
-        Stage::Error if recorded.rollback == Rollback::Requested => {
-            format!("'coo pipeline rollback {id}' asks for the rollback once more")
-        }
-        _ => format!("'coo pipeline resume {id}' continues it"),
-    })
+    }
 }
 
 fn rollback_name(rollback: Rollback) -> &'static str {
@@ -436,7 +436,7 @@ fn log(root: &Path, one: &One) -> Result<ExitCode> {
                 prev_sha256: record.prev,
                 sequence_id: record.seq,
                 sha256: record.sha256,
-                stage: record.stage,
+                stage: record.state,
             })?;
             return print::bytes((line + "\n").as_bytes());
         }
@@ -450,7 +450,7 @@ fn line(record: &Record, facts: &ChangeFacts) -> String {
         "[{:04}] {} STAGE={} {} {} sha256={}\n",
         record.seq,
         rfc3339(facts.at_ms),
-        record.stage,
+        record.state,
         record.kind,
         record.body,
         record.sha256.short()

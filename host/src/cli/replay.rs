@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Divergence, Record, Side};
+use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::State;
 use serde::Serialize;
 use similar::{DiffTag, TextDiff};
@@ -17,7 +18,6 @@ use super::{logs, print};
 use crate::hint;
 use crate::mission::find::find_mission;
 use crate::mission::replay::{self, Replayed};
-use crate::state::store::MissionRow;
 
 /// A possible cause of every divergence: a recomputed chain reveals a change only to a reader who
 /// knows the original head.

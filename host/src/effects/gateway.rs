@@ -14,44 +14,23 @@ use std::io::{self, ErrorKind};
 use anyhow::{Context as _, Result, anyhow, bail};
 use cap_fs_ext::DirExt as _;
 use cap_std::fs::Dir;
-use coo_kernel::effects::artefact::{Artefact, WritePermit};
+use coo_kernel::effects::artefact::{
+    self, Artefact, Taken, WriteAnswer, WritePermit, WriteRequest,
+};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::state::index::{self, Drift, Found};
 use coo_kernel::state::layout;
-use serde::{Deserialize, Serialize};
 
 use crate::hint::Hint as _;
 use crate::state::state_root::{StateRoot, make_folder};
 use crate::state::store::Store;
 use crate::state::walk::{examine, in_the_way, set_aside, walk};
 
-/// A guest's request to write a file, as the journal records it: the content by its digest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WriteRequest {
-    pub bytes: u64,
-    /// The path as the guest gave it, not validated.
-    pub path: String,
-    /// Digest of the content.
-    pub sha256: Digest,
-}
-
-/// The answer to the guest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WriteAnswer {
-    /// The path exists with other content, or differs from another only in case.
-    Conflict(String),
-    /// The write is not permitted.
-    Refused(String),
-    Written(Artefact),
-}
-
 /// The files that a run has staged.
 pub struct Gateway {
     folder: Dir,
-    /// Keyed by collision key, so that two names that differ only in case can't both be staged.
-    staged: BTreeMap<String, Artefact>,
+    /// Paths by collision key, so that two names that differ only in case can't both be staged.
+    staged: BTreeMap<String, String>,
 }
 
 impl Gateway {
@@ -70,65 +49,35 @@ impl Gateway {
         permit: &WritePermit,
         request: &WriteRequest,
     ) -> Result<WriteAnswer> {
-        let artefact = Artefact {
-            bytes: request.bytes,
-            path: permit.path().to_owned(),
-            sha256: request.sha256,
-        };
+        let path = permit.path();
         let key = permit.collision_key();
-        let recorded = store.artefact_like(&artefact.path)?;
-        let like = match (self.staged.get(&key), &recorded) {
-            (Some(staged), _) => Some(&staged.path),
-            (None, Some((path, _))) => Some(path),
-            (None, None) => None,
-        };
-        if let Some(other) = like.filter(|other| **other != artefact.path) {
-            return Ok(WriteAnswer::Conflict(format!(
-                "'{}' differs from '{other}' only in case; choose another name",
-                artefact.path
-            )));
+        let recorded = store.artefact_like(path)?;
+        let answer = artefact::judge(
+            permit,
+            request,
+            &Taken {
+                staged: self.staged.get(&key).map(String::as_str),
+                recorded: recorded
+                    .as_ref()
+                    .map(|(path, sha256)| (path.as_str(), *sha256)),
+                found: look(&self.folder, path)?,
+            },
+        );
+        if let WriteAnswer::Written(artefact) = &answer {
+            self.staged.insert(key, artefact.path.clone());
         }
-        // A recorded version remains taken, even if its file is gone.
-        let found = match (recorded, look(&self.folder, permit.path())?) {
-            (_, Look::Found(Found::Else(what)) | Look::Blocked(what)) => {
-                return Ok(WriteAnswer::Refused(format!(
-                    "'{}': {what} is in the way",
-                    artefact.path
-                )));
-            }
-            (_, Look::Found(Found::File(found))) if found != artefact.sha256 => Some(found),
-            (recorded, _) => recorded.map(|(_, sha256)| sha256),
-        };
-        if found.is_some_and(|found| found != artefact.sha256) {
-            return Ok(WriteAnswer::Conflict(format!(
-                "'{}' exists with other content; raise its version",
-                artefact.path
-            )));
-        }
-        self.staged.insert(key, artefact.clone());
-        Ok(WriteAnswer::Written(artefact))
+        Ok(answer)
     }
 }
 
-/// What is found at a path.
-enum Look {
-    Nothing,
-    Found(Found),
-    /// An object that is not a folder stands where a folder should be.
-    Blocked(&'static str),
-}
-
-/// Examines `path` below `folder` without following links.
-fn look(folder: &Dir, path: &str) -> Result<Look> {
+/// Examines `path` below `folder` without following links. An object that is not a folder and
+/// stands where a folder should be is found as well.
+fn look(folder: &Dir, path: &str) -> Result<Option<Found>> {
     let shown = || format!("artefact {path}: can't be examined");
-    let (folder, name) = match descend(folder, path, false).with_context(shown)? {
-        Descent::Arrived(folder, name) => (folder, name),
-        Descent::Missing => return Ok(Look::Nothing),
-        Descent::Blocked(what) => return Ok(Look::Blocked(what)),
-    };
-    match examine(&folder, name).with_context(shown)? {
-        None => Ok(Look::Nothing),
-        Some(found) => Ok(Look::Found(found)),
+    match descend(folder, path, false).with_context(shown)? {
+        Descent::Arrived(folder, name) => examine(&folder, name).with_context(shown),
+        Descent::Missing => Ok(None),
+        Descent::Blocked(what) => Ok(Some(Found::Else(what))),
     }
 }
 
@@ -186,7 +135,7 @@ pub fn apply(root: &StateRoot, store: &Store, artefacts: &[Artefact]) -> Result<
     let folder = folder_of(root)?;
     for artefact in artefacts {
         // The journal may come from a build with other rules: judge the path again.
-        let permit = coo_kernel::effects::artefact::permit(&artefact.path)?;
+        let permit = artefact::permit(&artefact.path)?;
         make(root, store, &folder, &permit, &artefact.sha256)?;
     }
     if !artefacts.is_empty() {
@@ -209,10 +158,10 @@ fn make(
             .hint("move it away and run any coo command again")
     };
     match look(folder, path)? {
-        Look::Found(Found::File(found)) if found == *sha256 => return Ok(()),
-        Look::Nothing => {}
-        Look::Found(Found::File(_)) => return Err(in_the_way("something else")),
-        Look::Found(Found::Else(what)) | Look::Blocked(what) => return Err(in_the_way(what)),
+        Some(Found::File(found)) if found == *sha256 => return Ok(()),
+        None => {}
+        Some(Found::File(_)) => return Err(in_the_way("something else")),
+        Some(Found::Else(what)) => return Err(in_the_way(what)),
     }
     let content = store.blob(sha256)?;
     let folder = match descend(folder, path, true)? {
@@ -274,7 +223,7 @@ pub fn repair(root: &StateRoot, store: &Store, drifts: &[Drift]) -> Result<()> {
     }
     let folder = folder_of(root)?;
     for entry in store.artefacts()? {
-        let permit = coo_kernel::effects::artefact::permit(&entry.path)?;
+        let permit = artefact::permit(&entry.path)?;
         // An object in place of one of its folders was reported as extra and has been set aside.
         make(root, store, &folder, &permit, &entry.sha256)?;
     }

@@ -4,13 +4,15 @@
 
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::form::canonical;
+use coo_kernel::journal::EventFacts;
 use coo_kernel::journal::{Chain, DecisionBody, Kind, Record, TransitionBody};
 use coo_kernel::mission::MissionId;
+use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::{self, Event, State};
 
 use crate::machine;
 use crate::state::history::{self, Question};
-use crate::state::store::{Durability, EventFacts, MissionRow, Store};
+use crate::state::store::{Durability, Store};
 
 /// Longest reason, in bytes.
 const REASON_BYTES_MAX: usize = 4 << 10;

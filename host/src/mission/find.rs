@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use coo_kernel::mission::MissionId;
+use coo_kernel::mission::row::MissionRow;
 
 use crate::freeze::Purpose;
 use crate::mission::run_file;
 use crate::session::Session;
-use crate::state::store::MissionRow;
 
 /// The mission that `name` means, in its root or in a file of its own: what every reading
 /// command needs.

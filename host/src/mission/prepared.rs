@@ -9,6 +9,7 @@ use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::DecisionBody;
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::authority::Policy;
+use coo_kernel::mission::row::Facts;
 
 use crate::effects::gateway::Gateway;
 use crate::effects::llm::{Freshness, Model};
@@ -23,7 +24,7 @@ use crate::program::bundle;
 use crate::runtime::live::Live;
 use crate::runtime::tape::{Recorder, Tape};
 use crate::session::{Session, StoreLent};
-use crate::state::store::{Facts, NewMission, Store};
+use crate::state::store::{NewMission, Store};
 
 /// How to run.
 #[derive(Debug, Clone, Copy)]

@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Divergence, Record};
 use coo_kernel::mission::MissionId;
+use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::State;
 
 use crate::effects::stop::Stop;
@@ -17,7 +18,7 @@ use crate::mission::source::Source;
 use crate::runtime::tape::Tape;
 use crate::session::Session;
 use crate::state::history;
-use crate::state::store::{MissionRow, Store};
+use crate::state::store::Store;
 
 /// Number of events shown before a divergence.
 const EVENTS_BEFORE: u64 = 5;

@@ -5,6 +5,7 @@
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Fold, IntentBody};
+use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::State;
 
 use crate::effects::llm::{self, Freshness};
@@ -16,7 +17,7 @@ use crate::program::bundle;
 use crate::runtime::tape::Tape;
 use crate::session::Session;
 use crate::state::history;
-use crate::state::store::{MissionRow, Store};
+use crate::state::store::Store;
 
 /// A model call that left and has no answer on record.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,6 @@
-//! A run as one file, `coo-run/1`: journal, contents and module. Another machine can replay it
-//! without the state root. One SHA-256 covers every byte after the first line; it is checked before
-//! anything of the file is used. A loaded run can do no more than any other recorded run.
-//!
-//! Format (docs/export.md): the line `coo-run/1 <SHA-256 of all bytes that follow it>`; a line of
-//! JSON, `Header`; a line of JSON for each event; then, without separators, the contents in the
-//! header's order and the module.
+//! Exports a run to one file, and loads such a file into a state root of its own. The kernel knows
+//! the format (`journal::run_file`); this file reads and writes it. Nothing of a file is used before
+//! its digest was checked, and a loaded run can do no more than any other recorded run.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
@@ -12,57 +8,22 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::{Digest, ZERO};
-use coo_kernel::journal::{Blob, CallBody, Kind, MissionBody, Record, StepReturnedBody};
-use coo_kernel::journal::{StepStartedBody, WorldBody};
+use coo_kernel::journal::Blob;
+use coo_kernel::journal::run_file::{
+    self, FIRST_LINE_BYTES, Header, LINE_BYTES_MAX, Part, Reader, Refused, Wants,
+};
 use coo_kernel::mission::MissionId;
+use coo_kernel::mission::row::MissionRow;
 use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use coo_kernel::state::layout;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
-use crate::effects::gateway::{WriteAnswer, WriteRequest};
 use crate::hint::Hint as _;
 use crate::machine::hashing::{Hashing, digest_of};
 use crate::machine::input_file::{self, RUN_FILE_BYTES_MAX};
 use crate::machine::temporary::TemporaryFolder;
 use crate::state::history;
 use crate::state::state_root::StateRoot;
-use crate::state::store::{Durability, EventFacts, MissionRow, Store};
-
-const FORMAT: &str = "coo-run/";
-const VERSION: &str = "1";
-/// Size of `coo-run/1 `, 64 hex digits and a line feed.
-const FIRST_LINE_BYTES: usize = FORMAT.len() + VERSION.len() + 1 + 64 + 1;
-/// Limit for a line. The longest is an event with 64 MiB of rows, written as JSON.
-const LINE_BYTES_MAX: u64 = 512 << 20;
-/// Limit for one content. The largest are artefacts and outputs.
-const CONTENT_BYTES_MAX: u64 = 1 << 30;
-
-/// The second line of the file.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    /// Sorted by digest, without duplicates.
-    contents: Vec<Blob>,
-    events: u64,
-    mission: MissionRow,
-    module: Blob,
-}
-
-/// A line after the header: one event of the journal.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
-struct Event<'a> {
-    #[serde(borrow)]
-    body: &'a RawValue,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    facts: Option<EventFacts>,
-    kind: String,
-    prev: Digest,
-    seq: u64,
-    sha256: Digest,
-    state: String,
-}
+use crate::state::store::{Durability, Store};
 
 /// Writes the mission `id` to `path`, completely or not at all; returns the size in bytes. Fails if
 /// `path` exists.
@@ -114,7 +75,7 @@ fn write(root: &StateRoot, store: &Store, id: MissionId, file: &mut File) -> Res
     let mission = store.mission(id)?.context("mission: gone")?;
     let mut contents = std::collections::BTreeMap::new();
     let (progress, chain) = history::walk(store, id, |record| {
-        for blob in contents_of(record)? {
+        for blob in run_file::contents_of(record)? {
             contents.insert(blob.sha256, blob);
         }
         Ok(())
@@ -130,8 +91,7 @@ fn write(root: &StateRoot, store: &Store, id: MissionId, file: &mut File) -> Res
     let descriptor = store.blob(&mission.descriptor)?;
     contents.insert(mission.descriptor, Blob::of(&descriptor));
 
-    let first_line = |digest: Digest| format!("{FORMAT}{VERSION} {digest}\n");
-    file.write_all(first_line(ZERO).as_bytes())?;
+    file.write_all(run_file::first_line(ZERO).as_bytes())?;
     let mut out = Hashing::new(BufWriter::new(&mut *file));
     let header = Header {
         contents: contents.into_values().collect(),
@@ -139,20 +99,10 @@ fn write(root: &StateRoot, store: &Store, id: MissionId, file: &mut File) -> Res
         mission: mission.clone(),
         module: Blob::of(&module),
     };
-    line_to(&mut out, &header)?;
+    out.write_all(run_file::header_line(&header)?.as_bytes())?;
     history::walk(store, id, |record| {
-        line_to(
-            &mut out,
-            &Event {
-                body: serde_json::from_str(&record.body)?,
-                facts: store.event_facts(id.number(), record.seq)?,
-                kind: record.kind.name().to_owned(),
-                prev: record.prev,
-                seq: record.seq,
-                sha256: record.sha256,
-                state: record.state.name().to_owned(),
-            },
-        )
+        let facts = store.event_facts(id.number(), record.seq)?;
+        Ok(out.write_all(run_file::event_line(record, facts)?.as_bytes())?)
     })?;
     for blob in &header.contents {
         out.write_all(&store.blob(&blob.sha256)?)?;
@@ -160,48 +110,8 @@ fn write(root: &StateRoot, store: &Store, id: MissionId, file: &mut File) -> Res
     out.write_all(&module)?;
     let digest = out.finish()?;
     file.seek(SeekFrom::Start(0))?;
-    file.write_all(first_line(digest).as_bytes())?;
+    file.write_all(run_file::first_line(digest).as_bytes())?;
     Ok(file.seek(SeekFrom::End(0))?)
-}
-
-fn line_to<T: Write>(out: &mut Hashing<T>, value: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_string(value)? + "\n";
-    Ok(out.write_all(text.as_bytes())?)
-}
-
-/// Returns the contents that an event names.
-fn contents_of(record: &Record) -> Result<Vec<Blob>> {
-    let body = record.body.as_str();
-    Ok(match record.kind {
-        Kind::StepStarted => vec![serde_json::from_str::<StepStartedBody>(body)?.input],
-        Kind::StepReturned => {
-            let body: StepReturnedBody = serde_json::from_str(body)?;
-            body.output
-                .into_iter()
-                .chain([body.stderr, body.stdout])
-                .collect()
-        }
-        Kind::GatewayWrite => {
-            let body: CallBody<'_> = serde_json::from_str(body)?;
-            let request: WriteRequest = serde_json::from_str(body.request.get())?;
-            match serde_json::from_str(body.answer.get())? {
-                WriteAnswer::Refused(_) | WriteAnswer::Conflict(_) => Vec::new(),
-                WriteAnswer::Written(_) => vec![Blob {
-                    bytes: request.bytes,
-                    sha256: request.sha256,
-                }],
-            }
-        }
-        Kind::World => {
-            let body: WorldBody = serde_json::from_str(body)?;
-            let blob = |artefact: &coo_kernel::effects::artefact::Artefact| Blob {
-                bytes: artefact.bytes,
-                sha256: artefact.sha256,
-            };
-            body.artefacts.iter().map(blob).collect()
-        }
-        _ => Vec::new(),
-    })
 }
 
 /// Loads the file at `path` into a new state root in the system's folder for temporary files.
@@ -218,20 +128,9 @@ pub fn load(path: &Path) -> Result<(TemporaryFolder, StateRoot, Store, MissionRo
             shown()
         );
     }
-    let damaged = |found: Digest| {
-        anyhow!(
-            "{}: was changed or cut short: its content has SHA-256 {}, its first line says {}",
-            shown(),
-            found.short(),
-            stated.short()
-        )
-        .hint("get a new copy")
-    };
     // Check the digest before anything behind the first line is parsed.
     let found = digest_of(&mut file).with_context(shown)?;
-    if found != stated {
-        return Err(damaged(found));
-    }
+    run_file::check(stated, found).with_context(shown)?;
     file.seek(SeekFrom::Start(FIRST_LINE_BYTES as u64))
         .with_context(shown)?;
 
@@ -243,10 +142,7 @@ pub fn load(path: &Path) -> Result<(TemporaryFolder, StateRoot, Store, MissionRo
     let mission = read(&mut input, &root, &mut store).with_context(shown)?;
     // Check the digest of the bytes that were parsed: the file may have changed since the first
     // check.
-    let found = input.into_inner().digest();
-    if found != stated {
-        return Err(damaged(found));
-    }
+    run_file::check(stated, input.into_inner().digest()).with_context(shown)?;
     store.commit(Durability::Process)?;
     Ok((folder, root, store, mission))
 }
@@ -257,124 +153,65 @@ pub fn is_one(path: &Path) -> bool {
     let Ok(mut file) = input_file::open("file", path) else {
         return false;
     };
-    let mut start = [0; FORMAT.len()];
-    file.read_exact(&mut start).is_ok() && start == FORMAT.as_bytes()
+    let mut beginning = [0; FIRST_LINE_BYTES];
+    let length = fill(&mut file, &mut beginning).unwrap_or_default();
+    run_file::is_one(&beginning[..length])
 }
 
+/// Returns the digest that the first line states.
 fn first_line(file: &mut File) -> Result<Digest> {
     let mut line = [0; FIRST_LINE_BYTES];
+    let length = fill(file, &mut line)?;
+    Ok(run_file::stated(&line[..length])?)
+}
+
+/// Reads up to the end of the buffer or of the file; returns the number of bytes.
+fn fill(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
-    while filled < line.len() {
-        match file.read(&mut line[filled..])? {
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..])? {
             0 => break,
             n => filled += n,
         }
     }
-    let text = std::str::from_utf8(&line[..filled]).unwrap_or_default();
-    let Some(rest) = text.strip_prefix(FORMAT) else {
-        bail!("is not a run that 'coo export' wrote");
-    };
-    let version = rest.split([' ', '\n']).next().unwrap_or_default();
-    if version != VERSION {
-        bail!(
-            anyhow!(
-                "has format {FORMAT}{}, this build reads {FORMAT}{VERSION}",
-                version.chars().take(20).collect::<String>()
-            )
-            .hint("use the coo that wrote it")
-        );
-    }
-    let digest = rest[version.len()..]
-        .strip_prefix(' ')
-        .and_then(|rest| rest.strip_suffix('\n'))
-        .and_then(|digits| digits.parse().ok());
-    digest
-        .context("was changed or cut short in its first line")
-        .hint("get a new copy")
+    Ok(filled)
 }
 
+/// Stores everything that follows the first line.
 fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Result<MissionRow> {
-    let header = line(input)?;
-    let header: Header = serde_json::from_str(&header).context("its header")?;
-    let mission = header.mission;
+    let mut reader = Reader::after(&line(input)?)?;
+    let mission = reader.mission().clone();
     store.insert_mission(&mission)?;
-    for seq in 1..=header.events {
-        let text = line(input).with_context(|| format!("event {seq}"))?;
-        let event: Event<'_> =
-            serde_json::from_str(&text).with_context(|| format!("event {seq}"))?;
-        let record = Record {
-            seq: event.seq,
-            state: event.state.parse()?,
-            kind: event.kind.parse()?,
-            body: event.body.get().to_owned(),
-            prev: event.prev,
-            sha256: event.sha256,
+    loop {
+        let piece = match reader.wants()? {
+            Wants::Line => line(input)?,
+            Wants::Bytes(bytes) => {
+                let mut piece = Vec::new();
+                input.take(bytes).read_to_end(&mut piece)?;
+                piece
+            }
+            Wants::End => break,
         };
-        if record.seq != seq {
-            bail!(
-                anyhow!("event {seq}: has number {}", record.seq)
-                    .hint("get a new copy of the file")
-            );
-        }
-        if seq == 1 {
-            agree(&mission, &record)?;
-        }
-        store.append(mission.id.number(), &record)?;
-        if let Some(facts) = &event.facts {
-            store.put_facts(mission.id.number(), record.seq, facts)?;
+        match reader.take(piece)? {
+            Part::Event(record, facts) => {
+                store.append(mission.id.number(), &record)?;
+                if let Some(facts) = &facts {
+                    store.put_facts(mission.id.number(), record.seq, facts)?;
+                }
+            }
+            Part::Content(content) => drop(store.put_blob(&content)?),
+            Part::Module(module) => root.write_new(&layout::module(&mission.module), &module)?,
         }
     }
-    let digests = header.contents.iter().map(|blob| blob.sha256);
-    if !digests.clone().is_sorted_by(|a, b| a < b) {
-        bail!(anyhow!("its header lists a content twice or out of order").hint("get a new copy"));
-    }
-    for blob in &header.contents {
-        let content = exactly(input, blob, CONTENT_BYTES_MAX)?;
-        store.put_blob(&content)?;
-    }
-    let module = exactly(input, &header.module, MODULE_BYTES_MAX)?;
-    root.write_new(&layout::module(&mission.module), &module)?;
     if !input.fill_buf()?.is_empty() {
-        bail!("has more behind its end");
+        return Err(Refused::Longer.into());
     }
     Ok(mission)
 }
 
-/// Checks that the mission's row and the first event of its journal name the same mission.
-fn agree(mission: &MissionRow, first: &Record) -> Result<()> {
-    let body: MissionBody = serde_json::from_str(&first.body).context("event 1")?;
-    let row = (
-        mission.descriptor,
-        mission.module,
-        mission.mission_type.as_str(),
-    );
-    if (body.descriptor, body.module, body.mission_type.as_str()) != row {
-        bail!("its header and its first event name different missions");
-    }
-    Ok(())
-}
-
-fn line(input: &mut impl io::BufRead) -> Result<String> {
-    let mut text = String::new();
-    input.take(LINE_BYTES_MAX).read_line(&mut text)?;
-    if text.pop() != Some('\n') {
-        bail!("a line is missing or too long");
-    }
-    Ok(text)
-}
-
-fn exactly(input: &mut impl io::BufRead, blob: &Blob, bytes_max: u64) -> Result<Vec<u8>> {
-    if blob.bytes > bytes_max {
-        bail!(
-            "content {}: {} bytes, {bytes_max} is the limit",
-            blob.sha256.short(),
-            blob.bytes
-        );
-    }
-    let mut content = Vec::new();
-    input.take(blob.bytes).read_to_end(&mut content)?;
-    if Blob::of(&content) != *blob {
-        bail!("content {}: is not what it should be", blob.sha256.short());
-    }
-    Ok(content)
+/// Reads up to the next line feed, or up to the limit for a line.
+fn line(input: &mut impl io::BufRead) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    input.take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
+    Ok(line)
 }

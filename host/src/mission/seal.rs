@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Divergence, Kind, Side, WorldBody};
 use coo_kernel::mission::failure::Failure;
+use coo_kernel::mission::row::Facts;
 use coo_kernel::mission::state::State;
 use coo_kernel::mission::{MissionId, Status};
 
@@ -20,7 +21,7 @@ use crate::runtime::tape::Recorder;
 use crate::session::{Session, StoreLent};
 use crate::state::history::{self, Question};
 use crate::state::state_root::StateRoot;
-use crate::state::store::{Durability, Facts, Store};
+use crate::state::store::{Durability, Store};
 
 /// A run that has ended.
 #[derive(Debug)]

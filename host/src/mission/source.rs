@@ -11,6 +11,7 @@ use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::authority::Policy;
 use coo_kernel::mission::descriptor::{DESCRIPTOR_BYTES_MAX, Descriptor, FORMAT, ModuleRef, Step};
 use coo_kernel::mission::plan::Plan;
+use coo_kernel::mission::row::MissionRow;
 use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use coo_kernel::state::layout;
 
@@ -177,11 +178,7 @@ impl Source {
 
     /// Returns the mission of an earlier run: its descriptor from the store and its module from
     /// `modules/`, both verified.
-    pub fn recorded(
-        root: &StateRoot,
-        store: &Store,
-        mission: &crate::state::store::MissionRow,
-    ) -> Result<Self> {
+    pub fn recorded(root: &StateRoot, store: &Store, mission: &MissionRow) -> Result<Self> {
         let descriptor = Descriptor::parse(&store.blob(&mission.descriptor)?)
             .with_context(|| format!("mission {}: its descriptor", mission.id))?;
         let wasm = root.read_bounded(&layout::module(&mission.module), MODULE_BYTES_MAX)?;

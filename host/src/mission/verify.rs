@@ -5,12 +5,13 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use coo_kernel::effects::artefact::Artefact;
 use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::{Blob, IntentBody, Kind, OutcomeBody, Record, WorldBody};
+use coo_kernel::journal::{Blob, IntentBody, Kind, OutcomeBody, WorldBody};
 use coo_kernel::llm::Provenance;
+use coo_kernel::mission::MissionId;
+use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::State;
-use coo_kernel::mission::{MissionId, Status};
+use coo_kernel::mission::verification::{Difference, Run, differences};
 use coo_kernel::state::layout;
 use serde::Serialize;
 
@@ -25,51 +26,12 @@ use crate::mission::source::Source;
 use crate::session::Session;
 use crate::state::history;
 use crate::state::state_root::StateRoot;
-use crate::state::store::{Durability, FrozenCall, MissionRow, Store};
+use crate::state::store::{Durability, FrozenCall, Store};
 
 /// The folder in the state root that holds one folder per verification.
 pub const FOLDER: &str = "verify";
 /// Locked while a verification uses its folder.
 const LOCK_FILE: &str = "lock";
-
-/// The result of one run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Run {
-    pub status: Status,
-    /// Present only if the mission failed.
-    pub reason: Option<String>,
-    /// Number of events in the journal.
-    pub events: u64,
-    /// Digest of the last event. If it is equal in two runs, all their events are.
-    pub chain_head: Digest,
-    /// Total fuel of all steps.
-    pub fuel: u64,
-    /// Largest sum of linear memories of any step, in bytes.
-    pub memory_peak_bytes: u64,
-    /// Digest of all linear memories at the end of each guest step.
-    pub memory_sha256: Vec<Option<Digest>>,
-    /// Output of the last step.
-    pub output: Blob,
-    /// Every written file, sorted by path.
-    pub artefacts: Vec<Artefact>,
-    /// Digest of the content of the missions' database; `None` if there is no database.
-    pub world_sha256: Option<Digest>,
-    /// Whether its replay agreed in everything.
-    pub replay_identical: bool,
-}
-
-/// A value that differs between two runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// Number of the run that differs from the first.
-    pub run: u32,
-    /// The field of `Run`, or `event N` for the first event that differs.
-    pub what: String,
-    /// The value in the first run.
-    pub first: String,
-    /// The value in this run.
-    pub this: String,
-}
 
 /// The report of a verification.
 #[derive(Debug, Serialize)]
@@ -373,24 +335,6 @@ fn one_run(
     })
 }
 
-/// Returns a difference for each field in which `this` is not equal to `first`.
-fn differences(number: u32, first: &Run, this: &Run) -> Result<Vec<Difference>> {
-    let (first, this) = (serde_json::to_value(first)?, serde_json::to_value(this)?);
-    let (Some(first), Some(this)) = (first.as_object(), this.as_object()) else {
-        bail!("a run is not an object");
-    };
-    Ok(first
-        .iter()
-        .filter(|(name, value)| this.get(*name) != Some(value))
-        .map(|(name, value)| Difference {
-            run: number,
-            what: name.clone(),
-            first: value.to_string(),
-            this: this.get(name).map(ToString::to_string).unwrap_or_default(),
-        })
-        .collect())
-}
-
 /// Returns the first event that differs between run 1 and run `number`.
 fn first_event(number: u32, place: &std::path::Path) -> Result<Difference> {
     let opened = |run: u32| -> Result<(Session, MissionId)> {
@@ -407,60 +351,9 @@ fn first_event(number: u32, place: &std::path::Path) -> Result<Difference> {
     loop {
         let (one, other) = (first.advance()?, this.advance()?);
         if one != other || one.is_none() {
-            return Ok(Difference {
-                run: number,
-                what: format!("event {seq}"),
-                first: shown(one.as_ref()),
-                this: shown(other.as_ref()),
-            });
+            let (one, other) = (one.as_ref(), other.as_ref());
+            return Ok(Difference::at_event(number, seq, one, other));
         }
         seq += 1;
-    }
-}
-
-fn shown(record: Option<&Record>) -> String {
-    record.map_or("nothing: it has ended there".to_owned(), |record| {
-        format!("{} {} {}", record.state, record.kind, record.body)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_field_that_differs_is_named_with_both_values() {
-        let blob = Blob::of(b"x");
-        let first = Run {
-            status: Status::Success,
-            reason: None,
-            events: 3,
-            chain_head: blob.sha256,
-            fuel: 7,
-            memory_peak_bytes: 1,
-            memory_sha256: vec![None],
-            output: blob,
-            artefacts: Vec::new(),
-            world_sha256: None,
-            replay_identical: true,
-        };
-        assert_eq!(differences(2, &first, &first.clone()).unwrap(), []);
-        let this = Run {
-            fuel: 8,
-            memory_sha256: vec![Some(blob.sha256)],
-            replay_identical: false,
-            ..first.clone()
-        };
-        let found = differences(2, &first, &this).unwrap();
-        let named: Vec<&str> = found.iter().map(|found| found.what.as_str()).collect();
-        assert_eq!(named, ["fuel", "memory_sha256", "replay_identical"]);
-        assert_eq!(
-            (
-                found[0].run,
-                found[0].first.as_str(),
-                found[0].this.as_str()
-            ),
-            (2, "7", "8")
-        );
     }
 }

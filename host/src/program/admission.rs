@@ -12,6 +12,7 @@ mod types;
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use coo_kernel::module::entry;
 use coo_kernel::module::structure::Part;
 use coo_kernel::module::surface::{self, Interface, Reach};
 use serde::{Deserialize, Serialize};
@@ -195,7 +196,7 @@ fn examine_component(component: &[u8], encoded: Encoded) -> Result<Report> {
         .map(|(key, item)| judge(&resolve, key, item, &provided))
         .collect();
     imports.sort_by(|a, b| a.interface.cmp(&b.interface));
-    let entry = entry_of(&resolve, world);
+    let entry = typed_entry(&resolve, world);
     let problems = if entry.is_none() {
         let exports: Vec<String> = resolve.worlds[world]
             .exports
@@ -300,28 +301,28 @@ fn signatures(resolve: &Resolve, interface: InterfaceId) -> BTreeMap<String, Str
         .collect()
 }
 
-/// Returns the entry: `run` of the right type, otherwise `wasi:cli/run`. A `run` of another type is
-/// no entry at all.
-fn entry_of(resolve: &Resolve, world: WorldId) -> Option<Entry> {
+/// Returns the entry, if the export that starts the component has the right type.
+fn typed_entry(resolve: &Resolve, world: WorldId) -> Option<Entry> {
     let exports = &resolve.worlds[world].exports;
-    let run = exports.iter().find_map(|(key, item)| match (key, item) {
-        (WorldKey::Name(name), WorldItem::Function(function)) if name == "run" => Some(function),
-        _ => None,
-    });
-    if let Some(run) = run {
-        return (signature(resolve, run).as_deref() == Some(RUN_SIGNATURE))
-            .then_some(Entry::Mission);
-    }
-    exports.iter().find_map(|(key, item)| match (key, item) {
-        (WorldKey::Interface(_), WorldItem::Interface { id, .. }) => {
-            let name = resolve.name_world_key(key);
+    let names: Vec<String> = exports
+        .keys()
+        .map(|key| resolve.name_world_key(key))
+        .collect();
+    let name = entry::of_component(names.iter().map(String::as_str))?;
+    let (_, item) = exports
+        .iter()
+        .find(|(key, _)| resolve.name_world_key(key) == name)?;
+    let has_type = |function, wanted| signature(resolve, function).as_deref() == Some(wanted);
+    match item {
+        WorldItem::Function(run) if name == entry::RUN => {
+            has_type(run, RUN_SIGNATURE).then_some(Entry::Mission)
+        }
+        WorldItem::Interface { id, .. } if name != entry::RUN => {
             let run = resolve.interfaces[*id].functions.get("run")?;
-            let is_program = name.starts_with("wasi:cli/run@0.2.")
-                && signature(resolve, run).as_deref() == Some(PROGRAM_SIGNATURE);
-            is_program.then_some(Entry::Command(name))
+            has_type(run, PROGRAM_SIGNATURE).then(|| Entry::Command(name.to_owned()))
         }
         _ => None,
-    })
+    }
 }
 
 #[cfg(test)]

@@ -2,18 +2,13 @@
 //! patch as evidence in the state root (`coo amend`). If amending halts, writes only the
 //! escalation.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context as _, Result};
-use coo_engines::repository::amend::{
-    Amendments, Applied, BYTES_MAX, Escalation, FORMAT, Outcome, patch,
-};
+use coo_engines::repository::amend::{Amendments, BYTES_MAX, Escalation, Given, Prepared};
 use coo_engines::repository::config::Amend;
 use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::TreePath;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
-use serde::{Deserialize, Serialize};
 
 use super::{FILE_BYTES_MAX, Repository};
 use crate::baselines::{self, Baseline, Contents, Progress};
@@ -32,70 +27,6 @@ pub const LOG: &str = "amendment_log.json";
 pub const PATCH: &str = "amendment_diff.patch";
 /// Largest log, in bytes: it repeats every text of its amendments.
 const LOG_BYTES_MAX: u64 = 4 * BYTES_MAX;
-
-/// Amendments applied in memory; nothing is written yet.
-#[derive(Debug)]
-pub struct Prepared {
-    pub outcome: Outcome,
-    /// The changes as a patch.
-    pub patch: String,
-    pub log: Log,
-}
-
-/// `amendment_log.json`. Nothing in it depends on the time or the machine.
-#[derive(Debug, Serialize)]
-pub struct Log {
-    amendments: Vec<Applied>,
-    amendments_sha256: Digest,
-    config_sha256: Digest,
-    /// Every document that the amendments name.
-    pub documents: Vec<Touched>,
-    format: &'static str,
-}
-
-impl Log {
-    /// Returns the log of a change without amendments.
-    #[must_use]
-    pub fn empty(amendments_sha256: Digest, config_sha256: Digest) -> Self {
-        Self {
-            amendments: Vec::new(),
-            amendments_sha256,
-            config_sha256,
-            documents: Vec::new(),
-            format: FORMAT,
-        }
-    }
-}
-
-/// A document in the log, by its content before and after.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Touched {
-    pub after_sha256: Digest,
-    before_sha256: Digest,
-    /// The path from the top of the repository.
-    pub path: String,
-}
-
-/// Amendments, and those of the named documents that exist.
-pub struct Given {
-    amendments: Amendments,
-    config_sha256: Digest,
-    documents: BTreeMap<String, String>,
-}
-
-/// The part of a log that tells whether it is about the same amendments and documents.
-#[derive(Deserialize)]
-struct Earlier {
-    amendments_sha256: Digest,
-    documents: Vec<Touched>,
-}
-
-/// The part of a log that later stages read.
-#[derive(Debug, Deserialize)]
-pub struct Summary {
-    pub amendments: Vec<serde_json::Value>,
-    pub documents: Vec<Touched>,
-}
 
 /// Reads the amendments and the documents that they name.
 pub fn read(repository: &Repository) -> Result<Given> {
@@ -152,71 +83,29 @@ fn text(path: &str, content: Vec<u8>) -> Result<String> {
         .hint("convert it")
 }
 
-impl Given {
-    /// Returns the folder of evidence which shows that these amendments made the documents what
-    /// they are, if there is one. Without this check, an insertion could be applied twice.
-    pub fn is_applied(&self, root: &StateRoot) -> Result<Option<String>> {
-        for parent in [FOLDER, CHANGES] {
-            for folder in folders_in(root, parent)? {
-                if self.is_applied_by(root, &folder)? {
-                    return Ok(Some(folder));
-                }
+/// Returns the folder of evidence which shows that these amendments made the documents what they
+/// are, if there is one.
+pub fn is_applied(root: &StateRoot, given: &Given) -> Result<Option<String>> {
+    for parent in [FOLDER, CHANGES] {
+        for folder in folders_in(root, parent)? {
+            if is_applied_by(root, given, &folder)? {
+                return Ok(Some(folder));
             }
         }
-        Ok(None)
     }
+    Ok(None)
+}
 
-    /// Returns whether the evidence in `folder` shows that.
-    pub fn is_applied_by(&self, root: &StateRoot, folder: &str) -> Result<bool> {
-        let file = format!("{folder}/{LOG}");
-        if !root.dir().exists(&file) {
-            return Ok(false);
-        }
-        let text = root.read_bounded(&file, LOG_BYTES_MAX)?;
-        let earlier: Earlier = serde_json::from_slice(&text)
-            .with_context(|| format!("file {}", root.path().join(&file).display()))?;
-        let is_there = |document: &Touched| {
-            let found = self.documents.get(&document.path);
-            found.is_some_and(|text| Digest::of(text) == document.after_sha256)
-        };
-        Ok(earlier.amendments_sha256 == self.amendments.sha256
-            && earlier.documents.iter().all(is_there))
+/// Returns whether the evidence in `folder` shows that.
+pub fn is_applied_by(root: &StateRoot, given: &Given, folder: &str) -> Result<bool> {
+    let file = format!("{folder}/{LOG}");
+    if !root.dir().exists(&file) {
+        return Ok(false);
     }
-
-    /// Returns the log for the case that the documents already are as amended.
-    #[must_use]
-    pub fn log_of_nothing(&self) -> Log {
-        let documents = self.documents.iter().map(|(path, text)| Touched {
-            after_sha256: Digest::of(text),
-            before_sha256: Digest::of(text),
-            path: path.clone(),
-        });
-        Log {
-            documents: documents.collect(),
-            ..Log::empty(self.amendments.sha256, self.config_sha256)
-        }
-    }
-
-    /// Applies the amendments to the documents, in memory.
-    pub fn prepare(&self) -> Result<Prepared, Box<Escalation>> {
-        let outcome = self.amendments.apply(&self.documents)?;
-        let documents = outcome.documents.iter().map(|(path, amended)| Touched {
-            after_sha256: Digest::of(&amended.after),
-            before_sha256: Digest::of(&amended.before),
-            path: path.clone(),
-        });
-        Ok(Prepared {
-            log: Log {
-                amendments: outcome.log.clone(),
-                amendments_sha256: self.amendments.sha256,
-                config_sha256: self.config_sha256,
-                documents: documents.collect(),
-                format: FORMAT,
-            },
-            patch: patch(&outcome.documents),
-            outcome,
-        })
-    }
+    let log = root.read_bounded(&file, LOG_BYTES_MAX)?;
+    given
+        .is_applied_by(&log)
+        .with_context(|| format!("file {}", root.path().join(&file).display()))
 }
 
 /// Writes the evidence to a new folder in the state root, then the documents. Returns the folder.

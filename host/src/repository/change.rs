@@ -1,46 +1,45 @@
 //! Drives a governed change of a repository from stage to stage (design, "Repository pipeline").
 //! What a stage has done is recorded before the next stage begins, so that another process can
-//! continue if this one dies. The kernel (`coo-engines`) decides which stage follows and what may be recorded.
+//! continue if this one dies. The kernel (`coo-engines`) decides what comes next and what may be
+//! recorded.
 //!
 //! Invariants: a change keeps the configuration that it began with. A stage fails if it finds the
 //! repository in another state than recorded. A matter that cannot be decided becomes a question
 //! and is never skipped.
 
+mod amendments;
 mod bundle;
+mod freezing;
+mod gating;
+mod journal;
 mod migration;
 mod rollback;
+mod specification;
 mod stages;
+mod worktree;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::change::{
-    BegunBody, ChangeId, DecisionBody, EvidenceBody, Fold, Kind, Log, Route, TransitionBody,
+    Action, BaselineBody, ChangeId, DecisionBody, Kind, Route, Which, rejection,
 };
 use coo_engines::pipeline::{Event, Stage};
-use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::{bytes_of, text_of};
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
-use coo_kernel::state::manifest;
-use serde::Serialize;
 
 use super::{Repository, amend, migrate, test_run};
-use crate::baselines::{self, Baseline, Progress, Tree};
+use crate::baselines::{Baseline, Progress};
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
 use crate::machine;
-use crate::manifests;
 use crate::session::Session;
-use crate::state::reports;
-use crate::state::store::{ChangeFacts, ChangeRow, Durability};
+use crate::state::store::ChangeRow;
+use journal::Journal;
+use worktree::Worktree;
 
 pub use bundle::Bundled;
-
-/// Largest file of evidence that is read again, in bytes.
-const EVIDENCE_BYTES_MAX: u64 = 256 << 20;
-/// Most changed files that a message names.
-const NAMED_MAX: usize = 5;
 
 /// What a change waits for, once it cannot continue by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,15 +52,10 @@ pub enum Standing {
     Over,
 }
 
-/// A change that this process drives; holds the state root's session.
+/// A change that this process drives.
 pub struct Change<'a> {
-    pub id: ChangeId,
     pub repository: Repository,
-    session: Session,
-    log: Log,
-    row: ChangeRow,
-    /// Secret values, which must not appear in any message or record.
-    secrets: Vec<String>,
+    pub journal: Journal,
     says: &'a (dyn Fn(&str) + Sync),
     progress: Progress<'a>,
 }
@@ -95,9 +89,8 @@ impl<'a> Change<'a> {
         if let Some(session) = Session::open(root, Purpose::Read, watcher.says)? {
             refuse_second(&session, &place)?;
         }
-        let mut session = Session::create(root, Purpose::Change, watcher.says)?;
+        let session = Session::create(root, Purpose::Change, watcher.says)?;
         refuse_second(&session, &place)?;
-        let text = session.store.put_blob(repository.config_text.as_bytes())?;
         let row = ChangeRow {
             id: ChangeId { number: 0, route },
             repository: place,
@@ -106,119 +99,82 @@ impl<'a> Change<'a> {
             created_ms: machine::now_unix_ms(),
             ended_ms: None,
         };
-        let id = session.store.create_change(route, &row)?;
-        let mut change = Self {
-            id,
-            repository,
-            secrets: manifests::secrets(&session.environment),
-            session,
-            log: Log::default(),
-            row: ChangeRow { id, ..row },
-            says: watcher.says,
-            progress: Progress::new(watcher.progress),
-        };
-        change.record(
-            Kind::Begun,
-            &BegunBody {
-                config_sha256: text.sha256,
-                coo_version: env!("CARGO_PKG_VERSION").to_owned(),
-                route,
-            },
-        )?;
-        Ok(change)
+        let journal = Journal::begin(session, route, row, &repository.config_text)?;
+        Ok(Self::of(repository, journal, watcher))
     }
 
     /// Opens a change at the point that its record has reached.
     pub fn open(root: &Path, id: ChangeId, watcher: &Watcher<'a>) -> Result<Self> {
         let session =
             Session::open(root, Purpose::Keep, watcher.says)?.ok_or_else(|| not_found(id))?;
-        let row = session.store.change(id)?.ok_or_else(|| not_found(id))?;
-        let log = session.store.walk_change(id, |_, _| Ok(()))?;
-        let begun = log
-            .progress
-            .begun
-            .as_ref()
-            .context("change: has no begin")?;
-        let text = session.store.blob(&begun.config_sha256)?;
-        let repository = Repository::recorded(&place(&row)?, &text, root)?;
-        Ok(Self {
-            id,
+        let journal = Journal::open(session, id)?;
+        let config = journal.begun()?.config_sha256;
+        let text = journal.session.store.blob(&config)?;
+        let repository = Repository::recorded(&place(&journal.row)?, &text, root)?;
+        Ok(Self::of(repository, journal, watcher))
+    }
+
+    fn of(repository: Repository, journal: Journal, watcher: &Watcher<'a>) -> Self {
+        Self {
             repository,
-            secrets: manifests::secrets(&session.environment),
-            session,
-            log,
-            row,
+            journal,
             says: watcher.says,
             progress: Progress::new(watcher.progress),
-        })
-    }
-
-    /// Returns the state of the change according to its record.
-    pub fn recorded(&self) -> &Fold {
-        &self.log.progress
-    }
-
-    /// Returns the current stage.
-    pub fn stage(&self) -> Stage {
-        // Every change here has begun, so there is a stage.
-        self.log.progress.stage().unwrap_or(Stage::Init)
-    }
-
-    /// Returns the digest of the last event.
-    pub fn head(&self) -> Digest {
-        self.log.head()
-    }
-
-    /// Returns the folder of the change's evidence, relative to the state root.
-    pub fn folder(&self) -> String {
-        folder(self.id)
-    }
-
-    /// Returns the path of that folder.
-    pub fn folder_path(&self) -> PathBuf {
-        self.session.root.path().join(self.folder())
+        }
     }
 
     /// Records a person's answer to the review that the change waits for.
     pub fn decide(&mut self, approved: bool, why: Option<String>) -> Result<()> {
-        if !matches!(self.stage(), Stage::CeoReview | Stage::CeoFinalReview)
-            || self.log.progress.decided.is_some()
-        {
+        let journal = &mut self.journal;
+        if journal.fold().next_action() != Action::AwaitReview {
             bail!(
                 anyhow!(
                     "{}: is not waiting for a review, it is in {}",
-                    self.id,
-                    self.stage()
+                    journal.id(),
+                    journal.stage()
                 )
-                .hint(format!("'coo pipeline status {}' shows more", self.id))
+                .hint(format!("'coo pipeline status {}' shows more", journal.id()))
             );
         }
         if approved {
-            self.check_before_yes()?;
+            self.check_before_approval()?;
         }
-        self.record(Kind::Decision, &DecisionBody { approved, why })
+        let body = DecisionBody { approved, why };
+        self.journal.append(Kind::Decision, &body)
+    }
+
+    /// Reports problems that would stop the change right after an approval, before the approval is
+    /// recorded.
+    fn check_before_approval(&self) -> Result<()> {
+        self.check_environment()?;
+        match self.journal.stage() {
+            Stage::CeoReview => freezing::check_before(&self.journal.session),
+            _ => Ok(()),
+        }
     }
 
     /// Gives the change up: rejects the review that it waits for, or fails it at any other stage.
     /// Then rolls back, once a person has confirmed. Works in any environment, also a changed one.
     pub fn give_up(&mut self, why: Option<String>, ask: &dyn Fn() -> Vec<u8>) -> Result<Standing> {
-        match self.stage() {
-            Stage::CeoReview | Stage::CeoFinalReview if self.log.progress.decided.is_none() => {
-                self.decide(false, why.clone())?;
-            }
-            Stage::Complete | Stage::Question => bail!(
-                anyhow!("{}: has ended in {}", self.id, self.stage())
-                    .hint(format!("'coo pipeline status {}' shows how", self.id))
+        let failure = self.portable(&rejection(why.as_deref()));
+        match self.journal.fold().next_action() {
+            Action::End => bail!(
+                anyhow!(
+                    "{}: has ended in {}",
+                    self.journal.id(),
+                    self.journal.stage()
+                )
+                .hint(format!(
+                    "'coo pipeline status {}' shows how",
+                    self.journal.id()
+                ))
             ),
-            _ => {}
-        }
-        if self.stage() != Stage::Error {
-            let why = why.filter(|why| !why.is_empty());
-            let why = why.as_deref().unwrap_or("no reason given");
-            self.transition(
-                Event::Failed,
-                Some(self.portable(&format!("rejected: {why}"))),
-            )?;
+            Action::AwaitReview => {
+                self.decide(false, why)?;
+                self.journal.transition(Event::Failed, Some(failure))?;
+            }
+            Action::Work { .. } => self.journal.transition(Event::Failed, Some(failure))?,
+            Action::Retreat => {}
         }
         self.go(ask)
     }
@@ -227,41 +183,36 @@ impl<'a> Change<'a> {
     /// a rollback.
     pub fn go(&mut self, ask: &dyn Fn() -> Vec<u8>) -> Result<Standing> {
         loop {
-            let stage = self.stage();
-            if stage.is_final() {
-                return Ok(Standing::Over);
-            }
-            if stage == Stage::Error {
-                if !self.recede(false, ask)? {
-                    return Ok(Standing::Rollback);
+            match self.journal.fold().next_action() {
+                Action::End => return Ok(Standing::Over),
+                Action::AwaitReview => return Ok(Standing::Review),
+                Action::Retreat => {
+                    if !rollback::recede(self, false, ask)? {
+                        return Ok(Standing::Rollback);
+                    }
                 }
-                continue;
-            }
-            if matches!(stage, Stage::CeoReview | Stage::CeoFinalReview)
-                && self.log.progress.decided.is_none()
-            {
-                return Ok(Standing::Review);
-            }
-            let decision = self.log.progress.decided.as_ref();
-            if decision.is_none_or(|decision| decision.approved) {
-                self.check_environment()?;
-            }
-            (self.says)(&format!("{} {stage}", self.id));
-            match self.pass(stage) {
-                Ok(event) => self.transition(event, None)?,
-                Err(error) => self.fail(&error)?,
+                Action::Work { stage, is_rejected } => {
+                    if !is_rejected {
+                        self.check_environment()?;
+                    }
+                    (self.says)(&format!("{} {stage}", self.journal.id()));
+                    match stages::pass(self, stage) {
+                        Ok(event) => self.journal.transition(event, None)?,
+                        Err(error) => self.fail(&error)?,
+                    }
+                }
             }
         }
     }
 
     /// Requests the rollback again, for a person, and ends the change.
     pub fn roll_back(&mut self, ask: &dyn Fn() -> Vec<u8>) -> Result<Standing> {
-        if self.stage() != Stage::Error {
+        if self.journal.fold().next_action() != Action::Retreat {
             bail!(
                 anyhow!(
                     "{}: is in {} and has nothing to roll back",
-                    self.id,
-                    self.stage()
+                    self.journal.id(),
+                    self.journal.stage()
                 )
                 .hint(
                     "a change rolls back when it has failed, and 'coo pipeline reject' \
@@ -269,158 +220,78 @@ impl<'a> Change<'a> {
                 )
             );
         }
-        self.recede(true, ask)?;
+        rollback::recede(self, true, ask)?;
         Ok(Standing::Over)
+    }
+
+    /// Writes the bundle of a change that has ended to `path`.
+    pub fn bundle(&self, path: &Path) -> Result<Bundled> {
+        bundle::write(self, path)
     }
 
     /// Fails if the environment is not the one that the change began with: system, locale, and
     /// variables of the tests (packet §15).
     fn check_environment(&self) -> Result<()> {
-        if environment(&self.repository)? != self.row.environment_sha256 {
+        if environment(&self.repository)? != self.journal.row.environment_sha256 {
             bail!(
                 anyhow!(
                     "{}: the environment differs from the one it began with (system, \
                      locale, or a variable that [tests] inherits)",
-                    self.id
+                    self.journal.id()
                 )
                 .hint(format!(
                     "continue where that environment is, or 'coo pipeline reject {}' \
                      abandons it and rolls back",
-                    self.id
+                    self.journal.id()
                 ))
             );
         }
         Ok(())
     }
 
-    fn transition(&mut self, event: Event, why: Option<String>) -> Result<()> {
-        let from = self.stage();
-        let to = self.id.route.next(from, event)?;
-        self.record(
-            Kind::Transition,
-            &TransitionBody {
-                event,
-                from,
-                to,
-                why,
-            },
-        )
-    }
-
     fn fail(&mut self, error: &anyhow::Error) -> Result<()> {
-        let said = manifest::without(&hint::flat(error), &self.secrets);
-        (self.says)(&format!("{} {}: {said}", self.id, self.stage()));
-        self.transition(Event::Failed, Some(self.portable(&said)))
+        let said = self.journal.without_secrets(&hint::flat(error));
+        let (id, stage) = (self.journal.id(), self.journal.stage());
+        (self.says)(&format!("{id} {stage}: {said}"));
+        let why = self.portable(&said);
+        self.journal
+            .transition(Event::Failed, Some(why))
             .with_context(|| format!("{said}; and that can't be written down"))
     }
 
     /// Returns a message in a form that may be recorded and is the same everywhere: without the
     /// paths of the repository and the state root, and without secrets.
     fn portable(&self, message: &str) -> String {
-        let message = manifest::without(message, &self.secrets);
-        let message = self.repository.portable(&message);
-        let root = self.session.root.path();
-        let roots = [root.canonicalize().ok(), Some(root.to_owned())];
-        roots.into_iter().flatten().fold(message, |message, root| {
-            let root = root.display().to_string();
-            // A short path could occur by chance in other words.
-            if root.len() > 4 {
-                message.replace(&root, "<state root>")
-            } else {
-                message
-            }
-        })
+        let message = self.journal.without_secrets(message);
+        self.journal
+            .without_root(self.repository.portable(&message))
     }
 
-    /// Adds an event to the record, and syncs it to disk before anything else happens.
-    fn record(&mut self, kind: Kind, body: &impl Serialize) -> Result<()> {
-        let mut log = self.log.clone();
-        let record = log.append(kind, canonical::to_string_sorted(body)?)?;
-        let facts = ChangeFacts {
-            at_ms: machine::now_unix_ms(),
-            by: machine::user(),
-        };
-        let store = &mut self.session.store;
-        store.append_change(self.id, &record, &facts)?;
-        store.commit(Durability::Power)?;
-        self.log = log;
-        Ok(())
-    }
-
-    /// Writes a file of evidence and records its digest.
-    fn evidence(&mut self, name: &str, text: &str) -> Result<Digest> {
-        let sha256 = Digest::of(text);
-        let path = format!("{}/{name}", self.folder());
-        let session = &mut self.session;
-        reports::write(&session.root, &mut session.store, &path, text.as_bytes())?;
-        if self.log.progress.evidence.get(name) != Some(&sha256) {
-            let file = name.to_owned();
-            self.record(Kind::Evidence, &EvidenceBody { file, sha256 })?;
+    fn worktree(&self) -> Worktree<'_> {
+        Worktree {
+            repository: &self.repository,
+            root: &self.journal.session.root,
+            progress: &self.progress,
         }
-        Ok(sha256)
-    }
-
-    /// Reads a file of evidence; fails if it is not what was written.
-    fn evidence_text(&self, name: &str) -> Result<String> {
-        let file = format!("{}/{name}", self.folder());
-        let text = self.session.root.read_bounded(&file, EVIDENCE_BYTES_MAX)?;
-        if self.log.progress.evidence.get(name) != Some(&Digest::of(&text)) {
-            bail!(
-                anyhow!(
-                    "file {}: was changed after it was written",
-                    self.session.root.path().join(&file).display()
-                )
-                .hint("take it from a copy of the state root")
-            );
-        }
-        Ok(String::from_utf8(text)?)
-    }
-
-    /// Returns the folder that the migration deletes, with everything in it.
-    fn old_package(&self) -> Result<Tree> {
-        let section = self.repository.config.migrate.as_ref();
-        let section = self.repository.section(section, "migrate")?;
-        self.repository.folder(&section.from)
-    }
-
-    /// Returns the part of the repository that engines may read.
-    fn tree(&self) -> Result<Tree> {
-        self.repository.part(&Scope::new(&["**/*"])?)
-    }
-
-    fn load(&self, id: &Digest) -> Result<Baseline> {
-        baselines::part::load(&self.session.root, id)
-    }
-
-    /// Returns the paths at which the repository differs from `baseline`.
-    fn changed(&self, baseline: &Baseline) -> Result<Vec<String>> {
-        let differences = baselines::compare(baseline, &self.tree()?, &self.progress)?;
-        let mut paths: Vec<String> = differences
-            .into_iter()
-            .map(|difference| difference.path.text())
-            .collect();
-        paths.dedup();
-        Ok(paths)
-    }
-
-    /// Fails if the repository differs from `baseline`; `who` tells in the message what may have
-    /// changed it.
-    fn expect(&self, baseline: &Baseline, who: &str) -> Result<()> {
-        let changed = self.changed(baseline)?;
-        if changed.is_empty() {
-            return Ok(());
-        }
-        bail!("{}", changed_by(who, &changed));
     }
 }
 
-fn changed_by(who: &str, changed: &[String]) -> String {
-    let named = changed[..changed.len().min(NAMED_MAX)].join(", ");
-    let more = match changed.len().saturating_sub(NAMED_MAX) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("{who}: {named}{more}")
+/// Returns the event body of a captured baseline, without what only one of the two has.
+fn baseline_body(baseline: Which, kept: &Baseline) -> BaselineBody {
+    let summary = kept.manifest.summary();
+    BaselineBody {
+        baseline,
+        bytes: summary.bytes,
+        excluded_sha256: None,
+        files: summary.files,
+        manifest_sha256: kept.id,
+        state: None,
+    }
+}
+
+/// Returns the name of the file of evidence with a snapshot.
+fn snapshot_file(number: u8) -> String {
+    format!("snapshot_{number}.json")
 }
 
 /// Fails if another change of this repository has not ended.

@@ -6,17 +6,14 @@ mod modules;
 mod reference;
 mod unity;
 
-use std::collections::BTreeMap;
-
 use anyhow::{Result, bail};
+use coo_engines::repository::gate::evidence::{self, Artefacts};
 use coo_engines::repository::gate::{Evidence, Gate, Results};
-use coo_engines::repository::normal;
 use coo_engines::repository::scope::Scope;
 use coo_engines::repository::snapshot::Snapshot;
 use coo_engines::repository::test_results::TestResults;
 use coo_kernel::form::canonical;
-use coo_kernel::form::digest::Digest;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::test_run::{self, TestRun};
 use super::{Repository, lint, scan};
@@ -27,12 +24,6 @@ use crate::state::config::Config;
 use crate::state::store::FrozenCall;
 
 pub use reference::Replayed;
-
-/// Most findings of one kind that the results name; the reports name all.
-const NAMED_MAX: usize = 50;
-
-/// Files of evidence that gates leave: name and text.
-pub type Artefacts = BTreeMap<&'static str, String>;
 
 /// Where the results of the tests come from.
 #[derive(Debug, Clone, Copy)]
@@ -138,62 +129,26 @@ impl Gates<'_> {
             (None, Tested::Before(results)) => results,
             (None, Tested::Now) => bail!("tests: did not run"),
         };
-        let mut findings = Vec::new();
-        if !results.is_full_pass() {
-            findings.push(format!("tests: {results}; all must pass, and at least one"));
-        }
-        let mut found = json!({ "snapshot_2": null, "test_results": results });
-        if let Some(snapshot) = self.snapshot {
-            let now = self.repository.snapshot(results)?;
-            let differences = snapshot.differences(&now);
-            findings.extend(
-                differences
-                    .iter()
-                    .map(|line| format!("since snapshot 2: {line}")),
-            );
-            found["snapshot_2"] = Digest::of(canonical::to_string_sorted(snapshot)?)
-                .to_string()
-                .into();
-        }
-        Ok((run, Evidence { findings, found }))
+        let now = self.snapshot.map(|_| self.repository.snapshot(results));
+        let now = now.transpose()?;
+        let snapshots = self.snapshot.zip(now.as_ref());
+        Ok((run, evidence::of_tests(results, snapshots)?))
     }
 
     /// Evaluates gate E.
     fn governance(&self, artefacts: &mut Artefacts) -> Result<Evidence> {
         let scanned = scan(self.repository)?;
         let linted = lint(self.repository)?;
-        let mut findings = Vec::new();
-        for leak in &scanned.report.violations {
-            findings.push(format!("{}:{}: {}", leak.file, leak.line, leak.pattern));
-        }
-        for finding in &linted.report.findings {
-            let line = finding
-                .line
-                .map_or_else(String::new, |line| format!(":{line}"));
-            findings.push(format!("{}{line}: {}", finding.file, finding.rule));
-        }
-        let found = json!({
-            "lint": {
-                "findings": linted.report.findings.len(),
-                "ruleset_sha256": linted.report.ruleset_sha256,
-                "status": linted.report.status,
-            },
-            "scan": {
-                "files": scanned.files,
-                "ruleset_sha256": scanned.report.ruleset_sha256,
-                "status": scanned.report.status,
-                "violations": scanned.report.violations.len(),
-            },
-        });
         artefacts.insert("lint_report.json", canonical::to_string(&linted.report)?);
         artefacts.insert(
             "scanner_report.json",
             canonical::to_string(&scanned.report)?,
         );
-        Ok(Evidence {
-            findings: named(findings),
-            found,
-        })
+        Ok(evidence::of_governance(
+            &scanned.report,
+            scanned.files,
+            &linted.report,
+        ))
     }
 
     /// Evaluates gate F: repeats the other gates and the reference mission, and compares.
@@ -227,40 +182,18 @@ impl Gates<'_> {
         let mission = self.reference()?;
         first.insert("mission_output.json", mission.outputs[0].clone());
         again.insert("mission_output.json", mission.outputs[1].clone());
-        again.retain(|name, _| normal::SURFACE.contains(name));
+        let compared = evidence::compare(&first, &again)?;
         let mut findings = mission.findings;
-        let mut surface = Vec::new();
-        let mut normalized = Vec::new();
-        for name in normal::SURFACE {
-            let text = |artefacts: &Artefacts| -> Result<Option<String>> {
-                let text = artefacts.get(name);
-                let value = text.map(|text| serde_json::from_str(text)).transpose()?;
-                Ok(value.as_ref().map(normal::normalize))
-            };
-            let both = (text(&first)?, text(&again)?);
-            let identical = both.0 == both.1;
-            if !identical {
-                findings.push(format!("{name}: comes out otherwise the second time"));
-            }
-            let sha256 = both.0.as_ref().map(|text| Digest::of(text).to_string());
-            // Missing on both sides: no verdict.
-            let verdict = (both.0.is_some() || both.1.is_some()).then_some(identical);
-            surface.push(json!({
-                "artefact": name, "identical": verdict, "normalized_sha256": sha256,
-            }));
-            if let (Some(first), Some(again)) = both {
-                normalized.push((name, first, again));
-            }
-        }
+        findings.extend(compared.findings);
         let mut found = mission.found;
-        found["surface"] = surface.into();
+        found["surface"] = compared.surface.into();
         let [output, _] = mission.outputs;
         let mut artefacts = mission.artefacts;
         artefacts.insert("mission_output.json", output);
         Ok(Replayed {
             evidence: Evidence { findings, found },
             artefacts,
-            normalized,
+            normalized: compared.normalized,
         })
     }
 }
@@ -275,16 +208,6 @@ impl Repository {
         let found = tree.entries(is_in, &Progress::new(None))?;
         Ok(Snapshot::of(&folder, &found, results)?)
     }
-}
-
-/// Cuts findings to a number that people can read.
-fn named(mut findings: Vec<String>) -> Vec<String> {
-    if findings.len() > NAMED_MAX {
-        let more = findings.len() - NAMED_MAX;
-        findings.truncate(NAMED_MAX);
-        findings.push(format!("{more} more"));
-    }
-    findings
 }
 
 /// A failpoint for each gate, for tests.

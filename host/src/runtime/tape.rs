@@ -18,6 +18,7 @@ use anyhow::{Context as _, anyhow};
 use coo_kernel::effects::artefact::Artefact;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
+use coo_kernel::journal::EventFacts;
 use coo_kernel::journal::{
     Blob, CallBody, Chain, DecisionBody, Divergence, Fold, IntentBody, Kind, OutcomeBody, Record,
     Side, TransitionBody, WorldBody,
@@ -37,7 +38,7 @@ use crate::effects::stop::{self, Stop};
 use crate::hint::{self, Hint as _};
 use crate::machine::{self, Deadline};
 use crate::runtime::live::Live;
-use crate::state::store::{Durability, EventFacts, Store};
+use crate::state::store::{Durability, Store};
 
 /// The tape of one run. It extends the chain with every event, written or compared.
 pub struct Tape {

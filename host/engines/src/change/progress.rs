@@ -94,6 +94,25 @@ impl Fold {
         self.amu0.as_ref().or(self.start.as_ref())
     }
 
+    /// Returns the state of the repository that the change has left: its last step if it has not
+    /// failed, otherwise its baseline.
+    pub fn last_manifest(&self) -> Option<Digest> {
+        let step = self.step.as_ref().map(|step| step.manifest_sha256);
+        let target = self.target().map(|target| target.manifest_sha256);
+        step.filter(|_| self.failure.is_none()).or(target)
+    }
+
+    /// Returns whether this step of the migration, or a later one, was done.
+    pub fn has_done_step(&self, step: u8) -> bool {
+        self.step.as_ref().is_some_and(|last| last.step >= step)
+    }
+
+    /// Returns a snapshot by its number, 1 or 2.
+    pub fn snapshot(&self, number: u8) -> Option<&SnapshotBody> {
+        let at = usize::from(number).checked_sub(1)?;
+        self.snapshots.get(at)?.as_ref()
+    }
+
     /// Returns whether the change has ended.
     pub fn is_over(&self) -> bool {
         self.stage().is_some_and(Stage::is_final)
@@ -130,9 +149,7 @@ impl Fold {
             Kind::Freeze => stage == Stage::FreezeActivated,
             Kind::Step | Kind::Snapshot => stage == Stage::MigrationSequence,
             Kind::Gates => stage == Stage::Gates,
-            Kind::Decision => {
-                matches!(stage, Stage::CeoReview | Stage::CeoFinalReview) && self.decided.is_none()
-            }
+            Kind::Decision => stage.is_review() && self.decided.is_none(),
             Kind::RollbackRequested => {
                 stage == Stage::Error
                     && self.target().is_some()

@@ -225,13 +225,49 @@ fn nobody_goes_on_from_a_review_without_a_yes() {
 }
 
 #[test]
+fn a_change_works_until_it_waits_for_a_person_or_has_ended() {
+    let mut log = Log::default();
+    let way = whole_way();
+    for next in &way {
+        let stage = log.progress.stage().unwrap_or(Stage::Init);
+        let expected = match next {
+            Fact(Kind::Decision, _) => Action::AwaitReview,
+            _ => Action::Work {
+                stage,
+                is_rejected: false,
+            },
+        };
+        assert_eq!(log.progress.next_action(), expected, "{next:?}");
+        play(&mut log, std::slice::from_ref(next));
+    }
+    assert_eq!(log.progress.next_action(), Action::End);
+
+    let mut log = Log::default();
+    play(&mut log, &way[..7]);
+    play(&mut log, &[Fact(Kind::Decision, decision(false))]);
+    let rejected = Action::Work {
+        stage: Stage::CeoReview,
+        is_rejected: true,
+    };
+    assert_eq!(log.progress.next_action(), rejected);
+    let why = log.progress.decided.as_ref().unwrap().rejection();
+    assert_eq!(why.unwrap(), "rejected: no reason given");
+    play(&mut log, &[Go(Event::Failed)]);
+    assert_eq!(log.progress.next_action(), Action::Retreat);
+    // The helper's reason is not a person's.
+    assert!(!log.progress.is_rejected());
+    log.progress.failure = Some((Stage::CeoReview, rejection(Some("not now"))));
+    assert!(log.progress.is_rejected());
+}
+
+#[test]
 fn what_was_changed_later_is_found() {
     let mut log = Log::default();
     let records = play(&mut log, &whole_way());
     let forge: [fn(&mut Record); 5] = [
         |record| record.body = record.body.replace("true", "false"),
         |record| record.seq += 1,
-        |record| record.stage = Stage::Complete,
+        |record| record.state = Stage::Complete,
         |record| record.kind = Kind::Lifted,
         |record| record.prev = Digest::of("x"),
     ];
@@ -292,6 +328,50 @@ fn any_next() -> impl Strategy<Value = Next> {
         prop::sample::select(facts).prop_map(|(kind, body)| Fact(kind, body)),
         prop::sample::select(Event::ALL.to_vec()).prop_map(Go),
     ]
+}
+
+/// Takes the step that a failed change takes. Every rollback is confirmed.
+fn retreat(log: &mut Log, differs: &mut bool) {
+    match log.progress.retreat(*differs, true) {
+        Retreat::AwaitRequest => panic!("a person has requested it"),
+        Retreat::Request => {
+            let requested = [Kind::RollbackRequested, Kind::RollbackConfirmed];
+            play(log, &requested.map(|kind| Fact(kind, rollback(false))));
+        }
+        Retreat::Restore => {
+            *differs = false;
+            play(log, &[Fact(Kind::RolledBack, rollback(false))]);
+        }
+        Retreat::Nothing => {
+            if log.progress.freeze.is_some() {
+                play(log, &[Fact(Kind::Lifted, freeze())]);
+            }
+            play(log, &[Go(Event::QuestionWritten)]);
+        }
+    }
+}
+
+proptest! {
+    /// Wherever it failed, whatever was requested before, and however the repository looks now.
+    #[test]
+    fn a_failed_change_reaches_its_question(
+        kept in 1_usize..24, requests in prop::collection::vec(any::<bool>(), 0..3), differs: bool,
+    ) {
+        let mut log = Log::default();
+        play(&mut log, &whole_way()[..kept]);
+        go(&mut log, Event::Failed).unwrap();
+        for automatic in requests {
+            // None is confirmed; a second automatic one, or one without a baseline, is refused.
+            let _ = log.append(Kind::RollbackRequested, rollback(automatic));
+        }
+        let mut differs = differs;
+        for _ in 0..4 {
+            if log.progress.next_action() == Action::Retreat {
+                retreat(&mut log, &mut differs);
+            }
+        }
+        prop_assert_eq!(log.progress.next_action(), Action::End);
+    }
 }
 
 proptest! {

@@ -3,6 +3,7 @@
 //! nothing is guessed. Takes and returns documents as text; reads and writes no files.
 
 mod anchor;
+mod log;
 mod patch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use anchor::{Anchor, Candidate, Document, Extent};
+pub use log::{Given, Log, Prepared, Summary, Touched};
 pub use patch::patch;
 
 use coo_kernel::baseline::TreePath;

@@ -1,6 +1,8 @@
 //! The gates that a changed repository must pass (packet §10): their order, and the results that
 //! are recorded. The host gathers what a gate checks; this module reads nothing itself.
 
+pub mod evidence;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +10,8 @@ use serde_json::Value;
 
 /// The format that `gate_results.json` declares.
 pub const FORMAT: &str = "coo-gate-results/1";
+/// Most findings of a failed gate in a message; the results name all.
+const FINDINGS_SHOWN: usize = 3;
 
 /// The gates, by the letters that the packet gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -94,6 +98,19 @@ pub struct Judged {
     pub gate: Gate,
     pub status: Verdict,
     pub title: String,
+}
+
+impl Judged {
+    /// Returns the message about a gate that failed.
+    pub fn message(&self) -> String {
+        let shown = self.findings.len().min(FINDINGS_SHOWN);
+        let more = match self.findings.len() - shown {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let findings = self.findings[..shown].join("; ");
+        format!("gate {} ({}): {findings}{more}", self.gate, self.title)
+    }
 }
 
 /// `gate_results.json`. Fields stand in key order.
@@ -188,6 +205,19 @@ mod tests {
         let text = coo_kernel::form::canonical::to_string_sorted(&results).unwrap();
         assert_eq!(serde_json::from_str::<Results>(&text).unwrap(), results);
         assert!(text.contains(r#""gate":"D","status":"PASS","title":"Test Suite Integrity""#));
+    }
+
+    #[test]
+    fn a_message_names_the_first_findings_and_counts_the_rest() {
+        let mut results = Results::default();
+        results.enter(Evidence {
+            findings: ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec(),
+            found: Value::Null,
+        });
+        assert_eq!(
+            results.failed().unwrap().message(),
+            "gate A (Repo Unification Integrity): a; b; c; and 2 more"
+        );
     }
 
     proptest! {

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use coo_kernel::form::canonical;
 use serde_json::{Number, Value};
 
 /// Fields that are masked, at any depth.
@@ -26,47 +27,32 @@ pub const SURFACE: [&str; 4] = [
     "scanner_report.json",
 ];
 
-/// Returns the comparable text of an artefact.
+/// Returns the comparable text of an artefact. Python sorts keys by code points, which is the order
+/// of canonical JSON.
 pub fn normalize(artefact: &Value) -> String {
-    let mut text = String::new();
-    write(artefact, &mut text);
-    text
-}
-
-fn write(value: &Value, out: &mut String) {
-    match value {
-        Value::Object(fields) => {
-            out.push('{');
-            let mut fields: Vec<_> = fields.iter().collect();
-            // Python sorts by code points; UTF-8 bytes have the same order.
-            fields.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-            for (i, (name, value)) in fields.into_iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                write_text(name, out);
-                out.push(':');
-                if MASKED_FIELDS.contains(&name.as_str()) {
-                    write_text(STABLE_REPLACEMENT, out);
-                } else {
-                    write(value, out);
-                }
-            }
-            out.push('}');
-        }
-        Value::Array(items) => {
-            out.push('[');
-            for (i, item) in items.iter().enumerate() {
-                if i > 0 {
-                    out.push(',');
-                }
-                write(item, out);
-            }
-            out.push(']');
-        }
+    canonical::to_string_with(&masked(artefact), |scalar, out| match scalar {
         Value::String(text) => write_text(text, out),
         Value::Number(number) => out.push_str(&number_text(number)),
-        Value::Bool(_) | Value::Null => out.push_str(&value.to_string()),
+        other => out.push_str(&other.to_string()),
+    })
+}
+
+fn masked(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| {
+                let is_masked = MASKED_FIELDS.contains(&name.as_str());
+                let value = if is_masked {
+                    STABLE_REPLACEMENT.into()
+                } else {
+                    masked(value)
+                };
+                (name.clone(), value)
+            });
+            Value::Object(fields.collect())
+        }
+        Value::Array(items) => items.iter().map(masked).collect(),
+        scalar => scalar.clone(),
     }
 }
 

@@ -3,10 +3,12 @@
 //! This module judges names only; the host looks at what is on the disk.
 
 mod character;
+mod write;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::character::Character;
+pub use self::write::{Taken, WriteAnswer, WriteRequest, judge};
 use crate::form::digest::Digest;
 
 /// Longest path, in bytes; file systems stop at 255 for a name and 4,096 for a path.

@@ -14,9 +14,10 @@ pub struct NotCanonical(#[from] serde_json::Error);
 
 /// Returns the canonical form of any serialisable value.
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String, NotCanonical> {
-    let mut out = String::new();
-    write(&serde_json::to_value(value)?, &mut out);
-    Ok(out)
+    let value = serde_json::to_value(value)?;
+    Ok(to_string_with(&value, |scalar, out| {
+        out.push_str(&scalar.to_string());
+    }))
 }
 
 /// Returns the canonical form of a value whose type already serialises in key order (a struct that
@@ -87,7 +88,15 @@ impl std::io::Write for Comparison<'_> {
     }
 }
 
-fn write(value: &Value, out: &mut String) {
+/// Returns a value with the same order and spacing, in which `scalar` writes keys, texts, numbers,
+/// booleans and null: for forms that differ in these only.
+pub fn to_string_with(value: &Value, scalar: impl Fn(&Value, &mut String)) -> String {
+    let mut out = String::new();
+    write(value, &scalar, &mut out);
+    out
+}
+
+fn write(value: &Value, scalar: &impl Fn(&Value, &mut String), out: &mut String) {
     match value {
         Value::Array(items) => {
             out.push('[');
@@ -95,7 +104,7 @@ fn write(value: &Value, out: &mut String) {
                 if i > 0 {
                     out.push(',');
                 }
-                write(item, out);
+                write(item, scalar, out);
             }
             out.push(']');
         }
@@ -109,13 +118,13 @@ fn write(value: &Value, out: &mut String) {
                 if i > 0 {
                     out.push(',');
                 }
-                out.push_str(&Value::from(key.as_str()).to_string());
+                scalar(&Value::from(key.as_str()), out);
                 out.push(':');
-                write(item, out);
+                write(item, scalar, out);
             }
             out.push('}');
         }
-        scalar => out.push_str(&scalar.to_string()),
+        leaf => scalar(leaf, out),
     }
 }
 

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::form::digest::{Digest, ZERO};
 use crate::mission::authority::Governance;
 
 fn mission() -> String {

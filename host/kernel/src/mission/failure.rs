@@ -278,18 +278,18 @@ mod tests {
 
     #[test]
     fn only_a_limit_that_a_descriptor_can_set_is_said_to_be_raised() {
-        let hit = |bound: Bound| Failure::Limit {
+        let limit_hit = |bound: Bound| Failure::Limit {
             limit: 1,
             bound,
             wanted: 2,
         };
         for bound in Bound::ALL {
             let hint = format!("raise limits.{} if the mission needs more", bound.name());
-            assert_eq!(hit(bound).hint(), Some(hint));
+            assert_eq!(limit_hit(bound).hint(), Some(hint));
         }
-        assert_eq!(hit(Bound::DbMemory).hint(), None);
+        assert_eq!(limit_hit(Bound::DbMemory).hint(), None);
         assert_eq!(
-            hit(Bound::Resources).to_string(),
+            limit_hit(Bound::Resources).to_string(),
             "limit hit: 2 open streams and pollables wanted, limit 1, which is the same for every mission"
         );
     }

@@ -10,8 +10,10 @@ pub mod ledger;
 pub mod limits;
 pub mod plan;
 pub mod protected;
+pub mod row;
 pub mod scope;
 pub mod state;
+pub mod verification;
 pub mod workflow;
 
 pub use id::{DEMO_TYPE, MissionId, NotAnId, Status};

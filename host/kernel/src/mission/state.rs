@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::journal::Name;
+
 /// The state of a mission (design, "One run").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -87,6 +89,12 @@ impl Event {
         Self::ReportWritten,
         Self::Failed,
     ];
+}
+
+impl Name for State {
+    fn name(self) -> &'static str {
+        self.name()
+    }
 }
 
 impl fmt::Display for State {

@@ -2,6 +2,7 @@
 //! ships, and the limits on compiling a module. Nothing here compiles a module.
 
 pub mod compilation;
+pub mod entry;
 pub mod module_set;
 pub mod structure;
 pub mod surface;

@@ -62,7 +62,7 @@ pub const FILES: [&str; 38] = [
 ];
 
 /// Longest name that people can give to something of theirs, in bytes.
-const NAME_BYTES_MAX: usize = 64;
+pub const NAME_BYTES_MAX: usize = 64;
 
 /// A file of the state root that `coo` may write.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,110 +5,119 @@
 
 use anyhow::{Context as _, Result, bail};
 use coo_engines::change::{Kind, SnapshotBody, StepBody};
-use coo_engines::pipeline::Event;
 use coo_engines::repository::snapshot::Snapshot;
 use coo_kernel::form::canonical;
-use coo_kernel::state::manifest;
 
 use super::super::{last_lines, migrate, test_run};
-use super::{Change, open_questions};
-use crate::baselines::{self, Baseline};
+use super::worktree::BY_SOMEBODY;
+use super::{Change, open_questions, snapshot_file};
+use crate::baselines::Baseline;
 
 /// Folder, port and imports are one step, so that no one ever sees them apart (packet §2.1).
 const PORTED: u8 = 3;
 /// Deletes the old package.
 const DELETED: u8 = 5;
 
-impl Change<'_> {
-    pub(super) fn migrate(&mut self) -> Result<Event> {
-        let amu0 = self.log.progress.amu0.as_ref().context("no baseline")?;
-        let amu0 = self.load(&amu0.manifest_sha256)?;
-        let plan = migrate::plan_of(&self.session.root, &amu0, &self.repository)?;
-        let open = plan.questions();
-        if open > 0 {
-            bail!(open_questions(&plan));
-        }
-        self.evidence("migration_plan.json", &canonical::to_string(&plan)?)?;
-        let (between, after) =
-            migrate::trees(&self.session.root, &amu0.manifest, &plan, &self.repository)?;
-        self.step(PORTED, &amu0, &between)?;
-        self.snapshot(1, &between)?;
-        self.step(DELETED, &between, &after)?;
-        self.snapshot(2, &after)?;
-        let read = |number| -> Result<Snapshot> {
-            Ok(serde_json::from_str(&self.evidence_text(&file(number))?)?)
-        };
-        let differences = read(1)?.differences(&read(2)?);
-        if !differences.is_empty() {
-            bail!(
-                "SnapshotMismatch: snapshot 2 is not snapshot 1: {}",
-                differences.join("; ")
-            );
-        }
-        Ok(Event::Migrated)
+pub fn perform(change: &mut Change<'_>) -> Result<()> {
+    let worktree = change.worktree();
+    let amu0 = change.journal.fold().amu0.as_ref();
+    let amu0 = worktree.load(&amu0.context("no baseline")?.manifest_sha256)?;
+    let plan = migrate::plan_of(worktree.root, &amu0, &change.repository)?;
+    if plan.questions() > 0 {
+        bail!(open_questions(&plan));
     }
-
-    /// Changes the repository from `from` to `to`, unless an earlier process already did so.
-    fn step(&mut self, step: u8, from: &Baseline, to: &Baseline) -> Result<()> {
-        let last = self.log.progress.step.as_ref().map_or(0, |step| step.step);
-        if last >= step {
-            return Ok(());
-        }
-        if !self.changed(to)?.is_empty() {
-            self.expect(from, "changed by somebody else meanwhile")?;
-            baselines::restore(&self.session.root, to, &self.tree()?, &self.progress)?;
-            self.expect(to, "changed by somebody else meanwhile")?;
-        }
-        self.record(
-            Kind::Step,
-            &StepBody {
-                manifest_sha256: to.id,
-                step,
-            },
-        )
+    let text = canonical::to_string(&plan)?;
+    change
+        .journal
+        .write_evidence("migration_plan.json", &text)?;
+    let root = &change.journal.session.root;
+    let (between, after) = migrate::trees(root, &amu0.manifest, &plan, &change.repository)?;
+    step(change, PORTED, &amu0, &between)?;
+    snapshot(change, 1, &between)?;
+    step(change, DELETED, &between, &after)?;
+    snapshot(change, 2, &after)?;
+    let read = |number| -> Result<Snapshot> {
+        let text = change.journal.evidence(&snapshot_file(number))?;
+        Ok(serde_json::from_str(&text)?)
+    };
+    let differences = read(1)?.differences(&read(2)?);
+    if !differences.is_empty() {
+        bail!(
+            "SnapshotMismatch: snapshot 2 is not snapshot 1: {}",
+            differences.join("; ")
+        );
     }
-
-    /// Runs the tests, and records the package's files with the results.
-    fn snapshot(&mut self, number: u8, now: &Baseline) -> Result<()> {
-        let is_there = self.log.progress.snapshots[usize::from(number) - 1].is_some();
-        if !is_there {
-            self.expect(now, "changed by somebody else meanwhile")?;
-            (self.says)(&format!("{} tests for snapshot {number}", self.id));
-            let section = self.repository.config.tests.as_ref();
-            let section = self.repository.section(section, "tests")?;
-            let run = test_run::run(&self.repository, section)?;
-            let output = self.write_output(&number.to_string(), &run.output)?;
-            self.expect(
-                now,
-                "changed by the tests (have them write nothing to the repository, or name it in [repository] exclude)",
-            )?;
-            let snapshot = self.repository.snapshot(run.results)?;
-            let sha256 = self.evidence(&file(number), &canonical::to_string_sorted(&snapshot)?)?;
-            self.record(
-                Kind::Snapshot,
-                &SnapshotBody {
-                    number,
-                    sha256,
-                    test_results: run.results,
-                },
-            )?;
-            if !run.results.is_full_pass() {
-                (self.says)(&format!(
-                    "the tests printed last (all of it is in {}):\n{}",
-                    self.session.root.path().join(output).display(),
-                    manifest::without(&last_lines(&run.output), &self.secrets)
-                ));
-            }
-        }
-        let snapshot = &self.log.progress.snapshots[usize::from(number) - 1];
-        let results = snapshot.as_ref().context("no snapshot")?.test_results;
-        if !results.is_full_pass() {
-            bail!("tests for snapshot {number}: {results}; all must pass, and at least one");
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
-fn file(number: u8) -> String {
-    format!("snapshot_{number}.json")
+/// Changes the repository from `from` to `to`, unless an earlier process already did so.
+fn step(change: &mut Change<'_>, step: u8, from: &Baseline, to: &Baseline) -> Result<()> {
+    if change.journal.fold().has_done_step(step) {
+        return Ok(());
+    }
+    let worktree = change.worktree();
+    if !worktree.changed(to)?.is_empty() {
+        worktree.expect(from, BY_SOMEBODY)?;
+        worktree.restore(to, &worktree.tree()?)?;
+        worktree.expect(to, BY_SOMEBODY)?;
+    }
+    change.journal.append(
+        Kind::Step,
+        &StepBody {
+            manifest_sha256: to.id,
+            step,
+        },
+    )
+}
+
+/// Runs the tests, and records the package's files with the results, unless that is done. Fails
+/// unless all tests passed.
+fn snapshot(change: &mut Change<'_>, number: u8, now: &Baseline) -> Result<()> {
+    if change.journal.fold().snapshot(number).is_none() {
+        take_snapshot(change, number, now)?;
+    }
+    let snapshot = change.journal.fold().snapshot(number);
+    let results = snapshot.context("no snapshot")?.test_results;
+    if !results.is_full_pass() {
+        bail!("tests for snapshot {number}: {results}; all must pass, and at least one");
+    }
+    Ok(())
+}
+
+fn take_snapshot(change: &mut Change<'_>, number: u8, now: &Baseline) -> Result<()> {
+    change.worktree().expect(now, BY_SOMEBODY)?;
+    (change.says)(&format!(
+        "{} tests for snapshot {number}",
+        change.journal.id()
+    ));
+    let repository = &change.repository;
+    let section = repository.section(repository.config.tests.as_ref(), "tests")?;
+    let run = test_run::run(repository, section)?;
+    let output = change
+        .journal
+        .write_output(&number.to_string(), &run.output)?;
+    change.worktree().expect(
+        now,
+        "changed by the tests (have them write nothing to the repository, or name it in [repository] exclude)",
+    )?;
+    let snapshot = change.repository.snapshot(run.results)?;
+    let text = canonical::to_string_sorted(&snapshot)?;
+    let journal = &mut change.journal;
+    let sha256 = journal.write_evidence(&snapshot_file(number), &text)?;
+    journal.append(
+        Kind::Snapshot,
+        &SnapshotBody {
+            number,
+            sha256,
+            test_results: run.results,
+        },
+    )?;
+    if !run.results.is_full_pass() {
+        (change.says)(&format!(
+            "the tests printed last (all of it is in {}):\n{}",
+            journal.session.root.path().join(output).display(),
+            journal.without_secrets(&last_lines(&run.output))
+        ));
+    }
+    Ok(())
 }

@@ -6,13 +6,15 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::repository::gate::Evidence;
+use coo_engines::repository::gate::evidence::{Artefacts, Repeated};
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::Kind;
 use coo_kernel::mission::Status;
+use coo_kernel::mission::row::MissionRow;
 use serde_json::{Value, json};
 
-use super::{Artefacts, Gates};
+use super::Gates;
 use crate::effects::llm::Freshness;
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
@@ -26,7 +28,7 @@ use crate::program::bundle;
 use crate::session::Session;
 use crate::state::history;
 use crate::state::state_root::StateRoot;
-use crate::state::store::{Durability, MissionRow};
+use crate::state::store::Durability;
 
 /// The bundled mission that runs if `[gates]` names none.
 const REFERENCE: &str = "demo";
@@ -75,32 +77,15 @@ impl Gates<'_> {
             let session = Session::create(&folder.path().join("root"), Purpose::Change, |_| {})?;
             let report = verify(session, &subject, INVOCATIONS, options(), |_| {})
                 .with_context(|| format!("mission {name}"))?;
-            for difference in &report.differences {
-                findings.push(format!(
-                    "mission {name}: {} differs in invocation {}",
-                    difference.what, difference.run
-                ));
-            }
-            for run in report
-                .runs
-                .iter()
-                .filter(|run| run.status != Status::Success)
-            {
-                let reason = run.reason.as_deref().unwrap_or("no reason given");
-                findings.push(format!("mission {name}: ended {}: {reason}", run.status));
-            }
-            if report.differences.is_empty() && !report.identical {
-                findings.push(format!("mission {name}: its replay differs"));
-            }
-            let outputs = report.runs.iter().map(|run| run.output.sha256);
-            let heads = report.runs.iter().map(|run| run.chain_head);
-            found.push(json!({
-                "chain_heads": heads.collect::<Vec<Digest>>(),
-                "identical": report.identical,
-                "mission": name,
-                "module_sha256": report.module,
-                "outputs_sha256": outputs.collect::<Vec<Digest>>(),
-            }));
+            let repeated = Repeated {
+                mission: name,
+                module_sha256: report.module,
+                identical: report.identical,
+                runs: &report.runs,
+                differences: &report.differences,
+            };
+            findings.extend(repeated.findings());
+            found.push(repeated.found());
         }
         findings.dedup();
         Ok(Evidence {

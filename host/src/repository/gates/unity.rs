@@ -3,13 +3,13 @@
 
 use anyhow::Result;
 use coo_engines::repository::gate::Evidence;
+use coo_engines::repository::gate::evidence::named;
 use coo_engines::repository::migrate::{Migration, unresolved};
 use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::{Node, TreePath};
 use serde_json::json;
 
 use super::super::Repository;
-use super::named;
 
 /// Evaluates gate A.
 pub fn judge(repository: &Repository) -> Result<Evidence> {

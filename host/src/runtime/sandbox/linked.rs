@@ -2,6 +2,7 @@
 //! distinguish the two kinds.
 
 use anyhow::{Context as _, Result};
+use coo_kernel::module::entry;
 use coo_kernel::module::surface::{self, Interface};
 use wasmtime::component;
 use wasmtime::{Engine, Store};
@@ -54,14 +55,15 @@ impl Linked {
             Code::Component(component) => {
                 let ty = component.component_type();
                 let names = ty.exports(engine).map(|(name, _)| name);
-                let entry = entry_of(names).context("no entry")?;
+                // Admission has checked its type.
+                let entry = entry::of_component(names).context("no entry")?;
                 let instance = bindings::linker(engine)?
                     .instantiate_pre(component)
                     .map_err(anyhow::Error::from)
                     .context("refused")?;
                 Ok(match entry {
-                    Entry::Mission => Self::Mission(instance),
-                    Entry::Command(interface) => Self::Command(instance, interface),
+                    entry::RUN => Self::Mission(instance),
+                    interface => Self::Command(instance, interface.to_owned()),
                 })
             }
         }
@@ -159,24 +161,4 @@ async fn call_export(
         Some(entry) => entry.typed::<(), ()>(&*store)?.call_async(store, ()).await,
         None => Ok(()),
     }
-}
-
-enum Entry {
-    Mission,
-    Command(String),
-}
-
-/// Returns how a component with these exports is started. `admission` has checked their types and
-/// refused a component without an entry.
-fn entry_of<'a>(exports: impl Iterator<Item = &'a str>) -> Option<Entry> {
-    let mut command = None;
-    for name in exports {
-        if name == "run" {
-            return Some(Entry::Mission);
-        }
-        if command.is_none() && name.starts_with("wasi:cli/run@0.2.") {
-            command = Some(Entry::Command(name.to_owned()));
-        }
-    }
-    command
 }

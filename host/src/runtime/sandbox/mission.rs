@@ -1,7 +1,7 @@
 //! The three imports that reach outside the sandbox. Each charges the ledger, asks the kernel for
 //! permission, and goes through the tape; none performs an effect itself.
 
-use coo_kernel::effects::artefact;
+use coo_kernel::effects::artefact::{self, WriteAnswer, WriteRequest};
 use coo_kernel::effects::db as data;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::Kind;
@@ -12,7 +12,6 @@ use coo_kernel::mission::ledger::ITEM_BYTES;
 
 use super::Guest;
 use super::bindings::coo::mission::{db, gateway, llm};
-use crate::effects::gateway::{WriteAnswer, WriteRequest};
 use crate::effects::stop::Stop;
 use crate::effects::world::Bounds;
 use crate::runtime::tape::Recorder;

@@ -4,7 +4,6 @@
 
 use anyhow::{Context as _, Result, ensure};
 use coo_engines::change::{ChangeId, Damaged, Log, Record, Route};
-use coo_engines::pipeline::Stage;
 use coo_kernel::form::digest::Digest;
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row, params};
@@ -131,7 +130,7 @@ impl Store {
              VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
             params![
                 event,
-                record.stage.name(),
+                record.state.name(),
                 record.kind.name(),
                 record.body,
                 record.prev.as_bytes(),
@@ -143,7 +142,7 @@ impl Store {
             "INSERT INTO change_facts(id, at_ms, by_whom) VALUES(?1, ?2, ?3)",
             params![event, facts.at_ms, facts.by],
         )?;
-        if record.stage.is_final() {
+        if record.state.is_final() {
             self.write(
                 "change.end",
                 "UPDATE changes SET ended_ms = ?2 WHERE number = ?1",
@@ -194,10 +193,12 @@ impl Store {
 fn record(row: &Row<'_>) -> Result<Record> {
     let stage: String = row.get(1)?;
     let kind: String = row.get(2)?;
-    let stage = Stage::ALL.into_iter().find(|known| known.name() == stage);
     Ok(Record {
         seq: row.get(0)?,
-        stage: stage.context("event: has a stage that there is not")?,
+        state: stage
+            .parse()
+            .ok()
+            .context("event: has a stage that there is not")?,
         kind: kind
             .parse()
             .context("event: has a kind that there is not")?,

@@ -3,10 +3,8 @@
 
 use anyhow::{Context as _, Result};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::Record;
-use coo_kernel::llm::Provenance;
+use coo_kernel::journal::{EventFacts, Record};
 use rusqlite::{OptionalExtension as _, params};
-use serde::{Deserialize, Serialize};
 
 use super::Store;
 
@@ -19,52 +17,6 @@ const PAGE_BYTES: usize = 4 << 20;
 
 /// Consecutive events, in order.
 pub type Page = Vec<Record>;
-
-/// Facts stored beside an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EventFacts {
-    /// Time of the event, in milliseconds since 1970.
-    pub at_ms: i64,
-    /// For an answer, where it came from; for an intent, whether its request was sent.
-    pub source: Option<String>,
-    /// How the answer was produced, as far as known.
-    pub provenance: Option<Provenance>,
-}
-
-/// Source of an intent whose request was sent.
-const SENT: &str = "sent";
-/// Source of an intent that cannot have produced an answer.
-const UNANSWERED: &str = "unanswered";
-
-impl EventFacts {
-    /// Returns the facts beside an intent whose request is about to be sent.
-    #[must_use]
-    pub fn sent(at_ms: i64) -> Self {
-        Self::intent(at_ms, SENT)
-    }
-
-    /// Returns the facts beside an intent that the server refused, or whose server was never
-    /// reached.
-    #[must_use]
-    pub fn unanswered(at_ms: i64) -> Self {
-        Self::intent(at_ms, UNANSWERED)
-    }
-
-    fn intent(at_ms: i64, source: &str) -> Self {
-        Self {
-            at_ms,
-            source: Some(source.to_owned()),
-            provenance: None,
-        }
-    }
-
-    /// Returns whether these facts say that the intent's call can be sent again without asking.
-    #[must_use]
-    pub fn is_unanswered(&self) -> bool {
-        self.source.as_deref() == Some(UNANSWERED)
-    }
-}
 
 fn id(mission: u32, seq: u64) -> Result<i64> {
     let seq =

@@ -1,15 +1,14 @@
 //! Missions in the store: what was run, and facts about its execution on this machine. A mission's
 //! state is not stored: it is the fold of the mission's events.
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use coo_kernel::effects::artefact::Artefact;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::MissionId;
-use coo_kernel::mission::ledger::Used;
+use coo_kernel::mission::row::{Facts, MissionRow};
 use coo_kernel::state::index::Entry;
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row, params};
-use serde::{Deserialize, Serialize};
 
 use super::Store;
 use crate::hint::Hint as _;
@@ -29,78 +28,6 @@ pub struct NewMission<'a> {
     pub created_ms: i64,
     /// Facts known before the run: model and engine.
     pub facts: &'a Facts,
-}
-
-/// Facts about this machine and this execution. They are stored beside the record, never in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Facts {
-    /// SHA-256 of the configuration in force.
-    pub config_sha256: Option<Digest>,
-    /// SHA-256 of what identifies the system and its environment.
-    pub environment_sha256: Option<Digest>,
-    /// Name, version and settings of the engine.
-    pub engine: String,
-    /// SHA-256 of `engine`.
-    pub engine_sha256: Option<Digest>,
-    /// Fuel that all steps used together.
-    pub fuel: u64,
-    /// Largest sum of linear memories, in bytes.
-    pub memory_peak_bytes: u64,
-    /// Where a trap happened, innermost frame first.
-    pub backtrace: Vec<String>,
-    /// Wall-clock time of the run, in microseconds. For a resumed mission, the sum over all its
-    /// processes that were not killed.
-    pub elapsed_us: u64,
-    pub pid: u32,
-    /// The model in force, if the module can ask one.
-    pub model: Option<String>,
-    /// Number of times the mission was resumed.
-    pub resumed: u64,
-    /// Counters of the run; `None` for runs of earlier releases.
-    pub used: Option<Used>,
-}
-
-impl Facts {
-    /// Returns the digest of the engine that ran mission `id`. Fuel can be compared only between
-    /// equal engines, so it is an error if the engine's text and its digest do not match.
-    pub fn engine(&self, id: MissionId) -> Result<Digest> {
-        let found = Digest::of(&self.engine);
-        ensure!(
-            self.engine_sha256 == Some(found),
-            anyhow!(
-                "mission {id}: the record of its engine was changed after the run (it has SHA-256 \
-                 {}, recorded is {}), so its fuel can't be compared",
-                found.short(),
-                self.engine_sha256
-                    .map_or("none".to_owned(), |digest| digest.short())
-            )
-            .hint("take the state root or the file from a copy")
-        );
-        Ok(found)
-    }
-}
-
-/// A mission as stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MissionRow {
-    pub id: MissionId,
-    /// Type of the mission, as the descriptor names it.
-    pub mission_type: String,
-    /// Name of the mission that the user asked to run.
-    pub name: String,
-    /// SHA-256 of the canonical descriptor.
-    pub descriptor: Digest,
-    /// SHA-256 of the module.
-    pub module: Digest,
-    /// Milliseconds since 1970.
-    pub created_ms: i64,
-    /// Time at which it ended or was stopped; `None` while it runs or waits for a person.
-    pub finished_ms: Option<i64>,
-    /// Why it was stopped from outside the record.
-    pub interrupted: Option<String>,
-    pub facts: Facts,
 }
 
 /// Mission numbers stay below this, so that a number and a sequence number fit into 64 bits.

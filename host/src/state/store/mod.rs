@@ -36,10 +36,10 @@ use crate::state::modes::Modes;
 
 #[cfg(feature = "repository")]
 pub use changes::{ChangeFacts, ChangeRow};
-pub use events::{EventFacts, Page};
+pub use events::Page;
 pub use freezes::{FreezeRow, checkpoint};
 pub use frozen::FrozenCall;
-pub use missions::{Facts, MissionRow, NewMission};
+pub use missions::NewMission;
 pub use rollbacks::NewRollback;
 
 /// A log longer than this is emptied into the database when a run has ended.

@@ -1,0 +1,98 @@
+//! What is known of a mission beside its journal: what was run, and facts about the execution on
+//! one machine. None of it is part of the record, so it never decides how a mission stands.
+
+use serde::{Deserialize, Serialize};
+
+use super::MissionId;
+use super::ledger::Used;
+use crate::form::digest::Digest;
+
+/// A mission as a state root and an exported run keep it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MissionRow {
+    pub id: MissionId,
+    /// Type of the mission, as the descriptor names it.
+    pub mission_type: String,
+    /// Name of the mission that the user asked to run.
+    pub name: String,
+    /// SHA-256 of the canonical descriptor.
+    pub descriptor: Digest,
+    /// SHA-256 of the module.
+    pub module: Digest,
+    /// Milliseconds since 1970.
+    pub created_ms: i64,
+    /// Time at which it ended or was stopped; `None` while it runs or waits for a person.
+    pub finished_ms: Option<i64>,
+    /// Why it was stopped from outside the record.
+    pub interrupted: Option<String>,
+    pub facts: Facts,
+}
+
+/// Facts about this machine and this execution. They are stored beside the record, never in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Facts {
+    /// SHA-256 of the configuration in force.
+    pub config_sha256: Option<Digest>,
+    /// SHA-256 of what identifies the system and its environment.
+    pub environment_sha256: Option<Digest>,
+    /// Name, version and settings of the engine.
+    pub engine: String,
+    /// SHA-256 of `engine`.
+    pub engine_sha256: Option<Digest>,
+    /// Fuel that all steps used together.
+    pub fuel: u64,
+    /// Largest sum of linear memories, in bytes.
+    pub memory_peak_bytes: u64,
+    /// Where a trap happened, innermost frame first.
+    pub backtrace: Vec<String>,
+    /// Wall-clock time of the run, in microseconds. For a resumed mission, the sum over all its
+    /// processes that were not killed.
+    pub elapsed_us: u64,
+    pub pid: u32,
+    /// The model in force, if the module can ask one.
+    pub model: Option<String>,
+    /// Number of times the mission was resumed.
+    pub resumed: u64,
+    /// Counters of the run; `None` for runs of earlier releases.
+    pub used: Option<Used>,
+}
+
+/// The engine's text does not have the digest beside it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "mission {id}: the record of its engine was changed after the run (it has SHA-256 {}, recorded is {}), so its fuel can't be compared",
+    .found.short(), .recorded.map_or("none".to_owned(), |digest| digest.short())
+)]
+pub struct EngineChanged {
+    id: MissionId,
+    found: Digest,
+    recorded: Option<Digest>,
+}
+
+impl EngineChanged {
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some("take the state root or the file from a copy")
+    }
+}
+
+impl Facts {
+    /// Returns the digest of the engine that ran mission `id`. Fuel can be compared only between
+    /// equal engines, so it is an error if the engine's text and its digest do not match.
+    pub fn engine(&self, id: MissionId) -> Result<Digest, EngineChanged> {
+        let found = Digest::of(&self.engine);
+        let recorded = self.engine_sha256;
+        if recorded == Some(found) {
+            Ok(found)
+        } else {
+            Err(EngineChanged {
+                id,
+                found,
+                recorded,
+            })
+        }
+    }
+}
