@@ -15,10 +15,6 @@ fn transcript(world: &World, commands: &[&[&str]]) -> String {
 }
 
 #[test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "a table of commands and what each prints"
-)]
 fn each_hint_has_a_line_below_the_error() {
     let world = World::new();
     world.file("broken.json", "{}");

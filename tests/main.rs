@@ -2,6 +2,11 @@
 //! is a module here; `tidy` fails if one is forgotten. Each test makes a world of its own
 //! (`support`), so that they run side by side and in any order.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test is as long as what the program prints"
+)]
+
 mod amend;
 mod amu0;
 mod bounds;

@@ -100,7 +100,15 @@ fn a_statement_that_takes_the_transaction_with_it_replays() {
 #[test]
 fn a_change_without_end_is_cut_off_and_replays() {
     let lines = format!("E1 CREATE TABLE t(a)\nE1 INSERT INTO t {COUNT}) SELECT x FROM c");
-    assert_snapshot!(failed(&lines, &json!({"db_steps": 1_000_000})), @"");
+    assert_snapshot!(failed(&lines, &json!({"db_steps": 1_000_000})), @"
+    $ coo run sql.json --timeout 100
+    --- standard error
+    [coo] MISSION-000001 FAILED: 9 events, 1770 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: limit hit: db_steps 1000001 wanted, limit 1000000
+    hint: raise limits.db_steps if the mission needs more
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]

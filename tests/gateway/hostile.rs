@@ -15,6 +15,7 @@ use super::{listing, refusal, world, write};
 use crate::support::{World, shown, steady};
 
 #[test]
+#[expect(clippy::unicode_not_nfc, reason = "such a name is one of the cases")]
 fn every_hostile_name_is_refused_with_its_own_reason() {
     let world = world();
     let before = listing(&world.root().join("artefacts"));

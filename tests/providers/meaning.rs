@@ -262,7 +262,6 @@ fn errors_beside_and_in_place_of_an_answer() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn what_an_error_is_about() {
     let said = |text: &str| json!({"message": text, "type": "invalid_request_error"});
     let told = check(vec![

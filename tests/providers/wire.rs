@@ -73,7 +73,6 @@ fn what_is_read_although_nobody_asked_for_it() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn what_is_named_for_what_it_is() {
     let half_stream = "data: {\"choices\":[{\"delta\":{\"content\":\"Hal\"}}]}\n\n";
     let deep = with_text(&("[".repeat(200) + &"]".repeat(200)));

@@ -333,7 +333,6 @@ fn reference_scanner() -> Scanner {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn the_reference_ruleset_finds_every_forbidden_string_of_the_packet() {
     let scanner = reference_scanner();
     for (rule, texts) in [

@@ -145,7 +145,6 @@ fn nested(
 }
 
 /// The `number`th module of the family, and what it is.
-#[expect(clippy::too_many_lines, reason = "a table of families")]
 fn module(number: u64) -> (&'static str, Vec<u8>) {
     let mut stream = Stream(ChaCha20Rng::seed_from_u64(SEED ^ (number << 32)));
     let stream = &mut stream;

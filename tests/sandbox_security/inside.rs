@@ -118,7 +118,15 @@ fn sleeping_for_ever_ends_by_fuel() {
     let world = World::new();
     let ran = world.run_guest(body, &json!({"fuel": 3_000_000}));
     assert_fails(&world, &ran);
-    assert_snapshot!(shown("run guest.json", &ran), @"");
+    assert_snapshot!(shown("run guest.json", &ran), @"
+    $ coo run guest.json
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 3000000 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: fuel exhausted: all 3000000 units used
+    hint: raise limits.fuel if the mission needs more
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]

@@ -17,7 +17,6 @@ struct Guest<'a> {
 }
 
 impl Guest<'_> {
-    #[expect(clippy::too_many_lines, reason = "most of it is the text of a module")]
     fn text(&self) -> String {
         let Self {
             body,
@@ -150,10 +149,6 @@ fn end(world: &World, what: &str, guest: &Guest<'_>) -> String {
 }
 
 #[test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "most of it is what the program printed"
-)]
 fn pointers_lengths_and_values_that_lie_are_the_guests_contract() {
     let world = World::new();
     let mut said = String::new();
@@ -372,7 +367,39 @@ fn an_allocator_that_lies_is_the_guests_contract() {
         };
         said += &end(&world, realloc, &guest);
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run misuse.json # (i32.const -64)
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 34 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: contract broken: realloc return: beyond end of memory
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (i32.const 65532)
+    --- standard error
+    [coo] MISSION-000002 FAILED: 7 events, 40 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: contract broken: realloc return: beyond end of memory
+    hint: 'coo logs MISSION-000002' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (select (i32.const 4097) (i32.const 4096) (i32.gt_u (local.get $size) (i32.const 8)))
+    --- standard error
+    [coo] MISSION-000003 FAILED: 7 events, 50 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000003: contract broken: realloc return: result not aligned
+    hint: 'coo logs MISSION-000003' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # unreachable
+    --- standard error
+    [coo] MISSION-000004 FAILED: 7 events, 33 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000004: trap: wasm `unreachable` instruction executed
+    hint: 'coo logs MISSION-000004' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (loop $l (br $l)) unreachable
+    --- standard error
+    [coo] MISSION-000005 FAILED: 7 events, 20000000000 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000005: fuel exhausted: all 20000000000 units used
+    hint: raise limits.fuel if the mission needs more
+    hint: 'coo logs MISSION-000005' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]
@@ -407,7 +434,87 @@ fn handles_nobody_gave_out_are_the_guests_contract() {
         };
         said += &end(&world, body, &guest);
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    $ coo run misuse.json # (call $block (i32.const 42)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: contract broken: unknown handle index 42
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $block (i32.const 0)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000002 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: contract broken: unknown handle index 0
+    hint: 'coo logs MISSION-000002' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $block (i32.const -1)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000003 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000003: contract broken: unknown handle index 4294967295
+    hint: 'coo logs MISSION-000003' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $drop-output (i32.const 5)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000004 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000004: contract broken: unknown handle index 5
+    hint: 'coo logs MISSION-000004' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (local.set $h (call $get-stdout)) (call $drop-output (local.get $h)) (call $drop-output (local.get $h)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000005 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000005: contract broken: unknown handle index 1
+    hint: 'coo logs MISSION-000005' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $write-zeroes (call $get-stdin) (i64.const 1) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000006 FAILED: 7 events, 39 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000006: contract broken: handle index 1 used with the wrong type, expected guest-defined resource but found a different guest-defined resource
+    hint: 'coo logs MISSION-000006' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $block (call $get-stdout)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000007 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000007: contract broken: handle index 1 used with the wrong type, expected guest-defined resource but found a different guest-defined resource
+    hint: 'coo logs MISSION-000007' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $drop-output (call $get-stdin)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000008 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000008: contract broken: handle index 1 used with the wrong type, expected guest-defined resource but found a different guest-defined resource
+    hint: 'coo logs MISSION-000008' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (local.set $h (call $get-stdout)) (drop (call $subscribe (local.get $h))) (call $drop-output (local.get $h)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000009 FAILED: 7 events, 42 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000009: contract broken: resource has children
+    hint: 'coo logs MISSION-000009' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $poll (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000010 FAILED: 7 events, 39 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000010: contract broken: empty poll list
+    hint: 'coo logs MISSION-000010' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $write-zeroes (call $get-stdout) (i64.const -1) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000011 FAILED: 7 events, 39 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000011: contract broken: cannot write more zeroes than `check_write` allows
+    hint: 'coo logs MISSION-000011' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (call $print (call $get-stdout) (i32.const 0) (i32.const 5000) (i32.const 64)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000012 FAILED: 7 events, 40 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000012: contract broken: Buffer too large for blocking-write-and-flush (expected at most 4096)
+    hint: 'coo logs MISSION-000012' shows how it got there
+    --- exit 1
+    $ coo run misuse.json # (loop $l (drop (call $get-stdout)) (br $l)) (i32.const 0)
+    --- standard error
+    [coo] MISSION-000013 FAILED: 7 events, 30037 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000013: limit hit: 10001 open streams and pollables wanted, limit 10000, which is the same for every mission
+    hint: have the guest drop those no longer needed
+    hint: 'coo logs MISSION-000013' shows how it got there
+    --- exit 1
+    ");
 }
 
 #[test]

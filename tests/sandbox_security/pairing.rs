@@ -48,10 +48,6 @@ fn asked(servers: &[&ModelServer]) -> Vec<Option<String>> {
 }
 
 #[test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "a table of cases, and what the program printed"
-)]
 fn a_key_goes_to_a_server_that_is_named_where_the_key_is() {
     // Where servers are named, from the first that counts; where keys are; whose key is sent to the
     // first server, or none; `Err` where nothing may be sent at all.

@@ -268,10 +268,6 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
 }
 
 #[test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "most of it is what the program printed"
-)]
 fn a_mission_that_brings_the_key_along_is_not_recorded_with_it() {
     let world = World::new().with("OPENROUTER_API_KEY", KEY);
     let print = |fd: u32| {
