@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
-use coo::machine;
+use coo::inside::machine;
 use table::{Samples, group, line, ms, note};
 use tempfile::TempDir;
 

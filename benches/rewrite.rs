@@ -28,9 +28,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use coo::machine;
-use coo::repository::Repository;
-use coo::repository::migrate;
+use coo::inside::machine;
+use coo::inside::repository::{Repository, plan};
 use table::{Samples, group, line, line_alone, ms, note};
 use tempfile::TempDir;
 use tree::{FROM, TO};
@@ -198,7 +197,7 @@ impl Original {
 /// prints the peak of memory, in KB.
 fn child_of_the_bench(what: &str, folder: &Path) -> Result<()> {
     let repository = Repository::open(folder, None, &folder.join(".coo"))?;
-    let plan = migrate::plan(&repository)?;
+    let plan = plan(&repository)?;
     let questions = plan.count(|file| file.questions.len());
     ensure!(questions == 0, "{questions} questions");
     match what {

@@ -28,7 +28,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use coo::program::code_cache;
+use coo::inside::program::code_cache;
 use tempfile::TempDir;
 
 /// The first argument of this program when it runs as a child of itself.

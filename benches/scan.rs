@@ -22,7 +22,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use coo::machine;
+use coo::inside::machine;
 use coo_engines::repository::scan::Ruleset;
 use coo_kernel::form::digest::Digest;
 use table::{Samples, group, line, ms, note};

@@ -184,14 +184,14 @@ fn a_tampered_journal_does_not_hide_the_other_missions() {
 /// Runs `coo ARGS`; a process that still waits after half a minute is ended, and that is no end.
 fn within_half_a_minute(world: &World, arguments: &[&str]) -> crate::support::Ran {
     let mut child = world.start(arguments);
-    let stopwatch = coo::machine::Stopwatch::start();
+    let stopwatch = coo::inside::machine::Stopwatch::start();
     while child.try_wait().unwrap().is_none() {
         if stopwatch.elapsed() > std::time::Duration::from_secs(30) {
             child.kill().unwrap();
             child.wait().unwrap();
             panic!("coo {arguments:?} waits");
         }
-        coo::machine::sleep(std::time::Duration::from_millis(10));
+        coo::inside::machine::sleep(std::time::Duration::from_millis(10));
     }
     crate::support::ran(child.wait_with_output().unwrap())
 }

@@ -2,7 +2,7 @@
 //! guest's numbers have the same bits; fuel is the same at every optimisation level and with
 //! every allocator, and every operator is paid for, in proportion to the bytes it moves.
 
-use coo::program::engine::{Sandbox, build_tuned, build_with};
+use coo::inside::program::engine::{Sandbox, build_tuned, build_with};
 use coo_kernel::mission::descriptor::EngineSettings;
 use serde_json::{Value, json};
 use wasmtime::{
@@ -151,7 +151,10 @@ fn a_run_over_many_slices_of_fuel_is_the_same_everywhere() {
     let output = same_everywhere(World::with_own_cache, |world| {
         let ran = world.run_guest(body, &json!({}));
         let fuel = outcome(world, &mission_id(&ran))[3].as_u64().unwrap();
-        assert!(fuel > 3 * coo::program::engine::FUEL_SLICE, "{fuel}");
+        assert!(
+            fuel > 3 * coo::inside::program::engine::FUEL_SLICE,
+            "{fuel}"
+        );
         ran
     });
     assert_eq!(output, "5000000\n");

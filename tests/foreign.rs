@@ -292,7 +292,7 @@ fn programs_in_webassembly_text_are_what_they_are_in_wasmtime() {
 #[test]
 #[ignore = "needs COO_TEST_PROGRAMS: the folder that .ci/wasi-programs has filled; .ci/nightly runs it"]
 fn programs_of_other_toolchains_are_what_they_are_in_wasmtime() {
-    let folder = coo::machine::env_text("COO_TEST_PROGRAMS")
+    let folder = coo::inside::machine::env_text("COO_TEST_PROGRAMS")
         .expect("COO_TEST_PROGRAMS names a folder of WASI programs");
     let programs: Vec<Program> = files(Path::new(&folder), "wasm")
         .iter()

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use coo::effects::llm::http::{ApiKey, Client, Endpoint, Failure, Reply, Unanswered, Waiter};
+use coo::inside::effects::{ApiKey, Client, Endpoint, Failure, Reply, Unanswered, Waiter};
 use coo_kernel::llm::{Answer, FinishReason, Message, Refusal, Request, Role, Usage};
 use insta::assert_snapshot;
 use serde_json::json;

@@ -97,7 +97,7 @@ fn an_exported_run_replays_in_an_empty_folder_and_leaves_nothing_there() {
 #[test]
 fn every_flipped_byte_is_found() {
     let (world, path, bytes) = exported();
-    let whole = || coo::mission::run_file::load(&path).map(drop);
+    let whole = || coo::inside::mission::load(&path).map(drop);
     whole().unwrap();
     for place in 0..bytes.len() {
         let mut changed = bytes.clone();

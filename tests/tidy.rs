@@ -85,7 +85,7 @@ fn every_bound_is_documented_as_it_is() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let page = std::fs::read_to_string(root.join("docs/limits.md")).unwrap();
     let tables = page.find("## ").map_or("", |start| &page[start..]);
-    let made = coo::runtime::bounds::page();
+    let made = coo::inside::runtime::page();
     assert_eq!(
         tables.trim_end(),
         made.trim_end(),

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use coo::machine::Stopwatch;
+use coo::inside::machine::Stopwatch;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::descriptor::EngineSettings;
 use rusqlite::Connection;
@@ -114,7 +114,7 @@ impl gateway::Host for Bare {
 
 /// Returns wasmtime with `coo`'s engine settings: the same machine code, the same fuel.
 pub fn engine() -> Result<Engine> {
-    Ok(coo::program::engine::build(EngineSettings::default())?.engine)
+    Ok(coo::inside::program::engine::build(EngineSettings::default())?.engine)
 }
 
 /// Returns a linker that answers the calls that these guests make and traps on all others.

@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use coo::freeze::Purpose;
-use coo::machine::Stopwatch;
-use coo::mission::prepared::Options;
-use coo::mission::run;
-use coo::mission::source::Source;
-use coo::session::Session;
+use coo::inside::Purpose;
+use coo::inside::Session;
+use coo::inside::machine::Stopwatch;
+use coo::inside::mission;
+use coo::inside::mission::Options;
+use coo::inside::mission::Source;
 use coo_kernel::mission::Status;
 use rusqlite::Connection;
 use wasmtime::Engine;
@@ -69,7 +69,7 @@ fn recorded(folder: &Path, input: &str) -> Result<f64> {
     let source = Source::descriptor_file(&guest::descriptor(folder, input)?)?;
     let session = Session::create(&folder.join("root"), Purpose::Change, |_| {})?;
     let stopwatch = Stopwatch::start();
-    let (_, ended) = run::run(session, &source, Options::default())?;
+    let (_, ended) = mission::run(session, &source, Options::default())?;
     let elapsed = stopwatch.elapsed();
     ensure!(ended.status == Status::Success, "{ended:?}");
     Ok(elapsed.as_secs_f64())

@@ -6,8 +6,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use anyhow::Result;
-use coo::machine::Stopwatch;
-use coo::state::store::{Durability, Store};
+use coo::inside::machine::Stopwatch;
+use coo::inside::state::{Durability, Store};
 use coo_kernel::journal::{Chain, Kind, Record};
 use coo_kernel::mission::state::State;
 

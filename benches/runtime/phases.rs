@@ -1,18 +1,18 @@
-//! The phases of a warm run: the steps of `coo::mission::run::run`, one after another in a fresh
+//! The phases of a warm run: the steps of `coo::inside::mission::run`, one after another in a fresh
 //! process, each timed.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use coo::effects::llm::Freshness;
-use coo::freeze::Purpose;
-use coo::mission::prepared::{Options, Prepared, Reused};
-use coo::mission::source::Source;
-use coo::program::code_cache::{self, CodeCache};
-use coo::program::engine;
-use coo::runtime::sandbox::Linked;
-use coo::runtime::tape::Tape;
-use coo::session::Session;
+use coo::inside::Purpose;
+use coo::inside::Session;
+use coo::inside::effects::Freshness;
+use coo::inside::mission::Source;
+use coo::inside::mission::{Options, Prepared, Reused};
+use coo::inside::program::code_cache::{self, CodeCache};
+use coo::inside::program::engine;
+use coo::inside::runtime::Linked;
+use coo::inside::runtime::Tape;
 use coo_kernel::mission::Status;
 
 use crate::bare::Stopwatches;

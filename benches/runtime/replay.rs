@@ -5,14 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use coo::freeze::Purpose;
-use coo::machine::Stopwatch;
-use coo::mission::find::find_mission;
-use coo::mission::prepared::Options;
-use coo::mission::replay;
-use coo::mission::run;
-use coo::mission::source::Source;
-use coo::session::Session;
+use coo::inside::Purpose;
+use coo::inside::Session;
+use coo::inside::machine::Stopwatch;
+use coo::inside::mission;
+use coo::inside::mission::Options;
+use coo::inside::mission::Source;
+use coo::inside::mission::find_mission;
 use coo_kernel::mission::Status;
 
 use crate::Scale;
@@ -25,7 +24,7 @@ use crate::this_program;
 pub fn time_replay(root: &Path, id: &str) -> Result<()> {
     let stopwatch = Stopwatch::start();
     let (session, mission) = find_mission(root, id, |_| {})?;
-    let replayed = replay::replay(session, &mission, Duration::from_hours(1))?;
+    let replayed = mission::replay(session, &mission, Duration::from_hours(1))?;
     ensure!(replayed.is_identical(), "{replayed:?}");
     bare::print_time_and_peak(&stopwatch)
 }
@@ -60,7 +59,7 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     for count in [many, few] {
         let source = Source::descriptor_file(&guest::descriptor(folder, &format!("r{count}"))?)?;
         let session = Session::create(&folder.join("root"), Purpose::Change, |_| {})?;
-        let (_, ended) = run::run(session, &source, Options::default())?;
+        let (_, ended) = mission::run(session, &source, Options::default())?;
         ensure!(ended.status == Status::Success, "{ended:?}");
         ids.push(ended.id.to_string());
     }

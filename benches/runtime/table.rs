@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use coo::machine::Stopwatch;
+use coo::inside::machine::Stopwatch;
 
 /// Measurements of one thing.
 #[derive(Default, Clone)]

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use coo::mission::source::Source;
-use coo::program::admission;
-use coo::program::admission::Admitted;
-use coo::program::bundle;
+use coo::inside::mission::Source;
+use coo::inside::program::{Admitted, examine};
+use coo::inside::program::bundle;
 
 use crate::Scale;
 use crate::bare;
@@ -41,7 +40,7 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     let input = folder.join("input");
     let log = folder.join("log");
     let source = Source::bundled("demo")?;
-    let Admitted::Component(admitted) = admission::examine(&source.wasm)?.admit(&source.wasm)?
+    let Admitted::Component(admitted) = examine(&source.wasm)?.admit(&source.wasm)?
     else {
         bail!("the demo is a mission, and so a component");
     };

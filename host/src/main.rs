@@ -5,6 +5,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    coo::machine::close_to_others();
-    coo::cli::main()
+    coo::close_to_others();
+    coo::main()
 }

@@ -6,8 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use coo::baselines::{self, Progress, Tree};
-use coo::state::state_root::StateRoot;
+use coo::inside::baselines::{self, Progress, Tree};
+use coo::inside::state::StateRoot;
 use proptest::prelude::*;
 
 use crate::support::tree::{by_nobody, give_away, is_root, picture, pipe, remove, set_mode};
@@ -195,7 +195,7 @@ fn a_tree_that_changes_meanwhile_is_not_captured() {
         ended.store(true, Ordering::Relaxed);
         captured
     });
-    let error = coo::hint::flat(&captured.unwrap_err());
+    let error = coo::inside::flat(&captured.unwrap_err());
     assert!(
         error.contains("2999") && error.contains("make sure that nothing writes to"),
         "{error}"

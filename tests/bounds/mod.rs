@@ -10,7 +10,7 @@ mod sql;
 use std::process::Stdio;
 use std::time::Duration;
 
-use coo::machine::Stopwatch;
+use coo::inside::machine::Stopwatch;
 use serde_json::{Value, json};
 
 use crate::support::{Ran, World, events, ran};

@@ -54,7 +54,8 @@ file not opened
 /// Compiles `tests/corpus/c/NAME.c` and verifies it, with everything a descriptor can give.
 fn c(name: &str) -> Outcome {
     let world = World::new();
-    let clang = coo::machine::env_text("COO_TEST_CLANG").expect("COO_TEST_CLANG names a clang");
+    let clang =
+        coo::inside::machine::env_text("COO_TEST_CLANG").expect("COO_TEST_CLANG names a clang");
     let program = world.path().join("program.wasm");
     let compiled = Command::new(clang)
         .args([

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use coo::program::engine::FEATURES;
+use coo::inside::program::engine::FEATURES;
 use wasm_encoder::{
     AbstractHeapType, BlockType, Encode as _, ExportKind, Function, HeapType, Ieee32, Ieee64,
     Instruction, MemArg, RefType, ValType,

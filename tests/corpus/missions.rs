@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use coo::mission::source::Source;
-use coo::program::bundle::MISSIONS;
+use coo::inside::mission::Source;
+use coo::inside::program::bundle::MISSIONS;
 use serde_json::json;
 
 use super::verified::{source, verified};

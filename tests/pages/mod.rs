@@ -96,7 +96,7 @@ fn paths() -> Vec<String> {
 /// of them write to docs/cli.md, and the commands of a page may read another page.
 fn updating() -> Option<MutexGuard<'static, ()>> {
     static WRITER: Mutex<()> = Mutex::new(());
-    coo::machine::env_os("COO_UPDATE_PAGES")?;
+    coo::inside::machine::env_os("COO_UPDATE_PAGES")?;
     Some(WRITER.lock().unwrap_or_else(PoisonError::into_inner))
 }
 

@@ -18,7 +18,7 @@ fn the_reference_is_that_of_the_command_line() {
     let page = Page::read(PAGE);
     let marker = page.lines.iter().position(|line| line.starts_with(MARKER));
     let above = &page.lines[..=marker.expect("no marker line")];
-    let mut command = coo::cli::command();
+    let mut command = coo::inside::cli::command();
     command.build();
     let mut made = above.join("\n") + "\n";
     for command in commands(&command) {

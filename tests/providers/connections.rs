@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use coo::effects::llm::http::{Client, Endpoint, Reply, Unanswered};
+use coo::inside::effects::{Client, Endpoint, Reply, Unanswered};
 use coo_kernel::llm::{Answer, Message, Refusal, Request, Role};
 use insta::assert_snapshot;
 use rcgen::{

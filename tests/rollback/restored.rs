@@ -342,7 +342,7 @@ fn a_second_process_waits() {
         line.clear();
         assert!(std::io::BufRead::read_line(&mut stderr, &mut line).unwrap() > 0);
     }
-    let other = coo::state::state_root::StateRoot::open_existing(&world.root()).unwrap();
+    let other = coo::inside::state::StateRoot::open_existing(&world.root()).unwrap();
     assert!(other.unwrap().try_lock().is_none());
     let mut stdin = child.stdin.take().unwrap();
     std::io::Write::write_all(&mut stdin, YES).unwrap();

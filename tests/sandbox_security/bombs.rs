@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use coo::machine::Stopwatch;
+use coo::inside::machine::Stopwatch;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Chain, Kind};
 use coo_kernel::mission::state::State;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use coo::machine::{self, Stopwatch};
+use coo::inside::machine::{self, Stopwatch};
 use insta::assert_snapshot;
 use serde_json::json;
 

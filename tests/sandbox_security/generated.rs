@@ -221,7 +221,7 @@ fn module(number: u64) -> (&'static str, Vec<u8>) {
             )
         }
         8 => {
-            let modules = coo::program::bundle::MODULES;
+            let modules = coo::inside::program::bundle::MODULES;
             let mut wasm = modules[stream.below(modules.len())].wasm.to_vec();
             for _ in 0..stream.size(5) {
                 let at = stream.below(wasm.len());

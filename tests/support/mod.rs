@@ -28,7 +28,7 @@ pub struct World {
 /// Returns the step of a long matrix of cases: every `n`-th one, or all of them where
 /// `COO_TEST_EVERY_POINT` is set, as `.ci/nightly` does.
 pub fn every(n: usize) -> usize {
-    match coo::machine::env_os("COO_TEST_EVERY_POINT") {
+    match coo::inside::machine::env_os("COO_TEST_EVERY_POINT") {
         Some(_) => 1,
         None => n,
     }

@@ -14,7 +14,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use coo::machine::Stopwatch;
+use coo::inside::machine::Stopwatch;
 use serde_json::json;
 
 use crate::support::model_server::{ModelServer, Recorded, Response, Step};
@@ -337,7 +337,7 @@ impl Trial<'_> {
             .unwrap();
         if let Disturbance::Signal(after) = disturbance {
             // The test varies the moment of death; this is not a wait for anything.
-            coo::machine::sleep(after);
+            coo::inside::machine::sleep(after);
             // The process may have ended by itself.
             let _ = child.kill();
         }

@@ -32,7 +32,7 @@ impl HostWallClock for Fixed {
     }
 
     fn now(&self) -> Duration {
-        Duration::from_secs(coo::runtime::sandbox::WALL_CLOCK_START_S)
+        Duration::from_secs(coo::inside::runtime::WALL_CLOCK_START_S)
     }
 }
 

@@ -63,7 +63,7 @@ fn a_loop_over_cheap_host_calls_ends_with_its_time() {
         });
         world.descriptor("loop.json", &json!({"file": "loop.wasm"}), &more);
         // The watch of the machine: many times what it may take, and far less than it took.
-        let watch = coo::machine::Stopwatch::start();
+        let watch = coo::inside::machine::Stopwatch::start();
         said += &interrupted(&world);
         assert!(
             watch.elapsed().as_secs() < 60,

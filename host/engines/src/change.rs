@@ -14,8 +14,8 @@ mod progress;
 use std::fmt;
 use std::str::FromStr;
 
+use coo_kernel::form::chain::{self, Broken, Chain, Name};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::chain::{self, Broken, Chain, Name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::pipeline::{self, Event, Refused, Stage};

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use coo_kernel::journal::Name;
+use coo_kernel::form::chain::Name;
 use serde::{Deserialize, Serialize};
 
 /// The stage of a governed change of a repository (design, "Repository pipeline").

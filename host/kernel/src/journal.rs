@@ -2,7 +2,6 @@
 //! mission's state from them. This module holds no events and stores nothing.
 
 mod body;
-pub mod chain;
 mod divergence;
 mod facts;
 pub mod run_file;
@@ -10,16 +9,17 @@ pub mod run_file;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::form::chain;
 use crate::mission::Status;
 use crate::mission::authority::Policy;
 use crate::mission::failure::Failure;
 use crate::mission::state::{self, Event, State};
 
+pub use crate::form::chain::{Broken, Chain};
 pub use body::{
     Blob, CallBody, DecisionBody, EnvironmentBody, IntentBody, MissionBody, OutcomeBody,
     StepReturnedBody, StepStartedBody, TransitionBody, WorldBody,
 };
-pub use chain::{Broken, Chain, Name};
 pub use divergence::{Divergence, Side};
 pub use facts::EventFacts;
 
@@ -96,7 +96,7 @@ impl Kind {
     }
 }
 
-impl Name for Kind {
+impl chain::Name for Kind {
     fn name(self) -> &'static str {
         self.name()
     }

@@ -46,7 +46,6 @@ use crate::state::state_root::StateRoot;
 pub use capture::{Captured, create};
 pub use change::{Contents, change};
 pub use lock::{check_modes, set_modes};
-pub use objects::Added;
 pub use progress::Progress;
 pub use promote::promote;
 pub use restore::{Plan, Restored, is_pending, plan, recover, restore, restore_as_planned};

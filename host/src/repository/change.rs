@@ -18,6 +18,7 @@ mod specification;
 mod stages;
 mod worktree;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -25,12 +26,12 @@ use coo_engines::change::{
     Action, BaselineBody, ChangeId, DecisionBody, Kind, Route, Which, rejection,
 };
 use coo_engines::pipeline::{Event, Stage};
-use coo_kernel::baseline::{bytes_of, text_of};
+use coo_kernel::baseline::{Node, bytes_of, text_of};
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 
-use super::{Repository, amend, migrate, test_run};
-use crate::baselines::{Baseline, Progress};
+use super::{FILE_BYTES_MAX, Repository, amend, migrate, test_run};
+use crate::baselines::{self, Baseline, Progress};
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
 use crate::machine;
@@ -361,4 +362,18 @@ fn environment(repository: &Repository) -> Result<Digest> {
         "machine": machine::environment_facts(),
         "tests": tests,
     }))?))
+}
+
+/// Returns the wanted files of `baseline`, by path.
+fn files_of(
+    change: &Change<'_>,
+    baseline: &Baseline,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, Vec<u8>>> {
+    let entries = baseline.manifest.entries().iter();
+    let files = entries.filter(|entry| matches!(entry.node, Node::File { .. }));
+    let paths = files.map(|entry| entry.path.text());
+    let paths = paths.filter(|path| is_wanted(path));
+    let root = &change.journal.session.root;
+    baselines::part::contents(root, baseline, paths, FILE_BYTES_MAX)
 }

@@ -24,7 +24,7 @@ use crate::hint::Hint as _;
 use crate::machine::input_file;
 use crate::machine::input_file::read_bounded;
 
-pub use lint::{Linted, lint};
+pub use lint::lint;
 pub use scan::{Scanned, scan};
 pub use test_run::last_lines;
 

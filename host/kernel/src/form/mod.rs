@@ -1,7 +1,8 @@
-//! Forms of bytes and text: canonical JSON, digests, text that is safe to print on a terminal, path
-//! patterns. Nothing here depends on missions.
+//! Forms of bytes and text: canonical JSON, digests, the chain over events, text that is safe to
+//! print on a terminal, path patterns. Nothing here depends on missions.
 
 pub mod canonical;
+pub mod chain;
 pub mod digest;
 pub mod path_pattern;
 pub mod plain;

@@ -12,17 +12,15 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::change::bundle::{
     self, CHECKSUMS, EVENTS, GATES, Origin, REPLAY, ROLLBACKS, SPECIFICATION,
 };
-use coo_kernel::baseline::Node;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 use serde_json::json;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use super::super::FILE_BYTES_MAX;
 use super::journal::Journal;
-use super::{Change, specification};
-use crate::baselines::{self, Baseline};
+use super::{Change, files_of, specification};
+use crate::baselines;
 use crate::hint::Hint as _;
 use crate::mission::run_file;
 
@@ -137,20 +135,6 @@ fn rollback_log(journal: &Journal) -> Result<String> {
         }
     }
     Ok(text)
-}
-
-/// Returns the wanted files of `baseline`, by path.
-pub fn files_of(
-    change: &Change<'_>,
-    baseline: &Baseline,
-    is_wanted: impl Fn(&str) -> bool,
-) -> Result<Members> {
-    let entries = baseline.manifest.entries().iter();
-    let files = entries.filter(|entry| matches!(entry.node, Node::File { .. }));
-    let paths = files.map(|entry| entry.path.text());
-    let paths = paths.filter(|path| is_wanted(path));
-    let root = &change.journal.session.root;
-    baselines::part::contents(root, baseline, paths, FILE_BYTES_MAX)
 }
 
 fn zipped(members: &Members) -> Result<Vec<u8>> {

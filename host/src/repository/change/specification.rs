@@ -8,8 +8,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::Change;
-use super::bundle::files_of;
+use super::{Change, files_of};
 use crate::baselines::Baseline;
 use crate::hint::Hint as _;
 use crate::machine::rfc3339;

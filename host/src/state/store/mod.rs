@@ -36,7 +36,6 @@ use crate::state::modes::Modes;
 
 #[cfg(feature = "repository")]
 pub use changes::{ChangeFacts, ChangeRow};
-pub use events::Page;
 pub use freezes::{FreezeRow, checkpoint};
 pub use frozen::FrozenCall;
 pub use missions::NewMission;
