@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use coo::inside::mission::Source;
-use coo::inside::program::{Admitted, examine};
 use coo::inside::program::bundle;
+use coo::inside::program::{Admitted, examine};
 
 use crate::Scale;
 use crate::bare;
@@ -40,8 +40,7 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     let input = folder.join("input");
     let log = folder.join("log");
     let source = Source::bundled("demo")?;
-    let Admitted::Component(admitted) = examine(&source.wasm)?.admit(&source.wasm)?
-    else {
+    let Admitted::Component(admitted) = examine(&source.wasm)?.admit(&source.wasm)? else {
         bail!("the demo is a mission, and so a component");
     };
     std::fs::write(&component, &admitted)?;

@@ -62,7 +62,7 @@ pub fn target(
         ));
     };
     let state = State::of(&baseline.manifest).with_context(shown)?;
-    let kept = verify(root, &baseline, progress)?;
+    let kept = verify(root, &baseline, progress);
     if let Some(first) = kept.damage.first() {
         bail!(
             anyhow!(
