@@ -44,8 +44,8 @@ fn last_answer(world: &World, lines: &str, limits: &Value) -> Value {
     answers(world, &id).pop().unwrap()
 }
 
-/// The guest is told that this is beyond a limit, and the run goes on; gives what the guest is
-/// told.
+/// Runs statements that go beyond a limit: the guest gets an error, and the run continues. Returns
+/// the error.
 fn limit(lines: &str) -> String {
     let answer = last_answer(&world(), lines, &json!({}));
     let said = answer["error"]["limit"].as_str();

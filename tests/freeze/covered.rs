@@ -148,7 +148,7 @@ fn a_change_of_any_table_is_told_by_the_next_command() {
     let asked = world.coo_with_input(&["rollback", "state"], b"no\n");
     assert_snapshot!(error(&asked), @r"
     ERROR: RollbackAbortedException: rollback 1 to state: 'no\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback state' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback state' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ");
     assert_eq!(world.coo(&["freeze"]).code, 0);
     let kept = Store::kept(&world);

@@ -396,10 +396,10 @@ fn whatever_is_wrong_is_named_and_leads_back_once_a_person_has_said_so() {
     ERROR: PIPELINE-000001: failed in <stage>: <why>
     hint: 'coo pipeline rollback PIPELINE-000001' asks for the rollback once more
     ERROR: RollbackAbortedException: rollback of PIPELINE-000001: 'confirm_rollback\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo pipeline rollback PIPELINE-000001' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo pipeline rollback PIPELINE-000001' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
 
     ERROR: RollbackAbortedException: rollback of PIPELINE-000001: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo pipeline rollback PIPELINE-000001' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo pipeline rollback PIPELINE-000001' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ");
 }
 

@@ -25,7 +25,7 @@ fn what_somebody_else_changes_meanwhile_stops_it() {
     [coo] PIPELINE-000001: the repository is restored to its baseline; entries that differ now: docs/plan.md
     Type 'CONFIRM_ROLLBACK' to proceed
     ERROR: RollbackAbortedException: rollback of PIPELINE-000001: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo pipeline rollback PIPELINE-000001' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo pipeline rollback PIPELINE-000001' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     --- exit 1
     ");
     assert_eq!(stage(&world), "ERROR");
@@ -41,7 +41,7 @@ fn what_somebody_else_changes_meanwhile_stops_it() {
     [coo] PIPELINE-000001: the repository (and the state root) is restored to its baseline; entries that differ now: checks/test_core.py, new, new/__init__.py, new/core.py, new/deep and 13 more
     Type 'CONFIRM_ROLLBACK' to proceed
     ERROR: RollbackAbortedException: rollback of PIPELINE-000001: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo pipeline rollback PIPELINE-000001' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo pipeline rollback PIPELINE-000001' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     --- exit 1
     ");
     assert_eq!(stage(&world), "ERROR");
@@ -376,7 +376,7 @@ fn no_secret_is_written_down() {
     [coo] PIPELINE-000001: the repository (and the state root) is restored to its baseline; entries that differ now: checks/test_core.py, new, new/__init__.py, new/core.py, new/deep and 4 more
     Type 'CONFIRM_ROLLBACK' to proceed
     ERROR: RollbackAbortedException: rollback of PIPELINE-000001: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo pipeline rollback PIPELINE-000001' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo pipeline rollback PIPELINE-000001' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     --- exit 1
     ");
     assert!(!ran.stderr.contains("sk-or-v1"), "{ran:?}");

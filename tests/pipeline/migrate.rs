@@ -80,7 +80,7 @@ fn one_that_fails_is_rolled_back_once_a_person_has_said_so() {
     [coo] MIGRATION-000001: the repository is restored to its baseline; entries that differ now: checks/test_core.py, new, new/__init__.py, new/core.py, new/deep and 12 more
     Type 'CONFIRM_ROLLBACK' to proceed
     ERROR: RollbackAbortedException: rollback of MIGRATION-000001: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo pipeline rollback MIGRATION-000001' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo pipeline rollback MIGRATION-000001' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     --- exit 1
     ");
     let ran = world.coo_with_input(&["pipeline", "rollback", ID], YES);

@@ -139,7 +139,7 @@ fn nothing_goes_aside_without_a_yes() {
     let before = raw(&world);
     assert_snapshot!(error(&rollback(&world, &OPTION, b"yes\n")), @r"
     ERROR: RollbackAbortedException: rollback 1 to clean: 'yes\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ");
     assert_eq!(raw(&world), before);
     assert!(!world.root().join("set-aside").exists());

@@ -38,27 +38,27 @@ fn only_the_exact_line_confirms_at_the_prompt() {
     }
     assert_snapshot!(told, @r"
     ERROR: RollbackAbortedException: rollback 1 to clean: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 2 to clean: '\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 3 to clean: 'y\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 4 to clean: 'yes\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 5 to clean: 'confirm_rollback\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 6 to clean: 'CONFIRM_ROLLBACK \n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 7 to clean: ' CONFIRM_ROLLBACK\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 8 to clean: 'CONFIRM_ROLLBACK\r\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 9 to clean: 'no\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 10 to clean: '�\u{1b}[2JCONFIRM_ROLLBACK\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 11 to clean: 'CONFIRM_ROLLBACKCONFIRM_ROLLBACKCONFIRM_…' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ");
     assert_eq!(outcomes(&world), ["aborted"; 11]);
     for line in [YES, b"CONFIRM_ROLLBACK", b"CONFIRM_ROLLBACK\nno\n"] {
@@ -80,7 +80,7 @@ fn what_is_asked_and_said() {
           if that changes anything, the present state is kept as before-rollback-000001
     Type 'CONFIRM_ROLLBACK' to proceed
     ERROR: RollbackAbortedException: rollback 1 to clean: 'yes\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     --- exit 1
     ");
     assert_snapshot!(shown("rollback", &rollback(&world, &[], YES)), @r"
@@ -130,11 +130,11 @@ fn a_file_in_the_state_root_confirms_once() {
     }
     assert_snapshot!(told, @"
     ERROR: RollbackAbortedException: rollback 2 to clean: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 2 to clean: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 2 to clean: nothing was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ");
 }
 
@@ -160,19 +160,19 @@ fn a_file_that_says_anything_else_aborts_and_is_gone() {
     assert!(file.is_dir());
     assert_snapshot!(told, @r"
     ERROR: RollbackAbortedException: rollback 1 to clean: the file CONFIRM_ROLLBACK says '\n', and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 2 to clean: the file CONFIRM_ROLLBACK says 'yes', and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 3 to clean: the file CONFIRM_ROLLBACK says 'CONFIRM_ROLLBACK\r\n', and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 4 to clean: the file CONFIRM_ROLLBACK says 'CONFIRM_ROLLBACK ', and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 5 to clean: CONFIRM_ROLLBACK in the state root is a link, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 6 to clean: CONFIRM_ROLLBACK in the state root is not a plain file that can be read, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: RollbackAbortedException: rollback 7 to clean: CONFIRM_ROLLBACK in the state root is a folder; remove it, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ");
     assert_eq!(outcomes(&world), ["aborted"; 7]);
     assert!(state(&world) == before);
@@ -192,7 +192,7 @@ fn a_migration_attempt_asks_once_whatever_becomes_of_it() {
     told += &error(&rollback(&world, &["nothing", "--attempt", "M-3"], YES));
     assert_snapshot!(told, @r"
     ERROR: RollbackAbortedException: rollback 1 to clean: 'no\n' was typed, and only CONFIRM_ROLLBACK counts; nothing was rolled back
-    hint: ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first
+    hint: run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root
     ERROR: migration attempt 'M-1': has had its one automatic rollback request, number 1 (aborted)
     hint: a person can still ask with 'coo rollback', without --attempt
     ERROR: migration attempt 'M-2': has had its one automatic rollback request, number 2 (restored)

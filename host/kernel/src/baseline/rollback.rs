@@ -71,8 +71,8 @@ impl Aborted {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(format!(
-            "ask again with '{}' and type exactly that, or make an empty file of that name in the \
-             state root first",
+            "run '{}' again and type {CONFIRMATION}, or first make an empty file {CONFIRMATION} in \
+             the state root",
             self.again
         ))
     }
@@ -329,7 +329,7 @@ mod tests {
         let aborted = confirm("rollback 7 to clean", "coo rollback clean", Said::Line(b""));
         assert_eq!(
             aborted.unwrap_err().hint().unwrap(),
-            "ask again with 'coo rollback clean' and type exactly that, or make an empty file of that name in the state root first"
+            "run 'coo rollback clean' again and type CONFIRM_ROLLBACK, or first make an empty file CONFIRM_ROLLBACK in the state root"
         );
         assert!(text(Said::Line(b"")).contains("nothing was typed"));
         let long = text(Said::File(&[b'x'; 99]));

@@ -1,4 +1,4 @@
-//! Which export of a component starts it. Admission checks the type of that export and the sandbox
+//! Which export of a component starts it. Admission checks the type of the export and the sandbox
 //! calls it, so both ask here. Judges no types and calls nothing.
 
 /// The export of a mission.

@@ -105,7 +105,9 @@ fn confirm(baseline: &Baseline, tree: &Tree, plan: &Plan) -> Result<()> {
             "tree {tree}: {}, and only {CONFIRMATION} counts; nothing was restored",
             Said::Line(&said)
         )
-        .hint("ask again and type exactly that, or say --yes")
+        .hint(format!(
+            "run it again and type {CONFIRMATION}, or say --yes"
+        ))
     );
 }
 

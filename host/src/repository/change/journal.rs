@@ -134,7 +134,7 @@ impl Journal {
         folder(self.id())
     }
 
-    /// Returns the path of that folder.
+    /// Returns the path of the folder with the evidence of the change.
     pub fn folder_path(&self) -> PathBuf {
         self.session.root.path().join(self.folder())
     }
