@@ -103,9 +103,14 @@ const WATCHDOG_STACK_BYTES: usize = 64 << 10;
 
 /// Ends the process if a deadline has passed unnoticed because the process is inside one long
 /// operation of a library. The record stays as after any kill, and the mission can be resumed.
-/// Watches until it is dropped.
+/// Watches from its start until it is dropped.
+///
+/// It is started late, and by a short run not at all: starting the thread takes as long as the rest
+/// of a small step, and from then on every allocation of the process takes a lock.
 pub struct Watchdog {
     watch: Arc<Watch>,
+    /// `None` once it has been started.
+    last_words: Mutex<Option<String>>,
 }
 
 struct Watch {
@@ -150,18 +155,30 @@ impl Watch {
 }
 
 impl Watchdog {
-    /// Starts watching. `WATCHDOG_GRACE` after `deadline`, the process writes `last_words` to
-    /// standard error and exits with status 1.
+    /// Creates a watchdog. `WATCHDOG_GRACE` after `deadline`, once it is started, the process writes
+    /// `last_words` to standard error and exits with status 1.
     #[must_use]
-    pub fn start(deadline: &Deadline, last_words: String) -> Self {
-        let watch = Arc::new(Watch {
-            state: Mutex::new(Watched {
-                end: Some(deadline.extended(WATCHDOG_GRACE)),
-                has_ended: false,
+    pub fn new(deadline: &Deadline, last_words: String) -> Self {
+        Self {
+            watch: Arc::new(Watch {
+                state: Mutex::new(Watched {
+                    end: Some(deadline.extended(WATCHDOG_GRACE)),
+                    has_ended: false,
+                }),
+                changed: Condvar::new(),
             }),
-            changed: Condvar::new(),
-        });
-        let own = Arc::clone(&watch);
+            last_words: Mutex::new(Some(last_words)),
+        }
+    }
+
+    /// Starts watching, unless it has begun already. Called before every operation that neither
+    /// fuel nor the clock bounds, and when a run has taken as long as a slice of fuel.
+    pub fn start(&self) {
+        let last_words = self.last_words.lock();
+        let Some(last_words) = last_words.unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
+        let own = Arc::clone(&self.watch);
         let body = move || {
             if own.wait() {
                 let _ = std::io::stderr().write_all(last_words.as_bytes());
@@ -173,7 +190,6 @@ impl Watchdog {
             .name("watchdog".to_owned())
             .stack_size(WATCHDOG_STACK_BYTES)
             .spawn(body);
-        Self { watch }
     }
 
     /// Stops watching while `outside` waits for an operation that has its own time limit.
@@ -388,7 +404,8 @@ mod tests {
         assert!(!watch(Some(over), true).wait(), "nothing is watched");
         assert!(!watch(None, true).wait());
         let hour = Deadline::after(Duration::from_hours(1));
-        let watchdog = Watchdog::start(&hour, "never said".to_owned());
+        let watchdog = Watchdog::new(&hour, "never said".to_owned());
+        watchdog.start();
         assert_eq!(watchdog.pause(&hour, || 7), 7);
         let own = Arc::clone(&watchdog.watch);
         drop(watchdog);

@@ -6,6 +6,7 @@
 //! millisecond: a sleep of one nanosecond would advance a paused clock by a million.
 
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -22,31 +23,33 @@ const START_NS: u64 = 1;
 
 /// The clocks of one step. Clones share them.
 #[derive(Debug, Clone)]
-pub struct VirtualClock(Arc<Mutex<State>>);
+pub struct VirtualClock(Arc<State>);
 
 #[derive(Debug)]
 struct State {
-    /// The monotonic clock; the wall clock moves with it.
-    now_ns: u64,
+    /// The monotonic clock; the wall clock moves with it. Programs read it far more often than they
+    /// sleep, so it has no lock. Only the thread of the step changes it.
+    now_ns: AtomicU64,
     /// The earliest instant that the guest waits for.
-    awaited_ns: Option<u64>,
+    awaited_ns: Mutex<Option<u64>>,
 }
 
 impl VirtualClock {
     pub fn new() -> Self {
-        Self(Arc::new(Mutex::new(State {
-            now_ns: START_NS,
-            awaited_ns: None,
-        })))
+        Self(Arc::new(State {
+            now_ns: AtomicU64::new(START_NS),
+            awaited_ns: Mutex::new(None),
+        }))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn awaited_ns(&self) -> MutexGuard<'_, Option<u64>> {
+        let awaited = self.0.awaited_ns.lock();
+        awaited.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the monotonic clock in nanoseconds.
     pub fn now_ns(&self) -> u64 {
-        self.state().now_ns
+        self.0.now_ns.load(Ordering::Relaxed)
     }
 
     /// Returns the wall clock as the time since 1970.
@@ -57,29 +60,27 @@ impl VirtualClock {
 
     /// Moves the time forward to `instant_ns`; does nothing if that has passed.
     pub fn advance_to(&self, instant_ns: u64) {
-        let mut state = self.state();
-        state.now_ns = state.now_ns.max(instant_ns);
+        self.0.now_ns.fetch_max(instant_ns, Ordering::Relaxed);
     }
 
     /// Clears the awaited instant, before the guest computes.
     pub fn forget_awaited(&self) {
-        self.state().awaited_ns = None;
+        *self.awaited_ns() = None;
     }
 
     /// Moves the time to the earliest instant that the guest waits for, when it only waits. Returns
     /// false if there is none.
     pub fn advance_to_awaited(&self) -> bool {
-        let awaited = self.state().awaited_ns;
+        let awaited = *self.awaited_ns();
         awaited.map(|instant| self.advance_to(instant)).is_some()
     }
 
     /// Returns whether `instant_ns` has come; if not, the guest now waits for it.
     fn has_come(&self, instant_ns: u64) -> bool {
-        let mut state = self.state();
-        let has_come = state.now_ns >= instant_ns;
+        let has_come = self.now_ns() >= instant_ns;
         if !has_come {
-            let earliest = state.awaited_ns.unwrap_or(u64::MAX).min(instant_ns);
-            state.awaited_ns = Some(earliest);
+            let mut awaited = self.awaited_ns();
+            *awaited = Some(awaited.unwrap_or(u64::MAX).min(instant_ns));
         }
         has_come
     }

@@ -22,6 +22,8 @@ pub use limiter::PARTS_MAX;
 pub use linked::Linked;
 pub use step::{StepEnd, StepRun, run_step};
 
+use std::sync::Arc;
+
 use clock::VirtualClock;
 use coo_kernel::mission::authority::Authority;
 use coo_kernel::mission::ledger::Ledger;
@@ -60,7 +62,7 @@ pub struct Guest {
     /// Host calls until the next check of the deadline.
     calls_to_look: u32,
     /// Ends the process if nothing else notices the deadline.
-    watchdog: Watchdog,
+    watchdog: Arc<Watchdog>,
     clock: VirtualClock,
     rng: ChaCha20Rng,
     arguments: Vec<String>,
@@ -88,7 +90,7 @@ impl Guest {
         let wasi = wasi::context(&arguments, &environment, &streams, &clock);
         let deadline = run.deadline;
         Self {
-            watchdog: Watchdog::start(&deadline, run.tape.last_words(&deadline)),
+            watchdog: Arc::new(Watchdog::new(&deadline, run.tape.last_words(&deadline))),
             tape: run.tape,
             ledger: run.ledger,
             authority: run.plan.authority().clone(),
@@ -110,6 +112,7 @@ impl Guest {
     /// clock, because such calls take far more time than the fuel that they cost.
     fn charge_bytes(&mut self, bytes: u64) -> Result<(), Stop> {
         if bytes > CHEAP_BYTES_MAX {
+            self.watchdog.start();
             self.calls_to_look = 0;
         }
         Ok(self

@@ -144,6 +144,7 @@ fn guarded(
     store.fuel_async_yield_interval(Some(FUEL_SLICE))?;
     let deadline = store.data().deadline;
     let clock = store.data().clock.clone();
+    let watchdog = Arc::clone(&store.data().watchdog);
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
     let mut context = Context::from_waker(&waker);
@@ -156,6 +157,7 @@ fn guarded(
         if deadline.has_passed() {
             return Err(Stop::timed_out(&deadline).into());
         }
+        watchdog.start();
         if !woken.0.swap(false, Ordering::Relaxed) && !clock.advance_to_awaited() {
             let reason = "it waits for what never comes".to_owned();
             return Err(Stop::from(Failure::Contract { reason }).into());
