@@ -19,14 +19,14 @@ pub fn misleads(c: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Returns `text` with misleading characters made visible, as `\u{202e}`; line breaks stay.
+/// Returns `text` with misleading characters made visible, as `\u{202e}`; line breaks and tabs stay.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\n' => shown.push(c),
-            '\0' | '\t' | '\r' => shown.extend(c.escape_debug()),
+            '\n' | '\t' => shown.push(c),
+            '\0' | '\r' => shown.extend(c.escape_debug()),
             c if misleads(c) => shown.extend(c.escape_unicode()),
             c => shown.push(c),
         }
@@ -34,18 +34,18 @@ pub fn plain(text: &str) -> String {
     shown
 }
 
-/// Returns the same as `plain` on one line: a line break becomes `\n`.
+/// Returns the same as `plain` on one line: a line break becomes `\n`, a tab `\t`.
 #[must_use]
 pub fn one_line(text: &str) -> String {
-    plain(text).replace('\n', "\\n")
+    plain(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 /// Returns the text of an error. Lines of coo's own, which begin with two spaces after the first,
-/// stay lines; every other line break is made visible.
+/// stay lines; every other line break is made visible, and every tab.
 #[must_use]
 pub fn error(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    for (number, line) in plain(text).split('\n').enumerate() {
+    for (number, line) in plain(text).replace('\t', "\\t").split('\n').enumerate() {
         if number > 0 {
             shown.push_str(if line.starts_with("  ") { "\n" } else { "\\n" });
         }
@@ -80,7 +80,7 @@ mod tests {
     fn what_misleads_is_visible_and_all_else_stays() {
         for (text, shown) in [
             ("plain é 漢 🦀", "plain é 漢 🦀"),
-            ("a\tb\r\0", "a\\tb\\r\\0"),
+            ("a\tb\r\0", "a\tb\\r\\0"),
             ("\u{1b}[31m\u{9b}1m\u{7f}", "\\u{1b}[31m\\u{9b}1m\\u{7f}"),
             (
                 "\u{202e}txt.exe\u{2066}\u{2069}",
@@ -94,7 +94,7 @@ mod tests {
             assert_eq!(plain(text), shown);
         }
         assert_eq!(plain("a\nb"), "a\nb");
-        assert_eq!(one_line("a\n[coo] b"), "a\\n[coo] b");
+        assert_eq!(one_line("a\n\t[coo] b"), "a\\n\\t[coo] b");
     }
 
     #[test]
