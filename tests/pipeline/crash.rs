@@ -51,7 +51,7 @@ fn killed(stride: usize, prepare: fn() -> World, arguments: &[&str], stage: &str
         // So a late point may not be there; then the command has done its work.
         assert!([-1, 0].contains(&ran.code), "{n} {point}: {ran:?}");
         killed += usize::from(ran.code == -1);
-        assert_eq!(finish(&world), stage, "{n} {point}");
+        assert_eq!(finish(&world), stage, "{n} {point}: {}", status(&world));
         assert!(picture(&repo(&world)) == *end, "{n} {point}: another tree");
         assert_eq!(
             world.json(&["freeze", "status"])["is_frozen"],
