@@ -23,7 +23,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use coo::inside::machine;
-use coo_engines::repository::scan::Ruleset;
+use coo_engines::scan::Ruleset;
 use coo_kernel::form::digest::Digest;
 use table::{Samples, group, line, ms, note};
 use tempfile::TempDir;

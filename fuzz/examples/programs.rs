@@ -9,9 +9,9 @@
 
 use std::error::Error;
 
+use coo_engines::python::rewrite;
 use coo_fuzz::python::{Case, program};
 use coo_fuzz::recipe;
-use coo_engines::python::rewrite;
 use serde_json::json;
 
 /// Bytes of a random recipe.

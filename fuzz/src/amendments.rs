@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use arbitrary::{Result, Unstructured};
-use coo_kernel::form::digest::Digest;
-use coo_engines::repository::amend::{
+use coo_engines::amend::{
     Amendment, Amendments, Anchor, Applied, Escalation, FORMAT, Halt, Operation, Outcome, patch,
 };
+use coo_kernel::form::digest::Digest;
 use serde_json::{Map, Value, json};
 
 use crate::patch;

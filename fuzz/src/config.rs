@@ -2,10 +2,10 @@
 //! them.
 
 use arbitrary::{Result, Unstructured};
-use coo_kernel::baseline::TreePath;
+use coo_engines::migrate::Migration;
 use coo_engines::repository::config::Config;
-use coo_engines::repository::migrate::Migration;
 use coo_engines::repository::scope::Scope;
+use coo_kernel::baseline::TreePath;
 
 use crate::pick;
 use crate::several;

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 
 use arbitrary::{Result, Unstructured};
-use coo_kernel::baseline::TreePath;
-use coo_kernel::form::digest::Digest;
-use coo_engines::repository::lint::{self, Linter};
+use coo_engines::lint::{self, Linter};
 use coo_engines::repository::pattern::Pattern;
-use coo_engines::repository::scan::{self, Scanner, Status, sarif};
 use coo_engines::repository::scope::Scope;
 use coo_engines::repository::text::EXCERPT_CHARS_MAX;
+use coo_engines::scan::{self, Scanner, Status, sarif};
+use coo_kernel::baseline::TreePath;
+use coo_kernel::form::digest::Digest;
 use regex::bytes::Regex;
 use serde_json::{Value, json};
 

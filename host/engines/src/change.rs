@@ -1,6 +1,6 @@
 //! The record of a governed change of a repository: the change's id, its events, and the fold over
 //! them that says where it stands. Events form a hash chain, as those of missions do (`journal`).
-//! Stages and transitions come from `pipeline`. Stores nothing and changes no repository.
+//! Stages and transitions come from `stage`. Stores nothing and changes no repository.
 //!
 //! Invariant: the events that the fold has accepted form a path through the stages, across any
 //! number of processes. A change cannot leave a review without a decision, and at most one of its
@@ -10,6 +10,9 @@ mod action;
 mod body;
 pub mod bundle;
 mod progress;
+pub mod question;
+pub mod specification;
+pub mod stage;
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +21,7 @@ use coo_kernel::form::chain::{self, Broken, Chain, Name};
 use coo_kernel::form::digest::Digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::pipeline::{self, Event, Refused, Stage};
+use stage::{Event, Refused, Stage};
 
 pub use action::{Action, Retreat, rejection};
 pub use body::{
@@ -63,7 +66,7 @@ impl Route {
 
     /// Returns the stage after `event`. A migration ends where a pipeline enters its gates.
     pub fn next(self, from: Stage, event: Event) -> Result<Stage, Refused> {
-        match (self, pipeline::next(from, event)) {
+        match (self, stage::next(from, event)) {
             (Self::Migration, Ok(Stage::Gates)) => Ok(Stage::Complete),
             (_, next) => next,
         }

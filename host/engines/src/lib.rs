@@ -7,7 +7,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod amend;
 pub mod change;
-pub mod pipeline;
+pub mod gate;
+pub mod lint;
+pub mod migrate;
 pub mod python;
 pub mod repository;
+pub mod scan;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, bail};
-use coo_engines::repository::amend::{Anchor, Escalation, Halt, Log, Prepared};
+use coo_engines::amend::{Anchor, Escalation, Halt, Log, Prepared};
 use serde::Serialize;
 
 use super::print;

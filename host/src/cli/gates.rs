@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Error, Result, anyhow};
-use coo_engines::repository::gate::{Results, Verdict};
+use coo_engines::gate::{Results, Verdict};
 use coo_engines::repository::test_results::{BYTES_MAX, TestResults, closing_lines, junit};
 
 use super::print;
@@ -96,7 +96,7 @@ fn results_of(path: &Path) -> Result<TestResults> {
 }
 
 /// Returns the error for a failed gate.
-pub fn failure(gate: coo_engines::repository::gate::Gate, findings: &[String]) -> Error {
+pub fn failure(gate: coo_engines::gate::Gate, findings: &[String]) -> Error {
     anyhow!(
         "gate {gate} ({}): {}; the gates after it were not run",
         gate.title(),

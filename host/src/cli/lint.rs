@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
-use coo_engines::repository::lint::{Finding, Report};
-use coo_engines::repository::scan::Status;
+use coo_engines::lint::{Finding, Report};
+use coo_engines::scan::Status;
 
 use super::print;
 use crate::hint::Hint as _;

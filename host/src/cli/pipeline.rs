@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
+use coo_engines::change::stage::Stage;
 use coo_engines::change::{Action, ChangeId, Fold, Log, Record, Rollback, Route};
-use coo_engines::pipeline::Stage;
 use coo_kernel::baseline::rollback::PROMPT;
 use coo_kernel::form::digest::Digest;
 use serde::Serialize;

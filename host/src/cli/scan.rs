@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
-use coo_engines::repository::scan::{self, Status};
+use coo_engines::scan::{self, Status};
 
 use super::print;
 use crate::hint::Hint as _;

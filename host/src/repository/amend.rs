@@ -3,7 +3,7 @@
 //! escalation.
 
 use anyhow::{Context as _, Result};
-use coo_engines::repository::amend::{Amendments, BYTES_MAX, Escalation, Given, Prepared};
+use coo_engines::amend::{Amendments, BYTES_MAX, Escalation, Given, Prepared};
 use coo_engines::repository::config::Amend;
 use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::TreePath;

@@ -22,10 +22,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use coo_engines::change::stage::{Event, Stage};
 use coo_engines::change::{
     Action, BaselineBody, ChangeId, DecisionBody, Kind, Route, Which, rejection,
 };
-use coo_engines::pipeline::{Event, Stage};
 use coo_kernel::baseline::{Node, bytes_of, text_of};
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;

@@ -7,10 +7,10 @@ mod reference;
 mod unity;
 
 use anyhow::{Result, bail};
-use coo_engines::repository::gate::evidence::{self, Artefacts};
-use coo_engines::repository::gate::{Evidence, Gate, Results};
+use coo_engines::gate::evidence::{self, Artefacts};
+use coo_engines::gate::{Evidence, Gate, Results};
+use coo_engines::migrate::snapshot::Snapshot;
 use coo_engines::repository::scope::Scope;
-use coo_engines::repository::snapshot::Snapshot;
 use coo_engines::repository::test_results::TestResults;
 use coo_kernel::form::canonical;
 use serde_json::Value;

@@ -2,7 +2,7 @@
 //! which rules are broken. Writes nothing.
 
 use anyhow::{Context as _, Result};
-use coo_engines::repository::lint::{Linter, Report};
+use coo_engines::lint::{Linter, Report};
 use coo_kernel::baseline::TreePath;
 
 use super::Repository;

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use coo_engines::repository::config::Migrate;
-use coo_engines::repository::migrate::{
+use coo_engines::migrate::{
     Migration, Planned, ask_about_names, ask_about_shared, deleted, ported, unmatched, unreplaced,
 };
+use coo_engines::repository::config::Migrate;
 use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::{Manifest, Node, TreePath};
 use coo_kernel::form::digest::Digest;

@@ -2,8 +2,8 @@
 //! what a leak is. Writes nothing.
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use coo_engines::repository::scan::{Report, Ruleset, Scanner};
 use coo_engines::repository::scope::Scope;
+use coo_engines::scan::{Report, Ruleset, Scanner};
 use coo_kernel::baseline::TreePath;
 
 use super::Repository;

@@ -4,7 +4,7 @@
 
 use super::body::{BaselineBody, DecisionBody};
 use super::progress::{Fold, Rollback};
-use crate::pipeline::Stage;
+use crate::change::stage::Stage;
 
 /// What a person's rejection begins with where a failure is recorded.
 const REJECTED: &str = "rejected: ";

@@ -5,8 +5,8 @@ use coo_kernel::form::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::Route;
-use crate::pipeline::{Event, Stage};
-use crate::repository::gate::Verdict;
+use crate::change::stage::{Event, Stage};
+use crate::gate::Verdict;
 use crate::repository::test_results::TestResults;
 
 /// `begun`.

@@ -11,7 +11,7 @@ use super::body::{
     SnapshotBody, StepBody, TransitionBody, Which,
 };
 use super::{AmendmentsBody, Kind, Route};
-use crate::pipeline::{Event, Refused, Stage};
+use crate::change::stage::{Event, Refused, Stage};
 
 /// Where a rollback stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -111,11 +111,6 @@ impl Fold {
     pub fn snapshot(&self, number: u8) -> Option<&SnapshotBody> {
         let at = usize::from(number).checked_sub(1)?;
         self.snapshots.get(at)?.as_ref()
-    }
-
-    /// Returns whether the change has ended.
-    pub fn is_over(&self) -> bool {
-        self.stage().is_some_and(Stage::is_final)
     }
 
     /// Applies one more event; returns the stage it belongs to.

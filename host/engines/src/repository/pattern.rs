@@ -10,7 +10,7 @@ use regex_syntax::ParserBuilder;
 use super::text::Cursor;
 
 /// Longest pattern, in bytes: people must be able to read it.
-pub const TEXT_BYTES_MAX: usize = 4096;
+const TEXT_BYTES_MAX: usize = 4096;
 /// Most memory for one compiled pattern, in bytes.
 const COMPILED_BYTES_MAX: usize = 4 << 20;
 /// Most memory for all compiled patterns of a ruleset, in bytes.

@@ -17,7 +17,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    pub(super) fn new(place: impl Into<String>, why: impl Display) -> Self {
+    pub(crate) fn new(place: impl Into<String>, why: impl Display) -> Self {
         Self {
             place: place.into(),
             why: why.to_string(),
@@ -26,7 +26,7 @@ impl Refused {
 }
 
 /// A ruleset as it is written, not checked yet.
-pub(super) trait Written: DeserializeOwned {
+pub(crate) trait Written: DeserializeOwned {
     /// The format that it must declare.
     const FORMAT: &str;
 
@@ -35,7 +35,7 @@ pub(super) trait Written: DeserializeOwned {
 }
 
 /// Reads a ruleset, and checks its length and its format.
-pub(super) fn read<W: Written>(content: &[u8]) -> Result<W, Refused> {
+pub(crate) fn read<W: Written>(content: &[u8]) -> Result<W, Refused> {
     if content.len() > BYTES_MAX {
         let bytes = content.len();
         let why = format!("has {bytes} bytes, at most {BYTES_MAX} are read");

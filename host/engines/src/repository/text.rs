@@ -34,7 +34,7 @@ impl Cursor {
 }
 
 /// Returns the range of the line that holds the byte at `at`, without its line end.
-pub fn line_around(content: &[u8], at: usize) -> Range<usize> {
+fn line_around(content: &[u8], at: usize) -> Range<usize> {
     let start = content[..at].iter().rposition(|&byte| byte == b'\n');
     let start = start.map_or(0, |end| end + 1);
     let length = content[at..].iter().position(|&byte| byte == b'\n');

@@ -24,7 +24,7 @@ const SHOWN_CHARS_MAX: usize = 40;
 const ATTEMPT_BYTES_MAX: usize = 64;
 
 /// Returns whether a line is exactly the confirmation, with or without a line feed at its end.
-pub fn is_confirmed(line: &[u8]) -> bool {
+fn is_confirmed(line: &[u8]) -> bool {
     line.strip_suffix(b"\n").unwrap_or(line) == CONFIRMATION.as_bytes()
 }
 

@@ -3,20 +3,20 @@
 //! the host sets the limits and ends a compilation that exceeds them.
 
 /// Processor seconds for a module of any size: a hundred times what ten kilobytes take.
-pub const CPU_SECONDS: u64 = 5;
+const CPU_SECONDS: u64 = 5;
 /// More processor seconds for each megabyte (1 << 20 bytes). Large programs take one to four.
-pub const CPU_SECONDS_PER_MEGABYTE: u64 = 10;
+const CPU_SECONDS_PER_MEGABYTE: u64 = 10;
 /// Bytes of address space for a module of any size: the program itself, the stacks and heaps of
 /// its threads, and some hundred megabytes to work with.
-pub const MEMORY_BYTES: u64 = 2 << 30;
+const MEMORY_BYTES: u64 = 2 << 30;
 /// More bytes of address space for each byte of a module. Large programs take about fifty.
-pub const MEMORY_PER_BYTE: u64 = 128;
+const MEMORY_PER_BYTE: u64 = 128;
 /// Most bytes of address space for any module.
 pub const MEMORY_BYTES_MAX: u64 = 12 << 30;
 /// Real seconds for each processor second: on a busy machine a process waits for its turn.
-pub const WALL_SECONDS_PER_CPU_SECOND: u64 = 10;
+const WALL_SECONDS_PER_CPU_SECOND: u64 = 10;
 /// Most threads that compile: with more, there are no further parts of the work to share.
-pub const THREADS_MAX: u64 = 8;
+const THREADS_MAX: u64 = 8;
 /// Bytes of address space for each thread, which reserves some of it for stack and heap.
 const MEMORY_BYTES_PER_THREAD: u64 = 256 << 20;
 

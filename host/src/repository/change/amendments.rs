@@ -3,8 +3,8 @@
 //! that an earlier process or change has amended already.
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use coo_engines::amend::{Given, Log, Summary};
 use coo_engines::change::{AmendmentsBody, Kind, Which};
-use coo_engines::repository::amend::{Given, Log, Summary};
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 

@@ -3,9 +3,9 @@
 
 use anyhow::{Context as _, Result, bail};
 use coo_engines::change::{GatesBody, Kind};
-use coo_engines::repository::gate::Results;
-use coo_engines::repository::normal;
-use coo_engines::repository::snapshot::Snapshot;
+use coo_engines::gate::Results;
+use coo_engines::gate::normal;
+use coo_engines::migrate::snapshot::Snapshot;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 

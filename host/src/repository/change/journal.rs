@@ -5,10 +5,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use coo_engines::change::stage::{Event, Stage};
 use coo_engines::change::{
     BegunBody, ChangeId, EvidenceBody, Fold, Kind, Log, Route, TransitionBody,
 };
-use coo_engines::pipeline::{Event, Stage};
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::state::manifest;

@@ -5,7 +5,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use coo_engines::change::{Kind, SnapshotBody, StepBody};
-use coo_engines::repository::snapshot::Snapshot;
+use coo_engines::migrate::snapshot::Snapshot;
 use coo_kernel::form::canonical;
 
 use super::super::{last_lines, migrate, test_run};

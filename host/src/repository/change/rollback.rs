@@ -4,9 +4,9 @@
 //! asked. The fold decides which of these steps comes next.
 
 use anyhow::{Context as _, Result};
+use coo_engines::change::question::{Open, Question};
+use coo_engines::change::stage::Event;
 use coo_engines::change::{Kind, Retreat, RollbackBody};
-use coo_engines::pipeline::Event;
-use coo_engines::repository::question::{Open, Question};
 use coo_kernel::baseline::rollback::Outcome;
 use coo_kernel::form::canonical;
 

@@ -3,7 +3,7 @@
 //! work for one is bounded. Writes nothing.
 
 use anyhow::{Context as _, Result};
-use coo_engines::repository::specification;
+use coo_engines::change::specification;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Deserialize as _;
 use serde_json::{Value, json};

@@ -3,9 +3,9 @@
 //! to one subject is in a file of its own; this one has the rest, and decides no order.
 
 use anyhow::{Context as _, Result, bail};
+use coo_engines::change::stage::{Event, Stage};
 use coo_engines::change::{BaselineBody, Kind, Route, Which};
-use coo_engines::pipeline::{Event, Stage};
-use coo_engines::repository::gate::Verdict;
+use coo_engines::gate::Verdict;
 use coo_kernel::form::canonical;
 
 use super::super::migrate;

@@ -2,7 +2,7 @@
 //! imports anything outside the surface. Uses the checks of `coo audit`; runs no module.
 
 use anyhow::{Context as _, Result};
-use coo_engines::repository::gate::Evidence;
+use coo_engines::gate::Evidence;
 use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::TreePath;
 use coo_kernel::form::digest::Digest;

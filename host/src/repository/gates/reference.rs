@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use coo_engines::repository::gate::Evidence;
-use coo_engines::repository::gate::evidence::{Artefacts, Repeated};
+use coo_engines::gate::Evidence;
+use coo_engines::gate::evidence::{Artefacts, Repeated};
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::Kind;

@@ -2,9 +2,9 @@
 //! import of the new package resolves. Reads the repository; writes nothing.
 
 use anyhow::Result;
-use coo_engines::repository::gate::Evidence;
-use coo_engines::repository::gate::evidence::named;
-use coo_engines::repository::migrate::{Migration, unresolved};
+use coo_engines::gate::Evidence;
+use coo_engines::gate::evidence::named;
+use coo_engines::migrate::{Migration, unresolved};
 use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::{Node, TreePath};
 use serde_json::json;

@@ -45,8 +45,7 @@ pub enum Next {
 /// Returns whether the same request may succeed later and no server has worked on it. A 402 counts
 /// only if the server says when to retry. A status of `is_in_doubt` never counts, because a repeat
 /// without consent could cost the user twice.
-#[must_use]
-pub fn is_transient(status: u16, retry_after: Option<Duration>) -> bool {
+fn is_transient(status: u16, retry_after: Option<Duration>) -> bool {
     match status {
         _ if is_in_doubt(status) => false,
         501 | 505 | 511 => false,

@@ -174,8 +174,8 @@ fn is_script(content: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::config::Config;
     use super::*;
+    use crate::repository::config::Config;
 
     #[test]
     fn a_file_without_a_part_in_it_is_asked_about_once_if_it_uses_the_package() {

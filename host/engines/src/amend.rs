@@ -19,7 +19,7 @@ use coo_kernel::baseline::TreePath;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::state::layout::is_name;
 
-use super::scope::Scope;
+use crate::repository::scope::Scope;
 
 /// The format that a file of amendments declares.
 pub const FORMAT: &str = "coo-amendments-1";

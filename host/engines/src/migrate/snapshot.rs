@@ -5,7 +5,7 @@ use coo_kernel::baseline::{Entry, Node, TreePath};
 use coo_kernel::form::digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::test_results::TestResults;
+use crate::repository::test_results::TestResults;
 
 /// The version that every snapshot declares.
 pub const VERSION: &str = "1.0";
@@ -121,8 +121,8 @@ impl Snapshot {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::test_results::Counts;
     use super::*;
+    use crate::repository::test_results::Counts;
     use coo_kernel::baseline::Mode;
 
     fn results(passed: u64) -> TestResults {

@@ -2,6 +2,7 @@
 //! are recorded. The host gathers what a gate checks; this module reads nothing itself.
 
 pub mod evidence;
+pub mod normal;
 
 use std::fmt;
 

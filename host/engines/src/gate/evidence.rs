@@ -10,9 +10,11 @@ use coo_kernel::mission::verification::{Difference, Run};
 use serde_json::{Value, json};
 
 use super::Evidence;
-use crate::repository::snapshot::Snapshot;
+use crate::gate::normal;
+use crate::lint;
+use crate::migrate::snapshot::Snapshot;
 use crate::repository::test_results::TestResults;
-use crate::repository::{lint, normal, scan};
+use crate::scan;
 
 /// Most findings of one kind that the results name; the reports name all.
 const NAMED_MAX: usize = 50;

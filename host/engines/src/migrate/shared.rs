@@ -89,8 +89,8 @@ impl Migration<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::config::Config;
     use super::*;
+    use crate::repository::config::Config;
 
     /// Returns the files that are asked about, with the questions' texts.
     fn asked(files: &[(&str, &str)]) -> Vec<(String, String, String)> {

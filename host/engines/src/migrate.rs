@@ -5,6 +5,7 @@
 mod after;
 mod outside;
 mod shared;
+pub mod snapshot;
 mod taken;
 mod tree;
 mod unmatched;
@@ -14,11 +15,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::config::Migrate;
 use crate::python::{
     self, Answer, Answers, Dynamic, Edit, Mentions, ModulePath, Move, Place, Question, Reach,
     Rewritten, Used, rewrite_text,
 };
+use crate::repository::config::Migrate;
 
 pub use after::{After, unresolved};
 pub use shared::ask_about_shared;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::change::ChangeId;
-use crate::pipeline::Stage;
+use crate::change::stage::Stage;
 use crate::python;
 
 /// The format that `question.json` declares.

@@ -5,15 +5,15 @@ mod report;
 mod ruleset;
 mod sarif;
 
-pub use super::ruleset::{BYTES_MAX, Refused};
+pub use crate::repository::ruleset::{BYTES_MAX, Refused};
 pub use report::{Region, Report, Status, Violation};
 pub use ruleset::{FORMAT, Rule, Ruleset};
 pub use sarif::sarif;
 
 use coo_kernel::baseline::TreePath;
 
-use super::pattern::{Any, Excused};
-use super::text::{self, NoText};
+use crate::repository::pattern::{Any, Excused};
+use crate::repository::text::{self, NoText};
 
 /// A ruleset, ready to be applied to files.
 #[derive(Debug, Clone)]

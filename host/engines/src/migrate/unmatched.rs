@@ -88,8 +88,8 @@ fn is_used(planned: &[Planned], file: &str, about: &About) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::config::Config;
     use super::*;
+    use crate::repository::config::Config;
 
     #[test]
     fn what_matches_nothing_is_told() {

@@ -410,8 +410,8 @@ fn asked(module: &ModulePath, why: &'static str) -> Question {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::config::Config;
     use super::*;
+    use crate::repository::config::Config;
 
     fn found(migrate: &str, files: &[(&str, &str)]) -> Vec<String> {
         let config = Config::parse(&format!("[migrate]\n{migrate}\n")).unwrap();

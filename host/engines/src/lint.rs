@@ -8,14 +8,14 @@ mod section;
 
 use std::collections::BTreeSet;
 
-pub use super::ruleset::{BYTES_MAX, Refused};
+pub use crate::repository::ruleset::{BYTES_MAX, Refused};
 pub use report::{Finding, Report};
 pub use ruleset::{Check, FORMAT, Kind, Rule, Within, rules};
 
-use super::pattern::{Excused, Hit, Pattern};
-use super::scan::Status;
-use super::scope::Scope;
-use super::text::{self, NoText};
+use crate::repository::pattern::{Excused, Hit, Pattern};
+use crate::repository::scope::Scope;
+use crate::repository::text::{self, NoText};
+use crate::scan::Status;
 use coo_kernel::baseline::TreePath;
 use coo_kernel::form::digest::Digest;
 use section::Sections;

@@ -167,9 +167,9 @@ pub fn unresolved(
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::config::{Leave, Migrate};
-    use super::super::super::scope::Scope;
     use super::*;
+    use crate::repository::config::{Leave, Migrate};
+    use crate::repository::scope::Scope;
 
     fn config() -> Migrate {
         Migrate {

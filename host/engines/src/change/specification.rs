@@ -9,10 +9,10 @@ use coo_kernel::state::layout;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::gate::Gate;
-use super::normal;
 use crate::change;
-use crate::pipeline::{self, Stage};
+use crate::change::stage::{self, Stage};
+use crate::gate::Gate;
+use crate::gate::normal;
 
 #[derive(Serialize)]
 struct Way<E> {
@@ -35,8 +35,8 @@ pub fn facts(host: &Value) -> Value {
     }
     let mut pipeline = Vec::new();
     for from in Stage::ALL {
-        for event in pipeline::Event::ALL {
-            if let Ok(to) = pipeline::next(from, event) {
+        for event in stage::Event::ALL {
+            if let Ok(to) = stage::next(from, event) {
                 let (from, to) = (from.name(), to.name());
                 pipeline.push(Way { event, from, to });
             }

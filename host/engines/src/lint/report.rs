@@ -5,7 +5,7 @@ use coo_kernel::form::digest::Digest;
 use serde::Serialize;
 
 use super::ruleset::Kind;
-use crate::repository::scan::Status;
+use crate::scan::Status;
 
 /// A rule that is broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
