@@ -333,7 +333,7 @@ fn an_amending_stopped_at_any_point_leaves_all_documents_old_or_all_new() {
     let points = fs::read_to_string(list).unwrap().lines().count();
     for way in ["kill", "fail"] {
         let mut ends = [0, 0];
-        for n in (1..=points).step_by(every(3)) {
+        for n in (1..=points).step_by(every(7)) {
             let world = world(&amendments());
             assert_eq!(world.coo(&["init"]).code, 0);
             let fault = format!("{way}:{n}");

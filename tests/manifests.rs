@@ -420,7 +420,7 @@ fn a_write_stopped_at_any_point_leaves_each_manifest_whole_or_not_there() {
     };
     let count = list(&world());
     for way in ["kill", "fail"] {
-        for n in (1..=count).step_by(every(4)) {
+        for n in (1..=count).step_by(every(9)) {
             let world = world();
             let mut command = world.command(&WRITE);
             let output = command.env("COO_FAULT", format!("{way}:{n}")).output();

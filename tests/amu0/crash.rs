@@ -64,7 +64,7 @@ fn a_create_stopped_at_any_point_can_be_done_again() {
     let count = points(&reference, &CREATE).len();
     let id = reference.json(&["amu0", "list"])[0]["baseline"].clone();
     for way in ["kill", "fail"] {
-        for n in (1..=count).step_by(every(3)) {
+        for n in (1..=count).step_by(every(7)) {
             let world = made(true);
             let before = tree(&world);
             assert!(
@@ -99,7 +99,7 @@ fn a_restore_stopped_at_any_point_leaves_the_old_tree_or_the_restored_one() {
         .unwrap();
     for way in ["kill", "fail"] {
         let mut ends = [0, 0];
-        for (n, point) in (1..).zip(&points).step_by(every(3)) {
+        for (n, point) in (1..).zip(&points).step_by(every(7)) {
             let world = changed();
             let fault = format!("{way}:{n}");
             assert!(disturbed(&world, &RESTORE, &fault), "{fault} {point}");

@@ -7,7 +7,7 @@ use crate::support::trial::{Disturbance, Mission, Reference, Trial, Way};
 
 /// Fails a run at each of `points` and sees it through.
 fn matrix<'a>(points: &[String], trial: impl Fn() -> Trial<'a>) {
-    for (n, point) in (1..).zip(points).step_by(every(3)) {
+    for (n, point) in (1..).zip(points).step_by(every(7)) {
         let mut trial = trial();
         let way = trial.settle_after(Disturbance::Fail(n));
         assert_ne!(way, Way::Undisturbed, "{point}");

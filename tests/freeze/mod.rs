@@ -465,7 +465,7 @@ fn a_freeze_or_its_end_stopped_at_any_point_is_whole_after_the_next_command() {
         let points = fs::read_to_string(list).unwrap();
         for way in ["kill", "fail"] {
             let mut ends = [0, 0];
-            for (n, point) in (1..).zip(points.lines()).step_by(every(3)) {
+            for (n, point) in (1..).zip(points.lines()).step_by(every(7)) {
                 let world = copied(start);
                 let fault = format!("{way}:{n}");
                 assert!(disturbed(&world, arguments, &fault), "{fault} {point}");

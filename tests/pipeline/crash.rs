@@ -35,12 +35,14 @@ fn killed(stride: usize, prepare: fn() -> World, arguments: &[&str], stage: &str
     // What gates run in roots of their own dies with them; a few of those are enough.
     let gate = |name: &String| name.starts_with("gate.");
     let (first, last) = (points.iter().position(gate), points.iter().rposition(gate));
-    let (mut tried, mut killed) = (0, 0);
+    let (mut stages, mut tried, mut killed) = (0, 0, 0);
     for (n, point) in (1..).zip(&points) {
         let is_in_gates =
             first.is_some_and(|first| n > first + 1) && last.is_some_and(|last| n <= last);
         let stride = if is_in_gates { stride * 40 } else { stride };
-        if n % stride != 0 && !point.starts_with("stage.") {
+        let is_stage = point.starts_with("stage.");
+        stages += usize::from(is_stage);
+        if n % stride != 0 && !(is_stage && stages % every(4) == 0) {
             continue;
         }
         tried += 1;
@@ -85,7 +87,13 @@ fn all(stride: usize) {
     killed(stride, fresh, &START, "COMPLETE", &end);
     killed(stride, at_first_review, &APPROVE, "COMPLETE", &end);
     // Few, and each of them matters: the freeze ends here.
-    killed(stride.min(9), at_last_review, &APPROVE, "COMPLETE", &end);
+    killed(
+        stride.min(every(29)),
+        at_last_review,
+        &APPROVE,
+        "COMPLETE",
+        &end,
+    );
 }
 
 /// A disk that is full at some point: the change fails and goes back, or the point was none that

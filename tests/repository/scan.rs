@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use coo_engines::repository::scan::Scanner;
+use coo_engines::scan::Scanner;
 use coo_kernel::baseline::TreePath;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
