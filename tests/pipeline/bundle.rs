@@ -149,8 +149,8 @@ fn a_template_that_cannot_be_rendered_lets_nothing_begin() {
       Stage: QUESTION
     --- standard error
     [coo] PIPELINE-000001 INIT
-    [coo] PIPELINE-000001 INIT: template docs/spec.md.j2: undefined value (in <string>:1)
-    ERROR: PIPELINE-000001: failed in INIT: template docs/spec.md.j2: undefined value (in <string>:1)
+    [coo] PIPELINE-000001 INIT: template docs/spec.md.j2, line 1: undefined value
+    ERROR: PIPELINE-000001: failed in INIT: template docs/spec.md.j2, line 1: undefined value
     hint: .coo/changes/000001/question.json says what can be done
     --- exit 1
     ");

@@ -215,7 +215,7 @@ fn a_process_that_dies_leaves_the_old_state_or_the_restored_one_and_all_of_the_o
     let points = points();
     for way in ["kill", "fail"] {
         let mut ends = [0, 0];
-        for (n, point) in (1..).zip(&points).step_by(every(7)) {
+        for (n, point) in (1..).zip(&points).step_by(every(3)) {
             let world = unreadable();
             let fault = format!("{way}:{n}");
             let ended = start(&world, &OPTION, YES, Some(&fault));

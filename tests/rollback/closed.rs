@@ -78,7 +78,7 @@ fn a_process_that_dies_leaves_the_modes_that_were_or_those_that_are_to_be() {
     assert!(points.contains("closed.open"));
     for way in ["kill", "fail"] {
         let mut ends = [0, 0];
-        for (n, point) in (1..).zip(points.lines()).step_by(every(7)) {
+        for (n, point) in (1..).zip(points.lines()).step_by(every(3)) {
             let world = closed(0);
             by_nobody_with(&world, &["rollback", "clean"], &format!("{way}:{n}"));
             // Any command puts it in order, also one that only reads.

@@ -39,7 +39,7 @@ fn a_rollback_stopped_at_any_point_leaves_the_old_state_or_the_restored_one() {
     let points = points(&changed(), "clean");
     for way in ["kill", "fail"] {
         let mut ends = Vec::new();
-        for (n, point) in (1..).zip(&points).step_by(every(7)) {
+        for (n, point) in (1..).zip(&points).step_by(every(3)) {
             let world = changed();
             let fault = format!("{way}:{n}");
             stopped(&world, &fault);

@@ -133,7 +133,7 @@ fn detail(mission: &MissionRow, record: &Record) -> Result<String> {
         Kind::Transition => {
             let TransitionBody { failure, from, .. } = serde_json::from_str(body)?;
             let reason = failure.map(|failure| hint::joined(&failure, failure.hint()));
-            let reason = reason.map(|reason| format!(" reason={:?}", print::one_line(&reason)));
+            let reason = reason.map(|reason| format!(" reason={reason:?}"));
             format!("transition from={from}{}", reason.unwrap_or_default())
         }
         Kind::Environment => format!(

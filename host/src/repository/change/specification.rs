@@ -55,17 +55,23 @@ fn of_template(change: &Change<'_>, template: &str, shown: &str) -> Result<Strin
         "seed": format!("{RNG_SEED:#X}"),
         "version": begun.coo_version,
     }));
-    rendered(template, &facts).with_context(|| format!("template {shown}"))
+    rendered(template, &facts, shown)
 }
 
-/// Renders a template. A name that is not among the facts is an error.
-fn rendered(template: &str, facts: &Value) -> Result<String> {
+/// Renders a template. A name that is not among the facts is an error, which names the line.
+fn rendered(template: &str, facts: &Value, shown: &str) -> Result<String> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(TEMPLATE_FUEL));
     let facts = minijinja::Value::deserialize(facts)?;
+    let text = environment.render_str(template, facts).map_err(|error| {
+        let line = error.line().map(|line| format!(", line {line}"));
+        let detail = error.detail().map(|detail| format!(": {detail}"));
+        let (line, detail) = (line.unwrap_or_default(), detail.unwrap_or_default());
+        anyhow::anyhow!("template {shown}{line}: {}{detail}", error.kind())
+    })?;
     // Rendering drops the line feed at the end of a template.
-    Ok(environment.render_str(template, facts)? + "\n")
+    Ok(text + "\n")
 }
 
 #[cfg(test)]
@@ -78,15 +84,16 @@ mod tests {
             "change": "PIPELINE-000001", "clock": "c", "config_sha256": "s", "seed": "0xDEADBEEF",
             "version": "1",
         });
-        let text = rendered(TEMPLATE, &specification::facts(&host)).unwrap();
+        let text = rendered(TEMPLATE, &specification::facts(&host), "x").unwrap();
         assert!(text.starts_with("# COO Runtime Spec v1.0\n"));
         assert!(text.contains("| GATES | gates_passed | CEO_FINAL_REVIEW |\n"));
         assert!(text.contains("| F | Deterministic Replay |\n"));
-        assert!(rendered("{{ nothing }}", &json!({})).is_err());
+        assert!(rendered("{{ nothing }}", &json!({}), "x").is_err());
         assert!(
             rendered(
                 "{% for i in range(9999) %}{% for j in range(9999) %}x{% endfor %}{% endfor %}",
-                &json!({})
+                &json!({}),
+                "x"
             )
             .is_err()
         );
