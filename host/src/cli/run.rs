@@ -75,7 +75,7 @@ pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
     let session = Session::create(root, Purpose::Change, print::note)?;
     let (session, ended) =
         run::run(session, &source, options.answering.options()).inspect_err(|error| {
-            if let Some(refused) = error.downcast_ref::<workflow::Refused>()
+            if let Some(refused) = error.downcast_ref::<workflow::WorkflowError>()
                 && options.json
             {
                 // If printing fails, the refusal itself is still the error.

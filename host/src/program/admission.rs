@@ -234,13 +234,13 @@ fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Signatu
             match known.and_then(|known| known.get(&function)) {
                 Some(known) if signature(resolve, ty).as_ref() == Some(known) => {}
                 Some(_) => {
-                    return Err(surface::Refused::Type {
+                    return Err(surface::ImportRefused::Type {
                         interface,
                         function,
                     });
                 }
                 None => {
-                    return Err(surface::Refused::Function {
+                    return Err(surface::ImportRefused::Function {
                         interface,
                         function,
                     });

@@ -119,7 +119,7 @@ impl Migration<'_> {
         &self,
         path: &str,
         content: &[u8],
-        error: &python::Refused,
+        error: &python::SourceError,
     ) -> Planned {
         let text = String::from_utf8_lossy(content);
         let name = self.moved.from.last();

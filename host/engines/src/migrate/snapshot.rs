@@ -34,12 +34,12 @@ pub struct File {
 /// Why a snapshot cannot be made: the package holds something other than files and folders.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{path}' is a {kind}, and a snapshot holds files")]
-pub struct Refused {
+pub struct SnapshotError {
     path: String,
     kind: &'static str,
 }
 
-impl Refused {
+impl SnapshotError {
     /// Returns what the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -53,7 +53,7 @@ impl Snapshot {
         folder: &TreePath,
         found: &[Entry],
         test_results: TestResults,
-    ) -> Result<Self, Refused> {
+    ) -> Result<Self, SnapshotError> {
         let mut files = Vec::new();
         for entry in found {
             if !entry.path.is_within(folder) {
@@ -68,7 +68,7 @@ impl Snapshot {
                 Node::Folder { .. } => {}
                 Node::Link { .. } | Node::Closed { .. } | Node::Other(_) => {
                     let kind = entry.node.kind();
-                    return Err(Refused { path, kind });
+                    return Err(SnapshotError { path, kind });
                 }
             }
         }

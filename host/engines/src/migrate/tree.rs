@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use coo_kernel::baseline::{Entry, Manifest, Mode, Node, Refused, TreePath};
+use coo_kernel::baseline::{Entry, Manifest, ManifestError, Mode, Node, TreePath};
 use coo_kernel::form::digest::Digest;
 
 use super::Planned;
@@ -17,7 +17,7 @@ const FOLDER_MODE: Mode = Mode::permissions(0o755);
 pub enum NoTree {
     /// The result would not be a valid tree.
     #[error(transparent)]
-    Tree(#[from] Refused),
+    Tree(#[from] ManifestError),
     /// The plan does not fit the tree.
     #[error("file {0}: was planned and is not there")]
     Gone(String),
@@ -92,7 +92,7 @@ pub fn deleted(before: &Manifest, from: &TreePath) -> Result<Manifest, NoTree> {
     Ok(Manifest::new(entries.cloned().collect())?)
 }
 
-fn moved(path: &TreePath, from: &TreePath, to: &TreePath) -> Result<TreePath, Refused> {
+fn moved(path: &TreePath, from: &TreePath, to: &TreePath) -> Result<TreePath, ManifestError> {
     let rest = &path.bytes()[from.bytes().len()..];
     TreePath::new([to.bytes(), rest].concat())
 }

@@ -71,11 +71,11 @@ impl fmt::Display for Phase {
 }
 
 impl FromStr for Phase {
-    type Err = Refused;
+    type Err = FreezeError;
 
-    fn from_str(text: &str) -> Result<Self, Refused> {
+    fn from_str(text: &str) -> Result<Self, FreezeError> {
         let known = Self::ALL.into_iter().find(|phase| phase.name() == text);
-        known.ok_or_else(|| Refused::Form(format!("phase '{}'", text.escape_debug())))
+        known.ok_or_else(|| FreezeError::Form(format!("phase '{}'", text.escape_debug())))
     }
 }
 
@@ -120,16 +120,16 @@ struct Form {
 
 /// Why text is not a freeze manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum FreezeError {
     /// Text of another form.
     #[error("is not a freeze manifest: {0}")]
     Form(String),
     /// The state in it is not a valid baseline manifest.
     #[error(transparent)]
-    State(#[from] baseline::Refused),
+    State(#[from] baseline::ManifestError),
 }
 
-impl Refused {
+impl FreezeError {
     /// Returns what the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -169,11 +169,11 @@ impl Manifest {
     }
 
     /// Reads text that `to_text` printed, and refuses any other.
-    pub fn parse(text: &str) -> Result<Self, Refused> {
-        let refused = |error: serde_json::Error| Refused::Form(error.to_string());
+    pub fn parse(text: &str) -> Result<Self, FreezeError> {
+        let refused = |error: serde_json::Error| FreezeError::Form(error.to_string());
         let form: Form = serde_json::from_str(text).map_err(refused)?;
-        let state =
-            canonical::to_string(&form.state).map_err(|error| Refused::Form(error.to_string()))?;
+        let state = canonical::to_string(&form.state)
+            .map_err(|error| FreezeError::Form(error.to_string()))?;
         let manifest = Self {
             covered: form.covered.map(Covered::of).transpose()?,
             journal: form.journal,
@@ -181,7 +181,7 @@ impl Manifest {
             version: form.coo_version,
         };
         if manifest.to_text() != text {
-            return Err(Refused::Form("is not as coo writes it".to_owned()));
+            return Err(FreezeError::Form("is not as coo writes it".to_owned()));
         }
         Ok(manifest)
     }

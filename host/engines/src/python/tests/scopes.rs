@@ -173,7 +173,7 @@ fn answers_are_obeyed_where_what_stays_can_work() {
     let wrong = answered(&[("old.a", Answer::Replace("new.a as".to_owned()))]);
     assert!(matches!(
         rewrite(must.as_bytes(), None, &moved, &wrong),
-        Err(Refused::Answer { .. })
+        Err(SourceError::Answer { .. })
     ));
     // A text that was not shown in full is not replaced by an answer about every line.
     let long = format!("x = 'old.{}'\n", "a".repeat(300));
@@ -325,7 +325,7 @@ fn what_only_one_parser_reads_is_never_passed_over() {
     ] {
         let found = rewrite(source.as_bytes(), None, &moved, &Dynamic::default());
         match found {
-            Err(Refused::Unfollowed { line: found, .. }) => assert_eq!(found, line, "{source}"),
+            Err(SourceError::Unfollowed { line: found, .. }) => assert_eq!(found, line, "{source}"),
             // Or the source is read completely.
             Ok(rewritten) => {
                 let content = String::from_utf8(rewritten.content.unwrap()).unwrap();
@@ -373,7 +373,7 @@ fn what_python_s_compiler_would_not_take_is_refused_with_its_line() {
             &Dynamic::default(),
         );
         assert!(
-            matches!(found, Err(Refused::Syntax { line: found, .. }) if found == line),
+            matches!(found, Err(SourceError::Syntax { line: found, .. }) if found == line),
             "{source}: {found:?}"
         );
     }

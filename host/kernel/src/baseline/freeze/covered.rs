@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Difference, OTHER_CONTENT, Refused};
+use super::{Difference, FreezeError, OTHER_CONTENT};
 use crate::baseline::{self, Entry, Mode};
 use crate::form::canonical;
 use crate::form::digest::Digest;
@@ -92,14 +92,14 @@ impl Covered {
         }
     }
 
-    pub(super) fn of(form: Form) -> Result<Self, Refused> {
+    pub(super) fn of(form: Form) -> Result<Self, FreezeError> {
         let modules = canonical::to_string(&form.modules)
-            .map_err(|error| Refused::Form(error.to_string()))?;
+            .map_err(|error| FreezeError::Form(error.to_string()))?;
         let locked = form.locked.into_iter();
         let locked = locked.map(|(file, mode)| Ok((file, Mode::from_text(&mode)?)));
         Ok(Self {
             coo_stamp: form.coo_stamp,
-            locked: locked.collect::<Result<_, Refused>>()?,
+            locked: locked.collect::<Result<_, FreezeError>>()?,
             modules: baseline::Manifest::parse(modules.as_bytes())?,
             store: form.store,
         })
