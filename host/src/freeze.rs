@@ -11,7 +11,7 @@ use std::fmt::Display;
 
 use anyhow::{Context as _, Error, Result, anyhow, bail};
 use coo_kernel::baseline::freeze::{
-    Covered, Difference, FILE, MANIFEST, Manifest, Phase, TEXT, lock,
+    Covered, Difference, FILE, FreezeManifest, MANIFEST, Phase, TEXT, lock,
 };
 use coo_kernel::baseline::governed;
 use coo_kernel::baseline::{self, Entry, TreePath};
@@ -281,7 +281,7 @@ pub fn activate(
         modules: baseline::Manifest::new(modules(root)?)?,
         store: store.covered()?,
     };
-    let manifest = Manifest {
+    let manifest = FreezeManifest {
         covered: Some(covered),
         journal: store.journal_digests()?,
         state,

@@ -93,7 +93,7 @@ pub struct Journal {
 
 /// The content of `freeze_manifest.json`. It does not depend on when it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manifest {
+pub struct FreezeManifest {
     /// Everything else that must not change; earlier versions recorded none of it.
     pub covered: Option<Covered>,
     pub journal: Journal,
@@ -148,7 +148,7 @@ pub struct Difference {
     pub what: String,
 }
 
-impl Manifest {
+impl FreezeManifest {
     /// Returns the canonical text.
     pub fn to_text(&self) -> String {
         let state = self.state.to_text();
@@ -324,8 +324,8 @@ mod tests {
         }
     }
 
-    fn manifest() -> Manifest {
-        Manifest {
+    fn manifest() -> FreezeManifest {
+        FreezeManifest {
             covered: Some(covered::tests::covered()),
             journal: Journal {
                 frozen_calls_sha256: Digest::of("calls"),
@@ -350,7 +350,7 @@ mod tests {
     fn a_manifest_is_read_as_it_was_written_and_not_otherwise() {
         let manifest = manifest();
         let text = manifest.to_text();
-        assert_eq!(Manifest::parse(&text).unwrap(), manifest);
+        assert_eq!(FreezeManifest::parse(&text).unwrap(), manifest);
         let tools = Digest::of("tools");
         assert!(text.contains(&format!("\"manifests/tools_manifest.json\":\"{tools}\"")));
         for (from, to) in [
@@ -361,7 +361,7 @@ mod tests {
         ] {
             let changed = text.replacen(from, to, 1);
             assert_ne!(changed, text);
-            let read = Manifest::parse(&changed);
+            let read = FreezeManifest::parse(&changed);
             assert!(read.is_err() || read.unwrap() != manifest, "{from}");
         }
     }
@@ -369,19 +369,19 @@ mod tests {
     #[test]
     fn a_manifest_of_an_earlier_version_is_read_and_says_so() {
         let now = manifest();
-        let earlier = Manifest {
+        let earlier = FreezeManifest {
             covered: None,
             ..now.clone()
         };
         let text = earlier.to_text();
         assert!(text.contains("\"format\":\"coo-freeze-manifest/1\""));
         assert!(!text.contains("covered"));
-        assert_eq!(Manifest::parse(&text).unwrap(), earlier);
+        assert_eq!(FreezeManifest::parse(&text).unwrap(), earlier);
         for (text, from, to) in [
             (now.to_text(), "manifest/2", "manifest/1"),
             (text, "manifest/1", "manifest/2"),
         ] {
-            assert!(Manifest::parse(&text.replace(from, to)).is_err());
+            assert!(FreezeManifest::parse(&text.replace(from, to)).is_err());
         }
     }
 
@@ -472,7 +472,7 @@ mod tests {
 
         #[test]
         fn any_text_is_read_or_refused(text in ".{0,200}") {
-            prop_assert!(Manifest::parse(&text).is_err());
+            prop_assert!(FreezeManifest::parse(&text).is_err());
         }
 
         #[test]
