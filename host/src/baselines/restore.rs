@@ -24,7 +24,7 @@ use super::perform::perform;
 use super::progress::Progress;
 use super::scan::Tree;
 use super::scanned::Scanned;
-use super::stage::{Stage, is_absent};
+use super::staging::{StagingDir, is_absent};
 use super::{Baseline, FOLDER, RECORD_BYTES_MAX, canonical_text, disk};
 use crate::hint::Hint as _;
 use crate::machine::failpoint;
@@ -223,9 +223,10 @@ fn stage(
     tree: &Tree,
     steps: &[Step],
     progress: &Progress<'_>,
-) -> Result<(Stage, usize)> {
+) -> Result<(StagingDir, usize)> {
     let shown = || format!("folder {}", tree.path.join(STAGE).display());
-    let stage = Stage::create(&tree.dir).with_context(|| format!("{}: can't be made", shown()))?;
+    let stage =
+        StagingDir::create(&tree.dir).with_context(|| format!("{}: can't be made", shown()))?;
     let (written, bytes) = stage.fill(&Objects::new(root), &baseline.manifest, steps, progress)?;
     stage
         .seal(steps, bytes, progress)
@@ -235,7 +236,7 @@ fn stage(
 
 /// Ends a restore: removes the stage with everything in it, then the pointer.
 fn clear(root: &StateRoot, tree: &Dir) -> Result<()> {
-    Stage::clear(tree)?;
+    StagingDir::clear(tree)?;
     forget(root)
 }
 
@@ -290,7 +291,7 @@ fn recover_tree(root: &StateRoot, path: &std::path::Path) -> Result<&'static str
         Err(error) if is_absent(&error) => return nothing_left(),
         tree => tree?,
     };
-    let Some(stage) = Stage::open(&tree).context(STAGE)? else {
+    let Some(stage) = StagingDir::open(&tree).context(STAGE)? else {
         return nothing_left();
     };
     let did = match stage.steps().context(STAGE)? {
