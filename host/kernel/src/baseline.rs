@@ -180,7 +180,7 @@ impl Node {
 
 /// A path and the node at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct TreeEntry {
     /// From the top of the tree.
     pub path: TreePath,
     pub node: Node,
@@ -257,7 +257,7 @@ impl ManifestError {
 /// A tree: its entries, sorted by the bytes of their paths, each in a folder that is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    entries: Vec<Entry>,
+    entries: Vec<TreeEntry>,
 }
 
 /// How much a tree holds.
@@ -299,7 +299,7 @@ enum Row {
 
 impl Manifest {
     /// Returns a manifest of these entries; fails if they are out of order or can't be kept.
-    pub fn new(entries: Vec<Entry>) -> Result<Self, ManifestError> {
+    pub fn new(entries: Vec<TreeEntry>) -> Result<Self, ManifestError> {
         for (i, entry) in entries.iter().enumerate() {
             let shown = || entry.path.text();
             if i > 0 && entries[i - 1].path >= entry.path {
@@ -343,7 +343,7 @@ impl Manifest {
                 form.format.escape_debug().take(40).collect(),
             ));
         }
-        let entries: Result<_, _> = form.entries.into_iter().map(Entry::try_from).collect();
+        let entries: Result<_, _> = form.entries.into_iter().map(TreeEntry::try_from).collect();
         let manifest = Self::new(entries?)?;
         // One tree has one text: a difference in a single blank means that coo did not write it.
         if manifest.to_text() != text {
@@ -365,14 +365,14 @@ impl Manifest {
             FORMAT
         };
         let form = Form {
-            entries: self.entries.iter().filter_map(Entry::row).collect(),
+            entries: self.entries.iter().filter_map(TreeEntry::row).collect(),
             format: format.to_owned(),
         };
         canonical::to_string_sorted(&form).unwrap_or_default()
     }
 
     /// Returns the entries in order.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[TreeEntry] {
         &self.entries
     }
 
@@ -399,12 +399,12 @@ impl Manifest {
     }
 }
 
-fn find<'a>(sorted: &'a [Entry], path: &TreePath) -> Option<&'a Entry> {
+fn find<'a>(sorted: &'a [TreeEntry], path: &TreePath) -> Option<&'a TreeEntry> {
     let place = sorted.binary_search_by(|entry| entry.path.cmp(path)).ok()?;
     sorted.get(place)
 }
 
-impl Entry {
+impl TreeEntry {
     fn row(&self) -> Option<Row> {
         let path = self.path.text();
         Some(match &self.node {
@@ -428,7 +428,7 @@ impl Entry {
     }
 }
 
-impl TryFrom<Row> for Entry {
+impl TryFrom<Row> for TreeEntry {
     type Error = ManifestError;
 
     fn try_from(row: Row) -> Result<Self, ManifestError> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use cap_std::fs::{Dir, DirEntry, FileType, FileTypeExt as _, Metadata, MetadataExt as _};
-use coo_kernel::baseline::{Entry, ManifestError, Mode, NOT_READ, Node, TreePath};
+use coo_kernel::baseline::{ManifestError, Mode, NOT_READ, Node, TreeEntry, TreePath};
 use rayon::prelude::*;
 
 use super::disk;
@@ -101,7 +101,7 @@ impl Tree {
                     let metadata = entry.metadata().map_err(gone)?;
                     let node = node(&dir, &metadata, &path).map_err(gone)?;
                     let stamp = stamp(&metadata);
-                    let entry = Entry { path, node };
+                    let entry = TreeEntry { path, node };
                     inside.push((Scanned { entry, stamp }, metadata.dev()));
                 }
             }

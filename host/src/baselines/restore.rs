@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use coo_kernel::baseline::{
-    Effect, Entry, Manifest, Node, STAGE, Step, TreePath, bytes_of, effect, steps,
+    Effect, Manifest, Node, STAGE, Step, TreeEntry, TreePath, bytes_of, effect, steps,
 };
 use coo_kernel::form::digest::Digest;
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ pub fn can_be(wanted: &Manifest) -> impl Fn(&TreePath, u64) -> bool + Sync {
 
 /// Reads the entries of `tree`; hashes only files that can be the wanted ones. A folder that this
 /// user may not read is one closed entry, which a restore removes as a whole.
-pub fn found(wanted: &Manifest, tree: &Tree, progress: &Progress<'_>) -> Result<Vec<Entry>> {
+pub fn found(wanted: &Manifest, tree: &Tree, progress: &Progress<'_>) -> Result<Vec<TreeEntry>> {
     tree.entries_as_found(can_be(wanted), progress)
 }
 

@@ -6,7 +6,7 @@ use std::io;
 
 use anyhow::{Context as _, Result};
 use coo_kernel::baseline::governed::{self, State};
-use coo_kernel::baseline::{Entry, Mode, STAGE, Step, TreePath, steps};
+use coo_kernel::baseline::{Mode, STAGE, Step, TreeEntry, TreePath, steps};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::state::index;
 use coo_kernel::state::layout;
@@ -62,7 +62,7 @@ pub fn open_closed(root: &StateRoot) -> Result<Vec<(TreePath, Mode)>> {
 pub fn prepare(
     root: &StateRoot,
     wanted: &State,
-    (files, world): (&[Entry], (Digest, u64)),
+    (files, world): (&[TreeEntry], (Digest, u64)),
     commit: u32,
     progress: &Progress<'_>,
 ) -> Result<Option<(Restored, bool)>> {

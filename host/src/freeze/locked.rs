@@ -9,7 +9,7 @@ use cap_std::fs::MetadataExt as _;
 use coo_kernel::baseline::freeze::{
     Difference, FILE, FreezeManifest, MANIFEST, MANIFEST_MODE, lock,
 };
-use coo_kernel::baseline::{Entry, Mode, NOT_READ, Node, TreePath};
+use coo_kernel::baseline::{Mode, NOT_READ, Node, TreeEntry, TreePath};
 use coo_kernel::state::layout;
 
 use crate::state::state_root::StateRoot;
@@ -27,10 +27,10 @@ pub fn files(manifest: &FreezeManifest) -> Vec<(String, Mode)> {
 }
 
 /// Returns these files as entries of a tree.
-pub fn entries(manifest: &FreezeManifest) -> Result<Vec<Entry>> {
+pub fn entries(manifest: &FreezeManifest) -> Result<Vec<TreeEntry>> {
     let files = files(manifest).into_iter();
     let entries = files.map(|(file, mode)| {
-        Ok(Entry {
+        Ok(TreeEntry {
             path: TreePath::from_text(&file)?,
             node: Node::File {
                 mode,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use coo_kernel::baseline::{Entry, Manifest, ManifestError, Mode, Node, TreePath};
+use coo_kernel::baseline::{Manifest, ManifestError, Mode, Node, TreeEntry, TreePath};
 use coo_kernel::form::digest::Digest;
 
 use super::Planned;
@@ -126,7 +126,7 @@ fn taken(path: &TreePath, there: &Node) -> NoTree {
 
 fn manifest(entries: BTreeMap<TreePath, Node>) -> Result<Manifest, NoTree> {
     let entries = entries.into_iter();
-    let entries = entries.map(|(path, node)| Entry { path, node });
+    let entries = entries.map(|(path, node)| TreeEntry { path, node });
     Ok(Manifest::new(entries.collect())?)
 }
 
@@ -140,7 +140,7 @@ mod tests {
 
     /// Folders end with a slash, scripts with an exclamation mark.
     fn tree(lines: &[(&str, &str)]) -> Manifest {
-        let entries = lines.iter().map(|(name, content)| Entry {
+        let entries = lines.iter().map(|(name, content)| TreeEntry {
             path: path(name.trim_end_matches(['/', '!'])),
             node: if name.ends_with('/') {
                 Node::Folder {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub mod covered;
 
 use crate::baseline::governed;
-use crate::baseline::{self, Change, Entry, Mode, Node, differences};
+use crate::baseline::{self, Change, Mode, Node, TreeEntry, differences};
 use crate::form::canonical;
 use crate::form::digest::Digest;
 
@@ -188,7 +188,7 @@ impl FreezeManifest {
 
     /// Returns the digests of the tools, environment, hardware and sandbox manifests, by path.
     fn manifests(&self) -> BTreeMap<String, Digest> {
-        let digest = |entry: &Entry| match entry.node {
+        let digest = |entry: &TreeEntry| match entry.node {
             Node::File { sha256, .. } => Some((entry.path.text(), sha256)),
             _ => None,
         };
@@ -200,12 +200,12 @@ impl FreezeManifest {
     }
 
     /// Returns the entries that lie in the state root and are locked, outermost first.
-    pub fn locked(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+    pub fn locked(&self) -> impl DoubleEndedIterator<Item = &TreeEntry> {
         let entries = self.state.entries().iter();
         entries.filter(|entry| governed::is_on_disk(&entry.path))
     }
 
-    fn locked_entries(&self) -> Vec<Entry> {
+    fn locked_entries(&self) -> Vec<TreeEntry> {
         let mut entries = self.state.entries().to_vec();
         for entry in &mut entries {
             if governed::is_on_disk(&entry.path)
@@ -219,7 +219,7 @@ impl FreezeManifest {
 
     /// Returns how `found` and `journal` differ from what was frozen and locked. `found` must be
     /// sorted.
-    pub fn differences(&self, found: &[Entry], journal: &Journal) -> Vec<Difference> {
+    pub fn differences(&self, found: &[TreeEntry], journal: &Journal) -> Vec<Difference> {
         let named = match baseline::Manifest::new(self.locked_entries()) {
             Ok(locked) => differences(&locked, found),
             // Unreachable: locking changes only permissions, which no check of a manifest reads.
@@ -274,7 +274,7 @@ pub const fn lock(mode: Mode) -> Mode {
 
 /// Gives locked entries the permissions of `state`, so that a baseline made during a freeze holds
 /// the state as it is without the lock.
-pub fn unlock(entries: &mut [Entry], state: &baseline::Manifest) {
+pub fn unlock(entries: &mut [TreeEntry], state: &baseline::Manifest) {
     for entry in entries {
         let wanted = if entry.path.text() == MANIFEST {
             Some(MANIFEST_MODE)
@@ -304,8 +304,8 @@ mod tests {
     use super::*;
     use crate::baseline::TreePath;
 
-    fn file(path: &str, mode: u32, content: &str) -> Entry {
-        Entry {
+    fn file(path: &str, mode: u32, content: &str) -> TreeEntry {
+        TreeEntry {
             path: TreePath::from_text(path).unwrap(),
             node: Node::File {
                 mode: Mode::of(mode),
@@ -315,8 +315,8 @@ mod tests {
         }
     }
 
-    fn folder(path: &str, mode: u32) -> Entry {
-        Entry {
+    fn folder(path: &str, mode: u32) -> TreeEntry {
+        TreeEntry {
             path: TreePath::from_text(path).unwrap(),
             node: Node::Folder {
                 mode: Mode::of(mode),

@@ -129,12 +129,12 @@ pub fn is_of_the_binary(path: &TreePath) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::baseline::{Entry, Mode};
+    use crate::baseline::{Mode, TreeEntry};
 
     fn manifest(paths: &[&str]) -> Manifest {
-        let mut entries: Vec<Entry> = paths
+        let mut entries: Vec<TreeEntry> = paths
             .iter()
-            .map(|path| Entry {
+            .map(|path| TreeEntry {
                 path: TreePath::from_text(path.trim_end_matches('/')).unwrap(),
                 node: if path.ends_with('/') {
                     Node::Folder {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::difference::{Change, changes, side_by_side};
-use super::{Entry, Manifest, ManifestError, Mode, Node, TreePath};
+use super::{Manifest, ManifestError, Mode, Node, TreeEntry, TreePath};
 use crate::form::canonical;
 
 /// One step. Its position in the list names what it puts or removes.
@@ -36,7 +36,7 @@ enum Row {
 /// the state root: it is not read and must not move.
 pub fn steps(
     wanted: &Manifest,
-    found: &[Entry],
+    found: &[TreeEntry],
     kept: Option<&TreePath>,
 ) -> Result<Vec<Step>, ManifestError> {
     let mut steps = Vec::new();
@@ -104,7 +104,7 @@ pub struct Effect {
 }
 
 /// Counts what `steps` change from `found`, which must be sorted, to `wanted`.
-pub fn effect(wanted: &Manifest, found: &[Entry], steps: &[Step]) -> Effect {
+pub fn effect(wanted: &Manifest, found: &[TreeEntry], steps: &[Step]) -> Effect {
     let mut effect = Effect::default();
     let mut moved = BTreeSet::new();
     let mut modes = BTreeSet::new();

@@ -26,8 +26,8 @@ fn folder(mode: u32) -> Node {
     Node::Folder { mode }
 }
 
-fn entries(tree: &Tree) -> Vec<Entry> {
-    let entry = |(path, node): (&TreePath, &Node)| Entry {
+fn entries(tree: &Tree) -> Vec<TreeEntry> {
+    let entry = |(path, node): (&TreePath, &Node)| TreeEntry {
         path: path.clone(),
         node: node.clone(),
     };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Difference, FreezeError, OTHER_CONTENT};
-use crate::baseline::{self, Entry, Mode};
+use crate::baseline::{self, Mode, TreeEntry};
 use crate::form::canonical;
 use crate::form::digest::Digest;
 
@@ -106,7 +106,7 @@ impl Covered {
     }
 
     /// Returns how the modules found differ; `found` must be sorted.
-    pub fn differences_of_modules(&self, found: &[Entry]) -> Vec<Difference> {
+    pub fn differences_of_modules(&self, found: &[TreeEntry]) -> Vec<Difference> {
         let differences = baseline::differences(&self.modules, found).into_iter();
         differences.map(Difference::from).collect()
     }
@@ -139,13 +139,13 @@ pub(super) mod tests {
     use crate::baseline::{Node, TreePath};
 
     pub fn covered() -> Covered {
-        let folder = Entry {
+        let folder = TreeEntry {
             path: TreePath::from_text(MODULES).unwrap(),
             node: Node::Folder {
                 mode: Mode::of(0o755),
             },
         };
-        let module = Entry {
+        let module = TreeEntry {
             path: TreePath::from_text("modules/a.wasm").unwrap(),
             node: Node::File {
                 mode: Mode::of(0o644),
