@@ -16,8 +16,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::python::{
-    self, Answer, Answers, Dynamic, Edit, Mentions, ModulePath, Move, Place, Question, Reach,
-    Rewritten, Used, rewrite_text,
+    self, Answers, Dynamic, Edit, Mentions, ModulePath, Move, Place, Question, Reach, Rewritten,
+    SourceAnswer, Used, rewrite_text,
 };
 use crate::repository::config::Migrate;
 
@@ -323,7 +323,7 @@ impl<'a> Migration<'a> {
         let is_it = |file: &String| file == path || self.becomes(file).as_deref() == Some(path);
         let mut answers = Answers::default();
         for leave in self.config.leave.iter().filter(|leave| is_it(&leave.file)) {
-            answers.enter(leave.about(), Answer::Leave);
+            answers.enter(leave.about(), SourceAnswer::Leave);
         }
         for replace in self
             .config
@@ -331,7 +331,7 @@ impl<'a> Migration<'a> {
             .iter()
             .filter(|replace| is_it(&replace.file))
         {
-            answers.enter(replace.about(), Answer::Replace(replace.with.clone()));
+            answers.enter(replace.about(), SourceAnswer::Replace(replace.with.clone()));
         }
         answers
     }

@@ -28,7 +28,7 @@ mod words;
 
 use serde::Serialize;
 
-pub use answer::{About, Answer, Answers, Used, shown};
+pub use answer::{About, Answers, SourceAnswer, Used, shown};
 pub use dynamic::Dynamic;
 pub use mention::{Mentions, mentions, rewrite_mentions, rewrite_text};
 pub use module::{ModulePath, Move, Place};

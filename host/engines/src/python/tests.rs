@@ -40,7 +40,7 @@ fn about(text: &str) -> About {
     }
 }
 
-fn answered(answers: &[(&str, Answer)]) -> Dynamic {
+fn answered(answers: &[(&str, SourceAnswer)]) -> Dynamic {
     let mut dynamic = Dynamic::default();
     for (text, answer) in answers {
         dynamic.answers.enter(about(text), answer.clone());

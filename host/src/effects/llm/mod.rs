@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::credentials::secret;
 use coo_kernel::form::digest::Digest;
-use coo_kernel::llm::{Answer, Provenance, Request};
+use coo_kernel::llm::{ModelAnswer, Provenance, Request};
 
 use crate::effects::environment::{Access, Environment};
 use crate::effects::secrets;
@@ -49,7 +49,7 @@ pub struct Model {
 /// An answer and where it came from.
 #[derive(Debug)]
 pub struct Answered {
-    pub answer: Answer,
+    pub answer: ModelAnswer,
     /// For the facts beside the journal: `frozen`, `bundled` or the server.
     pub source: String,
     /// How the answer came about, as far as it is known.
@@ -213,7 +213,7 @@ impl Model {
             live: true,
         };
         // A refusal is this run's answer, but it is not frozen: the next run asks again.
-        if matches!(answered.answer, Answer::Completion(_)) {
+        if matches!(answered.answer, ModelAnswer::Completion(_)) {
             store.freeze(&FrozenCall {
                 request_sha256: *sha256,
                 nth,
@@ -265,7 +265,7 @@ impl Failed {
                 reply.provenance.server
             )
             .hint("keep the key out of the prompt, and replace the key"),
-            in_doubt: matches!(reply.answer, Answer::Completion(_)),
+            in_doubt: matches!(reply.answer, ModelAnswer::Completion(_)),
         }))
     }
 
@@ -292,7 +292,7 @@ impl From<http::Unanswered> for Failed {
 impl Answered {
     /// Returns an answer from this mission's own journal.
     #[must_use]
-    pub fn recorded(answer: Answer) -> Self {
+    pub fn recorded(answer: ModelAnswer) -> Self {
         Self {
             answer,
             source: String::new(),
