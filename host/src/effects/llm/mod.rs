@@ -22,7 +22,7 @@ use crate::state::store::{FrozenCall, Store};
 
 /// Which sources may answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Freshness {
+pub enum CachePolicy {
     /// A frozen answer if there is one, otherwise a live call whose answer is frozen.
     Default,
     Frozen,
@@ -34,7 +34,7 @@ pub enum Freshness {
 pub struct Model {
     /// `None` if the module can't ask a model.
     pub name: Option<String>,
-    freshness: Freshness,
+    freshness: CachePolicy,
     config: Config,
     environment: Arc<Environment>,
     /// Server and key, resolved before the first live call.
@@ -64,7 +64,7 @@ impl Model {
     #[must_use]
     pub fn new(
         name: Option<String>,
-        freshness: Freshness,
+        freshness: CachePolicy,
         config: Config,
         environment: Arc<Environment>,
         bundled: &'static [FrozenCall],
@@ -145,13 +145,13 @@ impl Model {
         sha256: &Digest,
         nth: u64,
     ) -> Result<Option<Answered>> {
-        if self.freshness != Freshness::Live {
+        if self.freshness != CachePolicy::Live {
             let known = frozen(store, self.bundled, sha256, nth)?;
             if known.is_some() {
                 return Ok(known);
             }
         }
-        if self.freshness == Freshness::Frozen {
+        if self.freshness == CachePolicy::Frozen {
             bail!(
                 anyhow!(
                     "model call: no frozen answer for request {} (time {nth} in this \
@@ -172,8 +172,8 @@ impl Model {
         let access = self.access().with_context(shown)?;
         if access.key.is_none() && access.base_url == DEFAULT_BASE_URL {
             let wanted = match self.freshness {
-                Freshness::Live => "a live answer is asked for",
-                Freshness::Default | Freshness::Frozen => "there is no frozen answer",
+                CachePolicy::Live => "a live answer is asked for",
+                CachePolicy::Default | CachePolicy::Frozen => "there is no frozen answer",
             };
             bail!(
                 anyhow!("{}: {wanted} and OPENROUTER_API_KEY is not set", shown())
