@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use coo::inside::effects::{ApiKey, Client, Endpoint, Failure, Reply, Unanswered, Waiter};
-use coo_kernel::llm::{Answer, FinishReason, Message, Refusal, Request, Role, Usage};
+use coo_kernel::llm::{FinishReason, Message, ModelAnswer, Refusal, Request, Role, Usage};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -111,7 +111,7 @@ fn the_request_reaches_the_server_whole_and_the_answer_comes_back() {
     let server = ModelServer::start([Response::completion("hi\n")]);
     let reply = Called::at(endpoint(server.base_url())).reply();
 
-    let Answer::Completion(completion) = reply.answer else {
+    let ModelAnswer::Completion(completion) = reply.answer else {
         panic!("{:?}", reply.answer);
     };
     assert_eq!(completion.text, "hi\n");
@@ -185,7 +185,7 @@ fn one_client_serves_many_calls_and_many_threads() {
 fn a_refused_request_is_an_answer_and_is_not_repeated() {
     for status in [400, 413, 422] {
         let reply = call([error(status, "prompt too long")], 1).reply();
-        let Answer::Error(Refusal::Rejected(reason)) = reply.answer else {
+        let ModelAnswer::Error(Refusal::Rejected(reason)) = reply.answer else {
             panic!("{:?}", reply.answer);
         };
         assert_eq!(
@@ -349,7 +349,10 @@ fn an_error_inside_a_200_counts_as_its_code_says() {
         all += &said(&failure);
 
         let reply = call([inside(400)], 1).reply();
-        assert!(matches!(reply.answer, Answer::Error(Refusal::Rejected(_))));
+        assert!(matches!(
+            reply.answer,
+            ModelAnswer::Error(Refusal::Rejected(_))
+        ));
     }
     assert_snapshot!(all, @"
     model call not authorised: http://127.0.0.1:<port> answered 401 inside an HTTP 200, saying 'no'

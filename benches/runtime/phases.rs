@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use coo::inside::Purpose;
 use coo::inside::Session;
-use coo::inside::effects::Freshness;
+use coo::inside::effects::CachePolicy;
 use coo::inside::mission::Source;
 use coo::inside::mission::{Options, Prepared, Reused};
 use coo::inside::program::code_cache::{self, CodeCache};
@@ -36,7 +36,7 @@ pub fn time_run(root: &Path) -> Result<()> {
     Linked::new(&sandbox.engine, &code)?;
     phases.lap("link");
     let options = Options {
-        freshness: Freshness::Frozen,
+        freshness: CachePolicy::Frozen,
         ..Options::default()
     };
     let mut prepared = Prepared::of(session, &source, options, Reused::default())?;

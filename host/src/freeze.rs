@@ -11,10 +11,10 @@ use std::fmt::Display;
 
 use anyhow::{Context as _, Error, Result, anyhow, bail};
 use coo_kernel::baseline::freeze::{
-    Covered, Difference, FILE, MANIFEST, Manifest, Phase, TEXT, lock,
+    Covered, Difference, FILE, FreezeManifest, MANIFEST, Phase, TEXT, lock,
 };
 use coo_kernel::baseline::governed;
-use coo_kernel::baseline::{self, Entry, TreePath};
+use coo_kernel::baseline::{self, TreeEntry, TreePath};
 use coo_kernel::state::layout;
 use seen::Seen;
 
@@ -239,12 +239,12 @@ fn look(root: &StateRoot, store: &Store, trust: bool) -> Result<Option<Standing>
 }
 
 /// Reads every module, as a tree.
-fn modules(root: &StateRoot) -> Result<Vec<Entry>> {
+fn modules(root: &StateRoot) -> Result<Vec<TreeEntry>> {
     Tree::of_modules(root)?.entries(|_, _| true, &Progress::new(None))
 }
 
 /// Reads the state without the manifest that a freeze itself writes.
-fn found(root: &StateRoot, store: &Store) -> Result<Vec<Entry>> {
+fn found(root: &StateRoot, store: &Store) -> Result<Vec<TreeEntry>> {
     let mut found = baselines::found_state(root, store, &Progress::new(None))?;
     found.retain(|entry| entry.path.text() != MANIFEST);
     Ok(found)
@@ -281,7 +281,7 @@ pub fn activate(
         modules: baseline::Manifest::new(modules(root)?)?,
         store: store.covered()?,
     };
-    let manifest = Manifest {
+    let manifest = FreezeManifest {
         covered: Some(covered),
         journal: store.journal_digests()?,
         state,

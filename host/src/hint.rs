@@ -128,28 +128,28 @@ fn typed(error: &(dyn StdError + 'static)) -> Option<String> {
         };
     }
     first_of!(
-        baseline::Refused,
-        descriptor::Refused,
+        baseline::ManifestError,
+        descriptor::DescriptorError,
         failure::Failure,
-        freeze::Refused,
-        governed::Refused,
+        freeze::FreezeError,
+        governed::GovernedError,
         lineage::NotItsEnd,
         NotAName,
         pairing::NoHost,
         pairing::Unpaired,
         protocol::Failure,
         rollback::Aborted,
-        rollback::Refused,
+        rollback::RollbackRefused,
         row::EngineChanged,
-        run_file::Refused,
+        run_file::RunFileError,
         structure::TooLarge,
     );
     #[cfg(feature = "repository")]
     first_of!(
+        migrate::MigrationError,
         migrate::NoTree,
-        migrate::Refused,
-        python::Refused,
-        snapshot::Refused,
+        python::SourceError,
+        snapshot::SnapshotError,
         test_results::Unclear,
         text::NoText,
     );
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn hints_are_found_at_every_place_of_a_chain_the_cause_first_and_each_once() {
-        let refused = baseline::Refused::Kind {
+        let refused = baseline::ManifestError::Kind {
             path: "p".into(),
             kind: "pipe",
         };

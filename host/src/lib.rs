@@ -41,7 +41,7 @@ pub mod inside {
         pub use crate::effects::llm::http::{
             ApiKey, Client, Endpoint, Failure, Reply, Unanswered, Waiter,
         };
-        pub use crate::effects::llm::{Freshness, Model};
+        pub use crate::effects::llm::{CachePolicy, Model};
         pub use crate::effects::world::World;
     }
     pub use crate::freeze::Purpose;

@@ -13,7 +13,7 @@ use coo::inside::Purpose;
 use coo::inside::Session;
 use coo::inside::effects::Gateway;
 use coo::inside::effects::World;
-use coo::inside::effects::{Freshness, Model};
+use coo::inside::effects::{CachePolicy, Model};
 use coo::inside::machine::Stopwatch;
 use coo::inside::mission::{Executed, execute};
 use coo::inside::mission::{Program, Source};
@@ -229,7 +229,7 @@ fn run(source: &Source, program: &Program) -> Outcome {
         gateway: Gateway::new(&root).unwrap(),
         model: Model::new(
             model.clone(),
-            Freshness::Frozen,
+            CachePolicy::Frozen,
             config,
             environment,
             bundle::frozen(),

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use coo::inside::effects::{Client, Endpoint, Reply, Unanswered};
-use coo_kernel::llm::{Answer, Message, Refusal, Request, Role};
+use coo_kernel::llm::{Message, ModelAnswer, Refusal, Request, Role};
 use insta::assert_snapshot;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -473,7 +473,7 @@ fn a_request_that_did_not_leave_whole_is_not_in_doubt() {
         let server = Server::start(manner);
         let answer = ask_at_length(&server, timeout).unwrap().answer;
         assert!(
-            matches!(&answer, Answer::Error(Refusal::Rejected(reason)) if reason.contains("413")),
+            matches!(&answer, ModelAnswer::Error(Refusal::Rejected(reason)) if reason.contains("413")),
             "{answer:?}"
         );
     }

@@ -91,7 +91,7 @@ pub struct Amendments {
 
 /// Why amendments are refused before any anchor is searched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum AmendmentError {
     /// The file is not a file of amendments.
     #[error("is not a file of amendments: {0}")]
     Form(String),
@@ -172,17 +172,17 @@ pub struct Outcome {
 
 impl Amendments {
     /// Reads and checks a file of amendments.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Refused> {
-        let file: File =
-            serde_json::from_slice(bytes).map_err(|error| Refused::Form(error.to_string()))?;
+    pub fn parse(bytes: &[u8]) -> Result<Self, AmendmentError> {
+        let file: File = serde_json::from_slice(bytes)
+            .map_err(|error| AmendmentError::Form(error.to_string()))?;
         if file.format != FORMAT {
             let found: String = file.format.escape_debug().take(40).collect();
-            return Err(Refused::Form(format!(
+            return Err(AmendmentError::Form(format!(
                 "has format '{found}', this build reads {FORMAT}"
             )));
         }
         if file.amendments.is_empty() || file.amendments.len() > AMENDMENTS_MAX {
-            return Err(Refused::Form(format!(
+            return Err(AmendmentError::Form(format!(
                 "has {} amendments; there must be 1 to {AMENDMENTS_MAX}",
                 file.amendments.len()
             )));
@@ -191,7 +191,7 @@ impl Amendments {
         sorted.sort_by(|a, b| a.id.cmp(&b.id));
         let mut ids = BTreeSet::new();
         for amendment in &sorted {
-            let refused = |what: &str| Refused::Amendment {
+            let refused = |what: &str| AmendmentError::Amendment {
                 id: amendment.id.escape_debug().take(64).collect(),
                 what: what.to_owned(),
             };
@@ -222,10 +222,10 @@ impl Amendments {
     }
 
     /// Fails if a document is not one that may be amended.
-    pub fn stay_within(&self, scope: &Scope) -> Result<(), Refused> {
+    pub fn stay_within(&self, scope: &Scope) -> Result<(), AmendmentError> {
         for (document, id) in self.documents() {
             if !scope.has(document) {
-                return Err(Refused::Document {
+                return Err(AmendmentError::Document {
                     id: id.to_owned(),
                     document: document.escape_debug().take(200).collect(),
                 });

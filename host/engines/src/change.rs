@@ -21,7 +21,7 @@ use coo_kernel::form::chain::{self, Broken, Chain, Name};
 use coo_kernel::form::digest::Digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use stage::{Event, Refused, Stage};
+use stage::{Event, Stage, StageRefused};
 
 pub use action::{Action, Retreat, rejection};
 pub use body::{
@@ -65,7 +65,7 @@ impl Route {
     }
 
     /// Returns the stage after `event`. A migration ends where a pipeline enters its gates.
-    pub fn next(self, from: Stage, event: Event) -> Result<Stage, Refused> {
+    pub fn next(self, from: Stage, event: Event) -> Result<Stage, StageRefused> {
         match (self, stage::next(from, event)) {
             (Self::Migration, Ok(Stage::Gates)) => Ok(Stage::Complete),
             (_, next) => next,

@@ -8,7 +8,7 @@ mod section;
 
 use std::collections::BTreeSet;
 
-pub use crate::repository::ruleset::{BYTES_MAX, Refused};
+pub use crate::repository::ruleset::{BYTES_MAX, RulesetError};
 pub use report::{Finding, Report};
 pub use ruleset::{Check, FORMAT, Kind, Rule, Within, rules};
 
@@ -36,7 +36,7 @@ pub struct Judged {
 
 impl Linter {
     /// Reads the text of a ruleset; fails if a rule is refused.
-    pub fn new(content: &[u8]) -> Result<Self, Refused> {
+    pub fn new(content: &[u8]) -> Result<Self, RulesetError> {
         rules(content).map(|rules| Self { rules })
     }
 

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::python::{
-    self, Answer, Answers, Dynamic, Edit, Mentions, ModulePath, Move, Place, Question, Reach,
-    Rewritten, Used, rewrite_text,
+    self, Answers, Dynamic, Edit, Mentions, ModulePath, Move, Place, Question, Reach, Rewritten,
+    SourceAnswer, Used, rewrite_text,
 };
 use crate::repository::config::Migrate;
 
@@ -44,7 +44,7 @@ pub struct Migration<'a> {
 
 /// Why a migration, or one of its files, is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum MigrationError {
     /// A folder cannot be a package's.
     #[error("[migrate] {field} '{path}': {why}")]
     Folder {
@@ -57,7 +57,7 @@ pub enum Refused {
     #[error("file {path}: {error}")]
     Source {
         path: String,
-        error: python::Refused,
+        error: python::SourceError,
     },
     /// A file is neither Python nor text.
     #[error("file {0}: is not UTF-8")]
@@ -82,7 +82,7 @@ pub enum Refused {
     Taken(String),
 }
 
-impl Refused {
+impl MigrationError {
     /// Returns what the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -124,9 +124,9 @@ pub struct Planned {
 
 impl<'a> Migration<'a> {
     /// Checks a configuration.
-    pub fn of(config: &'a Migrate) -> Result<Self, Refused> {
+    pub fn of(config: &'a Migrate) -> Result<Self, MigrationError> {
         let package = |field, path: &str| {
-            let refused = |why: String| Refused::Folder {
+            let refused = |why: String| MigrationError::Folder {
                 field,
                 path: path.escape_debug().take(80).collect(),
                 why,
@@ -147,7 +147,7 @@ impl<'a> Migration<'a> {
         };
         let (from, to) = (moved.from.components(), moved.to.components());
         if from.starts_with(to) || to.starts_with(from) {
-            return Err(Refused::Folder {
+            return Err(MigrationError::Folder {
                 field: "to",
                 path: config.to.clone(),
                 why: "one of the two lies in the other; choose another".to_owned(),
@@ -160,7 +160,7 @@ impl<'a> Migration<'a> {
         let mut answered = BTreeSet::new();
         for (file, about) in left.chain(replaced) {
             if !answered.insert((file, about.clone())) {
-                return Err(Refused::Twice {
+                return Err(MigrationError::Twice {
                     file: file.clone(),
                     text: about.text.unwrap_or_default(),
                 });
@@ -228,7 +228,7 @@ impl<'a> Migration<'a> {
     }
 
     /// Plans one file.
-    pub fn plan(&self, path: &str, content: &[u8]) -> Result<Planned, Refused> {
+    pub fn plan(&self, path: &str, content: &[u8]) -> Result<Planned, MigrationError> {
         let becomes = self.becomes(path);
         let planned = if self.is_source(path) {
             let named = self.named(path, content);
@@ -255,11 +255,11 @@ impl<'a> Migration<'a> {
         &self,
         planned: &[Planned],
         there: impl IntoIterator<Item = &'p str>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), MigrationError> {
         let there: BTreeSet<&str> = there.into_iter().collect();
         let taken = planned.iter().filter_map(|file| file.becomes.as_deref());
         match taken.into_iter().find(|path| there.contains(path)) {
-            Some(path) => Err(Refused::Taken(path.to_owned())),
+            Some(path) => Err(MigrationError::Taken(path.to_owned())),
             None => Ok(()),
         }
     }
@@ -323,7 +323,7 @@ impl<'a> Migration<'a> {
         let is_it = |file: &String| file == path || self.becomes(file).as_deref() == Some(path);
         let mut answers = Answers::default();
         for leave in self.config.leave.iter().filter(|leave| is_it(&leave.file)) {
-            answers.enter(leave.about(), Answer::Leave);
+            answers.enter(leave.about(), SourceAnswer::Leave);
         }
         for replace in self
             .config
@@ -331,7 +331,7 @@ impl<'a> Migration<'a> {
             .iter()
             .filter(|replace| is_it(&replace.file))
         {
-            answers.enter(replace.about(), Answer::Replace(replace.with.clone()));
+            answers.enter(replace.about(), SourceAnswer::Replace(replace.with.clone()));
         }
         answers
     }
@@ -350,7 +350,7 @@ impl<'a> Migration<'a> {
         path: &str,
         becomes: Option<&str>,
         content: &[u8],
-    ) -> Result<Planned, Refused> {
+    ) -> Result<Planned, MigrationError> {
         let place = self.place(path, becomes);
         // Other modules can import a source even if the package cannot.
         let home = place.clone().or_else(|| {
@@ -376,12 +376,12 @@ impl<'a> Migration<'a> {
         );
         let (rewritten, reach) = match rewritten {
             Ok(rewritten) => rewritten,
-            Err(error @ python::Refused::Unfollowed { .. }) => {
+            Err(error @ python::SourceError::Unfollowed { .. }) => {
                 return Ok(self.plan_unread(path, content, &error));
             }
             Err(error) => {
                 let path = path.to_owned();
-                return Err(Refused::Source { path, error });
+                return Err(MigrationError::Source { path, error });
             }
         };
         Ok(Planned {
@@ -390,8 +390,14 @@ impl<'a> Migration<'a> {
         })
     }
 
-    fn plan_text(&self, path: &str, content: &[u8], what: Mentions) -> Result<Planned, Refused> {
-        let text = str::from_utf8(content).map_err(|_| Refused::Encoding(path.to_owned()))?;
+    fn plan_text(
+        &self,
+        path: &str,
+        content: &[u8],
+        what: Mentions,
+    ) -> Result<Planned, MigrationError> {
+        let text =
+            str::from_utf8(content).map_err(|_| MigrationError::Encoding(path.to_owned()))?;
         let dynamic = self.dynamic(self.answers(path));
         Ok(planned(
             path,

@@ -28,11 +28,11 @@ mod words;
 
 use serde::Serialize;
 
-pub use answer::{About, Answer, Answers, Used, shown};
+pub use answer::{About, Answers, SourceAnswer, Used, shown};
 pub use dynamic::Dynamic;
 pub use mention::{Mentions, mentions, rewrite_mentions, rewrite_text};
 pub use module::{ModulePath, Move, Place};
-pub use parse::{BYTES_MAX, Refused};
+pub use parse::{BYTES_MAX, SourceError};
 pub use reach::Reach;
 
 use binding::Bindings;
@@ -137,7 +137,7 @@ pub struct Imported {
 
 /// Returns the modules that `source` imports. `place` says which module the source is; without it,
 /// the source is a script. Leaves out names imported from a module: they may or may not be modules.
-pub fn imported(source: &[u8], place: Option<&Place>) -> Result<Vec<Imported>, Refused> {
+pub fn imported(source: &[u8], place: Option<&Place>) -> Result<Vec<Imported>, SourceError> {
     let parsed = parse::Source::parse(parse::text_of(source)?)?;
     let parts = parsed.parts([])?;
     Ok(imports::modules(&parsed, &parts, place))
@@ -148,7 +148,7 @@ pub fn imported(source: &[u8], place: Option<&Place>) -> Result<Vec<Imported>, R
 pub fn imported_names(
     source: &[u8],
     place: Option<&Place>,
-) -> Result<Vec<(usize, Vec<String>)>, Refused> {
+) -> Result<Vec<(usize, Vec<String>)>, SourceError> {
     let parsed = parse::Source::parse(parse::text_of(source)?)?;
     let parts = parsed.parts([])?;
     Ok(imports::names(&parsed, &parts, place))
@@ -172,7 +172,7 @@ pub fn rewrite(
     place: Option<&Place>,
     moved: &Move,
     dynamic: &Dynamic,
-) -> Result<Rewritten, Refused> {
+) -> Result<Rewritten, SourceError> {
     Ok(rewrite_and_reach(source, place, place, moved, dynamic)?.0)
 }
 
@@ -184,7 +184,7 @@ pub fn rewrite_and_reach(
     home: Option<&Place>,
     moved: &Move,
     dynamic: &Dynamic,
-) -> Result<(Rewritten, Reach), Refused> {
+) -> Result<(Rewritten, Reach), SourceError> {
     let text = parse::text_of(source)?;
     if !is_concerned(&text, place, moved) {
         return Ok((Rewritten::default(), Reach::of_others(text, home)));
@@ -221,7 +221,7 @@ pub fn rewrite_and_reach(
     {
         // The user's answers may have made it invalid Python.
         let now = parse::Source::parse(parse::text_of(content)?)?;
-        now.parts([]).map_err(Refused::by_answer)?;
+        now.parts([]).map_err(SourceError::by_answer)?;
     }
     Ok((rewritten, reach))
 }

@@ -5,7 +5,7 @@ mod report;
 mod ruleset;
 mod sarif;
 
-pub use crate::repository::ruleset::{BYTES_MAX, Refused};
+pub use crate::repository::ruleset::{BYTES_MAX, RulesetError};
 pub use report::{Region, Report, Status, Violation};
 pub use ruleset::{FORMAT, Rule, Ruleset};
 pub use sarif::sarif;
@@ -24,10 +24,10 @@ pub struct Scanner {
 
 impl Scanner {
     /// Reads the text of a ruleset.
-    pub fn new(content: &[u8]) -> Result<Self, Refused> {
+    pub fn new(content: &[u8]) -> Result<Self, RulesetError> {
         let ruleset = Ruleset::parse(content)?;
         let any = Any::new(ruleset.forbidden.iter().map(|rule| &rule.pattern));
-        let any = any.map_err(|why| Refused::new("forbidden, all together", why))?;
+        let any = any.map_err(|why| RulesetError::new("forbidden, all together", why))?;
         Ok(Self { ruleset, any })
     }
 

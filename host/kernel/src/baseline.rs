@@ -115,7 +115,7 @@ impl Mode {
         format!("{:0width$o}", self.bits)
     }
 
-    pub(crate) fn from_text(text: &str) -> Result<Self, Refused> {
+    pub(crate) fn from_text(text: &str) -> Result<Self, ManifestError> {
         let bits = u32::from_str_radix(text, 8).ok();
         let mode = bits.map(|bits| match text.len() {
             4 => Self::permissions(bits),
@@ -123,7 +123,7 @@ impl Mode {
         });
         // Text with other bits or another spelling would not be printed as it was read.
         mode.filter(|mode| mode.text() == text)
-            .ok_or_else(|| Refused::Mode(text.escape_debug().take(40).collect()))
+            .ok_or_else(|| ManifestError::Mode(text.escape_debug().take(40).collect()))
     }
 }
 
@@ -180,7 +180,7 @@ impl Node {
 
 /// A path and the node at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct TreeEntry {
     /// From the top of the tree.
     pub path: TreePath,
     pub node: Node,
@@ -188,7 +188,7 @@ pub struct Entry {
 
 /// Why a manifest, or an entry of one, is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum ManifestError {
     /// Empty, `.`, `..`, a slash at an end, a zero byte, or too long.
     #[error("path '{path}': {why}")]
     Path {
@@ -234,7 +234,7 @@ pub enum Refused {
     StateRoot(String),
 }
 
-impl Refused {
+impl ManifestError {
     /// Returns what the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -257,7 +257,7 @@ impl Refused {
 /// A tree: its entries, sorted by the bytes of their paths, each in a folder that is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    entries: Vec<Entry>,
+    entries: Vec<TreeEntry>,
 }
 
 /// How much a tree holds.
@@ -299,14 +299,14 @@ enum Row {
 
 impl Manifest {
     /// Returns a manifest of these entries; fails if they are out of order or can't be kept.
-    pub fn new(entries: Vec<Entry>) -> Result<Self, Refused> {
+    pub fn new(entries: Vec<TreeEntry>) -> Result<Self, ManifestError> {
         for (i, entry) in entries.iter().enumerate() {
             let shown = || entry.path.text();
             if i > 0 && entries[i - 1].path >= entry.path {
-                return Err(Refused::Order(shown()));
+                return Err(ManifestError::Order(shown()));
             }
             if entry.path.components().next() == Some(STAGE.as_bytes()) {
-                return Err(Refused::Path {
+                return Err(ManifestError::Path {
                     path: shown(),
                     why: "is where a restore prepares itself; if none is at work, remove it",
                 });
@@ -314,7 +314,7 @@ impl Manifest {
             match &entry.node {
                 Node::Link { target } => path::check_target(target, &entry.path)?,
                 Node::Closed { .. } | Node::Other(_) => {
-                    return Err(Refused::Kind {
+                    return Err(ManifestError::Kind {
                         path: shown(),
                         kind: entry.node.kind(),
                     });
@@ -327,26 +327,27 @@ impl Manifest {
             // A folder sorts before its content.
             let found = find(&entries[..i], &parent);
             if !found.is_some_and(|folder| matches!(folder.node, Node::Folder { .. })) {
-                return Err(Refused::NoFolder(shown()));
+                return Err(ManifestError::NoFolder(shown()));
             }
         }
         Ok(Self { entries })
     }
 
     /// Reads text that `to_text` printed, and refuses any other.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Refused> {
-        let text = std::str::from_utf8(bytes).map_err(|e| Refused::Form(e.to_string()))?;
-        let form: Form = serde_json::from_str(text).map_err(|e| Refused::Form(e.to_string()))?;
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        let text = std::str::from_utf8(bytes).map_err(|e| ManifestError::Form(e.to_string()))?;
+        let form: Form =
+            serde_json::from_str(text).map_err(|e| ManifestError::Form(e.to_string()))?;
         if ![FORMAT, FORMAT_OF_NINE_BITS].contains(&form.format.as_str()) {
-            return Err(Refused::Format(
+            return Err(ManifestError::Format(
                 form.format.escape_debug().take(40).collect(),
             ));
         }
-        let entries: Result<_, _> = form.entries.into_iter().map(Entry::try_from).collect();
+        let entries: Result<_, _> = form.entries.into_iter().map(TreeEntry::try_from).collect();
         let manifest = Self::new(entries?)?;
         // One tree has one text: a difference in a single blank means that coo did not write it.
         if manifest.to_text() != text {
-            return Err(Refused::NotCanonical);
+            return Err(ManifestError::NotCanonical);
         }
         Ok(manifest)
     }
@@ -364,14 +365,14 @@ impl Manifest {
             FORMAT
         };
         let form = Form {
-            entries: self.entries.iter().filter_map(Entry::row).collect(),
+            entries: self.entries.iter().filter_map(TreeEntry::row).collect(),
             format: format.to_owned(),
         };
         canonical::to_string_sorted(&form).unwrap_or_default()
     }
 
     /// Returns the entries in order.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[TreeEntry] {
         &self.entries
     }
 
@@ -398,12 +399,12 @@ impl Manifest {
     }
 }
 
-fn find<'a>(sorted: &'a [Entry], path: &TreePath) -> Option<&'a Entry> {
+fn find<'a>(sorted: &'a [TreeEntry], path: &TreePath) -> Option<&'a TreeEntry> {
     let place = sorted.binary_search_by(|entry| entry.path.cmp(path)).ok()?;
     sorted.get(place)
 }
 
-impl Entry {
+impl TreeEntry {
     fn row(&self) -> Option<Row> {
         let path = self.path.text();
         Some(match &self.node {
@@ -427,10 +428,10 @@ impl Entry {
     }
 }
 
-impl TryFrom<Row> for Entry {
-    type Error = Refused;
+impl TryFrom<Row> for TreeEntry {
+    type Error = ManifestError;
 
-    fn try_from(row: Row) -> Result<Self, Refused> {
+    fn try_from(row: Row) -> Result<Self, ManifestError> {
         let (path, node) = match row {
             Row::File {
                 mode,

@@ -136,7 +136,7 @@ pub enum Unfoldable {
     Transition {
         /// Number of the event.
         seq: u64,
-        source: state::Refused,
+        source: state::TransitionRefused,
     },
     /// The event contradicts itself or those before it.
     #[error("event {seq}: {what}")]

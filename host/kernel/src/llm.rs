@@ -140,7 +140,7 @@ pub enum Refusal {
 /// What the guest receives, as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum ModelAnswer {
     Completion(Completion),
     Error(Refusal),
 }

@@ -3,7 +3,7 @@
 //! objects, which the next capture reuses.
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use coo_kernel::baseline::{Entry, Manifest, Node, TreePath, check_name};
+use coo_kernel::baseline::{Manifest, Node, TreeEntry, TreePath, check_name};
 use coo_kernel::form::digest::Digest;
 use rayon::prelude::*;
 
@@ -65,8 +65,8 @@ pub(super) fn chosen_name(root: &StateRoot, name: Option<&str>) -> Result<String
 pub(super) fn kept(
     root: &StateRoot,
     progress: &Progress<'_>,
-    keep: impl FnOnce(&Batch<'_>) -> Result<Vec<Entry>>,
-) -> Result<(Vec<Entry>, Added)> {
+    keep: impl FnOnce(&Batch<'_>) -> Result<Vec<TreeEntry>>,
+) -> Result<(Vec<TreeEntry>, Added)> {
     let batch = Batch::new(root)?;
     match keep(&batch) {
         Ok(entries) => Ok((entries, batch.finish(progress)?)),
@@ -83,7 +83,7 @@ pub(super) fn keep_tree(
     batch: &Batch<'_>,
     tree: &Tree,
     progress: &Progress<'_>,
-) -> Result<Vec<Entry>> {
+) -> Result<Vec<TreeEntry>> {
     let before = tree.scan()?;
     refuse_special(&before)?;
     // Refuses anything else that a manifest may not hold before anything is written.
@@ -142,7 +142,7 @@ fn keep(
     tree: &Tree,
     found: &[Scanned],
     progress: &Progress<'_>,
-) -> Result<Vec<Entry>> {
+) -> Result<Vec<TreeEntry>> {
     progress.begin("files captured", files_of(found, |_, _| true));
     found
         .par_iter()

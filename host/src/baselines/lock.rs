@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use anyhow::{Context as _, Result};
 use cap_std::fs::Dir;
-use coo_kernel::baseline::{Entry, Mode, Node};
+use coo_kernel::baseline::{Mode, Node, TreeEntry};
 
 use super::disk;
 use crate::hint;
@@ -32,7 +32,10 @@ fn open_single(folder: &Dir, name: &OsStr) -> io::Result<File> {
 
 /// Checks whether the permissions of each of `entries`, which lie in `root`, can be set. Changes
 /// none.
-pub fn check_modes<'a>(root: &StateRoot, entries: impl Iterator<Item = &'a Entry>) -> Result<()> {
+pub fn check_modes<'a>(
+    root: &StateRoot,
+    entries: impl Iterator<Item = &'a TreeEntry>,
+) -> Result<()> {
     for entry in entries {
         if matches!(entry.node, Node::File { .. }) {
             let looked = disk::descend(root.dir(), entry.path.parent().as_ref())
@@ -43,7 +46,7 @@ pub fn check_modes<'a>(root: &StateRoot, entries: impl Iterator<Item = &'a Entry
     Ok(())
 }
 
-fn unset(root: &StateRoot, entry: &Entry) -> String {
+fn unset(root: &StateRoot, entry: &TreeEntry) -> String {
     let path = root.path().join(disk::name(entry.path.bytes()));
     format!("{}: its permissions can't be set", path.display())
 }
@@ -52,7 +55,7 @@ fn unset(root: &StateRoot, entry: &Entry) -> String {
 /// recorded mode. Skips entries that no longer exist.
 pub fn set_modes<'a>(
     root: &StateRoot,
-    entries: impl Iterator<Item = &'a Entry>,
+    entries: impl Iterator<Item = &'a TreeEntry>,
     mode: impl Fn(Mode) -> Mode,
 ) -> Result<()> {
     for entry in entries {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use cap_std::fs::{Dir, DirEntry, FileType, FileTypeExt as _, Metadata, MetadataExt as _};
-use coo_kernel::baseline::{Entry, Mode, NOT_READ, Node, Refused, TreePath};
+use coo_kernel::baseline::{ManifestError, Mode, NOT_READ, Node, TreeEntry, TreePath};
 use rayon::prelude::*;
 
 use super::disk;
@@ -101,7 +101,7 @@ impl Tree {
                     let metadata = entry.metadata().map_err(gone)?;
                     let node = node(&dir, &metadata, &path).map_err(gone)?;
                     let stamp = stamp(&metadata);
-                    let entry = Entry { path, node };
+                    let entry = TreeEntry { path, node };
                     inside.push((Scanned { entry, stamp }, metadata.dev()));
                 }
             }
@@ -136,9 +136,9 @@ fn gone(entry: &DirEntry, error: std::io::Error) -> std::io::Error {
 }
 
 /// Returns the error for an entry whose path a baseline cannot hold; the context names the folder.
-fn unkept(entry: &DirEntry, refused: &Refused) -> std::io::Error {
+fn unkept(entry: &DirEntry, refused: &ManifestError) -> std::io::Error {
     let why = match refused {
-        Refused::Path { why, .. } => (*why).to_owned(),
+        ManifestError::Path { why, .. } => (*why).to_owned(),
         other => other.to_string(),
     };
     let name = entry.file_name().display().to_string();

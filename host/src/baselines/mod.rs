@@ -23,8 +23,8 @@ pub mod rollback;
 mod scan;
 mod scanned;
 mod sparse;
-mod stage;
 mod staged;
+mod staging;
 mod state;
 mod target;
 

@@ -17,11 +17,16 @@ use coo_kernel::baseline::{Mode, STAGE, Step};
 use super::disk;
 use super::progress::Progress;
 use super::scan::Folders;
-use super::stage::{Stage, is_absent};
+use super::staging::{StagingDir, is_absent};
 use crate::machine::failpoint;
 
 /// Performs all steps, then syncs the tree. Skips a step that is already done.
-pub fn perform(tree: &Dir, stage: &Stage, steps: &[Step], progress: &Progress<'_>) -> Result<()> {
+pub fn perform(
+    tree: &Dir,
+    stage: &StagingDir,
+    steps: &[Step],
+    progress: &Progress<'_>,
+) -> Result<()> {
     let new = stage.coming().context(STAGE)?;
     let old = stage.gone().context(STAGE)?;
     let aside = stage.aside().context(STAGE)?;

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use coo_kernel::baseline::{
-    Effect, Entry, Manifest, Node, STAGE, Step, TreePath, bytes_of, effect, steps,
+    Effect, Manifest, Node, STAGE, Step, TreeEntry, TreePath, bytes_of, effect, steps,
 };
 use coo_kernel::form::digest::Digest;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ use super::perform::perform;
 use super::progress::Progress;
 use super::scan::Tree;
 use super::scanned::Scanned;
-use super::stage::{Stage, is_absent};
+use super::staging::{StagingDir, is_absent};
 use super::{Baseline, FOLDER, RECORD_BYTES_MAX, canonical_text, disk};
 use crate::hint::Hint as _;
 use crate::machine::failpoint;
@@ -73,7 +73,7 @@ pub fn can_be(wanted: &Manifest) -> impl Fn(&TreePath, u64) -> bool + Sync {
 
 /// Reads the entries of `tree`; hashes only files that can be the wanted ones. A folder that this
 /// user may not read is one closed entry, which a restore removes as a whole.
-pub fn found(wanted: &Manifest, tree: &Tree, progress: &Progress<'_>) -> Result<Vec<Entry>> {
+pub fn found(wanted: &Manifest, tree: &Tree, progress: &Progress<'_>) -> Result<Vec<TreeEntry>> {
     tree.entries_as_found(can_be(wanted), progress)
 }
 
@@ -223,9 +223,10 @@ fn stage(
     tree: &Tree,
     steps: &[Step],
     progress: &Progress<'_>,
-) -> Result<(Stage, usize)> {
+) -> Result<(StagingDir, usize)> {
     let shown = || format!("folder {}", tree.path.join(STAGE).display());
-    let stage = Stage::create(&tree.dir).with_context(|| format!("{}: can't be made", shown()))?;
+    let stage =
+        StagingDir::create(&tree.dir).with_context(|| format!("{}: can't be made", shown()))?;
     let (written, bytes) = stage.fill(&Objects::new(root), &baseline.manifest, steps, progress)?;
     stage
         .seal(steps, bytes, progress)
@@ -235,7 +236,7 @@ fn stage(
 
 /// Ends a restore: removes the stage with everything in it, then the pointer.
 fn clear(root: &StateRoot, tree: &Dir) -> Result<()> {
-    Stage::clear(tree)?;
+    StagingDir::clear(tree)?;
     forget(root)
 }
 
@@ -290,7 +291,7 @@ fn recover_tree(root: &StateRoot, path: &std::path::Path) -> Result<&'static str
         Err(error) if is_absent(&error) => return nothing_left(),
         tree => tree?,
     };
-    let Some(stage) = Stage::open(&tree).context(STAGE)? else {
+    let Some(stage) = StagingDir::open(&tree).context(STAGE)? else {
         return nothing_left();
     };
     let did = match stage.steps().context(STAGE)? {

@@ -21,8 +21,8 @@ use super::perform::perform;
 use super::progress::Progress;
 use super::restore::Restored;
 use super::scan::Tree;
-use super::stage::{ASIDE, Stage};
 use super::staged::{open_closed, prepare, prepare_aside};
+use super::staging::{ASIDE, StagingDir};
 pub use super::target::{Target, target};
 use super::{disk, manifest, restore, state};
 use crate::effects::world::dump;
@@ -94,7 +94,7 @@ pub fn carry_out(
     let done = begun(root, store, number, target, set_aside, progress);
     if done.is_err() && !is_promised(store).unwrap_or(true) {
         // There is no committed intent. If this cleanup fails, the next command cleans up.
-        let _ = Stage::give_up(root.dir());
+        let _ = StagingDir::give_up(root.dir());
     }
     done
 }
@@ -127,7 +127,7 @@ fn begun(
             // fewer mode bits.
             if differences(&target.baseline.manifest, now.manifest.entries()).is_empty() =>
         {
-            Stage::give_up(root.dir())?;
+            StagingDir::give_up(root.dir())?;
             let became = (Outcome::Requested, Outcome::Unchanged);
             store.end_rollback(number, became, machine::now_unix_ms())?;
             store.commit(Durability::Power)?;
@@ -143,7 +143,7 @@ fn begun(
         Err(error) if set_aside => {
             // The state is set aside unchanged, so folders that were opened for reading are closed
             // again.
-            Stage::give_up(root.dir()).with_context(unchanged)?;
+            StagingDir::give_up(root.dir()).with_context(unchanged)?;
             done.set_aside = Some(SetAside {
                 folder: rollback::aside_folder(number),
                 why: hint::flat(&error),
@@ -209,7 +209,7 @@ fn finish(root: &StateRoot, store: &mut Store, request: &Request) -> Result<()> 
 /// Performs the staged steps if the stage was sealed, then removes the stage. Entries that were set
 /// aside are first moved to the folder `aside` of the root.
 fn perform_staged(root: &StateRoot, aside: Option<&str>) -> Result<()> {
-    if let Some(stage) = Stage::open(root.dir()).context(STAGE)?
+    if let Some(stage) = StagingDir::open(root.dir()).context(STAGE)?
         && let Some(steps) = stage.steps().context(STAGE)?
     {
         perform(root.dir(), &stage, &steps, &Progress::new(None))?;
@@ -226,7 +226,7 @@ fn perform_staged(root: &StateRoot, aside: Option<&str>) -> Result<()> {
             })?;
         }
     }
-    Stage::clear(root.dir())
+    StagingDir::clear(root.dir())
 }
 
 /// Moves the entries that were set aside to their final name in the root. Removes nothing.
@@ -234,7 +234,7 @@ fn perform_staged(root: &StateRoot, aside: Option<&str>) -> Result<()> {
     clippy::disallowed_methods,
     reason = "moves a folder of the stage to a name that nothing else has"
 )]
-fn keep_aside(root: &StateRoot, stage: &Stage, aside: &str) -> io::Result<()> {
+fn keep_aside(root: &StateRoot, stage: &StagingDir, aside: &str) -> io::Result<()> {
     if stage.aside()?.is_none() {
         // An earlier process has moved it.
         return Ok(());
@@ -254,7 +254,7 @@ fn keep_aside(root: &StateRoot, stage: &Stage, aside: &str) -> io::Result<()> {
     clippy::disallowed_methods,
     reason = "replaces world.db whole; no connection to it is open"
 )]
-fn put_world(root: &StateRoot, stage: &Stage) -> io::Result<()> {
+fn put_world(root: &StateRoot, stage: &StagingDir) -> io::Result<()> {
     let dir = root.dir();
     if !stage.dir().try_exists(layout::WORLD)? {
         // An earlier process has moved it.
@@ -288,7 +288,7 @@ fn is_promised(store: &Store) -> Result<bool> {
 /// rollback was finished.
 pub fn recover(root: &StateRoot, store: &mut Store) -> Result<Option<String>> {
     let Some(request) = store.promised_rollback()? else {
-        Stage::give_up(root.dir())?;
+        StagingDir::give_up(root.dir())?;
         return Ok(None);
     };
     finish(root, store, &request)?;

@@ -10,7 +10,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use coo_kernel::baseline::freeze::covered::MODULES;
 use coo_kernel::baseline::governed;
-use coo_kernel::baseline::{Entry, NOT_READ, Node, TreePath};
+use coo_kernel::baseline::{NOT_READ, Node, TreeEntry, TreePath};
 use coo_kernel::form::digest::Digest;
 use rayon::prelude::*;
 
@@ -131,7 +131,7 @@ impl Tree {
         &self,
         is_read: impl Fn(&TreePath, u64) -> bool + Sync,
         progress: &Progress<'_>,
-    ) -> Result<Vec<Entry>> {
+    ) -> Result<Vec<TreeEntry>> {
         self.read(self.scan()?, is_read, progress)
     }
 
@@ -140,7 +140,7 @@ impl Tree {
         &self,
         is_read: impl Fn(&TreePath, u64) -> bool + Sync,
         progress: &Progress<'_>,
-    ) -> Result<Vec<Entry>> {
+    ) -> Result<Vec<TreeEntry>> {
         self.read(self.look()?, is_read, progress)
     }
 
@@ -150,7 +150,7 @@ impl Tree {
         found: Vec<Scanned>,
         is_read: impl Fn(&TreePath, u64) -> bool + Sync,
         progress: &Progress<'_>,
-    ) -> Result<Vec<Entry>> {
+    ) -> Result<Vec<TreeEntry>> {
         progress.begin("files compared", files_of(&found, &is_read));
         found
             .into_par_iter()

@@ -1,6 +1,6 @@
 //! The entries of a tree as a walk finds them, before any content is read. Reads nothing itself.
 
-use coo_kernel::baseline::{Entry, Mode, Node, TreePath};
+use coo_kernel::baseline::{Mode, Node, TreeEntry, TreePath};
 
 use crate::hint;
 
@@ -8,7 +8,7 @@ use crate::hint;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scanned {
     /// A file's digest is `NOT_READ`.
-    pub entry: Entry,
+    pub entry: TreeEntry,
     pub(super) stamp: [i64; 5],
 }
 

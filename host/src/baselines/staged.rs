@@ -6,7 +6,7 @@ use std::io;
 
 use anyhow::{Context as _, Result};
 use coo_kernel::baseline::governed::{self, State};
-use coo_kernel::baseline::{Entry, Mode, STAGE, Step, TreePath, steps};
+use coo_kernel::baseline::{Mode, STAGE, Step, TreeEntry, TreePath, steps};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::state::index;
 use coo_kernel::state::layout;
@@ -17,14 +17,14 @@ use super::progress::Progress;
 use super::restore::{self, Restored};
 use super::scan::Tree;
 use super::scanned::Scanned;
-use super::stage::Stage;
+use super::staging::StagingDir;
 use crate::effects::world::dump;
 use crate::machine::failpoint;
 use crate::state::state_root::StateRoot;
 use crate::state::store::Store;
 
 /// Opens every folder of the state that this user may not read, so that the state can be captured.
-/// Returns each with its former mode, which `Stage::give_up` restores as long as there is no
+/// Returns each with its former mode, which `StagingDir::give_up` restores as long as there is no
 /// committed intent.
 pub fn open_closed(root: &StateRoot) -> Result<Vec<(TreePath, Mode)>> {
     let tree = Tree::of_state(root)?;
@@ -37,7 +37,7 @@ pub fn open_closed(root: &StateRoot) -> Result<Vec<(TreePath, Mode)>> {
             return Ok(opened);
         }
         opened.extend(closed.iter().cloned());
-        let stage = Stage::open_or_create(root.dir()).context(STAGE)?;
+        let stage = StagingDir::open_or_create(root.dir()).context(STAGE)?;
         let back: Vec<Step> = opened
             .iter()
             .rev()
@@ -62,7 +62,7 @@ pub fn open_closed(root: &StateRoot) -> Result<Vec<(TreePath, Mode)>> {
 pub fn prepare(
     root: &StateRoot,
     wanted: &State,
-    (files, world): (&[Entry], (Digest, u64)),
+    (files, world): (&[TreeEntry], (Digest, u64)),
     commit: u32,
     progress: &Progress<'_>,
 ) -> Result<Option<(Restored, bool)>> {
@@ -95,7 +95,7 @@ pub fn prepare_aside(
     all.extend(steps(&wanted.files, &[], None)?);
     // The record of artefacts is the only part of the state without a file of its own.
     let record = index::json(&store.artefacts()?)?;
-    let note = |stage: &Stage| stage.begin_aside(&record);
+    let note = |stage: &StagingDir| stage.begin_aside(&record);
     let restored = stage(root, wanted, &all, Some(commit), note, progress)?;
     Ok((restored, true))
 }
@@ -107,13 +107,13 @@ fn stage(
     wanted: &State,
     steps: &[Step],
     commit: Option<u32>,
-    more: impl FnOnce(&Stage) -> io::Result<()>,
+    more: impl FnOnce(&StagingDir) -> io::Result<()>,
     progress: &Progress<'_>,
 ) -> Result<Restored> {
     let folder = root.path().canonicalize()?.join(STAGE);
     let shown = || format!("folder {}", folder.display());
-    let stage =
-        Stage::open_or_create(root.dir()).with_context(|| format!("{}: can't be made", shown()))?;
+    let stage = StagingDir::open_or_create(root.dir())
+        .with_context(|| format!("{}: can't be made", shown()))?;
     let unwritable = || format!("{}: can't be written", shown());
     more(&stage).with_context(unwritable)?;
     let objects = Objects::new(root);

@@ -12,7 +12,7 @@ use coo_kernel::baseline::governed;
 use coo_kernel::baseline::lineage::{self, Lineage, Run};
 use coo_kernel::baseline::link::Link;
 use coo_kernel::baseline::rollback::{self, BEFORE_PREFIX};
-use coo_kernel::baseline::{Difference, Entry, Manifest, Mode, Node, TreePath, differences};
+use coo_kernel::baseline::{Difference, Manifest, Mode, Node, TreeEntry, TreePath, differences};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::module::module_set;
 use coo_kernel::state::index;
@@ -142,7 +142,7 @@ pub fn compare(
 }
 
 /// Reads the present state without keeping any of it.
-pub fn found(root: &StateRoot, store: &Store, progress: &Progress<'_>) -> Result<Vec<Entry>> {
+pub fn found(root: &StateRoot, store: &Store, progress: &Progress<'_>) -> Result<Vec<TreeEntry>> {
     let mut entries = Tree::of_state(root)?.entries(|_, _| true, progress)?;
     for (path, text) in texts(store)? {
         entries.push(file(&path, (Digest::of(&text), text.len() as u64))?);
@@ -153,7 +153,7 @@ pub fn found(root: &StateRoot, store: &Store, progress: &Progress<'_>) -> Result
 }
 
 /// Removes a freeze's lock from the modes: the lock is not part of the state.
-fn unlock(store: &Store, entries: &mut [Entry]) -> Result<()> {
+fn unlock(store: &Store, entries: &mut [TreeEntry]) -> Result<()> {
     if let Some(freeze) = store.open_freeze()? {
         freeze::unlock(entries, &freeze.manifest.state);
     }
@@ -230,19 +230,19 @@ fn enter(
     Ok(record)
 }
 
-fn file(path: &str, (sha256, size): (Digest, u64)) -> Result<Entry> {
+fn file(path: &str, (sha256, size): (Digest, u64)) -> Result<TreeEntry> {
     let mode = Mode::of(0o644);
-    Ok(Entry {
+    Ok(TreeEntry {
         path: TreePath::from_text(path)?,
         node: Node::File { mode, sha256, size },
     })
 }
 
 /// Adds the folders that exist only in the manifest, and sorts the entries.
-fn whole(mut entries: Vec<Entry>) -> Result<Vec<Entry>> {
+fn whole(mut entries: Vec<TreeEntry>) -> Result<Vec<TreeEntry>> {
     for folder in [governed::DATABASES, governed::MISSIONS] {
         let mode = Mode::of(0o755);
-        entries.push(Entry {
+        entries.push(TreeEntry {
             path: TreePath::from_text(folder)?,
             node: Node::Folder { mode },
         });

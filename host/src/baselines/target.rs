@@ -26,7 +26,7 @@ pub struct Target {
     /// The manifest's parts, by how each is restored.
     pub(super) state: State,
     /// The baseline's record of artefacts.
-    pub(super) artefacts: Vec<index::Entry>,
+    pub(super) artefacts: Vec<index::IndexEntry>,
 }
 
 /// Reads the baseline that `asked` names, or the one from which the present state derives, and

@@ -16,7 +16,7 @@ use crate::mission::resume::{Resumed, resume};
 use crate::session::Session;
 
 #[derive(Debug, clap::Args)]
-pub struct Answer {
+pub struct ApprovalAnswer {
     /// Mission id, such as MISSION-000001
     id: String,
     /// Reason, in a few words; it is recorded
@@ -27,7 +27,7 @@ pub struct Answer {
 #[derive(Debug, clap::Args)]
 pub struct Approve {
     #[command(flatten)]
-    answer: Answer,
+    answer: ApprovalAnswer,
     #[command(flatten)]
     answering: run::Answering,
     /// Print a JSON receipt instead of the output
@@ -38,10 +38,10 @@ pub struct Approve {
 #[derive(Debug, clap::Args)]
 pub struct Reject {
     #[command(flatten)]
-    answer: Answer,
+    answer: ApprovalAnswer,
 }
 
-impl Answer {
+impl ApprovalAnswer {
     fn mission(&self, root: &Path) -> Result<(Session, MissionRow)> {
         let not_found = || format!("Mission '{}' not found.", self.id);
         let id: MissionId = self.id.parse().ok().with_context(not_found)?;

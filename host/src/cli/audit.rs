@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::print;
 use crate::machine::input_file::read as read_file;
-use crate::program::admission::{Encoded, Entry, Report};
+use crate::program::admission::{Encoded, EntryPoint, Report};
 use crate::program::bundle;
 use crate::program::compiler;
 
@@ -74,7 +74,7 @@ fn text(view: &View<'_>) -> String {
         Encoded::LiftedModule => "core module, turned into a component",
         Encoded::Component => "component",
     };
-    let entry = view.report.entry.as_ref().map(Entry::shown);
+    let entry = view.report.entry.as_ref().map(EntryPoint::shown);
     let entry = entry.as_deref().unwrap_or("none");
     let mut text = format!(
         "Module {}\n  SHA-256: {}\n  Size: {} bytes\n  Kind: {kind}\n  Entry: {entry}\n\nImports\n",

@@ -12,7 +12,7 @@ use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{
     Blob, CallBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody, WorldBody,
 };
-use coo_kernel::llm::{Answer, FinishReason, Provenance, Request, Usage};
+use coo_kernel::llm::{FinishReason, ModelAnswer, Provenance, Request, Usage};
 use coo_kernel::mission::Status;
 use coo_kernel::mission::row::{Facts, MissionRow};
 use coo_kernel::mission::state::State;
@@ -203,7 +203,7 @@ fn answered(
 ) -> Result<()> {
     let OutcomeBody { answer } = serde_json::from_str(&record.body)?;
     call.in_doubt = false;
-    if let Answer::Completion(completion) = answer {
+    if let ModelAnswer::Completion(completion) = answer {
         call.model = Some(completion.model);
         call.finish_reason = Some(completion.finish_reason);
         call.usage = Some(completion.usage);

@@ -11,7 +11,7 @@ use coo_kernel::journal::{
     CallBody, DecisionBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody,
     StepStartedBody, TransitionBody, WorldBody,
 };
-use coo_kernel::llm::{Answer, Refusal};
+use coo_kernel::llm::{ModelAnswer, Refusal};
 use coo_kernel::mission::Status;
 use coo_kernel::mission::row::MissionRow;
 use serde::Serialize;
@@ -207,16 +207,16 @@ fn detail(mission: &MissionRow, record: &Record) -> Result<String> {
     })
 }
 
-fn answered(answer: &Answer) -> String {
+fn answered(answer: &ModelAnswer) -> String {
     match answer {
-        Answer::Completion(completion) => {
+        ModelAnswer::Completion(completion) => {
             format!(
                 "model={} text={}",
                 print::one_line(&completion.model),
                 excerpt(&format!("{:?}", completion.text))
             )
         }
-        Answer::Error(refusal) => refused(refusal),
+        ModelAnswer::Error(refusal) => refused(refusal),
     }
 }
 

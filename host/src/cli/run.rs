@@ -13,7 +13,7 @@ use coo_kernel::mission::{MissionId, Status};
 use serde::Serialize;
 
 use super::print;
-use crate::effects::llm::Freshness;
+use crate::effects::llm::CachePolicy;
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
 use crate::machine::input_file::{INPUT_BYTES_MAX, read as read_file};
@@ -59,9 +59,9 @@ impl Answering {
     pub fn options(&self) -> prepared::Options {
         prepared::Options {
             freshness: match (self.frozen, self.live) {
-                (true, _) => Freshness::Frozen,
-                (_, true) => Freshness::Live,
-                _ => Freshness::Default,
+                (true, _) => CachePolicy::Frozen,
+                (_, true) => CachePolicy::Live,
+                _ => CachePolicy::Default,
             },
             wall_clock_max: Duration::from_secs(self.timeout),
             say: print::note,
@@ -75,7 +75,7 @@ pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
     let session = Session::create(root, Purpose::Change, print::note)?;
     let (session, ended) =
         run::run(session, &source, options.answering.options()).inspect_err(|error| {
-            if let Some(refused) = error.downcast_ref::<workflow::Refused>()
+            if let Some(refused) = error.downcast_ref::<workflow::WorkflowError>()
                 && options.json
             {
                 // If printing fails, the refusal itself is still the error.

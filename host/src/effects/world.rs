@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use coo_kernel::effects::db::{self, Answer, Applied, Refusal, Rows, Statement, Told};
+use coo_kernel::effects::db::{self, Applied, DbAnswer, Refusal, Rows, Statement, Told};
 use coo_kernel::mission::failure::{Bound, Failure};
 use coo_kernel::mission::limits::Limits;
 use coo_kernel::state::layout::WORLD;
@@ -83,7 +83,7 @@ impl World {
         &mut self,
         statement: &Statement,
         bounds: Bounds<'_>,
-    ) -> Result<Answer<Rows>, Stop> {
+    ) -> Result<DbAnswer<Rows>, Stop> {
         self.run(statement, bounds, false, |open| {
             let mut prepared = open.prepare(&statement.sql)?;
             if !prepared.readonly() {
@@ -98,7 +98,7 @@ impl World {
         &mut self,
         statement: &Statement,
         bounds: Bounds<'_>,
-    ) -> Result<Answer<Rows>, Stop> {
+    ) -> Result<DbAnswer<Rows>, Stop> {
         failpoint::reach("world.execute").map_err(anyhow::Error::from)?;
         self.run(statement, bounds, true, |open| {
             // SQLite makes every change before it returns the first row. Without a savepoint, a
@@ -120,7 +120,7 @@ impl World {
         &mut self,
         statement: &Statement,
         bounds: Bounds<'_>,
-    ) -> Result<Answer<u64>, Stop> {
+    ) -> Result<DbAnswer<u64>, Stop> {
         failpoint::reach("world.execute").map_err(anyhow::Error::from)?;
         self.run(statement, bounds, true, |open| {
             let change = || {
@@ -180,7 +180,7 @@ impl World {
         bounds: Bounds<'_>,
         is_change: bool,
         perform: impl FnOnce(&Open) -> Result<A, Trouble>,
-    ) -> Result<Answer<A>, Stop> {
+    ) -> Result<DbAnswer<A>, Stop> {
         let open = self.opened()?;
         if is_change {
             open.before_change(bounds)?;
@@ -205,10 +205,10 @@ impl World {
         if open.connection.is_autocommit() {
             return open
                 .ended(spent, result.err(), bounds.limits)
-                .map(Answer::Ended);
+                .map(DbAnswer::Ended);
         }
         let refusal = match result {
-            Ok(answer) => return Ok(Answer::Ok(answer)),
+            Ok(answer) => return Ok(DbAnswer::Ok(answer)),
             Err(Trouble::Memory(error)) if spent.is_none() => return Err(machine(error)),
             Err(Trouble::Host(error)) => return Err(machine(error)),
             Err(Trouble::Full(error)) => {
@@ -218,7 +218,7 @@ impl World {
             Err(Trouble::Memory(_)) => Refusal::Failed("out of memory".to_owned()),
             Err(Trouble::Guest(refusal)) => refusal,
         };
-        Ok(Answer::Error(match (open.guard.take_refused(), spent) {
+        Ok(DbAnswer::Error(match (open.guard.take_refused(), spent) {
             (Some(what), _) => Refusal::Refused(what),
             (None, Some(Spent::Work)) => Refusal::cut_off(
                 bounds.limits.db_steps,
@@ -552,7 +552,7 @@ pub fn again(root: &Path, number: u32, statements: &[Applied]) -> Result<bool> {
         // A statement cut off at a bound changed nothing; without the bound it might change
         // something now.
         let cut_off = match answer {
-            Told::Changed(Answer::Error(refusal)) | Told::Returned(Answer::Error(refusal)) => {
+            Told::Changed(DbAnswer::Error(refusal)) | Told::Returned(DbAnswer::Error(refusal)) => {
                 refusal.is_cut_off()
             }
             _ => false,

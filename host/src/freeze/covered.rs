@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use coo_kernel::baseline::freeze::covered::Stamp;
-use coo_kernel::baseline::freeze::{Difference, Manifest};
+use coo_kernel::baseline::freeze::{Difference, FreezeManifest};
 use coo_kernel::state::index::Drift;
 use coo_kernel::state::reports::change_of;
 
@@ -19,7 +19,11 @@ pub const COO: &str = "coo";
 
 /// Compares the reports with their record. Ignores the evidence of changes that were unfinished
 /// when the freeze began and, if there are such changes, the index, which lists that evidence.
-pub fn reports(root: &StateRoot, store: &Store, manifest: &Manifest) -> Result<Vec<Difference>> {
+pub fn reports(
+    root: &StateRoot,
+    store: &Store,
+    manifest: &FreezeManifest,
+) -> Result<Vec<Difference>> {
     let Some(covered) = &manifest.covered else {
         return Ok(Vec::new());
     };
@@ -46,7 +50,7 @@ pub fn reports(root: &StateRoot, store: &Store, manifest: &Manifest) -> Result<V
 }
 
 /// Returns a difference if this executable is not the one that froze `root`.
-pub fn coo(root: &StateRoot, manifest: &Manifest) -> Option<Difference> {
+pub fn coo(root: &StateRoot, manifest: &FreezeManifest) -> Option<Difference> {
     // Also recorded in manifests of earlier versions.
     let recorded = manifests::recorded_coo(root)?;
     let stamp = manifest

@@ -6,15 +6,17 @@ use std::io::ErrorKind;
 
 use anyhow::{Context as _, Result};
 use cap_std::fs::MetadataExt as _;
-use coo_kernel::baseline::freeze::{Difference, FILE, MANIFEST, MANIFEST_MODE, Manifest, lock};
-use coo_kernel::baseline::{Entry, Mode, NOT_READ, Node, TreePath};
+use coo_kernel::baseline::freeze::{
+    Difference, FILE, FreezeManifest, MANIFEST, MANIFEST_MODE, lock,
+};
+use coo_kernel::baseline::{Mode, NOT_READ, Node, TreeEntry, TreePath};
 use coo_kernel::state::layout;
 
 use crate::state::state_root::StateRoot;
 
 /// Returns these files with their modes when not locked. A freeze of an earlier version locked only
 /// the manifest.
-pub fn files(manifest: &Manifest) -> Vec<(String, Mode)> {
+pub fn files(manifest: &FreezeManifest) -> Vec<(String, Mode)> {
     let mut files = vec![(MANIFEST.to_owned(), MANIFEST_MODE)];
     if let Some(covered) = &manifest.covered {
         files.push((FILE.to_owned(), MANIFEST_MODE));
@@ -25,10 +27,10 @@ pub fn files(manifest: &Manifest) -> Vec<(String, Mode)> {
 }
 
 /// Returns these files as entries of a tree.
-pub fn entries(manifest: &Manifest) -> Result<Vec<Entry>> {
+pub fn entries(manifest: &FreezeManifest) -> Result<Vec<TreeEntry>> {
     let files = files(manifest).into_iter();
     let entries = files.map(|(file, mode)| {
-        Ok(Entry {
+        Ok(TreeEntry {
             path: TreePath::from_text(&file)?,
             node: Node::File {
                 mode,
@@ -56,7 +58,11 @@ pub fn mode_of_world(root: &StateRoot) -> Result<BTreeMap<String, Mode>> {
 }
 
 /// Returns the files that should be locked but are not, except those already listed in `named`.
-pub fn differences(root: &StateRoot, manifest: &Manifest, named: &[Difference]) -> Vec<Difference> {
+pub fn differences(
+    root: &StateRoot,
+    manifest: &FreezeManifest,
+    named: &[Difference],
+) -> Vec<Difference> {
     let mut found = Vec::new();
     for (file, mode) in files(manifest) {
         let change = match root.dir().symlink_metadata(&file) {

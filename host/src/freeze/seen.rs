@@ -3,7 +3,7 @@
 //! can write to the state root can forge this cache, as they can forge the log of freezes;
 //! `coo freeze status` and `coo freeze lift` do not use it. It is safe to delete.
 
-use coo_kernel::baseline::freeze::Manifest;
+use coo_kernel::baseline::freeze::FreezeManifest;
 use coo_kernel::baseline::freeze::covered::Stamp;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
@@ -30,7 +30,7 @@ pub struct Seen {
 
 impl Seen {
     /// Takes the stamps now.
-    pub fn now(root: &StateRoot, manifest: &Manifest) -> Self {
+    pub fn now(root: &StateRoot, manifest: &FreezeManifest) -> Self {
         let stamp = |file: &str| {
             let stamp = hashing::stamp_at(root.dir(), file).ok()?;
             // An empty log counts as no log: readers create and remove it.
@@ -55,7 +55,7 @@ impl Seen {
 
     /// Records that these files have no difference, if they did not change since they were stamped.
     /// Best effort: without the record, the next command reads the store again.
-    pub fn note(&self, root: &StateRoot, manifest: &Manifest) {
+    pub fn note(&self, root: &StateRoot, manifest: &FreezeManifest) {
         let is_settled = self.files.iter().flatten().all(is_settled);
         if is_settled
             && *self == Self::now(root, manifest)

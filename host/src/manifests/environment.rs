@@ -55,7 +55,7 @@ const PROXY_SUFFIX: &str = "_proxy";
 
 /// The content of `environment_manifest.json`.
 #[derive(Serialize)]
-pub struct Manifest {
+pub struct EnvironmentManifest {
     format: &'static str,
     kernel: Kernel,
     locale: BTreeMap<String, Option<String>>,
@@ -75,11 +75,11 @@ struct Kernel {
 }
 
 /// Reads everything except the version of Python, which comes from the tools manifest.
-pub fn manifest(environment: &Environment, python: Option<String>) -> Manifest {
+pub fn manifest(environment: &Environment, python: Option<String>) -> EnvironmentManifest {
     let uname = rustix::system::uname();
     let text = |part: &std::ffi::CStr| text_of(part.to_bytes());
     let variables = Variables::read(environment);
-    Manifest {
+    EnvironmentManifest {
         format: ENVIRONMENT_FORMAT,
         kernel: Kernel {
             machine: text(uname.machine()),

@@ -16,7 +16,7 @@ const DMI: &str = "/sys/class/dmi/id";
 
 /// The content of `hardware_manifest.json`.
 #[derive(Serialize)]
-pub struct Manifest {
+pub struct HardwareManifest {
     cpu: Option<system::Processor>,
     file_system: Option<String>,
     format: &'static str,
@@ -35,13 +35,13 @@ struct Virtualisation {
 }
 
 /// Reads everything.
-pub fn manifest(root: &StateRoot) -> Manifest {
+pub fn manifest(root: &StateRoot) -> HardwareManifest {
     let cpuinfo = read_text("/proc/cpuinfo");
     let line = |file: &str| {
         let text = read_text(file)?;
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     };
-    Manifest {
+    HardwareManifest {
         cpu: cpuinfo.as_deref().map(system::processor),
         file_system: file_system(root),
         format: HARDWARE_FORMAT,

@@ -38,7 +38,7 @@ const NAME_BYTES_MAX: usize = 64;
 
 /// The content of `tools_manifest.json`.
 #[derive(Serialize)]
-pub struct Manifest {
+pub struct ToolManifest {
     build: Build,
     coo: Coo,
     format: &'static str,
@@ -85,7 +85,7 @@ struct Executable {
     sha256: Digest,
 }
 
-impl Manifest {
+impl ToolManifest {
     /// Returns the version of `python3`, if it is installed.
     pub fn python(&self) -> Option<String> {
         self.tools.get(PYTHON)?.as_ref()?.version.clone()
@@ -93,7 +93,7 @@ impl Manifest {
 }
 
 /// Reads everything and runs the tools.
-pub fn manifest(config: &Config) -> Result<Manifest> {
+pub fn manifest(config: &Config) -> Result<ToolManifest> {
     let mut tools = BTreeMap::new();
     let configured = config.tools.iter().map(String::as_str);
     for name in TOOLS.into_iter().chain(configured) {
@@ -105,7 +105,7 @@ pub fn manifest(config: &Config) -> Result<Manifest> {
     }
     let sandbox = engine::build(EngineSettings::default())?;
     let path = machine::executable().context("coo: its own executable can't be found")?;
-    Ok(Manifest {
+    Ok(ToolManifest {
         build: Build {
             rustc: env!("COO_RUSTC"),
             sqlite: rusqlite::version(),

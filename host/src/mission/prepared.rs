@@ -12,7 +12,7 @@ use coo_kernel::mission::authority::Policy;
 use coo_kernel::mission::row::Facts;
 
 use crate::effects::gateway::Gateway;
-use crate::effects::llm::{Freshness, Model};
+use crate::effects::llm::{CachePolicy, Model};
 use crate::effects::secrets;
 use crate::effects::world::World;
 use crate::hint::Hint as _;
@@ -30,7 +30,7 @@ use crate::state::store::{NewMission, Store};
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Where model answers may come from.
-    pub freshness: Freshness,
+    pub freshness: CachePolicy,
     /// Real time that compiling the module may take, and each step.
     pub wall_clock_max: Duration,
     /// Whether to compute the digest of each step's memories at its end.
@@ -43,7 +43,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            freshness: Freshness::Default,
+            freshness: CachePolicy::Default,
             // An hour: fuel ends a run long before; this is for delays that fuel can't see.
             wall_clock_max: Duration::from_hours(1),
             digest_memory: false,
@@ -84,7 +84,7 @@ impl Prepared {
             .policy
             .unwrap_or_else(|| Policy::current(config.governance.clone()));
         // Before anything of it is stored.
-        if options.freshness != Freshness::Frozen {
+        if options.freshness != CachePolicy::Frozen {
             session.environment.learn_key();
         }
         let descriptor = source.descriptor.canonical()?;

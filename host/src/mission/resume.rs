@@ -8,7 +8,7 @@ use coo_kernel::journal::{Fold, IntentBody};
 use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::State;
 
-use crate::effects::llm::{self, Freshness};
+use crate::effects::llm::{self, CachePolicy};
 use crate::hint::Hint as _;
 use crate::mission::prepared::{Options, Prepared, Reused};
 use crate::mission::seal::Ended;
@@ -92,18 +92,18 @@ fn in_doubt(
     store: &Store,
     mission: &MissionRow,
     seq: u64,
-    freshness: Freshness,
+    freshness: CachePolicy,
 ) -> Result<Option<InDoubt>> {
     let number = mission.id.number();
     // Without the network nothing is sent.
-    if freshness == Freshness::Frozen || store.is_unanswered(number, seq)? {
+    if freshness == CachePolicy::Frozen || store.is_unanswered(number, seq)? {
         return Ok(None);
     }
     let intent = store.page(number, seq - 1)?;
     let body = intent.first().map_or("", |record| record.body.as_str());
     let call = named(seq, body).with_context(|| format!("mission {}: event {seq}", mission.id))?;
     // Another run may have made the same request since and frozen the answer: nothing is sent.
-    let is_known = freshness != Freshness::Live
+    let is_known = freshness != CachePolicy::Live
         && llm::frozen(store, bundle::frozen(), &call.request_sha256, call.nth)?.is_some();
     Ok((!is_known).then_some(call))
 }

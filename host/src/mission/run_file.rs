@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::{Digest, ZERO};
 use coo_kernel::journal::Blob;
 use coo_kernel::journal::run_file::{
-    self, FIRST_LINE_BYTES, Header, LINE_BYTES_MAX, Part, Reader, Refused, Wants,
+    self, FIRST_LINE_BYTES, Header, LINE_BYTES_MAX, Part, Reader, RunFileError, Wants,
 };
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::row::MissionRow;
@@ -204,7 +204,7 @@ fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Re
         }
     }
     if !input.fill_buf()?.is_empty() {
-        return Err(Refused::Longer.into());
+        return Err(RunFileError::Longer.into());
     }
     Ok(mission)
 }

@@ -15,7 +15,7 @@ use coo_kernel::mission::verification::{Difference, Run, differences};
 use coo_kernel::state::layout;
 use serde::Serialize;
 
-use crate::effects::llm::Freshness;
+use crate::effects::llm::CachePolicy;
 use crate::effects::world;
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
@@ -193,7 +193,7 @@ pub fn verify(
         folder,
     };
     let options = Options {
-        freshness: Freshness::Frozen,
+        freshness: CachePolicy::Frozen,
         digest_memory: true,
         ..options
     };

@@ -47,7 +47,7 @@ pub enum Encoded {
 /// How a module is started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Entry {
+pub enum EntryPoint {
     /// `run: func(input: string) -> result<string, string>` of `coo:mission`.
     Mission,
     /// `wasi:cli/run` of an ordinary program; holds the name of the exported interface.
@@ -56,7 +56,7 @@ pub enum Entry {
     Program(Vec<String>),
 }
 
-impl Entry {
+impl EntryPoint {
     /// Returns the text for a listing.
     #[must_use]
     pub fn shown(&self) -> String {
@@ -88,7 +88,7 @@ pub struct Import {
 pub struct Report {
     pub encoded: Encoded,
     /// How the module would be started; `None` if it has no entry.
-    pub entry: Option<Entry>,
+    pub entry: Option<EntryPoint>,
     /// Sorted by name.
     pub imports: Vec<Import>,
     /// The largest count found of each bounded part.
@@ -234,13 +234,13 @@ fn judge(resolve: &Resolve, key: &WorldKey, item: &WorldItem, provided: &Signatu
             match known.and_then(|known| known.get(&function)) {
                 Some(known) if signature(resolve, ty).as_ref() == Some(known) => {}
                 Some(_) => {
-                    return Err(surface::Refused::Type {
+                    return Err(surface::ImportRefused::Type {
                         interface,
                         function,
                     });
                 }
                 None => {
-                    return Err(surface::Refused::Function {
+                    return Err(surface::ImportRefused::Function {
                         interface,
                         function,
                     });
@@ -302,7 +302,7 @@ fn signatures(resolve: &Resolve, interface: InterfaceId) -> BTreeMap<String, Str
 }
 
 /// Returns the entry, if the export that starts the component has the right type.
-fn typed_entry(resolve: &Resolve, world: WorldId) -> Option<Entry> {
+fn typed_entry(resolve: &Resolve, world: WorldId) -> Option<EntryPoint> {
     let exports = &resolve.worlds[world].exports;
     let names: Vec<String> = exports
         .keys()
@@ -315,11 +315,11 @@ fn typed_entry(resolve: &Resolve, world: WorldId) -> Option<Entry> {
     let has_type = |function, wanted| signature(resolve, function).as_deref() == Some(wanted);
     match item {
         WorldItem::Function(run) if name == entry::RUN => {
-            has_type(run, RUN_SIGNATURE).then_some(Entry::Mission)
+            has_type(run, RUN_SIGNATURE).then_some(EntryPoint::Mission)
         }
         WorldItem::Interface { id, .. } if name != entry::RUN => {
             let run = resolve.interfaces[*id].functions.get("run")?;
-            has_type(run, PROGRAM_SIGNATURE).then(|| Entry::Command(name.to_owned()))
+            has_type(run, PROGRAM_SIGNATURE).then(|| EntryPoint::Command(name.to_owned()))
         }
         _ => None,
     }

@@ -17,7 +17,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use child::{Answer, Job, Work};
+use child::{CompilerAnswer, Job, Work};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::descriptor::EngineSettings;
 use coo_kernel::module::compilation::Allowance;
@@ -96,7 +96,7 @@ pub fn examine(task: &Task<'_>) -> Result<Report> {
         return crate::program::admission::examine(task.wasm);
     };
     match Run::new(task, *say, "examining").of(job)? {
-        (Answer::Examined(report), _) => Ok(*report),
+        (CompilerAnswer::Examined(report), _) => Ok(*report),
         _ => bail!("the process that examines it gave another answer than was asked for"),
     }
 }
@@ -115,7 +115,9 @@ pub fn compile(task: &Task<'_>, sandbox: &Sandbox, build: Build) -> Result<Compi
         layout: build.layout,
     };
     match Run::new(task, *say, "compiling").of(job)? {
-        (Answer::Compiled { kind, code_key }, bytes) => code(kind, code_key, bytes, sandbox),
+        (CompilerAnswer::Compiled { kind, code_key }, bytes) => {
+            code(kind, code_key, bytes, sandbox)
+        }
         _ => bail!("the process that compiles it gave another answer than was asked for"),
     }
 }
@@ -143,7 +145,7 @@ struct Run<'a> {
 
 /// The output of a child.
 struct Output {
-    answer: Answer,
+    answer: CompilerAnswer,
     code: Vec<u8>,
 }
 
@@ -152,7 +154,7 @@ impl<'a> Run<'a> {
         Self { task, say, doing }
     }
 
-    fn of(&self, job: impl FnOnce(Allowance) -> Job) -> Result<(Answer, Vec<u8>)> {
+    fn of(&self, job: impl FnOnce(Allowance) -> Job) -> Result<(CompilerAnswer, Vec<u8>)> {
         let bytes = self.task.wasm.len() as u64;
         let memory = number(MEMORY_VARIABLE)?.map(|megabytes| megabytes.saturating_mul(1 << 20));
         let allowance = Allowance::of(bytes, number(CPU_VARIABLE)?, memory);
@@ -163,10 +165,10 @@ impl<'a> Run<'a> {
         let ended = match output {
             Some(Ok(Output { answer, code })) if status.success() => {
                 return match answer {
-                    Answer::Refused { reason, hints } => {
+                    CompilerAnswer::Refused { reason, hints } => {
                         Err(hint::with_all(anyhow!(reason), hints))
                     }
-                    Answer::OutOfMemory => Err(self.out_of_memory(&allowance)),
+                    CompilerAnswer::OutOfMemory => Err(self.out_of_memory(&allowance)),
                     answer => Ok((answer, code)),
                 };
             }

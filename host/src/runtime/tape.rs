@@ -23,7 +23,7 @@ use coo_kernel::journal::{
     Blob, CallBody, Chain, DecisionBody, Divergence, Fold, IntentBody, Kind, OutcomeBody, Record,
     Side, TransitionBody, WorldBody,
 };
-use coo_kernel::llm::{Answer, Provenance, Request};
+use coo_kernel::llm::{ModelAnswer, Provenance, Request};
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::failure::Failure;
 use coo_kernel::mission::state::{self, Event, State};
@@ -273,7 +273,7 @@ impl Tape {
 
     /// Makes one call of the language model. Its intent is durable before the request is sent, and
     /// its outcome before the guest sees it.
-    pub fn ask(&mut self, request: &Request) -> Result<Answer, Stop> {
+    pub fn ask(&mut self, request: &Request) -> Result<ModelAnswer, Stop> {
         let request_text = raw(request)?;
         let sha256 = Digest::of(request_text.get());
         let count = self.asked.entry(sha256).or_insert(0);

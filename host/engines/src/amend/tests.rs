@@ -281,7 +281,10 @@ fn what_contradicts_itself_is_refused_before_anything_is_searched() {
         r#"{"format":"2","amendments":[]}"#,
     ] {
         assert!(
-            matches!(Amendments::parse(bad.as_bytes()), Err(Refused::Form(_))),
+            matches!(
+                Amendments::parse(bad.as_bytes()),
+                Err(AmendmentError::Form(_))
+            ),
             "{bad}"
         );
     }
@@ -289,7 +292,7 @@ fn what_contradicts_itself_is_refused_before_anything_is_searched() {
     let outside = one(&json!({ "header": "# Plan" }), "delete", None, None);
     assert!(matches!(
         outside.stay_within(&scope),
-        Err(Refused::Document { .. })
+        Err(AmendmentError::Document { .. })
     ));
 }
 

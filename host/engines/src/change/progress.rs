@@ -11,7 +11,7 @@ use super::body::{
     SnapshotBody, StepBody, TransitionBody, Which,
 };
 use super::{AmendmentsBody, Kind, Route};
-use crate::change::stage::{Event, Refused, Stage};
+use crate::change::stage::{Event, Stage, StageRefused};
 
 /// Where a rollback stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub enum Unfoldable {
     Transition {
         /// Number of the event, from 1.
         seq: u64,
-        source: Refused,
+        source: StageRefused,
     },
     #[error("event {seq}: {what}")]
     Contradiction {

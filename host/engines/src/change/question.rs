@@ -13,7 +13,7 @@ pub const FORMAT: &str = "coo-question/1";
 /// `question.json`. Fields stand in key order.
 #[derive(Debug, Clone, Serialize)]
 pub struct Question<'a> {
-    pub answers: Vec<Answer>,
+    pub answers: Vec<PossibleAnswer>,
     pub change: ChangeId,
     pub format: &'static str,
     /// The open questions of a migration, by file.
@@ -26,7 +26,7 @@ pub struct Question<'a> {
 
 /// A possible answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct PossibleAnswer {
     /// The outcome.
     pub answer: String,
     /// What to do to get that outcome.
@@ -44,14 +44,14 @@ pub struct Open {
 impl<'a> Question<'a> {
     /// Returns the question of a change that failed at `stage`.
     pub fn of(change: ChangeId, stage: Stage, undecidable: &'a str, open: &'a [Open]) -> Self {
-        let mut answers: Vec<Answer> = ways_on(stage)
+        let mut answers: Vec<PossibleAnswer> = ways_on(stage)
             .iter()
-            .map(|(answer, how)| Answer {
+            .map(|(answer, how)| PossibleAnswer {
                 answer: (*answer).to_owned(),
                 how: (*how).to_owned(),
             })
             .collect();
-        answers.push(Answer {
+        answers.push(PossibleAnswer {
             answer: "leave the repository as it is".to_owned(),
             how: "nothing more; this change has ended".to_owned(),
         });

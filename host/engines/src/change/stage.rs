@@ -207,20 +207,20 @@ impl fmt::Display for Stage {
 /// There is no such transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no transition from {from} on {event:?}")]
-pub struct Refused {
+pub struct StageRefused {
     pub from: Stage,
     pub event: Event,
 }
 
 /// Returns the stage after `event`, or a refusal. Defined for every pair.
-pub fn next(from: Stage, event: Event) -> Result<Stage, Refused> {
+pub fn next(from: Stage, event: Event) -> Result<Stage, StageRefused> {
     let at = from as usize;
     if event == Event::Failed && at < Stage::Complete as usize {
         return Ok(Stage::Error);
     }
     match TABLE.get(at + 1) {
         Some(next) if from.row().done == Some(event) => Ok(next.stage),
-        _ => Err(Refused { from, event }),
+        _ => Err(StageRefused { from, event }),
     }
 }
 
@@ -266,7 +266,7 @@ mod tests {
                     .iter()
                     .find(|(f, e, _)| (*f, *e) == (from, event))
                     .map(|(_, _, to)| *to)
-                    .ok_or(Refused { from, event });
+                    .ok_or(StageRefused { from, event });
                 assert_eq!(next(from, event), expected);
             }
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::repository::pattern::{NoPattern, Pattern};
-use crate::repository::ruleset::{self, Refused};
+use crate::repository::ruleset::{self, RulesetError};
 use crate::repository::scope::Scope;
 
 /// The format that a ruleset must declare.
@@ -154,8 +154,8 @@ enum In {
 }
 
 /// Reads and checks the text of a ruleset.
-pub fn rules(content: &[u8]) -> Result<Vec<Rule>, Refused> {
-    let whole = |why: String| Refused::new("ruleset", why);
+pub fn rules(content: &[u8]) -> Result<Vec<Rule>, RulesetError> {
+    let whole = |why: String| RulesetError::new("ruleset", why);
     let written: Written = ruleset::read(content)?;
     if written.rules.is_empty() || written.rules.len() > RULES_MAX {
         let rules = written.rules.len();
@@ -168,11 +168,11 @@ pub fn rules(content: &[u8]) -> Result<Vec<Rule>, Refused> {
     for (i, text) in written.rules.iter().enumerate() {
         let place = format!("rules[{i}]");
         let written: WrittenRule =
-            serde_json::from_str(text.get()).map_err(|error| Refused::new(&place, error))?;
+            serde_json::from_str(text.get()).map_err(|error| RulesetError::new(&place, error))?;
         let rule = rule(written, &place)?;
         if !ids.insert(rule.id.clone()) {
             let place = format!("{place} ({})", rule.id);
-            return Err(Refused::new(
+            return Err(RulesetError::new(
                 place,
                 "id: another rule has it; choose another",
             ));
@@ -182,7 +182,7 @@ pub fn rules(content: &[u8]) -> Result<Vec<Rule>, Refused> {
     Ok(rules)
 }
 
-fn rule(written: WrittenRule, place: &str) -> Result<Rule, Refused> {
+fn rule(written: WrittenRule, place: &str) -> Result<Rule, RulesetError> {
     let (id, why, paths, check) = match written {
         WrittenRule::Invariant {
             id,
@@ -221,7 +221,7 @@ fn rule(written: WrittenRule, place: &str) -> Result<Rule, Refused> {
         } => (id, why, paths, escalation(&when, &require, within)),
     };
     let shown: String = id.escape_debug().take(ID_BYTES_MAX).collect();
-    let refused = |why: &dyn Display| Refused::new(format!("{place} ({shown})"), why);
+    let refused = |why: &dyn Display| RulesetError::new(format!("{place} ({shown})"), why);
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if id.is_empty() || id.len() > ID_BYTES_MAX || !id.bytes().all(plain) {
         return Err(refused(&format!(

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn linter(rules: &Value) -> Result<Linter, Refused> {
+fn linter(rules: &Value) -> Result<Linter, RulesetError> {
     let ruleset = json!({"format": FORMAT, "version": "1", "rules": rules});
     Linter::new(ruleset.to_string().as_bytes())
 }

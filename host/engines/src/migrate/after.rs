@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Migration, Refused, data, ending, is_python};
+use super::{Migration, MigrationError, data, ending, is_python};
 use crate::python::{self, Dynamic, Mentions, Question, rewrite_text};
 use crate::repository::scope::Scope;
 
@@ -42,7 +42,7 @@ impl Migration<'_> {
     }
 
     /// Checks the file at `path`.
-    pub fn after(&self, path: &str, content: &[u8]) -> Result<After, Refused> {
+    pub fn after(&self, path: &str, content: &[u8]) -> Result<After, MigrationError> {
         let mut after = After {
             path: path.to_owned(),
             ..After::default()
@@ -56,7 +56,8 @@ impl Migration<'_> {
         } else if self.means(&self.config.mentions, path)
             || self.means(&self.config.questions, path)
         {
-            let text = str::from_utf8(content).map_err(|_| Refused::Encoding(path.to_owned()))?;
+            let text =
+                str::from_utf8(content).map_err(|_| MigrationError::Encoding(path.to_owned()))?;
             let asked = rewrite_text(text, &self.moved, &dynamic, Mentions::Asked);
             after.tell(&asked.questions);
         } else if self.is_in_new(path) {
@@ -74,15 +75,15 @@ impl Migration<'_> {
         after: &mut After,
         content: &[u8],
         dynamic: &Dynamic,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), MigrationError> {
         let path = after.path.clone();
-        let refused = |error| Refused::Source {
+        let refused = |error| MigrationError::Source {
             path: path.clone(),
             error,
         };
         let place = self.place(&path, None);
         let rewritten = match python::rewrite(content, place.as_ref(), &self.moved, dynamic) {
-            Err(error @ python::Refused::Unfollowed { .. }) => {
+            Err(error @ python::SourceError::Unfollowed { .. }) => {
                 let asked = self.plan_unread(&path, content, &error);
                 after.tell(&asked.questions);
                 return Ok(());

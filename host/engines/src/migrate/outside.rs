@@ -5,7 +5,7 @@
 
 use super::{Migration, Planned, data, planned};
 use crate::python::{
-    self, Answer, Answers, Kind, Mentions, Question, Rewritten, may_name, rewrite_text, shown,
+    self, Answers, Kind, Mentions, Question, Rewritten, SourceAnswer, may_name, rewrite_text, shown,
 };
 use crate::repository::config::FILE;
 
@@ -119,7 +119,7 @@ impl Migration<'_> {
         &self,
         path: &str,
         content: &[u8],
-        error: &python::Refused,
+        error: &python::SourceError,
     ) -> Planned {
         let text = String::from_utf8_lossy(content);
         let name = self.moved.from.last();
@@ -146,7 +146,7 @@ impl Migration<'_> {
     fn asked(&self, path: &str, question: Question) -> Planned {
         let mut planned = planned(path, Rewritten::default());
         match self.answers(path).of(&question.text, question.line) {
-            Some((about, Answer::Leave)) => {
+            Some((about, SourceAnswer::Leave)) => {
                 planned.used.insert(about.clone());
             }
             _ => planned.questions.push(question),

@@ -1,7 +1,7 @@
 //! Snapshots of a migration (packet §9.1): the files of the new package and the results of its
 //! tests, and the differences between two snapshots. Reads no disk itself.
 
-use coo_kernel::baseline::{Entry, Node, TreePath};
+use coo_kernel::baseline::{Node, TreeEntry, TreePath};
 use coo_kernel::form::digest::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -34,12 +34,12 @@ pub struct File {
 /// Why a snapshot cannot be made: the package holds something other than files and folders.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{path}' is a {kind}, and a snapshot holds files")]
-pub struct Refused {
+pub struct SnapshotError {
     path: String,
     kind: &'static str,
 }
 
-impl Refused {
+impl SnapshotError {
     /// Returns what the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -51,9 +51,9 @@ impl Snapshot {
     /// Makes a snapshot of the files below `folder`, taken from all entries in `found`.
     pub fn of(
         folder: &TreePath,
-        found: &[Entry],
+        found: &[TreeEntry],
         test_results: TestResults,
-    ) -> Result<Self, Refused> {
+    ) -> Result<Self, SnapshotError> {
         let mut files = Vec::new();
         for entry in found {
             if !entry.path.is_within(folder) {
@@ -68,7 +68,7 @@ impl Snapshot {
                 Node::Folder { .. } => {}
                 Node::Link { .. } | Node::Closed { .. } | Node::Other(_) => {
                     let kind = entry.node.kind();
-                    return Err(Refused { path, kind });
+                    return Err(SnapshotError { path, kind });
                 }
             }
         }
@@ -133,9 +133,9 @@ mod tests {
         TestResults::new(counts, 0)
     }
 
-    fn entry(path: &str, content: Option<&str>) -> Entry {
+    fn entry(path: &str, content: Option<&str>) -> TreeEntry {
         let mode = Mode::of(0o644);
-        Entry {
+        TreeEntry {
             path: TreePath::from_text(path).unwrap(),
             node: match content {
                 Some(content) => Node::File {
@@ -148,7 +148,7 @@ mod tests {
         }
     }
 
-    fn snapshot(entries: &[Entry], passed: u64) -> Snapshot {
+    fn snapshot(entries: &[TreeEntry], passed: u64) -> Snapshot {
         Snapshot::of(
             &TreePath::from_text("coo").unwrap(),
             entries,
@@ -190,7 +190,7 @@ mod tests {
                 "tests: 2 passed, 0 failed, 0 skipped, exit code 0, then 3 passed, 0 failed, 0 skipped, exit code 0",
             ]
         );
-        let link = Entry {
+        let link = TreeEntry {
             node: Node::Link {
                 target: b"x".to_vec(),
             },
@@ -208,7 +208,7 @@ mod tests {
             b in prop::collection::btree_map("coo/[ab]", "[xy]", 0..3), q in 0_u64..2,
         ) {
             let of = |files: &std::collections::BTreeMap<String, String>, passed| {
-                let entries: Vec<Entry> =
+                let entries: Vec<TreeEntry> =
                     files.iter().map(|(path, content)| entry(path, Some(content))).collect();
                 snapshot(&entries, passed)
             };

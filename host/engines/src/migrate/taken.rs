@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::after::source_of;
 use super::{Migration, Planned, ending, is_python};
-use crate::python::{Answer, Kind, ModulePath, Question};
+use crate::python::{Kind, ModulePath, Question, SourceAnswer};
 use crate::repository::config::FILE;
 
 /// Modules of the standard library (`sys.stdlib_module_names` of `CPython` 3.13), without those
@@ -239,7 +239,7 @@ pub fn ask_about_names(migration: &Migration<'_>, planned: &mut Vec<Planned>, th
         });
         let file = &mut planned[at];
         let answers = migration.answers(&path);
-        if let Some((about, Answer::Leave)) = answers.of(&question.text, question.line) {
+        if let Some((about, SourceAnswer::Leave)) = answers.of(&question.text, question.line) {
             file.used.insert(about.clone());
         } else {
             file.questions.push(question);

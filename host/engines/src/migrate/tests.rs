@@ -169,7 +169,7 @@ fn what_cannot_be_planned_is_refused() {
         ("src/old", "new", "src"),
     ] {
         assert!(
-            matches!(with(from, to, source), Err(Refused::Folder { .. })),
+            matches!(with(from, to, source), Err(MigrationError::Folder { .. })),
             "{from} {to}"
         );
     }
@@ -187,7 +187,7 @@ fn what_cannot_be_planned_is_refused() {
     assert_eq!(migration.check(&planned, ["coo/b.py"]), Ok(()));
     assert_eq!(
         migration.check(&planned, ["coo/a.py"]),
-        Err(Refused::Taken("coo/a.py".to_owned()))
+        Err(MigrationError::Taken("coo/a.py".to_owned()))
     );
 }
 
@@ -259,5 +259,8 @@ fn answers_win_and_hold_after_the_move() {
         leave: vec![leave("README", "project_builder.b")],
         ..config.clone()
     };
-    assert!(matches!(Migration::of(&twice), Err(Refused::Twice { .. })));
+    assert!(matches!(
+        Migration::of(&twice),
+        Err(MigrationError::Twice { .. })
+    ));
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use coo_kernel::baseline::{Entry, Manifest, Mode, Node, Refused, TreePath};
+use coo_kernel::baseline::{Manifest, ManifestError, Mode, Node, TreeEntry, TreePath};
 use coo_kernel::form::digest::Digest;
 
 use super::Planned;
@@ -17,7 +17,7 @@ const FOLDER_MODE: Mode = Mode::permissions(0o755);
 pub enum NoTree {
     /// The result would not be a valid tree.
     #[error(transparent)]
-    Tree(#[from] Refused),
+    Tree(#[from] ManifestError),
     /// The plan does not fit the tree.
     #[error("file {0}: was planned and is not there")]
     Gone(String),
@@ -92,7 +92,7 @@ pub fn deleted(before: &Manifest, from: &TreePath) -> Result<Manifest, NoTree> {
     Ok(Manifest::new(entries.cloned().collect())?)
 }
 
-fn moved(path: &TreePath, from: &TreePath, to: &TreePath) -> Result<TreePath, Refused> {
+fn moved(path: &TreePath, from: &TreePath, to: &TreePath) -> Result<TreePath, ManifestError> {
     let rest = &path.bytes()[from.bytes().len()..];
     TreePath::new([to.bytes(), rest].concat())
 }
@@ -126,7 +126,7 @@ fn taken(path: &TreePath, there: &Node) -> NoTree {
 
 fn manifest(entries: BTreeMap<TreePath, Node>) -> Result<Manifest, NoTree> {
     let entries = entries.into_iter();
-    let entries = entries.map(|(path, node)| Entry { path, node });
+    let entries = entries.map(|(path, node)| TreeEntry { path, node });
     Ok(Manifest::new(entries.collect())?)
 }
 
@@ -140,7 +140,7 @@ mod tests {
 
     /// Folders end with a slash, scripts with an exclamation mark.
     fn tree(lines: &[(&str, &str)]) -> Manifest {
-        let entries = lines.iter().map(|(name, content)| Entry {
+        let entries = lines.iter().map(|(name, content)| TreeEntry {
             path: path(name.trim_end_matches(['/', '!'])),
             node: if name.ends_with('/') {
                 Node::Folder {

@@ -2,7 +2,7 @@
 //! question that is no longer asked. Reports them, but refuses a replacement that was not applied.
 //! Changes nothing.
 
-use super::{Migration, Planned, Refused, is_python};
+use super::{Migration, MigrationError, Planned, is_python};
 use crate::python::{About, shown};
 use crate::repository::scope::Scope;
 
@@ -66,12 +66,12 @@ pub fn unmatched(migration: &Migration<'_>, planned: &[Planned], there: &[String
 }
 
 /// Fails on the first replacement that was not applied, since the user relies on it.
-pub fn unreplaced(migration: &Migration<'_>, planned: &[Planned]) -> Result<(), Refused> {
+pub fn unreplaced(migration: &Migration<'_>, planned: &[Planned]) -> Result<(), MigrationError> {
     let replace = migration.config.replace.iter();
     let mut unused = replace.filter(|replace| !is_used(planned, &replace.file, &replace.about()));
     match unused.next() {
         None => Ok(()),
-        Some(replace) => Err(Refused::Unreplaced {
+        Some(replace) => Err(MigrationError::Unreplaced {
             file: replace.file.clone(),
             line: replace
                 .line

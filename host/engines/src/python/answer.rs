@@ -8,7 +8,7 @@ const SHOWN_CHARACTERS: usize = 200;
 
 /// An answer to a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum SourceAnswer {
     /// Leave the text as it is.
     Leave,
     /// Replace the text with this.
@@ -18,7 +18,7 @@ pub enum Answer {
 /// The answers about one source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answers {
-    all: BTreeMap<About, Answer>,
+    all: BTreeMap<About, SourceAnswer>,
 }
 
 /// What an answer is about: one text or every text, on one line or on every line.
@@ -35,7 +35,7 @@ pub type Used = std::collections::BTreeSet<About>;
 
 impl Answers {
     /// Adds an answer.
-    pub fn enter(&mut self, about: About, answer: Answer) {
+    pub fn enter(&mut self, about: About, answer: SourceAnswer) {
         self.all.insert(about, answer);
     }
 
@@ -43,7 +43,7 @@ impl Answers {
     #[must_use]
     pub fn leaving(&self) -> Self {
         let all = self.all.iter();
-        let leaving = all.filter(|(_, answer)| **answer == Answer::Leave);
+        let leaving = all.filter(|(_, answer)| **answer == SourceAnswer::Leave);
         Self {
             all: leaving
                 .map(|(about, answer)| (about.clone(), answer.clone()))
@@ -57,10 +57,10 @@ impl Answers {
     pub fn afterwards(&self) -> Self {
         let all = self.all.iter().map(|(about, answer)| {
             let text = match answer {
-                Answer::Leave => about.text.clone(),
-                Answer::Replace(with) => Some(shown(with.trim())),
+                SourceAnswer::Leave => about.text.clone(),
+                SourceAnswer::Replace(with) => Some(shown(with.trim())),
             };
-            (About { text, line: None }, Answer::Leave)
+            (About { text, line: None }, SourceAnswer::Leave)
         });
         Self { all: all.collect() }
     }
@@ -68,7 +68,7 @@ impl Answers {
     /// Returns the answer about `text` on `line`, with what the answer is about. An answer about
     /// the line comes before one about every line, and an answer about the text before one about
     /// every text.
-    pub fn of(&self, text: &str, line: usize) -> Option<(&About, &Answer)> {
+    pub fn of(&self, text: &str, line: usize) -> Option<(&About, &SourceAnswer)> {
         let (shown, whole) = (Some(shown(text)), Some(text.to_owned()));
         for line in [Some(line), None] {
             for about in [&whole, &shown, &None] {
@@ -81,7 +81,7 @@ impl Answers {
                 };
                 // The user has not seen all of a text that only begins as shown, so it is replaced
                 // only where the answer names the line as well.
-                if *found.1 == Answer::Leave || about.text == whole || line.is_some() {
+                if *found.1 == SourceAnswer::Leave || about.text == whole || line.is_some() {
                     return Some(found);
                 }
             }

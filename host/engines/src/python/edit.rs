@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use tree_sitter::Node;
 
-use super::answer::{Answer, Answers, Used, shown};
+use super::answer::{Answers, SourceAnswer, Used, shown};
 use super::parse::Source;
 use super::{Edit, Kind, Question, Rewritten};
 
@@ -40,7 +40,7 @@ impl<'a> Edits<'a> {
 
     /// Returns the user's answer about the text of `node`; an answer about every text does not
     /// count.
-    pub fn answer(&self, node: Node<'_>) -> Option<&'a Answer> {
+    pub fn answer(&self, node: Node<'_>) -> Option<&'a SourceAnswer> {
         let line = self.source.line(node.start_byte());
         let (about, answer) = self.answers.of(self.source.text(node), line)?;
         about.text.as_ref().map(|_| answer)
@@ -57,7 +57,7 @@ impl<'a> Edits<'a> {
             return false;
         };
         self.used.insert(about.clone());
-        if let Answer::Replace(now) = answer {
+        if let SourceAnswer::Replace(now) = answer {
             self.replace_range(range, line, now);
         }
         true
@@ -119,7 +119,7 @@ impl<'a> Edits<'a> {
     ) {
         let text = self.source.at(range.clone());
         let answer = self.answers.of(text, line);
-        let is_replaced = answer.is_some_and(|(_, answer)| *answer != Answer::Leave);
+        let is_replaced = answer.is_some_and(|(_, answer)| *answer != SourceAnswer::Leave);
         if (is_replaced || kind.may_stay()) && self.obey_at(range, line) {
             return;
         }

@@ -1,7 +1,7 @@
 //! Handles mentions of the package in files that are not Python. Rewrites a file line by line only
 //! where the configuration names it; every other mention becomes a question. Never guesses.
 
-use super::answer::{Answer, shown};
+use super::answer::{SourceAnswer, shown};
 use super::dynamic::Dynamic;
 use super::module::Move;
 use super::naming::{Named, Naming, Text};
@@ -42,8 +42,8 @@ pub fn rewrite_text(text: &str, moved: &Move, dynamic: &Dynamic, mentions: Menti
                 answer
             });
         let becomes = match answer {
-            Some(Answer::Leave) => line.to_owned(),
-            Some(Answer::Replace(with)) => line.replacen(trimmed, with, 1),
+            Some(SourceAnswer::Leave) => line.to_owned(),
+            Some(SourceAnswer::Replace(with)) => line.replacen(trimmed, with, 1),
             None if mentions == Mentions::Rewritten => becomes,
             None => {
                 rewritten.questions.push(Question {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tree_sitter::Node;
 
-use super::answer::Answer;
+use super::answer::SourceAnswer;
 use super::binding::{Bindings, Bound};
 use super::edit::Edits;
 use super::imports::{Plain, is_optional};
@@ -113,8 +113,9 @@ impl<'t> Names<'_, 't> {
 
     fn why_kept(&self, scope: ScopeId, uses: &[Use], edits: &Edits<'_>) -> Option<&'static str> {
         let bound = &self.old.bound[&scope];
-        let is_answered =
-            |import: &&Plain<'_>| matches!(edits.answer(import.node), Some(Answer::Replace(_)));
+        let is_answered = |import: &&Plain<'_>| {
+            matches!(edits.answer(import.node), Some(SourceAnswer::Replace(_)))
+        };
         if bound.other {
             Some(OTHER)
         } else if self.scopes.class(scope).is_some() && self.new.is_some() {
@@ -166,12 +167,12 @@ impl<'t> Names<'_, 't> {
             let whole = format!("{} as {name}", self.moved.to);
             let answer = edits.answer(import.node);
             if can_be && import.module == self.moved.from.components() {
-                if !matches!(answer, Some(Answer::Replace(_))) || !edits.obey(import.node) {
+                if !matches!(answer, Some(SourceAnswer::Replace(_))) || !edits.obey(import.node) {
                     edits.replace(import.node, &whole);
                 }
                 continue;
             }
-            if answer == Some(&Answer::Leave) && is_optional(import.node) {
+            if answer == Some(&SourceAnswer::Leave) && is_optional(import.node) {
                 // The import will find nothing, and the source works without it.
                 edits.obey(import.node);
                 continue;

@@ -33,7 +33,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Why a source cannot be rewritten.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum SourceError {
     /// The source is not Python 3.
     #[error("line {line}, column {column}: is no Python 3")]
     Syntax {
@@ -94,7 +94,7 @@ pub enum Refused {
     },
 }
 
-impl Refused {
+impl SourceError {
     /// Returns what the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -175,7 +175,7 @@ enum Part {
 
 impl Source {
     /// Parses `text`, which must come from `text_of`, and gets a second opinion on it.
-    pub fn parse(text: String) -> Result<Self, Refused> {
+    pub fn parse(text: String) -> Result<Self, SourceError> {
         let second = Opinion::of(&text);
         let mut source = Self::parse_alone(text)?;
         match second {
@@ -187,7 +187,7 @@ impl Source {
                 Ok(source)
             }
             Err(NoOpinion::Newer(at)) => Err(source.unfollowed(at)),
-            Err(NoOpinion::TooDeep) => Err(Refused::TooDeep { line: 1 }),
+            Err(NoOpinion::TooDeep) => Err(SourceError::TooDeep { line: 1 }),
             // The first parser locates the fault better; `parts` reports it.
             Err(NoOpinion::Fault(_)) if source.tree.root_node().has_error() => Ok(source),
             Err(NoOpinion::Fault(at)) => Err(source.syntax(at)),
@@ -195,7 +195,7 @@ impl Source {
     }
 
     /// Parses a part of a source, or the content of a string, without a second opinion.
-    pub fn parse_alone(text: String) -> Result<Self, Refused> {
+    pub fn parse_alone(text: String) -> Result<Self, SourceError> {
         let tree = tree(&text)?;
         let starts = text.match_indices('\n').map(|(at, _)| at + 1);
         Ok(Self {
@@ -207,7 +207,7 @@ impl Source {
     }
 
     /// Parses a variant of the text that the first parser can read, if there is one.
-    fn parse_otherwise(&mut self, second: &Opinion) -> Result<(), Refused> {
+    fn parse_otherwise(&mut self, second: &Opinion) -> Result<(), SourceError> {
         let joined = second.joined.as_deref();
         let bounds = defaults_as_bounds(joined.unwrap_or(&self.text));
         for text in [joined, bounds.as_deref()].into_iter().flatten() {
@@ -231,14 +231,14 @@ impl Source {
         (line, at - start + 1)
     }
 
-    fn syntax(&self, at: usize) -> Refused {
+    fn syntax(&self, at: usize) -> SourceError {
         let (line, column) = self.place(at);
-        Refused::Syntax { line, column }
+        SourceError::Syntax { line, column }
     }
 
-    fn unfollowed(&self, at: usize) -> Refused {
+    fn unfollowed(&self, at: usize) -> SourceError {
         let (line, column) = self.place(at);
-        Refused::Unfollowed { line, column }
+        SourceError::Unfollowed { line, column }
     }
 
     /// Returns the text that a node covers.
@@ -260,7 +260,7 @@ impl Source {
 
     /// Collects the nodes of interest in a single walk, since the tree is far larger than what the
     /// callers need. Fails where the tree has a fault or the two parsers disagree.
-    pub fn parts<const N: usize>(&self, names: [&str; N]) -> Result<Parts<'_>, Refused> {
+    pub fn parts<const N: usize>(&self, names: [&str; N]) -> Result<Parts<'_>, SourceError> {
         let kinds = kinds(&self.tree.language());
         let has_error = self.tree.root_node().has_error();
         let mut parts = Parts::default();
@@ -280,7 +280,7 @@ impl Source {
             }
             if depth > DEPTH_MAX {
                 let line = self.line(node.start_byte());
-                return Err(Refused::TooDeep { line });
+                return Err(SourceError::TooDeep { line });
             }
             match part {
                 Some(Part::Import) => parts.imports.push(node),
@@ -316,8 +316,8 @@ impl Source {
     }
 }
 
-fn tree(text: &str) -> Result<Tree, Refused> {
-    let refused = Refused::Syntax { line: 1, column: 1 };
+fn tree(text: &str) -> Result<Tree, SourceError> {
+    let refused = SourceError::Syntax { line: 1, column: 1 };
     let mut parser = Parser::new();
     let language = parser.set_language(&tree_sitter_python::LANGUAGE.into());
     language.map_err(|_| refused.clone())?;
@@ -373,12 +373,12 @@ fn line_of(source: &[u8], at: usize) -> usize {
 }
 
 /// Returns the text of a source, with the same length in bytes.
-pub fn text_of(source: &[u8]) -> Result<String, Refused> {
+pub fn text_of(source: &[u8]) -> Result<String, SourceError> {
     if source.len() > BYTES_MAX {
-        return Err(Refused::TooLong(source.len()));
+        return Err(SourceError::TooLong(source.len()));
     }
     if let Some(at) = source.iter().position(|&byte| byte == 0) {
-        return Err(Refused::Nul {
+        return Err(SourceError::Nul {
             line: line_of(source, at),
         });
     }
@@ -390,7 +390,7 @@ pub fn text_of(source: &[u8]) -> Result<String, Refused> {
         None | Some("utf-8" | "utf8" | "ascii" | "us-ascii" | "utf-8-sig") => {
             match str::from_utf8(source) {
                 Ok(text) => Ok(text.to_owned()),
-                Err(error) => Err(Refused::NotUtf8 {
+                Err(error) => Err(SourceError::NotUtf8 {
                     line: line_of(source, error.valid_up_to()),
                 }),
             }
@@ -408,7 +408,7 @@ pub fn text_of(source: &[u8]) -> Result<String, Refused> {
         }
         Some(_) => {
             let (line, cookie) = cookie.unwrap_or_default();
-            Err(Refused::Encoding { line, cookie })
+            Err(SourceError::Encoding { line, cookie })
         }
     }
 }

@@ -40,7 +40,7 @@ fn about(text: &str) -> About {
     }
 }
 
-fn answered(answers: &[(&str, Answer)]) -> Dynamic {
+fn answered(answers: &[(&str, SourceAnswer)]) -> Dynamic {
     let mut dynamic = Dynamic::default();
     for (text, answer) in answers {
         dynamic.answers.enter(about(text), answer.clone());
@@ -364,15 +364,15 @@ fn what_python_would_not_read_is_refused_with_its_line() {
     ] {
         let error = refused(source);
         assert!(
-            matches!(error, Refused::Syntax { line: found, .. } if found == line),
+            matches!(error, SourceError::Syntax { line: found, .. } if found == line),
             "{error}"
         );
     }
-    assert_eq!(refused(b"a\n\xff\n"), Refused::NotUtf8 { line: 2 });
-    assert_eq!(refused(b"a\n\0"), Refused::Nul { line: 2 });
+    assert_eq!(refused(b"a\n\xff\n"), SourceError::NotUtf8 { line: 2 });
+    assert_eq!(refused(b"a\n\0"), SourceError::Nul { line: 2 });
     assert_eq!(
         refused(b"#!/usr/bin/python\n# vim: set fileencoding=utf-16 :\n"),
-        Refused::Encoding {
+        SourceError::Encoding {
             line: 2,
             cookie: "utf-16".to_owned()
         }
@@ -380,11 +380,11 @@ fn what_python_would_not_read_is_refused_with_its_line() {
     let deep = "(".repeat(5_000) + "old" + &")".repeat(5_000);
     assert!(matches!(
         refused(deep.as_bytes()),
-        Refused::TooDeep { .. } | Refused::Syntax { .. }
+        SourceError::TooDeep { .. } | SourceError::Syntax { .. }
     ));
     assert!(matches!(
         refused(&vec![b' '; BYTES_MAX + 1]),
-        Refused::TooLong(_)
+        SourceError::TooLong(_)
     ));
 }
 

@@ -11,12 +11,12 @@ pub const BYTES_MAX: usize = 1 << 20;
 /// Why a ruleset is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {why}")]
-pub struct Refused {
+pub struct RulesetError {
     place: String,
     why: String,
 }
 
-impl Refused {
+impl RulesetError {
     pub(crate) fn new(place: impl Into<String>, why: impl Display) -> Self {
         Self {
             place: place.into(),
@@ -35,18 +35,18 @@ pub(crate) trait Written: DeserializeOwned {
 }
 
 /// Reads a ruleset, and checks its length and its format.
-pub(crate) fn read<W: Written>(content: &[u8]) -> Result<W, Refused> {
+pub(crate) fn read<W: Written>(content: &[u8]) -> Result<W, RulesetError> {
     if content.len() > BYTES_MAX {
         let bytes = content.len();
         let why = format!("has {bytes} bytes, at most {BYTES_MAX} are read");
-        return Err(Refused::new("ruleset", why));
+        return Err(RulesetError::new("ruleset", why));
     }
     let written: W =
-        serde_json::from_slice(content).map_err(|error| Refused::new("ruleset", error))?;
+        serde_json::from_slice(content).map_err(|error| RulesetError::new("ruleset", error))?;
     if written.format() != W::FORMAT {
         let found: String = written.format().escape_debug().take(80).collect();
         let why = format!("has format '{found}', only {} is read", W::FORMAT);
-        return Err(Refused::new("ruleset", why));
+        return Err(RulesetError::new("ruleset", why));
     }
     Ok(written)
 }

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use serde::Deserialize;
 
 use crate::repository::pattern::Pattern;
-use crate::repository::ruleset::{self, Refused};
+use crate::repository::ruleset::{self, RulesetError};
 
 /// The format that a ruleset must declare.
 pub const FORMAT: &str = "coo-governance-leak-ruleset-1";
@@ -71,8 +71,8 @@ struct Permitted {
 
 impl Ruleset {
     /// Reads and checks the text of a ruleset.
-    pub fn parse(content: &[u8]) -> Result<Self, Refused> {
-        let whole = |why: String| Refused::new("ruleset", why);
+    pub fn parse(content: &[u8]) -> Result<Self, RulesetError> {
+        let whole = |why: String| RulesetError::new("ruleset", why);
         let written: Written = ruleset::read(content)?;
         if written.version.trim().is_empty() {
             return Err(whole("version: is empty; name one".into()));
@@ -98,12 +98,13 @@ impl Ruleset {
     }
 }
 
-fn forbidden(written: Vec<Forbidden>) -> Result<Vec<Rule>, Refused> {
+fn forbidden(written: Vec<Forbidden>) -> Result<Vec<Rule>, RulesetError> {
     let mut names = BTreeSet::new();
     let mut rules = Vec::with_capacity(written.len());
     for (i, rule) in written.into_iter().enumerate() {
         let shown: String = rule.name.escape_debug().take(NAME_BYTES_MAX).collect();
-        let refused = |why: &dyn Display| Refused::new(format!("forbidden[{i}] ({shown})"), why);
+        let refused =
+            |why: &dyn Display| RulesetError::new(format!("forbidden[{i}] ({shown})"), why);
         if !is_name(&rule.name) {
             return Err(refused(&format!(
                 "name: must be a letter and then at most {} letters and digits",
@@ -125,9 +126,9 @@ fn forbidden(written: Vec<Forbidden>) -> Result<Vec<Rule>, Refused> {
     Ok(rules)
 }
 
-fn permitted(written: Vec<Permitted>) -> Result<Vec<Pattern>, Refused> {
+fn permitted(written: Vec<Permitted>) -> Result<Vec<Pattern>, RulesetError> {
     let read = |(i, rule): (usize, Permitted)| {
-        let refused = |why: &dyn Display| Refused::new(format!("permitted[{i}]"), why);
+        let refused = |why: &dyn Display| RulesetError::new(format!("permitted[{i}]"), why);
         if rule.why.trim().is_empty() {
             return Err(refused(&"why: is empty; say why it is permitted"));
         }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Entry, Manifest, Node, TreePath};
+use super::{Manifest, Node, TreeEntry, TreePath};
 
 /// How an entry differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -32,8 +32,8 @@ pub struct Difference {
 
 /// Returns the entries of two sorted lists side by side, paired by path.
 pub(super) fn side_by_side<'a>(
-    wanted: &'a [Entry],
-    found: &'a [Entry],
+    wanted: &'a [TreeEntry],
+    found: &'a [TreeEntry],
 ) -> impl Iterator<Item = (&'a TreePath, Option<&'a Node>, Option<&'a Node>)> {
     let (mut wanted, mut found) = (wanted.iter().peekable(), found.iter().peekable());
     std::iter::from_fn(move || {
@@ -44,7 +44,7 @@ pub(super) fn side_by_side<'a>(
         };
         let wanted = wanted.next_if(|entry| entry.path == *first);
         let found = found.next_if(|entry| entry.path == *first);
-        let node = |entry: Option<&'a Entry>| entry.map(|entry| &entry.node);
+        let node = |entry: Option<&'a TreeEntry>| entry.map(|entry| &entry.node);
         Some((first, node(wanted), node(found)))
     })
 }
@@ -84,7 +84,7 @@ pub(super) fn changes(wanted: &Node, found: &Node) -> Vec<Change> {
 }
 
 /// Returns every difference between `wanted` and `found` by path; `found` must be sorted.
-pub fn differences(wanted: &Manifest, found: &[Entry]) -> Vec<Difference> {
+pub fn differences(wanted: &Manifest, found: &[TreeEntry]) -> Vec<Difference> {
     let mut differences = Vec::new();
     for (path, wanted, found) in side_by_side(wanted.entries(), found) {
         let changes = match (wanted, found) {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub mod covered;
 
 use crate::baseline::governed;
-use crate::baseline::{self, Change, Entry, Mode, Node, differences};
+use crate::baseline::{self, Change, Mode, Node, TreeEntry, differences};
 use crate::form::canonical;
 use crate::form::digest::Digest;
 
@@ -71,11 +71,11 @@ impl fmt::Display for Phase {
 }
 
 impl FromStr for Phase {
-    type Err = Refused;
+    type Err = FreezeError;
 
-    fn from_str(text: &str) -> Result<Self, Refused> {
+    fn from_str(text: &str) -> Result<Self, FreezeError> {
         let known = Self::ALL.into_iter().find(|phase| phase.name() == text);
-        known.ok_or_else(|| Refused::Form(format!("phase '{}'", text.escape_debug())))
+        known.ok_or_else(|| FreezeError::Form(format!("phase '{}'", text.escape_debug())))
     }
 }
 
@@ -93,7 +93,7 @@ pub struct Journal {
 
 /// The content of `freeze_manifest.json`. It does not depend on when it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manifest {
+pub struct FreezeManifest {
     /// Everything else that must not change; earlier versions recorded none of it.
     pub covered: Option<Covered>,
     pub journal: Journal,
@@ -120,16 +120,16 @@ struct Form {
 
 /// Why text is not a freeze manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum FreezeError {
     /// Text of another form.
     #[error("is not a freeze manifest: {0}")]
     Form(String),
     /// The state in it is not a valid baseline manifest.
     #[error(transparent)]
-    State(#[from] baseline::Refused),
+    State(#[from] baseline::ManifestError),
 }
 
-impl Refused {
+impl FreezeError {
     /// Returns what the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -148,7 +148,7 @@ pub struct Difference {
     pub what: String,
 }
 
-impl Manifest {
+impl FreezeManifest {
     /// Returns the canonical text.
     pub fn to_text(&self) -> String {
         let state = self.state.to_text();
@@ -169,11 +169,11 @@ impl Manifest {
     }
 
     /// Reads text that `to_text` printed, and refuses any other.
-    pub fn parse(text: &str) -> Result<Self, Refused> {
-        let refused = |error: serde_json::Error| Refused::Form(error.to_string());
+    pub fn parse(text: &str) -> Result<Self, FreezeError> {
+        let refused = |error: serde_json::Error| FreezeError::Form(error.to_string());
         let form: Form = serde_json::from_str(text).map_err(refused)?;
-        let state =
-            canonical::to_string(&form.state).map_err(|error| Refused::Form(error.to_string()))?;
+        let state = canonical::to_string(&form.state)
+            .map_err(|error| FreezeError::Form(error.to_string()))?;
         let manifest = Self {
             covered: form.covered.map(Covered::of).transpose()?,
             journal: form.journal,
@@ -181,14 +181,14 @@ impl Manifest {
             version: form.coo_version,
         };
         if manifest.to_text() != text {
-            return Err(Refused::Form("is not as coo writes it".to_owned()));
+            return Err(FreezeError::Form("is not as coo writes it".to_owned()));
         }
         Ok(manifest)
     }
 
     /// Returns the digests of the tools, environment, hardware and sandbox manifests, by path.
     fn manifests(&self) -> BTreeMap<String, Digest> {
-        let digest = |entry: &Entry| match entry.node {
+        let digest = |entry: &TreeEntry| match entry.node {
             Node::File { sha256, .. } => Some((entry.path.text(), sha256)),
             _ => None,
         };
@@ -200,12 +200,12 @@ impl Manifest {
     }
 
     /// Returns the entries that lie in the state root and are locked, outermost first.
-    pub fn locked(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+    pub fn locked(&self) -> impl DoubleEndedIterator<Item = &TreeEntry> {
         let entries = self.state.entries().iter();
         entries.filter(|entry| governed::is_on_disk(&entry.path))
     }
 
-    fn locked_entries(&self) -> Vec<Entry> {
+    fn locked_entries(&self) -> Vec<TreeEntry> {
         let mut entries = self.state.entries().to_vec();
         for entry in &mut entries {
             if governed::is_on_disk(&entry.path)
@@ -219,7 +219,7 @@ impl Manifest {
 
     /// Returns how `found` and `journal` differ from what was frozen and locked. `found` must be
     /// sorted.
-    pub fn differences(&self, found: &[Entry], journal: &Journal) -> Vec<Difference> {
+    pub fn differences(&self, found: &[TreeEntry], journal: &Journal) -> Vec<Difference> {
         let named = match baseline::Manifest::new(self.locked_entries()) {
             Ok(locked) => differences(&locked, found),
             // Unreachable: locking changes only permissions, which no check of a manifest reads.
@@ -274,7 +274,7 @@ pub const fn lock(mode: Mode) -> Mode {
 
 /// Gives locked entries the permissions of `state`, so that a baseline made during a freeze holds
 /// the state as it is without the lock.
-pub fn unlock(entries: &mut [Entry], state: &baseline::Manifest) {
+pub fn unlock(entries: &mut [TreeEntry], state: &baseline::Manifest) {
     for entry in entries {
         let wanted = if entry.path.text() == MANIFEST {
             Some(MANIFEST_MODE)
@@ -304,8 +304,8 @@ mod tests {
     use super::*;
     use crate::baseline::TreePath;
 
-    fn file(path: &str, mode: u32, content: &str) -> Entry {
-        Entry {
+    fn file(path: &str, mode: u32, content: &str) -> TreeEntry {
+        TreeEntry {
             path: TreePath::from_text(path).unwrap(),
             node: Node::File {
                 mode: Mode::of(mode),
@@ -315,8 +315,8 @@ mod tests {
         }
     }
 
-    fn folder(path: &str, mode: u32) -> Entry {
-        Entry {
+    fn folder(path: &str, mode: u32) -> TreeEntry {
+        TreeEntry {
             path: TreePath::from_text(path).unwrap(),
             node: Node::Folder {
                 mode: Mode::of(mode),
@@ -324,8 +324,8 @@ mod tests {
         }
     }
 
-    fn manifest() -> Manifest {
-        Manifest {
+    fn manifest() -> FreezeManifest {
+        FreezeManifest {
             covered: Some(covered::tests::covered()),
             journal: Journal {
                 frozen_calls_sha256: Digest::of("calls"),
@@ -350,7 +350,7 @@ mod tests {
     fn a_manifest_is_read_as_it_was_written_and_not_otherwise() {
         let manifest = manifest();
         let text = manifest.to_text();
-        assert_eq!(Manifest::parse(&text).unwrap(), manifest);
+        assert_eq!(FreezeManifest::parse(&text).unwrap(), manifest);
         let tools = Digest::of("tools");
         assert!(text.contains(&format!("\"manifests/tools_manifest.json\":\"{tools}\"")));
         for (from, to) in [
@@ -361,7 +361,7 @@ mod tests {
         ] {
             let changed = text.replacen(from, to, 1);
             assert_ne!(changed, text);
-            let read = Manifest::parse(&changed);
+            let read = FreezeManifest::parse(&changed);
             assert!(read.is_err() || read.unwrap() != manifest, "{from}");
         }
     }
@@ -369,19 +369,19 @@ mod tests {
     #[test]
     fn a_manifest_of_an_earlier_version_is_read_and_says_so() {
         let now = manifest();
-        let earlier = Manifest {
+        let earlier = FreezeManifest {
             covered: None,
             ..now.clone()
         };
         let text = earlier.to_text();
         assert!(text.contains("\"format\":\"coo-freeze-manifest/1\""));
         assert!(!text.contains("covered"));
-        assert_eq!(Manifest::parse(&text).unwrap(), earlier);
+        assert_eq!(FreezeManifest::parse(&text).unwrap(), earlier);
         for (text, from, to) in [
             (now.to_text(), "manifest/2", "manifest/1"),
             (text, "manifest/1", "manifest/2"),
         ] {
-            assert!(Manifest::parse(&text.replace(from, to)).is_err());
+            assert!(FreezeManifest::parse(&text.replace(from, to)).is_err());
         }
     }
 
@@ -472,7 +472,7 @@ mod tests {
 
         #[test]
         fn any_text_is_read_or_refused(text in ".{0,200}") {
-            prop_assert!(Manifest::parse(&text).is_err());
+            prop_assert!(FreezeManifest::parse(&text).is_err());
         }
 
         #[test]

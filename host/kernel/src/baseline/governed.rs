@@ -56,7 +56,7 @@ pub struct State {
 
 /// Why a manifest is not that of a state root.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum GovernedError {
     /// It lacks a part that every state has.
     #[error("is not a baseline of a state root: it has no file '{0}'")]
     Missing(&'static str),
@@ -65,10 +65,10 @@ pub enum Refused {
     Strange(String),
     /// Its parts are not a valid tree.
     #[error(transparent)]
-    Tree(#[from] crate::baseline::Refused),
+    Tree(#[from] crate::baseline::ManifestError),
 }
 
-impl Refused {
+impl GovernedError {
     /// Returns what the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -81,7 +81,7 @@ impl Refused {
 
 impl State {
     /// Splits the manifest of a state root into its parts.
-    pub fn of(manifest: &Manifest) -> Result<Self, Refused> {
+    pub fn of(manifest: &Manifest) -> Result<Self, GovernedError> {
         let mut files = Vec::new();
         for entry in manifest.entries() {
             let path = &entry.path;
@@ -90,14 +90,14 @@ impl State {
             } else if !is_of_the_binary(path)
                 && ![DATABASES, RECORD, WORLD].contains(&path.text().as_str())
             {
-                return Err(Refused::Strange(path.text()));
+                return Err(GovernedError::Strange(path.text()));
             }
         }
         let file = |name: &'static str| {
             let found = TreePath::from_text(name).ok();
             match found.and_then(|path| manifest.get(&path)) {
                 Some(Node::File { sha256, size, .. }) => Ok((*sha256, *size)),
-                _ => Err(Refused::Missing(name)),
+                _ => Err(GovernedError::Missing(name)),
             }
         };
         file(CONFIG)?;
@@ -129,12 +129,12 @@ pub fn is_of_the_binary(path: &TreePath) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::baseline::{Entry, Mode};
+    use crate::baseline::{Mode, TreeEntry};
 
     fn manifest(paths: &[&str]) -> Manifest {
-        let mut entries: Vec<Entry> = paths
+        let mut entries: Vec<TreeEntry> = paths
             .iter()
-            .map(|path| Entry {
+            .map(|path| TreeEntry {
                 path: TreePath::from_text(path.trim_end_matches('/')).unwrap(),
                 node: if path.ends_with('/') {
                     Node::Folder {
@@ -183,13 +183,13 @@ mod tests {
             let mut paths = WHOLE.to_vec();
             paths.retain(|path| *path != missing);
             let refused = State::of(&manifest(&paths)).unwrap_err();
-            assert_eq!(refused, Refused::Missing(missing));
+            assert_eq!(refused, GovernedError::Missing(missing));
         }
         for strange in ["databases/coo.db", "world.db", "config.json.old", "lock"] {
             let mut paths = WHOLE.to_vec();
             paths.push(strange);
             let refused = State::of(&manifest(&paths)).unwrap_err();
-            assert_eq!(refused, Refused::Strange(strange.to_owned()));
+            assert_eq!(refused, GovernedError::Strange(strange.to_owned()));
         }
     }
 }

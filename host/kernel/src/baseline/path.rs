@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::Refused;
+use super::ManifestError;
 
 /// Longest path, in bytes: the maximum of a Linux system call.
 const PATH_BYTES_MAX: usize = 4_095;
@@ -19,9 +19,9 @@ pub struct TreePath(Vec<u8>);
 
 impl TreePath {
     /// Checks `bytes`; fails unless they are a relative path that stays in its tree.
-    pub fn new(bytes: Vec<u8>) -> Result<Self, Refused> {
+    pub fn new(bytes: Vec<u8>) -> Result<Self, ManifestError> {
         let refuse = |why| {
-            Err(Refused::Path {
+            Err(ManifestError::Path {
                 path: text_of(&bytes).escape_debug().take(200).collect(),
                 why,
             })
@@ -49,7 +49,7 @@ impl TreePath {
     }
 
     /// Reads a path from its text form.
-    pub fn from_text(text: &str) -> Result<Self, Refused> {
+    pub fn from_text(text: &str) -> Result<Self, ManifestError> {
         Self::new(bytes_of(text)?)
     }
 
@@ -97,9 +97,9 @@ impl TreePath {
 }
 
 /// Checks the target of the link at `path`.
-pub(super) fn check_target(target: &[u8], path: &TreePath) -> Result<(), Refused> {
+pub(super) fn check_target(target: &[u8], path: &TreePath) -> Result<(), ManifestError> {
     if target.is_empty() || target.len() > TARGET_BYTES_MAX || target.contains(&0) {
-        return Err(Refused::Target(path.text()));
+        return Err(ManifestError::Target(path.text()));
     }
     Ok(())
 }
@@ -124,8 +124,8 @@ pub fn text_of(bytes: &[u8]) -> String {
 }
 
 /// Returns the bytes whose text form is `text`; fails if no bytes have it.
-pub fn bytes_of(text: &str) -> Result<Vec<u8>, Refused> {
-    let refuse = || Refused::Text(text.escape_debug().take(200).collect());
+pub fn bytes_of(text: &str) -> Result<Vec<u8>, ManifestError> {
+    let refuse = || ManifestError::Text(text.escape_debug().take(200).collect());
     let mut parts = text.split('%');
     let mut bytes: Vec<u8> = parts.next().unwrap_or_default().into();
     for part in parts {

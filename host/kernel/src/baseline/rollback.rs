@@ -161,11 +161,11 @@ impl fmt::Display for Outcome {
 }
 
 impl FromStr for Outcome {
-    type Err = Refused;
+    type Err = RollbackRefused;
 
-    fn from_str(text: &str) -> Result<Self, Refused> {
+    fn from_str(text: &str) -> Result<Self, RollbackRefused> {
         let known = Self::ALL.into_iter().find(|outcome| outcome.name() == text);
-        known.ok_or_else(|| Refused::Outcome(text.escape_debug().take(40).collect()))
+        known.ok_or_else(|| RollbackRefused::Outcome(text.escape_debug().take(40).collect()))
     }
 }
 
@@ -204,7 +204,7 @@ impl Request {
 
 /// Why a request is refused, or a log can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum RollbackRefused {
     /// The attempt's one request was made before.
     #[error(
         "migration attempt '{attempt}': has had its one automatic rollback request, number {number} ({outcome})"
@@ -225,7 +225,7 @@ pub enum Refused {
     Outcome(String),
 }
 
-impl Refused {
+impl RollbackRefused {
     /// Returns what the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -240,18 +240,18 @@ impl Refused {
 }
 
 /// Checks that migration attempt `attempt` may ask for a rollback: once, whatever the outcome.
-pub fn permit(log: &[Request], attempt: &str) -> Result<(), Refused> {
+pub fn permit(log: &[Request], attempt: &str) -> Result<(), RollbackRefused> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     if attempt.is_empty() || attempt.len() > ATTEMPT_BYTES_MAX || !attempt.bytes().all(plain) {
         let shown = attempt.escape_debug().take(ATTEMPT_BYTES_MAX).collect();
-        return Err(Refused::Attempt(shown));
+        return Err(RollbackRefused::Attempt(shown));
     }
     let first = log
         .iter()
         .find(|request| request.attempt.as_deref() == Some(attempt));
     match first {
         None => Ok(()),
-        Some(request) => Err(Refused::SecondRequest {
+        Some(request) => Err(RollbackRefused::SecondRequest {
             attempt: attempt.to_owned(),
             number: request.number,
             outcome: request.outcome,
@@ -401,7 +401,7 @@ mod tests {
             assert_eq!(permit(&log, "M-2"), Ok(()));
         }
         for bad in ["", "a b", "é", "a/b", &"x".repeat(65)] {
-            assert!(matches!(permit(&[], bad), Err(Refused::Attempt(_))));
+            assert!(matches!(permit(&[], bad), Err(RollbackRefused::Attempt(_))));
         }
     }
 }

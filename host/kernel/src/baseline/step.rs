@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::difference::{Change, changes, side_by_side};
-use super::{Entry, Manifest, Mode, Node, Refused, TreePath};
+use super::{Manifest, ManifestError, Mode, Node, TreeEntry, TreePath};
 use crate::form::canonical;
 
 /// One step. Its position in the list names what it puts or removes.
@@ -36,16 +36,16 @@ enum Row {
 /// the state root: it is not read and must not move.
 pub fn steps(
     wanted: &Manifest,
-    found: &[Entry],
+    found: &[TreeEntry],
     kept: Option<&TreePath>,
-) -> Result<Vec<Step>, Refused> {
+) -> Result<Vec<Step>, ManifestError> {
     let mut steps = Vec::new();
     // Everything below one of these moves with it.
     let mut moved = BTreeSet::new();
     let mut modes = BTreeMap::new();
     for (path, wanted_node, found_node) in side_by_side(wanted.entries(), found) {
         if kept.is_some_and(|kept| path.is_within(kept)) {
-            return Err(Refused::StateRoot(path.text()));
+            return Err(ManifestError::StateRoot(path.text()));
         }
         if path.ancestry().any(|folder| moved.contains(&folder)) {
             continue;
@@ -67,7 +67,7 @@ pub fn steps(
             }
         };
         if kept.is_some_and(|kept| kept.is_within(path)) {
-            return Err(Refused::StateRoot(path.text()));
+            return Err(ManifestError::StateRoot(path.text()));
         }
         // Moving an entry needs an open parent, and only an open folder can be moved: folders that
         // have to be opened for it are closed at the end.
@@ -104,7 +104,7 @@ pub struct Effect {
 }
 
 /// Counts what `steps` change from `found`, which must be sorted, to `wanted`.
-pub fn effect(wanted: &Manifest, found: &[Entry], steps: &[Step]) -> Effect {
+pub fn effect(wanted: &Manifest, found: &[TreeEntry], steps: &[Step]) -> Effect {
     let mut effect = Effect::default();
     let mut moved = BTreeSet::new();
     let mut modes = BTreeSet::new();
@@ -147,9 +147,9 @@ pub fn print_steps(steps: &[Step]) -> String {
 }
 
 /// Reads steps that `print_steps` printed, and checks every path again.
-pub fn parse_steps(bytes: &[u8]) -> Result<Vec<Step>, Refused> {
+pub fn parse_steps(bytes: &[u8]) -> Result<Vec<Step>, ManifestError> {
     let rows: Vec<Row> =
-        serde_json::from_slice(bytes).map_err(|error| Refused::Form(error.to_string()))?;
+        serde_json::from_slice(bytes).map_err(|error| ManifestError::Form(error.to_string()))?;
     rows.into_iter()
         .map(|row| {
             Ok(match row {

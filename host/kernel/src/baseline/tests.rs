@@ -26,8 +26,8 @@ fn folder(mode: u32) -> Node {
     Node::Folder { mode }
 }
 
-fn entries(tree: &Tree) -> Vec<Entry> {
-    let entry = |(path, node): (&TreePath, &Node)| Entry {
+fn entries(tree: &Tree) -> Vec<TreeEntry> {
+    let entry = |(path, node): (&TreePath, &Node)| TreeEntry {
         path: path.clone(),
         node: node.clone(),
     };
@@ -220,8 +220,8 @@ fn the_way_to_the_state_root_is_never_cut() {
     let with = |kept: &str| steps(&wanted, &found, Some(&path(kept)));
     assert_eq!(with("c/.coo").unwrap(), [Step::Remove(path("b"))]);
     assert_eq!(with("a/.coo").unwrap(), [Step::Remove(path("b"))]);
-    assert_eq!(with("b/.coo"), Err(Refused::StateRoot("b".into())));
-    assert_eq!(with("a"), Err(Refused::StateRoot("a".into())));
+    assert_eq!(with("b/.coo"), Err(ManifestError::StateRoot("b".into())));
+    assert_eq!(with("a"), Err(ManifestError::StateRoot("a".into())));
 }
 
 /// Performs `steps` on a tree that is only data.

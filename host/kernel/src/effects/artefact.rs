@@ -48,7 +48,7 @@ pub struct Artefact {
 
 /// Why a path is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum WriteRefused {
     #[error("path is empty; name a file like report/Report_v1.0.md")]
     Empty,
     #[error("path has {found} bytes, limit {PATH_BYTES_MAX}; shorten it")]
@@ -122,25 +122,25 @@ const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 
 /// Checks `path` and returns its permit. A path is relative, has only plain characters, does not
 /// lead out of its folder and ends in a versioned name (Tier-1 plan FP-3.3; design, "Policy").
-pub fn permit(path: &str) -> Result<WritePermit, Refused> {
+pub fn permit(path: &str) -> Result<WritePermit, WriteRefused> {
     let shown = || path.escape_debug().take(PATH_BYTES_MAX).collect::<String>();
     if path.is_empty() {
-        return Err(Refused::Empty);
+        return Err(WriteRefused::Empty);
     }
     if path.len() > PATH_BYTES_MAX {
-        return Err(Refused::TooLong { found: path.len() });
+        return Err(WriteRefused::TooLong { found: path.len() });
     }
     if path.starts_with('/') {
-        return Err(Refused::Absolute(shown()));
+        return Err(WriteRefused::Absolute(shown()));
     }
     if path.as_bytes()[0].is_ascii_alphabetic() && path.as_bytes().get(1) == Some(&b':') {
-        return Err(Refused::Drive(shown()));
+        return Err(WriteRefused::Drive(shown()));
     }
     if let Some(found) = path
         .chars()
         .find(|c| !(c.is_ascii_alphanumeric() || "_-./".contains(*c)))
     {
-        return Err(Refused::Character {
+        return Err(WriteRefused::Character {
             path: shown(),
             found,
             kind: Character::of(found),
@@ -148,18 +148,22 @@ pub fn permit(path: &str) -> Result<WritePermit, Refused> {
     }
     let components: Vec<&str> = path.split('/').collect();
     if components.len() > DEPTH_MAX {
-        return Err(Refused::TooDeep {
+        return Err(WriteRefused::TooDeep {
             path: shown(),
             found: components.len(),
         });
     }
     for component in &components {
         match *component {
-            "" => return Err(Refused::Nameless(shown())),
-            "." => return Err(Refused::Here(shown())),
-            ".." => return Err(Refused::Out(shown())),
-            hidden if hidden.starts_with('.') => return Err(Refused::Hidden(hidden.to_owned())),
-            dotted if dotted.ends_with('.') => return Err(Refused::TrailingDot(dotted.to_owned())),
+            "" => return Err(WriteRefused::Nameless(shown())),
+            "." => return Err(WriteRefused::Here(shown())),
+            ".." => return Err(WriteRefused::Out(shown())),
+            hidden if hidden.starts_with('.') => {
+                return Err(WriteRefused::Hidden(hidden.to_owned()));
+            }
+            dotted if dotted.ends_with('.') => {
+                return Err(WriteRefused::TrailingDot(dotted.to_owned()));
+            }
             _ => {}
         }
         let stem = component
@@ -170,19 +174,19 @@ pub fn permit(path: &str) -> Result<WritePermit, Refused> {
         let letters = stem.trim_end_matches(|c: char| c.is_ascii_digit());
         let numbered = stem.len() - letters.len();
         if RESERVED.contains(&letters) && (numbered == 0 || numbered == 1) {
-            return Err(Refused::Reserved((*component).to_owned()));
+            return Err(WriteRefused::Reserved((*component).to_owned()));
         }
     }
     let (name, folders) = components.split_last().unwrap_or((&"", &[]));
     if !is_versioned(name) {
-        return Err(Refused::Unversioned((*name).to_owned()));
+        return Err(WriteRefused::Unversioned((*name).to_owned()));
     }
     // In lower case, because a case-insensitive file system takes `A_V1.0.md` for `A_v1.0.md`.
     if let Some(folder) = folders
         .iter()
         .find(|folder| is_versioned(&folder.to_ascii_lowercase()))
     {
-        return Err(Refused::Folder((*folder).to_owned()));
+        return Err(WriteRefused::Folder((*folder).to_owned()));
     }
     Ok(WritePermit {
         path: path.to_owned(),

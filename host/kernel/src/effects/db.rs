@@ -214,7 +214,7 @@ impl Refusal {
 /// `{"ended": …}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer<T> {
+pub enum DbAnswer<T> {
     /// It ended the run's transaction and with it the run: the guest receives no answer.
     Ended(Failure),
     /// It was refused or failed.
@@ -222,7 +222,7 @@ pub enum Answer<T> {
     Ok(T),
 }
 
-impl<T> Answer<T> {
+impl<T> DbAnswer<T> {
     /// Returns what the guest receives, or the failure if the run ends.
     pub fn told(self) -> Result<Result<T, Refusal>, Failure> {
         match self {
@@ -233,7 +233,7 @@ impl<T> Answer<T> {
     }
 }
 
-impl<T> From<Result<T, Refusal>> for Answer<T> {
+impl<T> From<Result<T, Refusal>> for DbAnswer<T> {
     fn from(result: Result<T, Refusal>) -> Self {
         match result {
             Ok(done) => Self::Ok(done),
@@ -280,20 +280,20 @@ mod tests {
 
     #[test]
     fn every_end_of_a_statement_has_one_exact_form() {
-        let ends: [(Answer<u64>, &str); 3] = [
-            (Answer::Ok(3), r#"{"ok":3}"#),
+        let ends: [(DbAnswer<u64>, &str); 3] = [
+            (DbAnswer::Ok(3), r#"{"ok":3}"#),
             (
-                Answer::Error(Refusal::cut_off(7, "steps", "do less")),
+                DbAnswer::Error(Refusal::cut_off(7, "steps", "do less")),
                 r#"{"error":{"limit":"more than 7 steps; do less"}}"#,
             ),
             (
-                Answer::Ended(Failure::Contract { reason: "r".into() }),
+                DbAnswer::Ended(Failure::Contract { reason: "r".into() }),
                 r#"{"ended":{"class":"contract","reason":"r"}}"#,
             ),
         ];
         for (end, text) in ends {
             assert_eq!(canonical::to_string_sorted(&end).unwrap(), text);
-            assert_eq!(serde_json::from_str::<Answer<u64>>(text).unwrap(), end);
+            assert_eq!(serde_json::from_str::<DbAnswer<u64>>(text).unwrap(), end);
         }
         assert!(Refusal::cut_off(7, "steps", "do less").is_cut_off());
         assert!(!Refusal::Limit("string or blob too big".into()).is_cut_off());
@@ -336,7 +336,7 @@ pub struct Applied {
 #[derive(Debug, PartialEq)]
 pub enum Told {
     /// Answer to `execute`.
-    Changed(Answer<u64>),
+    Changed(DbAnswer<u64>),
     /// Answer to `query` with RETURNING.
-    Returned(Answer<Rows>),
+    Returned(DbAnswer<Rows>),
 }

@@ -109,7 +109,7 @@ pub struct IntentBody<'a> {
 #[serde(deny_unknown_fields)]
 pub struct OutcomeBody {
     /// What the guest received.
-    pub answer: crate::llm::Answer,
+    pub answer: crate::llm::ModelAnswer,
 }
 
 /// Body of `Kind::Environment`: everything that a guest can learn besides its input, and every

@@ -56,7 +56,7 @@ struct Event<'a> {
 
 /// Why a file is not an exported run that this build reads.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum RunFileError {
     #[error("is not a run that 'coo export' wrote")]
     NotARun,
     /// A format of another release.
@@ -95,7 +95,7 @@ pub enum Refused {
     Longer,
 }
 
-impl Refused {
+impl RunFileError {
     /// Returns what the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -141,26 +141,26 @@ pub fn first_line(sha256: Digest) -> String {
 
 /// Returns the digest that the first line states. `line` is the first `FIRST_LINE_BYTES` bytes of
 /// the file, or all of a shorter one.
-pub fn stated(line: &[u8]) -> Result<Digest, Refused> {
+pub fn stated(line: &[u8]) -> Result<Digest, RunFileError> {
     let text = str::from_utf8(line).unwrap_or_default();
-    let rest = text.strip_prefix(FORMAT).ok_or(Refused::NotARun)?;
+    let rest = text.strip_prefix(FORMAT).ok_or(RunFileError::NotARun)?;
     let version = rest.split([' ', '\n']).next().unwrap_or_default();
     if version != VERSION {
-        return Err(Refused::Version(version.chars().take(20).collect()));
+        return Err(RunFileError::Version(version.chars().take(20).collect()));
     }
     let digest = rest[version.len()..]
         .strip_prefix(' ')
         .and_then(|rest| rest.strip_suffix('\n'))
         .and_then(|digits| digits.parse().ok());
-    digest.ok_or(Refused::FirstLine)
+    digest.ok_or(RunFileError::FirstLine)
 }
 
 /// Fails if the bytes after the first line do not have the digest that it states.
-pub fn check(stated: Digest, found: Digest) -> Result<(), Refused> {
+pub fn check(stated: Digest, found: Digest) -> Result<(), RunFileError> {
     if found == stated {
         Ok(())
     } else {
-        Err(Refused::Changed { found, stated })
+        Err(RunFileError::Changed { found, stated })
     }
 }
 
@@ -259,10 +259,10 @@ enum Next {
 
 impl Reader {
     /// Returns a reader of what follows this line of a header.
-    pub fn after(header_line: &[u8]) -> Result<Self, Refused> {
-        let text = line(header_line).map_err(Refused::HeaderLine)?;
+    pub fn after(header_line: &[u8]) -> Result<Self, RunFileError> {
+        let text = line(header_line).map_err(RunFileError::HeaderLine)?;
         let reader = Self {
-            header: serde_json::from_str(text).map_err(Refused::Header)?,
+            header: serde_json::from_str(text).map_err(RunFileError::Header)?,
             events: 0,
             contents: 0,
             has_module: false,
@@ -289,10 +289,10 @@ impl Reader {
     }
 
     /// Returns the piece to take next; fails if the header demands one that no run has.
-    pub fn wants(&self) -> Result<Wants, Refused> {
+    pub fn wants(&self) -> Result<Wants, RunFileError> {
         let bounded = |content: Blob, bytes_max| {
             if content.bytes > bytes_max {
-                Err(Refused::TooLarge { content, bytes_max })
+                Err(RunFileError::TooLarge { content, bytes_max })
             } else {
                 Ok(Wants::Bytes(content.bytes))
             }
@@ -306,7 +306,7 @@ impl Reader {
     }
 
     /// Takes the piece that `wants` asked for; fails if it is not one.
-    pub fn take(&mut self, piece: Vec<u8>) -> Result<Part, Refused> {
+    pub fn take(&mut self, piece: Vec<u8>) -> Result<Part, RunFileError> {
         match self.next() {
             Next::Event => {
                 let (record, facts) = event(&piece, self.events + 1, self.mission())?;
@@ -324,16 +324,16 @@ impl Reader {
                 self.has_module = true;
                 Ok(Part::Module(piece))
             }
-            Next::End => Err(Refused::Longer),
+            Next::End => Err(RunFileError::Longer),
         }
     }
 
     /// Fails if the contents begin now and are not in order. Events are judged before.
-    fn check_order(&self) -> Result<(), Refused> {
+    fn check_order(&self) -> Result<(), RunFileError> {
         let contents = &self.header.contents;
         let begin = self.events == self.header.events;
         if begin && !contents.is_sorted_by(|a, b| a.sha256 < b.sha256) {
-            return Err(Refused::Contents);
+            return Err(RunFileError::Contents);
         }
         Ok(())
     }
@@ -344,9 +344,9 @@ fn event(
     piece: &[u8],
     seq: u64,
     mission: &MissionRow,
-) -> Result<(Record, Option<EventFacts>), Refused> {
-    let text = line(piece).map_err(|error| Refused::EventLine { seq, error })?;
-    let form = |error| Refused::Event { seq, error };
+) -> Result<(Record, Option<EventFacts>), RunFileError> {
+    let text = line(piece).map_err(|error| RunFileError::EventLine { seq, error })?;
+    let form = |error| RunFileError::Event { seq, error };
     let event: Event<'_> = serde_json::from_str(text).map_err(form)?;
     let record = Record {
         seq: event.seq,
@@ -358,7 +358,7 @@ fn event(
     };
     if record.seq != seq {
         let found = record.seq;
-        return Err(Refused::Number { seq, found });
+        return Err(RunFileError::Number { seq, found });
     }
     if seq == 1 {
         let body: MissionBody = serde_json::from_str(&record.body).map_err(form)?;
@@ -366,7 +366,7 @@ fn event(
             && body.module == mission.module
             && body.mission_type == mission.mission_type;
         if !is_same {
-            return Err(Refused::OtherMission);
+            return Err(RunFileError::OtherMission);
         }
     }
     Ok((record, event.facts))
@@ -377,16 +377,16 @@ fn line(piece: &[u8]) -> Result<&str, NotALine> {
     str::from_utf8(text).map_err(|_| NotALine::Text)
 }
 
-fn exactly(piece: Vec<u8>, content: Blob) -> Result<Vec<u8>, Refused> {
+fn exactly(piece: Vec<u8>, content: Blob) -> Result<Vec<u8>, RunFileError> {
     if Blob::of(&piece) == content {
         Ok(piece)
     } else {
-        Err(Refused::OtherContent(content))
+        Err(RunFileError::OtherContent(content))
     }
 }
 
 /// Reads a whole file that is in memory: the mission, and the parts in their order.
-pub fn parse(file: &[u8]) -> Result<(MissionRow, Vec<Part>), Refused> {
+pub fn parse(file: &[u8]) -> Result<(MissionRow, Vec<Part>), RunFileError> {
     let (first, rest) = file.split_at(file.len().min(FIRST_LINE_BYTES));
     check(stated(first)?, Digest::of(rest))?;
     let (header, mut rest) = rest.split_at(line_bytes(rest));
@@ -397,7 +397,7 @@ pub fn parse(file: &[u8]) -> Result<(MissionRow, Vec<Part>), Refused> {
             Wants::Line => line_bytes(rest),
             Wants::Bytes(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX).min(rest.len()),
             Wants::End if rest.is_empty() => return Ok((reader.header.mission, parts)),
-            Wants::End => return Err(Refused::Longer),
+            Wants::End => return Err(RunFileError::Longer),
         };
         let (piece, after) = rest.split_at(bytes);
         parts.push(reader.take(piece.to_vec())?);

@@ -108,15 +108,15 @@ impl Default for Policy {
 /// A field whose value can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
-pub struct Refused {
+pub struct AuthorityError {
     pub field: &'static str,
     /// What was found and what is needed.
     pub reason: String,
 }
 
-fn check(paths: &[String], tier: Option<u8>) -> Result<(), Refused> {
+fn check(paths: &[String], tier: Option<u8>) -> Result<(), AuthorityError> {
     if let Some(tier) = tier.filter(|tier| *tier > TIER_MAX) {
-        return Err(Refused {
+        return Err(AuthorityError {
             field: "tier",
             reason: format!("{tier} found; 0 to {TIER_MAX} needed"),
         });
@@ -124,15 +124,15 @@ fn check(paths: &[String], tier: Option<u8>) -> Result<(), Refused> {
     check_patterns("paths", paths)
 }
 
-fn check_patterns(field: &'static str, patterns: &[String]) -> Result<(), Refused> {
+fn check_patterns(field: &'static str, patterns: &[String]) -> Result<(), AuthorityError> {
     patterns.iter().try_for_each(|pattern| {
-        protected::check(pattern).map_err(|reason| Refused { field, reason })
+        protected::check(pattern).map_err(|reason| AuthorityError { field, reason })
     })
 }
 
 impl Scope {
     /// Refuses a tier out of range and patterns that are not valid.
-    pub fn check(&self) -> Result<(), Refused> {
+    pub fn check(&self) -> Result<(), AuthorityError> {
         check(self.paths.as_deref().unwrap_or_default(), self.tier)
     }
 }
@@ -150,14 +150,14 @@ impl Governance {
     }
 
     /// Refuses fixed bounds, a tier out of range and patterns that are not valid.
-    pub fn check(&self) -> Result<(), Refused> {
+    pub fn check(&self) -> Result<(), AuthorityError> {
         let Ceiling {
             limits,
             paths,
             tier,
         } = &self.ceiling;
         if let Some(fixed) = limits.keys().find(|bound| !Bound::ALL.contains(bound)) {
-            return Err(Refused {
+            return Err(AuthorityError {
                 field: "limits",
                 reason: format!("'{}' is fixed and can't be set", fixed.name()),
             });

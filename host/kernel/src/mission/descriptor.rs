@@ -97,7 +97,7 @@ impl Step {
 }
 
 impl Human {
-    fn check(&self, at: &str) -> Result<(), Refused> {
+    fn check(&self, at: &str) -> Result<(), DescriptorError> {
         let at = format!("{at}.ask");
         if self.ask.trim().is_empty() || self.ask.len() > ASK_BYTES_MAX {
             return Err(field(
@@ -134,7 +134,7 @@ impl Default for EngineSettings {
 
 /// Why a descriptor is refused. The texts complete `ERROR: descriptor FILE: …`.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum DescriptorError {
     /// More than `DESCRIPTOR_BYTES_MAX`.
     #[error("{found} bytes, limit {DESCRIPTOR_BYTES_MAX}")]
     TooLarge {
@@ -160,7 +160,7 @@ pub enum Refused {
     },
 }
 
-impl Refused {
+impl DescriptorError {
     /// Returns what the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -173,8 +173,8 @@ impl Refused {
     }
 }
 
-fn field(field: &str, reason: impl Into<String>) -> Refused {
-    Refused::Field {
+fn field(field: &str, reason: impl Into<String>) -> DescriptorError {
+    DescriptorError::Field {
         field: field.to_owned(),
         reason: reason.into(),
     }
@@ -182,19 +182,19 @@ fn field(field: &str, reason: impl Into<String>) -> Refused {
 
 impl Descriptor {
     /// Parses and checks a descriptor.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Refused> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, DescriptorError> {
         if bytes.len() > DESCRIPTOR_BYTES_MAX {
-            return Err(Refused::TooLarge { found: bytes.len() });
+            return Err(DescriptorError::TooLarge { found: bytes.len() });
         }
-        let descriptor: Self =
-            serde_json::from_slice(bytes).map_err(|error| Refused::Shape(error.to_string()))?;
+        let descriptor: Self = serde_json::from_slice(bytes)
+            .map_err(|error| DescriptorError::Shape(error.to_string()))?;
         descriptor.check()?;
         Ok(descriptor)
     }
 
-    fn check(&self) -> Result<(), Refused> {
+    fn check(&self) -> Result<(), DescriptorError> {
         if self.format != FORMAT {
-            return Err(Refused::Format {
+            return Err(DescriptorError::Format {
                 found: self.format.chars().take(40).collect(),
             });
         }
@@ -272,7 +272,7 @@ impl Descriptor {
         Ok(())
     }
 
-    fn check_steps(&self) -> Result<(), Refused> {
+    fn check_steps(&self) -> Result<(), DescriptorError> {
         // The workflow validator checks the maximum, because it can suggest what to do instead.
         if self.steps.is_empty() {
             return Err(field("steps", "none found; at least 1 needed"));
@@ -329,7 +329,7 @@ mod tests {
         })
     }
 
-    fn parse(value: &Value) -> Result<Descriptor, Refused> {
+    fn parse(value: &Value) -> Result<Descriptor, DescriptorError> {
         Descriptor::parse(value.to_string().as_bytes())
     }
 
@@ -399,7 +399,7 @@ mod tests {
         }
         assert!(matches!(
             Descriptor::parse(&vec![b' '; DESCRIPTOR_BYTES_MAX + 1]),
-            Err(Refused::TooLarge { .. })
+            Err(DescriptorError::TooLarge { .. })
         ));
     }
 

@@ -14,7 +14,7 @@ pub struct Plan {
 
 impl Plan {
     /// Checks the workflow of `descriptor`; `policy` is what the mission is subject to.
-    pub fn of(descriptor: &Descriptor, policy: &Policy) -> Result<Self, workflow::Refused> {
+    pub fn of(descriptor: &Descriptor, policy: &Policy) -> Result<Self, workflow::WorkflowError> {
         workflow::validate(&descriptor.steps, policy.rules)?;
         Ok(Self {
             authority: Authority::of(descriptor, policy),

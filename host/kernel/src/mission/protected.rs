@@ -6,11 +6,11 @@ use crate::form::path_pattern::{Case, PathPattern};
 use crate::mission::edition::Edition;
 
 /// A pattern, and why it is protected.
-pub type Entry = (&'static str, &'static str);
+pub type ProtectedEntry = (&'static str, &'static str);
 
 /// The first edition of the rules. It protects folders of specifications and of constitutional
 /// documents only at the top.
-const FIRST: [Entry; 8] = [
+const FIRST: [ProtectedEntry; 8] = [
     ("**/01_governance/**", "governance documents"),
     ("**/02_protocols/**", "protocols"),
     ("constitution/**", "constitutional documents"),
@@ -22,7 +22,7 @@ const FIRST: [Entry; 8] = [
 ];
 
 /// The second edition of the rules.
-const SECOND: [Entry; 11] = [
+const SECOND: [ProtectedEntry; 11] = [
     ("**/01_governance/**", "governance documents"),
     ("**/02_protocols/**", "protocols"),
     ("**/constitution/**", "constitutional documents"),
@@ -37,7 +37,7 @@ const SECOND: [Entry; 11] = [
 ];
 
 /// Returns the artefacts that no mission can write, by the rules of `edition`.
-pub const fn entries(edition: Edition) -> &'static [Entry] {
+pub const fn entries(edition: Edition) -> &'static [ProtectedEntry] {
     match edition {
         Edition::FIRST => &FIRST,
         _ => &SECOND,

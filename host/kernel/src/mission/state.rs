@@ -122,13 +122,13 @@ impl FromStr for State {
 /// A transition that does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no transition from {from} on {event:?}")]
-pub struct Refused {
+pub struct TransitionRefused {
     pub from: State,
     pub event: Event,
 }
 
 /// Returns the state after `event`, or a refusal. Total: every pair has a result.
-pub const fn next(from: State, event: Event) -> Result<State, Refused> {
+pub const fn next(from: State, event: Event) -> Result<State, TransitionRefused> {
     match (from, event) {
         (State::Init, Event::Admitted) => Ok(State::CaptureEnv),
         (State::CaptureEnv, Event::EnvironmentCaptured) | (State::Paused, Event::Approved) => {
@@ -143,7 +143,7 @@ pub const fn next(from: State, event: Event) -> Result<State, Refused> {
             State::Init | State::CaptureEnv | State::Run | State::Paused | State::WriteReport,
             Event::Failed,
         ) => Ok(State::Failed),
-        _ => Err(Refused { from, event }),
+        _ => Err(TransitionRefused { from, event }),
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
                     .iter()
                     .find(|(f, e, _)| (*f, *e) == (from, event))
                     .map(|(_, _, to)| *to)
-                    .ok_or(Refused { from, event });
+                    .ok_or(TransitionRefused { from, event });
                 assert_eq!(next(from, event), expected);
             }
         }

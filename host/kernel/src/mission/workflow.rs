@@ -61,7 +61,7 @@ pub struct Violation {
 /// A workflow that breaks at least one rule; every violation, in a fixed order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", summary(.0))]
-pub struct Refused(pub Vec<Violation>);
+pub struct WorkflowError(pub Vec<Violation>);
 
 fn summary(violations: &[Violation]) -> String {
     let mut text = format!("workflow refused, violations: {}", violations.len());
@@ -80,7 +80,7 @@ fn summary(violations: &[Violation]) -> String {
 }
 
 /// Checks the steps of a mission by the rules of `edition`.
-pub fn validate(steps: &[Step], edition: Edition) -> Result<(), Refused> {
+pub fn validate(steps: &[Step], edition: Edition) -> Result<(), WorkflowError> {
     let mut violations = Vec::new();
     let mut violated = |rule, step: Option<&Step>, explanation: String, instead: &str| {
         violations.push(Violation {
@@ -140,7 +140,7 @@ pub fn validate(steps: &[Step], edition: Edition) -> Result<(), Refused> {
     if violations.is_empty() {
         Ok(())
     } else {
-        Err(Refused(violations))
+        Err(WorkflowError(violations))
     }
 }
 

@@ -173,16 +173,16 @@ const PREVIEW1_NETWORK: &str = "sock_";
 
 /// Judges a function that a core module imports from `PREVIEW1`. `is_known`: preview 1 has such a
 /// function. `is_typed`: the import has the type that preview 1 gives the function.
-pub fn judge_preview1(function: &str, is_known: bool, is_typed: bool) -> Result<(), Refused> {
+pub fn judge_preview1(function: &str, is_known: bool, is_typed: bool) -> Result<(), ImportRefused> {
     let shown = || function.escape_debug().take(200).collect();
     if function.starts_with(PREVIEW1_NETWORK) {
-        return Err(Refused::Network(shown()));
+        return Err(ImportRefused::Network(shown()));
     }
     if !is_known {
-        return Err(Refused::Preview1(shown()));
+        return Err(ImportRefused::Preview1(shown()));
     }
     if !is_typed {
-        return Err(Refused::Type {
+        return Err(ImportRefused::Type {
             interface: PREVIEW1.to_owned(),
             function: shown(),
         });
@@ -207,7 +207,7 @@ pub fn digest() -> Digest {
 
 /// Why an import is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum ImportRefused {
     /// Not in the table.
     #[error("import '{0}' is not part of the surface")]
     Unknown(String),
@@ -243,7 +243,7 @@ pub enum Refused {
 }
 
 /// Judges the full name of an imported interface, such as `wasi:io/poll@0.2.6`.
-pub fn judge(import: &str) -> Result<Interface, Refused> {
+pub fn judge(import: &str) -> Result<Interface, ImportRefused> {
     let (name, version) = match import.split_once('@') {
         Some((name, version)) => (name, Some(version)),
         None => (import, None),
@@ -251,10 +251,10 @@ pub fn judge(import: &str) -> Result<Interface, Refused> {
     let interface = Interface::ALL
         .into_iter()
         .find(|interface| interface.name() == name)
-        .ok_or_else(|| Refused::Unknown(import.escape_debug().take(200).collect()))?;
+        .ok_or_else(|| ImportRefused::Unknown(import.escape_debug().take(200).collect()))?;
     match version {
         Some(version) if interface.accepts(version) => Ok(interface),
-        found => Err(Refused::Version {
+        found => Err(ImportRefused::Version {
             name: name.to_owned(),
             found: found.unwrap_or("none").escape_debug().take(40).collect(),
             provided: interface.version(),

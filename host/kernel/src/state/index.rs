@@ -19,8 +19,8 @@ pub const MARKDOWN: &str = "INDEX.md";
 /// An artefact whose write-ahead intent was committed and whose file was made. Fields stand in key
 /// order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Entry {
+#[serde(deny_unknown_fields, expecting = "struct Entry")]
+pub struct IndexEntry {
     pub bytes: u64,
     /// The mission that first wrote it, such as `MISSION-000001`.
     pub mission: String,
@@ -32,14 +32,14 @@ pub struct Entry {
 
 #[derive(Serialize)]
 struct Index<'a> {
-    artefacts: &'a [Entry],
+    artefacts: &'a [IndexEntry],
     format: &'static str,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Form {
-    artefacts: Vec<Entry>,
+    artefacts: Vec<IndexEntry>,
     #[serde(rename = "format")]
     _format: String,
 }
@@ -56,7 +56,7 @@ pub enum NoIndex {
 }
 
 /// Returns `INDEX.json`. `entries` must be sorted by path; equal entries give equal bytes.
-pub fn json(entries: &[Entry]) -> Result<String, NotCanonical> {
+pub fn json(entries: &[IndexEntry]) -> Result<String, NotCanonical> {
     let index = Index {
         artefacts: entries,
         format: "coo-index/1",
@@ -65,7 +65,7 @@ pub fn json(entries: &[Entry]) -> Result<String, NotCanonical> {
 }
 
 /// Reads bytes that `json` printed, and refuses any other.
-pub fn parse(bytes: &[u8]) -> Result<Vec<Entry>, NoIndex> {
+pub fn parse(bytes: &[u8]) -> Result<Vec<IndexEntry>, NoIndex> {
     let form: Form = serde_json::from_slice(bytes).map_err(|e| NoIndex::Form(e.to_string()))?;
     let is_sorted = form.artefacts.is_sorted_by(|a, b| a.path < b.path);
     let is_printed = |text: String| text.as_bytes() == bytes;
@@ -77,7 +77,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Entry>, NoIndex> {
 }
 
 /// Returns `INDEX.md`. Paths and ids contain no character that is special in Markdown.
-pub fn markdown(entries: &[Entry]) -> String {
+pub fn markdown(entries: &[IndexEntry]) -> String {
     let mut text = String::from(
         "# Artefacts\n\nWritten by coo; 'coo artefacts check' compares it with what is here.\n\n\
          | Path | Bytes | Mission | SHA-256 |\n|---|---:|---|---|\n",
@@ -151,7 +151,7 @@ impl Drift {
 /// Returns every drift, sorted by path. `found` must hold everything below `artefacts/` that is
 /// not a folder, including the two forms of the INDEX.
 pub fn compare(
-    entries: &[Entry],
+    entries: &[IndexEntry],
     found: &BTreeMap<String, Found>,
 ) -> Result<Vec<Drift>, NotCanonical> {
     let recorded = entries
@@ -207,10 +207,10 @@ pub(crate) fn drifts<'a>(
 mod tests {
     use super::*;
 
-    fn entries() -> Vec<Entry> {
+    fn entries() -> Vec<IndexEntry> {
         ["a/A_v1.0.md", "b/B_v1.0.md"]
             .iter()
-            .map(|path| Entry {
+            .map(|path| IndexEntry {
                 bytes: path.len() as u64,
                 mission: "MISSION-000001".to_owned(),
                 path: (*path).to_owned(),
@@ -219,7 +219,7 @@ mod tests {
             .collect()
     }
 
-    fn in_order(entries: &[Entry]) -> BTreeMap<String, Found> {
+    fn in_order(entries: &[IndexEntry]) -> BTreeMap<String, Found> {
         let mut found: BTreeMap<_, _> = entries
             .iter()
             .map(|entry| (entry.path.clone(), Found::File(entry.sha256)))

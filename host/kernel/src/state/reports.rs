@@ -23,7 +23,7 @@ pub const FOLDERS: [&str; 4] = ["changes", "demo", "evidence", "verify"];
 
 /// A report that `coo` wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct ReportEntry {
     pub bytes: u64,
     /// From the top of the state root.
     pub path: String,
@@ -47,7 +47,7 @@ struct Index<'a> {
     reports: Vec<Row<'a>>,
 }
 
-impl Entry {
+impl ReportEntry {
     fn row(&self) -> Row<'_> {
         let mut components = self.path.split('/');
         let folder = components.next().unwrap_or_default();
@@ -91,16 +91,16 @@ pub fn change_of(path: &str) -> Option<u32> {
 }
 
 /// Returns `REPORTS.json`. `entries` must be sorted by path; equal entries give equal bytes.
-pub fn json(entries: &[Entry]) -> Result<String, NotCanonical> {
+pub fn json(entries: &[ReportEntry]) -> Result<String, NotCanonical> {
     let index = Index {
         format: "coo-reports/1",
-        reports: entries.iter().map(Entry::row).collect(),
+        reports: entries.iter().map(ReportEntry::row).collect(),
     };
     Ok(canonical::to_string_sorted(&index)? + "\n")
 }
 
 /// Returns `REPORTS.md`. Permitted paths contain no character that is special in Markdown.
-pub fn markdown(entries: &[Entry]) -> String {
+pub fn markdown(entries: &[ReportEntry]) -> String {
     let mut text = String::from(
         "# Reports\n\nWritten by coo; 'coo artefacts check' compares it with what is here.\n\n\
          | Path | Kind | Of | Bytes | SHA-256 |\n|---|---|---|---:|---|\n",
@@ -120,7 +120,7 @@ pub fn markdown(entries: &[Entry]) -> String {
 /// Returns every drift, sorted by path. `found` must hold everything in `FOLDERS` that is not a
 /// folder and not at work, and the two forms of the INDEX.
 pub fn compare(
-    entries: &[Entry],
+    entries: &[ReportEntry],
     found: &BTreeMap<String, Found>,
 ) -> Result<Vec<Drift>, NotCanonical> {
     let recorded = entries
@@ -136,14 +136,14 @@ mod tests {
 
     use super::*;
 
-    fn entries() -> Vec<Entry> {
+    fn entries() -> Vec<ReportEntry> {
         [
             "changes/000001/gate_results.json",
             "demo/DEMO-000002/demo_report.txt",
             "evidence/000003/amendment_log.json",
             "verify/000004/report.json",
         ]
-        .map(|path| Entry {
+        .map(|path| ReportEntry {
             bytes: path.len() as u64,
             path: path.to_owned(),
             sha256: Digest::of(path),
@@ -162,7 +162,7 @@ mod tests {
             ("amendment", "amendment 000003"),
             ("verification", "verification 000004"),
         ]) {
-            let Entry {
+            let ReportEntry {
                 bytes,
                 path,
                 sha256,
@@ -228,7 +228,7 @@ mod tests {
         #[test]
         fn any_path_is_judged(path in "(changes|demo|evidence|verify)(/[a-z0-9-]{0,9}){0,4}|.{0,20}") {
             prop_assert!(!is_at_work(&path) || !FOLDERS.contains(&path.as_str()));
-            let entry = Entry { bytes: 0, path, sha256: Digest::of("") };
+            let entry = ReportEntry { bytes: 0, path, sha256: Digest::of("") };
             prop_assert!(json(std::slice::from_ref(&entry)).is_ok());
             prop_assert!(!markdown(&[entry]).is_empty());
         }

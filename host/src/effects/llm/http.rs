@@ -22,7 +22,7 @@ use std::io::Read as _;
 use std::time::{Duration, SystemTime};
 
 use coo_kernel::llm::protocol::{self, Origin, Received, Verdict, retry};
-use coo_kernel::llm::{Answer, Provenance, Refusal, Request};
+use coo_kernel::llm::{ModelAnswer, Provenance, Refusal, Request};
 use ureq::http::{HeaderValue, Response, header};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::DefaultResolver;
@@ -57,7 +57,7 @@ const ASK_ACCOUNT: &str = "look at the provider's account before it is sent agai
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// Part of the deterministic record.
-    pub answer: Answer,
+    pub answer: ModelAnswer,
     /// Kept beside the record, not part of it.
     pub provenance: Provenance,
 }
@@ -232,10 +232,10 @@ impl Client {
                 Outcome::Failed(self.betrayed("a rejection", &format!(": {reason}")))
             }
             Verdict::Answered(completion, origin) => {
-                Outcome::Replied(self.reply(Answer::Completion(completion), origin))
+                Outcome::Replied(self.reply(ModelAnswer::Completion(completion), origin))
             }
             Verdict::Rejected(reason, origin) => {
-                Outcome::Replied(self.reply(Answer::Error(Refusal::Rejected(reason)), origin))
+                Outcome::Replied(self.reply(ModelAnswer::Error(Refusal::Rejected(reason)), origin))
             }
             Verdict::Trouble { status, said } => Outcome::Trouble(Trouble {
                 status: Some(status),
@@ -290,7 +290,7 @@ impl Client {
         })
     }
 
-    fn reply(&self, answer: Answer, origin: Origin) -> Reply {
+    fn reply(&self, answer: ModelAnswer, origin: Origin) -> Reply {
         // The formatter panics on times before the epoch.
         let now = (self.waiter.now)().max(SystemTime::UNIX_EPOCH);
         // The journal already holds these three; keep only what the provider says beyond them.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::credentials::secret;
 use coo_kernel::form::digest::Digest;
-use coo_kernel::llm::{Answer, Provenance, Request};
+use coo_kernel::llm::{ModelAnswer, Provenance, Request};
 
 use crate::effects::environment::{Access, Environment};
 use crate::effects::secrets;
@@ -22,7 +22,7 @@ use crate::state::store::{FrozenCall, Store};
 
 /// Which sources may answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Freshness {
+pub enum CachePolicy {
     /// A frozen answer if there is one, otherwise a live call whose answer is frozen.
     Default,
     Frozen,
@@ -34,7 +34,7 @@ pub enum Freshness {
 pub struct Model {
     /// `None` if the module can't ask a model.
     pub name: Option<String>,
-    freshness: Freshness,
+    freshness: CachePolicy,
     config: Config,
     environment: Arc<Environment>,
     /// Server and key, resolved before the first live call.
@@ -49,7 +49,7 @@ pub struct Model {
 /// An answer and where it came from.
 #[derive(Debug)]
 pub struct Answered {
-    pub answer: Answer,
+    pub answer: ModelAnswer,
     /// For the facts beside the journal: `frozen`, `bundled` or the server.
     pub source: String,
     /// How the answer came about, as far as it is known.
@@ -64,7 +64,7 @@ impl Model {
     #[must_use]
     pub fn new(
         name: Option<String>,
-        freshness: Freshness,
+        freshness: CachePolicy,
         config: Config,
         environment: Arc<Environment>,
         bundled: &'static [FrozenCall],
@@ -145,13 +145,13 @@ impl Model {
         sha256: &Digest,
         nth: u64,
     ) -> Result<Option<Answered>> {
-        if self.freshness != Freshness::Live {
+        if self.freshness != CachePolicy::Live {
             let known = frozen(store, self.bundled, sha256, nth)?;
             if known.is_some() {
                 return Ok(known);
             }
         }
-        if self.freshness == Freshness::Frozen {
+        if self.freshness == CachePolicy::Frozen {
             bail!(
                 anyhow!(
                     "model call: no frozen answer for request {} (time {nth} in this \
@@ -172,8 +172,8 @@ impl Model {
         let access = self.access().with_context(shown)?;
         if access.key.is_none() && access.base_url == DEFAULT_BASE_URL {
             let wanted = match self.freshness {
-                Freshness::Live => "a live answer is asked for",
-                Freshness::Default | Freshness::Frozen => "there is no frozen answer",
+                CachePolicy::Live => "a live answer is asked for",
+                CachePolicy::Default | CachePolicy::Frozen => "there is no frozen answer",
             };
             bail!(
                 anyhow!("{}: {wanted} and OPENROUTER_API_KEY is not set", shown())
@@ -213,7 +213,7 @@ impl Model {
             live: true,
         };
         // A refusal is this run's answer, but it is not frozen: the next run asks again.
-        if matches!(answered.answer, Answer::Completion(_)) {
+        if matches!(answered.answer, ModelAnswer::Completion(_)) {
             store.freeze(&FrozenCall {
                 request_sha256: *sha256,
                 nth,
@@ -265,7 +265,7 @@ impl Failed {
                 reply.provenance.server
             )
             .hint("keep the key out of the prompt, and replace the key"),
-            in_doubt: matches!(reply.answer, Answer::Completion(_)),
+            in_doubt: matches!(reply.answer, ModelAnswer::Completion(_)),
         }))
     }
 
@@ -292,7 +292,7 @@ impl From<http::Unanswered> for Failed {
 impl Answered {
     /// Returns an answer from this mission's own journal.
     #[must_use]
-    pub fn recorded(answer: Answer) -> Self {
+    pub fn recorded(answer: ModelAnswer) -> Self {
         Self {
             answer,
             source: String::new(),

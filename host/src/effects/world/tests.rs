@@ -77,7 +77,7 @@ impl Fixture {
             .execute(&statement, bounds(&self.limits))
             .unwrap()
         {
-            Answer::Ended(failure) => failure,
+            DbAnswer::Ended(failure) => failure,
             other => panic!("{sql}: {other:?}"),
         }
     }
@@ -587,7 +587,7 @@ fn a_run_is_one_transaction() {
         dropped
             .execute(&statement, bounds(&Limits::default()))
             .unwrap(),
-        Answer::Ok(2)
+        DbAnswer::Ok(2)
     );
     drop(dropped);
     assert_eq!(seen("SELECT count(*) FROM t"), 2);
@@ -613,10 +613,10 @@ fn what_was_promised_is_done_again_only_with_the_same_results() {
     };
     let again = Refusal::Constraint("UNIQUE constraint failed: t.id".to_owned());
     let promised = [
-        (create, Answer::Ok(0)),
-        (insert(1), Answer::Ok(1)),
-        (insert(1), Answer::Error(again)),
-        (insert(2), Answer::Ok(1)),
+        (create, DbAnswer::Ok(0)),
+        (insert(1), DbAnswer::Ok(1)),
+        (insert(1), DbAnswer::Error(again)),
+        (insert(2), DbAnswer::Ok(1)),
     ]
     .map(|(statement, answer)| Applied {
         statement,

@@ -15,7 +15,7 @@ use wasmparser::types::{EntityType, Types};
 use wasmparser::{FuncType, Parser, Payload, ValType, Validator};
 use wit_component::ComponentEncoder;
 
-use super::{Encoded, Entry, Import, Report, examine_component};
+use super::{Encoded, EntryPoint, Import, Report, examine_component};
 
 /// The export that makes a core module a program.
 const START: &str = "_start";
@@ -182,7 +182,7 @@ impl Core {
 
     /// Returns the functions that start the module, in the order in which the wasmtime command
     /// calls them.
-    fn program(&self) -> Result<Entry, String> {
+    fn program(&self) -> Result<EntryPoint, String> {
         let entries = [INITIALIZE, START].into_iter();
         let entries: Vec<&str> = entries
             .filter(|name| self.exports.contains_key(*name))
@@ -202,7 +202,7 @@ impl Core {
                 ));
             }
         }
-        Ok(Entry::Program(
+        Ok(EntryPoint::Program(
             entries.into_iter().map(str::to_owned).collect(),
         ))
     }

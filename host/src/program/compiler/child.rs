@@ -61,7 +61,7 @@ struct AllowanceForm {
 /// A child's answer as JSON; the code follows it as raw bytes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum CompilerAnswer {
     /// The module can be read; holds the findings.
     Examined(Box<Report>),
     /// The module was admitted and compiled.
@@ -149,11 +149,11 @@ fn perform(job: &Job) -> Result<()> {
     }
     let (answer, code) = match worked(job, &wasm) {
         Ok(done) => done,
-        Err(error) if is_out_of_memory(&error) => (Answer::OutOfMemory, Vec::new()),
+        Err(error) if is_out_of_memory(&error) => (CompilerAnswer::OutOfMemory, Vec::new()),
         Err(error) => {
             let reason = format!("{error:#}");
             let hints = hint::all(&error);
-            (Answer::Refused { reason, hints }, Vec::new())
+            (CompilerAnswer::Refused { reason, hints }, Vec::new())
         }
     };
     let answer = serde_json::to_vec(&answer)?;
@@ -166,11 +166,11 @@ fn perform(job: &Job) -> Result<()> {
     Ok(out.flush()?)
 }
 
-fn worked(job: &Job, wasm: &[u8]) -> Result<(Answer, Vec<u8>)> {
+fn worked(job: &Job, wasm: &[u8]) -> Result<(CompilerAnswer, Vec<u8>)> {
     match job.work {
         Work::Examine => {
             let report = admission::examine(wasm)?;
-            Ok((Answer::Examined(Box::new(report)), Vec::new()))
+            Ok((CompilerAnswer::Examined(Box::new(report)), Vec::new()))
         }
         Work::Compile => {
             let settings = EngineSettings {
@@ -179,7 +179,7 @@ fn worked(job: &Job, wasm: &[u8]) -> Result<(Answer, Vec<u8>)> {
             let sandbox = engine::build_for(settings, job.digest_memory, job.layout)?;
             let (kind, code) = compiled(wasm, &sandbox)?;
             let code_key = sandbox.code_key;
-            Ok((Answer::Compiled { kind, code_key }, code))
+            Ok((CompilerAnswer::Compiled { kind, code_key }, code))
         }
     }
 }

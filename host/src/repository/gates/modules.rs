@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::super::Repository;
 use crate::hint::{self, Hint as _};
-use crate::program::admission::Entry;
+use crate::program::admission::EntryPoint;
 use crate::program::bundle;
 use crate::program::compiler;
 
@@ -56,7 +56,7 @@ pub fn judge(repository: &Repository) -> Result<Evidence> {
             Err(error) => (Value::Null, Value::Null, vec![hint::flat(&error)]),
             Ok(report) => {
                 let entry = match &report.entry {
-                    Some(Entry::Mission) => "coo:mission run".into(),
+                    Some(EntryPoint::Mission) => "coo:mission run".into(),
                     Some(entry) => Value::from(entry.shown()),
                     None => Value::Null,
                 };

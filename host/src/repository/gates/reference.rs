@@ -15,7 +15,7 @@ use coo_kernel::mission::row::MissionRow;
 use serde_json::{Value, json};
 
 use super::Gates;
-use crate::effects::llm::Freshness;
+use crate::effects::llm::CachePolicy;
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
 use crate::machine::temporary::TemporaryFolder;
@@ -211,7 +211,7 @@ struct Run {
 
 fn options() -> Options {
     Options {
-        freshness: Freshness::Frozen,
+        freshness: CachePolicy::Frozen,
         ..Options::default()
     }
 }

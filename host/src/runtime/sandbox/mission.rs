@@ -26,7 +26,7 @@ impl llm::Host for Guest {
 }
 
 impl Guest {
-    fn complete(&mut self, request: llm::Request) -> Result<model::Answer, Stop> {
+    fn complete(&mut self, request: llm::Request) -> Result<model::ModelAnswer, Stop> {
         self.look_at_next_call();
         self.authority.may(Call::Complete)?;
         let asked = asked(request);
@@ -49,10 +49,10 @@ impl Guest {
             }
             Err(refusal) => {
                 self.tape.event(Kind::LlmRefused, &refusal)?;
-                model::Answer::Error(refusal)
+                model::ModelAnswer::Error(refusal)
             }
         };
-        if let model::Answer::Completion(completion) = &answer {
+        if let model::ModelAnswer::Completion(completion) = &answer {
             self.charge_bytes(completion.text.len() as u64)?;
             let Usage {
                 prompt_tokens,
@@ -148,7 +148,7 @@ impl db::Host for Guest {
         } else {
             Kind::DbQuery
         };
-        let answer: data::Answer<data::Rows> = self.tape.call(kind, &statement, |recorder| {
+        let answer: data::DbAnswer<data::Rows> = self.tape.call(kind, &statement, |recorder| {
             let world = &mut recorder.live.world;
             if is_change {
                 world.returning(&statement, bounds)
@@ -183,7 +183,7 @@ impl db::Host for Guest {
             deadline,
             first_time: true,
         };
-        let answer: data::Answer<u64> =
+        let answer: data::DbAnswer<u64> =
             self.tape.call(Kind::DbExecute, &statement, |recorder| {
                 recorder.live.world.execute(&statement, bounds)
             })?;
@@ -232,9 +232,9 @@ fn asked(request: llm::Request) -> model::Asked {
     }
 }
 
-fn answer_to_guest(answer: model::Answer) -> Result<llm::Completion, llm::Error> {
+fn answer_to_guest(answer: model::ModelAnswer) -> Result<llm::Completion, llm::Error> {
     match answer {
-        model::Answer::Completion(completion) => Ok(llm::Completion {
+        model::ModelAnswer::Completion(completion) => Ok(llm::Completion {
             text: completion.text,
             model: completion.model,
             finish_reason: match completion.finish_reason {
@@ -248,8 +248,10 @@ fn answer_to_guest(answer: model::Answer) -> Result<llm::Completion, llm::Error>
                 completion_tokens: completion.usage.completion_tokens,
             },
         }),
-        model::Answer::Error(model::Refusal::Refused(text)) => Err(llm::Error::Refused(text)),
-        model::Answer::Error(model::Refusal::Rejected(text)) => Err(llm::Error::Rejected(text)),
+        model::ModelAnswer::Error(model::Refusal::Refused(text)) => Err(llm::Error::Refused(text)),
+        model::ModelAnswer::Error(model::Refusal::Rejected(text)) => {
+            Err(llm::Error::Rejected(text))
+        }
     }
 }
 

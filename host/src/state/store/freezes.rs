@@ -3,7 +3,7 @@
 //! removed.
 
 use anyhow::Result;
-use coo_kernel::baseline::freeze::{Journal, Manifest, Phase};
+use coo_kernel::baseline::freeze::{FreezeManifest, Journal, Phase};
 use coo_kernel::form::digest::Digest;
 use rusqlite::types::Type;
 use rusqlite::{Row, params};
@@ -24,7 +24,7 @@ pub struct FreezeRow {
     /// Who asked for it, or what it is for.
     pub by: String,
     /// What the freeze covers, as recorded when it began.
-    pub manifest: Manifest,
+    pub manifest: FreezeManifest,
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<FreezeRow> {
@@ -39,7 +39,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<FreezeRow> {
         frozen_ms: row.get(2)?,
         lifted_ms: row.get(3)?,
         by: row.get(4)?,
-        manifest: Manifest::parse(&manifest).map_err(|error| failed(5, Box::new(error)))?,
+        manifest: FreezeManifest::parse(&manifest).map_err(|error| failed(5, Box::new(error)))?,
     })
 }
 
@@ -57,7 +57,12 @@ impl Store {
 
     /// Writes the intent of a freeze and returns its number. Committing the transaction makes it
     /// binding.
-    pub fn promise_freeze(&mut self, manifest: &Manifest, by: &str, at_ms: i64) -> Result<u32> {
+    pub fn promise_freeze(
+        &mut self,
+        manifest: &FreezeManifest,
+        by: &str,
+        at_ms: i64,
+    ) -> Result<u32> {
         self.write(
             "freeze.promise",
             "INSERT INTO freezes(phase, frozen_ms, by_whom, manifest) VALUES('freezing', ?1, ?2, ?3)",

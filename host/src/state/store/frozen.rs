@@ -4,7 +4,7 @@
 
 use anyhow::{Context as _, Result};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::llm::{Answer, Provenance};
+use coo_kernel::llm::{ModelAnswer, Provenance};
 use rusqlite::{OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub struct FrozenCall {
     /// 1 for the first time that a run makes this request.
     pub nth: u64,
     /// The answer that the guest receives.
-    pub answer: Answer,
+    pub answer: ModelAnswer,
     pub provenance: Provenance,
 }
 

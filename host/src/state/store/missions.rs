@@ -6,7 +6,7 @@ use coo_kernel::effects::artefact::Artefact;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::row::{Facts, MissionRow};
-use coo_kernel::state::index::Entry;
+use coo_kernel::state::index::IndexEntry;
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -208,12 +208,12 @@ impl Store {
     }
 
     /// Returns every artefact on record, sorted by path.
-    pub fn artefacts(&self) -> Result<Vec<Entry>> {
+    pub fn artefacts(&self) -> Result<Vec<IndexEntry>> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT path, bytes, sha256, mission FROM artefacts ORDER BY path")?;
         let rows = statement.query_map([], |row| {
-            Ok(Entry {
+            Ok(IndexEntry {
                 path: row.get(0)?,
                 bytes: row.get(1)?,
                 sha256: Digest::from_bytes(row.get(2)?),

@@ -4,7 +4,7 @@
 
 use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::state::reports::Entry;
+use coo_kernel::state::reports::ReportEntry;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::Store;
@@ -39,12 +39,12 @@ impl Store {
     }
 
     /// Returns every report on record, sorted by path.
-    pub fn reports(&self) -> Result<Vec<Entry>> {
+    pub fn reports(&self) -> Result<Vec<ReportEntry>> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT path, length(content), sha256 FROM reports ORDER BY path")?;
         let rows = statement.query_map([], |row| {
-            Ok(Entry {
+            Ok(ReportEntry {
                 path: row.get(0)?,
                 bytes: row.get(1)?,
                 sha256: Digest::from_bytes(row.get(2)?),

@@ -8,7 +8,7 @@ use coo_kernel::baseline::link::Link;
 use coo_kernel::baseline::rollback::{Outcome, Request};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::MissionId;
-use coo_kernel::state::index::Entry;
+use coo_kernel::state::index::IndexEntry;
 use rusqlite::types::Type;
 use rusqlite::{Row, params};
 
@@ -133,7 +133,7 @@ impl Store {
         number: u32,
         before: Option<&Link>,
         lineage: u32,
-        record: &[Entry],
+        record: &[IndexEntry],
     ) -> Result<()> {
         self.write(
             "rollback.promise",

@@ -16,7 +16,7 @@ fn asks(source: &str, text: &str, answer: &str) {
     assert_eq!(shown, [(Kind::AmbiguousName, text)], "{source}");
     // With the answer, every use stays and the import fits the uses.
     assert_eq!(questions[0].answers[0], answer);
-    let dynamic = answered(&[(text, Answer::Replace(answer.to_owned()))]);
+    let dynamic = answered(&[(text, SourceAnswer::Replace(answer.to_owned()))]);
     let rewritten = rewrite(source.as_bytes(), None, &moved, &dynamic).unwrap();
     assert_eq!(rewritten.questions, [], "{source}");
     assert_eq!(
@@ -151,10 +151,10 @@ fn answers_are_obeyed_where_what_stays_can_work() {
     let moved = moved("old", "new");
     let optional = "try:\n    import old.a\nexcept ImportError:\n    old = None\n";
     let must = "import old.a\nold = 1\n";
-    let left = answered(&[("old.a", Answer::Leave)]);
+    let left = answered(&[("old.a", SourceAnswer::Leave)]);
     let everything = {
         let mut dynamic = Dynamic::default();
-        dynamic.answers.enter(About::default(), Answer::Leave);
+        dynamic.answers.enter(About::default(), SourceAnswer::Leave);
         dynamic
     };
     for (source, dynamic, questions, used) in [
@@ -170,20 +170,23 @@ fn answers_are_obeyed_where_what_stays_can_work() {
         assert_eq!(rewritten.content.is_some(), source == "import old\n");
     }
     // An answer that makes the source invalid Python is refused with a message.
-    let wrong = answered(&[("old.a", Answer::Replace("new.a as".to_owned()))]);
+    let wrong = answered(&[("old.a", SourceAnswer::Replace("new.a as".to_owned()))]);
     assert!(matches!(
         rewrite(must.as_bytes(), None, &moved, &wrong),
-        Err(Refused::Answer { .. })
+        Err(SourceError::Answer { .. })
     ));
     // A text that was not shown in full is not replaced by an answer about every line.
     let long = format!("x = 'old.{}'\n", "a".repeat(300));
     let (_, questions) = with(&long, None, &moved);
-    let dynamic = answered(&[(questions[0].text.as_str(), Answer::Replace("1".to_owned()))]);
+    let dynamic = answered(&[(
+        questions[0].text.as_str(),
+        SourceAnswer::Replace("1".to_owned()),
+    )]);
     let rewritten = rewrite(long.as_bytes(), None, &moved, &dynamic).unwrap();
     assert_eq!((rewritten.content, rewritten.questions.len()), (None, 1));
     // In another encoding, an answer in UTF-8 would be other characters.
     let latin = b"# coding: latin-1\nx = 'old.a %\xe9'\ny = 'old.%s'\n";
-    let dynamic = answered(&[("'old.%s'", Answer::Replace("'é'".to_owned()))]);
+    let dynamic = answered(&[("'old.%s'", SourceAnswer::Replace("'é'".to_owned()))]);
     let rewritten = rewrite(latin, None, &moved, &dynamic).unwrap();
     assert_eq!(rewritten.content, None);
 }
@@ -325,7 +328,7 @@ fn what_only_one_parser_reads_is_never_passed_over() {
     ] {
         let found = rewrite(source.as_bytes(), None, &moved, &Dynamic::default());
         match found {
-            Err(Refused::Unfollowed { line: found, .. }) => assert_eq!(found, line, "{source}"),
+            Err(SourceError::Unfollowed { line: found, .. }) => assert_eq!(found, line, "{source}"),
             // Or the source is read completely.
             Ok(rewritten) => {
                 let content = String::from_utf8(rewritten.content.unwrap()).unwrap();
@@ -373,7 +376,7 @@ fn what_python_s_compiler_would_not_take_is_refused_with_its_line() {
             &Dynamic::default(),
         );
         assert!(
-            matches!(found, Err(Refused::Syntax { line: found, .. }) if found == line),
+            matches!(found, Err(SourceError::Syntax { line: found, .. }) if found == line),
             "{source}: {found:?}"
         );
     }

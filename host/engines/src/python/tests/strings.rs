@@ -234,11 +234,11 @@ fn strings_that_say_more_are_asked_about_if_they_can_hardly_mean_anything_else()
 fn an_answer_wins_over_what_is_said_of_all_strings() {
     for (dynamic, expected) in [
         (
-            answered(&[("'old.a'", Answer::Leave)]),
+            answered(&[("'old.a'", SourceAnswer::Leave)]),
             "x = 'old.a', 'new.b'\n",
         ),
         (
-            answered(&[("'old.a'", Answer::Replace("\"x\"".to_owned()))]),
+            answered(&[("'old.a'", SourceAnswer::Replace("\"x\"".to_owned()))]),
             "x = \"x\", 'new.b'\n",
         ),
     ] {
@@ -330,8 +330,10 @@ fn data_is_asked_about_where_it_can_hardly_mean_anything_else() {
     }
     // Answers are about whole lines.
     let mut dynamic = knowing();
-    dynamic.answers.enter(about("old.core a"), Answer::Leave);
-    let with = Answer::Replace("other".to_owned());
+    dynamic
+        .answers
+        .enter(about("old.core a"), SourceAnswer::Leave);
+    let with = SourceAnswer::Replace("other".to_owned());
     dynamic.answers.enter(about("old.core b"), with);
     let text = "  old.core a\n  old.core b\r\n  old.core c\n";
     for (what, expected, questions) in [
@@ -427,8 +429,8 @@ fn one_text_in_several_places_can_have_several_answers() {
         line: Some(line),
     };
     let mut dynamic = Dynamic::default();
-    dynamic.answers.enter(at(1), Answer::Leave);
-    let with = Answer::Replace("'new.b'".to_owned());
+    dynamic.answers.enter(at(1), SourceAnswer::Leave);
+    let with = SourceAnswer::Replace("'new.b'".to_owned());
     dynamic.answers.enter(at(2), with);
     let rewritten = rewrite(source.as_bytes(), None, &moved("old", "new"), &dynamic).unwrap();
     assert_eq!(
@@ -439,7 +441,7 @@ fn one_text_in_several_places_can_have_several_answers() {
     assert_eq!(lines.collect::<Vec<_>>(), [3]);
     assert_eq!(rewritten.used.len(), 2);
     // An answer about one line comes before an answer about all of them.
-    dynamic.answers.enter(about("'old.a'"), Answer::Leave);
+    dynamic.answers.enter(about("'old.a'"), SourceAnswer::Leave);
     let rewritten = rewrite(source.as_bytes(), None, &moved("old", "new"), &dynamic).unwrap();
     assert_eq!((rewritten.questions.len(), rewritten.edits.len()), (0, 1));
     // In a second pass the text may stand on another line.
@@ -462,7 +464,7 @@ fn a_long_question_can_be_answered() {
         };
         dynamic
             .answers
-            .enter(about, Answer::Replace("'new'".to_owned()));
+            .enter(about, SourceAnswer::Replace("'new'".to_owned()));
         dynamic
     };
     for (text, line, is_taken) in [

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Difference, OTHER_CONTENT, Refused};
-use crate::baseline::{self, Entry, Mode};
+use super::{Difference, FreezeError, OTHER_CONTENT};
+use crate::baseline::{self, Mode, TreeEntry};
 use crate::form::canonical;
 use crate::form::digest::Digest;
 
@@ -92,21 +92,21 @@ impl Covered {
         }
     }
 
-    pub(super) fn of(form: Form) -> Result<Self, Refused> {
+    pub(super) fn of(form: Form) -> Result<Self, FreezeError> {
         let modules = canonical::to_string(&form.modules)
-            .map_err(|error| Refused::Form(error.to_string()))?;
+            .map_err(|error| FreezeError::Form(error.to_string()))?;
         let locked = form.locked.into_iter();
         let locked = locked.map(|(file, mode)| Ok((file, Mode::from_text(&mode)?)));
         Ok(Self {
             coo_stamp: form.coo_stamp,
-            locked: locked.collect::<Result<_, Refused>>()?,
+            locked: locked.collect::<Result<_, FreezeError>>()?,
             modules: baseline::Manifest::parse(modules.as_bytes())?,
             store: form.store,
         })
     }
 
     /// Returns how the modules found differ; `found` must be sorted.
-    pub fn differences_of_modules(&self, found: &[Entry]) -> Vec<Difference> {
+    pub fn differences_of_modules(&self, found: &[TreeEntry]) -> Vec<Difference> {
         let differences = baseline::differences(&self.modules, found).into_iter();
         differences.map(Difference::from).collect()
     }
@@ -139,13 +139,13 @@ pub(super) mod tests {
     use crate::baseline::{Node, TreePath};
 
     pub fn covered() -> Covered {
-        let folder = Entry {
+        let folder = TreeEntry {
             path: TreePath::from_text(MODULES).unwrap(),
             node: Node::Folder {
                 mode: Mode::of(0o755),
             },
         };
-        let module = Entry {
+        let module = TreeEntry {
             path: TreePath::from_text("modules/a.wasm").unwrap(),
             node: Node::File {
                 mode: Mode::of(0o644),

@@ -148,7 +148,7 @@ fn a_first_line_that_vouches_for_other_bytes_is_not_believed() {
     let longer = parse(&sealed(&[rest, b"x"].concat())).unwrap_err();
     assert_eq!(longer.to_string(), "has more behind its end");
     let shorter = parse(&sealed(&rest[..rest.len() - 1])).unwrap_err();
-    assert!(matches!(shorter, Refused::OtherContent(module) if module.bytes == 4));
+    assert!(matches!(shorter, RunFileError::OtherContent(module) if module.bytes == 4));
     let header = String::from_utf8(rest.to_vec()).unwrap();
     let large = header.replacen("\"bytes\":3", "\"bytes\":1073741825", 1);
     let large = parse(&sealed(large.as_bytes())).unwrap_err();

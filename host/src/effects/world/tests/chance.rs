@@ -211,7 +211,10 @@ fn what_was_promised_is_made_once_more_with_the_rows_and_the_numbers_it_had() {
                 sql: "SELECT last_insert_rowid(), changes() FROM sqlite_schema".to_owned(),
             };
             let bounds = bounds(&limits);
-            assert!(matches!(world.query(&read, bounds).unwrap(), Answer::Ok(_)));
+            assert!(matches!(
+                world.query(&read, bounds).unwrap(),
+                DbAnswer::Ok(_)
+            ));
             let answer = if db::changes(sql) && sql.contains("RETURNING") {
                 Told::Returned(world.returning(&statement, bounds).unwrap())
             } else {
@@ -237,7 +240,7 @@ fn what_was_promised_is_made_once_more_with_the_rows_and_the_numbers_it_had() {
     };
     let refused = world.returning(&statement, bounds(&limits)).unwrap();
     assert!(
-        matches!(refused, Answer::Error(Refusal::Limit(_))),
+        matches!(refused, DbAnswer::Error(Refusal::Limit(_))),
         "{refused:?}"
     );
     world.commit(2).unwrap();

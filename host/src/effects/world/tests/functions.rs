@@ -58,7 +58,7 @@ proptest! {
         let folder = TempDir::new().unwrap();
         let limits = Limits::default();
         let answer = World::new(folder.path()).query(&statement, bounds(&limits)).unwrap();
-        let Answer::Ok(rows) = answer else {
+        let DbAnswer::Ok(rows) = answer else {
             panic!("{statement:?}: {answer:?}");
         };
         prop_assert_eq!(

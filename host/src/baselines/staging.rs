@@ -46,12 +46,12 @@ pub const ASIDE: &str = "aside";
 /// The record of artefacts, inside `ASIDE`.
 const RECORD: &str = "artefacts_on_record.json";
 
-/// An open stage.
-pub struct Stage {
+/// An open staging folder.
+pub struct StagingDir {
     dir: Dir,
 }
 
-impl Stage {
+impl StagingDir {
     /// Creates the stage in `top`; an error if there already is one.
     pub fn create(top: &Dir) -> io::Result<Self> {
         failpoint::reach("stage.create")?;
