@@ -162,8 +162,8 @@ fn the_state_root_is_left_out_and_stays() {
       Id: <sha256>
       Tree: <world>/work
       Left out: sub/root (the state root)
-      Holds: 1 files, 2 folders, 0 links, 1 bytes
-      New in the store: 1 objects, 1 bytes
+      Holds: 1 file, 2 folders, 0 links, 1 byte
+      New in the store: 1 object, 1 byte
     --- exit 0
     ");
     remove(&world.path().join("work/empty"));
@@ -175,8 +175,8 @@ fn the_state_root_is_left_out_and_stays() {
       Id: <sha256>
       Tree: <world>/work
       Left out: sub/root (the state root)
-      Written: 1 entries
-      Removed: 1 entries
+      Written: 1 entry
+      Removed: 1 entry
       Folders with another mode: 0
       Result: RESTORED
     --- exit 0

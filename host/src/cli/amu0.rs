@@ -264,11 +264,11 @@ fn show(made: &Captured, json: bool) -> Result<ExitCode> {
     }
     let _ = writeln!(
         text,
-        "{}  Holds: {}\n  New in the store: {} objects, {} bytes",
+        "{}  Holds: {}\n  New in the store: {}, {}",
         left_out(record.left_out.as_deref()),
         holds(&record.summary),
-        made.added.objects,
-        made.added.bytes
+        print::count(made.added.objects, "object"),
+        print::count(made.added.bytes, "byte")
     );
     print::out(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -276,8 +276,11 @@ fn show(made: &Captured, json: bool) -> Result<ExitCode> {
 
 fn holds(summary: &Summary) -> String {
     format!(
-        "{} files, {} folders, {} links, {} bytes",
-        summary.files, summary.folders, summary.links, summary.bytes
+        "{}, {}, {}, {}",
+        print::count(summary.files, "file"),
+        print::count(summary.folders, "folder"),
+        print::count(summary.links, "link"),
+        print::count(summary.bytes, "byte")
     )
 }
 

@@ -254,12 +254,12 @@ fn show(standing: &Standing, json: bool, result: &str) -> Result<()> {
     let mut text = lines(&standing.differences);
     let _ = writeln!(
         text,
-        "Freeze {number}\n  Since: {}\n  By: {}\n  Manifest: {MANIFEST}\n  {manifest_sha256}\n  Governed: {} files, {} folders, {} bytes\n  Missions: {}\n  Result: {result}",
+        "Freeze {number}\n  Since: {}\n  By: {}\n  Manifest: {MANIFEST}\n  {manifest_sha256}\n  Governed: {}, {}, {}\n  Missions: {}\n  Result: {result}",
         rfc3339(*frozen_ms),
         print::one_line(by),
-        summary.files,
-        summary.folders,
-        summary.bytes,
+        print::count(summary.files, "file"),
+        print::count(summary.folders, "folder"),
+        print::count(summary.bytes, "byte"),
         manifest.journal.missions
     );
     print::out(&text)

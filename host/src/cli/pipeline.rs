@@ -153,11 +153,11 @@ fn bundle(root: &Path, one: &One, output: Option<&Path>) -> Result<ExitCode> {
         }))?;
     } else {
         print::note(&format!(
-            "{} written to {}: {} files, {} bytes, SHA-256 {}",
+            "{} written to {}: {}, {}, SHA-256 {}",
             change.journal.id(),
             path.display(),
-            done.members,
-            done.bytes,
+            print::count(done.members, "file"),
+            print::count(done.bytes, "byte"),
             done.sha256
         ));
     }
@@ -283,15 +283,15 @@ fn show(
             text,
             "  Amendments: {}, of {}",
             amendments.amendments,
-            print::count(usize::try_from(amendments.documents)?, "document")
+            print::count(amendments.documents, "document")
         );
     }
     if let Some(baseline) = recorded.target() {
         let _ = writeln!(
             text,
-            "  Baseline: {} files, {} bytes, {}",
-            baseline.files,
-            baseline.bytes,
+            "  Baseline: {}, {}, {}",
+            print::count(baseline.files, "file"),
+            print::count(baseline.bytes, "byte"),
             baseline.manifest_sha256.short()
         );
     }

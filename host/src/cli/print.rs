@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use coo_kernel::form::plain;
 use serde::Serialize;
 
-pub use coo_kernel::form::plain::{one_line, plain};
+pub use coo_kernel::form::plain::{count, one_line, plain};
 
 use crate::effects::secrets::{redacted, redacted_bytes};
 use crate::hint;
@@ -135,10 +135,4 @@ pub fn code(done: bool) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
-}
-
-/// Formats a number with its noun in singular or plural.
-pub fn count(number: usize, noun: &str) -> String {
-    let end = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{end}")
 }

@@ -121,9 +121,9 @@ fn text(done: &RolledBack) -> String {
     if done.outcome == Outcome::Restored {
         let _ = writeln!(
             text,
-            "  Written: {} entries\n  Removed: {} entries\n  Folders with another mode: {}\n  World: {}\n  Artefacts on record: {}",
-            done.files.written,
-            done.files.removed,
+            "  Written: {}\n  Removed: {}\n  Folders with another mode: {}\n  World: {}\n  Artefacts on record: {}",
+            print::count(done.files.written, "entry"),
+            print::count(done.files.removed, "entry"),
             done.files.modes,
             if done.world_rebuilt {
                 "rebuilt"

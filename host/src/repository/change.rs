@@ -29,6 +29,7 @@ use coo_engines::change::{
 use coo_kernel::baseline::{Node, bytes_of, text_of};
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
+use coo_kernel::form::plain::count;
 
 use super::{FILE_BYTES_MAX, Repository, amend, migrate, test_run};
 use crate::baselines::{self, Baseline, Progress};
@@ -318,12 +319,6 @@ fn open_questions(plan: &migrate::Plan) -> anyhow::Error {
         count(plan.questions(), "question")
     )
     .hint("'coo migrate plan' lists them, [migrate] in coo.toml answers them")
-}
-
-/// Returns a number with its noun, in the plural where needed.
-fn count(number: usize, noun: &str) -> String {
-    let end = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{end}")
 }
 
 /// Returns the folder of a change's evidence, relative to the state root.

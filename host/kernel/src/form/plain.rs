@@ -2,7 +2,7 @@
 //! can't steer a terminal, turn the reading direction, or begin a line of its own. This is for
 //! words only: the output of a mission is never changed.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// Returns whether `c` changes how the text around it is shown: control characters, marks that turn
 /// the reading direction, separators of lines and paragraphs, and characters without a width.
@@ -72,9 +72,27 @@ pub fn json(text: &str) -> String {
     shown
 }
 
+/// Returns a number with its noun, in the plural where needed.
+#[must_use]
+pub fn count(number: impl fmt::Display, noun: &str) -> String {
+    let number = number.to_string();
+    match (number.as_str(), noun.strip_suffix('y')) {
+        ("1", _) => format!("{number} {noun}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {noun}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_noun_is_singular_for_one_alone() {
+        assert_eq!(count(1_u64, "file"), "1 file");
+        assert_eq!(count(0, "file"), "0 files");
+        assert_eq!(count(21_usize, "entry"), "21 entries");
+    }
 
     #[test]
     fn what_misleads_is_visible_and_all_else_stays() {

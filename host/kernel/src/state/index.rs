@@ -19,7 +19,7 @@ pub const MARKDOWN: &str = "INDEX.md";
 /// An artefact whose write-ahead intent was committed and whose file was made. Fields stand in key
 /// order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "struct Entry")]
+#[serde(deny_unknown_fields, expecting = "an artefact on record")]
 pub struct IndexEntry {
     pub bytes: u64,
     /// The mission that first wrote it, such as `MISSION-000001`.

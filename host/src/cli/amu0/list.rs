@@ -40,12 +40,12 @@ pub fn list(root: &Path, json: bool) -> Result<ExitCode> {
     } else {
         for record in records {
             print::out(&format!(
-                "{:<14} {}  {}  {} files, {} bytes  {} {}\n",
+                "{:<14} {}  {}  {}, {}  {} {}\n",
                 record.name,
                 record.baseline.short(),
                 rfc3339(record.created_ms),
-                record.summary.files,
-                record.summary.bytes,
+                print::count(record.summary.files, "file"),
+                print::count(record.summary.bytes, "byte"),
                 kind(&record, "tree", "state"),
                 print::one_line(&record.tree)
             ))?;

@@ -66,12 +66,12 @@ pub fn restore(
         print::json(&done)?;
     } else {
         print::out(&format!(
-            "Restore {asked}\n  Id: {}\n  Tree: {}\n{}  Written: {} entries\n  Removed: {} entries\n  Folders with another mode: {}\n  Result: {}\n",
+            "Restore {asked}\n  Id: {}\n  Tree: {}\n{}  Written: {}\n  Removed: {}\n  Folders with another mode: {}\n  Result: {}\n",
             done.baseline,
             print::one_line(&done.tree),
             left_out(done.left_out.as_deref()),
-            restored.written,
-            restored.removed,
+            print::count(restored.written, "entry"),
+            print::count(restored.removed, "entry"),
             restored.modes,
             if restored == baselines::Restored::default() {
                 "UNCHANGED"
@@ -113,8 +113,10 @@ fn confirm(baseline: &Baseline, tree: &Tree, plan: &Plan) -> Result<()> {
 
 fn shown(effect: &Effect) -> String {
     let mut text = format!(
-        "{} entries replaced, {} removed, {} made",
-        effect.replaced, effect.removed, effect.made
+        "{} replaced, {} removed, {} made",
+        print::count(effect.replaced, "entry"),
+        effect.removed,
+        effect.made
     );
     for (count, what) in [
         (effect.modes, "folders get another mode"),

@@ -154,12 +154,12 @@ fn different(found: Vec<Difference>) -> Vec<Different> {
 
 fn text(asked: &str, view: &Verified) -> String {
     let mut text = format!(
-        "Verify {asked}\n  Id: {}\n  Holds: {}\n  Objects: {} of {} intact, {} bytes\n",
+        "Verify {asked}\n  Id: {}\n  Holds: {}\n  Objects: {} of {} intact, {}\n",
         view.baseline,
         holds(&view.summary),
         view.objects - view.damage.len(),
         view.objects,
-        view.bytes
+        print::count(view.bytes, "byte")
     );
     for damage in &view.damage {
         let _ = writeln!(text, "    {}", print::one_line(damage));

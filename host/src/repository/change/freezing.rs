@@ -3,8 +3,8 @@
 
 use anyhow::{Result, anyhow, bail};
 use coo_engines::change::{FreezeBody, Kind};
+use coo_kernel::form::plain::count;
 
-use super::count;
 use super::journal::Journal;
 use crate::freeze::{self, Unready};
 use crate::hint::Hint as _;
