@@ -45,11 +45,11 @@ pub fn one_line(text: &str) -> String {
 #[must_use]
 pub fn error(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    for (number, line) in plain(text).replace('\t', "\\t").split('\n').enumerate() {
+    for (number, line) in text.split('\n').enumerate() {
         if number > 0 {
             shown.push_str(if line.starts_with("  ") { "\n" } else { "\\n" });
         }
-        shown.push_str(line);
+        shown.push_str(&one_line(line));
     }
     shown
 }

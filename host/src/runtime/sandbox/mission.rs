@@ -67,8 +67,7 @@ impl Guest {
     }
 
     fn statement(&mut self, sql: String, params: Vec<db::Value>) -> Result<data::Statement, Stop> {
-        self.look_at_next_call();
-        self.watchdog.start();
+        self.long_operation_begins();
         let params = params
             .into_iter()
             .map(|value| match value {
@@ -88,8 +87,7 @@ impl Guest {
     }
 
     fn write(&mut self, path: String, content: &[u8]) -> Result<WriteAnswer, Stop> {
-        self.look_at_next_call();
-        self.watchdog.start();
+        self.long_operation_begins();
         self.authority.may(Call::Write)?;
         // An invalid path is refused below, with an answer to the guest.
         if let Ok(permit) = artefact::permit(&path) {

@@ -112,8 +112,7 @@ impl Guest {
     /// clock, because such calls take far more time than the fuel that they cost.
     fn charge_bytes(&mut self, bytes: u64) -> Result<(), Stop> {
         if bytes > CHEAP_BYTES_MAX {
-            self.watchdog.start();
-            self.calls_to_look = 0;
+            self.long_operation_begins();
         }
         Ok(self
             .ledger
@@ -137,6 +136,12 @@ impl Guest {
     /// Makes the next host call check the clock: this one leaves the sandbox and may take any time.
     fn look_at_next_call(&mut self) {
         self.calls_to_look = 0;
+    }
+
+    /// Prepares for an operation that neither fuel nor the clock bounds while it lasts.
+    fn long_operation_begins(&mut self) {
+        self.look_at_next_call();
+        self.watchdog.start();
     }
 
     /// Charges the bytes that went through streams during a host call.
