@@ -42,7 +42,7 @@ fn killed(stride: usize, prepare: fn() -> World, arguments: &[&str], stage: &str
         let stride = if is_in_gates { stride * 40 } else { stride };
         let is_stage = point.starts_with("stage.");
         stages += usize::from(is_stage);
-        if n % stride != 0 && !(is_stage && stages % every(4) == 0) {
+        if n % stride != 0 && !(is_stage && stages % every(6) == 0) {
             continue;
         }
         tried += 1;
