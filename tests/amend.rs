@@ -311,7 +311,7 @@ fn what_cannot_be_amended_is_refused_by_name() {
     ERROR: configuration ./coo.toml: '../x' is not a path from the top of the repository: path '../x': has a '.' or '..' component
     ERROR: document docs/a b.md: is not UTF-8: invalid utf-8 sequence of 1 bytes from index 8
     hint: convert it
-    ERROR: file amendments.json: is not a file of amendments: missing field `format` at line 1 column 2
+    ERROR: file amendments.json: is not a file of amendments: line 1: field 'format' is missing
     ERROR: link <world>/docs/a b.md: is in scope and is not a file
     hint: exclude it in ./coo.toml
     ");

@@ -57,7 +57,7 @@ fn writers_and_readers_at_once_all_succeed() {
     let numbers: Vec<usize> = ids.iter().map(number).collect();
     assert_eq!(numbers, (1..=WRITERS * TURNS + 1).collect::<Vec<_>>());
 
-    let missions = world.json(&["missions"]);
+    let missions = world.list(&["missions"]);
     let listed: Vec<&str> = missions
         .as_array()
         .unwrap()
@@ -99,7 +99,7 @@ fn a_second_writer_says_that_it_waits_and_then_runs() {
     said.read_line(&mut line).unwrap();
     assert_eq!(line.trim_end(), WAITING);
     // Readers don't wait for either.
-    let missions = world.json(&["missions"]);
+    let missions = world.list(&["missions"]);
     assert_eq!(missions.as_array().unwrap().len(), 1);
     assert_eq!(missions[0]["status"], "RUNNING");
 

@@ -97,7 +97,7 @@ fn every_drift_of_a_report_is_named_and_put_right() {
     --- standard error
     ERROR: reports do not match the record
     hint: 'coo artefacts check --repair' corrects that and keeps the files that it removes
-    --- exit 1
+    --- exit 3
     ");
     let repair = world.coo(&["artefacts", "check", "--repair"]);
     assert_snapshot!(shown("artefacts check --repair", &repair), @"
@@ -187,7 +187,7 @@ fn a_receipt_stopped_at_any_point_is_on_record_and_there_or_neither() {
             in_order(&world);
             let is_there = world.root().join(REPORTS[0]).exists();
             ends[usize::from(is_there)] += 1;
-            let mission = &world.json(&["missions"])[0];
+            let mission = &world.list(&["missions"])[0];
             assert_eq!(mission["status"], "SUCCESS", "{way}:{n} {point}");
         }
     }

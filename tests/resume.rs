@@ -56,7 +56,7 @@ fn interrupted(script: Vec<Step>) -> (World, ModelServer) {
     let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
     world.one_attempt();
     let ran = world.triage();
-    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(ran.code, 5, "{ran:?}");
     assert!(ran.stderr.contains(&format!("'coo resume {ID}")), "{ran:?}");
     (world, server)
 }
@@ -100,7 +100,7 @@ fn a_call_in_doubt_is_named_and_waits_for_a_word() {
     let before = events(&world, ID);
     for _ in 0..2 {
         let (ran, requests) = resume(&world, &[], vec![refusal()]);
-        assert_eq!((ran.code, requests), (1, 0), "{ran:?}");
+        assert_eq!((ran.code, requests), (5, 0), "{ran:?}");
         assert_snapshot!("a_call_in_doubt", shown(&format!("resume {ID}"), &ran));
     }
     assert_eq!(events(&world, ID), before);
@@ -115,7 +115,7 @@ fn a_call_sent_again_is_in_doubt_again() {
     // Refused, so sent again without a word; that time nobody knows what became of it.
     let (world, _server) = interrupted(vec![first, refusal()]);
     let (ran, requests) = resume(&world, &[], vec![Step::HangUp]);
-    assert_eq!((ran.code, requests), (1, 1), "{ran:?}");
+    assert_eq!((ran.code, requests), (5, 1), "{ran:?}");
     let (ran, requests) = resume(&world, &[], vec![refusal()]);
     assert_eq!(requests, 0, "{ran:?}");
     assert_snapshot!(shown("resume MISSION-000001", &ran), @"
@@ -123,7 +123,7 @@ fn a_call_sent_again_is_in_doubt_again() {
     --- standard error
     ERROR: mission MISSION-000001: model call at event 13 is in doubt: request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct, an answer of at most 256 tokens) left and has no answer on record, so it may have been made and charged for
     hint: 'coo resume MISSION-000001 --resend' sends it again
-    --- exit 1
+    --- exit 5
     ");
     let (ran, requests) = resume(&world, &["--resend"], vec![second]);
     assert_eq!((ran.code, requests), (0, 1), "{ran:?}");
@@ -135,7 +135,7 @@ fn a_call_sent_again_is_in_doubt_again() {
 fn a_missing_frozen_answer_can_be_asked_for_later() {
     let world = World::new();
     world.triage_descriptor();
-    assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 1);
+    assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 5);
     let (ran, requests) = resume(&world, &["--frozen"], vec![refusal()]);
     assert_eq!(requests, 0, "{ran:?}");
     assert_snapshot!(shown("resume MISSION-000001 --frozen", &ran), @"
@@ -145,7 +145,7 @@ fn a_missing_frozen_answer_can_be_asked_for_later() {
     ERROR: mission MISSION-000001: model call: no frozen answer for request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct)
     hint: run the mission once without --frozen to record it
     hint: 'coo resume MISSION-000001' continues where it stopped
-    --- exit 1
+    --- exit 5
     ");
     let (ran, requests) = resume(&world, &[], answers().into());
     assert_eq!((ran.code, requests), (0, 2), "{ran:?}");
@@ -170,6 +170,7 @@ fn a_guest_that_ran_out_of_time_gets_more() {
     ERROR: mission MISSION-000001: guest: still running after 0 s of real time, which is the limit
     hint: give --timeout SECONDS if it needs more
     hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 5
     ");
     let ran = world.coo(&["resume", ID]);
     assert_snapshot!(shown("resume MISSION-000001", &ran), @"

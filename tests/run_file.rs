@@ -298,7 +298,7 @@ fn an_export_never_overwrites_and_leaves_nothing_half_written() {
 fn an_interrupted_run_is_carried_about_too() {
     let world = World::new();
     world.triage_descriptor();
-    assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 1);
+    assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 5);
     assert_eq!(world.coo(&["export", "MISSION-000001"]).code, 0);
     let mut told = String::new();
     for command in ["verify", "run", "validate", "mission", "replay"] {

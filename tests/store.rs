@@ -171,14 +171,15 @@ fn a_database_one_of_whose_files_has_a_second_name_is_refused() {
         std::fs::hard_link(&elsewhere, &path).unwrap();
         let before = std::fs::read(&elsewhere).unwrap();
         let ran = world.coo(&["run", "triage", "--frozen"]);
-        assert_eq!(ran.code, 1, "{file}: {ran:?}");
+        let code = if file == "world.db" { 5 } else { 1 };
+        assert_eq!(ran.code, code, "{file}: {ran:?}");
         told.push(format!("{file}: {}", ran.stderr));
         assert_eq!(std::fs::read(&elsewhere).unwrap(), before, "{file}");
         // A link that has only a name is no better.
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
         let ran = world.coo(&["run", "triage", "--frozen"]);
-        assert_eq!(ran.code, 1, "{file}: {ran:?}");
+        assert_eq!(ran.code, code, "{file}: {ran:?}");
         told.push(format!("{file}, a link: {}", ran.stderr));
         assert_eq!(std::fs::read(&elsewhere).unwrap(), before, "{file}");
     }
@@ -290,7 +291,7 @@ fn only_who_has_the_lock_makes_the_tables() {
     let files: Vec<_> = world.root_files().into_iter().collect();
     assert_eq!(files, [(database, Vec::new())]);
     assert_eq!(world.coo(&["run", "demo"]).code, 0);
-    assert_eq!(world.json(&["missions"])[0]["status"], "SUCCESS");
+    assert_eq!(world.list(&["missions"])[0]["status"], "SUCCESS");
 }
 
 #[test]
@@ -328,7 +329,7 @@ fn the_last_number_of_a_mission_is_one_like_any_other() {
     hint: start a new one with --root
     --- exit 1
     ");
-    assert_eq!(world.json(&["missions"]).as_array().unwrap().len(), 2);
+    assert_eq!(world.list(&["missions"]).as_array().unwrap().len(), 2);
     assert_eq!(world.coo(&["freeze"]).code, 0);
     assert_eq!(world.coo(&["missions"]).code, 0);
 }

@@ -250,7 +250,8 @@ fn a_persons_words_and_a_files_are_no_lines_of_coos() {
     assert_snapshot!(shown("run odd.json", &ran), @r"
     $ coo run odd.json
     --- standard error
-    ERROR: descriptor odd.json: unknown field `no\n[coo] MISSION-000001 SUCCESS: 9 events`, expected one of `format`, `mission_type`, `module`, `llm`, `steps`, `arguments`, `environment`, `limits`, `engine`, `scope` at line 1 column 70
+    ERROR: descriptor odd.json: line 1: no\n[coo] MISSION-000001 SUCCESS: 9 events: no such field; permitted: format, mission_type, module, llm, steps, arguments, environment, limits, engine, scope
+    hint: and line 1: field 'mission_type' is missing
     hint: see docs/descriptor.md for the fields
     --- exit 1
     ");

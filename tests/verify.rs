@@ -28,7 +28,7 @@ fn the_bundled_missions_are_deterministic() {
     );
     assert!(report["runs"][0]["world_sha256"].is_string());
     // The user's own root has the reports and nothing else.
-    assert_eq!(world.json(&["missions"]), json!([]));
+    assert_eq!(world.list(&["missions"]), json!([]));
     assert!(!world.root().join("world.db").exists());
     let folder = world.root().join("verify/000002");
     let kept: Value =

@@ -14,7 +14,7 @@ use coo_engines::python;
 use coo_engines::repository::{test_results, text};
 use coo_kernel::baseline::{self, NotAName, freeze, governed, lineage, rollback};
 use coo_kernel::credentials::pairing;
-use coo_kernel::form::plain;
+use coo_kernel::form::{plain, strict};
 use coo_kernel::journal::run_file;
 use coo_kernel::llm::protocol;
 use coo_kernel::mission::{descriptor, failure, row};
@@ -102,24 +102,34 @@ pub fn all(error: &Error) -> Vec<String> {
 }
 
 fn collect(error: &(dyn StdError + 'static), found: &mut Vec<String>) {
-    let hint = if let Some(hinted) = error.downcast_ref::<Hinted>() {
+    let hints = if let Some(hinted) = error.downcast_ref::<Hinted>() {
         collect(hinted.error.as_ref(), found);
-        Some(hinted.hint.clone())
+        vec![hinted.hint.clone()]
     } else if let Some(inner) = error.downcast_ref().and_then(io::Error::get_ref) {
         // An error of input or output is not a link of the chain, but its inner error itself.
         return collect(inner, found);
     } else {
         typed(error)
     };
-    if let Some(hint) = hint
-        && !found.contains(&hint)
-    {
-        found.push(hint);
+    for hint in hints {
+        if !found.contains(&hint) {
+            found.push(hint);
+        }
     }
 }
 
-/// Returns the hint of an error of the kernel or the engines.
-fn typed(error: &(dyn StdError + 'static)) -> Option<String> {
+/// Returns the hints of an error of the kernel or the engines.
+fn typed(error: &(dyn StdError + 'static)) -> Vec<String> {
+    if let Some(error) = error.downcast_ref::<descriptor::DescriptorError>() {
+        return error.hints();
+    }
+    if let Some(problems) = error.downcast_ref::<strict::Problems>() {
+        return problems.others().collect();
+    }
+    one(error).into_iter().collect()
+}
+
+fn one(error: &(dyn StdError + 'static)) -> Option<String> {
     macro_rules! first_of {
         ($($kind:ty),* $(,)?) => {
             $(if let Some(error) = error.downcast_ref::<$kind>() {
@@ -129,7 +139,6 @@ fn typed(error: &(dyn StdError + 'static)) -> Option<String> {
     }
     first_of!(
         baseline::ManifestError,
-        descriptor::DescriptorError,
         failure::Failure,
         freeze::FreezeError,
         governed::GovernedError,

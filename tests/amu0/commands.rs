@@ -72,7 +72,7 @@ fn a_tree_comes_back_byte_for_byte() {
     --- standard error
     ERROR: tree <world>/tree: does not match the baseline, 22 differences
     hint: 'coo amu0 restore base --tree DIR' restores it
-    --- exit 1
+    --- exit 3
     ");
     let done = world.json(&["amu0", "restore", "base", "--tree", "tree", "--yes"]);
     assert_eq!(picture(&tree), before);
@@ -113,7 +113,7 @@ fn a_tree_comes_back_byte_for_byte() {
 #[test]
 fn the_same_state_has_the_same_id_and_a_second_baseline_costs_the_difference() {
     let world = captured();
-    let first = world.json(&["amu0", "list"])[0].clone();
+    let first = world.list(&["amu0", "list"])[0].clone();
     let kept = objects(&world);
     // Elsewhere, made anew, at another time, under another name.
     fs::create_dir(world.path().join("other")).unwrap();
@@ -136,7 +136,7 @@ fn the_same_state_has_the_same_id_and_a_second_baseline_costs_the_difference() {
     );
     assert_eq!(objects(&world), kept + 1);
     let names: Vec<Value> = world
-        .json(&["amu0", "list"])
+        .list(&["amu0", "list"])
         .as_array()
         .unwrap()
         .iter()
@@ -333,7 +333,10 @@ fn wrong_names_and_trees_are_errors() {
     --- exit 1
     ");
     let empty = World::new();
-    assert_eq!(empty.coo(&["amu0", "list", "--json"]).stdout, "[]\n");
+    assert_eq!(
+        empty.coo(&["amu0", "list", "--json"]).stdout,
+        "{\n  \"format\": \"coo-amu0-baselines/1\",\n  \"baselines\": []\n}\n"
+    );
     assert_eq!(empty.coo(&["amu0", "create", "--tree", "x"]).code, 1);
     assert_eq!(fs::read_dir(empty.path()).unwrap().count(), 0);
 }

@@ -62,7 +62,7 @@ fn tree(world: &World) -> Picture {
 fn a_create_stopped_at_any_point_can_be_done_again() {
     let reference = made(true);
     let count = points(&reference, &CREATE).len();
-    let id = reference.json(&["amu0", "list"])[0]["baseline"].clone();
+    let id = reference.list(&["amu0", "list"])[0]["baseline"].clone();
     for way in ["kill", "fail"] {
         for n in (1..=count).step_by(every(7)) {
             let world = made(true);
@@ -72,7 +72,7 @@ fn a_create_stopped_at_any_point_can_be_done_again() {
                 "{way}:{n}"
             );
             // What has a name by now is whole.
-            for record in world.json(&["amu0", "list"]).as_array().unwrap() {
+            for record in world.list(&["amu0", "list"]).as_array().unwrap() {
                 let name = record["name"].as_str().unwrap();
                 assert_eq!(world.coo(&["amu0", "verify", name]).code, 0, "{way}:{n}");
             }

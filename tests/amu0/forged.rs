@@ -69,7 +69,7 @@ fn a_changed_object_is_named_and_restores_nothing() {
     --- standard error
     ERROR: baseline base: 1 of its 7 objects can't be read or were changed
     hint: take them from a copy of the state root
-    --- exit 1
+    --- exit 3
     ERROR: object .coo/amu0/objects/74/…b2: was changed after it was written, it has 13 bytes and SHA-256 <sha256…>
     hint: take it from a copy of the state root
     $ coo amu0 verify base
@@ -82,7 +82,7 @@ fn a_changed_object_is_named_and_restores_nothing() {
     --- standard error
     ERROR: baseline base: 1 of its 7 objects can't be read or were changed
     hint: take them from a copy of the state root
-    --- exit 1
+    --- exit 3
     ERROR: object .coo/amu0/objects/74/…b2: was changed after it was written, it has 0 bytes and SHA-256 <sha256…>
     hint: take it from a copy of the state root
     $ coo amu0 verify base
@@ -95,7 +95,7 @@ fn a_changed_object_is_named_and_restores_nothing() {
     --- standard error
     ERROR: baseline base: 1 of its 7 objects can't be read or were changed
     hint: take them from a copy of the state root
-    --- exit 1
+    --- exit 3
     ERROR: object .coo/amu0/objects/74/…b2: No such file or directory (os error 2)
     $ coo amu0 verify base
     Verify base
@@ -107,7 +107,7 @@ fn a_changed_object_is_named_and_restores_nothing() {
     --- standard error
     ERROR: baseline base: 1 of its 7 objects can't be read or were changed
     hint: take them from a copy of the state root
-    --- exit 1
+    --- exit 3
     ");
     // A link out of the state root is no object.
     world.file("outside", "deep");

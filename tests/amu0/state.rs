@@ -51,7 +51,7 @@ fn a_state_is_files_databases_module_set_and_missions() {
     assert_eq!(made.code, 0, "{made:?}");
     // Its manifests are made up, and that is all there is to say.
     assert_snapshot!(steady(&made.stderr), @"[coo] manifests/ differs from the current environment in <n> places: the baseline keeps it as it is; 'coo manifests check' lists the differences");
-    let record = &world.json(&["amu0", "list"])[0];
+    let record = &world.list(&["amu0", "list"])[0];
     let paths = paths(&world, &record["baseline"]);
     let report = paths
         .iter()
@@ -177,7 +177,7 @@ fn a_comparison_names_what_differs() {
     --- standard error
     ERROR: state root .coo: does not match the baseline, 5 differences
     hint: 'coo rollback clean' restores it
-    --- exit 1
+    --- exit 3
     ");
     world.file("tree/file", "1");
     let tree = ["amu0", "create", "--tree", "tree", "--name", "tree"];
@@ -224,7 +224,7 @@ fn what_can_not_be_kept_is_an_error() {
     hint: drop it
     --- exit 1
     ");
-    assert_eq!(world.json(&["amu0", "list"]), json!([]));
+    assert_eq!(world.list(&["amu0", "list"]), json!([]));
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn the_clock_ends_what_work_does_not() {
     for lines in cases {
         mission(&world, "sql.json", &lines, &json!({}));
         let (ran, took) = bounded(&world, &["run", "sql.json", "--timeout", "1"]);
-        assert_eq!(ran.code, 1, "{ran:?}");
+        assert_eq!(ran.code, 5, "{ran:?}");
         // The line before it has the fuel, which the clock decides.
         errors += &ran.error();
         assert!(took.as_secs() < 15, "{took:?}");
@@ -196,11 +196,13 @@ fn the_clock_ends_what_work_does_not() {
     ERROR: mission MISSION-000001: guest: still running after 1 s of real time, which is the limit
     hint: give --timeout SECONDS if it needs more
     hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 5
     ERROR: mission MISSION-000002: guest: still running after 1 s of real time, which is the limit
     hint: give --timeout SECONDS if it needs more
     hint: 'coo resume MISSION-000002' continues where it stopped
+    --- exit 5
     ");
-    let missions = world.json(&["missions"]);
+    let missions = world.list(&["missions"]);
     for mission in missions.as_array().unwrap() {
         assert_eq!(mission["status"], "INTERRUPTED", "{mission}");
     }

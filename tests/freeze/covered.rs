@@ -325,7 +325,7 @@ fn another_coo_is_named_and_told_the_way_on() {
     --- standard error
     ERROR: state root .coo: was changed since freeze 1, 1 difference
     hint: undo that, or 'coo freeze lift' ends the freeze
-    --- exit 1
+    --- exit 3
     ");
     // Nothing of the root has changed.
     assert_eq!(world.coo(&["freeze", "status"]).code, 0);
@@ -431,6 +431,7 @@ fn a_store_that_was_in_order_is_read_again_only_where_its_files_were_changed() {
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 1, 1 difference
     hint: undo that, or 'coo freeze lift' ends the freeze
+    --- exit 3
     ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
     hint: run the command again and type exactly LIFT_CHANGED_FREEZE
     ");

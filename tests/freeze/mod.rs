@@ -156,7 +156,7 @@ fn a_freeze_locks_what_is_governed_and_lifting_gives_it_back() {
     }
     assert_eq!(
         world.json(&["freeze", "status"]),
-        json!({ "is_frozen": false })
+        json!({ "format": "coo-freeze/1", "is_frozen": false })
     );
     assert_snapshot!(error(&lift(&world)), @"ERROR: state root .coo: is not frozen");
     assert_eq!(world.coo(&["run-demo"]).code, 0);
@@ -207,7 +207,7 @@ fn what_would_change_the_state_is_refused() {
     world.file("tree/file", "x");
     assert_eq!(world.coo(&["amu0", "create", "--name", "state"]).code, 0);
     assert_eq!(world.coo(&["freeze"]).code, 0);
-    let before = (governed(&world), world.json(&["missions"]));
+    let before = (governed(&world), world.list(&["missions"]));
     let mut told = BTreeSet::new();
     for command in [
         &["init"] as &[&str],
@@ -229,7 +229,7 @@ fn what_would_change_the_state_is_refused() {
     ERROR: state root .coo: has been frozen since <time> by freeze 1, nothing was changed
     hint: 'coo freeze lift' lifts the freeze
     ");
-    assert_eq!((governed(&world), world.json(&["missions"])), before);
+    assert_eq!((governed(&world), world.list(&["missions"])), before);
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
         assert_eq!(lifted.code, 0, "{what} {lifted:?}");
         assert_eq!(
             world.json(&["freeze", "status"]),
-            json!({ "is_frozen": false })
+            json!({ "format": "coo-freeze/1", "is_frozen": false })
         );
     }
     assert_snapshot!(told, @"
@@ -103,6 +103,7 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 1, 1 difference
     hint: undo that, or 'coo freeze lift' ends the freeze
+    --- exit 3
     ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
     hint: run the command again and type exactly LIFT_CHANGED_FREEZE
     # artefacts/triage/Triage_Report_v1.0.md, missing
@@ -110,6 +111,7 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 1, 1 difference
     hint: undo that, or 'coo freeze lift' ends the freeze
+    --- exit 3
     ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
     hint: run the command again and type exactly LIFT_CHANGED_FREEZE
     # artefacts/triage/Triage_Report_v1.0.md, other mode
@@ -117,6 +119,7 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 1, 1 difference
     hint: undo that, or 'coo freeze lift' ends the freeze
+    --- exit 3
     ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
     hint: run the command again and type exactly LIFT_CHANGED_FREEZE
     # artefacts/more, extra
@@ -124,6 +127,7 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 1, 1 difference
     hint: undo that, or 'coo freeze lift' ends the freeze
+    --- exit 3
     ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
     hint: run the command again and type exactly LIFT_CHANGED_FREEZE
     # artefacts/triage, other mode
@@ -131,6 +135,7 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 1, 1 difference
     hint: undo that, or 'coo freeze lift' ends the freeze
+    --- exit 3
     ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
     hint: run the command again and type exactly LIFT_CHANGED_FREEZE
     # config.json, other content
@@ -138,6 +143,7 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 1, 1 difference
     hint: undo that, or 'coo freeze lift' ends the freeze
+    --- exit 3
     ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
     hint: run the command again and type exactly LIFT_CHANGED_FREEZE
     # manifests/tools_manifest.json, missing
@@ -145,6 +151,7 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 1, 1 difference
     hint: undo that, or 'coo freeze lift' ends the freeze
+    --- exit 3
     ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
     hint: run the command again and type exactly LIFT_CHANGED_FREEZE
     # manifests/freeze_manifest.json, other content
@@ -152,6 +159,7 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 1, 1 difference
     hint: undo that, or 'coo freeze lift' ends the freeze
+    --- exit 3
     ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
     hint: run the command again and type exactly LIFT_CHANGED_FREEZE
     # FREEZE, missing
@@ -159,6 +167,7 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 1, 1 difference
     hint: undo that, or 'coo freeze lift' ends the freeze
+    --- exit 3
     ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
     hint: run the command again and type exactly LIFT_CHANGED_FREEZE
     # FREEZE, other content
@@ -166,6 +175,7 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 1, 1 difference
     hint: undo that, or 'coo freeze lift' ends the freeze
+    --- exit 3
     ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
     hint: run the command again and type exactly LIFT_CHANGED_FREEZE
     # databases/world.jsonl, other content
@@ -173,6 +183,7 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 1, 1 difference
     hint: undo that, or 'coo freeze lift' ends the freeze
+    --- exit 3
     ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
     hint: run the command again and type exactly LIFT_CHANGED_FREEZE
     # missions in coo.db, other content
@@ -180,6 +191,7 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 1, 5 differences
     hint: undo that, or 'coo freeze lift' ends the freeze
+    --- exit 3
     ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
     hint: run the command again and type exactly LIFT_CHANGED_FREEZE
     # frozen answers in coo.db, other content
@@ -187,6 +199,7 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 1, 1 difference
     hint: undo that, or 'coo freeze lift' ends the freeze
+    --- exit 3
     ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
     hint: run the command again and type exactly LIFT_CHANGED_FREEZE
     ");

@@ -318,7 +318,7 @@ fn a_hard_link_is_no_artefact_even_with_the_same_content() {
     --- standard error
     ERROR: artefacts/ does not match the record
     hint: 'coo artefacts check --repair' corrects that and keeps the files that it removes
-    --- exit 1
+    --- exit 3
     ");
     let repair = world.coo(&["artefacts", "check", "--repair"]);
     assert_eq!(repair.code, 0, "{repair:?}");

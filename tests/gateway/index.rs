@@ -23,7 +23,7 @@ fn the_index_is_written_with_the_artefacts_and_names_who_wrote_them_first() {
     );
     let index = fs::read(world.root().join("artefacts/INDEX.json")).unwrap();
     let index: Value = serde_json::from_slice(&index).unwrap();
-    assert_eq!(index["artefacts"], world.json(&["artefacts"]));
+    assert_eq!(index["artefacts"], world.list(&["artefacts"]));
     let entries: Vec<(&str, &str)> = index["artefacts"]
         .as_array()
         .unwrap()
@@ -51,7 +51,7 @@ fn the_index_is_written_with_the_artefacts_and_names_who_wrote_them_first() {
     assert_eq!(world.coo(&["artefacts", "check"]).code, 0);
     // A mission that fails promises nothing.
     refusal(&write(&world, "empty.wasm", &["C_v1.0.md", "bad"]));
-    assert_eq!(world.json(&["artefacts"]), index["artefacts"]);
+    assert_eq!(world.list(&["artefacts"]), index["artefacts"]);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn every_drift_is_named_and_repaired_and_nothing_is_lost() {
     --- standard error
     ERROR: artefacts/ does not match the record
     hint: 'coo artefacts check --repair' corrects that and keeps the files that it removes
-    --- exit 1
+    --- exit 3
     ");
 
     let repair = world.coo(&["artefacts", "check", "--repair"]);
@@ -174,7 +174,7 @@ fn a_name_that_is_not_utf_8_is_one_more_extra() {
     --- standard error
     ERROR: artefacts/ does not match the record
     hint: 'coo artefacts check --repair' corrects that and keeps the files that it removes
-    --- exit 1
+    --- exit 3
     ");
     let repair = world.coo(&["artefacts", "check", "--repair"]);
     assert_snapshot!(shown("artefacts check --repair", &repair), @"

@@ -23,7 +23,7 @@ fn refused(world: &World, path: &str, more: &Value) -> (Ran, Value) {
 /// What is so of every mission that went too far; gives the failure on record.
 fn is_refused(world: &World, ran: &Ran) -> Value {
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(world.json(&["artefacts"]).as_array().unwrap().is_empty());
+    assert!(world.list(&["artefacts"]).as_array().unwrap().is_empty());
     assert_eq!(world.coo(&["replay", ID]).code, 0);
     assert_eq!(world.coo(&["verify", ID]).code, 0);
     end(world, ID)["failure"].clone()
@@ -54,7 +54,7 @@ fn a_protected_artefact_is_written_by_nobody_and_explained() {
         })
     );
     let ran = world.coo(&["explain", ID]);
-    assert_snapshot!(shown("explain MISSION-000001", &ran), @r#"
+    assert_snapshot!(shown("explain MISSION-000001", &ran), @"
     $ coo explain MISSION-000001
     Mission MISSION-000001
       Status: FAILED
@@ -74,12 +74,21 @@ fn a_protected_artefact_is_written_by_nobody_and_explained() {
       **/constitution/**           constitutional documents
       **/spec/**                   specifications
       **/specs/**                  specifications
+      **/*alignment*layer*         the alignment layer
+      **/*charter*                 charters
       **/*constitution*            constitutional documents
-      **/*governance_leak_ruleset* the pinned ruleset
-      **/*governance_protocol*     the governance protocol
-      **/*hardening_plan*          the hardening plan
-      **/*implementation_packet*   the implementation packet
-      **/*runtime_spec*            the runtime's specification
+      **/*governance*leak*ruleset* the pinned ruleset
+      **/*governance*protocol*     the governance protocol
+      **/*hardening*plan*          the hardening plan
+      **/*implementation*packet*   the implementation packet
+      **/*instruction*packet*      instruction packets
+      **/*lifeos*                  documents of LifeOS
+      **/*productisation*brief*    the productisation brief
+      **/*runtime*spec*            the runtime's specification
+      **/*user*surface*            the user surface
+      **/spec_v*                   specifications
+      **/*[_ -]spec_v*             specifications
+      **/*specification_v*         specifications
 
     Budget                     used          asked       in force  set by
       artefact_bytes              0       67108864       67108864  default
@@ -97,7 +106,7 @@ fn a_protected_artefact_is_written_by_nobody_and_explained() {
       output_bytes                -       16777216       16777216  default
       table_elements              -        1000000        1000000  default
     --- exit 0
-    "#);
+    ");
     assert!(
         ran.stdout.lines().all(|line| line.chars().count() <= 80),
         "{ran:?}"
@@ -418,7 +427,7 @@ fn a_governance_that_means_nothing_is_refused_before_anything_runs() {
         let ran = run(&world, &write("A_v1.0.md"), &json!({}));
         told += &shown("run mission.json", &ran);
         configure_anew(&world);
-        assert_eq!(world.json(&["missions"]), json!([]));
+        assert_eq!(world.list(&["missions"]), json!([]));
     }
     assert_snapshot!(told, @"
     $ coo run mission.json
@@ -431,7 +440,7 @@ fn a_governance_that_means_nothing_is_refused_before_anything_runs() {
     --- exit 1
     $ coo run mission.json
     --- standard error
-    ERROR: configuration .coo/config.json: can't be understood: unknown variant `feul`, expected one of `artefact_bytes`, `artefacts`, `db_bytes`, `db_memory`, `db_rows`, `db_rows_total`, `db_statements`, `db_steps`, `fuel`, `host_bytes`, `llm_calls`, `llm_tokens`, `memory_bytes`, `output_bytes`, `table_elements`, `resources` at line 1 column 42
+    ERROR: configuration .coo/config.json: line 1: governance.ceiling.limits.feul: 'feul' found; did you mean 'fuel'?
     hint: see docs/configuration.md for its fields
     --- exit 1
     $ coo run mission.json

@@ -21,7 +21,7 @@ fn steps() -> Value {
 fn paused() -> (World, Ran) {
     let world = world();
     let ran = run(&world, &steps(), &json!({}));
-    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(ran.code, 4, "{ran:?}");
     (world, ran)
 }
 
@@ -38,7 +38,7 @@ fn a_mission_waits_with_nothing_done_and_says_for_what() {
     [coo] MISSION-000001 PAUSED: 9 events, 66 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: waits for a person at step 'sign-off', which asks: Is the draft fit to publish?
     hint: 'coo approve MISSION-000001' continues it, 'coo reject MISSION-000001' ends it
-    --- exit 1
+    --- exit 4
     ");
     assert!(
         !exists(&world, "Draft_v1.0.md"),
@@ -62,7 +62,7 @@ fn a_mission_waits_with_nothing_done_and_says_for_what() {
       #0004 PAUSED
     --- exit 0
     "#);
-    assert_eq!(world.json(&["missions"])[0]["status"], "PAUSED");
+    assert_eq!(world.list(&["missions"])[0]["status"], "PAUSED");
     // Whoever is to judge can see what would be made.
     let pending = world.json(&["inspect", ID])["pending"].clone();
     assert_eq!(pending[0]["path"], "Draft_v1.0.md");
@@ -198,7 +198,7 @@ fn what_changed_while_it_waited_stops_an_approved_mission_before_it_does_anythin
     --- exit 1
     "#);
     assert!(!exists(&world, "Final_v1.0.md"));
-    assert_eq!(world.json(&["missions"])[0]["status"], "INTERRUPTED");
+    assert_eq!(world.list(&["missions"])[0]["status"], "INTERRUPTED");
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn two_questions_are_asked_one_after_the_other() {
         {"id": "b", "input": "B_v1.0.md"},
         {"id": "second", "human": {"ask": "Is B?"}},
     ]);
-    assert_eq!(run(&world, &steps, &json!({})).code, 1);
+    assert_eq!(run(&world, &steps, &json!({})).code, 4);
     let ran = world.coo(&["approve", ID]);
     assert_snapshot!(shown("approve MISSION-000001", &ran), @"
     $ coo approve MISSION-000001
@@ -219,7 +219,7 @@ fn two_questions_are_asked_one_after_the_other() {
     [coo] MISSION-000001 PAUSED: 16 events, 132 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: waits for a person at step 'second', which asks: Is B?
     hint: 'coo approve MISSION-000001' continues it, 'coo reject MISSION-000001' ends it
-    --- exit 1
+    --- exit 4
     ");
     let ran = world.coo(&["approve", ID]);
     // It prints what the last step returned that made something.

@@ -29,14 +29,14 @@ fn every_violation_is_named_with_a_way_out_and_nothing_runs() {
     --- exit 1
     "#);
     assert!(!world.root().join("artefacts/A_v1.0.md").exists());
-    assert_eq!(world.json(&["missions"]), json!([]));
+    assert_eq!(world.list(&["missions"]), json!([]));
 
     let ran = world.coo(&["validate", "mission.json", "--json"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     let refused = world.coo(&["run", "mission.json", "--json"]);
     assert_eq!((refused.code, &refused.stdout), (1, &ran.stdout));
     let violations: Value = serde_json::from_str(&ran.stdout).unwrap();
-    let rules: Vec<(&str, &str)> = violations
+    let rules: Vec<(&str, &str)> = violations["violations"]
         .as_array()
         .unwrap()
         .iter()
@@ -78,7 +78,7 @@ fn five_steps_with_two_questions_pass() {
     [coo] MISSION-000001 PAUSED: 9 events, 66 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: waits for a person at step 'ask', which asks: Is A right?
     hint: 'coo approve MISSION-000001' continues it, 'coo reject MISSION-000001' ends it
-    --- exit 1
+    --- exit 4
     ");
     let ran = world.coo(&["validate", "mission.json"]);
     assert_snapshot!(shown("validate mission.json", &ran), @"

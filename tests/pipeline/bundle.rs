@@ -36,14 +36,19 @@ fn bundled(world: &World, name: &str) -> BTreeMap<String, String> {
 #[test]
 fn a_bundle_has_everything_and_is_the_same_twice() {
     let finished = || {
-        let world = at_last_review();
+        let world = world(|world| {
+            let more = "[bundle]\nimplementation = ['new/*.py']\n";
+            world.file("repo/coo.toml", format!("{}{more}", config()));
+        });
+        start(&world);
+        done(&approve(&world));
         done(&approve(&world));
         world
     };
     let world = finished();
     let first = bundled(&world, "a.zip");
     let names: Vec<&str> = first.keys().map(String::as_str).collect();
-    insta::assert_snapshot!(names.join("\n"), @r"
+    insta::assert_snapshot!(names.join("\n"), @"
     COO_Runtime_Spec_v1.0.md
     SHA256SUMS
     diffs/amendment_diff.patch
@@ -53,6 +58,9 @@ fn a_bundle_has_everything_and_is_the_same_twice() {
     gates/scanner_report.json
     gates/snapshot_1.json
     gates/snapshot_2.json
+    implementation/new/__init__.py
+    implementation/new/core.py
+    implementation/new/shapes.py
     logs/amendment_log.json
     logs/db_transactions.jsonl
     logs/mission_log.jsonl
@@ -94,11 +102,25 @@ fn a_bundle_has_everything_and_is_the_same_twice() {
     insta::assert_snapshot!(shown("pipeline bundle", &again), @"
     $ coo pipeline bundle
     --- standard error
-    [coo] no implementation pack is in it: [bundle] implementation names no file
     ERROR: file a.zip: already exists
     hint: remove it or choose another name with --output
     --- exit 1
     ");
+}
+
+#[test]
+fn a_final_bundle_without_the_implementation_pack_is_refused() {
+    let world = at_last_review();
+    done(&approve(&world));
+    let ran = world.coo(&["pipeline", "bundle", ID, "--output", "a.zip"]);
+    insta::assert_snapshot!(shown("pipeline bundle", &ran), @"
+    $ coo pipeline bundle
+    --- standard error
+    ERROR: PIPELINE-000001: has no implementation pack, because [bundle] implementation names no file
+    hint: name the pack's files in [bundle] implementation of coo.toml before a change begins
+    --- exit 1
+    ");
+    assert!(!world.path().join("a.zip").exists());
 }
 
 #[test]

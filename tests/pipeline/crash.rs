@@ -13,7 +13,7 @@ use crate::support::{World, every};
 /// wherever one is asked.
 fn finish(world: &World) -> String {
     for _ in 0..12 {
-        let listed = world.json(&["pipeline", "list"]);
+        let listed = world.list(&["pipeline", "list"]);
         if listed.as_array().unwrap().is_empty() {
             world.coo(&START);
             continue;
@@ -51,7 +51,7 @@ fn killed(stride: usize, prepare: fn() -> World, arguments: &[&str], stage: &str
         // How many points there are differs from run to run by as many folders of objects as two
         // contents share, and a frozen root does not always note something for its next reader.
         // So a late point may not be there; then the command has done its work.
-        assert!([-1, 0].contains(&ran.code), "{n} {point}: {ran:?}");
+        assert!([-1, 0, 4].contains(&ran.code), "{n} {point}: {ran:?}");
         killed += usize::from(ran.code == -1);
         assert_eq!(finish(&world), stage, "{n} {point}: {}", status(&world));
         assert!(picture(&repo(&world)) == *end, "{n} {point}: another tree");

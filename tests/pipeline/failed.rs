@@ -353,7 +353,7 @@ fn whatever_is_wrong_is_named_and_leads_back_once_a_person_has_said_so() {
         let ran = super::roll_back(&world);
         assert_eq!(ran.code, 1, "{what}: {ran:?}");
         ended(&world, failed_in, &amended);
-        let log = world.json(&["rollback", "--log"]);
+        let log = world.list(&["rollback", "--log"]);
         let outcomes: Vec<&str> = log
             .as_array()
             .unwrap()

@@ -64,7 +64,7 @@ fn after_a_gate_that_failed_none_is_passed() {
     --- standard error
     ERROR: gate E (Governance Integrity): 1 finding; the gates after it were not run
     hint: correct the findings and run the gates again
-    --- exit 1
+    --- exit 3
     ");
     let results: serde_json::Value =
         serde_json::from_str(&world.coo(&["gates", "repo", "--json"]).stdout).unwrap();
@@ -95,7 +95,7 @@ fn the_old_package_may_be_nowhere() {
     --- standard error
     ERROR: gate A (Repo Unification Integrity): 4 findings; the gates after it were not run
     hint: correct the findings and run the gates again
-    --- exit 1
+    --- exit 3
     ");
 }
 
@@ -134,7 +134,7 @@ fn a_package_that_is_nowhere_is_no_pass() {
     --- standard error
     ERROR: gate A (Repo Unification Integrity): 2 findings; the gates after it were not run
     hint: correct the findings and run the gates again
-    --- exit 1
+    --- exit 3
     ");
 }
 
@@ -143,7 +143,7 @@ fn results_of_tests_can_come_from_a_run_that_was_made_before() {
     let world = after();
     // The suite itself would fail.
     world.file("repo/checks/more.sh", "expect false\n");
-    assert_eq!(world.coo(&["gates", "repo"]).code, 1);
+    assert_eq!(world.coo(&["gates", "repo"]).code, 3);
     let pass = |name: &str, content: &str| {
         world.file(name, content);
         world.coo(&["gates", "repo", "--tested", name])
@@ -261,7 +261,7 @@ fn the_module_set_is_judged_as_audit_judges_it() {
     --- standard error
     ERROR: gate C (Sandbox Security): 1 finding; the gates after it were not run
     hint: correct the findings and run the gates again
-    --- exit 1
+    --- exit 3
     ");
     // The snapshot masks digests.
     let found = format!("has SHA-256 {digest}, pinned is '00'");
@@ -293,7 +293,7 @@ fn the_module_set_is_judged_as_audit_judges_it() {
     --- standard error
     ERROR: gate C (Sandbox Security): 2 findings; the gates after it were not run
     hint: correct the findings and run the gates again
-    --- exit 1
+    --- exit 3
     ");
 }
 
@@ -316,7 +316,7 @@ fn nothing_passes_where_there_is_nothing_to_look_at() {
     --- standard error
     ERROR: gate A (Repo Unification Integrity): 1 finding; the gates after it were not run
     hint: correct the findings and run the gates again
-    --- exit 1
+    --- exit 3
     ");
     world.file("repo/coo.toml", "[gates]\nrequired = ['coo.toml']\n");
     let ran = world.coo(&["gates", "repo"]);
@@ -334,7 +334,7 @@ fn nothing_passes_where_there_is_nothing_to_look_at() {
     --- standard error
     ERROR: gate D (Test Suite Integrity): 1 finding; the gates after it were not run
     hint: correct the findings and run the gates again
-    --- exit 1
+    --- exit 3
     ");
     // Without missions of its own, those that ship are judged.
     let printed = world.coo(&["gates", "repo", "--json"]).stdout;

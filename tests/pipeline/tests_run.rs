@@ -20,7 +20,7 @@ fn gate_d(script: &str, more: &str, command: &str) -> Ran {
 
 fn refused(script: &str, more: &str) -> Ran {
     let ran = gate_d(script, more, "['sh', 'suite.sh']");
-    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(ran.code, 3, "{ran:?}");
     ran
 }
 
@@ -58,7 +58,7 @@ fn a_suite_is_given_what_is_configured_and_nothing_else() {
     --- standard error
     ERROR: gate D (Test Suite Integrity): 1 finding; the gates after it were not run
     hint: correct the findings and run the gates again
-    --- exit 1
+    --- exit 3
     ");
     let more =
         "inherit = ['OUTSIDE', 'NOT_SET']\nenvironment = { TZ = 'Asia/Tokyo', HOME = '/nowhere' }";
@@ -90,7 +90,7 @@ fn a_suite_that_does_not_end_is_ended_with_all_it_started() {
     let config = "[tests]\ncommand = ['sh', 'suite.sh']\ntimeout_seconds = 1\n[gates]\nrequired = ['suite.sh']\n";
     world.file("repo/coo.toml", config);
     let ran = world.coo(&["gates", "repo"]);
-    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(ran.code, 3, "{ran:?}");
     // What follows it may have the words of a shell whose child was ended first.
     let found = findings(&ran);
     assert_snapshot!(found.lines().next().unwrap(), @"    test command 'sh suite.sh': was ended after 1 s; give it more by timeout_seconds in [tests]; it printed last:");
@@ -125,7 +125,7 @@ fn what_a_suite_leaves_running_does_not_hold_it_up() {
     --- standard error
     ERROR: gate E (Governance Integrity): 1 finding; the gates after it were not run
     hint: correct the findings and run the gates again
-    --- exit 1
+    --- exit 3
     ");
 }
 
@@ -170,7 +170,7 @@ fn results_that_are_not_clear_are_refused() {
     --- standard error
     ERROR: gate E (Governance Integrity): 1 finding; the gates after it were not run
     hint: correct the findings and run the gates again
-    --- exit 1
+    --- exit 3
     ");
     let none = with_report("echo '1 passed, 0 failed'\n");
     assert!(

@@ -262,7 +262,7 @@ fn what_is_said_of_a_change_is_the_same_everywhere_it_is_said() {
       Stage: COMPLETE
     --- exit 0
     ");
-    let list = world.json(&["pipeline", "list"]);
+    let list = world.list(&["pipeline", "list"]);
     assert_eq!(list[0]["change"], ID);
     assert_eq!(list[0]["stage"], "COMPLETE");
     // The record: one line an event, the same chain, and sequence, configuration, environment.

@@ -34,7 +34,14 @@ fn a_mission_that_does_not_exist_is_not_found() {
         ] {
             let expected = failed(&format!("ERROR: Mission '{id}' not found.\n"));
             assert_eq!(world.coo(&[command, id]), expected);
-            assert_eq!(world.coo(&[command, id, "--json"]), expected);
+            let json = world.coo(&[command, id, "--json"]);
+            let message = expected.stderr.trim_start_matches("ERROR: ").trim_end();
+            let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+            assert_eq!(
+                told,
+                serde_json::json!({"format": "coo-error/1", "code": 1, "message": message, "hint": null})
+            );
+            assert_eq!((json.code, json.stderr), (1, expected.stderr.clone()));
             assert_eq!(empty.coo(&[command, id]), expected);
         }
     }
@@ -73,7 +80,7 @@ fn without_a_model_nothing_begins() {
     ERROR: No model configured for LLM operations. Set COO_LLM_MODEL or configure a default model.
     --- exit 1
     ");
-    assert_eq!(world.json(&["missions"]), serde_json::json!([]));
+    assert_eq!(world.list(&["missions"]), serde_json::json!([]));
     // A blank name is no name.
     world.file(".env", "COO_LLM_MODEL=\n");
     assert_eq!(world.coo(&["run-demo"]), ran);
@@ -107,9 +114,8 @@ fn a_provider_that_refuses_the_key_fails_the_demo_and_its_receipt_says_so() {
       (none)
 
     Determinism
-      This result is reproducible on this machine.
-      Re-running 'coo run-demo' with the same setup will produce the same output.
-      The runtime captured a sealed internal snapshot and log for this run.
+      This run was stopped from outside, so it has no result yet.
+      'coo resume DEMO-000001' continues it where it stopped, and pays for no call twice.
 
     Inspect
       coo mission DEMO-000001
@@ -144,7 +150,7 @@ fn a_provider_that_refuses_the_key_fails_the_demo_and_its_receipt_says_so() {
 #[test]
 fn the_help_names_every_command() {
     let world = World::new();
-    assert_snapshot!(shown("--help", &world.coo(&["--help"])), @r"
+    assert_snapshot!(shown("--help", &world.coo(&["--help"])), @"
     $ coo --help
     Run any AI workflow identically, every time.
 
@@ -203,7 +209,14 @@ fn the_help_names_every_command() {
               Print version
 
     Start with:  coo run-demo
-    Exit codes:  0 done, 1 failed (ERROR: … on standard error), 2 wrong command line
+
+    Exit codes:
+      0  done
+      1  the mission, or what was asked for, failed
+      2  wrong command line
+      3  differs (replay, verify, check, gates)
+      4  waits for a person
+      5  stopped from outside; 'coo resume' continues it
     --- exit 0
     ");
     assert!(is_empty(&world));
@@ -317,7 +330,10 @@ fn looking_creates_nothing() {
     [coo] no missions in .coo; 'coo run-demo' makes the first
     --- exit 0
     ");
-    assert_eq!(world.coo(&["missions", "--json"]).stdout, "[]\n");
+    assert_eq!(
+        world.coo(&["missions", "--json"]).stdout,
+        "{\n  \"format\": \"coo-missions/1\",\n  \"missions\": []\n}\n"
+    );
     let logs = world.coo(&["logs"]);
     assert_eq!(
         logs,
@@ -390,7 +406,7 @@ fn a_damaged_state_root_is_an_error_and_no_panic() {
     $ coo run-demo
     [coo] Running deterministic demo mission ...
     --- standard error
-    ERROR: configuration .coo/config.json: can't be understood: unknown field `default_modle`, expected one of `attempts`, `base_url`, `default_model`, `max_tokens_field`, `timeout_seconds` at line 1 column 24
+    ERROR: configuration .coo/config.json: line 1: llm.default_modle: no such field; did you mean 'default_model'?
     hint: see docs/configuration.md for its fields
     --- exit 1
     $ coo run-demo

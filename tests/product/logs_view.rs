@@ -99,7 +99,7 @@ fn as_json_every_event_names_the_one_before() {
     let events = events(&world, id);
     let mut before = "0".repeat(64);
     for (i, event) in events.iter().enumerate() {
-        assert_eq!(event["seq"], i + 1);
+        assert_eq!(event["sequence_id"], i + 1);
         assert_eq!(event["prev_sha256"], before.as_str());
         event["sha256"].as_str().unwrap().clone_into(&mut before);
     }

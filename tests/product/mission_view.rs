@@ -77,7 +77,7 @@ fn all_missions_are_listed_oldest_first() {
     DEMO-000002    SUCCESS     <time>  demo
     --- exit 0
     ");
-    let rows = world.json(&["missions"]);
+    let rows = world.list(&["missions"]);
     assert_eq!(
         (&rows[0]["id"], &rows[1]["id"]),
         (&"DEMO-000001".into(), &"DEMO-000002".into())

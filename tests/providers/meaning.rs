@@ -474,7 +474,7 @@ fn what_may_have_been_paid_for_is_never_sent_again_unasked() {
         let ran = ask(&world, "q", &server.base_url(), &json!({}));
         assert_eq!(
             (ran.code, server.requests().len()),
-            (1, 1),
+            (5, 1),
             "{status}: {ran:?}"
         );
         said += &shown(&format!("run caller.json # {status}"), &ran);
@@ -487,7 +487,7 @@ fn what_may_have_been_paid_for_is_never_sent_again_unasked() {
     ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 502, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
     hint: look at the provider's account before it is sent again
     hint: the call may have been made and charged for; 'coo resume MISSION-000001 --resend' sends it again and continues
-    --- exit 1
+    --- exit 5
     $ coo run caller.json # 504
     --- standard error
     [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
@@ -495,7 +495,7 @@ fn what_may_have_been_paid_for_is_never_sent_again_unasked() {
     ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 504, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
     hint: look at the provider's account before it is sent again
     hint: the call may have been made and charged for; 'coo resume MISSION-000001 --resend' sends it again and continues
-    --- exit 1
+    --- exit 5
     $ coo run caller.json # 520
     --- standard error
     [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
@@ -503,7 +503,7 @@ fn what_may_have_been_paid_for_is_never_sent_again_unasked() {
     ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 520, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
     hint: look at the provider's account before it is sent again
     hint: the call may have been made and charged for; 'coo resume MISSION-000001 --resend' sends it again and continues
-    --- exit 1
+    --- exit 5
     $ coo run caller.json # 522
     --- standard error
     [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
@@ -511,7 +511,7 @@ fn what_may_have_been_paid_for_is_never_sent_again_unasked() {
     ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 522, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
     hint: look at the provider's account before it is sent again
     hint: the call may have been made and charged for; 'coo resume MISSION-000001 --resend' sends it again and continues
-    --- exit 1
+    --- exit 5
     $ coo run caller.json # 524
     --- standard error
     [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
@@ -519,7 +519,7 @@ fn what_may_have_been_paid_for_is_never_sent_again_unasked() {
     ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 524, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
     hint: look at the provider's account before it is sent again
     hint: the call may have been made and charged for; 'coo resume MISSION-000001 --resend' sends it again and continues
-    --- exit 1
+    --- exit 5
     ");
 }
 

@@ -97,7 +97,7 @@ fn check(rows: Vec<Row>) -> String {
             End::Resumable | End::InDoubt => {
                 assert_eq!(
                     (ran.code, status.as_str()),
-                    (1, Some("INTERRUPTED")),
+                    (5, Some("INTERRUPTED")),
                     "{seen}"
                 );
                 assert!(outcome.is_none(), "{seen}");
@@ -128,7 +128,7 @@ fn check(rows: Vec<Row>) -> String {
         };
         let mut resumed = resume(&[]);
         if end == End::InDoubt {
-            assert_eq!((resumed.code, server.requests().len()), (1, 0), "{name}");
+            assert_eq!((resumed.code, server.requests().len()), (5, 0), "{name}");
             assert!(resumed.stderr.contains("is in doubt"), "{resumed:?}");
             resumed = resume(&["--resend"]);
         }

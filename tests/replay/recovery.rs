@@ -77,7 +77,7 @@ fn a_run_that_is_interrupted_leaves_no_artefact_and_no_row() {
     ERROR: mission MISSION-000001: model call not authorised: http://127.0.0.1:<port> answered 401, saying 'No auth credentials found'
     hint: check the API key and what it may use
     hint: 'coo resume MISSION-000001' continues where it stopped
-    --- exit 1
+    --- exit 5
     ");
     assert_eq!(world.json(&["mission", TRIAGE])["status"], "INTERRUPTED");
     assert_eq!(
@@ -336,7 +336,7 @@ fn processes_that_share_a_root_all_succeed() {
         let ran = child.wait_with_output().unwrap();
         assert!(ran.status.success(), "{ran:?}");
     }
-    let missions = world.json(&["missions"]);
+    let missions = world.list(&["missions"]);
     let ids: Vec<&str> = missions
         .as_array()
         .unwrap()

@@ -82,6 +82,7 @@ fn the_report_has_the_keys_of_the_packet_in_its_order() {
     assert_snapshot!(shown("scan --json", &Ran { stderr: String::new(), ..ran }), @r#"
     $ coo scan --json
     {
+      "format": "coo-scan-report/1",
       "status": "FAIL",
       "violations": [
         {
@@ -221,7 +222,10 @@ fn only_the_pinned_ruleset_is_used() {
         "[]".into(),
     ] {
         configure(&world, "", "scan", &ruleset, PATHS);
-        told += &error(&world.coo(&["scan", "--json"]));
+        let ran = world.coo(&["scan", "--json"]);
+        assert!(ran.stdout.contains("\"format\": \"coo-error/1\""));
+        let stdout = String::new();
+        told += &error(&Ran { stdout, ..ran });
     }
     std::fs::remove_file(world.path().join("rules.json")).unwrap();
     told += &error(&world.coo(&["scan"]));
@@ -232,10 +236,10 @@ fn only_the_pinned_ruleset_is_used() {
     assert_snapshot!(told, @"
     ERROR: ruleset rules.json: has SHA-256 <sha256>, ./coo.toml pins <sha256>
     hint: take the pinned ruleset, or have the new one approved and pin that
-    ERROR: ruleset rules.json: ruleset: unknown field `reason`, expected one of `name`, `pattern`, `why` at line 5 column 66
+    ERROR: ruleset rules.json: ruleset: line 5: forbidden[0].reason: no such field; permitted: name, pattern, why; line 5: forbidden[0]: field 'why' is missing
     ERROR: ruleset rules.json: forbidden[1] (MustApprove): pattern: at byte 10: unclosed group
     ERROR: ruleset rules.json: ruleset: has format 'coo-governance-leak-ruleset-2', only coo-governance-leak-ruleset-1 is read
-    ERROR: ruleset rules.json: ruleset: invalid length 0, expected struct Written with 4 elements at line 1 column 2
+    ERROR: ruleset rules.json: ruleset: line 1: a list found; an object needed
     ERROR: file <world>/rules.json: can't be opened: No such file or directory (os error 2)
     ERROR: configuration ./coo.toml: has no section [scan]
     hint: write one

@@ -206,7 +206,7 @@ fn a_migration_attempt_asks_once_whatever_becomes_of_it() {
     assert_eq!(outcomes(&world), ["aborted", "restored", "unchanged"]);
     // A person may ask again and again.
     assert_eq!(rollback(&world, &["clean"], YES).code, 0);
-    let log = world.json(&["rollback", "--log"]);
+    let log = world.list(&["rollback", "--log"]);
     assert_eq!(log[0]["attempt"], "M-1");
     assert_eq!(log[3]["attempt"], json!(null));
     let log = world.coo(&["rollback", "--log"]);
@@ -228,7 +228,7 @@ fn a_migration_attempt_asks_once_whatever_becomes_of_it() {
 #[test]
 fn the_log_of_a_root_without_one_is_empty() {
     let world = crate::support::World::new();
-    assert_eq!(world.json(&["rollback", "--log"]), json!([]));
+    assert_eq!(world.list(&["rollback", "--log"]), json!([]));
     assert_snapshot!(shown("rollback --log", &world.coo(&["rollback", "--log"])), @r"
     $ coo rollback --log
     --- standard error

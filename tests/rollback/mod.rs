@@ -172,7 +172,7 @@ fn rollback(world: &World, arguments: &[&str], input: &[u8]) -> Ran {
 
 /// The outcomes in the log, oldest first.
 fn outcomes(world: &World) -> Vec<String> {
-    let log = world.json(&["rollback", "--log"]);
+    let log = world.list(&["rollback", "--log"]);
     let outcome = |request: &serde_json::Value| request["outcome"].as_str().unwrap().to_owned();
     log.as_array().unwrap().iter().map(outcome).collect()
 }

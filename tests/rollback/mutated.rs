@@ -128,7 +128,7 @@ fn a_rollback_takes_back_whatever_was_done() {
         }
         changed += 1;
         if random.below(2) == 0 {
-            let log = world.json(&["rollback", "--log"]);
+            let log = world.list(&["rollback", "--log"]);
             let before = log.as_array().unwrap().last().unwrap()["before"]["name"].clone();
             let undone = rollback(&world, &[before.as_str().unwrap()], YES);
             assert_eq!(undone.code, 0, "{round}: {undone:?}");

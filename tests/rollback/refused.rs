@@ -63,7 +63,7 @@ fn what_is_not_there_or_is_a_tree() {
 
 #[test]
 fn a_baseline_that_is_damaged() {
-    let record = |world: &World| world.json(&["amu0", "list"])[0].clone();
+    let record = |world: &World| world.list(&["amu0", "list"])[0].clone();
     let manifest = |world: &World| {
         let id = record(world)["baseline"].as_str().unwrap().to_owned();
         world.root().join(format!("amu0/baselines/{id}.json"))
@@ -115,7 +115,7 @@ fn forge(world: &World, path: &str, content: &str) {
     let put = |file: String, content: &str| {
         world.file(&format!(".coo/amu0/{file}"), content);
     };
-    let mut record = world.json(&["amu0", "list"])[0].clone();
+    let mut record = world.list(&["amu0", "list"])[0].clone();
     let id = record["baseline"].as_str().unwrap().to_owned();
     let file = world.root().join(format!("amu0/baselines/{id}.json"));
     let mut manifest: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();

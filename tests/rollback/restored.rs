@@ -25,7 +25,7 @@ fn files_databases_and_record_come_back_and_missions_stay() {
     --- exit 0
     ");
     // Nothing of the record of what ran is gone.
-    assert_eq!(world.json(&["missions"]).as_array().unwrap().len(), 2);
+    assert_eq!(world.list(&["missions"]).as_array().unwrap().len(), 2);
     for id in ["MISSION-000001", "MISSION-000002"] {
         let replay = world.coo(&["replay", id]);
         assert!(replay.stdout.ends_with("Result: IDENTICAL\n"), "{replay:?}");
@@ -62,7 +62,7 @@ fn a_rollback_can_be_undone_and_that_too() {
         outcomes(&world),
         ["restored", "restored", "restored", "unchanged"]
     );
-    let list = world.json(&["amu0", "list"]);
+    let list = world.list(&["amu0", "list"]);
     let list = list.as_array().unwrap().iter();
     let names: Vec<&str> = list
         .map(|record| record["name"].as_str().unwrap())
@@ -90,6 +90,7 @@ fn the_answer_and_the_log_as_json() {
     let done = rollback(&world, &["clean", "--json"], YES).stdout;
     assert_snapshot!(steady(&done), @r#"
     {
+      "format": "coo-rollback/1",
       "artefacts": 1,
       "before": {
         "baseline": "<sha256>",
@@ -111,7 +112,8 @@ fn the_answer_and_the_log_as_json() {
     }
     "#);
     let log = world.coo(&["rollback", "--log", "--json"]).stdout;
-    let mut log: serde_json::Value = serde_json::from_str(&log).unwrap();
+    let log: serde_json::Value = serde_json::from_str(&log).unwrap();
+    let mut log = log["rollbacks"].clone();
     for time in ["requested_ms", "ended_ms"] {
         assert!(log[0][time].as_i64().unwrap() > 1_700_000_000_000);
         log[0][time] = json!("<ms>");
@@ -198,7 +200,7 @@ fn missions_go_on_after_a_rollback() {
         let next = world.coo(&["missions"]);
         told += &next.stderr;
         assert!(state(&world) == after, "{name}");
-        assert_eq!(world.json(&["missions"])[1]["id"], "MISSION-000002");
+        assert_eq!(world.list(&["missions"])[1]["id"], "MISSION-000002");
         assert_eq!(world.coo(&["artefacts", "check"]).code, 0);
     }
     assert_snapshot!(steady(&told), @"

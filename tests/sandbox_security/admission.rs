@@ -33,7 +33,7 @@ fn refused(text: &str) -> String {
             assert!(ran.stderr.contains(reason), "'{reason}' not in {ran:?}");
         }
     }
-    assert_eq!(world.json(&["missions"]), json!([]));
+    assert_eq!(world.list(&["missions"]), json!([]));
     for folder in ["cache", "modules"] {
         assert_eq!(
             fs::read_dir(world.root().join(folder)).unwrap().count(),
@@ -460,7 +460,7 @@ fn what_is_no_module_is_an_error_and_nothing_more() {
     hint: give a descriptor, a .wasm file or one of these
     --- exit 1
     ");
-    assert_eq!(world.json(&["missions"]), json!([]));
+    assert_eq!(world.list(&["missions"]), json!([]));
 }
 
 #[test]
@@ -538,7 +538,7 @@ fn features_that_share_memory_or_are_not_settled_are_refused() {
     ERROR: module feature.wasm: not valid WebAssembly for this engine: exceptions proposal not enabled (at offset 0x19)
     --- exit 1
     ");
-    assert_eq!(world.json(&["missions"]), json!([]));
+    assert_eq!(world.list(&["missions"]), json!([]));
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn processor_time_memory_and_real_time_are_bounded_and_each_says_so() {
     ERROR: module slow.wasm: COO_COMPILE_CPU_SECONDS: 'soon' is not a whole number above 0
     --- exit 1
     ");
-    assert_eq!(world.json(&["missions"]), json!([]), "nothing on record");
+    assert_eq!(world.list(&["missions"]), json!([]), "nothing on record");
     // The machine's failure is nobody's for good: with less to do it runs.
     world.file("slow.wasm", empty_functions(1));
     assert_eq!(world.coo(&["run", "slow.wasm"]).code, 0);

@@ -91,7 +91,7 @@ fn foreign_lines_are_left_alone_with_one_hint_and_one_of_ours_is_not_passed_over
     ERROR: mission DEMO-000002: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: line 2 begins with COO_LLM_BASE_URL and is not NAME=value
     hint: correct or remove it
     hint: 'coo resume DEMO-000002' continues where it stopped
-    --- exit 1
+    --- exit 5
     ");
     assert_eq!(server.requests().len(), 1);
     assert!(!format!("{ended:?}{refused:?}").contains(KEY));
@@ -146,7 +146,7 @@ fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
     ERROR: mission DEMO-000003: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: nothing of it is used: <world>/.env: is a pipe, a regular file is needed; write its content to a file first
     hint: correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
     hint: 'coo resume DEMO-000003' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # is a pipe
     --- standard error
     [coo] file .env: nothing of it is used: <world>/.env: is a pipe, a regular file is needed; write its content to a file first; correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
@@ -154,7 +154,7 @@ fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
     ERROR: mission DEMO-000005: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: nothing of it is used: <world>/.env: is a pipe, a regular file is needed; write its content to a file first
     hint: correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
     hint: 'coo resume DEMO-000005' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # is a device
     --- standard error
     [coo] file .env: nothing of it is used: <world>/.env: is a device, a regular file is needed; write its content to a file first; correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
@@ -162,7 +162,7 @@ fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
     ERROR: mission DEMO-000007: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: nothing of it is used: <world>/.env: is a device, a regular file is needed; write its content to a file first
     hint: correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
     hint: 'coo resume DEMO-000007' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # more than 65536 bytes
     --- standard error
     [coo] file .env: nothing of it is used: file <world>/.env: more than 65536 bytes, which is the limit; correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
@@ -170,7 +170,7 @@ fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
     ERROR: mission DEMO-000009: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: nothing of it is used: file <world>/.env: more than 65536 bytes, which is the limit
     hint: correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
     hint: 'coo resume DEMO-000009' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # more than 65536 bytes
     --- standard error
     [coo] file .env: nothing of it is used: file <world>/.env: more than 65536 bytes, which is the limit; correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
@@ -178,7 +178,7 @@ fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
     ERROR: mission DEMO-000011: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: nothing of it is used: file <world>/.env: more than 65536 bytes, which is the limit
     hint: correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
     hint: 'coo resume DEMO-000011' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # is a folder
     An answer.--- standard error
     [coo] file .env: is a folder, and left alone
@@ -233,17 +233,17 @@ fn a_configuration_that_can_not_be_read_stops_only_who_goes_by_it() {
     assert_snapshot!(said, @"
     $ coo run demo # unknown field `attemps`
     --- standard error
-    ERROR: configuration .coo/config.json: can't be understood: unknown field `attemps`, expected one of `attempts`, `base_url`, `default_model`, `max_tokens_field`, `timeout_seconds` at line 1 column 18
+    ERROR: configuration .coo/config.json: line 1: llm.attemps: no such field; did you mean 'attempts'?
     hint: see docs/configuration.md for its fields
     --- exit 1
     $ coo manifests write # unknown field `attemps`
     --- standard error
-    ERROR: configuration .coo/config.json: can't be understood: unknown field `attemps`, expected one of `attempts`, `base_url`, `default_model`, `max_tokens_field`, `timeout_seconds` at line 1 column 18
+    ERROR: configuration .coo/config.json: line 1: llm.attemps: no such field; did you mean 'attempts'?
     hint: see docs/configuration.md for its fields
     --- exit 1
     $ coo init # unknown field `attemps`
     --- standard error
-    ERROR: configuration .coo/config.json: can't be understood: unknown field `attemps`, expected one of `attempts`, `base_url`, `default_model`, `max_tokens_field`, `timeout_seconds` at line 1 column 18
+    ERROR: configuration .coo/config.json: line 1: llm.attemps: no such field; did you mean 'attempts'?
     hint: see docs/configuration.md for its fields
     --- exit 1
     $ coo run demo # can't be read

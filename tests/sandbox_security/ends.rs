@@ -369,12 +369,13 @@ fn real_time_stops_a_run_from_outside_the_record() {
     assert_eq!(world.run_guest(body, &json!({"fuel": 1})).code, 1);
     world.guest("loop.wasm", body);
     let ran = world.coo(&["run", "loop.wasm", "--timeout", "0"]);
-    assert_eq!(ran.code, 1);
+    assert_eq!(ran.code, 5);
     // The line before it has the fuel, which the clock decides.
     assert_snapshot!(ran.error(), @"
     ERROR: mission MISSION-000002: guest: still running after 0 s of real time, which is the limit
     hint: give --timeout SECONDS if it needs more
     hint: 'coo resume MISSION-000002' continues where it stopped
+    --- exit 5
     ");
     let mission = world.json(&["mission", "MISSION-000002"]);
     assert_eq!(mission["status"], "INTERRUPTED");

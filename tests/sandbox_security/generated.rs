@@ -305,7 +305,7 @@ fn end_within_their_time(numbers: impl Iterator<Item = u64>) {
             vec!["run", "hostile.wasm", "--timeout", TIMEOUT],
         ] {
             let ran = bounded(&world, &arguments, &[]);
-            assert!(matches!(ran.code, 0 | 1), "{ran:?}");
+            assert!(matches!(ran.code, 0 | 1 | 5), "{ran:?}");
             let says_why = ran.code == 0
                 || ran.stdout.contains("Verdict: REFUSED")
                 || ran.stderr.contains("ERROR: ");
@@ -313,7 +313,7 @@ fn end_within_their_time(numbers: impl Iterator<Item = u64>) {
         }
     }
     // What has ended is on record as what it was; what the machine ended is not.
-    for mission in world.json(&["missions"]).as_array().unwrap() {
+    for mission in world.list(&["missions"]).as_array().unwrap() {
         if mission["status"] == "INTERRUPTED" {
             continue;
         }

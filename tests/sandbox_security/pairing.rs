@@ -121,7 +121,7 @@ fn a_key_goes_to_a_server_that_is_named_where_the_key_is() {
                 assert_eq!(ended.stdout, "An answer.");
             }
             Err(whose) => {
-                assert_eq!(ended.code, 1, "{case}: {ended:?}");
+                assert_eq!(ended.code, 5, "{case}: {ended:?}");
                 assert_eq!(asked(&in_order), [], "{case}");
                 let allow = format!(
                     "COO_LLM_ALLOW_HOST={}",
@@ -152,42 +152,42 @@ fn a_key_goes_to_a_server_that_is_named_where_the_key_is() {
     ERROR: mission DEMO-000006: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by the environment, and the API key comes from .env in the working directory, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else set OPENROUTER_API_KEY in the environment, too
     hint: 'coo resume DEMO-000006' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # server of .env, key of environment
     --- standard error
     [coo] DEMO-000010 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000010: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by .env in the working directory, and the API key comes from the environment, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else put the server's own key into .env, or remove COO_LLM_BASE_URL there
     hint: 'coo resume DEMO-000010' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # server of .env, config.json, key of environment
     --- standard error
     [coo] DEMO-000015 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000015: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by .env in the working directory, and the API key comes from the environment, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else put the server's own key into .env, or remove COO_LLM_BASE_URL there
     hint: 'coo resume DEMO-000015' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # server of config.json, key of environment
     --- standard error
     [coo] DEMO-000018 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000018: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by config.json of the state root, and the API key comes from the environment, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else correct llm.base_url in config.json, or set COO_LLM_BASE_URL in the environment
     hint: 'coo resume DEMO-000018' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # server of config.json, key of .env
     --- standard error
     [coo] DEMO-000020 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000020: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by config.json of the state root, and the API key comes from .env in the working directory, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else correct llm.base_url in config.json, or set COO_LLM_BASE_URL in the environment
     hint: 'coo resume DEMO-000020' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # server of config.json, key of both
     --- standard error
     [coo] DEMO-000022 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000022: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by config.json of the state root, and the API key comes from the environment, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else correct llm.base_url in config.json, or set COO_LLM_BASE_URL in the environment
     hint: 'coo resume DEMO-000022' continues where it stopped
-    --- exit 1
+    --- exit 5
     ");
     for (path, content) in world.root_files() {
         let text = String::from_utf8_lossy(&content);
@@ -225,21 +225,21 @@ fn only_the_environment_allows_hosts_and_only_the_host_it_names() {
     ERROR: mission DEMO-000001: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by .env in the working directory, and the API key comes from the environment, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else put the server's own key into .env, or remove COO_LLM_BASE_URL there
     hint: 'coo resume DEMO-000001' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # allowed: 127.0.0.1:1
     --- standard error
     [coo] DEMO-000002 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000002: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by .env in the working directory, and the API key comes from the environment, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else put the server's own key into .env, or remove COO_LLM_BASE_URL there
     hint: 'coo resume DEMO-000002' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # allowed: localhost
     --- standard error
     [coo] DEMO-000003 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000003: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by .env in the working directory, and the API key comes from the environment, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else put the server's own key into .env, or remove COO_LLM_BASE_URL there
     hint: 'coo resume DEMO-000003' continues where it stopped
-    --- exit 1
+    --- exit 5
     ");
     let variables = [
         ("OPENROUTER_API_KEY", OF_ENVIRONMENT),
@@ -253,7 +253,7 @@ fn only_the_environment_allows_hosts_and_only_the_host_it_names() {
     ERROR: mission DEMO-000004: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): COO_LLM_ALLOW_HOST: is not host or host:port
     hint: give one like models.example:8443
     hint: 'coo resume DEMO-000004' continues where it stopped
-    --- exit 1
+    --- exit 5
     ");
     assert_eq!(server.requests().len(), 0);
     let variables = [
@@ -286,7 +286,7 @@ fn what_a_file_says_is_taken_literally_and_takes_no_secret_along() {
             ("OPENROUTER_API_KEY", OF_ENVIRONMENT),
         ],
     );
-    assert_eq!(ended.code, 1, "{ended:?}");
+    assert_eq!(ended.code, 5, "{ended:?}");
     let without_key = run(&world, &[("AWS_SECRET_ACCESS_KEY", SECRET)]);
     let mut text = format!("{ended:?}{without_key:?}{:?}", server.requests());
     for (path, content) in world.root_files() {
@@ -337,42 +337,42 @@ fn an_address_with_a_secret_in_it_is_refused_unseen() {
     ERROR: mission DEMO-000001: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): the server that .env in the working directory names: base URL refused: it has a user name or password
     hint: give the key by its own setting only
     hint: 'coo resume DEMO-000001' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # user
     --- standard error
     [coo] DEMO-000002 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000002: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): the server that the environment names: base URL refused: it has a user name or password
     hint: give the key by its own setting only
     hint: 'coo resume DEMO-000002' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # query
     --- standard error
     [coo] DEMO-000003 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000003: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): the server that .env in the working directory names: base URL refused: it has a query (?)
     hint: give one like https://openrouter.ai/api/v1
     hint: 'coo resume DEMO-000003' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # query
     --- standard error
     [coo] DEMO-000004 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000004: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): the server that the environment names: base URL refused: it has a query (?)
     hint: give one like https://openrouter.ai/api/v1
     hint: 'coo resume DEMO-000004' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # fragment
     --- standard error
     [coo] DEMO-000005 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000005: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): the server that .env in the working directory names: base URL refused: it has a fragment (#)
     hint: give one like https://openrouter.ai/api/v1
     hint: 'coo resume DEMO-000005' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # fragment
     --- standard error
     [coo] DEMO-000006 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000006: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): the server that the environment names: base URL refused: it has a fragment (#)
     hint: give one like https://openrouter.ai/api/v1
     hint: 'coo resume DEMO-000006' continues where it stopped
-    --- exit 1
+    --- exit 5
     ");
     for (path, content) in world.root_files() {
         let text = String::from_utf8_lossy(&content);
@@ -411,5 +411,5 @@ fn a_key_in_the_place_of_a_model_is_refused_unseen() {
     hint: set COO_LLM_MODEL to the model's name and the key by OPENROUTER_API_KEY only
     --- exit 1
     ");
-    assert_eq!(world.json(&["missions"]), json!([]));
+    assert_eq!(world.list(&["missions"]), json!([]));
 }

@@ -29,7 +29,7 @@ fn the_key_reaches_the_server_and_no_file_and_no_output() {
         world.coo(&["run", "demo", "--live"]),
         world.coo(&["run", "demo", "--live"]),
     ];
-    assert_eq!((said[0].code, said[1].code), (0, 1), "{said:?}");
+    assert_eq!((said[0].code, said[1].code), (0, 5), "{said:?}");
     let bearer = format!("Bearer {KEY}");
     for request in server.requests() {
         assert_eq!(request.header("authorization"), Some(bearer.as_str()));
@@ -80,7 +80,7 @@ fn a_key_in_dot_env_is_used_and_shown_no_more_than_one_in_the_environment() {
     ERROR: mission DEMO-000002: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: line 1 begins with OPENROUTER_API_KEY and is not NAME=value
     hint: correct or remove it
     hint: 'coo resume DEMO-000002' continues where it stopped
-    --- exit 1
+    --- exit 5
     ");
 }
 
@@ -185,7 +185,7 @@ fn a_rejection_is_recorded_as_it_is_or_not_at_all() {
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: a rejection that contains the API key, which must not be recorded: the provider rejected the request with status 400, saying 'key <redacted> may not'
     hint: keep the key out of the prompt, and replace the key
     hint: 'coo resume DEMO-000001' continues where it stopped
-    --- exit 1
+    --- exit 5
     ");
     for content in world.root_files().values() {
         assert!(!holds(content, KEY.as_bytes()));
@@ -231,7 +231,7 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
     hint: keep the key out of the prompt, and replace the key
     hint: the call may have been made and charged for; 'coo resume DEMO-000001 --resend' sends it again and continues
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # id
     --- standard error
     [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
@@ -239,7 +239,7 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
     hint: keep the key out of the prompt, and replace the key
     hint: the call may have been made and charged for; 'coo resume DEMO-000001 --resend' sends it again and continues
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # model
     --- standard error
     [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
@@ -247,7 +247,7 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
     hint: keep the key out of the prompt, and replace the key
     hint: the call may have been made and charged for; 'coo resume DEMO-000001 --resend' sends it again and continues
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # provider
     --- standard error
     [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
@@ -255,7 +255,7 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
     hint: keep the key out of the prompt, and replace the key
     hint: the call may have been made and charged for; 'coo resume DEMO-000001 --resend' sends it again and continues
-    --- exit 1
+    --- exit 5
     $ coo run demo --live # system_fingerprint
     --- standard error
     [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
@@ -263,7 +263,7 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
     hint: keep the key out of the prompt, and replace the key
     hint: the call may have been made and charged for; 'coo resume DEMO-000001 --resend' sends it again and continues
-    --- exit 1
+    --- exit 5
     ");
 }
 
@@ -304,7 +304,7 @@ fn a_mission_that_brings_the_key_along_is_not_recorded_with_it() {
         world.descriptor("guest.json", &json!({"file": "guest.wasm"}), &more);
         run(&["run", "guest.json"]);
     }
-    assert_eq!(world.json(&["missions"]), json!([]));
+    assert_eq!(world.list(&["missions"]), json!([]));
     // In what it prints, put together while it runs.
     for fd in [1, 2] {
         world.guest("halves.wasm", &print(fd));
@@ -341,9 +341,10 @@ fn a_mission_that_brings_the_key_along_is_not_recorded_with_it() {
     ERROR: mission MISSION-000001: what the mission leaves: contains the API key, which is recorded nowhere
     hint: take the key out of the mission, and replace the key if others may have seen it
     hint: 'coo resume MISSION-000001' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run halves.wasm --json
     {
+      "format": "coo-receipt/1",
       "id": "MISSION-000002",
       "status": "INTERRUPTED",
       "reason": "what the mission leaves: contains the API key, which is recorded nowhere; take the key out of the mission, and replace the key if others may have seen it",
@@ -360,7 +361,7 @@ fn a_mission_that_brings_the_key_along_is_not_recorded_with_it() {
     ERROR: mission MISSION-000002: what the mission leaves: contains the API key, which is recorded nowhere
     hint: take the key out of the mission, and replace the key if others may have seen it
     hint: 'coo resume MISSION-000002' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run halves.wasm
     --- standard error
     <redacted>
@@ -368,9 +369,10 @@ fn a_mission_that_brings_the_key_along_is_not_recorded_with_it() {
     ERROR: mission MISSION-000003: what the mission leaves: contains the API key, which is recorded nowhere
     hint: take the key out of the mission, and replace the key if others may have seen it
     hint: 'coo resume MISSION-000003' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run halves.wasm --json
     {
+      "format": "coo-receipt/1",
       "id": "MISSION-000004",
       "status": "INTERRUPTED",
       "reason": "what the mission leaves: contains the API key, which is recorded nowhere; take the key out of the mission, and replace the key if others may have seen it",
@@ -387,7 +389,7 @@ fn a_mission_that_brings_the_key_along_is_not_recorded_with_it() {
     ERROR: mission MISSION-000004: what the mission leaves: contains the API key, which is recorded nowhere
     hint: take the key out of the mission, and replace the key if others may have seen it
     hint: 'coo resume MISSION-000004' continues where it stopped
-    --- exit 1
+    --- exit 5
     "#);
     for (path, content) in world.root_files() {
         assert!(!holds(&content, KEY.as_bytes()), "{}", path.display());

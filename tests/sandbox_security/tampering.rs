@@ -128,7 +128,7 @@ fn a_file_replaced_by_a_link_is_neither_followed_nor_written() {
     [coo] MISSION-000002 INTERRUPTED: 5 events, 49295 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: database .coo/world.db: can't be opened: unable to open database file: <world>/.coo/world.db: Error code 1550: unable to open database file
     hint: 'coo resume MISSION-000002' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run triage.json # config.json
     --- standard error
     ERROR: configuration .coo/config.json: can't be read: a path led outside of the filesystem

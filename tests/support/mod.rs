@@ -44,10 +44,10 @@ pub struct Ran {
 
 impl Ran {
     /// Returns the error that ended the command, with its hints: the only one, and the last thing
-    /// that the command printed on standard error.
+    /// that the command printed on standard error. An exit code other than 1 stands below it.
     #[track_caller]
     pub fn error(&self) -> String {
-        assert_eq!(self.code, 1, "{self:?}");
+        assert!(matches!(self.code, 1 | 3 | 4 | 5), "{self:?}");
         let lines: Vec<&str> = self.stderr.lines().collect();
         let is_error = |line: &&&str| line.starts_with("ERROR: ");
         assert_eq!(lines.iter().filter(is_error).count(), 1, "{self:?}");
@@ -55,7 +55,11 @@ impl Ran {
         let hints = hints.take_while(|line| line.starts_with("hint: ")).count();
         let error = &lines[lines.len() - hints - 1..];
         assert!(error[0].starts_with("ERROR: "), "{self:?}");
-        error.join("\n") + "\n"
+        let mut text = error.join("\n") + "\n";
+        if self.code != 1 {
+            text += &format!("--- exit {}\n", self.code);
+        }
+        text
     }
 }
 
@@ -270,6 +274,21 @@ impl World {
         let ran = self.coo(&[arguments, &["--json"]].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
         serde_json::from_str(&ran.stdout).unwrap()
+    }
+
+    /// Runs `coo ARGS --json` like `json`, and returns the one list in its output.
+    pub fn list(&self, arguments: &[&str]) -> Value {
+        let mut output = self.json(arguments);
+        let fields = output.as_object_mut().unwrap();
+        assert!(
+            fields
+                .remove("format")
+                .is_some_and(|format| format.is_string())
+        );
+        assert_eq!(fields.len(), 1, "{fields:?}");
+        let list = fields.values().next().unwrap().clone();
+        assert!(list.is_array());
+        list
     }
 }
 

@@ -35,7 +35,7 @@ fn audited(body: &str) -> Audited {
     let audit = world.coo(&["audit", "m.wasm"]);
     if view["admitted"] == json!(false) {
         assert_eq!((audit.code, run.code), (1, 1), "{run:?}");
-        assert_eq!(world.json(&["missions"]), json!([]));
+        assert_eq!(world.list(&["missions"]), json!([]));
         for reason in view["reasons"].as_array().unwrap() {
             let reason = reason.as_str().unwrap();
             assert!(run.stderr.contains(reason), "{reason} not in {run:?}");
@@ -235,7 +235,7 @@ fn what_no_program_is_started_by_is_refused_by_name() {
             &world.coo(&["run", "m.wasm"]),
         );
         said += verdict(&world.coo(&["audit", "m.wasm"]));
-        assert_eq!(world.json(&["missions"]), json!([]));
+        assert_eq!(world.list(&["missions"]), json!([]));
     }
     assert_snapshot!(said, @r#"
     $ coo run m.wasm # (func (export "_start") (param i32))

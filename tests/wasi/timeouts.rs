@@ -78,35 +78,35 @@ fn a_loop_over_cheap_host_calls_ends_with_its_time() {
     ERROR: mission MISSION-000001: guest: still running after 1 s of real time, which is the limit
     hint: give --timeout SECONDS if it needs more
     hint: 'coo resume MISSION-000001' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run loop.json --timeout 1
     --- standard error
     [coo] MISSION-000001 INTERRUPTED: 5 events, <n> fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: guest: still running after 1 s of real time, which is the limit
     hint: give --timeout SECONDS if it needs more
     hint: 'coo resume MISSION-000001' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run loop.json --timeout 1
     --- standard error
     [coo] MISSION-000001 INTERRUPTED: 5 events, <n> fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: guest: still running after 1 s of real time, which is the limit
     hint: give --timeout SECONDS if it needs more
     hint: 'coo resume MISSION-000001' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run loop.json --timeout 1
     --- standard error
     [coo] MISSION-000001 INTERRUPTED: 5 events, <n> fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: guest: still running after 1 s of real time, which is the limit
     hint: give --timeout SECONDS if it needs more
     hint: 'coo resume MISSION-000001' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo run loop.json --timeout 1
     --- standard error
     [coo] MISSION-000001 INTERRUPTED: 5 events, <n> fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: guest: still running after 1 s of real time, which is the limit
     hint: give --timeout SECONDS if it needs more
     hint: 'coo resume MISSION-000001' continues where it stopped
-    --- exit 1
+    --- exit 5
     ");
 }
 
@@ -145,7 +145,7 @@ fn the_same_of_a_component() {
     ERROR: mission MISSION-000001: guest: still running after 1 s of real time, which is the limit
     hint: give --timeout SECONDS if it needs more
     hint: 'coo resume MISSION-000001' continues where it stopped
-    --- exit 1
+    --- exit 5
     ");
     // What it is handed is charged.
     world.descriptor(
@@ -250,7 +250,7 @@ fn a_machine_without_memory_interrupts_and_is_never_the_guests_fault() {
         }
     }
     assert!(!interrupted.is_empty(), "no step was too small for a guest");
-    let missions = world.json(&["missions"]);
+    let missions = world.list(&["missions"]);
     let mut resumed = 0;
     for mission in missions.as_array().unwrap() {
         assert_ne!(mission["status"], "FAILED", "{mission} {interrupted:?}");
@@ -287,7 +287,7 @@ fn memory_that_can_not_be_had_later_interrupts_too() {
     for kib in [600_000_u64, 800_000, 1_000_000, 1_300_000] {
         let _ = cramped(&world, kib, "run grow.json");
     }
-    for mission in world.json(&["missions"]).as_array().unwrap() {
+    for mission in world.list(&["missions"]).as_array().unwrap() {
         assert_ne!(mission["status"], "FAILED", "{mission}");
     }
 }

@@ -17,6 +17,7 @@ pub use patch::patch;
 
 use coo_kernel::baseline::TreePath;
 use coo_kernel::form::digest::Digest;
+use coo_kernel::form::strict;
 use coo_kernel::state::layout::is_name;
 
 use crate::repository::scope::Scope;
@@ -173,8 +174,8 @@ pub struct Outcome {
 impl Amendments {
     /// Reads and checks a file of amendments.
     pub fn parse(bytes: &[u8]) -> Result<Self, AmendmentError> {
-        let file: File = serde_json::from_slice(bytes)
-            .map_err(|error| AmendmentError::Form(error.to_string()))?;
+        let file: File =
+            strict::read(bytes).map_err(|problems| AmendmentError::Form(problems.all()))?;
         if file.format != FORMAT {
             let found: String = file.format.escape_debug().take(40).collect();
             return Err(AmendmentError::Form(format!(

@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow, bail};
 use coo_engines::amend::{Anchor, Escalation, Halt, Log, Prepared};
 use serde::Serialize;
 
-use super::print;
+use super::{print, protected};
 use crate::baselines::Progress;
 use crate::freeze::Purpose;
 use crate::hint::Hint as _;
@@ -29,6 +29,9 @@ pub struct Options {
     /// Print the patch and change nothing
     #[arg(long)]
     check: bool,
+    /// Permit changes of protected documents: a person's yes, which goes on record
+    #[arg(long)]
+    approve_protected: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -57,6 +60,8 @@ pub fn cmd_amend(root: &Path, options: &Options) -> Result<ExitCode> {
     if options.check {
         return show(&prepared, None, options.json);
     }
+    let documents = prepared.outcome.documents.keys().map(String::as_str);
+    let protected = protected::permitted("amend", documents, options.approve_protected)?;
     let mut session = Session::create(root, Purpose::Change, print::note)?;
     let watched = std::io::stderr().is_terminal();
     let progress = Progress::new(watched.then_some(&print::note));
@@ -65,6 +70,7 @@ pub fn cmd_amend(root: &Path, options: &Options) -> Result<ExitCode> {
         &mut session.store,
         &repository,
         &prepared,
+        &protected,
         &progress,
     )?;
     let folder = session.root.path().join(folder).display().to_string();
@@ -74,7 +80,10 @@ pub fn cmd_amend(root: &Path, options: &Options) -> Result<ExitCode> {
 fn applied_already(folder: &Path, json: bool) -> Result<ExitCode> {
     let folder = folder.display().to_string();
     if json {
-        print::json(&serde_json::json!({ "evidence": folder, "patch": "" }))?;
+        print::json(
+            "coo-amendments-1",
+            &serde_json::json!({ "evidence": folder, "patch": "" }),
+        )?;
     } else {
         print::out(&format!(
             "Amend\n  Applied already: {}\n  Result: UNCHANGED\n",
@@ -121,7 +130,7 @@ fn halt(root: &Path, check: bool, escalation: &Escalation) -> Result<ExitCode> {
 
 fn show(prepared: &Prepared, folder: Option<&str>, json: bool) -> Result<ExitCode> {
     if json {
-        print::json(&Done {
+        print::document(&Done {
             evidence: folder,
             log: &prepared.log,
             patch: &prepared.patch,

@@ -70,7 +70,7 @@ enum Command {
         json: bool,
     },
     /// Check all objects of a baseline, and compare a directory or the state with it
-    #[command(after_help = "Exit codes:  0 identical, 1 different")]
+    #[command(after_help = "Exit codes:  0 identical, 3 different")]
     Verify {
         /// Name, id, or the first 12 or more digits of the id
         #[arg(value_name = "NAME|ID")]
@@ -232,11 +232,14 @@ fn say_what_lacks(session: &Session) {
 fn show(made: &Captured, json: bool) -> Result<ExitCode> {
     let record = &made.record;
     if json {
-        print::json(&Made {
-            record,
-            new_bytes: made.added.bytes,
-            new_objects: made.added.objects,
-        })?;
+        print::json(
+            "coo-amu0-created/1",
+            &Made {
+                record,
+                new_bytes: made.added.bytes,
+                new_objects: made.added.objects,
+            },
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut text = format!(

@@ -60,7 +60,10 @@ pub fn cmd_approve(root: &Path, options: &Approve) -> Result<ExitCode> {
         mission.id, question.step
     ));
     match resume(session, &mission, options.answering.options(), false)? {
-        Resumed::Run(ended) => run::report(&ended, options.json),
+        Resumed::Run(session, ended) => {
+            drop(session);
+            run::report(&ended, options.json)
+        }
         Resumed::Ended(_) | Resumed::InDoubt(_) => bail!(
             anyhow!(
                 "mission {}: is approved, but can't be continued now",

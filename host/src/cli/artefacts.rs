@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
-use coo_kernel::state::index::Drift;
+use coo_kernel::mission::exit::Exit;
+use coo_kernel::state::index::{Drift, IndexEntry};
 use serde::Serialize;
 
 use super::print;
@@ -31,7 +32,7 @@ enum Command {
     /// List every artefact on record
     List,
     /// Compare artefacts/ with the record and list every difference
-    #[command(after_help = "Exit codes:  0 in order, or repaired; 1 a difference")]
+    #[command(after_help = "Exit codes:  0 in order, or repaired; 3 a difference")]
     Check {
         /// Make artefacts/ match the record; move other files to set-aside/
         #[arg(long)]
@@ -46,13 +47,24 @@ pub fn cmd_artefacts(root: &Path, options: &Options) -> Result<ExitCode> {
     }
 }
 
+/// The list as `--json` prints it.
+#[derive(Serialize)]
+struct List<'a> {
+    artefacts: &'a [IndexEntry],
+}
+
 fn list(root: &Path, json: bool) -> Result<ExitCode> {
     let entries = match Session::open(root, Purpose::Read, print::note)? {
         Some(session) => session.store.artefacts()?,
         None => Vec::new(),
     };
     if json {
-        print::json(&entries)?;
+        print::json(
+            "coo-artefacts/1",
+            &List {
+                artefacts: &entries,
+            },
+        )?;
     } else if entries.is_empty() {
         print::note(&format!("no artefacts in {}", root.display()));
     } else {
@@ -105,14 +117,17 @@ fn check(root: &Path, repair: bool, json: bool) -> Result<ExitCode> {
     let reports = session.store.reports()?.len();
     let is_in_order = drifts.is_empty() && report_drifts.is_empty();
     if json {
-        print::json(&View {
-            in_order: is_in_order,
-            repaired: repair && !is_in_order,
-            artefacts: count,
-            drifts: &drifts,
-            reports,
-            report_drifts: &report_drifts,
-        })?;
+        print::json(
+            "coo-artefacts-check/1",
+            &View {
+                in_order: is_in_order,
+                repaired: repair && !is_in_order,
+                artefacts: count,
+                drifts: &drifts,
+                reports,
+                report_drifts: &report_drifts,
+            },
+        )?;
     } else {
         let mut text = String::new();
         summarise(&mut text, &drifts, repair, &print::count(count, "artefact"));
@@ -132,7 +147,7 @@ fn check(root: &Path, repair: bool, json: bool) -> Result<ExitCode> {
             "'coo artefacts check --repair' corrects that and keeps the files that it removes",
         ));
     }
-    Ok(print::code(is_in_order || repair))
+    Ok(print::code(Exit::compared(is_in_order || repair)))
 }
 
 fn summarise(text: &mut String, drifts: &[Drift], repair: bool, on_record: &str) {

@@ -60,11 +60,11 @@ pub fn cmd_audit(options: &Options) -> Result<ExitCode> {
         module: name,
     };
     if options.json {
-        print::json(&view)?;
+        print::json("coo-audit/1", &view)?;
     } else {
         print::out(&text(&view))?;
     }
-    Ok(print::code(view.admitted))
+    Ok(print::done(view.admitted))
 }
 
 fn text(view: &View<'_>) -> String {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::form::digest::Digest;
+use coo_kernel::mission::exit::Exit;
 use coo_kernel::module::module_set::{self, Member};
 use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use serde::Serialize;
@@ -59,7 +60,7 @@ pub fn cmd_digest(options: &Options) -> Result<ExitCode> {
         matches,
     };
     if options.json {
-        print::json(&view)?;
+        print::json("coo-module-set-digest/1", &view)?;
     } else {
         print::out(&format!(
             "{}{sha256}  module set\n",
@@ -74,7 +75,7 @@ pub fn cmd_digest(options: &Options) -> Result<ExitCode> {
             )
             .hint("rebuild the modules or pin the new digest"),
         );
-        return Ok(ExitCode::FAILURE);
+        return Ok(print::code(Exit::Differs));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -83,7 +83,7 @@ pub fn cmd_explain(root: &Path, options: &Options) -> Result<ExitCode> {
     let (session, mission) = find_mission(root, &options.id, print::note)?;
     let view = view(&session, &mission)?;
     if options.json {
-        print::json(&view)?;
+        print::json("coo-explanation/1", &view)?;
     } else {
         print::out(&text(&view))?;
     }

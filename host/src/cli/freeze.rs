@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::baseline::freeze::{Difference, LIFT, LIFT_CHANGED, MANIFEST};
 use coo_kernel::form::digest::Digest;
+use coo_kernel::mission::exit::Exit;
 use serde::Serialize;
 
 use super::{manifests, print};
@@ -30,7 +31,7 @@ pub struct Options {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Show whether the state root is frozen, and list every change since
-    #[command(after_help = "Exit codes:  0 unchanged, 1 changed")]
+    #[command(after_help = "Exit codes:  0 unchanged, 3 changed")]
     Status,
     /// Lift the freeze, after confirmation
     Lift,
@@ -144,7 +145,7 @@ fn status(path: &Path, json: bool) -> Result<ExitCode> {
     };
     let Some(standing) = standing else {
         if json {
-            print::json(&NotFrozen { is_frozen: false })?;
+            print::json("coo-freeze/1", &NotFrozen { is_frozen: false })?;
         } else {
             print::out("not frozen\n")?;
         }
@@ -167,7 +168,7 @@ fn status(path: &Path, json: bool) -> Result<ExitCode> {
             .hint("undo that, or 'coo freeze lift' ends the freeze"),
         );
     }
-    Ok(print::code(changed == 0))
+    Ok(print::code(Exit::compared(changed == 0)))
 }
 
 fn lift(path: &Path, json: bool) -> Result<ExitCode> {
@@ -241,14 +242,17 @@ fn show(standing: &Standing, json: bool, result: &str) -> Result<()> {
     } = &standing.row;
     let manifest_sha256 = Digest::of(manifest.to_text());
     if json {
-        return print::json(&View {
-            by,
-            differences: &standing.differences,
-            frozen: rfc3339(*frozen_ms),
-            is_frozen: result != "LIFTED",
-            manifest_sha256,
-            number: *number,
-        });
+        return print::json(
+            "coo-freeze/1",
+            &View {
+                by,
+                differences: &standing.differences,
+                frozen: rfc3339(*frozen_ms),
+                is_frozen: result != "LIFTED",
+                manifest_sha256,
+                number: *number,
+            },
+        );
     }
     let summary = manifest.state.summary();
     let mut text = lines(&standing.differences);

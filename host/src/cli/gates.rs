@@ -1,6 +1,7 @@
 //! `coo gates [REPOSITORY]`: judges a repository by the gates A to F, in order, up to the first
 //! that fails. Only parses and prints; `crate::repository::gates` does the work. Writes nothing.
 
+use coo_kernel::mission::exit::Exit;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -68,14 +69,16 @@ pub fn cmd_gates(root: &Path, options: &Options) -> Result<ExitCode> {
         |_| Ok(()),
     )?;
     if options.json {
-        print::json(&passed.results)?;
+        print::document(&passed.results)?;
     } else {
         print::out(&text(&passed.results))?;
     }
     if let Some(failed) = passed.results.failed() {
         print::error(&failure(failed.gate, &failed.findings));
     }
-    Ok(print::code(passed.results.status == Verdict::Pass))
+    Ok(print::code(Exit::compared(
+        passed.results.status == Verdict::Pass,
+    )))
 }
 
 /// Reads the results of an earlier test run of this tree.

@@ -107,7 +107,7 @@ pub fn cmd_inspect(root: &Path, options: &Options) -> Result<ExitCode> {
             .transpose()?;
         print::content(&output.unwrap_or_default())?;
     } else if options.json {
-        print::json(&view)?;
+        print::json("coo-inspection/1", &view)?;
     } else {
         print::out(&text(&view))?;
     }

@@ -34,7 +34,7 @@ pub fn cmd_lint(root: &Path, options: &Options) -> Result<ExitCode> {
     }
     let report = &linted.report;
     if options.json {
-        print::json(report)?;
+        print::json("coo-lint-report/1", report)?;
     } else {
         print::out(&text(report))?;
     }
@@ -45,7 +45,7 @@ pub fn cmd_lint(root: &Path, options: &Options) -> Result<ExitCode> {
                 .hint("correct what they name, or have the rule changed in the ruleset"),
         );
     }
-    Ok(print::code(report.status == Status::Pass))
+    Ok(print::done(report.status == Status::Pass))
 }
 
 fn text(report: &Report) -> String {

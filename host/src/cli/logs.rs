@@ -39,7 +39,8 @@ pub struct Options {
 
 #[derive(Serialize)]
 struct JsonEvent<'a> {
-    seq: u64,
+    format: &'static str,
+    sequence_id: u64,
     state: coo_kernel::mission::state::State,
     kind: &'static str,
     body: &'a RawValue,
@@ -47,6 +48,8 @@ struct JsonEvent<'a> {
     sha256: Digest,
     at_ms: Option<i64>,
     source: Option<String>,
+    config_sha256: Option<Digest>,
+    environment_sha256: Option<Digest>,
 }
 
 pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
@@ -89,7 +92,8 @@ fn json_line(session: &Session, mission: &MissionRow, record: &Record) -> Result
     let facts = session.store.event_facts(mission.id.number(), record.seq)?;
     let body: &RawValue = serde_json::from_str(&record.body)?;
     Ok(serde_json::to_string(&JsonEvent {
-        seq: record.seq,
+        format: "coo-log/1",
+        sequence_id: record.seq,
         state: record.state,
         kind: record.kind.name(),
         body,
@@ -97,6 +101,8 @@ fn json_line(session: &Session, mission: &MissionRow, record: &Record) -> Result
         sha256: record.sha256,
         at_ms: facts.as_ref().map(|facts| facts.at_ms),
         source: facts.and_then(|facts| facts.source),
+        config_sha256: mission.facts.config_sha256,
+        environment_sha256: mission.facts.environment_sha256,
     })?)
 }
 

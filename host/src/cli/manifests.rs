@@ -1,6 +1,7 @@
 //! `coo manifests write|check`: records the environment of the state root, and compares it later.
 //! Only parses and prints; `crate::state::manifests` does the work.
 
+use coo_kernel::mission::exit::Exit;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -32,7 +33,7 @@ enum Command {
     /// Record tools, environment, hardware and module set as they are now
     Write,
     /// Compare the manifests with the current environment, and list every difference
-    #[command(after_help = "Exit codes:  0 in order, 1 a difference")]
+    #[command(after_help = "Exit codes:  0 in order, 3 a difference")]
     Check,
 }
 
@@ -64,9 +65,12 @@ pub fn cmd_manifests(root: &Path, options: &Options) -> Result<ExitCode> {
 fn write(session: &Session, json: bool) -> Result<ExitCode> {
     let manifests = manifests::write(&session.root, session.config()?, &session.environment)?;
     if json {
-        print::json(&Made {
-            manifests: &manifests,
-        })?;
+        print::json(
+            "coo-manifests-written/1",
+            &Made {
+                manifests: &manifests,
+            },
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut text = String::new();
@@ -81,10 +85,13 @@ fn write(session: &Session, json: bool) -> Result<ExitCode> {
 fn check(session: &Session, json: bool) -> Result<ExitCode> {
     let drifts = manifests::check(&session.root, session.config()?, &session.environment)?;
     if json {
-        print::json(&Checked {
-            drifts: &drifts,
-            in_order: drifts.is_empty(),
-        })?;
+        print::json(
+            "coo-manifests-check/1",
+            &Checked {
+                drifts: &drifts,
+                in_order: drifts.is_empty(),
+            },
+        )?;
     } else {
         let mut text: String = drifts.iter().map(line).collect();
         let files = manifests::files().count();
@@ -110,7 +117,7 @@ fn check(session: &Session, json: bool) -> Result<ExitCode> {
             ),
         );
     }
-    Ok(print::code(drifts.is_empty()))
+    Ok(print::code(Exit::compared(drifts.is_empty())))
 }
 
 /// Formats a drift for people; ends with a line break.

@@ -2,6 +2,7 @@
 //! questions it can't decide. `coo migrate run` moves it, with its tests and the way back. Only
 //! parses and prints; `crate::repository::migrate` and `crate::repository::change` do the work.
 
+use coo_kernel::mission::exit::Exit;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,7 +24,7 @@ pub struct Options {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Show all planned moves, changes and questions; change nothing
-    #[command(after_help = "Exit codes:  0 READY, 1 a question is open")]
+    #[command(after_help = "Exit codes:  0 READY, 4 a question is open")]
     Plan {
         /// Directory of the repository
         #[arg(value_name = "REPOSITORY", default_value = ".")]
@@ -36,12 +37,21 @@ enum Command {
         json: bool,
     },
     /// Move the package: port, rewrite, test, delete the old one, test again, compare
-    Run(pipeline::Begin),
+    Run {
+        #[command(flatten)]
+        begin: pipeline::Begin,
+        /// Permit changes of protected documents: a person's yes, which goes on record
+        #[arg(long)]
+        approve_protected: bool,
+    },
 }
 
 pub fn cmd_migrate(root: &Path, options: &Options) -> Result<ExitCode> {
     let (repository, config, json) = match &options.command {
-        Command::Run(begin) => return pipeline::cmd_begin(root, Route::Migration, begin),
+        Command::Run {
+            begin,
+            approve_protected,
+        } => return pipeline::cmd_begin(root, Route::Migration, begin, *approve_protected),
         Command::Plan {
             repository,
             config,
@@ -55,7 +65,7 @@ pub fn cmd_migrate(root: &Path, options: &Options) -> Result<ExitCode> {
         print::note(line);
     }
     if *json {
-        print::json(&plan)?;
+        print::json("coo-migration-plan/1", &plan)?;
     } else {
         print::out(&text(&plan))?;
     }
@@ -72,7 +82,11 @@ pub fn cmd_migrate(root: &Path, options: &Options) -> Result<ExitCode> {
             ),
         );
     }
-    Ok(print::code(questions == 0))
+    Ok(print::code(if questions == 0 {
+        Exit::Done
+    } else {
+        Exit::Waits
+    }))
 }
 
 fn text(plan: &Plan) -> String {

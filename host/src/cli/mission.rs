@@ -54,7 +54,7 @@ pub fn cmd_mission(root: &Path, options: &Options) -> Result<ExitCode> {
         timeline: progress.timeline,
     };
     if options.json {
-        print::json(&view)?;
+        print::json("coo-mission-status/1", &view)?;
     } else {
         print::out(&text(&view))?;
     }

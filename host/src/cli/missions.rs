@@ -21,6 +21,12 @@ pub struct Options {
     json: bool,
 }
 
+/// The list as `--json` prints it.
+#[derive(Serialize)]
+struct List<'a> {
+    missions: &'a [Row],
+}
+
 #[derive(Serialize)]
 struct Row {
     id: String,
@@ -54,7 +60,7 @@ pub fn cmd_missions(root: &Path, options: &Options) -> Result<ExitCode> {
         }
     }
     if options.json {
-        print::json(&rows)?;
+        print::json("coo-missions/1", &List { missions: &rows })?;
     } else if rows.is_empty() {
         print::note(&format!(
             "no missions in {}; 'coo run-demo' makes the first",
@@ -71,5 +77,5 @@ pub fn cmd_missions(root: &Path, options: &Options) -> Result<ExitCode> {
             ))?;
         }
     }
-    Ok(print::code(!damaged))
+    Ok(print::done(!damaged))
 }

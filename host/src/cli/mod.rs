@@ -1,9 +1,10 @@
 //! The command line: parses it, calls one file per command, and prints errors. Never decides
 //! anything about a mission.
 //!
-//! Exit codes: 0 for success, 1 for a failure (`ERROR: …` on standard error, then a line `hint: …`
-//! for each thing that the user can do), 2 for a wrong command line. Results go to standard output,
-//! everything else to standard error.
+//! The kernel has the table of exit codes (`mission::exit`). An error is `ERROR: …` on standard error,
+//! then a line `hint: …` for each thing that the user can do; with `--json`, an object on standard
+//! output as well, so that there is one whatever happens. Results go to standard output, everything
+//! else to standard error.
 
 #[cfg(feature = "repository")]
 mod amend;
@@ -31,6 +32,8 @@ mod missions;
 #[cfg(feature = "repository")]
 mod pipeline;
 mod print;
+#[cfg(feature = "repository")]
+mod protected;
 mod receipt;
 mod replay;
 mod resume;
@@ -43,12 +46,15 @@ mod validate;
 mod verify;
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{CommandFactory as _, Parser, Subcommand};
+use coo_kernel::mission::exit::Exit;
 
+use crate::hint;
 use crate::machine::temporary;
 use crate::program::compiler;
 use crate::session::root_path;
@@ -59,7 +65,7 @@ use crate::session::root_path;
 /// a fixed clock and seed, journals every call, freezes every answer, and replays any run
 /// byte for byte, offline.
 #[derive(Debug, Parser)]
-#[command(name = "coo", version, max_term_width = 80, after_help = AFTER_HELP)]
+#[command(name = "coo", version, max_term_width = 80, after_help = after_help())]
 struct Arguments {
     /// State root
     #[arg(
@@ -73,9 +79,15 @@ struct Arguments {
     command: Command,
 }
 
-const AFTER_HELP: &str = "\
-Start with:  coo run-demo
-Exit codes:  0 done, 1 failed (ERROR: … on standard error), 2 wrong command line";
+/// The end of `coo --help`: where to start, and the table of exit codes.
+fn after_help() -> String {
+    let mut text = "Start with:  coo run-demo\n\nExit codes:\n".to_owned();
+    for exit in Exit::ALL {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  {}  {}", exit.code(), exit.meaning());
+    }
+    text
+}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -90,21 +102,21 @@ enum Command {
         rest: Vec<OsString>,
     },
     /// Run a mission: a descriptor, a bundled mission by name, or a .wasm program
-    #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, INTERRUPTED or PAUSED")]
+    #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, 4 PAUSED, 5 INTERRUPTED")]
     Run(run::Options),
     /// Resume an interrupted mission from the end of its journal
-    #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, INTERRUPTED or PAUSED")]
+    #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, 4 PAUSED, 5 INTERRUPTED")]
     Resume(resume::Options),
     /// Approve the question of a paused mission, and continue it
-    #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, INTERRUPTED or PAUSED")]
+    #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, 4 PAUSED, 5 INTERRUPTED")]
     Approve(approve::Approve),
     /// Reject the question of a paused mission, which ends it
     Reject(approve::Reject),
     /// Run a recorded mission again from its journal and compare every byte
-    #[command(after_help = "Exit codes:  0 identical, 1 different or not replayable")]
+    #[command(after_help = "Exit codes:  0 identical, 1 not replayable, 3 different")]
     Replay(replay::Options),
     /// Run a mission several times in fresh worlds and compare every byte
-    #[command(after_help = "Exit codes:  0 all runs and replays are identical, 1 they are not")]
+    #[command(after_help = "Exit codes:  0 all runs and replays are identical, 3 they are not")]
     Verify(verify::Options),
     /// Write a run to one file, replayable on any machine
     #[command(after_help = "An existing file is never replaced.")]
@@ -144,12 +156,12 @@ enum Command {
     #[cfg(feature = "repository")]
     Migrate(migrate::Options),
     /// Check a repository with gates A to F
-    #[command(after_help = "Exit codes:  0 all gates pass, 1 one fails")]
+    #[command(after_help = "Exit codes:  0 all gates pass, 3 one fails")]
     #[cfg(feature = "repository")]
     Gates(gates::Options),
     /// Change a repository under governance, from amendments to the final review
     #[command(
-        after_help = "Exit codes:  0 the change has come to a review or has ended in COMPLETE,\n             1 it is in ERROR or has ended in QUESTION, or the command was refused"
+        after_help = "Exit codes:  0 the change has ended in COMPLETE, or as the person wanted it,\n             1 it is in ERROR or has ended in QUESTION, or the command was refused,\n             4 it has come to a review"
     )]
     #[cfg(feature = "repository")]
     Pipeline(pipeline::Options),
@@ -192,11 +204,24 @@ pub fn main() -> ExitCode {
     temporary::sweep();
     match dispatch(arguments) {
         Ok(code) => code,
-        Err(error) => {
-            print::error(&error);
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error, wants_json()),
     }
+}
+
+/// Prints an error, and returns its exit code.
+fn failed(error: &anyhow::Error, as_json: bool) -> ExitCode {
+    if as_json {
+        print::json_error(Exit::Failed, &format!("{error:#}"), &hint::all(error));
+    }
+    print::error(error);
+    print::code(Exit::Failed)
+}
+
+/// Looks at the words themselves, because a command line that can't be parsed has no options. To
+/// `run-demo` the word means nothing.
+fn wants_json() -> bool {
+    let mut words = std::env::args_os().take_while(|word| word != "--");
+    words.any(|word| word == "--json") && std::env::args_os().nth(1) != Some("run-demo".into())
 }
 
 fn dispatch(arguments: Arguments) -> Result<ExitCode> {
@@ -252,14 +277,15 @@ fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         return match print::written(error.print()) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                print::error(&error);
-                ExitCode::FAILURE
-            }
+            Err(error) => failed(&error, false),
         };
     }
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    print::usage(text.trim_end());
-    ExitCode::from(2)
+    let text = text.trim_end();
+    if wants_json() {
+        print::json_error(Exit::Usage, text, &[]);
+    }
+    print::usage(text);
+    print::code(Exit::Usage)
 }

@@ -10,13 +10,15 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use coo_engines::change::stage::Stage;
 use coo_engines::change::{Action, ChangeId, Fold, Log, Record, Rollback, Route};
+use coo_engines::migrate::Planned;
 use coo_kernel::baseline::rollback::PROMPT;
 use coo_kernel::form::digest::Digest;
+use coo_kernel::mission::exit::Exit;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::freeze::refuse_strangers;
-use super::print;
+use super::{print, protected};
 use crate::freeze::Purpose;
 use crate::hint;
 use crate::machine::rfc3339;
@@ -124,7 +126,7 @@ pub fn cmd_pipeline(root: &Path, options: &Options) -> Result<ExitCode> {
         refuse_strangers("pipeline …", root)?;
     }
     match &options.command {
-        Command::Start(begin) => cmd_begin(root, Route::Pipeline, begin),
+        Command::Start(begin) => cmd_begin(root, Route::Pipeline, begin, false),
         Command::Resume(one) => go_on(root, one, |change| change.go(&ask)),
         Command::Approve { one, reason } => go_on(root, one, |change| {
             change.decide(true, reason.clone())?;
@@ -148,9 +150,12 @@ fn bundle(root: &Path, one: &One, output: Option<&Path>) -> Result<ExitCode> {
     let path = output.unwrap_or(&default);
     let done = change.bundle(path)?;
     if one.json {
-        print::json(&serde_json::json!({
-            "bytes": done.bytes, "file": path, "members": done.members, "sha256": done.sha256,
-        }))?;
+        print::json(
+            "coo-bundle-written/1",
+            &serde_json::json!({
+                "bytes": done.bytes, "file": path, "members": done.members, "sha256": done.sha256,
+            }),
+        )?;
     } else {
         print::note(&format!(
             "{} written to {}: {}, {}, SHA-256 {}",
@@ -164,11 +169,24 @@ fn bundle(root: &Path, one: &One, output: Option<&Path>) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Begins a change and continues it until it waits for a person or has ended.
-pub fn cmd_begin(root: &Path, route: Route, begin: &Begin) -> Result<ExitCode> {
+/// Begins a change and continues it until it waits for a person or has ended. `approve_protected`: a
+/// person has permitted a stand-alone migration to change protected documents.
+pub fn cmd_begin(
+    root: &Path,
+    route: Route,
+    begin: &Begin,
+    approve_protected: bool,
+) -> Result<ExitCode> {
     let watcher = watcher();
     let config = begin.config.as_deref();
-    let mut change = Change::begin(root, route, &begin.repository, config, &watcher)?;
+    let permit = |files: &[Planned]| {
+        let paths = files.iter().flat_map(|file| {
+            let becomes = file.becomes.as_deref();
+            std::iter::once(file.path.as_str()).chain(becomes)
+        });
+        protected::permitted("migration", paths, approve_protected)
+    };
+    let mut change = Change::begin(root, route, &begin.repository, config, &permit, &watcher)?;
     let standing = change.go(&ask)?;
     report(&change, standing, begin.json)
 }
@@ -203,8 +221,7 @@ fn id(text: &str) -> Result<ChangeId> {
     id.ok_or_else(|| change::not_found(shown))
 }
 
-/// Prints the state of the change. Returns exit code 1 if the change has failed, and 0 otherwise or
-/// if a person rejected it.
+/// Prints the state of the change. A change that a person rejected has ended as that person wanted.
 fn report(change: &Change<'_>, standing: Standing, json: bool) -> Result<ExitCode> {
     let journal = &change.journal;
     let (id, recorded) = (journal.id(), journal.fold());
@@ -227,7 +244,11 @@ fn report(change: &Change<'_>, standing: Standing, json: bool) -> Result<ExitCod
         let failed = anyhow!("{id}: failed in {stage}: {why}");
         print::error(&hint::with_all(failed, next));
     }
-    Ok(print::code(recorded.failure.is_none()))
+    Ok(print::code(match (&recorded.failure, standing) {
+        (Some(_), _) => Exit::Failed,
+        (None, Standing::Over) => Exit::Done,
+        (None, _) => Exit::Waits,
+    }))
 }
 
 /// Returns what a person can do next, or `None` if the change has ended.
@@ -264,17 +285,20 @@ fn show(
     let stage = recorded.stage().unwrap_or(Stage::Init);
     let failure = recorded.failure.as_ref();
     if json {
-        return print::json(&View {
-            chain_head: head,
-            change: id,
-            evidence: folder.to_owned(),
-            failure: failure.map(|(stage, why)| Failure { stage: *stage, why }),
-            next: next(id, recorded),
-            repository: place,
-            rollback: rollback_name(recorded.rollback),
-            stage,
-            timeline: &recorded.timeline,
-        });
+        return print::json(
+            "coo-change/1",
+            &View {
+                chain_head: head,
+                change: id,
+                evidence: folder.to_owned(),
+                failure: failure.map(|(stage, why)| Failure { stage: *stage, why }),
+                next: next(id, recorded),
+                repository: place,
+                rollback: rollback_name(recorded.rollback),
+                stage,
+                timeline: &recorded.timeline,
+            },
+        );
     }
     let mut text = format!("{id}\n  Repository: {}\n", print::one_line(place));
     // Writing to a string does not fail.
@@ -366,6 +390,12 @@ struct Line {
     stage: Stage,
 }
 
+/// The list as `--json` prints it.
+#[derive(Serialize)]
+struct List<'a> {
+    changes: &'a [Line],
+}
+
 fn list(root: &Path, json: bool) -> Result<ExitCode> {
     let mut lines = Vec::new();
     if let Some(session) = Session::open(root, Purpose::Read, print::note)? {
@@ -381,7 +411,7 @@ fn list(root: &Path, json: bool) -> Result<ExitCode> {
         }
     }
     if json {
-        print::json(&lines)?;
+        print::json("coo-changes/1", &List { changes: &lines })?;
     } else if lines.is_empty() {
         print::note(&format!(
             "no changes in {}; 'coo pipeline start' begins one",

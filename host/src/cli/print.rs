@@ -5,9 +5,11 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 use coo_kernel::form::plain;
+use coo_kernel::mission::exit::Exit;
 use serde::Serialize;
 
 pub use coo_kernel::form::plain::{count, one_line, plain};
@@ -17,6 +19,9 @@ use crate::hint;
 
 /// Most bytes of an answer, more than any word that is asked for.
 const ANSWER_BYTES_MAX: u64 = 4_096;
+
+/// Set once JSON was printed on standard output.
+static IS_JSON_PRINTED: AtomicBool = AtomicBool::new(false);
 
 /// Prints `ERROR: …` on standard error, and `hint: …` for each thing that the user can do.
 pub fn error(error: &anyhow::Error) {
@@ -114,25 +119,62 @@ pub fn content(content: &[u8]) -> Result<()> {
     out(&(text + end))
 }
 
-/// Prints a value as indented JSON on standard output.
-pub fn json(value: &impl Serialize) -> Result<()> {
+/// Prints an object as indented JSON on standard output, with its format as the first field.
+pub fn json(format: &'static str, value: &impl Serialize) -> Result<()> {
+    #[derive(Serialize)]
+    struct Document<'a, T> {
+        format: &'static str,
+        #[serde(flatten)]
+        value: &'a T,
+    }
+    document(&Document { format, value })
+}
+
+/// Prints an object that has a format of its own as indented JSON on standard output.
+pub fn document(value: &impl Serialize) -> Result<()> {
     json_text(&(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// Prints the error of a command that was asked for JSON, unless it has printed its result: then
+/// standard output holds one object already. People find the error on standard error.
+pub fn json_error(exit: Exit, message: &str, hints: &[String]) {
+    #[derive(Serialize)]
+    struct Failed<'a> {
+        code: u8,
+        message: &'a str,
+        /// A hint a line.
+        hint: Option<String>,
+    }
+    if IS_JSON_PRINTED.load(Ordering::Relaxed) {
+        return;
+    }
+    // If it can't be printed, the error itself is still told on standard error.
+    let _ = json(
+        "coo-error/1",
+        &Failed {
+            code: exit.code(),
+            message,
+            hint: (!hints.is_empty()).then(|| hints.join("\n")),
+        },
+    );
 }
 
 /// Prints JSON on standard output. A pipe gets it unchanged. A terminal gets the same values,
 /// escaped so that they can't steer it.
 pub fn json_text(text: &str) -> Result<()> {
+    IS_JSON_PRINTED.store(true, Ordering::Relaxed);
     if std::io::stdout().is_terminal() {
         return bytes(plain::json(text).as_bytes());
     }
     bytes(text.as_bytes())
 }
 
+/// Returns the exit code for the shell.
+pub fn code(exit: Exit) -> ExitCode {
+    ExitCode::from(exit.code())
+}
+
 /// Returns exit code 0 if `done`, otherwise 1.
-pub fn code(done: bool) -> ExitCode {
-    if done {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+pub fn done(done: bool) -> ExitCode {
+    code(if done { Exit::Done } else { Exit::Failed })
 }

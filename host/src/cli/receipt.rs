@@ -1,15 +1,72 @@
 //! The execution receipt of the demo. Headings, order and key sentences are prescribed (user
 //! surface v1.1 §4.3). Screen and file get the same text. Prints nothing itself.
+//!
+//! "Transitions" are the states of the timeline, as in the packet's own example: one more than the
+//! journal has events of that name. "Divergences" are 0, because a run has nothing to diverge from:
+//! `coo replay` compares, and keeps no count.
 
-use coo_kernel::mission::Status;
+use anyhow::{Context as _, Result};
+use coo_kernel::baseline::rollback::Outcome;
+use coo_kernel::mission::{MissionId, Status};
 
 use super::print::plain;
+use crate::machine::rfc3339;
+use crate::mission::seal::Ended;
+use crate::session::Session;
+use crate::state::{history, reports};
 
 /// Columns that wrapped text may fill on an 80-column terminal.
 const WIDTH: usize = 78;
 
 /// The first line, printed before anything runs.
 pub const PREFIX: &str = "[coo] Running deterministic demo mission ...";
+
+/// Writes the receipt of a demo that has just ended to the state root, in place of an earlier one,
+/// and returns its text.
+pub fn write(session: &mut Session, ended: &Ended) -> Result<String> {
+    let mission = session
+        .store
+        .mission(ended.id)?
+        .context("mission: gone after the run")?;
+    let (progress, _) = history::walk(&session.store, mission.id, |_| Ok(()))?;
+    let started = session
+        .store
+        .event_facts(mission.id.number(), 2)?
+        .map_or(mission.created_ms, |facts| facts.at_ms);
+    let rollbacks = session.store.rollbacks()?;
+    let since_then = rollbacks.iter().filter(|rollback| {
+        rollback.outcome == Outcome::Restored && rollback.requested_ms >= mission.created_ms
+    });
+    let text = Receipt {
+        id: &mission.id.to_string(),
+        mission_type: &mission.mission_type,
+        status: ended.status,
+        started: &rfc3339(started),
+        finished: &mission.finished_ms.map(rfc3339).unwrap_or_default(),
+        transitions: progress.timeline.len(),
+        rollbacks: since_then.count(),
+        output: &String::from_utf8_lossy(&ended.output),
+    }
+    .text();
+    let path = path(mission.id);
+    reports::write(&session.root, &mut session.store, &path, text.as_bytes())?;
+    Ok(text)
+}
+
+/// Writes the receipt again if `coo run-demo` has written one, as it did for a run that was stopped.
+pub fn rewrite(session: &mut Session, ended: &Ended) -> Result<()> {
+    let path = path(ended.id);
+    let reports = session.store.reports()?;
+    if reports.iter().any(|report| report.path == path) {
+        write(session, ended)?;
+    }
+    Ok(())
+}
+
+/// Returns the path of a mission's receipt in the state root.
+fn path(id: MissionId) -> String {
+    format!("demo/{id}/demo_report.txt")
+}
 
 /// The content of the receipt.
 pub struct Receipt<'a> {
@@ -19,6 +76,7 @@ pub struct Receipt<'a> {
     pub started: &'a str,
     pub finished: &'a str,
     pub transitions: usize,
+    pub rollbacks: usize,
     pub output: &'a str,
 }
 
@@ -31,6 +89,7 @@ impl Receipt<'_> {
             started,
             finished,
             transitions,
+            rollbacks,
             ..
         } = self;
         // The surface has only two words; an interrupted run has failed its user.
@@ -40,6 +99,7 @@ impl Receipt<'_> {
             "FAILED"
         };
         let output = wrapped(self.output);
+        let determinism = self.determinism();
         format!(
             "{PREFIX}
 
@@ -49,18 +109,33 @@ Mission
   Status: {status}
   Started: {started}
   Finished: {finished}
-  Steps: {transitions} transitions, 0 rollbacks, 0 divergences
+  Steps: {transitions} transitions, {rollbacks} rollbacks, 0 divergences
 
 AI Output
 {output}Determinism
-  This result is reproducible on this machine.
-  Re-running 'coo run-demo' with the same setup will produce the same output.
-  The runtime captured a sealed internal snapshot and log for this run.
-
+{determinism}
 Inspect
   coo mission {id}
   coo logs {id}
 "
+        )
+    }
+
+    /// What is true of a run that has ended, be it SUCCESS or FAILED. One that was stopped from
+    /// outside has no result that could come again.
+    fn determinism(&self) -> String {
+        if matches!(self.status, Status::Success | Status::Failed) {
+            return "  This result is reproducible on this machine.
+  Re-running 'coo run-demo' with the same setup will produce the same output.
+  The runtime captured a sealed internal snapshot and log for this run.
+"
+            .to_owned();
+        }
+        format!(
+            "  This run was stopped from outside, so it has no result yet.
+  'coo resume {}' continues it where it stopped, and pays for no call twice.
+",
+            self.id
         )
     }
 }

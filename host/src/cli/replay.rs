@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Divergence, Record, Side};
+use coo_kernel::mission::exit::Exit;
 use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::State;
 use serde::Serialize;
@@ -69,33 +70,36 @@ pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
     let replayed = replay::replay(session, &mission, Duration::from_secs(options.timeout))?;
     let identical = replayed.is_identical();
     if options.json {
-        print::json(&View {
-            id: mission.id.to_string(),
-            identical,
-            events: replayed.events,
-            chain_head: replayed.chain_head,
-            timeline: &replayed.timeline,
-            fuel_recorded: replayed.fuel.0,
-            fuel_replayed: replayed.fuel.1,
-            memory_bytes_recorded: replayed.memory_bytes.0,
-            memory_bytes_replayed: replayed.memory_bytes.1,
-            other_engine: replayed.other_engine,
-            divergence: replayed
-                .divergence
-                .as_ref()
-                .map(|divergence| DivergenceView {
-                    event: divergence.seq,
-                    expected: &divergence.expected,
-                    actual: &divergence.actual,
-                    before: replayed
-                        .before
-                        .iter()
-                        .map(|record| logs::line(&mission, record))
-                        .collect::<Result<_>>()
-                        .unwrap_or_default(),
-                    usual_causes: usual_causes(divergence),
-                }),
-        })?;
+        print::json(
+            "coo-replay/1",
+            &View {
+                id: mission.id.to_string(),
+                identical,
+                events: replayed.events,
+                chain_head: replayed.chain_head,
+                timeline: &replayed.timeline,
+                fuel_recorded: replayed.fuel.0,
+                fuel_replayed: replayed.fuel.1,
+                memory_bytes_recorded: replayed.memory_bytes.0,
+                memory_bytes_replayed: replayed.memory_bytes.1,
+                other_engine: replayed.other_engine,
+                divergence: replayed
+                    .divergence
+                    .as_ref()
+                    .map(|divergence| DivergenceView {
+                        event: divergence.seq,
+                        expected: &divergence.expected,
+                        actual: &divergence.actual,
+                        before: replayed
+                            .before
+                            .iter()
+                            .map(|record| logs::line(&mission, record))
+                            .collect::<Result<_>>()
+                            .unwrap_or_default(),
+                        usual_causes: usual_causes(divergence),
+                    }),
+            },
+        )?;
     } else {
         print::out(&transcript(&mission, &replayed))?;
     }
@@ -116,7 +120,7 @@ pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
             ),
         });
     }
-    Ok(print::code(identical))
+    Ok(print::code(Exit::compared(identical)))
 }
 
 fn transcript(mission: &MissionRow, replayed: &Replayed) -> String {

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Error, Result, anyhow, bail};
+use coo_kernel::mission::exit::Exit;
 use coo_kernel::mission::{MissionId, Status};
+use serde::Serialize;
 
-use super::{print, run};
+use super::{print, receipt, run};
 use crate::freeze::Purpose;
 use crate::hint::Hint as _;
 use crate::mission::resume::{InDoubt, Resumed, resume};
@@ -28,6 +30,13 @@ pub struct Options {
     json: bool,
 }
 
+/// The receipt of a mission that had ended before; `coo inspect --json` has the rest.
+#[derive(Serialize)]
+struct Ended {
+    id: MissionId,
+    status: Status,
+}
+
 pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
     if run_file::is_one(Path::new(&options.id)) {
         bail!(
@@ -45,7 +54,11 @@ pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
         options.answering.options(),
         options.resend,
     )? {
-        Resumed::Run(ended) => run::report(&ended, options.json),
+        Resumed::Run(mut session, ended) => {
+            receipt::rewrite(&mut session, &ended)?;
+            drop(session);
+            run::report(&ended, options.json)
+        }
         Resumed::Ended(progress) => {
             let succeeded = progress.failure.is_none();
             let status = if succeeded {
@@ -56,14 +69,21 @@ pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
             print::note(&format!(
                 "{id} {status}: it has ended, so there is nothing to resume; 'coo inspect {id} --output' prints its output"
             ));
+            if options.json {
+                print::json("coo-receipt/1", &Ended { id, status })?;
+            }
             if let Some(failure) = &progress.failure {
                 print::error(&run::failed(id, failure));
             }
-            Ok(print::code(succeeded))
+            Ok(print::done(succeeded))
         }
         Resumed::InDoubt(call) => {
-            print::error(&in_doubt(id, &call));
-            Ok(ExitCode::FAILURE)
+            let error = in_doubt(id, &call);
+            if options.json {
+                print::json("coo-in-doubt/1", &call)?;
+            }
+            print::error(&error);
+            Ok(print::code(Exit::Stopped))
         }
     }
 }

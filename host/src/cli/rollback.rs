@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use coo_kernel::baseline::rollback::{Outcome, PROMPT, Request, aside_folder, before_name};
+use serde::Serialize;
 
 use super::print;
 use crate::baselines::rollback::{self, RolledBack, SetAside};
@@ -91,7 +92,7 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
         &progress,
     )?;
     if options.json {
-        print::json(&done)?;
+        print::json("coo-rollback/1", &done)?;
     } else {
         print::out(&text(&done))?;
     }
@@ -140,13 +141,19 @@ fn text(done: &RolledBack) -> String {
     text + &format!("  Result: {result}\n")
 }
 
+/// The list as `--json` prints it.
+#[derive(Serialize)]
+struct List<'a> {
+    rollbacks: &'a [Request],
+}
+
 fn log(root: &Path, json: bool) -> Result<ExitCode> {
     let log = match Read::open(root, Purpose::Read, print::note)? {
         Some(read) => read.store.rollbacks()?,
         None => Vec::new(),
     };
     if json {
-        print::json(&log)?;
+        print::json("coo-rollbacks/1", &List { rollbacks: &log })?;
     } else if log.is_empty() {
         print::note(&format!(
             "no rollback was ever asked for in {}",

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Error, Result, anyhow, bail};
+use coo_kernel::mission::exit::Exit;
 use coo_kernel::mission::failure::Failure;
 use coo_kernel::mission::workflow;
 use coo_kernel::mission::{MissionId, Status};
@@ -79,7 +80,7 @@ pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
                 && options.json
             {
                 // If printing fails, the refusal itself is still the error.
-                let _ = print::json(&refused.0);
+                let _ = print::json("coo-workflow-refusal/1", &refused.view());
             }
         })?;
     // The reader of the output may be slow, and other commands must not wait for it.
@@ -90,7 +91,7 @@ pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
 /// Prints a mission's output and how it ended. The caller has released the root's lock.
 pub fn report(ended: &Ended, json: bool) -> Result<ExitCode> {
     if json {
-        print::json(&receipt(ended))?;
+        print::json("coo-receipt/1", &receipt(ended))?;
     } else {
         print::content(&ended.output)?;
         print::guest_stderr(&ended.stderr);
@@ -124,7 +125,7 @@ pub fn report(ended: &Ended, json: bool) -> Result<ExitCode> {
         };
         print::error(&error.hint(next));
     }
-    Ok(print::code(ended.status == Status::Success))
+    Ok(print::code(Exit::from(ended.status)))
 }
 
 /// Returns the error of a mission that waits for a person. It is printed as an error, so that

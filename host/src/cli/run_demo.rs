@@ -5,19 +5,16 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use coo_kernel::mission::Status;
 
 use super::print;
-use super::receipt::{PREFIX, Receipt};
+use super::receipt::{self, PREFIX};
 use crate::freeze::Purpose;
-use crate::machine::rfc3339;
 use crate::mission::prepared::Options;
 use crate::mission::run;
 use crate::mission::source::Source;
 use crate::session::Session;
-use crate::state::history;
-use crate::state::reports;
 
 pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
     if !rest.is_empty() {
@@ -30,28 +27,8 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
         ..Options::default()
     };
     let (mut session, ended) = run::run(session, &Source::bundled("demo")?, options)?;
-    let mission = session
-        .store
-        .mission(ended.id)?
-        .context("mission: gone after the run")?;
-    let (progress, _) = history::walk(&session.store, mission.id, |_| Ok(()))?;
-    let started = session
-        .store
-        .event_facts(mission.id.number(), 2)?
-        .map_or(mission.created_ms, |facts| facts.at_ms);
-    let text = Receipt {
-        id: &mission.id.to_string(),
-        mission_type: &mission.mission_type,
-        status: ended.status,
-        started: &rfc3339(started),
-        finished: &mission.finished_ms.map(rfc3339).unwrap_or_default(),
-        transitions: progress.timeline.len(),
-        output: &String::from_utf8_lossy(&ended.output),
-    }
-    .text();
     // The session still holds the lock.
-    let path = format!("demo/{}/demo_report.txt", mission.id);
-    reports::write(&session.root, &mut session.store, &path, text.as_bytes())?;
+    let text = receipt::write(&mut session, &ended)?;
     drop(session);
     // The first line was printed before the run.
     print::out(
@@ -62,5 +39,5 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
     if let Some(error) = super::run::error(&ended) {
         print::error(&error);
     }
-    Ok(print::code(ended.status == Status::Success))
+    Ok(print::done(ended.status == Status::Success))
 }

@@ -36,9 +36,9 @@ pub fn cmd_scan(root: &Path, options: &Options) -> Result<ExitCode> {
     }
     let report = &scanned.report;
     if options.json {
-        print::json(report)?;
+        print::json("coo-scan-report/1", report)?;
     } else if options.sarif {
-        print::json(&scan::sarif(report, &scanned.ruleset))?;
+        print::document(&scan::sarif(report, &scanned.ruleset))?;
     } else {
         print::out(&text(&scanned))?;
     }
@@ -52,7 +52,7 @@ pub fn cmd_scan(root: &Path, options: &Options) -> Result<ExitCode> {
             .hint("name the CEO there or rephrase it, or have the phrase permitted in the ruleset"),
         );
     }
-    Ok(print::code(report.status == Status::Pass))
+    Ok(print::done(report.status == Status::Pass))
 }
 
 fn text(scanned: &Scanned) -> String {

@@ -25,7 +25,7 @@ pub fn cmd_validate(options: &Options) -> Result<ExitCode> {
     // A state root's configuration can only permit less, so these checks hold for every root.
     if let Err(refused) = workflow::validate(&source.descriptor.steps, Edition::CURRENT) {
         if options.json {
-            print::json(&refused.0)?;
+            print::json("coo-workflow-refusal/1", &refused.view())?;
         }
         return Err(refused).with_context(|| format!("mission {}", source.name));
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use coo_kernel::mission::MissionId;
+use coo_kernel::mission::exit::Exit;
 
 use super::print;
 use crate::freeze::Purpose;
@@ -105,7 +106,7 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
         );
     }
     printed?;
-    Ok(print::code(report.identical))
+    Ok(print::code(Exit::compared(report.identical)))
 }
 
 /// Writes the report to `root`. Returns false if `root` was frozen since the runs began; then it

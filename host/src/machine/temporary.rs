@@ -11,6 +11,7 @@
 )]
 
 use std::fs::{File, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -26,7 +27,7 @@ const KEPT: &str = "KEPT";
 /// Only the owner may enter.
 const MODE: u32 = 0o700;
 /// Number of attempts to create a folder, if another process removes it as a leftover.
-const ATTEMPTS: u32 = 10;
+const ATTEMPTS: u32 = 100;
 /// Maximum number of entries in the system's temporary folder that are examined for leftovers.
 const ENTRIES_MAX: usize = 50_000;
 
@@ -49,8 +50,11 @@ impl TemporaryFolder {
                 .permissions(Permissions::from_mode(MODE))
                 .tempdir()
                 .with_context(shown)?;
-            let lock = open(folder.path()).with_context(shown)?;
-            // Before the lock was taken, another process may have removed the folder as a leftover.
+            // Before the lock is taken, another process may remove the folder as a leftover.
+            let lock = match open(folder.path()) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                lock => lock.with_context(shown)?,
+            };
             if lock.try_lock().is_ok() && is_still(folder.path(), &lock) {
                 return Ok(Self { folder, lock });
             }
@@ -145,6 +149,24 @@ mod tests {
         drop(lock);
         remove_if_left(&path);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_folder_can_be_made_while_others_look_for_leftovers() {
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let sweeper = scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    sweep();
+                }
+            });
+            for _ in 0..500 {
+                let folder = TemporaryFolder::new("race").unwrap();
+                assert!(folder.path().is_dir());
+            }
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            sweeper.join().unwrap();
+        });
     }
 
     #[test]

@@ -7,6 +7,7 @@ use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Fold, IntentBody};
 use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::State;
+use serde::Serialize;
 
 use crate::effects::llm::{self, CachePolicy};
 use crate::hint::Hint as _;
@@ -20,7 +21,7 @@ use crate::state::history;
 use crate::state::store::Store;
 
 /// A model call that left and has no answer on record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InDoubt {
     /// Number of its intent.
     pub seq: u64,
@@ -33,14 +34,13 @@ pub struct InDoubt {
 }
 
 /// The outcome of `resume`.
-#[derive(Debug)]
 pub enum Resumed {
     /// The mission had ended already, in this way.
     Ended(Box<Fold>),
     /// A call is in doubt, and the user has not said that it may be sent again. Nothing was done.
     InDoubt(InDoubt),
-    /// The mission was continued.
-    Run(Box<Ended>),
+    /// The mission was continued. The session still holds the lock.
+    Run(Box<Session>, Box<Ended>),
 }
 
 /// Continues `mission`. `resend`: a call in doubt may be sent again, at the risk of paying for it
@@ -82,8 +82,8 @@ pub fn resume(
     };
     let mut prepared = Prepared::of(session, &source, options, reused)?;
     prepared.take_up(id, &mission.facts)?;
-    let (_session, ended) = prepared.execute(id, Tape::resume)?.seal()?;
-    Ok(Resumed::Run(Box::new(ended)))
+    let (session, ended) = prepared.execute(id, Tape::resume)?.seal()?;
+    Ok(Resumed::Run(Box::new(session), Box::new(ended)))
 }
 
 /// Returns the model call that event `seq` began, unless it can be continued without sending it a

@@ -9,10 +9,12 @@ use coo_engines::repository::scope::Scope;
 use coo_kernel::baseline::TreePath;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
+use serde::Serialize;
 
 use super::{FILE_BYTES_MAX, Repository};
 use crate::baselines::{self, Baseline, Contents, Progress};
 use crate::hint::Hint as _;
+use crate::machine;
 use crate::state::reports;
 use crate::state::state_root::StateRoot;
 use crate::state::store::Store;
@@ -24,6 +26,8 @@ pub const CHANGES: &str = "changes";
 /// The file that lists the applied amendments.
 pub const LOG: &str = "amendment_log.json";
 /// The same changes as a patch for `git apply`.
+/// Who permitted the change of protected documents, if there are any.
+const APPROVAL: &str = "approval.json";
 pub const PATCH: &str = "amendment_diff.patch";
 /// Largest log, in bytes: it repeats every text of its amendments.
 const LOG_BYTES_MAX: u64 = 4 * BYTES_MAX;
@@ -109,16 +113,19 @@ pub fn is_applied_by(root: &StateRoot, given: &Given, folder: &str) -> Result<bo
 }
 
 /// Writes the evidence to a new folder in the state root, then the documents. Returns the folder.
-/// The caller must be the only writer of the state root.
+/// The caller must be the only writer of the state root. `protected`: documents among them that are
+/// protected, whose change a person has permitted.
 pub fn apply(
     root: &StateRoot,
     store: &mut Store,
     repository: &Repository,
     prepared: &Prepared,
+    protected: &[String],
     progress: &Progress<'_>,
 ) -> Result<String> {
     let folder = root.new_folder(FOLDER)?;
-    let written = apply_in(root, store, repository, prepared, &folder, progress);
+    let written = approve(root, store, &folder, protected)
+        .and_then(|()| apply_in(root, store, repository, prepared, &folder, progress));
     if written.is_err() && !baselines::is_pending(root) {
         // Best effort: the error in `written` is the one to report.
         let _ = root
@@ -126,6 +133,30 @@ pub fn apply(
             .and_then(|()| reports::forget(root, store, &folder));
     }
     written.map(|()| folder)
+}
+
+/// Records who permitted the change of protected documents.
+fn approve(root: &StateRoot, store: &mut Store, folder: &str, protected: &[String]) -> Result<()> {
+    #[derive(Serialize)]
+    struct Approval<'a> {
+        approved_by: String,
+        format: &'static str,
+        protected: &'a [String],
+    }
+    if protected.is_empty() {
+        return Ok(());
+    }
+    let text = canonical::to_string(&Approval {
+        approved_by: machine::user(),
+        format: "coo-approval/1",
+        protected,
+    })?;
+    reports::write(
+        root,
+        store,
+        &format!("{folder}/{APPROVAL}"),
+        text.as_bytes(),
+    )
 }
 
 /// Does the same as `apply`, with the evidence in an existing folder.

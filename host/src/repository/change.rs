@@ -26,6 +26,7 @@ use coo_engines::change::stage::{Event, Stage};
 use coo_engines::change::{
     Action, BaselineBody, ChangeId, DecisionBody, Kind, Route, Which, rejection,
 };
+use coo_engines::migrate::Planned;
 use coo_kernel::baseline::{Node, bytes_of, text_of};
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
@@ -36,6 +37,7 @@ use crate::baselines::{self, Baseline, Progress};
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
 use crate::machine;
+use crate::manifests;
 use crate::session::Session;
 use crate::state::store::ChangeRow;
 use journal::Journal;
@@ -71,21 +73,26 @@ pub struct Watcher<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// Begins a change of the repository at `path`, recorded in the state root at `root`.
+    /// Begins a change of the repository at `path`, recorded in the state root at `root`. `permit` asks
+    /// a person about the files of a stand-alone migration, which has no review, and returns those
+    /// that are protected.
     pub fn begin(
         root: &Path,
         route: Route,
         path: &Path,
         config: Option<&Path>,
+        permit: &dyn Fn(&[Planned]) -> Result<Vec<String>>,
         watcher: &Watcher<'a>,
     ) -> Result<Self> {
         let repository = Repository::open(path, config, root)?;
         check_sections(&repository, route)?;
+        let mut protected = Vec::new();
         if route == Route::Migration {
             let plan = migrate::plan(&repository)?;
             if plan.questions() > 0 {
                 bail!(open_questions(&plan));
             }
+            protected = permit(&plan.files)?;
         }
         let place = text_of(repository.tree.path.as_os_str().as_encoded_bytes());
         if let Some(session) = Session::open(root, Purpose::Read, watcher.says)? {
@@ -93,6 +100,10 @@ impl<'a> Change<'a> {
         }
         let session = Session::create(root, Purpose::Change, watcher.says)?;
         refuse_second(&session, &place)?;
+        if route == Route::Migration {
+            // Packet §3: before any migration. A full change writes them when it freezes.
+            manifests::write(&session.root, session.config()?, &session.environment)?;
+        }
         let row = ChangeRow {
             id: ChangeId { number: 0, route },
             repository: place,
@@ -101,7 +112,7 @@ impl<'a> Change<'a> {
             created_ms: machine::now_unix_ms(),
             ended_ms: None,
         };
-        let journal = Journal::begin(session, route, row, &repository.config_text)?;
+        let journal = Journal::begin(session, route, row, &repository.config_text, protected)?;
         Ok(Self::of(repository, journal, watcher))
     }
 

@@ -3,6 +3,7 @@
 //! or `.env`, and is never written anywhere.
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use coo_kernel::form::strict;
 use coo_kernel::mission::authority::Governance;
 use serde::{Deserialize, Serialize};
 
@@ -74,9 +75,8 @@ impl Config {
 
     /// Parses and checks `config.json`.
     pub fn parse(text: &str) -> Result<Self> {
-        let config: Self = serde_json::from_str(text)
-            .context("can't be understood")
-            .hint("see docs/configuration.md for its fields")?;
+        let config: Self =
+            strict::read(text.as_bytes()).hint("see docs/configuration.md for its fields")?;
         config
             .governance
             .check()

@@ -221,7 +221,11 @@ fn what_contradicts_itself_is_refused_before_anything_is_searched() {
         ("text", json!("a\r\nb"), "carriage return"),
         ("text", json!("a\0"), "NUL"),
         ("operation", json!("delete"), "leave it out"),
-        ("operation", json!("append"), "unknown variant"),
+        (
+            "operation",
+            json!("append"),
+            "'append' found; permitted: insert_before",
+        ),
         ("extent", json!("clause"), "a header is not a clause"),
         (
             "anchor",
@@ -258,8 +262,16 @@ fn what_contradicts_itself_is_refused_before_anything_is_searched() {
             json!({ "clause": "- [A-1]" }),
             "for example [SPEC-1.2.3]",
         ),
-        ("anchor", json!({ "line": 3 }), "unknown variant"),
-        ("colour", json!("red"), "unknown field"),
+        (
+            "anchor",
+            json!({ "line": 3 }),
+            "field 'line' found; permitted: clause, header",
+        ),
+        (
+            "colour",
+            json!("red"),
+            "amendments[0].colour: no such field",
+        ),
     ] {
         let mut amendment = base.clone();
         amendment[field] = value;

@@ -16,6 +16,9 @@ pub struct BegunBody {
     /// Digest of the text of `coo.toml`.
     pub config_sha256: Digest,
     pub coo_version: String,
+    /// Protected documents that a stand-alone migration changes, as the person who began it permits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protected: Vec<String>,
     pub route: Route,
 }
 

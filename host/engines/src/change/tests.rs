@@ -13,6 +13,7 @@ fn json(body: &impl Serialize) -> String {
 
 fn begun(route: Route) -> String {
     json(&BegunBody {
+        protected: Vec::new(),
         config_sha256: Digest::of("c"),
         coo_version: "1".to_owned(),
         route,

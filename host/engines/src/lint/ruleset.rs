@@ -167,6 +167,9 @@ pub fn rules(content: &[u8]) -> Result<Vec<Rule>, RulesetError> {
     let mut rules = Vec::with_capacity(written.rules.len());
     for (i, text) in written.rules.iter().enumerate() {
         let place = format!("rules[{i}]");
+        if !text.get().starts_with('{') {
+            return Err(RulesetError::new(place, "not an object"));
+        }
         let written: WrittenRule =
             serde_json::from_str(text.get()).map_err(|error| RulesetError::new(&place, error))?;
         let rule = rule(written, &place)?;

@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 
+use coo_kernel::form::strict;
 use serde::de::DeserializeOwned;
 
 /// Largest ruleset, in bytes: it is written by hand.
@@ -42,7 +43,7 @@ pub(crate) fn read<W: Written>(content: &[u8]) -> Result<W, RulesetError> {
         return Err(RulesetError::new("ruleset", why));
     }
     let written: W =
-        serde_json::from_slice(content).map_err(|error| RulesetError::new("ruleset", error))?;
+        strict::read(content).map_err(|problems| RulesetError::new("ruleset", problems.all()))?;
     if written.format() != W::FORMAT {
         let found: String = written.format().escape_debug().take(80).collect();
         let why = format!("has format '{found}', only {} is read", W::FORMAT);

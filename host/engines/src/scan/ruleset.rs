@@ -217,9 +217,17 @@ mod tests {
                 "permitted[0]: pattern: matches the empty",
             ),
             ("/permitted/0/why", json!(""), "permitted[0]: why: is empty"),
-            ("/permitted/0/name", json!("x"), "unknown field `name`"),
-            ("/forbidden/0/flags", json!("i"), "unknown field `flags`"),
-            ("/allowed", json!([]), "unknown field `allowed`"),
+            (
+                "/permitted/0/name",
+                json!("x"),
+                "permitted[0].name: no such field",
+            ),
+            (
+                "/forbidden/0/flags",
+                json!("i"),
+                "forbidden[0].flags: no such field",
+            ),
+            ("/allowed", json!([]), "allowed: no such field"),
         ] {
             let error = refused(|ruleset| {
                 let (parent, key) = pointer.rsplit_once('/').unwrap();

@@ -1,4 +1,4 @@
-//! Forms of bytes and text: canonical JSON, digests, the chain over events, text that is safe to
+//! Forms of bytes and text: canonical JSON, JSON that people write, digests, the chain over events, text that is safe to
 //! print on a terminal, path patterns. Nothing here depends on missions.
 
 pub mod canonical;
@@ -6,3 +6,4 @@ pub mod chain;
 pub mod digest;
 pub mod path_pattern;
 pub mod plain;
+pub mod strict;

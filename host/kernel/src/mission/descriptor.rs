@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::form::canonical;
 use crate::form::digest::Digest;
+use crate::form::strict::{self, Problem, Problems};
+use crate::form::{canonical, plain};
 use crate::llm::Sampling;
 use crate::mission::limits::Limits;
 use crate::mission::scope::Scope;
@@ -46,6 +47,12 @@ pub struct Descriptor {
     /// The permissions that the mission asks for. If left out, whatever the configuration permits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+}
+
+/// What is looked at before anything else.
+#[derive(Deserialize)]
+struct Stated {
+    format: String,
 }
 
 /// Which module to run: exactly one of `set` and `file`.
@@ -97,21 +104,14 @@ impl Step {
 }
 
 impl Human {
-    fn check(&self, at: &str) -> Result<(), DescriptorError> {
-        let at = format!("{at}.ask");
+    fn check(&self, field: &str, check: &mut Check) {
         if self.ask.trim().is_empty() || self.ask.len() > ASK_BYTES_MAX {
-            return Err(field(
-                &at,
-                format!(
-                    "{} bytes found; 1 to {ASK_BYTES_MAX} needed",
-                    self.ask.len()
-                ),
-            ));
+            let found = plain::count(self.ask.len(), "byte");
+            check.wrong(field, format!("{found} found; 1 to {ASK_BYTES_MAX} needed"));
         }
         if self.ask.chars().any(|c| c.is_control() && c != '\n') {
-            return Err(field(&at, "control character found; plain text needed"));
+            check.wrong(field, "control character found; plain text needed");
         }
-        Ok(())
     }
 }
 
@@ -141,42 +141,44 @@ pub enum DescriptorError {
         /// Its size in bytes.
         found: usize,
     },
-    /// Not JSON, or not of this shape.
-    #[error("{0}")]
-    Shape(String),
     /// A format that this build does not read.
     #[error("format '{found}', this build reads '{FORMAT}'")]
     Format {
         /// The format that it states, shortened.
         found: String,
     },
-    /// A field whose value is out of range.
-    #[error("{field}: {reason}")]
-    Field {
-        /// Dotted path of the field.
-        field: String,
-        /// What was found and what is needed.
-        reason: String,
-    },
+    /// Not JSON, not of this shape, or fields whose values are out of range.
+    #[error("{0}")]
+    Wrong(Problems),
 }
 
 impl DescriptorError {
-    /// Returns what the user can do about it.
+    /// Returns what the user can do about it, and what else is wrong.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub fn hints(&self) -> Vec<String> {
         match self {
-            Self::TooLarge { .. } => Some("put large inputs in the world database".to_owned()),
-            Self::Shape(_) => Some("see docs/descriptor.md for the fields".to_owned()),
-            Self::Format { .. } => Some(format!("set \"format\": \"{FORMAT}\"")),
-            Self::Field { .. } => None,
+            Self::TooLarge { .. } => vec!["put large inputs in the world database".to_owned()],
+            Self::Format { .. } => vec![format!("set \"format\": \"{FORMAT}\"")],
+            Self::Wrong(problems) => problems
+                .others()
+                .chain(["see docs/descriptor.md for the fields".to_owned()])
+                .collect(),
         }
     }
 }
 
-fn field(field: &str, reason: impl Into<String>) -> DescriptorError {
-    DescriptorError::Field {
-        field: field.to_owned(),
-        reason: reason.into(),
+/// Collects what is out of range.
+struct Check {
+    problems: Vec<Problem>,
+}
+
+impl Check {
+    fn wrong(&mut self, field: &str, what: impl Into<String>) {
+        self.problems.push(Problem {
+            line: 0,
+            field: field.to_owned(),
+            what: what.into(),
+        });
     }
 }
 
@@ -186,43 +188,68 @@ impl Descriptor {
         if bytes.len() > DESCRIPTOR_BYTES_MAX {
             return Err(DescriptorError::TooLarge { found: bytes.len() });
         }
-        let descriptor: Self = serde_json::from_slice(bytes)
-            .map_err(|error| DescriptorError::Shape(error.to_string()))?;
-        descriptor.check()?;
-        Ok(descriptor)
-    }
-
-    fn check(&self) -> Result<(), DescriptorError> {
-        if self.format != FORMAT {
+        // First of all, since another format has other fields.
+        if let Ok(Stated { format }) = serde_json::from_slice(bytes)
+            && format != FORMAT
+        {
             return Err(DescriptorError::Format {
-                found: self.format.chars().take(40).collect(),
+                found: format.chars().take(40).collect(),
             });
         }
+        let descriptor: Self = strict::read(bytes).map_err(DescriptorError::Wrong)?;
+        let mut check = Check {
+            problems: Vec::new(),
+        };
+        descriptor.check(&mut check);
+        for problem in &mut check.problems {
+            problem.line = strict::line_of(bytes, &problem.field);
+        }
+        match Problems::of(check.problems) {
+            Some(problems) => Err(DescriptorError::Wrong(problems)),
+            None => Ok(descriptor),
+        }
+    }
+
+    fn check(&self, check: &mut Check) {
         let is_type = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
         if self.mission_type.is_empty()
             || self.mission_type.len() > 64
             || !self.mission_type.chars().all(is_type)
         {
-            return Err(field(
+            let found: String = self.mission_type.escape_debug().take(80).collect();
+            check.wrong(
                 "mission_type",
-                format!(
-                    "'{}' found; 1 to 64 of A-Z 0-9 _ needed",
-                    self.mission_type
-                        .escape_debug()
-                        .take(80)
-                        .collect::<String>()
-                ),
-            ));
+                format!("'{found}' found; 1 to 64 of A-Z 0-9 _ needed"),
+            );
         }
         if self.module.set.is_some() == self.module.file.is_some() {
-            return Err(field("module", "exactly one of 'set' and 'file' needed"));
+            check.wrong("module", "exactly one of 'set' and 'file' needed");
         }
-        self.check_steps()?;
-        if let Some(scope) = &self.scope {
-            scope
-                .check()
-                .map_err(|refused| field(&format!("scope.{}", refused.field), refused.reason))?;
+        self.check_steps(check);
+        if let Some(Err(refused)) = self.scope.as_ref().map(Scope::check) {
+            check.wrong(&format!("scope.{}", refused.field), refused.reason);
         }
+        self.check_sampling(check);
+        for (name, value) in &self.environment {
+            if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+                let name = name.escape_debug();
+                check.wrong(
+                    "environment",
+                    format!("'{name}' is not a usable name or value; no '=' and no NUL"),
+                );
+            }
+        }
+        for (i, argument) in self.arguments.iter().enumerate() {
+            if argument.contains('\0') {
+                check.wrong(
+                    &format!("arguments[{i}]"),
+                    "NUL found; an argument can't hold one",
+                );
+            }
+        }
+    }
+
+    fn check_sampling(&self, check: &mut Check) {
         let Sampling {
             max_tokens,
             temperature,
@@ -230,81 +257,56 @@ impl Descriptor {
             ..
         } = self.llm;
         if max_tokens == Some(0) {
-            return Err(field(
+            check.wrong(
                 "llm.max_tokens",
                 "0 found; at least 1 needed, or null to send none",
-            ));
+            );
         }
         if let Some(temperature) = temperature
             && (!(0.0..=2.0).contains(&temperature) || temperature.is_sign_negative())
         {
-            return Err(field(
+            check.wrong(
                 "llm.temperature",
                 format!("{temperature} found; 0 to 2 needed, or null to send none"),
-            ));
+            );
         }
         if let Some(top_p) = top_p
             && !(top_p > 0.0 && top_p <= 1.0)
         {
-            return Err(field(
+            check.wrong(
                 "llm.top_p",
                 format!("{top_p} found; above 0, at most 1 needed, or null to send none"),
-            ));
+            );
         }
-        for (name, value) in &self.environment {
-            if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-                return Err(field(
-                    "environment",
-                    format!(
-                        "'{}' is not a usable name or value; no '=' and no NUL",
-                        name.escape_debug()
-                    ),
-                ));
-            }
-        }
-        if self
-            .arguments
-            .iter()
-            .any(|argument| argument.contains('\0'))
-        {
-            return Err(field("arguments", "NUL found; an argument can't hold one"));
-        }
-        Ok(())
     }
 
-    fn check_steps(&self) -> Result<(), DescriptorError> {
+    fn check_steps(&self, check: &mut Check) {
         // The workflow validator checks the maximum, because it can suggest what to do instead.
         if self.steps.is_empty() {
-            return Err(field("steps", "none found; at least 1 needed"));
+            check.wrong("steps", "none found; at least 1 needed");
         }
         let is_id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
         for (i, step) in self.steps.iter().enumerate() {
+            let id = format!("steps[{i}].id");
             if step.id.is_empty() || step.id.len() > 64 || !step.id.chars().all(is_id) {
-                return Err(field(
-                    &format!("steps[{i}].id"),
-                    format!(
-                        "'{}' found; 1 to 64 of a-z 0-9 - _ needed",
-                        step.id.escape_debug()
-                    ),
-                ));
-            }
-            if self.steps[..i].iter().any(|earlier| earlier.id == step.id) {
-                return Err(field(
-                    &format!("steps[{i}].id"),
-                    format!("'{}' found twice", step.id),
-                ));
+                let found = step.id.escape_debug();
+                check.wrong(
+                    &id,
+                    format!("'{found}' found; 1 to 64 of a-z 0-9 - _ needed"),
+                );
+            } else if self.steps[..i].iter().any(|earlier| earlier.id == step.id) {
+                check.wrong(&id, format!("'{}' found twice", step.id));
             }
             if let Some(human) = &step.human {
-                human.check(&format!("steps[{i}].human"))?;
+                human.check(&format!("steps[{i}].human.ask"), check);
                 if !step.input.is_null() {
-                    return Err(field(
+                    check.wrong(
                         &format!("steps[{i}].input"),
                         "a human step has none; what is to be judged is what the steps before gave",
-                    ));
+                    );
                 }
             }
         }
-        Ok(())
     }
 
     /// Returns the bytes that enter the chain: canonical JSON with every default written out, so
@@ -355,6 +357,11 @@ mod tests {
             ("/module", json!({}), "module: exactly one"),
             (
                 "/module",
+                json!(["demo"]),
+                "module: a list found; an object needed",
+            ),
+            (
+                "/module",
                 json!({"set": "a", "file": "b"}),
                 "module: exactly one",
             ),
@@ -363,7 +370,7 @@ mod tests {
             (
                 "/steps",
                 json!([{"id":"a","human":{"ask":" "}}]),
-                "steps[0].human.ask: 1 bytes found",
+                "steps[0].human.ask: 1 byte found",
             ),
             (
                 "/steps",
@@ -377,17 +384,25 @@ mod tests {
             ),
             ("/scope", json!({"tier": 4}), "scope.tier: 4 found"),
             ("/scope", json!({"paths": ["a["]}), "scope.paths: 'a['"),
-            ("/scope", json!({"path": []}), "unknown field `path`"),
+            (
+                "/scope",
+                json!({"path": []}),
+                "scope.path: no such field; did you mean 'paths'?",
+            ),
             ("/steps/0/id", json!("Bad Id"), "steps[0].id"),
             ("/steps", json!([{"id":"a"},{"id":"a"}]), "found twice"),
             ("/llm", json!({"temperature": 3}), "llm.temperature"),
             ("/llm", json!({"temperature": -0.0}), "llm.temperature"),
             ("/llm", json!({"top_p": 0}), "llm.top_p"),
             ("/llm", json!({"max_tokens": 0}), "llm.max_tokens"),
-            ("/llm", json!({"tools": []}), "unknown field"),
+            ("/llm", json!({"tools": []}), "llm.tools: no such field"),
             ("/environment", json!({"A=B": "c"}), "environment"),
-            ("/limits", json!({"fuell": 1}), "unknown field `fuell`"),
-            ("/extra", json!(1), "unknown field `extra`"),
+            (
+                "/limits",
+                json!({"fuell": 1}),
+                "limits.fuell: no such field; did you mean 'fuel'?",
+            ),
+            ("/extra", json!(1), "extra: no such field"),
         ] {
             let mut bad = minimal();
             match bad.pointer_mut(path) {

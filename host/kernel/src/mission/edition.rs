@@ -16,7 +16,9 @@ impl Edition {
     /// The edition of runs recorded before there were several: their journals do not state one.
     pub const FIRST: Self = Self(1);
     /// The edition of runs that begin now.
-    pub const CURRENT: Self = Self(2);
+    pub const CURRENT: Self = Self(3);
+    /// The edition before this one.
+    pub const SECOND: Self = Self(2);
 
     /// Returns the edition of a journal that does not state one.
     pub(crate) const fn unsaid() -> Self {
@@ -61,10 +63,16 @@ mod tests {
 
     #[test]
     fn an_edition_that_is_not_known_is_refused() {
-        for (text, known) in [("1", true), ("2", true), ("0", false), ("3", false)] {
+        for (text, known) in [
+            ("1", true),
+            ("2", true),
+            ("0", false),
+            ("3", true),
+            ("4", false),
+        ] {
             let read = serde_json::from_str::<Edition>(text);
             assert_eq!(read.is_ok(), known, "{text}");
         }
-        assert_eq!(serde_json::to_string(&Edition::CURRENT).unwrap(), "2");
+        assert_eq!(serde_json::to_string(&Edition::CURRENT).unwrap(), "3");
     }
 }

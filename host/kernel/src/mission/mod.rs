@@ -4,6 +4,7 @@
 pub mod authority;
 pub mod descriptor;
 pub mod edition;
+pub mod exit;
 pub mod failure;
 mod id;
 pub mod ledger;

@@ -63,6 +63,21 @@ pub struct Violation {
 #[error("{}", summary(.0))]
 pub struct WorkflowError(pub Vec<Violation>);
 
+/// A refusal as `--json` prints it.
+#[derive(Debug, Serialize)]
+pub struct View<'a> {
+    violations: &'a [Violation],
+}
+
+impl WorkflowError {
+    /// Returns it for `--json`.
+    pub fn view(&self) -> View<'_> {
+        View {
+            violations: &self.0,
+        }
+    }
+}
+
 fn summary(violations: &[Violation]) -> String {
     let mut text = format!("workflow refused, violations: {}", violations.len());
     for violation in violations {

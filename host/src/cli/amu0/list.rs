@@ -25,13 +25,24 @@ pub fn kind<'a>(record: &Record, tree: &'a str, state: &'a str) -> &'a str {
     }
 }
 
+/// The list as `--json` prints it.
+#[derive(Serialize)]
+struct List<'a> {
+    baselines: &'a [Record],
+}
+
 pub fn list(root: &Path, json: bool) -> Result<ExitCode> {
     let records = match Session::open(root, Purpose::Read, print::note)? {
         Some(session) => baselines::list(&session.root)?,
         None => Vec::new(),
     };
     if json {
-        print::json(&records)?;
+        print::json(
+            "coo-amu0-baselines/1",
+            &List {
+                baselines: &records,
+            },
+        )?;
     } else if records.is_empty() {
         print::note(&format!(
             "no baselines in {}; 'coo amu0 create' makes the first",
@@ -71,7 +82,7 @@ pub fn lineage(root: &Path, json: bool) -> Result<ExitCode> {
         None => View::default(),
     };
     if json {
-        print::json(&view)?;
+        print::json("coo-amu0-lineage/1", &view)?;
     } else if view.baselines.is_empty() {
         print::note(&format!(
             "no baselines of the state root {}; 'coo amu0 create' makes the first",

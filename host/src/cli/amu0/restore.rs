@@ -42,7 +42,7 @@ pub fn restore(
     let session = Session::open(root, Purpose::Keep, print::note)?;
     let baseline = find(session.as_ref().map(|session| &session.root), asked)?;
     let Some(session) = session else {
-        return Ok(ExitCode::FAILURE);
+        return Ok(print::done(false));
     };
     let root = &session.root;
     let tree = Tree::open(tree, root.path())?;
@@ -63,7 +63,7 @@ pub fn restore(
         tree: tree.path.display().to_string(),
     };
     if json {
-        print::json(&done)?;
+        print::json("coo-amu0-restored/1", &done)?;
     } else {
         print::out(&format!(
             "Restore {asked}\n  Id: {}\n  Tree: {}\n{}  Written: {}\n  Removed: {}\n  Folders with another mode: {}\n  Result: {}\n",

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use coo_kernel::baseline::{Change, Difference, Summary, TreePath};
 use coo_kernel::form::digest::Digest;
+use coo_kernel::mission::exit::Exit;
 use serde::Serialize;
 
 use super::{find, holds, left_out};
@@ -58,7 +59,7 @@ pub fn verify(
     };
     let baseline = find(session.as_ref().map(|session| &session.root), asked)?;
     let Some(session) = session else {
-        return Ok(ExitCode::FAILURE);
+        return Ok(print::done(false));
     };
     let tree = tree.map(|tree| Tree::open(tree, root)).transpose()?;
     let kept = baselines::verify(&session.root, &baseline, progress);
@@ -82,7 +83,7 @@ pub fn verify(
         tree,
     };
     if json {
-        print::json(&view)?;
+        print::json("coo-amu0-verification/1", &view)?;
     } else {
         print::out(&text(asked, &view))?;
     }
@@ -116,7 +117,7 @@ pub fn verify(
             .hint(format!("'coo rollback {asked}' restores it")),
         );
     }
-    Ok(print::code(intact && identical))
+    Ok(print::code(Exit::compared(intact && identical)))
 }
 
 fn compared(baseline: &Baseline, tree: &Tree, progress: &Progress<'_>) -> Result<Compared> {

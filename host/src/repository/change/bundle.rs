@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use coo_engines::change::bundle::{
     self, CHECKSUMS, EVENTS, GATES, Origin, REPLAY, ROLLBACKS, SPECIFICATION,
 };
+use coo_engines::change::stage::Stage;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 use serde_json::json;
@@ -77,6 +78,18 @@ fn members(change: &Change<'_>) -> Result<Members> {
         )?)?;
     let implementation = &change.repository.config.bundle.implementation;
     let pack = files_of(change, &last, |path| implementation.has(path))?;
+    if pack.is_empty() && fold.stage() == Some(Stage::Complete) {
+        // Packet §14.2: the final bundle must include it.
+        bail!(
+            anyhow!(
+                "{}: has no implementation pack, because [bundle] implementation names no file",
+                change.journal.id()
+            )
+            .hint(
+                "name the pack's files in [bundle] implementation of coo.toml before a change begins"
+            )
+        );
+    }
     if pack.is_empty() {
         (change.says)("no implementation pack is in it: [bundle] implementation names no file");
     }

@@ -41,6 +41,7 @@ impl Journal {
         route: Route,
         row: ChangeRow,
         config_text: &str,
+        protected: Vec<String>,
     ) -> Result<Self> {
         let text = session.store.put_blob(config_text.as_bytes())?;
         let id = session.store.create_change(route, &row)?;
@@ -55,6 +56,7 @@ impl Journal {
             &BegunBody {
                 config_sha256: text.sha256,
                 coo_version: env!("CARGO_PKG_VERSION").to_owned(),
+                protected,
                 route,
             },
         )?;

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::bounded::ENDLESS;
 use super::*;
 
 /// Returns one statement with every call in several forms.
