@@ -49,6 +49,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use clap::error::ErrorKind;
 use crate::machine::temporary;
 use crate::program::compiler;
 use crate::session::root_path;
@@ -247,10 +248,10 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
 }
 
 /// Prints help or version to standard output with exit code 0, or an error of the command line with
-/// exit code 2.
+/// exit code 2. A command line that names nothing to do, such as a bare `coo`, asks for help.
 fn usage(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        return match print::written(error.print()) {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return match print::help(&error.render()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 print::error(&error);

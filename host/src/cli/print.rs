@@ -7,6 +7,7 @@ use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use clap::builder::StyledStr;
 use coo_kernel::form::plain;
 use serde::Serialize;
 
@@ -78,6 +79,11 @@ pub fn ask(text: &str) -> Vec<u8> {
     }
 }
 
+/// Prints the help of a command on standard output.
+pub fn help(text: &StyledStr) -> Result<()> {
+    out(&text.to_string())
+}
+
 /// Prints text on standard output, escaped so that it can't steer a terminal.
 pub fn out(text: &str) -> Result<()> {
     bytes(plain(&redacted(text)).as_bytes())
@@ -90,7 +96,7 @@ pub fn bytes(content: &[u8]) -> Result<()> {
 }
 
 /// Flushes standard output and returns the result of writing to it. A closed pipe is not an error.
-pub fn written(result: std::io::Result<()>) -> Result<()> {
+fn written(result: std::io::Result<()>) -> Result<()> {
     match result.and_then(|()| std::io::stdout().flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(error).context("standard output: can't be written")

@@ -20,6 +20,11 @@ use crate::state::history;
 use crate::state::reports;
 
 pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
+    if let [only] = rest
+        && (only == "--help" || only == "-h")
+    {
+        return help();
+    }
     if !rest.is_empty() {
         bail!("'coo run-demo' does not accept options in V1.1.");
     }
@@ -63,4 +68,16 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
         print::error(&error);
     }
     Ok(print::code(ended.status == Status::Success))
+}
+
+/// Prints the help of this command. clap can't, because the command takes every option as its own,
+/// so that the refusal has the prescribed words.
+fn help() -> Result<ExitCode> {
+    let mut all = super::command();
+    // Gives each command its full name and the options of all.
+    all.build();
+    let own = all.find_subcommand_mut("run-demo");
+    let own = own.context("run-demo: the command line lacks it")?;
+    print::help(&own.render_help())?;
+    Ok(ExitCode::SUCCESS)
 }
