@@ -29,7 +29,7 @@ const LINE_CHARS: usize = 72;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Mission id, such as DEMO-000001, or a file that 'coo export' wrote
+    /// Mission id, such as DEMO-000001 or 1, or a file that 'coo export' wrote
     #[arg(value_name = "ID|FILE")]
     id: String,
     /// Real time a step may take, in seconds; the first includes compiling

@@ -9,13 +9,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use coo_kernel::mission::MissionId;
 
 use super::print;
 use crate::freeze::Purpose;
 use crate::hint::Hint as _;
 use crate::machine::temporary::TemporaryFolder;
-use crate::mission::find::find_mission;
+use crate::mission::find::{self, find_mission};
 use crate::mission::prepared;
 use crate::mission::run_file;
 use crate::mission::verify::{Report, Subject, verify};
@@ -43,7 +42,7 @@ pub struct Options {
 pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     let target = options.target.as_str();
     let wall_clock_max = Duration::from_secs(options.timeout);
-    let is_recorded = target.parse::<MissionId>().is_ok() || run_file::is_one(Path::new(target));
+    let is_recorded = find::is_in_root(target) || run_file::is_one(Path::new(target));
     let subject = if is_recorded {
         let (session, mission) = find_mission(root, target, print::note)?;
         Subject::recorded(session, &mission, wall_clock_max)?
