@@ -2,3 +2,4 @@
 //! state root is found, colour, help and configuration. One module a subject.
 
 mod ids;
+mod missions;

@@ -79,7 +79,9 @@ fn row(argument: &Arg) -> Option<String> {
     if argument.is_hide_set() || argument.is_global_set() && argument.get_id() == "root" || help {
         return None;
     }
-    let short = argument.get_short().map(|short| format!("`-{short}`, "));
+    let long = argument.get_long();
+    let short = argument.get_short().filter(|_| long.is_some() || argument.is_positional());
+    let short = short.map(|short| format!("`-{short}`, "));
     let mut text = argument.get_help().unwrap().to_string();
     // A switch has the default `false`.
     if argument.get_action().takes_values() {

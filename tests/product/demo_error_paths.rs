@@ -215,7 +215,7 @@ fn the_help_names_every_command() {
       verify       Run a mission several times in fresh worlds and compare every
                    byte
       export       Write a run to one file, replayable on any machine
-      missions     List all missions
+      missions     List the missions, newest first
       mission      Show one mission: status and timeline
       logs         Print the journal of a mission, one event per line
       inspect      Show hash lineage, calls, fuel, memory and outputs of a mission
@@ -359,7 +359,8 @@ fn looking_creates_nothing() {
     assert_snapshot!(shown("missions", &world.coo(&["missions"])), @"
     $ coo missions
     --- standard error
-    [coo] no missions in .coo; 'coo run-demo' makes the first
+    [coo] no missions in .coo
+    hint: 'coo run-demo' makes the first
     --- exit 0
     ");
     assert_eq!(world.coo(&["missions", "--json"]).stdout, "[]\n");

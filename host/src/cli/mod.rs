@@ -40,6 +40,7 @@ mod run_demo;
 #[cfg(feature = "repository")]
 mod scan;
 mod validate;
+mod table;
 mod verify;
 
 use std::ffi::OsString;
@@ -110,7 +111,7 @@ enum Command {
     /// Write a run to one file, replayable on any machine
     #[command(after_help = "An existing file is never replaced.")]
     Export(export::Options),
-    /// List all missions
+    /// List the missions, newest first
     Missions(missions::Options),
     /// Show one mission: status and timeline
     Mission(mission::Options),

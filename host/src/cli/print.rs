@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use clap::builder::StyledStr;
 use coo_kernel::form::plain;
 use serde::Serialize;
+use terminal_size::terminal_size_of;
 
 pub use coo_kernel::form::plain::{count, one_line, plain};
 
@@ -33,6 +34,15 @@ pub fn usage(text: &str) {
 /// Prints a line for people on standard error.
 pub fn note(text: &str) {
     aside(&format!("[coo] {}\n", one_line(text)));
+}
+
+/// Prints a note like `note`, and below it what the user can do next.
+pub fn note_hint(text: &str, next: &str) {
+    aside(&format!(
+        "[coo] {}\nhint: {}\n",
+        one_line(text),
+        one_line(next)
+    ));
 }
 
 /// Prints a note like `note`, with more lines of `coo`'s own below the first.
@@ -77,6 +87,17 @@ pub fn ask(text: &str) -> Vec<u8> {
         Ok(_) => line,
         Err(_) => Vec::new(),
     }
+}
+
+/// Columns of a terminal that does not say how many it has.
+const COLUMNS: usize = 80;
+
+/// Returns the columns of the terminal on standard output; `None` if it is none, so that nothing is
+/// cut in a pipe or file.
+pub fn width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    let size = || terminal_size_of(&stdout).map_or(COLUMNS, |(width, _)| width.0.into());
+    stdout.is_terminal().then(size)
 }
 
 /// Prints the help of a command on standard output.

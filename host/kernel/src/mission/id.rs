@@ -150,16 +150,34 @@ pub enum Status {
     Damaged,
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Status {
+    /// Every status.
+    pub const ALL: [Self; 6] = [
+        Self::Running,
+        Self::Paused,
+        Self::Success,
+        Self::Failed,
+        Self::Interrupted,
+        Self::Damaged,
+    ];
+
+    /// Returns the word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Running => "RUNNING",
             Self::Paused => "PAUSED",
             Self::Success => "SUCCESS",
             Self::Failed => "FAILED",
             Self::Interrupted => "INTERRUPTED",
             Self::Damaged => "DAMAGED",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
@@ -190,7 +208,6 @@ mod tests {
             assert!(bad.parse::<MissionId>().is_err(), "{bad}");
         }
     }
-}
 
     #[test]
     fn a_mission_has_short_names() {
@@ -258,3 +275,4 @@ mod properties {
             let _ = format!("mission-{digits}").parse::<MissionName>();
         }
     }
+}
