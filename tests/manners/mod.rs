@@ -3,3 +3,4 @@
 
 mod ids;
 mod missions;
+mod said;

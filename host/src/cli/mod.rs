@@ -37,6 +37,7 @@ mod resume;
 mod rollback;
 mod run;
 mod run_demo;
+mod said;
 #[cfg(feature = "repository")]
 mod scan;
 mod validate;
