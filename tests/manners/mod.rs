@@ -3,4 +3,5 @@
 
 mod ids;
 mod missions;
+mod place;
 mod said;

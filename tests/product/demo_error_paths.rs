@@ -79,8 +79,8 @@ fn the_demo_has_a_help() {
     Usage: coo run-demo [OPTIONS]
 
     Options:
-          --root <DIR>  State root [default: $COO_ROOT, else .coo in the working
-                        directory]
+          --root <DIR>  State root [default: $COO_ROOT, else .coo here or in a
+                        folder above]
 
     The receipt is also in demo/<id>/demo_report.txt in the state root.
     --- exit 0
@@ -243,7 +243,7 @@ fn the_help_names_every_command() {
 
     Options:
           --root <DIR>
-              State root [default: $COO_ROOT, else .coo in the working directory]
+              State root [default: $COO_ROOT, else .coo here or in a folder above]
 
       -h, --help
               Print help (see a summary with '-h')
@@ -456,7 +456,8 @@ fn a_state_root_that_can_not_be_made_is_an_error() {
     $ coo run-demo
     [coo] Running deterministic demo mission ...
     --- standard error
-    ERROR: state root .coo: can't be created: File exists (os error 17)
+    ERROR: state root .coo: is not a folder
+    hint: name one with --root or COO_ROOT
     --- exit 1
     ");
 }

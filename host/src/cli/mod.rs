@@ -40,8 +40,8 @@ mod run_demo;
 mod said;
 #[cfg(feature = "repository")]
 mod scan;
-mod validate;
 mod table;
+mod validate;
 mod verify;
 
 use std::ffi::OsString;
@@ -49,12 +49,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use clap::error::ErrorKind;
 use crate::machine::temporary;
 use crate::program::compiler;
-use crate::session::root_path;
+use crate::session::{root_path, root_path_here};
 
 /// Run any AI workflow identically, every time.
 ///
@@ -69,7 +69,7 @@ struct Arguments {
         long,
         value_name = "DIR",
         global = true,
-        help = "State root [default: $COO_ROOT, else .coo in the working directory]"
+        help = "State root [default: $COO_ROOT, else .coo here or in a folder above]"
     )]
     root: Option<PathBuf>,
     #[command(subcommand)]
@@ -203,7 +203,12 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(arguments: Arguments) -> Result<ExitCode> {
-    let root = root_path(arguments.root.as_deref());
+    let given = arguments.root.as_deref();
+    let root = match arguments.command {
+        // Looks nowhere else, so that a root can be made below another one.
+        Command::Init => root_path_here(given),
+        _ => root_path(given),
+    };
     match arguments.command {
         Command::RunDemo { rest } => run_demo::cmd_run_demo(&root, &rest),
         Command::Run(options) => run::cmd_run(&root, &options),
