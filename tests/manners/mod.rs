@@ -1,6 +1,7 @@
 //! How the command line treats the person who types: names of missions, lists, views, where the
 //! state root is found, colour, help and configuration. One module a subject.
 
+mod color;
 mod ids;
 mod missions;
 mod place;

@@ -76,11 +76,14 @@ fn prose(text: &str) -> String {
 /// Returns the line of an argument or option. Returns nothing for those that every command has.
 fn row(argument: &Arg) -> Option<String> {
     let help = matches!(argument.get_action(), ArgAction::Help);
-    if argument.is_hide_set() || argument.is_global_set() && argument.get_id() == "root" || help {
+    let of_all = ["root", "color"].iter().any(|id| argument.get_id() == id);
+    if argument.is_hide_set() || of_all || help {
         return None;
     }
-    let long = argument.get_long();
-    let short = argument.get_short().filter(|_| long.is_some() || argument.is_positional());
+    // The name of an argument without a long form begins with the short one.
+    let short = argument
+        .get_short()
+        .filter(|_| argument.get_long().is_some());
     let short = short.map(|short| format!("`-{short}`, "));
     let mut text = argument.get_help().unwrap().to_string();
     // A switch has the default `false`.

@@ -79,8 +79,10 @@ fn the_demo_has_a_help() {
     Usage: coo run-demo [OPTIONS]
 
     Options:
-          --root <DIR>  State root [default: $COO_ROOT, else .coo here or in a
-                        folder above]
+          --root <DIR>    State root [default: $COO_ROOT, else .coo here or in a
+                          folder above]
+          --color <WHEN>  Colour on a terminal: auto, always or never [default:
+                          auto]
 
     The receipt is also in demo/<id>/demo_report.txt in the state root.
     --- exit 0
@@ -244,6 +246,9 @@ fn the_help_names_every_command() {
     Options:
           --root <DIR>
               State root [default: $COO_ROOT, else .coo here or in a folder above]
+
+          --color <WHEN>
+              Colour on a terminal: auto, always or never [default: auto]
 
       -h, --help
               Print help (see a summary with '-h')

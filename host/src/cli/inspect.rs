@@ -152,7 +152,10 @@ pub fn cmd_inspect(root: &Path, options: &Options) -> Result<ExitCode> {
     } else {
         let failed = view.status == Status::Failed;
         let tail = Tail::of_failed(&session, view.steps.last().filter(|_| failed))?;
-        print::out(&text(&view, tail.as_ref()))?;
+        let name = print::one_line(&view.name);
+        let before = format!("Mission {}\n  Ran: {name}\n  Status: ", view.id);
+        let after = after_status(&view, tail.as_ref());
+        print::out_verdict(&before, view.status.name(), &after)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -258,13 +261,8 @@ fn answered(
     Ok(())
 }
 
-fn text(view: &View, tail: Option<&Tail>) -> String {
-    let mut text = format!(
-        "Mission {}\n  Ran: {}\n  Status: {}\n",
-        view.id,
-        print::one_line(&view.name),
-        view.status
-    );
+fn after_status(view: &View, tail: Option<&Tail>) -> String {
+    let mut text = "\n".to_owned();
     if let Some(reason) = &view.reason {
         let _ = writeln!(text, "  Reason: {}", print::one_line(reason));
     }

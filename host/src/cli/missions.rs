@@ -17,6 +17,8 @@ use crate::session::Session;
 use crate::state::history;
 
 const HEADINGS: [&str; 6] = ["ID", "TYPE", "STATUS", "STARTED (UTC)", "DURATION", "NAME"];
+/// The column with the verdict.
+const STATUS: usize = 2;
 /// The columns that a narrow terminal shortens, the least needed first.
 const SHORTENED: [usize; 2] = [5, 1];
 
@@ -66,7 +68,7 @@ pub fn cmd_missions(root: &Path, options: &Options) -> Result<ExitCode> {
     if options.json {
         print::json(&rows)?;
     } else if !rows.is_empty() {
-        print::out(&table(&rows).text(print::width()))?;
+        show(&rows)?;
     } else if any {
         let none = format!("no missions with this status in {}", root.display());
         print::note_hint(&none, "'coo missions' lists all");
@@ -117,6 +119,28 @@ fn find(root: &Path, options: &Options) -> Result<Found> {
         });
     }
     Ok(found)
+}
+
+fn show(rows: &[Row]) -> Result<()> {
+    let table = table(rows);
+    let [headings, lines @ ..] = &table.lines(print::width())[..] else {
+        return Ok(());
+    };
+    print::out(&format!("{}\n", headings.concat().trim_end()))?;
+    for cells in lines {
+        let status = cells[STATUS].trim_end();
+        let rest = [
+            &cells[STATUS][status.len()..],
+            &cells[STATUS + 1..].concat(),
+        ]
+        .concat();
+        print::out_verdict(
+            &cells[..STATUS].concat(),
+            status,
+            &format!("{}\n", rest.trim_end()),
+        )?;
+    }
+    Ok(())
 }
 
 fn table(rows: &[Row]) -> Table<6> {

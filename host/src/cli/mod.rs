@@ -50,7 +50,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum as _};
 
 use crate::machine::temporary;
 use crate::program::compiler;
@@ -72,6 +72,18 @@ struct Arguments {
         help = "State root [default: $COO_ROOT, else .coo here or in a folder above]"
     )]
     root: Option<PathBuf>,
+    /// Colour of verdicts and help
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        value_enum,
+        default_value_t = print::Color::Auto,
+        hide_default_value = true,
+        hide_possible_values = true,
+        help = "Colour on a terminal: auto, always or never [default: auto]"
+    )]
+    color: print::Color,
     #[command(subcommand)]
     command: Command,
 }
@@ -187,6 +199,9 @@ pub fn main() -> ExitCode {
         return compiler::child::main(own);
     }
     compiler::in_child(print::note);
+    if let Some(color) = color_asked() {
+        print::set_color(color);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
@@ -202,7 +217,25 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Returns the value of `--color`. A help is printed before clap returns any option.
+fn color_asked() -> Option<print::Color> {
+    let all = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let mut all = all.take_while(|argument| argument != "--");
+    while let Some(argument) = all.next() {
+        let value = match argument.strip_prefix("--color") {
+            Some("") => all.next(),
+            Some(value) => value.strip_prefix('=').map(str::to_owned),
+            None => None,
+        };
+        if let Some(value) = value {
+            return print::Color::from_str(&value, false).ok();
+        }
+    }
+    None
+}
+
 fn dispatch(arguments: Arguments) -> Result<ExitCode> {
+    print::set_color(arguments.color);
     let given = arguments.root.as_deref();
     let root = match arguments.command {
         // Looks nowhere else, so that a root can be made below another one.

@@ -1,11 +1,13 @@
 //! The output of all commands: one form for errors and their hints, one for notes, JSON for
-//! machines. Outside text can neither steer a terminal nor imitate a line of `coo`, and every API
+//! machines, colour for verdicts on a terminal. Outside text can neither steer a terminal nor imitate a line of `coo`, and every API
 //! key that this process knows is removed. Only this file writes to standard output and standard error; it never panics
 //! when the reader has gone.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
 
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result};
 use clap::builder::StyledStr;
 use coo_kernel::form::plain;
@@ -19,6 +21,41 @@ use crate::hint;
 
 /// Most bytes of an answer, more than any word that is asked for.
 const ANSWER_BYTES_MAX: u64 = 4_096;
+
+/// When verdicts and help are coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless the environment says otherwise.
+    Auto,
+    Always,
+    Never,
+}
+
+/// Decides about colour for this process. `Auto` leaves it to each stream and to the variables
+/// `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE`.
+pub fn set_color(color: Color) {
+    match color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    }
+    .write_global();
+}
+
+/// Returns a verdict of `coo` in its colour, if it has one and the stream shows colours.
+fn painted(verdict: &str, choice: ColorChoice) -> String {
+    let color = match verdict {
+        "SUCCESS" | "IDENTICAL" => AnsiColor::Green,
+        "FAILED" | "DIVERGENT" | "DIFFERENT" | "DAMAGED" => AnsiColor::Red,
+        "INTERRUPTED" | "PAUSED" => AnsiColor::Yellow,
+        _ => return verdict.to_owned(),
+    };
+    if choice == ColorChoice::Never {
+        return verdict.to_owned();
+    }
+    let style = Style::new().bold().fg_color(Some(color.into()));
+    format!("{style}{verdict}{style:#}")
+}
 
 /// Prints `ERROR: …` on standard error, and `hint: …` for each thing that the user can do.
 pub fn error(error: &anyhow::Error) {
@@ -34,6 +71,16 @@ pub fn usage(text: &str) {
 /// Prints a line for people on standard error.
 pub fn note(text: &str) {
     aside(&format!("[coo] {}\n", one_line(text)));
+}
+
+/// Prints a note like `note` with a verdict in it.
+pub fn note_verdict(before: &str, verdict: &str, after: &str) {
+    let verdict = painted(verdict, AutoStream::choice(&std::io::stderr()));
+    aside(&format!(
+        "[coo] {}{verdict}{}\n",
+        one_line(before),
+        one_line(after)
+    ));
 }
 
 /// Prints a note like `note`, and below it what the user can do next.
@@ -102,12 +149,23 @@ pub fn width() -> Option<usize> {
 
 /// Prints the help of a command on standard output.
 pub fn help(text: &StyledStr) -> Result<()> {
-    out(&text.to_string())
+    // Text of coo's own: clap puts no argument of the user into a help.
+    match AutoStream::choice(&std::io::stdout()) {
+        ColorChoice::Never => out(&text.to_string()),
+        _ => bytes(text.ansi().to_string().as_bytes()),
+    }
 }
 
 /// Prints text on standard output, escaped so that it can't steer a terminal.
 pub fn out(text: &str) -> Result<()> {
     bytes(plain(&redacted(text)).as_bytes())
+}
+
+/// Prints text like `out` with a verdict in it.
+pub fn out_verdict(before: &str, verdict: &str, after: &str) -> Result<()> {
+    let safe = |text: &str| plain(&redacted(text));
+    let verdict = painted(verdict, AutoStream::choice(&std::io::stdout()));
+    bytes(format!("{}{verdict}{}", safe(before), safe(after)).as_bytes())
 }
 
 /// Writes bytes to standard output unchanged, except for an API key in them. A closed pipe is not

@@ -11,6 +11,9 @@ const WIDTH: usize = 78;
 /// The first line, printed before anything runs.
 pub const PREFIX: &str = "[coo] Running deterministic demo mission ...";
 
+/// What stands before the mission's status.
+pub const STATUS: &str = "\n  Status: ";
+
 /// The content of the receipt.
 pub struct Receipt<'a> {
     pub id: &'a str,
@@ -45,8 +48,7 @@ impl Receipt<'_> {
 
 Mission
   ID: {id}
-  Type: {mission_type}
-  Status: {status}
+  Type: {mission_type}{STATUS}{status}
   Started: {started}
   Finished: {finished}
   Steps: {transitions} transitions, 0 rollbacks, 0 divergences

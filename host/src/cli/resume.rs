@@ -51,9 +51,13 @@ pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
             } else {
                 Status::Failed
             };
-            print::note(&format!(
-                "{id} {status}: it has ended, so there is nothing to resume; 'coo inspect {id} --output' prints its output"
-            ));
+            print::note_verdict(
+                &format!("{id} "),
+                status.name(),
+                &format!(
+                    ": it has ended, so there is nothing to resume; 'coo inspect {id} --output' prints its output"
+                ),
+            );
             if let Some(failure) = &progress.failure {
                 print::error(&run::failed(id, failure));
             }

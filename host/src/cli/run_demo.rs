@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use coo_kernel::mission::Status;
 
 use super::print;
-use super::receipt::{PREFIX, Receipt};
+use super::receipt::{PREFIX, Receipt, STATUS};
 use crate::freeze::Purpose;
 use crate::machine::rfc3339;
 use crate::mission::prepared::Options;
@@ -59,11 +59,14 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
     reports::write(&session.root, &mut session.store, &path, text.as_bytes())?;
     drop(session);
     // The first line was printed before the run.
-    print::out(
-        text.strip_prefix(PREFIX)
-            .and_then(|rest| rest.strip_prefix('\n'))
-            .unwrap_or(&text),
-    )?;
+    let rest = text.strip_prefix(PREFIX);
+    let rest = rest.and_then(|rest| rest.strip_prefix('\n'));
+    let rest = rest.unwrap_or(&text);
+    // The model's text comes later, so the first status is the receipt's own.
+    let at = rest.find(STATUS).map_or(0, |at| at + STATUS.len());
+    let (before, rest) = rest.split_at(at);
+    let (verdict, after) = rest.split_at(rest.find('\n').unwrap_or(0));
+    print::out_verdict(before, verdict, after)?;
     if let Some(error) = super::run::error(&ended) {
         print::error(&error);
     }

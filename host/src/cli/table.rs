@@ -29,12 +29,13 @@ impl<const N: usize> Table<N> {
         self.rows.push(cells);
     }
 
-    /// Returns the lines, cut to `columns` where that is possible; `None` cuts nothing.
-    pub fn text(&self, columns: Option<usize>) -> String {
+    /// Returns the headings and the rows, each cell filled to its column: joined they are a line.
+    /// Lines are cut to `columns` where that is possible; `None` cuts nothing.
+    pub fn lines(&self, columns: Option<usize>) -> Vec<[String; N]> {
         let widths = self.widths(columns);
         let headings = self.headings.map(str::to_owned);
         let lines = std::iter::once(&headings).chain(&self.rows);
-        lines.map(|cells| line(cells, &widths)).collect()
+        lines.map(|cells| filled(cells, &widths)).collect()
     }
 
     fn widths(&self, columns: Option<usize>) -> [usize; N] {
@@ -56,20 +57,17 @@ impl<const N: usize> Table<N> {
     }
 }
 
-fn line<const N: usize>(cells: &[String; N], widths: &[usize; N]) -> String {
-    let mut line = String::new();
-    for (cell, &width) in cells.iter().zip(widths) {
-        if !line.is_empty() {
-            line.push_str(GAP);
-        }
+fn filled<const N: usize>(cells: &[String; N], widths: &[usize; N]) -> [String; N] {
+    std::array::from_fn(|column| {
+        let (cell, width) = (&cells[column], widths[column]);
+        let gap = if column + 1 < N { GAP } else { "" };
         if cell.chars().count() > width {
-            line.extend(cell.chars().take(width - 1).chain(['…']));
+            let start: String = cell.chars().take(width - 1).collect();
+            format!("{start}…{gap}")
         } else {
-            line.push_str(&format!("{cell:<width$}"));
+            format!("{cell:<width$}{gap}")
         }
-    }
-    line.truncate(line.trim_end().len());
-    line + "\n"
+    })
 }
 
 #[cfg(test)]
@@ -85,6 +83,14 @@ mod tests {
         ]);
         table.row(["22".into(), "short".into(), String::new()]);
         table
+    }
+
+    impl<const N: usize> Table<N> {
+        fn text(&self, columns: Option<usize>) -> String {
+            let lines = self.lines(columns);
+            let lines = lines.iter().map(|cells| cells.concat());
+            lines.map(|line| format!("{}\n", line.trim_end())).collect()
+        }
     }
 
     #[test]

@@ -72,13 +72,19 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
             }
         },
     )?;
-    let text = text(&report);
+    let before = text(&report) + "  Result: ";
+    let verdict = if report.identical {
+        "IDENTICAL"
+    } else {
+        "DIFFERENT"
+    };
+    let text = format!("{before}{verdict}\n");
     let json = serde_json::to_string_pretty(&report)? + "\n";
     // Write the report even if printing fails: the runs may have taken hours.
     let printed = if options.json {
         print::json_text(&json)
     } else {
-        print::out(&text)
+        print::out_verdict(&before, verdict, "\n")
     };
     let folder = place.path().join(&report.folder);
     let is_kept = match &place {
@@ -255,14 +261,6 @@ fn text(report: &Report) -> String {
             );
         }
     }
-    let _ = writeln!(
-        text,
-        "\n  Result: {}",
-        if report.identical {
-            "IDENTICAL"
-        } else {
-            "DIFFERENT"
-        }
-    );
+    text.push('\n');
     text
 }
