@@ -54,7 +54,8 @@ fn a_run_in_a_sub_folder_belongs_to_the_root_above() {
     assert_eq!(world.coo(&["export", "1"]).code, 0);
     let replay = coo_in(&world, "a/b", &["replay", "../../DEMO-000001.coorun"]);
     assert_eq!((replay.code, replay.stderr.as_str()), (0, ""));
-    assert_eq!(coo_in(&world, "a/b", &["validate", "demo"]).stderr, "");
+    let validated = coo_in(&world, "a/b", &["validate", "demo", "--json"]);
+    assert_eq!((validated.code, validated.stderr.as_str()), (0, ""));
 }
 
 #[test]
@@ -68,6 +69,8 @@ fn the_nearest_root_is_used_and_a_named_one_wins() {
     State root .coo created
       Default model: HuggingFaceTB/SmolLM2-135M-Instruct
       Configuration: .coo/config.json
+    --- standard error
+    hint: 'coo run-demo' runs the first mission
     --- exit 0
     ");
     let list = |folder: &str, arguments: &[&str]| {

@@ -68,9 +68,15 @@ fn section(page: &mut String, command: &Command, level: usize) {
     }
 }
 
-/// Keeps what stands in angle brackets from being read as HTML.
+/// Keeps what stands in angle brackets from being read as HTML, and an example as it is typed.
 fn prose(text: &str) -> String {
-    text.replace('<', "\\<")
+    let lines = text
+        .lines()
+        .map(|line| match line.strip_prefix("Example:  ") {
+            Some(example) => format!("Example: `{example}`"),
+            None => line.replace('<', "\\<"),
+        });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Returns the line of an argument or option. Returns nothing for those that every command has.

@@ -79,10 +79,10 @@ fn the_demo_has_a_help() {
     Usage: coo run-demo [OPTIONS]
 
     Options:
-          --root <DIR>    State root [default: $COO_ROOT, else .coo here or in a
-                          folder above]
-          --color <WHEN>  Colour on a terminal: auto, always or never [default:
-                          auto]
+          --color <WHEN>  Colour: auto, always or never [default: auto]
+          --root <DIR>    State root [default: $COO_ROOT, else the nearest .coo]
+
+    Example:  coo run-demo
 
     The receipt is also in demo/<id>/demo_report.txt in the state root.
     --- exit 0
@@ -205,7 +205,7 @@ fn the_help_names_every_command() {
 
     Usage: coo [OPTIONS] <COMMAND>
 
-    Commands:
+    Missions:
       run-demo     Run the bundled demo: no configuration, no key, no network
       run          Run a mission: a descriptor, a bundled mission by name, or a
                    .wasm program
@@ -216,19 +216,33 @@ fn the_help_names_every_command() {
                    byte
       verify       Run a mission several times in fresh worlds and compare every
                    byte
-      export       Write a run to one file, replayable on any machine
+
+    Looking:
       missions     List the missions, newest first
       mission      Show one mission: status and timeline
       logs         Print the journal of a mission, one event per line
       inspect      Show hash lineage, calls, fuel, memory and outputs of a mission
       explain      Explain a mission's permissions and limits, and why it was
                    refused
+      audit        List every import of a module, what it permits, and the verdict
+
+    Handing on:
+      export       Write a run to one file, replayable on any machine
+
+    Authors:
+      init         Create the state root with its default configuration
+      validate     Check a descriptor without running it
+
+    Governed world:
       amu0         Create, verify and restore baselines of the state root or of a
                    directory
       rollback     Restore the state root to a baseline, after confirmation
       freeze       Make the state root read-only until the freeze is lifted
       artefacts    List the artefacts of missions, or check them against the record
       manifests    Record tools, environment, hardware and module set, or check them
+      digest       Print the SHA-256 of the module set
+
+    Repository:
       amend        Apply all amendments to the documents of a repository, or none
       scan         Search the text of a repository for governance leaks
       lint         Check a repository against its pinned constitutional rules
@@ -236,19 +250,17 @@ fn the_help_names_every_command() {
       gates        Check a repository with gates A to F
       pipeline     Change a repository under governance, from amendments to the
                    final review
-      audit        List every import of a module, what it permits, and the verdict
-      validate     Check a descriptor without running it
-      digest       Print the SHA-256 of the module set
-      init         Create the state root with its default configuration
+
+    Other:
       completions  Print a completion script for a shell
-      help         Print this message or the help of the given subcommand(s)
+      help         Print this message or the help of a command
 
     Options:
-          --root <DIR>
-              State root [default: $COO_ROOT, else .coo here or in a folder above]
-
           --color <WHEN>
-              Colour on a terminal: auto, always or never [default: auto]
+              Colour: auto, always or never [default: auto]
+
+          --root <DIR>
+              State root [default: $COO_ROOT, else the nearest .coo]
 
       -h, --help
               Print help (see a summary with '-h')

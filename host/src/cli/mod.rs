@@ -18,6 +18,7 @@ mod export;
 mod freeze;
 #[cfg(feature = "repository")]
 mod gates;
+mod help;
 mod init;
 mod inspect;
 #[cfg(feature = "repository")]
@@ -49,8 +50,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum as _};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _};
 
 use crate::machine::temporary;
 use crate::program::compiler;
@@ -69,7 +70,8 @@ struct Arguments {
         long,
         value_name = "DIR",
         global = true,
-        help = "State root [default: $COO_ROOT, else .coo here or in a folder above]"
+        help = "State root [default: $COO_ROOT, else the nearest .coo]",
+        display_order = ORDER_OF_ALL
     )]
     root: Option<PathBuf>,
     /// Colour of verdicts and help
@@ -81,12 +83,16 @@ struct Arguments {
         default_value_t = print::Color::Auto,
         hide_default_value = true,
         hide_possible_values = true,
-        help = "Colour on a terminal: auto, always or never [default: auto]"
+        help = "Colour: auto, always or never [default: auto]",
+        display_order = ORDER_OF_ALL
     )]
     color: print::Color,
     #[command(subcommand)]
     command: Command,
 }
+
+/// Options of all commands come after a command's own and before `--help`.
+const ORDER_OF_ALL: usize = 900;
 
 const AFTER_HELP: &str = "\
 Start with:  coo run-demo
@@ -188,7 +194,12 @@ enum Command {
 /// Returns the whole command line as data, for the reference in `docs/cli.md`.
 #[must_use]
 pub fn command() -> clap::Command {
-    Arguments::command()
+    help::dressed(Arguments::command())
+}
+
+fn parse() -> Result<Arguments, clap::Error> {
+    let matches = command().try_get_matches()?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command()))
 }
 
 /// Parses and runs the command line; returns the exit code.
@@ -202,9 +213,9 @@ pub fn main() -> ExitCode {
     if let Some(color) = color_asked() {
         print::set_color(color);
     }
-    let arguments = match Arguments::try_parse() {
+    let arguments = match parse() {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(error),
     };
     // Remove temporary folders that killed commands left behind.
     temporary::sweep();
@@ -289,7 +300,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
 
 /// Prints help or version to standard output with exit code 0, or an error of the command line with
 /// exit code 2. A command line that names nothing to do, such as a bare `coo`, asks for help.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(mut error: clap::Error) -> ExitCode {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return match print::help(&error.render()) {
             Ok(()) => ExitCode::SUCCESS,
@@ -299,8 +310,30 @@ fn usage(error: &clap::Error) -> ExitCode {
             }
         };
     }
+    let meant = meant(&error);
+    if meant.is_some() {
+        // Similar spelling leads elsewhere.
+        error.remove(ContextKind::SuggestedSubcommand);
+    }
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    print::usage(text.trim_end());
+    // An empty line where the suggestion was.
+    print::usage(text.replace("\n\n\n", "\n\n").trim_end());
+    if let Some(meant) = meant {
+        print::next(&format!("try 'coo {meant}'; 'coo help' lists all commands"));
+    }
     ExitCode::from(2)
+}
+
+/// Returns the command that the user means by a word that is none.
+fn meant(error: &clap::Error) -> Option<&'static str> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    // A command of a command has words of its own.
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string)?;
+    usage
+        .contains("coo [OPTIONS] <COMMAND>")
+        .then(|| help::meant(word))
+        .flatten()
 }

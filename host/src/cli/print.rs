@@ -83,13 +83,15 @@ pub fn note_verdict(before: &str, verdict: &str, after: &str) {
     ));
 }
 
+/// Prints what the user can do next.
+pub fn next(text: &str) {
+    aside(&format!("hint: {}\n", one_line(text)));
+}
+
 /// Prints a note like `note`, and below it what the user can do next.
 pub fn note_hint(text: &str, next: &str) {
-    aside(&format!(
-        "[coo] {}\nhint: {}\n",
-        one_line(text),
-        one_line(next)
-    ));
+    note(text);
+    self::next(next);
 }
 
 /// Prints a note like `note`, with more lines of `coo`'s own below the first.
