@@ -2,6 +2,7 @@
 //! state root is found, colour, help and configuration. One module a subject.
 
 mod color;
+mod config;
 mod help;
 mod ids;
 mod missions;

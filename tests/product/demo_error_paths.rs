@@ -232,6 +232,7 @@ fn the_help_names_every_command() {
     Authors:
       init         Create the state root with its default configuration
       validate     Check a descriptor without running it
+      config       Show the configuration of the state root, or change a field of it
 
     Governed world:
       amu0         Create, verify and restore baselines of the state root or of a

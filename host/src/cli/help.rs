@@ -46,6 +46,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("init", "coo init"),
             ("validate", "coo validate mission.json"),
+            ("config", "coo config show"),
         ],
     ),
     (
@@ -89,6 +90,11 @@ const INNER: &[(&str, &str)] = &[
     ("amu0 verify", "coo amu0 verify clean --state"),
     ("artefacts check", "coo artefacts check --repair"),
     ("artefacts list", "coo artefacts list"),
+    (
+        "config set",
+        "coo config set llm.default_model vendor/model",
+    ),
+    ("config show", "coo config show"),
     ("freeze lift", "coo freeze lift"),
     ("freeze status", "coo freeze status"),
     ("manifests check", "coo manifests check"),

@@ -11,6 +11,7 @@ mod amu0;
 mod approve;
 mod artefacts;
 mod audit;
+mod config;
 mod digest;
 mod events;
 mod explain;
@@ -184,6 +185,8 @@ enum Command {
     Digest(digest::Options),
     /// Create the state root with its default configuration
     Init,
+    /// Show the configuration of the state root, or change a field of it
+    Config(config::Options),
     /// Print a completion script for a shell
     Completions {
         /// bash, elvish, fish, powershell or zsh
@@ -288,6 +291,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Validate(options) => validate::cmd_validate(&options),
         Command::Digest(options) => digest::cmd_digest(&options),
         Command::Init => init::cmd_init(&root),
+        Command::Config(options) => config::cmd_config(&root, &options),
         Command::Completions { shell } => {
             // In memory first: clap_complete panics on a failed write.
             let mut script = Vec::new();
