@@ -173,8 +173,9 @@ fn a_tampered_journal_does_not_hide_the_other_missions() {
     let ran = world.coo(&["missions"]);
     assert_snapshot!(shown("missions", &ran), @"
     $ coo missions
-    DEMO-000001    DAMAGED     <time>  demo
-    DEMO-000002    SUCCESS     <time>  demo
+    ID           TYPE       STATUS   STARTED (UTC)     DURATION  NAME
+    DEMO-000002  DEMO_V1_1  SUCCESS  <time>  <took>  demo
+    DEMO-000001  DEMO_V1_1  DAMAGED  <time>  <took>  demo
     --- standard error
     ERROR: mission DEMO-000001: journal broken at event 3: its digest is not that of its content; it was changed after it was written
     --- exit 1

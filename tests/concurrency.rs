@@ -62,6 +62,7 @@ fn writers_and_readers_at_once_all_succeed() {
         .as_array()
         .unwrap()
         .iter()
+        .rev()
         .map(|row| {
             assert_eq!(row["status"], "SUCCESS");
             row["id"].as_str().unwrap()

@@ -2,7 +2,9 @@
 //! finishes every intent that an earlier process committed to and did not complete. This file is
 //! the one place that knows the order of that recovery.
 
-use std::path::{Path, PathBuf};
+mod place;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -19,8 +21,10 @@ use crate::machine::temporary::TemporaryFolder;
 use crate::state::config::Config;
 use crate::state::history;
 use crate::state::reports;
-use crate::state::state_root::{DEFAULT_NAME, StateRoot, WriteLock};
+use crate::state::state_root::{StateRoot, WriteLock};
 use crate::state::store::{Durability, FreezeRow, Store};
+
+pub use place::{root_path, root_path_here};
 
 /// The note while another process has the lock.
 pub const WAITING: &str = "waiting for another coo process to finish with this state root";
@@ -42,14 +46,6 @@ pub struct Session {
     temporary: Option<TemporaryFolder>,
 }
 
-/// The state root the user means: `--root`, `COO_ROOT`, or `.coo` here.
-pub fn root_path(given: Option<&Path>) -> PathBuf {
-    given
-        .map(Path::to_owned)
-        .or_else(|| machine::env_os("COO_ROOT").map(PathBuf::from))
-        .unwrap_or_else(|| PathBuf::from(DEFAULT_NAME))
-}
-
 impl Session {
     /// Opens the state root at `path`; `None` if there is none. `purpose` decides the rest:
     ///
@@ -59,7 +55,8 @@ impl Session {
     ///
     /// In every case the committed intents of earlier processes are finished first, and the freeze
     /// is asked. `say` receives one line for anything worth knowing.
-    pub fn open(path: &Path, purpose: Purpose, say: impl FnMut(&str)) -> Result<Option<Self>> {
+    pub fn open(path: &Path, purpose: Purpose, mut say: impl FnMut(&str)) -> Result<Option<Self>> {
+        say_place(&mut say);
         match purpose {
             Purpose::Read => Self::to_read(path, say),
             Purpose::Freeze => Self::to_freeze(path, say),
@@ -221,6 +218,7 @@ impl Read {
     /// Opens the root at `path`; `None` if there is none. `purpose` is `Read`, or `Freeze` to see
     /// the state of its freeze.
     pub fn open(path: &Path, purpose: Purpose, mut say: impl FnMut(&str)) -> Result<Option<Self>> {
+        say_place(&mut say);
         let Some(root) = StateRoot::open_existing(path)? else {
             return Ok(None);
         };
@@ -285,6 +283,7 @@ impl Held {
     }
 
     fn open(path: &Path, purpose: Purpose, mut say: impl FnMut(&str)) -> Result<Self> {
+        say_place(&mut say);
         let root = StateRoot::open_or_create(path)?;
         let lock = root.lock(|| say(WAITING))?;
         Self::settle(root, lock, purpose)
@@ -309,6 +308,13 @@ impl Held {
             None => Store::open_or_create(root.path())?,
         };
         Ok(Self { root, store, lock })
+    }
+}
+
+/// Says once which root is used, if it is not the working directory's own.
+fn say_place(mut say: impl FnMut(&str)) {
+    if let Some(line) = place::take_unsaid() {
+        say(&line);
     }
 }
 

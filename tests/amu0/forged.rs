@@ -220,22 +220,26 @@ fn a_forged_promise_leads_nowhere() {
     $ coo missions
     --- standard error
     [coo] not finished yet: restore: is begun and will be finished by the next coo command (to give it up instead, remove .coo/amu0/restore.json and .coo-restore/ in the tree): tree victim: is not an absolute path
-    [coo] no missions in .coo; 'coo run-demo' makes the first
+    [coo] no missions in .coo
+    hint: 'coo run-demo' makes the first
     --- exit 0
     $ coo missions
     --- standard error
     [coo] not finished yet: restore: is begun and will be finished by the next coo command (to give it up instead, remove .coo/amu0/restore.json and .coo-restore/ in the tree): tree <world>/tree: .coo-restore: steps.json: path '../victim/file': has a '.' or '..' component
-    [coo] no missions in .coo; 'coo run-demo' makes the first
+    [coo] no missions in .coo
+    hint: 'coo run-demo' makes the first
     --- exit 0
     $ coo missions
     --- standard error
     [coo] not finished yet: restore: is begun and will be finished by the next coo command (to give it up instead, remove .coo/amu0/restore.json and .coo-restore/ in the tree): tree <world>/tree: .coo-restore: steps.json: path '/victim': is absolute or has an empty component
-    [coo] no missions in .coo; 'coo run-demo' makes the first
+    [coo] no missions in .coo
+    hint: 'coo run-demo' makes the first
     --- exit 0
     $ coo missions
     --- standard error
     [coo] not finished yet: restore: is begun and will be finished by the next coo command (to give it up instead, remove .coo/amu0/restore.json and .coo-restore/ in the tree): tree <world>/tree: .coo-restore: steps.json: path 'to-a/../../victim': has a '.' or '..' component
-    [coo] no missions in .coo; 'coo run-demo' makes the first
+    [coo] no missions in .coo
+    hint: 'coo run-demo' makes the first
     --- exit 0
     ");
     // Through a link of the tree: not followed.

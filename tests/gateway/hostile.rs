@@ -415,8 +415,9 @@ fn a_promise_that_can_not_be_kept_yet_is_told_and_kept_later() {
     let missions = world.coo(&["missions"]);
     assert_snapshot!(shown("missions", &missions), @"
     $ coo missions
-    MISSION-000001 SUCCESS     <time>  write.json
-    MISSION-000002 SUCCESS     <time>  write.json
+    ID              TYPE  STATUS   STARTED (UTC)     DURATION  NAME
+    MISSION-000002  TEST  SUCCESS  <time>  <took>  write.json
+    MISSION-000001  TEST  SUCCESS  <time>  <took>  write.json
     --- standard error
     [coo] not finished yet: file .coo/artefacts/INDEX.json: can't be written: Is a directory (os error 21)
     --- exit 0

@@ -198,7 +198,7 @@ fn what_changed_while_it_waited_stops_an_approved_mission_before_it_does_anythin
     --- exit 1
     "#);
     assert!(!exists(&world, "Final_v1.0.md"));
-    assert_eq!(world.list(&["missions"])[0]["status"], "INTERRUPTED");
+    assert_eq!(world.list(&["missions"])[1]["status"], "INTERRUPTED");
 }
 
 #[test]

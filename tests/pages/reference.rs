@@ -68,18 +68,29 @@ fn section(page: &mut String, command: &Command, level: usize) {
     }
 }
 
-/// Keeps what stands in angle brackets from being read as HTML.
+/// Keeps what stands in angle brackets from being read as HTML, and an example as it is typed.
 fn prose(text: &str) -> String {
-    text.replace('<', "\\<")
+    let lines = text
+        .lines()
+        .map(|line| match line.strip_prefix("Example:  ") {
+            Some(example) => format!("Example: `{example}`"),
+            None => line.replace('<', "\\<"),
+        });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Returns the line of an argument or option. Returns nothing for those that every command has.
 fn row(argument: &Arg) -> Option<String> {
     let help = matches!(argument.get_action(), ArgAction::Help);
-    if argument.is_hide_set() || argument.is_global_set() && argument.get_id() == "root" || help {
+    let of_all = ["root", "color"].iter().any(|id| argument.get_id() == id);
+    if argument.is_hide_set() || of_all || help {
         return None;
     }
-    let short = argument.get_short().map(|short| format!("`-{short}`, "));
+    // The name of an argument without a long form begins with the short one.
+    let short = argument
+        .get_short()
+        .filter(|_| argument.get_long().is_some());
+    let short = short.map(|short| format!("`-{short}`, "));
     let mut text = argument.get_help().unwrap().to_string();
     // A switch has the default `false`.
     if argument.get_action().takes_values() {

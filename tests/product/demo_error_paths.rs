@@ -30,7 +30,14 @@ fn a_mission_that_does_not_exist_is_not_found() {
             "MISSION-000001",
             "DEMO-0000001",
             "",
-            "1",
+            "2",
+            "demo-2",
+            "mission-1",
+            "0",
+            "+1",
+            "demo-",
+            "demo",
+            "4294967297",
         ] {
             let expected = failed(&format!("ERROR: Mission '{id}' not found.\n"));
             assert_eq!(world.coo(&[command, id]), expected);
@@ -54,8 +61,9 @@ fn the_demo_takes_no_options() {
     for options in [
         &["--foo"][..],
         &["foo"],
-        &["--help"],
-        &["-h"],
+        &["--helpme"],
+        &["--help", "--json"],
+        &["-hx"],
         &["--json"],
         &["-x", "y"],
         &["--version"],
@@ -64,6 +72,49 @@ fn the_demo_takes_no_options() {
         let expected = failed("ERROR: 'coo run-demo' does not accept options in V1.1.\n");
         assert_eq!(world.coo(&arguments), expected, "{arguments:?}");
     }
+    assert!(is_empty(&world));
+}
+
+#[test]
+fn the_demo_has_a_help() {
+    let world = World::new();
+    let ran = world.coo(&["run-demo", "--help"]);
+    assert_snapshot!(shown("run-demo --help", &ran), @"
+    $ coo run-demo --help
+    Run the bundled demo: no configuration, no key, no network
+
+    Usage: coo run-demo [OPTIONS]
+
+    Options:
+          --color <WHEN>  Colour: auto, always or never [default: auto]
+          --root <DIR>    State root [default: $COO_ROOT, else the nearest .coo]
+
+    Example:  coo run-demo
+
+    The receipt is also in demo/<id>/demo_report.txt in the state root.
+    --- exit 0
+    ");
+    assert_eq!(world.coo(&["run-demo", "-h"]), ran);
+    assert_eq!(world.coo(&["help", "run-demo"]), ran);
+    assert!(is_empty(&world));
+}
+
+/// The help is an answer, so it goes to standard output and is no error.
+#[test]
+fn a_command_line_that_names_nothing_to_do_prints_the_help() {
+    let world = World::new();
+    for command in [&[][..], &["amu0"], &["freeze", "help"], &["pipeline"]] {
+        let ran = world.coo(command);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{command:?}");
+        assert!(ran.stdout.contains("\nUsage: coo "), "{command:?}: {ran:?}");
+        assert!(!ran.stdout.starts_with("ERROR"), "{command:?}: {ran:?}");
+    }
+    let bare = world.coo(&[]);
+    assert_eq!(bare, world.coo(&["-h"]));
+    assert!(
+        bare.stdout
+            .starts_with("Run any AI workflow identically, every time\n")
+    );
     assert!(is_empty(&world));
 }
 
@@ -160,7 +211,7 @@ fn the_help_names_every_command() {
 
     Usage: coo [OPTIONS] <COMMAND>
 
-    Commands:
+    Missions:
       run-demo     Run the bundled demo: no configuration, no key, no network
       run          Run a mission: a descriptor, a bundled mission by name, or a
                    .wasm program
@@ -171,19 +222,34 @@ fn the_help_names_every_command() {
                    byte
       verify       Run a mission several times in fresh worlds and compare every
                    byte
-      export       Write a run to one file, replayable on any machine
-      missions     List all missions
+
+    Looking:
+      missions     List the missions, newest first
       mission      Show one mission: status and timeline
       logs         Print the journal of a mission, one event per line
       inspect      Show hash lineage, calls, fuel, memory and outputs of a mission
       explain      Explain a mission's permissions and limits, and why it was
                    refused
+      audit        List every import of a module, what it permits, and the verdict
+
+    Handing on:
+      export       Write a run to one file, replayable on any machine
+
+    Authors:
+      init         Create the state root with its default configuration
+      validate     Check a descriptor without running it
+      config       Show the configuration of the state root, or change a field of it
+
+    Governed world:
       amu0         Create, verify and restore baselines of the state root or of a
                    directory
       rollback     Restore the state root to a baseline, after confirmation
       freeze       Make the state root read-only until the freeze is lifted
       artefacts    List the artefacts of missions, or check them against the record
       manifests    Record tools, environment, hardware and module set, or check them
+      digest       Print the SHA-256 of the module set
+
+    Repository:
       amend        Apply all amendments to the documents of a repository, or none
       scan         Search the text of a repository for governance leaks
       lint         Check a repository against its pinned constitutional rules
@@ -191,16 +257,17 @@ fn the_help_names_every_command() {
       gates        Check a repository with gates A to F
       pipeline     Change a repository under governance, from amendments to the
                    final review
-      audit        List every import of a module, what it permits, and the verdict
-      validate     Check a descriptor without running it
-      digest       Print the SHA-256 of the module set
-      init         Create the state root with its default configuration
+
+    Other:
       completions  Print a completion script for a shell
-      help         Print this message or the help of the given subcommand(s)
+      help         Print this message or the help of a command
 
     Options:
+          --color <WHEN>
+              Colour: auto, always or never [default: auto]
+
           --root <DIR>
-              State root [default: $COO_ROOT, else .coo in the working directory]
+              State root [default: $COO_ROOT, else the nearest .coo]
 
       -h, --help
               Print help (see a summary with '-h')
@@ -228,7 +295,6 @@ fn a_mistyped_command_line_is_an_error_of_its_own_kind() {
     let mut told = String::new();
     for arguments in [
         &["run-dmeo"][..],
-        &[],
         &["mission"],
         &["logs", "a", "b"],
         &["missions", "--jsn"],
@@ -242,10 +308,7 @@ fn a_mistyped_command_line_is_an_error_of_its_own_kind() {
             "{arguments:?}: {ran:?}"
         );
         assert!(!ran.stderr.contains("error:"), "{arguments:?}: {ran:?}");
-        // Without any argument it is the whole list of commands, which is too long to hold here.
-        if !arguments.is_empty() {
-            told += &shown(&arguments.join(" "), &ran);
-        }
+        told += &shown(&arguments.join(" "), &ran);
     }
     assert_snapshot!(told, @"
     $ coo run-dmeo
@@ -324,10 +387,11 @@ fn a_mistyped_command_is_told_the_one_it_resembles() {
 #[test]
 fn looking_creates_nothing() {
     let world = World::new();
-    assert_snapshot!(shown("missions", &world.coo(&["missions"])), @r"
+    assert_snapshot!(shown("missions", &world.coo(&["missions"])), @"
     $ coo missions
     --- standard error
-    [coo] no missions in .coo; 'coo run-demo' makes the first
+    [coo] no missions in .coo
+    hint: 'coo run-demo' makes the first
     --- exit 0
     ");
     assert_eq!(
@@ -426,7 +490,8 @@ fn a_state_root_that_can_not_be_made_is_an_error() {
     $ coo run-demo
     [coo] Running deterministic demo mission ...
     --- standard error
-    ERROR: state root .coo: can't be created: File exists (os error 17)
+    ERROR: state root .coo: is not a folder
+    hint: name one with --root or COO_ROOT
     --- exit 1
     ");
 }

@@ -68,18 +68,19 @@ fn as_json_it_says_the_same() {
 }
 
 #[test]
-fn all_missions_are_listed_oldest_first() {
+fn all_missions_are_listed_newest_first() {
     let (world, _) = demo();
     assert_eq!(world.coo(&["run", "demo"]).code, 0);
-    assert_snapshot!(shown("missions", &world.coo(&["missions"])), @r"
+    assert_snapshot!(shown("missions", &world.coo(&["missions"])), @"
     $ coo missions
-    DEMO-000001    SUCCESS     <time>  demo
-    DEMO-000002    SUCCESS     <time>  demo
+    ID           TYPE       STATUS   STARTED (UTC)     DURATION  NAME
+    DEMO-000002  DEMO_V1_1  SUCCESS  <time>  <took>  demo
+    DEMO-000001  DEMO_V1_1  SUCCESS  <time>  <took>  demo
     --- exit 0
     ");
     let rows = world.list(&["missions"]);
     assert_eq!(
         (&rows[0]["id"], &rows[1]["id"]),
-        (&"DEMO-000001".into(), &"DEMO-000002".into())
+        (&"DEMO-000002".into(), &"DEMO-000001".into())
     );
 }

@@ -113,7 +113,8 @@ fn a_missing_event_is_found_and_named() {
     ERROR: journal broken at event 5: an event is missing or out of order; it was changed after it was written
     --- exit 1
     $ coo missions
-    DEMO-000001    DAMAGED     <time>  demo
+    ID           TYPE       STATUS   STARTED (UTC)     DURATION  NAME
+    DEMO-000001  DEMO_V1_1  DAMAGED  <time>  <took>  demo
     --- standard error
     ERROR: mission DEMO-000001: journal broken at event 5: an event is missing or out of order; it was changed after it was written
     --- exit 1

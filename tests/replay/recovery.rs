@@ -206,8 +206,9 @@ fn only_what_is_missing_is_applied_and_in_order() {
     assert_eq!(rows(&world), expected_rows());
     assert_snapshot!(shown("missions", &world.coo(&["missions"])), @"
     $ coo missions
-    MISSION-000001 SUCCESS     <time>  triage.json
-    MISSION-000002 SUCCESS     <time>  triage.json
+    ID              TYPE  STATUS   STARTED (UTC)     DURATION  NAME
+    MISSION-000002  TEST  SUCCESS  <time>  <took>  triage.json
+    MISSION-000001  TEST  SUCCESS  <time>  <took>  triage.json
     --- standard error
     [coo] applied the recorded changes of an interrupted process: 5 database changes, 1 artefact
     [coo] applied the recorded changes of an interrupted process: 5 database changes, 1 artefact
@@ -240,7 +241,8 @@ fn a_world_that_was_changed_in_between_is_not_changed_further() {
     hint: restore it and run any coo command again
     --- exit 1
     $ coo missions
-    MISSION-000001 SUCCESS     <time>  triage.json
+    ID              TYPE  STATUS   STARTED (UTC)     DURATION  NAME
+    MISSION-000001  TEST  SUCCESS  <time>  <took>  triage.json
     --- standard error
     [coo] not finished yet: world database: applying a recorded change again gave another result, so the file was changed from outside; restore it and run any coo command again
     --- exit 0
@@ -257,7 +259,8 @@ fn a_world_that_was_changed_in_between_is_not_changed_further() {
     hint: move it away and run any coo command again
     --- exit 1
     $ coo missions
-    MISSION-000001 SUCCESS     <time>  triage.json
+    ID              TYPE  STATUS   STARTED (UTC)     DURATION  NAME
+    MISSION-000001  TEST  SUCCESS  <time>  <took>  triage.json
     --- standard error
     [coo] not finished yet: artefact triage/Triage_Report_v1.0.md: a mission recorded it, but something else is in its place; move it away and run any coo command again
     --- exit 0
@@ -345,7 +348,7 @@ fn processes_that_share_a_root_all_succeed() {
         .collect();
     assert_eq!(
         ids,
-        ["DEMO-000001", "DEMO-000002", "DEMO-000003", "DEMO-000004"]
+        ["DEMO-000004", "DEMO-000003", "DEMO-000002", "DEMO-000001"]
     );
     for id in ids {
         assert_identical(&world, id);

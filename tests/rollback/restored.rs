@@ -200,7 +200,7 @@ fn missions_go_on_after_a_rollback() {
         let next = world.coo(&["missions"]);
         told += &next.stderr;
         assert!(state(&world) == after, "{name}");
-        assert_eq!(world.list(&["missions"])[1]["id"], "MISSION-000002");
+        assert_eq!(world.list(&["missions"])[0]["id"], "MISSION-000002");
         assert_eq!(world.coo(&["artefacts", "check"]).code, 0);
     }
     assert_snapshot!(steady(&told), @"

@@ -400,6 +400,12 @@ pub fn timeless(text: &str) -> String {
     let text = durations
         .iter()
         .fold(text, |text, mask| masked(&text, mask, "<duration>"));
+    // `coo missions`: a time to the minute, and a duration that fills its column.
+    let text = masked(&text, "dddd-dd-dd dd:dd", "<time>");
+    let cells = ["ddd ms  ", "dd ms   ", "d ms    ", "dd.d s  ", "d.d s   "];
+    let text = cells
+        .iter()
+        .fold(text, |text, mask| masked(&text, mask, "<took>"));
     // How many facts two machines differ in depends on the machine, and so does the size of a state
     // with its manifests, which is thousands of bytes.
     let text = masked(&text, "environment in d place", "environment in <n> place");

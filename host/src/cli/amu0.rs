@@ -10,7 +10,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use coo_kernel::baseline::Summary;
 use serde::Serialize;
 
@@ -19,6 +19,7 @@ use crate::baselines::{self, Baseline, Captured, Progress, Record, Tree};
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
 use crate::manifests;
+use crate::mission::find::find_in_root;
 use crate::session::Session;
 use crate::state::state_root::StateRoot;
 
@@ -188,12 +189,7 @@ fn promote(
     json: bool,
     progress: &Progress<'_>,
 ) -> Result<ExitCode> {
-    let not_found = || format!("Mission '{id}' not found.");
-    let session = Session::open(root, Purpose::Keep, print::note)?.with_context(not_found)?;
-    let mission = session
-        .store
-        .mission(id.parse().ok().with_context(not_found)?)?;
-    let mission = mission.with_context(not_found)?;
+    let (session, mission) = find_in_root(root, id, Purpose::Keep, print::note)?;
     say_what_lacks(&session);
     let (root, store) = (&session.root, &session.store);
     let made = baselines::promote(root, store, &mission, name, edited, progress)?;

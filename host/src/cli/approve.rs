@@ -4,20 +4,18 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use coo_kernel::mission::MissionId;
-use coo_kernel::mission::row::MissionRow;
+use anyhow::{Result, anyhow, bail};
 
 use super::{print, run};
 use crate::freeze::Purpose;
 use crate::hint::Hint as _;
 use crate::mission::approval::decide;
+use crate::mission::find::find_in_root;
 use crate::mission::resume::{Resumed, resume};
-use crate::session::Session;
 
 #[derive(Debug, clap::Args)]
 pub struct ApprovalAnswer {
-    /// Mission id, such as MISSION-000001
+    /// Mission id, such as MISSION-000001 or 1
     id: String,
     /// Reason, in a few words; it is recorded
     #[arg(long, value_name = "TEXT")]
@@ -41,18 +39,9 @@ pub struct Reject {
     answer: ApprovalAnswer,
 }
 
-impl ApprovalAnswer {
-    fn mission(&self, root: &Path) -> Result<(Session, MissionRow)> {
-        let not_found = || format!("Mission '{}' not found.", self.id);
-        let id: MissionId = self.id.parse().ok().with_context(not_found)?;
-        let session = Session::open(root, Purpose::Change, print::note)?.with_context(not_found)?;
-        let mission = session.store.mission(id)?.with_context(not_found)?;
-        Ok((session, mission))
-    }
-}
-
 pub fn cmd_approve(root: &Path, options: &Approve) -> Result<ExitCode> {
-    let (mut session, mission) = options.answer.mission(root)?;
+    let (mut session, mission) =
+        find_in_root(root, &options.answer.id, Purpose::Change, print::note)?;
     let reason = options.answer.reason.clone();
     let question = decide(&mut session.store, &mission, true, reason)?;
     print::note(&format!(
@@ -75,7 +64,8 @@ pub fn cmd_approve(root: &Path, options: &Approve) -> Result<ExitCode> {
 }
 
 pub fn cmd_reject(root: &Path, options: &Reject) -> Result<ExitCode> {
-    let (mut session, mission) = options.answer.mission(root)?;
+    let (mut session, mission) =
+        find_in_root(root, &options.answer.id, Purpose::Change, print::note)?;
     let reason = options.answer.reason.clone();
     let question = decide(&mut session.store, &mission, false, reason)?;
     print::note(&format!(

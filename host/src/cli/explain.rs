@@ -25,7 +25,7 @@ use crate::state::history;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Mission id, such as MISSION-000001, or a file that 'coo export' wrote
+    /// Mission id, such as MISSION-000001 or 1, or a file that 'coo export' wrote
     #[arg(value_name = "ID|FILE")]
     id: String,
     /// Print JSON
@@ -85,7 +85,8 @@ pub fn cmd_explain(root: &Path, options: &Options) -> Result<ExitCode> {
     if options.json {
         print::json("coo-explanation/1", &view)?;
     } else {
-        print::out(&text(&view))?;
+        let before = format!("Mission {}\n  Status: ", view.id);
+        print::out_verdict(&before, view.status.name(), &after_status(&view))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -234,8 +235,8 @@ fn budgets(authority: &Authority, used: Option<Used>) -> Vec<BudgetView> {
     authority.budgets().into_iter().map(view).collect()
 }
 
-fn text(view: &View) -> String {
-    let mut text = format!("Mission {}\n  Status: {}\n", view.id, view.status);
+fn after_status(view: &View) -> String {
+    let mut text = "\n".to_owned();
     if let (Some(reason), None) = (&view.reason, &view.refusal) {
         let _ = writeln!(text, "  Reason: {}", print::one_line(reason));
     }

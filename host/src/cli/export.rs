@@ -15,7 +15,7 @@ use crate::state::history;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Mission id, such as DEMO-000001, or a file that 'coo export' wrote
+    /// Mission id, such as DEMO-000001 or 1, or a file that 'coo export' wrote
     #[arg(value_name = "ID|FILE")]
     id: String,
     /// File to write [default: <ID>.coorun in the working directory]

@@ -27,5 +27,8 @@ pub fn cmd_init(root: &Path) -> Result<ExitCode> {
         print::one_line(model),
         root.join("config.json").display(),
     ))?;
+    if !existed {
+        print::next("'coo run-demo' runs the first mission");
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,7 @@
 //! `coo inspect <id>`: shows a mission's hash lineage, calls and their origin, fuel, memory and
-//! outputs. Everything comes from the mission's record. Only reads.
+//! outputs, or prints one of its contents. Everything comes from the mission's record. Only reads.
+
+mod prompts;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,6 +20,7 @@ use coo_kernel::mission::row::{Facts, MissionRow};
 use coo_kernel::mission::state::State;
 use serde::Serialize;
 
+use super::said::{self, Stream, Tail};
 use super::{events, print};
 use crate::hint::Hint as _;
 use crate::mission::find::find_mission;
@@ -25,8 +28,13 @@ use crate::session::Session;
 use crate::state::history;
 
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("said").args(["stdout", "stderr"])))]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub struct Options {
-    /// Mission id, such as DEMO-000001, or a file that 'coo export' wrote
+    /// Mission id, such as DEMO-000001 or 1, or a file that 'coo export' wrote
     #[arg(value_name = "ID|FILE")]
     id: String,
     /// Print JSON
@@ -38,6 +46,29 @@ pub struct Options {
     /// Print only this artefact, byte for byte, even if the mission waits for a person
     #[arg(long, value_name = "PATH", conflicts_with_all = ["json", "output"])]
     artefact: Option<String>,
+    /// Print only what the steps wrote to standard output, byte for byte
+    #[arg(long, conflicts_with_all = ["json", "output", "artefact"])]
+    stdout: bool,
+    /// Print only what the steps wrote to standard error, byte for byte
+    #[arg(long, conflicts_with_all = ["json", "output", "artefact", "stdout"])]
+    stderr: bool,
+    /// With --stdout or --stderr: only what this step wrote
+    #[arg(long, value_name = "STEP", requires = "said")]
+    step: Option<String>,
+    /// Print each model call: model, sampling, messages, answer, tokens
+    #[arg(long, conflicts_with_all = ["json", "output", "artefact", "stdout", "stderr"])]
+    prompts: bool,
+}
+
+impl Options {
+    /// The output of the guest that is asked for.
+    fn stream(&self) -> Option<Stream> {
+        match (self.stdout, self.stderr) {
+            (true, _) => Some(Stream::Stdout),
+            (_, true) => Some(Stream::Stderr),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -84,7 +115,17 @@ struct ModelCall {
 
 pub fn cmd_inspect(root: &Path, options: &Options) -> Result<ExitCode> {
     let (session, mission) = find_mission(root, &options.id, print::note)?;
+    if options.prompts {
+        prompts::print(&session, &mission)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let view = view(&session, &mission)?;
+    if let Some(stream) = options.stream() {
+        let step = options.step.as_deref();
+        let content = said::written(&session, &mission, &view.steps, stream, step)?;
+        print::content(&content)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(path) = &options.artefact {
         let made = view.world.iter().flat_map(|world| &world.artefacts);
         let found = made.chain(&view.pending).find(|found| found.path == *path);
@@ -109,7 +150,12 @@ pub fn cmd_inspect(root: &Path, options: &Options) -> Result<ExitCode> {
     } else if options.json {
         print::json("coo-inspection/1", &view)?;
     } else {
-        print::out(&text(&view))?;
+        let failed = view.status == Status::Failed;
+        let tail = Tail::of_failed(&session, view.steps.last().filter(|_| failed))?;
+        let name = print::one_line(&view.name);
+        let before = format!("Mission {}\n  Ran: {name}\n  Status: ", view.id);
+        let after = after_status(&view, tail.as_ref());
+        print::out_verdict(&before, view.status.name(), &after)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -215,13 +261,8 @@ fn answered(
     Ok(())
 }
 
-fn text(view: &View) -> String {
-    let mut text = format!(
-        "Mission {}\n  Ran: {}\n  Status: {}\n",
-        view.id,
-        print::one_line(&view.name),
-        view.status
-    );
+fn after_status(view: &View, tail: Option<&Tail>) -> String {
+    let mut text = "\n".to_owned();
     if let Some(reason) = &view.reason {
         let _ = writeln!(text, "  Reason: {}", print::one_line(reason));
     }
@@ -262,6 +303,12 @@ fn text(view: &View) -> String {
         text.push_str(&model_call(call));
     }
     outputs(view, &mut text);
+    if let Some(tail) = tail {
+        let _ = writeln!(text, "\n{}", tail.heading());
+        for line in &tail.lines {
+            let _ = writeln!(text, "  {}", print::one_line(line));
+        }
+    }
     if !facts.backtrace.is_empty() {
         text.push_str("\nTrapped in\n");
         for frame in &facts.backtrace {
@@ -269,6 +316,18 @@ fn text(view: &View) -> String {
         }
     }
     text
+}
+
+/// Returns where an answer came from. Without an answer, `source` says how far the request came.
+fn origin(source: Option<&str>) -> String {
+    match source {
+        Some("sent") => "none on record; in doubt, it may have been made".to_owned(),
+        Some("unanswered") => "none: the server refused it or was not reached".to_owned(),
+        None => "none on record".to_owned(),
+        Some("bundled") => "frozen, shipped with coo".to_owned(),
+        Some("frozen") => "frozen in this state root".to_owned(),
+        Some(server) => format!("live from {}", print::one_line(server)),
+    }
 }
 
 fn model_call(call: &ModelCall) -> String {
@@ -283,18 +342,7 @@ fn model_call(call: &ModelCall) -> String {
         "  Model:    {}",
         print::one_line(call.model.as_deref().unwrap_or(&call.model_asked))
     );
-    let _ = writeln!(
-        text,
-        "  Answer:   {}",
-        match call.source.as_deref() {
-            Some("sent") => "none on record; in doubt, it may have been made".to_owned(),
-            Some("unanswered") => "none: the server refused it or was not reached".to_owned(),
-            None => "none on record".to_owned(),
-            Some("bundled") => "frozen, shipped with coo".to_owned(),
-            Some("frozen") => "frozen in this state root".to_owned(),
-            Some(server) => format!("live from {}", print::one_line(server)),
-        }
-    );
+    let _ = writeln!(text, "  Answer:   {}", origin(call.source.as_deref()));
     if let Some(provenance) = &call.provenance {
         let _ = writeln!(
             text,

@@ -17,6 +17,7 @@ use coo_kernel::mission::row::MissionRow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::said::Tail;
 use super::{events, print};
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
@@ -62,7 +63,11 @@ pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
         let mission = session.store.latest_mission()?.ok_or_else(none)?;
         (session, mission)
     };
+    let mut last = None;
     let (progress, _) = history::walk(&session.store, mission.id, |record| {
+        if record.kind == Kind::StepReturned {
+            last = Some(serde_json::from_str::<StepReturnedBody>(&record.body)?);
+        }
         let line = if options.json {
             json_line(&session, &mission, record)?
         } else {
@@ -84,6 +89,19 @@ pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
             "{} was interrupted here: {reason}; 'coo resume {}' continues it",
             mission.id, mission.id
         ));
+    }
+    if !options.json
+        && status == Status::Failed
+        && let Some(tail) = Tail::of_failed(&session, last.as_ref())?
+    {
+        let id = mission.id;
+        let all = if tail.is_cut() {
+            format!(" ('coo inspect {id} --stderr' prints all)")
+        } else {
+            String::new()
+        };
+        print::note(&format!("{id} failed here. {}{all}:", tail.heading()));
+        print::guest_stderr(tail.lines.join("\n").as_bytes());
     }
     Ok(ExitCode::SUCCESS)
 }

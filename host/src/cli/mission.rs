@@ -15,7 +15,7 @@ use crate::state::history::{self, Question};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Mission id, such as DEMO-000001, or a file that 'coo export' wrote
+    /// Mission id, such as DEMO-000001 or 1, or a file that 'coo export' wrote
     #[arg(value_name = "ID|FILE")]
     id: String,
     /// Print JSON
@@ -56,17 +56,15 @@ pub fn cmd_mission(root: &Path, options: &Options) -> Result<ExitCode> {
     if options.json {
         print::json("coo-mission-status/1", &view)?;
     } else {
-        print::out(&text(&view))?;
+        let before = format!("Mission {}\n  Type: {}\n  Status: ", view.id, view.r#type);
+        print::out_verdict(&before, view.status.name(), &after_status(&view))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(view: &View) -> String {
+fn after_status(view: &View) -> String {
     let none = "-".to_owned();
-    let mut text = format!(
-        "Mission {}\n  Type: {}\n  Status: {}\n",
-        view.id, view.r#type, view.status
-    );
+    let mut text = "\n".to_owned();
     if let Some(reason) = &view.reason {
         let _ = writeln!(text, "  Reason: {}", print::one_line(reason));
     }

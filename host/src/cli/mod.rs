@@ -12,6 +12,7 @@ mod amu0;
 mod approve;
 mod artefacts;
 mod audit;
+mod config;
 mod digest;
 mod events;
 mod explain;
@@ -19,6 +20,7 @@ mod export;
 mod freeze;
 #[cfg(feature = "repository")]
 mod gates;
+mod help;
 mod init;
 mod inspect;
 #[cfg(feature = "repository")]
@@ -40,8 +42,10 @@ mod resume;
 mod rollback;
 mod run;
 mod run_demo;
+mod said;
 #[cfg(feature = "repository")]
 mod scan;
+mod table;
 mod validate;
 mod verify;
 
@@ -51,13 +55,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _};
 use coo_kernel::mission::exit::Exit;
 
 use crate::hint;
 use crate::machine::temporary;
 use crate::program::compiler;
-use crate::session::root_path;
+use crate::session::{root_path, root_path_here};
 
 /// Run any AI workflow identically, every time.
 ///
@@ -72,12 +77,29 @@ struct Arguments {
         long,
         value_name = "DIR",
         global = true,
-        help = "State root [default: $COO_ROOT, else .coo in the working directory]"
+        help = "State root [default: $COO_ROOT, else the nearest .coo]",
+        display_order = ORDER_OF_ALL
     )]
     root: Option<PathBuf>,
+    /// Colour of verdicts and help
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        value_enum,
+        default_value_t = print::Color::Auto,
+        hide_default_value = true,
+        hide_possible_values = true,
+        help = "Colour: auto, always or never [default: auto]",
+        display_order = ORDER_OF_ALL
+    )]
+    color: print::Color,
     #[command(subcommand)]
     command: Command,
 }
+
+/// Options of all commands come after a command's own and before `--help`.
+const ORDER_OF_ALL: usize = 900;
 
 /// The end of `coo --help`: where to start, and the table of exit codes.
 fn after_help() -> String {
@@ -121,7 +143,7 @@ enum Command {
     /// Write a run to one file, replayable on any machine
     #[command(after_help = "An existing file is never replaced.")]
     Export(export::Options),
-    /// List all missions
+    /// List the missions, newest first
     Missions(missions::Options),
     /// Show one mission: status and timeline
     Mission(mission::Options),
@@ -175,6 +197,8 @@ enum Command {
     Digest(digest::Options),
     /// Create the state root with its default configuration
     Init,
+    /// Show the configuration of the state root, or change a field of it
+    Config(config::Options),
     /// Print a completion script for a shell
     Completions {
         /// bash, elvish, fish, powershell or zsh
@@ -185,7 +209,12 @@ enum Command {
 /// Returns the whole command line as data, for the reference in `docs/cli.md`.
 #[must_use]
 pub fn command() -> clap::Command {
-    Arguments::command()
+    help::dressed(Arguments::command())
+}
+
+fn parse() -> Result<Arguments, clap::Error> {
+    let matches = command().try_get_matches()?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command()))
 }
 
 /// Parses and runs the command line; returns the exit code.
@@ -196,9 +225,12 @@ pub fn main() -> ExitCode {
         return compiler::child::main(own);
     }
     compiler::in_child(print::note);
-    let arguments = match Arguments::try_parse() {
+    if let Some(color) = color_asked() {
+        print::set_color(color);
+    }
+    let arguments = match parse() {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(error),
     };
     // Remove temporary folders that killed commands left behind.
     temporary::sweep();
@@ -224,8 +256,31 @@ fn wants_json() -> bool {
     words.any(|word| word == "--json") && std::env::args_os().nth(1) != Some("run-demo".into())
 }
 
+/// Returns the value of `--color`. A help is printed before clap returns any option.
+fn color_asked() -> Option<print::Color> {
+    let all = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let mut all = all.take_while(|argument| argument != "--");
+    while let Some(argument) = all.next() {
+        let value = match argument.strip_prefix("--color") {
+            Some("") => all.next(),
+            Some(value) => value.strip_prefix('=').map(str::to_owned),
+            None => None,
+        };
+        if let Some(value) = value {
+            return print::Color::from_str(&value, false).ok();
+        }
+    }
+    None
+}
+
 fn dispatch(arguments: Arguments) -> Result<ExitCode> {
-    let root = root_path(arguments.root.as_deref());
+    print::set_color(arguments.color);
+    let given = arguments.root.as_deref();
+    let root = match arguments.command {
+        // Looks nowhere else, so that a root can be made below another one.
+        Command::Init => root_path_here(given),
+        _ => root_path(given),
+    };
     match arguments.command {
         Command::RunDemo { rest } => run_demo::cmd_run_demo(&root, &rest),
         Command::Run(options) => run::cmd_run(&root, &options),
@@ -261,6 +316,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Validate(options) => validate::cmd_validate(&options),
         Command::Digest(options) => digest::cmd_digest(&options),
         Command::Init => init::cmd_init(&root),
+        Command::Config(options) => config::cmd_config(&root, &options),
         Command::Completions { shell } => {
             // In memory first: clap_complete panics on a failed write.
             let mut script = Vec::new();
@@ -272,20 +328,44 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
 }
 
 /// Prints help or version to standard output with exit code 0, or an error of the command line with
-/// exit code 2.
-fn usage(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        return match print::written(error.print()) {
+/// exit code 2. A command line that names nothing to do, such as a bare `coo`, asks for help.
+fn usage(mut error: clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return match print::help(&error.render()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&error, false),
         };
     }
+    let meant = meant(&error);
+    if meant.is_some() {
+        // Similar spelling leads elsewhere.
+        error.remove(ContextKind::SuggestedSubcommand);
+    }
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
+    // An empty line where the suggestion was.
+    let text = text.replace("\n\n\n", "\n\n");
     let text = text.trim_end();
+    let next = meant.map(|meant| format!("try 'coo {meant}'; 'coo help' lists all commands"));
     if wants_json() {
-        print::json_error(Exit::Usage, text, &[]);
+        print::json_error(Exit::Usage, text, next.as_slice());
     }
     print::usage(text);
+    if let Some(next) = next {
+        print::next(&next);
+    }
     print::code(Exit::Usage)
+}
+
+/// Returns the command that the user means by a word that is none.
+fn meant(error: &clap::Error) -> Option<&'static str> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    // A command of a command has words of its own.
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string)?;
+    usage
+        .contains("coo [OPTIONS] <COMMAND>")
+        .then(|| help::meant(word))
+        .flatten()
 }

@@ -1,5 +1,5 @@
 //! The output of all commands: one form for errors and their hints, one for notes, JSON for
-//! machines. Outside text can neither steer a terminal nor imitate a line of `coo`, and every API
+//! machines, colour for verdicts on a terminal. Outside text can neither steer a terminal nor imitate a line of `coo`, and every API
 //! key that this process knows is removed. Only this file writes to standard output and standard error; it never panics
 //! when the reader has gone.
 
@@ -7,10 +7,14 @@ use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result};
+use clap::builder::StyledStr;
 use coo_kernel::form::plain;
 use coo_kernel::mission::exit::Exit;
 use serde::Serialize;
+use terminal_size::terminal_size_of;
 
 pub use coo_kernel::form::plain::{count, one_line, plain};
 
@@ -22,6 +26,40 @@ const ANSWER_BYTES_MAX: u64 = 4_096;
 
 /// Set once JSON was printed on standard output.
 static IS_JSON_PRINTED: AtomicBool = AtomicBool::new(false);
+/// When verdicts and help are coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless the environment says otherwise.
+    Auto,
+    Always,
+    Never,
+}
+
+/// Decides about colour for this process. `Auto` leaves it to each stream and to the variables
+/// `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE`.
+pub fn set_color(color: Color) {
+    match color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    }
+    .write_global();
+}
+
+/// Returns a verdict of `coo` in its colour, if it has one and the stream shows colours.
+fn painted(verdict: &str, choice: ColorChoice) -> String {
+    let color = match verdict {
+        "SUCCESS" | "IDENTICAL" => AnsiColor::Green,
+        "FAILED" | "DIVERGENT" | "DIFFERENT" | "DAMAGED" => AnsiColor::Red,
+        "INTERRUPTED" | "PAUSED" => AnsiColor::Yellow,
+        _ => return verdict.to_owned(),
+    };
+    if choice == ColorChoice::Never {
+        return verdict.to_owned();
+    }
+    let style = Style::new().bold().fg_color(Some(color.into()));
+    format!("{style}{verdict}{style:#}")
+}
 
 /// Prints `ERROR: …` on standard error, and `hint: …` for each thing that the user can do.
 pub fn error(error: &anyhow::Error) {
@@ -37,6 +75,27 @@ pub fn usage(text: &str) {
 /// Prints a line for people on standard error.
 pub fn note(text: &str) {
     aside(&format!("[coo] {}\n", one_line(text)));
+}
+
+/// Prints a note like `note` with a verdict in it.
+pub fn note_verdict(before: &str, verdict: &str, after: &str) {
+    let verdict = painted(verdict, AutoStream::choice(&std::io::stderr()));
+    aside(&format!(
+        "[coo] {}{verdict}{}\n",
+        one_line(before),
+        one_line(after)
+    ));
+}
+
+/// Prints what the user can do next.
+pub fn next(text: &str) {
+    aside(&format!("hint: {}\n", one_line(text)));
+}
+
+/// Prints a note like `note`, and below it what the user can do next.
+pub fn note_hint(text: &str, next: &str) {
+    note(text);
+    self::next(next);
 }
 
 /// Prints a note like `note`, with more lines of `coo`'s own below the first.
@@ -83,9 +142,36 @@ pub fn ask(text: &str) -> Vec<u8> {
     }
 }
 
+/// Columns of a terminal that does not say how many it has.
+const COLUMNS: usize = 80;
+
+/// Returns the columns of the terminal on standard output; `None` if it is none, so that nothing is
+/// cut in a pipe or file.
+pub fn width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    let size = || terminal_size_of(&stdout).map_or(COLUMNS, |(width, _)| width.0.into());
+    stdout.is_terminal().then(size)
+}
+
+/// Prints the help of a command on standard output.
+pub fn help(text: &StyledStr) -> Result<()> {
+    // Text of coo's own: clap puts no argument of the user into a help.
+    match AutoStream::choice(&std::io::stdout()) {
+        ColorChoice::Never => out(&text.to_string()),
+        _ => bytes(text.ansi().to_string().as_bytes()),
+    }
+}
+
 /// Prints text on standard output, escaped so that it can't steer a terminal.
 pub fn out(text: &str) -> Result<()> {
     bytes(plain(&redacted(text)).as_bytes())
+}
+
+/// Prints text like `out` with a verdict in it.
+pub fn out_verdict(before: &str, verdict: &str, after: &str) -> Result<()> {
+    let safe = |text: &str| plain(&redacted(text));
+    let verdict = painted(verdict, AutoStream::choice(&std::io::stdout()));
+    bytes(format!("{}{verdict}{}", safe(before), safe(after)).as_bytes())
 }
 
 /// Writes bytes to standard output unchanged, except for an API key in them. A closed pipe is not
@@ -95,7 +181,7 @@ pub fn bytes(content: &[u8]) -> Result<()> {
 }
 
 /// Flushes standard output and returns the result of writing to it. A closed pipe is not an error.
-pub fn written(result: std::io::Result<()>) -> Result<()> {
+fn written(result: std::io::Result<()>) -> Result<()> {
     match result.and_then(|()| std::io::stdout().flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(error).context("standard output: can't be written")

@@ -21,6 +21,9 @@ const WIDTH: usize = 78;
 /// The first line, printed before anything runs.
 pub const PREFIX: &str = "[coo] Running deterministic demo mission ...";
 
+/// What stands before the mission's status.
+pub const STATUS: &str = "\n  Status: ";
+
 /// Writes the receipt of a demo that has just ended to the state root, in place of an earlier one,
 /// and returns its text.
 pub fn write(session: &mut Session, ended: &Ended) -> Result<String> {
@@ -105,8 +108,7 @@ impl Receipt<'_> {
 
 Mission
   ID: {id}
-  Type: {mission_type}
-  Status: {status}
+  Type: {mission_type}{STATUS}{status}
   Started: {started}
   Finished: {finished}
   Steps: {transitions} transitions, {rollbacks} rollbacks, 0 divergences

@@ -30,7 +30,7 @@ const LINE_CHARS: usize = 72;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Mission id, such as DEMO-000001, or a file that 'coo export' wrote
+    /// Mission id, such as DEMO-000001 or 1, or a file that 'coo export' wrote
     #[arg(value_name = "ID|FILE")]
     id: String,
     /// Real time a step may take, in seconds; the first includes compiling
@@ -101,7 +101,13 @@ pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
             },
         )?;
     } else {
-        print::out(&transcript(&mission, &replayed))?;
+        let verdict = if identical { "IDENTICAL" } else { "DIVERGENT" };
+        let after = match &replayed.divergence {
+            None => String::new(),
+            Some(divergence) => explained(&mission, divergence, &replayed.before),
+        };
+        let before = transcript(&mission, &replayed) + "  Result: ";
+        print::out_verdict(&before, verdict, &format!("\n{after}"))?;
     }
     if !identical {
         print::error(&match &replayed.divergence {
@@ -146,24 +152,9 @@ fn transcript(mission: &MissionRow, replayed: &Replayed) -> String {
             same(replayed.memory_bytes)
         );
     }
-    match &replayed.divergence {
-        None => {
-            let _ = writeln!(text, "  Output: {} bytes identical", replayed.output.len());
-            let _ = writeln!(text, "  Chain: {}", replayed.chain_head);
-            let _ = writeln!(
-                text,
-                "  Result: {}",
-                if replayed.is_identical() {
-                    "IDENTICAL"
-                } else {
-                    "DIVERGENT"
-                }
-            );
-        }
-        Some(divergence) => {
-            text.push_str("  Result: DIVERGENT\n");
-            text.push_str(&explained(mission, divergence, &replayed.before));
-        }
+    if replayed.divergence.is_none() {
+        let _ = writeln!(text, "  Output: {} bytes identical", replayed.output.len());
+        let _ = writeln!(text, "  Chain: {}", replayed.chain_head);
     }
     text
 }

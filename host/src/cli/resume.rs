@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Error, Result, anyhow, bail};
+use anyhow::{Error, Result, anyhow, bail};
 use coo_kernel::mission::exit::Exit;
 use coo_kernel::mission::{MissionId, Status};
 use serde::Serialize;
@@ -12,13 +12,13 @@ use serde::Serialize;
 use super::{print, receipt, run};
 use crate::freeze::Purpose;
 use crate::hint::Hint as _;
+use crate::mission::find::find_in_root;
 use crate::mission::resume::{InDoubt, Resumed, resume};
 use crate::mission::run_file;
-use crate::session::Session;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Mission id, such as MISSION-000001
+    /// Mission id, such as MISSION-000001 or 1
     id: String,
     /// Send a model call of unknown outcome again, at the risk of paying twice
     #[arg(long)]
@@ -44,10 +44,8 @@ pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
                 .hint("resume the mission in the state root it came from")
         );
     }
-    let not_found = || format!("Mission '{}' not found.", options.id);
-    let id: MissionId = options.id.parse().ok().with_context(not_found)?;
-    let session = Session::open(root, Purpose::Change, print::note)?.with_context(not_found)?;
-    let mission = session.store.mission(id)?.with_context(not_found)?;
+    let (session, mission) = find_in_root(root, &options.id, Purpose::Change, print::note)?;
+    let id = mission.id;
     match resume(
         session,
         &mission,
@@ -66,9 +64,13 @@ pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
             } else {
                 Status::Failed
             };
-            print::note(&format!(
-                "{id} {status}: it has ended, so there is nothing to resume; 'coo inspect {id} --output' prints its output"
-            ));
+            print::note_verdict(
+                &format!("{id} "),
+                status.name(),
+                &format!(
+                    ": it has ended, so there is nothing to resume; 'coo inspect {id} --output' prints its output"
+                ),
+            );
             if options.json {
                 print::json("coo-receipt/1", &Ended { id, status })?;
             }

@@ -96,16 +96,18 @@ pub fn report(ended: &Ended, json: bool) -> Result<ExitCode> {
         print::content(&ended.output)?;
         print::guest_stderr(&ended.stderr);
     }
-    print::note(&format!(
-        "{} {}: {} events, {} fuel, {}.{:03} ms, chain {}",
-        ended.id,
-        ended.status,
-        ended.events,
-        ended.facts.fuel,
-        ended.facts.elapsed_us / 1_000,
-        ended.facts.elapsed_us % 1_000,
-        ended.chain_head.short(),
-    ));
+    print::note_verdict(
+        &format!("{} ", ended.id),
+        ended.status.name(),
+        &format!(
+            ": {} events, {} fuel, {}.{:03} ms, chain {}",
+            ended.events,
+            ended.facts.fuel,
+            ended.facts.elapsed_us / 1_000,
+            ended.facts.elapsed_us % 1_000,
+            ended.chain_head.short(),
+        ),
+    );
     let id = ended.id;
     if let Some(question) = &ended.question {
         print::error(&waiting(id, question));

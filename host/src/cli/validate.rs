@@ -42,12 +42,16 @@ pub fn cmd_validate(options: &Options) -> Result<ExitCode> {
         print::out(&(source.descriptor.canonical()? + "\n"))?;
     } else {
         print::out(&format!(
-            "Valid: {} ({}, {} steps, module {})\n",
+            "Valid: {} ({}, {}, module {})\n",
             print::one_line(&source.name),
             source.descriptor.mission_type,
-            source.descriptor.steps.len(),
+            print::count(source.descriptor.steps.len(), "step"),
             source.module.short()
         ))?;
+        print::next(&format!(
+            "'coo run {}' runs it",
+            print::one_line(&source.name)
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,14 +9,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use coo_kernel::mission::MissionId;
 use coo_kernel::mission::exit::Exit;
 
 use super::print;
 use crate::freeze::Purpose;
 use crate::hint::Hint as _;
 use crate::machine::temporary::TemporaryFolder;
-use crate::mission::find::find_mission;
+use crate::mission::find::{self, find_mission};
 use crate::mission::prepared;
 use crate::mission::run_file;
 use crate::mission::verify::{Report, Subject, verify};
@@ -44,7 +43,7 @@ pub struct Options {
 pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     let target = options.target.as_str();
     let wall_clock_max = Duration::from_secs(options.timeout);
-    let is_recorded = target.parse::<MissionId>().is_ok() || run_file::is_one(Path::new(target));
+    let is_recorded = find::is_in_root(target) || run_file::is_one(Path::new(target));
     let subject = if is_recorded {
         let (session, mission) = find_mission(root, target, print::note)?;
         Subject::recorded(session, &mission, wall_clock_max)?
@@ -74,13 +73,19 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
             }
         },
     )?;
-    let text = text(&report);
+    let before = text(&report) + "  Result: ";
+    let verdict = if report.identical {
+        "IDENTICAL"
+    } else {
+        "DIFFERENT"
+    };
+    let text = format!("{before}{verdict}\n");
     let json = serde_json::to_string_pretty(&report)? + "\n";
     // Write the report even if printing fails: the runs may have taken hours.
     let printed = if options.json {
         print::json_text(&json)
     } else {
-        print::out(&text)
+        print::out_verdict(&before, verdict, "\n")
     };
     let folder = place.path().join(&report.folder);
     let is_kept = match &place {
@@ -257,14 +262,6 @@ fn text(report: &Report) -> String {
             );
         }
     }
-    let _ = writeln!(
-        text,
-        "\n  Result: {}",
-        if report.identical {
-            "IDENTICAL"
-        } else {
-            "DIFFERENT"
-        }
-    );
+    text.push('\n');
     text
 }

@@ -22,9 +22,9 @@ use crate::machine::input_file;
 use crate::state::config::{Config, DEFAULT_BASE_URL};
 
 /// The variable for the server of live calls.
-const BASE_URL: &str = "COO_LLM_BASE_URL";
+pub const BASE_URL: &str = "COO_LLM_BASE_URL";
 /// The variable for the model.
-const MODEL: &str = "COO_LLM_MODEL";
+pub const MODEL: &str = "COO_LLM_MODEL";
 /// Variables that are read from `.env` if the environment does not set them.
 pub const IN_DOT_ENV: [&str; 3] = [BASE_URL, MODEL, KEY];
 const DOT_ENV: &str = ".env";

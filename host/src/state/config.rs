@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::strict;
 use coo_kernel::mission::authority::Governance;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::hint::Hint as _;
 
@@ -13,6 +14,29 @@ use crate::hint::Hint as _;
 pub const DEMO_MODEL: &str = "HuggingFaceTB/SmolLM2-135M-Instruct";
 /// Server for live calls, unless another one is set.
 pub const DEFAULT_BASE_URL: &str = "https://openrouter.ai/api/v1";
+
+/// How the command line gives the value of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As it is.
+    Text,
+    /// As it is; `null` for no value.
+    TextOrNull,
+    /// As JSON.
+    Json,
+}
+
+/// The fields of `config.json`, by the path to each.
+pub const FIELDS: [(&str, Form); 8] = [
+    ("llm.default_model", Form::TextOrNull),
+    ("llm.base_url", Form::Text),
+    ("llm.attempts", Form::Json),
+    ("llm.timeout_seconds", Form::Json),
+    ("llm.max_tokens_field", Form::Text),
+    ("governance.ceiling", Form::Json),
+    ("governance.protected", Form::Json),
+    ("tools", Form::Json),
+];
 
 /// Limits the number of programs that are started to write the manifests.
 const TOOLS_MAX: usize = 64;
@@ -77,19 +101,65 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self> {
         let config: Self =
             strict::read(text.as_bytes()).hint("see docs/configuration.md for its fields")?;
-        config
-            .governance
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.governance
             .check()
             .context("governance: see docs/governance.md for its fields")?;
-        if config.tools.len() > TOOLS_MAX {
+        if self.tools.len() > TOOLS_MAX {
             bail!(
                 anyhow!(
                     "tools: {} of them, {TOOLS_MAX} is the limit",
-                    config.tools.len()
+                    self.tools.len()
                 )
                 .hint("leave some out")
             );
         }
+        Ok(())
+    }
+
+    /// Returns the value of the field `name` of `FIELDS`; `None` if it has none.
+    pub fn field(&self, name: &str) -> Result<Option<String>> {
+        let config = serde_json::to_value(self)?;
+        let value = name
+            .split('.')
+            .try_fold(&config, |place, name| place.get(name));
+        Ok(match value {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(value) => Some(value.to_string()),
+        })
+    }
+
+    /// Returns the configuration with another value of the field `name` of `FIELDS`, checked as
+    /// `parse` checks a file.
+    pub fn with(&self, name: &str, value: &str) -> Result<Self> {
+        let known = FIELDS.iter().find(|(field, _)| *field == name);
+        let form = known.map(|(_, form)| *form);
+        let form = form
+            .with_context(|| format!("no field '{name}'"))
+            .hint("'coo config show' lists all fields")?;
+        let value = match form {
+            Form::TextOrNull if value == "null" => Value::Null,
+            Form::Text | Form::TextOrNull => Value::from(value),
+            Form::Json => serde_json::from_str(value)
+                .map_err(|_| anyhow!("{name}: the value is not JSON"))
+                .hint("give a number, or a list or an object in quotes of the shell")?,
+        };
+        let mut config = serde_json::to_value(self)?;
+        let mut place = &mut config;
+        for name in name.split('.') {
+            // Makes a missing object.
+            place = &mut place[name];
+        }
+        *place = value;
+        let config: Self = serde_json::from_value(config)
+            .with_context(|| name.to_owned())
+            .hint("see docs/configuration.md for its fields")?;
+        config.check()?;
         Ok(config)
     }
 

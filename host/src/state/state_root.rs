@@ -55,9 +55,21 @@ pub struct WriteLock {
     _file: File,
 }
 
+/// Fails if a file is in the place of a root.
+fn refuse_file(path: &Path) -> Result<()> {
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir()) {
+        bail!(
+            anyhow!("state root {}: is not a folder", path.display())
+                .hint("name one with --root or COO_ROOT")
+        );
+    }
+    Ok(())
+}
+
 impl StateRoot {
     /// Opens the root at `path`; creates its folder if it is missing.
     pub fn open_or_create(path: &Path) -> Result<Self> {
+        refuse_file(path)?;
         make_path(path)
             .with_context(|| format!("state root {}: can't be created", path.display()))?;
         Self::open_dir(path)
@@ -65,12 +77,7 @@ impl StateRoot {
 
     /// Opens the root at `path`; `None` if it has no store.
     pub fn open_existing(path: &Path) -> Result<Option<Self>> {
-        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir()) {
-            bail!(
-                anyhow!("state root {}: is not a folder", path.display())
-                    .hint("name one with --root or COO_ROOT")
-            );
-        }
+        refuse_file(path)?;
         if path.join(layout::STORE).exists() {
             Ok(Some(Self::open_dir(path)?))
         } else {

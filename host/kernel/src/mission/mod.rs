@@ -17,4 +17,4 @@ pub mod state;
 pub mod verification;
 pub mod workflow;
 
-pub use id::{DEMO_TYPE, MissionId, NotAnId, Status};
+pub use id::{DEMO_TYPE, MissionId, MissionName, NotAnId, Status};

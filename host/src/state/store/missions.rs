@@ -4,8 +4,8 @@
 use anyhow::{Context as _, Result, ensure};
 use coo_kernel::effects::artefact::Artefact;
 use coo_kernel::form::digest::Digest;
-use coo_kernel::mission::MissionId;
 use coo_kernel::mission::row::{Facts, MissionRow};
+use coo_kernel::mission::{MissionId, MissionName};
 use coo_kernel::state::index::IndexEntry;
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension as _, Row, params};
@@ -135,13 +135,22 @@ impl Store {
 
     /// Returns the mission with this id, if there is one.
     pub fn mission(&self, id: MissionId) -> Result<Option<MissionRow>> {
-        let row = self
+        // DEMO-000001 and MISSION-000001 have the same number; only one of them exists.
+        Ok(self.numbered(id.number())?.filter(|row| row.id == id))
+    }
+
+    /// Returns the mission that a person calls by this name, if there is one.
+    pub fn mission_named(&self, name: MissionName) -> Result<Option<MissionRow>> {
+        let row = self.numbered(name.number())?;
+        Ok(row.filter(|row| name.names(row.id)))
+    }
+
+    fn numbered(&self, number: u32) -> Result<Option<MissionRow>> {
+        Ok(self
             .connection
             .prepare_cached(&format!("SELECT {COLUMNS} FROM missions WHERE number = ?1"))?
-            .query_row([id.number()], read)
-            .optional()?;
-        // DEMO-000001 and MISSION-000001 have the same number; only one of them exists.
-        Ok(row.filter(|row| row.id == id))
+            .query_row([number], read)
+            .optional()?)
     }
 
     /// Returns all missions, oldest first.

@@ -91,6 +91,11 @@ impl Endpoint {
             attempts: DEFAULT_ATTEMPTS,
         }
     }
+
+    /// Checks every setting. Connects to nothing.
+    pub fn check(&self) -> Result<(), Failure> {
+        Target::parse(self).map(drop)
+    }
 }
 
 impl fmt::Debug for Endpoint {

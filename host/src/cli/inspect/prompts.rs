@@ -1,0 +1,179 @@
+//! `coo inspect ID --prompts`: each model call as a person reads it. Text of messages and answers is
+//! indented, so that it can't imitate a heading. Only reads.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use coo_kernel::journal::{IntentBody, Kind, OutcomeBody, Record, StepStartedBody};
+use coo_kernel::llm::{
+    Completion, FinishReason, Message, ModelAnswer, Refusal, Request, Role, Usage,
+};
+use coo_kernel::mission::row::MissionRow;
+
+use super::origin;
+use crate::cli::print;
+use crate::session::Session;
+use crate::state::history;
+
+/// A call whose outcome is not read yet.
+struct Asked {
+    seq: u64,
+    step: String,
+    request: Request,
+    source: Option<String>,
+}
+
+/// Prints every model call of the mission.
+pub fn print(session: &Session, mission: &MissionRow) -> Result<()> {
+    let mut step = String::new();
+    let mut asked: Option<Asked> = None;
+    let mut calls = 0_u64;
+    let mut show = |text: String| {
+        calls += 1;
+        let gap = if calls == 1 { "" } else { "\n" };
+        print::out(&format!("{gap}{text}"))
+    };
+    history::walk(&session.store, mission.id, |record| {
+        match record.kind {
+            Kind::StepStarted => step = serde_json::from_str::<StepStartedBody>(&record.body)?.id,
+            Kind::LlmIntent => {
+                let body: IntentBody<'_> = serde_json::from_str(&record.body)?;
+                asked = Some(Asked {
+                    seq: record.seq,
+                    step: step.clone(),
+                    request: serde_json::from_str(body.request.get())?,
+                    source: source(session, mission, record)?,
+                });
+            }
+            Kind::LlmOutcome => {
+                if let Some(asked) = asked.take() {
+                    let OutcomeBody { answer } = serde_json::from_str(&record.body)?;
+                    let source = source(session, mission, record)?;
+                    show(call(&asked, source.as_deref(), Some(&answer)))?;
+                }
+            }
+            Kind::LlmRefused => {
+                let refusal: Refusal = serde_json::from_str(&record.body)?;
+                let mut text = heading(record.seq, &step);
+                text.push_str("  Answer:   none: refused before it was sent\n");
+                paragraph(&mut text, "refused", reason(&refusal).1);
+                show(text)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    if let Some(asked) = asked {
+        show(call(&asked, asked.source.as_deref(), None))?;
+    }
+    if calls == 0 {
+        print::note(&format!("{} asked no model", mission.id));
+    }
+    Ok(())
+}
+
+fn source(session: &Session, mission: &MissionRow, record: &Record) -> Result<Option<String>> {
+    let facts = session.store.event_facts(mission.id.number(), record.seq)?;
+    Ok(facts.and_then(|facts| facts.source))
+}
+
+fn heading(seq: u64, step: &str) -> String {
+    format!("Model call #{seq:04} of step '{}'\n", print::one_line(step))
+}
+
+/// Returns one call. Without an answer, `source` is that of the request.
+fn call(asked: &Asked, source: Option<&str>, answer: Option<&ModelAnswer>) -> String {
+    let Asked {
+        seq, step, request, ..
+    } = asked;
+    let completion = match answer {
+        Some(ModelAnswer::Completion(completion)) => Some(completion),
+        Some(ModelAnswer::Error(_)) | None => None,
+    };
+    let mut text = heading(*seq, step);
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "  Model:    {}", model(request, completion));
+    let _ = writeln!(text, "  Sampling: {}", sampling(request));
+    let _ = writeln!(text, "  Answer:   {}", origin(source));
+    if let Some(completion) = completion {
+        let _ = writeln!(text, "  Tokens:   {}", tokens(completion.usage));
+    }
+    for Message { content, role } in &request.messages {
+        let role = match role {
+            Role::System => "system",
+            Role::User => "user",
+            Role::Assistant => "assistant",
+        };
+        paragraph(&mut text, role, content);
+    }
+    match answer {
+        Some(ModelAnswer::Completion(completion)) => {
+            let ended = match completion.finish_reason {
+                FinishReason::Stop => "answer",
+                FinishReason::Length => "answer, cut off at max_tokens",
+                FinishReason::ContentFilter => "answer, cut off by the provider's content filter",
+                FinishReason::Other => "answer, ended for another reason",
+            };
+            paragraph(&mut text, ended, &completion.text);
+        }
+        Some(ModelAnswer::Error(refusal)) => {
+            let (who, why) = reason(refusal);
+            paragraph(&mut text, who, why);
+        }
+        None => {}
+    }
+    text
+}
+
+fn model(request: &Request, completion: Option<&Completion>) -> String {
+    let asked = print::one_line(&request.model);
+    match completion {
+        Some(completion) if completion.model != request.model => {
+            format!("{} (asked for {asked})", print::one_line(&completion.model))
+        }
+        _ => asked,
+    }
+}
+
+/// Returns the parameters of the request; one that was not sent is left to the model.
+fn sampling(request: &Request) -> String {
+    fn shown<T: std::fmt::Display>(name: &str, value: Option<T>) -> String {
+        value.map_or_else(
+            || format!("{name} not sent"),
+            |value| format!("{name} {value}"),
+        )
+    }
+    [
+        shown("temperature", request.temperature),
+        shown("top_p", request.top_p),
+        shown("seed", request.seed),
+        shown("max_tokens", request.max_tokens),
+    ]
+    .join(", ")
+}
+
+fn tokens(usage: Usage) -> String {
+    let shown = |tokens: Option<u64>| tokens.map_or("unknown".to_owned(), |n| n.to_string());
+    format!(
+        "{} in, {} out",
+        shown(usage.prompt_tokens),
+        shown(usage.completion_tokens)
+    )
+}
+
+/// Returns who refused the call, and the reason.
+fn reason(refusal: &Refusal) -> (&'static str, &str) {
+    match refusal {
+        Refusal::Refused(text) => ("refused by coo", text),
+        Refusal::Rejected(text) => ("rejected by the provider", text),
+    }
+}
+
+fn paragraph(text: &mut String, heading: &str, content: &str) {
+    let _ = write!(text, "\n{heading}\n");
+    for line in content.lines() {
+        let line = format!("  {line}");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+}

@@ -1,0 +1,10 @@
+//! How the command line treats the person who types: names of missions, lists, views, where the
+//! state root is found, colour, help and configuration. One module a subject.
+
+mod color;
+mod config;
+mod help;
+mod ids;
+mod missions;
+mod place;
+mod said;
