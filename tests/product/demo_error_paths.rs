@@ -185,6 +185,8 @@ fn the_help_names_every_command() {
       gates        Check a repository with gates A to F
       pipeline     Change a repository under governance, from amendments to the
                    final review
+      tier1        Judge this installation and its state root by the Tier-1
+                   hardening plan
       audit        List every import of a module, what it permits, and the verdict
       validate     Check a descriptor without running it
       digest       Print the SHA-256 of the module set

@@ -149,7 +149,11 @@ impl Installation {
     pub fn digest(&self) -> Digest {
         let mut text = format!("coo {}\n{}", self.coo, self.engine);
         text.push_str(&crate::module::module_set::listing(&self.modules));
-        text.push_str(&format!("probe {}\nrules {}\n", self.probe, u32::from(self.rules)));
+        text.push_str(&format!(
+            "probe {}\nrules {}\n",
+            self.probe,
+            u32::from(self.rules)
+        ));
         Digest::of(text)
     }
 }

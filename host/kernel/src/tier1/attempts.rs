@@ -66,9 +66,13 @@ pub fn writes() -> Vec<WriteAttempt> {
     vec![
         attempt(Aspect::Path, "../Escape_v1.0.md", "'..' component"),
         attempt(Aspect::Path, "probe/../../Escape_v1.0.md", "'..' component"),
-        attempt(Aspect::Path, "/tmp/Escape_v1.0.md", "is absolute"),
+        attempt(Aspect::Path, "/Escape_v1.0.md", "is absolute"),
         attempt(Aspect::Path, "C:Escape_v1.0.md", "drive letter"),
-        attempt(Aspect::Path, "probe\\Escape_v1.0.md", "a backslash (U+005C)"),
+        attempt(
+            Aspect::Path,
+            "probe\\Escape_v1.0.md",
+            "a backslash (U+005C)",
+        ),
         attempt(Aspect::Name, "probe/Escape.md", "not of the form"),
         attempt(Aspect::Name, "probe/.Escape_v1.0.md", "starts with a dot"),
         attempt(Aspect::Name, "con/Escape_v1.0.md", "reserved device name"),

@@ -41,7 +41,10 @@ impl Document {
         let rest = path.strip_prefix(FOLDER)?.strip_prefix('/')?;
         let rest = rest.strip_prefix(name)?.strip_prefix("_v0.")?;
         let number = rest.strip_suffix(extension)?.strip_suffix('.')?;
-        number.parse().ok().filter(|minor| self.path(*minor) == path)
+        number
+            .parse()
+            .ok()
+            .filter(|minor| self.path(*minor) == path)
     }
 }
 
@@ -90,10 +93,7 @@ mod tests {
             assert_eq!(permit(path).unwrap().path(), path);
             assert_eq!(authority.may_write(path), Ok(()));
         }
-        assert_eq!(
-            paths[2],
-            "tier1/Tier1_Hardening_Completion_Report_v0.1.md"
-        );
+        assert_eq!(paths[2], "tier1/Tier1_Hardening_Completion_Report_v0.1.md");
         assert_eq!(paths[1], "tier1/Tier1_Enhancement_Log_v0.1.md");
         paths.sort();
         assert_eq!(paths, Document::ALL.map(|it| it.path(1)));

@@ -31,7 +31,7 @@ pub const ENHANCEMENTS: [Enhancement; 5] = [
         tests: &[
             "tests/contracts.rs::the_fold_of_the_journal_and_the_row_of_the_store_agree_after_every_operation",
             "tests/contracts.rs::a_transition_that_the_kernel_refuses_is_never_written",
-            "tests/contracts.rs::a_journal_that_holds_a_refused_transition_is_read_by_no_command",
+            "tests/contracts.rs::a_journal_that_holds_a_refused_transition_is_accepted_by_no_command",
         ],
         pages: &["docs/operations.md", "docs/journal.md"],
     },
@@ -54,9 +54,11 @@ pub const ENHANCEMENTS: [Enhancement; 5] = [
     Enhancement {
         id: "FP-3.8",
         title: "Antigrav Mission & Pack Schema",
-        what: "A descriptor and a pack have strict schemas: a field that the schema does not know is refused.",
+        what: "A descriptor has a strict schema: a field that it does not know is refused. A pack has one where this build has `coo pack`.",
         commands: &["validate", "pack"],
-        tests: &["tests/governance/validator.rs::every_violation_is_named_with_a_way_out_and_nothing_runs"],
+        tests: &[
+            "tests/governance/validator.rs::every_violation_is_named_with_a_way_out_and_nothing_runs",
+        ],
         pages: &["docs/descriptor.md", "docs/export.md"],
     },
     Enhancement {

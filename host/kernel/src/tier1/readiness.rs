@@ -199,7 +199,10 @@ mod tests {
             standing(Some(&asked), &installation, &state, &record())
         };
         assert_eq!(stands(Some(State::Paused), None), Standing::Waiting);
-        assert_eq!(stands(Some(State::Complete), Some(true)), Standing::Approved);
+        assert_eq!(
+            stands(Some(State::Complete), Some(true)),
+            Standing::Approved
+        );
         assert_eq!(stands(Some(State::Failed), Some(false)), Standing::Rejected);
         // The mission failed by itself, or was stopped.
         assert_eq!(stands(Some(State::Failed), None), Standing::Interrupted);

@@ -115,7 +115,10 @@ mod tests {
             file(RECORD, "after"),
         ];
         let same = digest(&before, &[]).unwrap();
-        assert_eq!(digest(&after, &[on_record("tier1/A_v0.1.md")]).unwrap(), same);
+        assert_eq!(
+            digest(&after, &[on_record("tier1/A_v0.1.md")]).unwrap(),
+            same
+        );
         assert_ne!(digest(&before, &[on_record("b/B_v1.0.md")]).unwrap(), same);
         let mut more = before.clone();
         more.insert(1, file("artefacts/tier1.md", "x"));

@@ -95,9 +95,7 @@ fn folded(from: State, event: Event, wanted: Option<State>) -> Option<String> {
     let applied = fold.apply(&record);
     let as_wanted = match wanted {
         Some(to) => applied.is_ok() && fold.state() == Some(to),
-        None => {
-            matches!(applied, Err(Unfoldable::Transition { .. })) && fold.state() == Some(from)
-        }
+        None => matches!(applied, Err(Unfoldable::Transition { .. })) && fold.state() == Some(from),
     };
     (!as_wanted).then(|| {
         format!("{from} on {event:?}: the fold of a journal does not agree with the table")
@@ -130,7 +128,11 @@ mod tests {
         let mut other = LEGAL;
         other[0].2 = State::Run;
         assert_eq!(tried_with(&other).deviations.len(), 2);
-        let more = [&LEGAL[..], &[(State::Complete, Event::Failed, State::Failed)]].concat();
+        let more = [
+            &LEGAL[..],
+            &[(State::Complete, Event::Failed, State::Failed)],
+        ]
+        .concat();
         assert_eq!(tried_with(&more).deviations.len(), 2);
     }
 }
