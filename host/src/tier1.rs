@@ -120,7 +120,7 @@ pub fn run(session: Session, run: &Run<'_>) -> Result<Ended> {
             })));
         }
     }
-    let stage = Stage1 {
+    let findings = Stage1 {
         installation,
         state,
         governance,
@@ -129,7 +129,7 @@ pub fn run(session: Session, run: &Run<'_>) -> Result<Ended> {
         suite: hardening.suite,
     };
     (run.say)("G3: writing the report");
-    readiness::ask(session, stage, run.commands).map(|passed| Ended::Passed(Box::new(passed)))
+    readiness::ask(session, findings, run.commands).map(|passed| Ended::Passed(Box::new(passed)))
 }
 
 /// Returns the last baseline of this hardening if it holds the present state, and otherwise takes

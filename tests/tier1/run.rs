@@ -138,7 +138,7 @@ fn the_same_installation_and_state_give_the_same_bytes() {
       Tier-1 readiness: WAITING, MISSION-000002
     --- standard error
     [coo] MISSION-000002 asks: Approve Tier-1 Readiness?
-          'coo tier1 approve' approves it, 'coo tier1 reject' rejects it
+          'coo tier1 approve' and 'coo tier1 reject' record your answer
     --- exit 4
     ");
     assert_eq!(standing(&world), "WAITING");

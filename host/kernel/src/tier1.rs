@@ -147,13 +147,14 @@ pub struct Installation {
 impl Installation {
     /// Returns the digest that stands for the installation.
     pub fn digest(&self) -> Digest {
-        let mut text = format!("coo {}\n{}", self.coo, self.engine);
-        text.push_str(&crate::module::module_set::listing(&self.modules));
-        text.push_str(&format!(
-            "probe {}\nrules {}\n",
+        let modules = crate::module::module_set::listing(&self.modules);
+        let text = format!(
+            "coo {}\n{}{modules}probe {}\nrules {}\n",
+            self.coo,
+            self.engine,
             self.probe,
             u32::from(self.rules)
-        ));
+        );
         Digest::of(text)
     }
 }

@@ -218,7 +218,7 @@ fn say_next(standing: Standing, mission: MissionId) {
     if standing == Standing::Waiting {
         print::note_lines(&[
             format!("{mission} asks: {QUESTION}"),
-            "'coo tier1 approve' approves it, 'coo tier1 reject' rejects it".to_owned(),
+            "'coo tier1 approve' and 'coo tier1 reject' record your answer".to_owned(),
         ]);
     }
 }

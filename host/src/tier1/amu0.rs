@@ -1,6 +1,6 @@
 //! FP-3.2: creates, restores and promotes baselines. The baseline of the user's state is restored in
-//! a copy, which is a temporary state root; the user's own root is never rolled back. The rollback
-//! confirms itself, because that root belongs to no person.
+//! a copy, which is a temporary state root; the user's own root is never rolled back. Its
+//! confirmation is given here, because that root belongs to no person.
 
 use anyhow::{Context as _, Result};
 use coo_kernel::baseline::rollback::CONFIRMATION;

@@ -96,12 +96,11 @@ pub fn ask(session: Session, stage: Stage1, commands: &[String]) -> Result<Passe
         .transpose()?
         .filter(|documents| document::are_on_record(&documents.artefacts(), &record));
     let is_new = there.is_none();
-    let (mut session, documents) = match there {
-        Some(documents) => (session, documents),
-        None => {
-            let documents = Documents::of(&stage, commands, last + 1)?;
-            (write(session, &documents)?, documents)
-        }
+    let (mut session, documents) = if let Some(documents) = there {
+        (session, documents)
+    } else {
+        let documents = Documents::of(&stage, commands, last + 1)?;
+        (write(session, &documents)?, documents)
     };
     let artefacts = documents.artefacts();
     let (_, text) = &documents.texts[2];
