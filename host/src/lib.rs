@@ -22,6 +22,7 @@ mod repository;
 mod runtime;
 mod session;
 mod state;
+mod tier1;
 
 pub use cli::main;
 pub use machine::close_to_others;

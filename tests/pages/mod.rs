@@ -52,6 +52,7 @@ pages! {
     state_freeze: "docs/state-freeze.md",
     state_root: "docs/state-root.md",
     surface: "docs/surface.md",
+    tier1: "docs/tier1.md",
     verify: "docs/verify.md",
 }
 

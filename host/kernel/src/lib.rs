@@ -16,3 +16,4 @@ pub mod llm;
 pub mod mission;
 pub mod module;
 pub mod state;
+pub mod tier1;

@@ -26,6 +26,7 @@ mod sparse;
 mod staged;
 mod staging;
 mod state;
+mod subject;
 mod target;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -54,6 +55,7 @@ pub use state::{
     Reason, compare as compare_state, create as create_of_state, found as found_state,
     missing_manifests, position, states,
 };
+pub use subject::{copy, subject, subject_of};
 
 /// The folder of baselines in the state root.
 const FOLDER: &str = "amu0";

@@ -153,7 +153,7 @@ pub fn found(root: &StateRoot, store: &Store, progress: &Progress<'_>) -> Result
 }
 
 /// Removes a freeze's lock from the modes: the lock is not part of the state.
-fn unlock(store: &Store, entries: &mut [TreeEntry]) -> Result<()> {
+pub(super) fn unlock(store: &Store, entries: &mut [TreeEntry]) -> Result<()> {
     if let Some(freeze) = store.open_freeze()? {
         freeze::unlock(entries, &freeze.manifest.state);
     }

@@ -86,7 +86,8 @@ pub fn target(
     })
 }
 
-fn object(root: &StateRoot, sha256: &Digest) -> Result<Vec<u8>> {
+/// Reads an object and checks its digest.
+pub(super) fn object(root: &StateRoot, sha256: &Digest) -> Result<Vec<u8>> {
     let objects = Objects::new(root);
     let text = read_bounded(
         objects.open(sha256)?,

@@ -58,6 +58,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("artefacts", "coo artefacts check"),
             ("manifests", "coo manifests write"),
             ("digest", "coo digest --check"),
+            ("tier1", "coo tier1 run"),
         ],
     ),
     (
@@ -119,6 +120,13 @@ const INNER: &[(&str, &str)] = &[
     ("pipeline rollback", "coo pipeline rollback PIPELINE-000001"),
     ("pipeline start", "coo pipeline start ."),
     ("pipeline status", "coo pipeline status PIPELINE-000001"),
+    (
+        "tier1 approve",
+        "coo tier1 approve --reason 'all checks pass'",
+    ),
+    ("tier1 reject", "coo tier1 reject --reason 'not yet'"),
+    ("tier1 run", "coo tier1 run"),
+    ("tier1 status", "coo tier1 status --json"),
 ];
 
 /// Words that people try, and the command that each means. Similar spelling does not find them.

@@ -46,6 +46,7 @@ mod said;
 #[cfg(feature = "repository")]
 mod scan;
 mod table;
+mod tier1;
 mod validate;
 mod verify;
 
@@ -187,6 +188,11 @@ enum Command {
     )]
     #[cfg(feature = "repository")]
     Pipeline(pipeline::Options),
+    /// Judge this installation and its state root by the Tier-1 hardening plan
+    #[command(
+        after_help = "Exit codes:  0 approved, or the decision is recorded, 1 a check failed or it is not approved,\n             4 waits for a person"
+    )]
+    Tier1(tier1::Options),
     /// List every import of a module, what it permits, and the verdict
     #[command(after_help = "Exit codes:  0 admitted, 1 refused")]
     Audit(audit::Options),
@@ -312,6 +318,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Gates(options) => gates::cmd_gates(&root, &options),
         #[cfg(feature = "repository")]
         Command::Pipeline(options) => pipeline::cmd_pipeline(&root, &options),
+        Command::Tier1(options) => tier1::cmd_tier1(&root, &options),
         Command::Audit(options) => audit::cmd_audit(&options),
         Command::Validate(options) => validate::cmd_validate(&options),
         Command::Digest(options) => digest::cmd_digest(&options),

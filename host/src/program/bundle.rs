@@ -28,6 +28,13 @@ pub const MODULES: [Module; 2] = [
     },
 ];
 
+/// The guest with which `coo tier1` tries writes. It is not part of the module set, because no
+/// mission can name it.
+pub const PROBE: Module = Module {
+    file: "writer.wasm",
+    wasm: include_bytes!("../../../reference/tier1/writer.wasm"),
+};
+
 /// Name and descriptor of the missions that `coo run NAME` finds by name.
 pub const MISSIONS: [(&str, &str); 2] = [
     ("demo", include_str!("../../../reference/demo_mission.json")),
