@@ -49,7 +49,12 @@ impl TemporaryFolder {
                 .permissions(Permissions::from_mode(MODE))
                 .tempdir()
                 .with_context(shown)?;
-            let lock = open(folder.path()).with_context(shown)?;
+            let lock = match open(folder.path()) {
+                Ok(lock) => lock,
+                // Another process has removed it as a leftover.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error).with_context(shown),
+            };
             // Before the lock was taken, another process may have removed the folder as a leftover.
             if lock.try_lock().is_ok() && is_still(folder.path(), &lock) {
                 return Ok(Self { folder, lock });
