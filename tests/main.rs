@@ -22,6 +22,7 @@ mod gateway;
 mod governance;
 mod llm_http;
 mod manifests;
+mod pack;
 mod pages;
 mod pipeline;
 mod product;

@@ -44,6 +44,7 @@ pages! {
     lint: "docs/lint.md",
     manifests: "docs/manifests.md",
     migrate: "docs/migrate.md",
+    pack: "docs/pack.md",
     pipeline: "docs/pipeline.md",
     replay: "docs/replay.md",
     resume: "docs/resume.md",
@@ -68,6 +69,8 @@ docs/missions.md: needs the target wasm32-wasip1
 docs/missions.md: needs the target wasm32-wasip1
 docs/missions.md: needs the target wasm32-wasip1
 docs/missions.md: takes minutes
+docs/pack.md: minisign is a program of its own, and its key is a person's
+docs/pack.md: cosign is a program of its own, and its key is a person's
 docs/performance.md: takes minutes
 docs/performance.md: takes minutes
 docs/performance.md: takes minutes

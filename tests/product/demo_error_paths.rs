@@ -164,8 +164,10 @@ fn the_help_names_every_command() {
       replay       Run a recorded mission again from its journal and compare every
                    byte
       verify       Run a mission several times in fresh worlds and compare every
-                   byte
+                   byte, or check a pack
       export       Write a run to one file, replayable on any machine
+      pack         Write a run with all that follows from it to one zip file, after
+                   approval
       missions     List all missions
       mission      Show one mission: status and timeline
       logs         Print the journal of a mission, one event per line

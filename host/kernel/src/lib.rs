@@ -15,4 +15,5 @@ pub mod journal;
 pub mod llm;
 pub mod mission;
 pub mod module;
+pub mod pack;
 pub mod state;
