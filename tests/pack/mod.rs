@@ -2,6 +2,7 @@
 //! bytes wherever it is made, and no changed pack is accepted.
 
 mod checked;
+mod demo;
 mod made;
 mod mutated;
 

@@ -53,6 +53,7 @@ pages! {
     state_freeze: "docs/state-freeze.md",
     state_root: "docs/state-root.md",
     surface: "docs/surface.md",
+    transcript: "docs/transcript.md",
     verify: "docs/verify.md",
 }
 
