@@ -24,6 +24,7 @@ mod governance;
 mod llm_http;
 mod manifests;
 mod manners;
+mod pack;
 mod pages;
 mod pipeline;
 mod product;

@@ -19,6 +19,7 @@ use coo_kernel::journal::run_file;
 use coo_kernel::llm::protocol;
 use coo_kernel::mission::{descriptor, failure, row};
 use coo_kernel::module::structure;
+use coo_kernel::pack;
 
 /// Adds a hint to an error, which keeps its message, its causes and the hints that it has.
 pub trait Hint: Sized {
@@ -144,6 +145,8 @@ fn one(error: &(dyn StdError + 'static)) -> Option<String> {
         governed::GovernedError,
         lineage::NotItsEnd,
         NotAName,
+        pack::NotApproved,
+        pack::PackError,
         pairing::NoHost,
         pairing::Unpaired,
         protocol::Failure,

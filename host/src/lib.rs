@@ -48,11 +48,13 @@ pub mod inside {
     pub use crate::freeze::Purpose;
     pub use crate::hint::flat;
     pub mod machine {
+        pub use crate::machine::archive;
         pub use crate::machine::{Stopwatch, env_os, env_text, sleep};
     }
     pub mod mission {
         pub use crate::mission::execute::{Executed, execute};
         pub use crate::mission::find::find_mission;
+        pub use crate::mission::pack;
         pub use crate::mission::prepared::{Options, Prepared, Reused};
         pub use crate::mission::replay::replay;
         pub use crate::mission::run::run;

@@ -44,6 +44,7 @@ pages! {
     lint: "docs/lint.md",
     manifests: "docs/manifests.md",
     migrate: "docs/migrate.md",
+    pack: "docs/pack.md",
     pipeline: "docs/pipeline.md",
     replay: "docs/replay.md",
     resume: "docs/resume.md",
@@ -53,6 +54,7 @@ pages! {
     state_root: "docs/state-root.md",
     surface: "docs/surface.md",
     tier1: "docs/tier1.md",
+    transcript: "docs/transcript.md",
     verify: "docs/verify.md",
 }
 
@@ -69,6 +71,8 @@ docs/missions.md: needs the target wasm32-wasip1
 docs/missions.md: needs the target wasm32-wasip1
 docs/missions.md: needs the target wasm32-wasip1
 docs/missions.md: takes minutes
+docs/pack.md: minisign is a program of its own, and its key is a person's
+docs/pack.md: cosign is a program of its own, and its key is a person's
 docs/performance.md: takes minutes
 docs/performance.md: takes minutes
 docs/performance.md: takes minutes

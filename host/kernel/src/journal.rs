@@ -1,10 +1,12 @@
 //! The flight recorder's format: events, the hash chain over them, and the fold that computes a
 //! mission's state from them. This module holds no events and stores nothing.
 
+mod answers;
 mod body;
 mod divergence;
 mod facts;
 pub mod run_file;
+mod transcript;
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,12 +18,14 @@ use crate::mission::failure::Failure;
 use crate::mission::state::{self, Event, State};
 
 pub use crate::form::chain::{Broken, Chain};
+pub use answers::{Answers, Given, NoAnswer};
 pub use body::{
     Blob, CallBody, DecisionBody, EnvironmentBody, IntentBody, MissionBody, OutcomeBody,
     StepReturnedBody, StepStartedBody, TransitionBody, WorldBody,
 };
 pub use divergence::{Divergence, Side};
 pub use facts::EventFacts;
+pub use transcript::{ReplayedEnd, Transcript};
 
 /// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

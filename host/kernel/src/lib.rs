@@ -15,5 +15,6 @@ pub mod journal;
 pub mod llm;
 pub mod mission;
 pub mod module;
+pub mod pack;
 pub mod state;
 pub mod tier1;

@@ -39,7 +39,10 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "Handing on",
-        &[("export", "coo export 3 --output run.coorun")],
+        &[
+            ("export", "coo export 3 --output run.coorun"),
+            ("pack", "coo pack 3 --approve"),
+        ],
     ),
     (
         "Authors",

@@ -31,6 +31,7 @@ mod manifests;
 mod migrate;
 mod mission;
 mod missions;
+mod pack;
 #[cfg(feature = "repository")]
 mod pipeline;
 mod print;
@@ -138,12 +139,15 @@ enum Command {
     /// Run a recorded mission again from its journal and compare every byte
     #[command(after_help = "Exit codes:  0 identical, 1 not replayable, 3 different")]
     Replay(replay::Options),
-    /// Run a mission several times in fresh worlds and compare every byte
-    #[command(after_help = "Exit codes:  0 all runs and replays are identical, 3 they are not")]
+    /// Run a mission several times in fresh worlds and compare every byte, or check a pack
+    #[command(after_help = "Exit codes:  0 everything is identical, 3 it is not")]
     Verify(verify::Options),
     /// Write a run to one file, replayable on any machine
     #[command(after_help = "An existing file is never replaced.")]
     Export(export::Options),
+    /// Write a run with all that follows from it to one zip file, after approval
+    #[command(after_help = "An existing file is never replaced. 'coo verify FILE' checks a pack.")]
+    Pack(pack::Options),
     /// List the missions, newest first
     Missions(missions::Options),
     /// Show one mission: status and timeline
@@ -294,6 +298,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Replay(options) => replay::cmd_replay(&root, &options),
         Command::Verify(options) => verify::cmd_verify(&root, &options),
         Command::Export(options) => export::cmd_export(&root, &options),
+        Command::Pack(options) => pack::cmd_pack(&root, &options),
         Command::Missions(options) => missions::cmd_missions(&root, &options),
         Command::Mission(options) => mission::cmd_mission(&root, &options),
         Command::Logs(options) => logs::cmd_logs(&root, &options),

@@ -130,31 +130,9 @@ pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
 }
 
 fn transcript(mission: &MissionRow, replayed: &Replayed) -> String {
-    let id = mission.id;
-    let timeline: Vec<&str> = replayed.timeline.iter().map(|state| state.name()).collect();
-    let mut text = format!("Replay {id}\n  States: {}\n", timeline.join(" > "));
-    let _ = writeln!(text, "  Events: {} identical", replayed.events);
-    if replayed.other_engine {
-        text.push_str("  Engine: another one than recorded; fuel and memory not compared\n");
-    } else if replayed.divergence.is_none() {
-        let same = |pair: (u64, u64)| {
-            if pair.0 == pair.1 {
-                "identical"
-            } else {
-                "DIFFERENT"
-            }
-        };
-        let _ = writeln!(text, "  Fuel: {} {}", replayed.fuel.1, same(replayed.fuel));
-        let _ = writeln!(
-            text,
-            "  Memory: {} bytes {}",
-            replayed.memory_bytes.1,
-            same(replayed.memory_bytes)
-        );
-    }
-    if replayed.divergence.is_none() {
-        let _ = writeln!(text, "  Output: {} bytes identical", replayed.output.len());
-        let _ = writeln!(text, "  Chain: {}", replayed.chain_head);
+    let mut text = replayed.transcript(mission.id).text();
+    if let Some(divergence) = &replayed.divergence {
+        text.push_str(&explained(mission, divergence, &replayed.before));
     }
     text
 }

@@ -1,6 +1,8 @@
 //! `coo verify <descriptor|id>`: runs a mission several times in fresh worlds (the missions'
-//! databases), compares every byte, and writes a report. The exit code is 0 if everything is
-//! identical.
+//! databases), compares every byte, and writes a report. `coo verify <pack>` checks a pack
+//! (`pack`). The exit code is 0 if everything is identical.
+
+mod pack;
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -8,13 +10,15 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
+use coo_kernel::mission::MissionId;
 use coo_kernel::mission::exit::Exit;
 
 use super::print;
 use crate::freeze::Purpose;
 use crate::hint::Hint as _;
 use crate::machine::temporary::TemporaryFolder;
+use crate::mission;
 use crate::mission::find::{self, find_mission};
 use crate::mission::prepared;
 use crate::mission::run_file;
@@ -24,14 +28,18 @@ use crate::state::config::Config;
 use crate::state::reports;
 use crate::state::state_root::StateRoot;
 
+/// Number of runs by default.
+const RUNS: u32 = 3;
+
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Descriptor, .wasm program, bundled mission, mission id, or a file that 'coo export' wrote
+    /// Descriptor, .wasm program, bundled mission, mission id, or a file that 'coo export' or 'coo
+    /// pack' wrote
     #[arg(value_name = "MISSION|ID|FILE")]
     target: String,
-    /// Number of runs, at least 2
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..))]
-    runs: u32,
+    /// Number of runs, at least 2 [default: 3]; a pack is executed once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    runs: Option<u32>,
     /// Real time a step may take, in seconds; the first includes compiling
     #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
     timeout: u64,
@@ -43,6 +51,12 @@ pub struct Options {
 pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     let target = options.target.as_str();
     let wall_clock_max = Duration::from_secs(options.timeout);
+    if target.parse::<MissionId>().is_err() && mission::pack::is_one(Path::new(target)) {
+        if options.runs.is_some() {
+            bail!(anyhow!("--runs: a pack is executed once").hint("leave it out"));
+        }
+        return pack::verify(Path::new(target), wall_clock_max, options.json);
+    }
     let is_recorded = find::is_in_root(target) || run_file::is_one(Path::new(target));
     let subject = if is_recorded {
         let (session, mission) = find_mission(root, target, print::note)?;
@@ -62,7 +76,7 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     let report = verify(
         session,
         &subject,
-        options.runs,
+        options.runs.unwrap_or(RUNS),
         prepared::Options {
             wall_clock_max,
             ..prepared::Options::default()
@@ -111,7 +125,12 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
         );
     }
     printed?;
-    Ok(print::code(Exit::compared(report.identical)))
+    Ok(code(report.identical))
+}
+
+/// The exit code of every verification.
+fn code(is_identical: bool) -> ExitCode {
+    print::code(Exit::compared(is_identical))
 }
 
 /// Writes the report to `root`. Returns false if `root` was frozen since the runs began; then it

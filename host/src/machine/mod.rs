@@ -1,6 +1,7 @@
 //! Access to the machine: clock, entropy, environment, other programs, files that the user names,
-//! temporary folders, digests of files, failpoints. Knows nothing about missions.
+//! temporary folders, zip files, digests of files, failpoints. Knows nothing about missions.
 
+pub mod archive;
 pub mod failpoint;
 pub mod hashing;
 pub mod input_file;

@@ -1,9 +1,10 @@
-//! The operations on a mission: run, resume, answer its question, replay, verify, export. Each
+//! The operations on a mission: run, resume, answer its question, replay, verify, export, pack. Each
 //! makes a few calls to `program` and `runtime` and stores their results.
 
 pub mod approval;
 pub mod execute;
 pub mod find;
+pub mod pack;
 pub mod prepared;
 pub mod replay;
 pub mod resume;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::{Divergence, Record};
+use coo_kernel::journal::{Divergence, Record, ReplayedEnd, Transcript};
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::State;
@@ -53,6 +53,24 @@ impl Replayed {
         self.divergence.is_none()
             && (self.other_engine
                 || (self.fuel.0 == self.fuel.1 && self.memory_bytes.0 == self.memory_bytes.1))
+    }
+
+    /// Returns what `coo replay` prints, as data.
+    #[must_use]
+    pub fn transcript(&self, id: MissionId) -> Transcript<'_> {
+        Transcript {
+            id,
+            timeline: &self.timeline,
+            events: self.events,
+            fuel: self.fuel,
+            memory_bytes: self.memory_bytes,
+            is_other_engine: self.other_engine,
+            is_identical: self.is_identical(),
+            end: self.divergence.is_none().then_some(ReplayedEnd {
+                chain_head: self.chain_head,
+                output_bytes: self.output.len() as u64,
+            }),
+        }
     }
 }
 

@@ -61,12 +61,24 @@ pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> 
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
             Ok(written)
         }
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => bail!(
-            anyhow!("file {}: already exists", path.display())
-                .hint("remove it or choose another name with --output")
-        ),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(already_exists(path))
+        }
         Err(error) => Err(error.error).with_context(shown),
     }
+}
+
+/// Fails if `path` exists, before long work whose result would have no place.
+pub fn refuse_existing(path: &Path) -> Result<()> {
+    match path.symlink_metadata() {
+        Ok(_) => Err(already_exists(path)),
+        Err(_) => Ok(()),
+    }
+}
+
+fn already_exists(path: &Path) -> anyhow::Error {
+    anyhow!("file {}: already exists", path.display())
+        .hint("remove it or choose another name with --output")
 }
 
 fn write(root: &StateRoot, store: &Store, id: MissionId, file: &mut File) -> Result<u64> {
@@ -150,12 +162,17 @@ pub fn load(path: &Path) -> Result<(TemporaryFolder, StateRoot, Store, MissionRo
 /// Returns whether the file at `path` begins like an exported run, in any format version.
 #[must_use]
 pub fn is_one(path: &Path) -> bool {
+    begins(path, run_file::is_one)
+}
+
+/// Returns whether the file at `path` can be opened and has a beginning that `is_one` accepts.
+pub(super) fn begins(path: &Path, is_one: fn(&[u8]) -> bool) -> bool {
     let Ok(mut file) = input_file::open("file", path) else {
         return false;
     };
     let mut beginning = [0; FIRST_LINE_BYTES];
     let length = fill(&mut file, &mut beginning).unwrap_or_default();
-    run_file::is_one(&beginning[..length])
+    is_one(&beginning[..length])
 }
 
 /// Returns the digest that the first line states.

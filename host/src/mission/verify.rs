@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::{Blob, IntentBody, Kind, OutcomeBody, WorldBody};
+use coo_kernel::journal::{Answers, Blob, Given, Kind, WorldBody};
 use coo_kernel::llm::Provenance;
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::row::MissionRow;
@@ -99,39 +99,21 @@ impl Subject {
         mission: &MissionRow,
         wall_clock_max: Duration,
     ) -> Result<Self> {
-        let mut answers = Vec::new();
-        let mut decisions = Vec::new();
-        let mut asked = None;
+        let mut recorded = Answers::default();
         let (progress, chain) = history::walk(&session.store, mission.id, |record| {
-            match record.kind {
-                Kind::LlmIntent => {
-                    let intent: IntentBody<'_> = serde_json::from_str(&record.body)?;
-                    asked = Some((intent.sha256, intent.nth));
-                }
-                Kind::LlmOutcome => {
-                    let body: OutcomeBody = serde_json::from_str(&record.body)?;
-                    let (request_sha256, nth) = asked.context("an answer to no question")?;
-                    let number = mission.id.number();
-                    let facts = session.store.event_facts(number, record.seq)?;
-                    answers.push(FrozenCall {
-                        request_sha256,
-                        nth,
-                        answer: body.answer,
-                        provenance: facts
-                            .and_then(|facts| facts.provenance)
-                            .unwrap_or_else(unknown_provenance),
-                    });
-                }
-                Kind::HumanDecision => decisions.push(serde_json::from_str(&record.body)?),
-                _ => {}
-            }
-            Ok(())
+            Ok(recorded.take(record)?)
         })?;
         if !progress.state().is_some_and(State::is_final) {
             bail!(
                 anyhow!("mission {}: did not reach an end", mission.id)
                     .hint(format!("run 'coo resume {}' first", mission.id))
             );
+        }
+        let mut answers = Vec::new();
+        for given in recorded.given {
+            let facts = session.store.event_facts(mission.id.number(), given.seq)?;
+            let provenance = facts.and_then(|facts| facts.provenance);
+            answers.push(frozen_call(given, provenance));
         }
         let source = Source::recorded(&session.root, &session.store, mission)?;
         let replayed = replay::replay(session, mission, wall_clock_max)?;
@@ -141,7 +123,7 @@ impl Subject {
             reused: Reused {
                 model: mission.facts.model.clone(),
                 policy: progress.policy,
-                decisions,
+                decisions: recorded.decisions,
             },
             answers,
             recorded: Some((chain.head(), replayed.is_identical())),
@@ -149,15 +131,16 @@ impl Subject {
     }
 }
 
-fn unknown_provenance() -> Provenance {
-    Provenance {
-        recorded_at: String::new(),
-        server: "journal".to_owned(),
-        response_id: None,
-        provider: None,
-        system_fingerprint: None,
-        finish_reason: None,
-        note: None,
+/// Returns a recorded answer in the form of the frozen store.
+pub(super) fn frozen_call(given: Given, provenance: Option<Provenance>) -> FrozenCall {
+    FrozenCall {
+        request_sha256: given.request_sha256,
+        nth: given.nth,
+        answer: given.answer,
+        provenance: provenance.unwrap_or_else(|| Provenance {
+            server: "journal".to_owned(),
+            ..Provenance::default()
+        }),
     }
 }
 

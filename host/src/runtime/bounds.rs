@@ -11,6 +11,7 @@ use coo_kernel::mission::failure::Bound;
 use coo_kernel::mission::ledger::ITEM_BYTES;
 use coo_kernel::mission::limits::Limits;
 use coo_kernel::module::structure::{self, BOUNDS, MODULE_BYTES_MAX};
+use coo_kernel::pack::{FILES_MAX, PACK_BYTES_MAX};
 
 use crate::effects::world::TRIM_BYTES_MAX;
 use crate::effects::world::bounds::{
@@ -274,9 +275,19 @@ fn files() -> Vec<Row> {
             coo_engines::repository::test_results::BYTES_MAX,
         ),
     ];
-    files
+    let mut rows: Vec<Row> = files
         .map(|(name, bytes_max)| row(name, bytes_max, "bytes", "refused"))
-        .into()
+        .into();
+    rows.extend([
+        row("pack", PACK_BYTES_MAX, "bytes", "not made; refused"),
+        row(
+            "files of a pack",
+            wide(FILES_MAX),
+            "files",
+            "not made; refused",
+        ),
+    ]);
+    rows
 }
 
 fn structure() -> Vec<Row> {

@@ -290,8 +290,8 @@ pub fn approve(mut session: Session, mission: &MissionRow, reason: Option<String
     let hint = format!("'coo resume {id}' continues it");
     let resumed = resume(session, mission, prepared::Options::default(), false);
     match resumed.with_context(|| format!("mission {id}: is approved, but not continued"))? {
-        Resumed::Run(ended) if ended.status == Status::Success => Ok(()),
-        Resumed::Run(ended) => Err(unexpected(*ended)),
+        Resumed::Run(_, ended) if ended.status == Status::Success => Ok(()),
+        Resumed::Run(_, ended) => Err(unexpected(*ended)),
         Resumed::Ended(_) | Resumed::InDoubt(_) => {
             bail!(anyhow!("mission {id}: is approved, but can't be continued now").hint(hint))
         }

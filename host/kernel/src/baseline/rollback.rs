@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::baseline::governed::SET_ASIDE;
 use crate::baseline::link::Link;
@@ -97,7 +97,7 @@ pub fn confirm(what: &str, again: &str, said: Said<'_>) -> Result<(), Aborted> {
 }
 
 /// What became of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Recorded; its process ended before it was answered or carried out. Nothing changed.
@@ -170,7 +170,8 @@ impl FromStr for Outcome {
 }
 
 /// A request, as the log stores it. Fields stand in key order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Request {
     /// The migration attempt whose one automatic request it was.
     pub attempt: Option<String>,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{Cursor, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -16,17 +16,13 @@ use coo_engines::change::stage::Stage;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 use serde_json::json;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::journal::Journal;
 use super::{Change, files_of, specification};
 use crate::baselines;
 use crate::hint::Hint as _;
+use crate::machine::archive::{self, Members};
 use crate::mission::run_file;
-
-/// The members of a bundle, by name.
-type Members = BTreeMap<String, Vec<u8>>;
 
 /// A bundle that was written.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +50,7 @@ pub fn write(change: &Change<'_>, path: &Path) -> Result<Bundled> {
         );
     }
     let members = members(change)?;
-    let content = zipped(&members)?;
+    let content = archive::deflated(&members)?;
     run_file::write_out(path, |file| Ok(file.write_all(&content)?))?;
     Ok(Bundled {
         bytes: content.len() as u64,
@@ -148,32 +144,4 @@ fn rollback_log(journal: &Journal) -> Result<String> {
         }
     }
     Ok(text)
-}
-
-fn zipped(members: &Members) -> Result<Vec<u8>> {
-    // Times of files would make every bundle different.
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .last_modified_time(DateTime::default())
-        .unix_permissions(0o644);
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, content) in members {
-        zip.start_file(name.as_str(), options)?;
-        zip.write_all(content)?;
-    }
-    Ok(zip.finish()?.into_inner())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_same_members_are_the_same_bytes() {
-        let members = BTreeMap::from([
-            ("b/c.txt".to_owned(), b"x".repeat(999)),
-            ("a.txt".to_owned(), Vec::new()),
-        ]);
-        assert_eq!(zipped(&members).unwrap(), zipped(&members).unwrap());
-    }
 }

@@ -1,0 +1,81 @@
+//! `coo pack <id>`: writes a run with all that follows from it to one zip file. Asks a person
+//! first, unless --approve says that one has decided. Writes the whole file or none.
+
+use std::io::{IsTerminal as _, stdin};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
+use coo_kernel::mission::MissionId;
+use coo_kernel::pack::{approve, prompt};
+
+use super::print;
+use crate::hint::Hint as _;
+use crate::mission::find::find_mission;
+use crate::mission::{pack, run_file};
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Mission id, such as DEMO-000001, or a file that 'coo export' wrote
+    #[arg(value_name = "ID|FILE")]
+    id: String,
+    /// File to write [default: <ID>.zip in the working directory]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// A person has approved this pack: do not ask
+    #[arg(long)]
+    approve: bool,
+    /// Real time a step may take, in seconds; the first includes compiling
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
+    timeout: u64,
+}
+
+pub fn cmd_pack(root: &Path, options: &Options) -> Result<ExitCode> {
+    let (session, mission) = find_mission(root, &options.id, print::note)?;
+    let id = mission.id;
+    let path = match &options.output {
+        Some(path) => path.clone(),
+        None => PathBuf::from(format!("{id}.zip")),
+    };
+    if path.as_os_str() == "-" {
+        bail!(anyhow!("--output -: a pack is written whole or not at all").hint("name a file"));
+    }
+    run_file::refuse_existing(&path)?;
+    pack::refuse_unfinished(&session, &mission)?;
+    if !options.approve {
+        ask(id, &options.id, &path)?;
+    }
+    let wall_clock_max = Duration::from_secs(options.timeout);
+    let packed = pack::write(session, &mission, &path, wall_clock_max)?;
+    let shown = path.display();
+    print::note_lines(&[
+        format!(
+            "{id} written to {shown}: {}, {} bytes; 'coo verify {shown}' checks it anywhere",
+            print::count(packed.files, "file"),
+            packed.bytes
+        ),
+        format!("SHA-256 {}", packed.sha256),
+    ]);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks the person at the terminal.
+fn ask(id: MissionId, named: &str, path: &Path) -> Result<()> {
+    if !stdin().is_terminal() {
+        bail!(
+            anyhow!(
+                "pack of mission {id}: needs a person's yes, and standard input is not a terminal"
+            )
+            .hint(format!(
+                "after approval, run 'coo pack {} --approve'",
+                print::one_line(named)
+            ))
+        );
+    }
+    print::note_lines(&[
+        format!("a pack of {id} is written to {}:", path.display()),
+        "it shows the prompts, the answers, the module and the artefacts of the run".to_owned(),
+    ]);
+    Ok(approve(id, &print::ask(&prompt(id)))?)
+}
