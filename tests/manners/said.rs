@@ -123,7 +123,8 @@ fn a_step_that_has_not_returned_has_nothing_on_record() {
 #[test]
 fn the_words_of_a_panic_are_shown_with_the_failed_mission() {
     let world = World::new();
-    let lines: String = (1..=12).map(|line| format!("line {line}\n")).collect();
+    let lines: Vec<String> = (1..=12).map(|line| format!("line {line}\n")).collect();
+    let lines = lines.concat();
     let said = format!("{lines}ERROR: panicked at src/lib.rs:7:\u{1b}[31m\n");
     world.guest("traps.wasm", &writer("half", &said, true));
     assert_eq!(world.coo(&["run", "traps.wasm"]).code, 1);

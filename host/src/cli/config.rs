@@ -83,12 +83,12 @@ fn show(root: &Path, json: bool) -> Result<ExitCode> {
 /// Replaces what nobody should have written into the file.
 fn without_secrets(mut config: Config) -> Config {
     if server_of(&config.llm.base_url).is_err() || secret::looks_like_key(&config.llm.base_url) {
-        config.llm.base_url = secret::REDACTED.to_owned();
+        secret::REDACTED.clone_into(&mut config.llm.base_url);
     }
     if let Some(model) = &mut config.llm.default_model
         && secret::looks_like_key(model)
     {
-        *model = secret::REDACTED.to_owned();
+        secret::REDACTED.clone_into(model);
     }
     config
 }

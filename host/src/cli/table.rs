@@ -89,7 +89,8 @@ mod tests {
         fn text(&self, columns: Option<usize>) -> String {
             let lines = self.lines(columns);
             let lines = lines.iter().map(|cells| cells.concat());
-            lines.map(|line| format!("{}\n", line.trim_end())).collect()
+            let lines = lines.map(|line| line.trim_end().to_owned() + "\n");
+            lines.collect()
         }
     }
 
