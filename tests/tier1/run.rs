@@ -7,11 +7,20 @@ use serde_json::{Value, json};
 use super::{ASKS, documents, done, run_json, standing};
 use crate::support::{World, shown};
 
+/// Removes size and digest of the documents, which depend on the commands of a build.
+fn without_sizes(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.split_once(" (") {
+        Some((path, _)) if path.starts_with("  artefacts/tier1/") => path,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n") + "\n"
+}
+
 #[test]
 fn the_same_installation_and_state_give_the_same_bytes() {
     let world = World::new();
     let ran = world.coo(&["tier1", "run"]);
-    assert_snapshot!(shown("tier1 run", &ran), @r"
+    assert_snapshot!(without_sizes(&shown("tier1 run", &ran)), @r"
     $ coo tier1 run
     Tier-1 hardening of .coo
       State: <sha256>
@@ -130,9 +139,9 @@ fn the_same_installation_and_state_give_the_same_bytes() {
             unchanged, byte for byte
 
     Documents
-      artefacts/tier1/Tier1_Determinism_Report_v0.1.json (4008 bytes, <sha256…>)
-      artefacts/tier1/Tier1_Enhancement_Log_v0.1.md (2198 bytes, <sha256…>)
-      artefacts/tier1/Tier1_Hardening_Completion_Report_v0.1.md (8477 bytes, <sha256…>)
+      artefacts/tier1/Tier1_Determinism_Report_v0.1.json
+      artefacts/tier1/Tier1_Enhancement_Log_v0.1.md
+      artefacts/tier1/Tier1_Hardening_Completion_Report_v0.1.md
 
       Result: PASS
       Tier-1 readiness: WAITING, MISSION-000002
