@@ -81,55 +81,55 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
-/// Examples of the commands of commands.
+/// Examples of the commands of commands, by the path of each.
 const INNER: &[(&str, &str)] = &[
     (
-        "amu0 create",
+        "amu0/create",
         "coo amu0 create --tree project --name before",
     ),
-    ("amu0 lineage", "coo amu0 lineage"),
-    ("amu0 list", "coo amu0 list"),
-    ("amu0 promote", "coo amu0 promote 3"),
-    ("amu0 restore", "coo amu0 restore before --tree project"),
-    ("amu0 verify", "coo amu0 verify clean --state"),
-    ("artefacts check", "coo artefacts check --repair"),
-    ("artefacts list", "coo artefacts list"),
+    ("amu0/lineage", "coo amu0 lineage"),
+    ("amu0/list", "coo amu0 list"),
+    ("amu0/promote", "coo amu0 promote 3"),
+    ("amu0/restore", "coo amu0 restore before --tree project"),
+    ("amu0/verify", "coo amu0 verify clean --state"),
+    ("artefacts/check", "coo artefacts check --repair"),
+    ("artefacts/list", "coo artefacts list"),
     (
-        "config set",
+        "config/set",
         "coo config set llm.default_model vendor/model",
     ),
-    ("config show", "coo config show"),
-    ("freeze lift", "coo freeze lift"),
-    ("freeze status", "coo freeze status"),
-    ("manifests check", "coo manifests check"),
-    ("manifests write", "coo manifests write"),
-    ("migrate plan", "coo migrate plan ."),
-    ("migrate run", "coo migrate run ."),
+    ("config/show", "coo config show"),
+    ("freeze/lift", "coo freeze lift"),
+    ("freeze/status", "coo freeze status"),
+    ("manifests/check", "coo manifests check"),
+    ("manifests/write", "coo manifests write"),
+    ("migrate/plan", "coo migrate plan ."),
+    ("migrate/run", "coo migrate run ."),
     (
-        "pipeline approve",
+        "pipeline/approve",
         "coo pipeline approve PIPELINE-000001 --reason 'one name for both'",
     ),
     (
-        "pipeline bundle",
+        "pipeline/bundle",
         "coo pipeline bundle PIPELINE-000001 --output change.zip",
     ),
-    ("pipeline list", "coo pipeline list"),
-    ("pipeline log", "coo pipeline log PIPELINE-000001"),
+    ("pipeline/list", "coo pipeline list"),
+    ("pipeline/log", "coo pipeline log PIPELINE-000001"),
     (
-        "pipeline reject",
+        "pipeline/reject",
         "coo pipeline reject PIPELINE-000001 --reason 'not this name'",
     ),
-    ("pipeline resume", "coo pipeline resume PIPELINE-000001"),
-    ("pipeline rollback", "coo pipeline rollback PIPELINE-000001"),
-    ("pipeline start", "coo pipeline start ."),
-    ("pipeline status", "coo pipeline status PIPELINE-000001"),
+    ("pipeline/resume", "coo pipeline resume PIPELINE-000001"),
+    ("pipeline/rollback", "coo pipeline rollback PIPELINE-000001"),
+    ("pipeline/start", "coo pipeline start ."),
+    ("pipeline/status", "coo pipeline status PIPELINE-000001"),
     (
-        "tier1 approve",
+        "tier1/approve",
         "coo tier1 approve --reason 'all checks pass'",
     ),
-    ("tier1 reject", "coo tier1 reject --reason 'not yet'"),
-    ("tier1 run", "coo tier1 run"),
-    ("tier1 status", "coo tier1 status --json"),
+    ("tier1/reject", "coo tier1 reject --reason 'not yet'"),
+    ("tier1/run", "coo tier1 run"),
+    ("tier1/status", "coo tier1 status --json"),
 ];
 
 /// Words that people try, and the command that each means. Similar spelling does not find them.
@@ -203,8 +203,9 @@ fn with_examples(mut command: Command, path: &str) -> Command {
         .get_subcommands()
         .map(|inner| inner.get_name().to_owned());
     for name in inner.collect::<Vec<_>>() {
-        let path = format!("{path} {name}");
-        command = command.mut_subcommand(name, |inner| with_examples(inner, path.trim_start()));
+        let path = format!("{path}/{name}");
+        let path = path.trim_start_matches('/');
+        command = command.mut_subcommand(name, |inner| with_examples(inner, path));
     }
     let Some(example) = example(path) else {
         return command;
@@ -228,9 +229,9 @@ mod tests {
     fn paths(command: &Command, above: &str) -> Vec<String> {
         let mut all = Vec::new();
         for inner in command.get_subcommands() {
-            let path = format!("{above} {}", inner.get_name());
+            let path = format!("{above}/{}", inner.get_name());
             all.extend(paths(inner, &path));
-            all.push(path.trim_start().to_owned());
+            all.push(path.trim_start_matches('/').to_owned());
         }
         all
     }
@@ -276,7 +277,7 @@ mod tests {
                 here = inner;
             }
             // A command of commands shows the example of one of them.
-            let taken = taken.join(" ");
+            let taken = taken.join("/");
             assert!(
                 taken.starts_with(&path),
                 "{example} is of '{taken}', not of '{path}'"
