@@ -256,7 +256,7 @@ fn nobody_waits_for_a_pipe_in_the_place_of_a_file() {
     --- standard error
     ERROR: manifests in .coo/manifests: out of date, 1 difference
     hint: if this is intended, run 'coo manifests write' to accept the current environment
-    --- exit 1
+    --- exit 3
     $ coo amu0 verify one
     --- standard error
     ERROR: file .coo/amu0/names/one.json: can't be opened: is not a regular file
@@ -285,7 +285,7 @@ fn nobody_waits_for_a_pipe_in_the_place_of_a_file() {
     [coo] MISSION-000002 INTERRUPTED: 5 events, 61562 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: database .coo/world.db: .coo/world.db: is not a regular file; move it away
     hint: 'coo resume MISSION-000002' continues where it stopped
-    --- exit 1
+    --- exit 5
     ");
     // What lies in tmp/ is cleared away, whatever it is.
     let waiting = world.root().join("tmp");

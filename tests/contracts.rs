@@ -51,14 +51,14 @@ fn world() -> (World, ModelServer) {
 
 /// Operations in an order in which every state of a mission occurs, with their exit codes.
 const OPERATIONS: [(&[&str], i32); 13] = [
-    (&["run", "triage.json"], 1),
+    (&["run", "triage.json"], 5),
     (&["run", "good.json"], 0),
     (&["run", "bad.json"], 1),
     (&["run", "protected.json"], 1),
-    (&["run", "asks.json"], 1),
-    (&["approve", "MISSION-000005"], 1),
+    (&["run", "asks.json"], 4),
+    (&["approve", "MISSION-000005"], 4),
     (&["approve", "MISSION-000005"], 0),
-    (&["run", "asks.json"], 1),
+    (&["run", "asks.json"], 4),
     (&["reject", "MISSION-000006", "--reason", "no"], 0),
     (&["resume", "MISSION-000001"], 0),
     (&["run-demo"], 0),
@@ -90,8 +90,9 @@ fn store(world: &World) -> Store {
 
 /// Compares the fold of every journal with the rows beside it and with what commands show.
 fn assert_agreement(world: &World, after: &[&str]) {
-    let listed = world.json(&["missions"]);
-    let listed = listed.as_array().unwrap();
+    let listed = world.list(&["missions"]);
+    // The newest first.
+    let listed: Vec<_> = listed.as_array().unwrap().iter().rev().collect();
     let store = store(world);
     let rows = store.missions().unwrap();
     assert_eq!(rows.len(), listed.len(), "{after:?}");
@@ -278,7 +279,7 @@ fn a_journal_that_holds_a_refused_transition_is_accepted_by_no_command() {
             State::Failed,
             ended(&json!([{"id": "a", "input": "bad"}]), 1),
         ),
-        (State::Paused, ended(&json!([machine, human]), 1)),
+        (State::Paused, ended(&json!([machine, human]), 4)),
     ] {
         for event in Event::ALL {
             if LEGAL.iter().any(|(f, e, _)| (*f, *e) == (from, event)) {
@@ -297,7 +298,9 @@ fn a_journal_that_holds_a_refused_transition_is_accepted_by_no_command() {
             // A replay reads the journal event by event, and comes to the end before that one.
             for command in ["replay", "approve", "reject"] {
                 let ran = forged.coo(&[command, id]);
-                assert_eq!(ran.code, 1, "{from} {event:?} {command}: {ran:?}");
+                let is_compared = command == "replay" && from != State::Paused;
+                let code = if is_compared { 3 } else { 1 };
+                assert_eq!(ran.code, code, "{from} {event:?} {command}: {ran:?}");
             }
             tried += 1;
         }

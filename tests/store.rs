@@ -171,7 +171,7 @@ fn a_database_one_of_whose_files_has_a_second_name_is_refused() {
         std::fs::hard_link(&elsewhere, &path).unwrap();
         let before = std::fs::read(&elsewhere).unwrap();
         let ran = world.coo(&["run", "triage", "--frozen"]);
-        let code = if file == "world.db" { 5 } else { 1 };
+        let code = if file.starts_with("world.db") { 5 } else { 1 };
         assert_eq!(ran.code, code, "{file}: {ran:?}");
         told.push(format!("{file}: {}", ran.stderr));
         assert_eq!(std::fs::read(&elsewhere).unwrap(), before, "{file}");

@@ -87,7 +87,8 @@ fn a_protected_artefact_is_written_by_nobody_and_explained() {
       **/*runtime*spec*            the runtime's specification
       **/*user*surface*            the user surface
       **/spec_v*                   specifications
-      **/*[_ -]spec_v*             specifications
+      **/*-spec_v*                 specifications
+      **/*_spec_v*                 specifications
       **/*specification_v*         specifications
 
     Budget                     used          asked       in force  set by

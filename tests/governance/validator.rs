@@ -84,6 +84,8 @@ fn five_steps_with_two_questions_pass() {
     assert_snapshot!(shown("validate mission.json", &ran), @"
     $ coo validate mission.json
     Valid: mission.json (TEST, 5 steps, module <sha256…>)
+    --- standard error
+    hint: 'coo run mission.json' runs it
     --- exit 0
     ");
 }

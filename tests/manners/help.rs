@@ -132,7 +132,7 @@ fn the_help_of_a_command_has_an_example() {
 
     Example:  coo replay 3
 
-    Exit codes:  0 identical, 1 different or not replayable
+    Exit codes:  0 identical, 1 not replayable, 3 different
     --- exit 0
     $ coo freeze lift -h
     Lift the freeze, after confirmation

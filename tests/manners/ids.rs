@@ -12,9 +12,9 @@ fn world() -> World {
     world.guest("guest.wasm", r#"(func (export "_start"))"#);
     let steps = json!({"steps": [{"id": "ask", "human": {"ask": "Is it good?"}}, {"id": "only"}]});
     world.descriptor("asks.json", &json!({"file": "guest.wasm"}), &steps);
-    assert_eq!(world.coo(&["run", "asks.json"]).code, 1);
+    assert_eq!(world.coo(&["run", "asks.json"]).code, 4);
     world.triage_descriptor();
-    assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 1);
+    assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 5);
     world
 }
 
@@ -74,7 +74,7 @@ fn messages_show_the_whole_id() {
     ERROR: mission MISSION-000003: model call: no frozen answer for request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct)
     hint: run the mission once without --frozen to record it
     hint: 'coo resume MISSION-000003' continues where it stopped
-    --- exit 1
+    --- exit 5
     $ coo approve mission-3
     --- standard error
     ERROR: mission MISSION-000003: is not waiting for approval, it is in state RUN

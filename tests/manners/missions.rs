@@ -15,7 +15,7 @@ fn world() -> World {
     );
     assert_eq!(ran.code, 1, "{ran:?}");
     world.triage_descriptor();
-    assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 1);
+    assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 5);
     world
 }
 
@@ -87,7 +87,7 @@ fn an_empty_list_says_what_to_do() {
     ] {
         told += &shown(&command.join(" "), &world.coo(command));
     }
-    assert_snapshot!(told, @"
+    assert_snapshot!(told, @r#"
     $ coo missions
     --- standard error
     [coo] no missions in .coo
@@ -99,7 +99,10 @@ fn an_empty_list_says_what_to_do() {
     hint: 'coo missions' lists all
     --- exit 0
     $ coo missions --status failed --json
-    []
+    {
+      "format": "coo-missions/1",
+      "missions": []
+    }
     --- exit 0
     $ coo missions --status lost
     --- standard error
@@ -120,5 +123,5 @@ fn an_empty_list_says_what_to_do() {
 
     For more information, try '--help'.
     --- exit 2
-    ");
+    "#);
 }

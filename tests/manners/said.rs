@@ -67,7 +67,7 @@ fn what_the_steps_wrote_is_printed_byte_for_byte() {
     ] {
         told += &shown(&command.join(" "), &world.coo(command));
     }
-    assert_snapshot!(told, @"
+    assert_snapshot!(told, @r#"
     $ coo inspect 1 --stdout --step third
     --- standard error
     ERROR: step 'third': mission MISSION-000001 has no step of this name
@@ -91,6 +91,12 @@ fn what_the_steps_wrote_is_printed_byte_for_byte() {
     For more information, try '--help'.
     --- exit 2
     $ coo inspect 1 --stdout --json
+    {
+      "format": "coo-error/1",
+      "code": 2,
+      "message": "the argument '--stdout' cannot be used with '--json'\n\nUsage: coo inspect --stdout <ID|FILE>\n\nFor more information, try '--help'.",
+      "hint": null
+    }
     --- standard error
     ERROR: the argument '--stdout' cannot be used with '--json'
 
@@ -102,14 +108,14 @@ fn what_the_steps_wrote_is_printed_byte_for_byte() {
     --- standard error
     ERROR: Mission '2' not found.
     --- exit 1
-    ");
+    "#);
 }
 
 #[test]
 fn a_step_that_has_not_returned_has_nothing_on_record() {
     let world = World::new();
     world.triage_descriptor();
-    assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 1);
+    assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 5);
     let ran = world.coo(&["inspect", "1", "--stderr", "--step", "triage"]);
     assert_snapshot!(shown("inspect 1 --stderr --step triage", &ran), @"
     $ coo inspect 1 --stderr --step triage
@@ -201,7 +207,7 @@ fn a_model_call_reads_as_a_conversation() {
     let world = World::new()
         .with("COO_LLM_BASE_URL", server.base_url())
         .with("COO_LLM_MODEL", "some/model");
-    assert_eq!(world.triage().code, 1);
+    assert_eq!(world.triage().code, 5);
     let ran = world.coo(&["inspect", "1", "--prompts"]);
     assert_snapshot!(shown("inspect 1 --prompts", &ran), @"
     $ coo inspect 1 --prompts
@@ -242,7 +248,7 @@ fn a_model_call_reads_as_a_conversation() {
     --- exit 0
     ");
     // The same mission again takes its first answer from the frozen store.
-    assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 1);
+    assert_eq!(world.coo(&["run", "triage.json", "--frozen"]).code, 5);
     let again = world.coo(&["inspect", "2", "--prompts"]).stdout;
     assert!(
         again.contains("  Answer:   frozen in this state root\n"),

@@ -68,7 +68,7 @@ fn what_was_changed_is_named() {
     let mut told = String::new();
     let mut tell = |what: &str, bytes: &[u8]| {
         let ran = verified(bytes, &[]);
-        assert_eq!(ran.code, 1, "{what}: {ran:?}");
+        assert_eq!(ran.code, 3, "{what}: {ran:?}");
         let _ = writeln!(told, "{what}\n{}", shown("verify 'the pack'", &ran));
     };
     let changed = |edit: &dyn Fn(&mut coo::inside::machine::archive::Members)| {
@@ -104,7 +104,7 @@ fn what_was_changed_is_named() {
     --- standard error
     ERROR: pack the pack: is not a whole zip file
     hint: get a new copy
-    --- exit 1
+    --- exit 3
 
     one more byte
     $ coo verify 'the pack'
@@ -115,7 +115,7 @@ fn what_was_changed_is_named() {
     --- standard error
     ERROR: pack the pack: is not written as 'coo pack' writes it (order, flags, comment, or more bytes)
     hint: get a new copy
-    --- exit 1
+    --- exit 3
 
     a file that the manifest does not vouch for
     $ coo verify 'the pack'
@@ -126,7 +126,7 @@ fn what_was_changed_is_named() {
     --- standard error
     ERROR: pack the pack: file replay_transcript.txt: 286 bytes with SHA-256 <sha256…>, MANIFEST.json states 285 bytes with <sha256…>
     hint: get a new copy
-    --- exit 1
+    --- exit 3
 
     a file that the manifest vouches for
     $ coo verify 'the pack'
@@ -152,7 +152,7 @@ fn what_was_changed_is_named() {
     --- standard error
     ERROR: pack the pack: differs: file replay_transcript.txt
     hint: get a new copy
-    --- exit 1
+    --- exit 3
 
     one file more
     $ coo verify 'the pack'
@@ -179,7 +179,7 @@ fn what_was_changed_is_named() {
     --- standard error
     ERROR: pack the pack: differs: file extra
     hint: get a new copy
-    --- exit 1
+    --- exit 3
 
     one file less
     $ coo verify 'the pack'
@@ -205,7 +205,7 @@ fn what_was_changed_is_named() {
     --- standard error
     ERROR: pack the pack: differs: file mission.json
     hint: get a new copy
-    --- exit 1
+    --- exit 3
 
     a run file that does not vouch for itself
     $ coo verify 'the pack'
@@ -216,7 +216,7 @@ fn what_was_changed_is_named() {
     --- standard error
     ERROR: pack the pack: run.coorun: was changed or cut short: its content has SHA-256 <sha256…>, its first line says <sha256…>
     hint: get a new copy
-    --- exit 1
+    --- exit 3
     ");
 }
 

@@ -183,7 +183,7 @@ fn results_of_tests_can_come_from_a_run_that_was_made_before() {
     --- standard error
     ERROR: gate D (Test Suite Integrity): 1 finding; the gates after it were not run
     hint: correct the findings and run the gates again
-    --- exit 1
+    --- exit 3
     $ coo gates repo --tested lines.txt
     Gates
       A Repo Unification Integrity  PASS
@@ -197,7 +197,7 @@ fn results_of_tests_can_come_from_a_run_that_was_made_before() {
     --- standard error
     ERROR: gate D (Test Suite Integrity): 1 finding; the gates after it were not run
     hint: correct the findings and run the gates again
-    --- exit 1
+    --- exit 3
     $ coo gates repo --tested report.xml
     Gates
       A Repo Unification Integrity  PASS
@@ -211,7 +211,7 @@ fn results_of_tests_can_come_from_a_run_that_was_made_before() {
     --- standard error
     ERROR: gate D (Test Suite Integrity): 1 finding; the gates after it were not run
     hint: correct the findings and run the gates again
-    --- exit 1
+    --- exit 3
     $ coo gates repo --tested lines.txt
     --- standard error
     ERROR: test results lines.txt: ends with no closing line of pytest, unittest, cargo test or nextest, and none of the form 'N passed, N failed'

@@ -221,7 +221,7 @@ fn the_help_names_every_command() {
       replay       Run a recorded mission again from its journal and compare every
                    byte
       verify       Run a mission several times in fresh worlds and compare every
-                   byte
+                   byte, or check a pack
 
     Looking:
       missions     List the missions, newest first
@@ -234,6 +234,8 @@ fn the_help_names_every_command() {
 
     Handing on:
       export       Write a run to one file, replayable on any machine
+      pack         Write a run with all that follows from it to one zip file, after
+                   approval
 
     Authors:
       init         Create the state root with its default configuration
@@ -248,6 +250,8 @@ fn the_help_names_every_command() {
       artefacts    List the artefacts of missions, or check them against the record
       manifests    Record tools, environment, hardware and module set, or check them
       digest       Print the SHA-256 of the module set
+      tier1        Judge this installation and its state root by the Tier-1
+                   hardening plan
 
     Repository:
       amend        Apply all amendments to the documents of a repository, or none

@@ -179,7 +179,8 @@ fn a_state_root_that_is_a_file_is_named() {
     $ coo --root file run-demo
     [coo] Running deterministic demo mission ...
     --- standard error
-    ERROR: state root file: can't be created: File exists (os error 17)
+    ERROR: state root file: is not a folder
+    hint: name one with --root or COO_ROOT
     --- exit 1
     ");
 }

@@ -237,7 +237,7 @@ fn a_mission_of_somebody_else_is_not_taken_for_the_one_that_asks() {
     // No name of a file is the name on record.
     let ran = world.coo(&["run", "tier1/readiness/"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert_eq!(world.json(&["missions"]).as_array().unwrap().len(), 3);
+    assert_eq!(world.list(&["missions"]).as_array().unwrap().len(), 3);
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn end(command: &str, ran: &Ran) -> String {
 
 /// Checks that a run fails in `pack` at `what`, and leaves nothing but the baseline.
 fn fails(world: &World, pack: &str, what: &str) {
-    let missions = world.json(&["missions"]).as_array().unwrap().len();
+    let missions = world.list(&["missions"]).as_array().unwrap().len();
     let view = run_json(world, 1);
     assert_eq!(view["result"], "FAIL");
     assert_eq!(
@@ -40,7 +40,7 @@ fn fails(world: &World, pack: &str, what: &str) {
     assert!(!failed[0]["evidence"].as_str().unwrap().is_empty());
     assert!(documents(world).is_empty());
     assert_eq!(
-        world.json(&["missions"]).as_array().unwrap().len(),
+        world.list(&["missions"]).as_array().unwrap().len(),
         missions
     );
 }

@@ -116,7 +116,7 @@ fn the_same_installation_and_state_give_the_same_bytes() {
 
     FP-3.9 Governance Protections & Autonomy Ceilings
       PASS  protected artefacts
-            a write to each of 11 patterns ended in a governance error, twice the same: `**/01_governance/**`, `**/02_protocols/**`, `**/constitution/**`, `**/spec/**`, `**/specs/**`, `**/*constitution*`, `**/*governance_leak_ruleset*`, `**/*governance_protocol*`, `**/*hardening_plan*`, `**/*implementation_packet*`, `**/*runtime_spec*`
+            a write to each of 21 patterns ended in a governance error, twice the same: `**/01_governance/**`, `**/02_protocols/**`, `**/constitution/**`, `**/spec/**`, `**/specs/**`, `**/*alignment*layer*`, `**/*charter*`, `**/*constitution*`, `**/*governance*leak*ruleset*`, `**/*governance*protocol*`, `**/*hardening*plan*`, `**/*implementation*packet*`, `**/*instruction*packet*`, `**/*lifeos*`, `**/*productisation*brief*`, `**/*runtime*spec*`, `**/*user*surface*`, `**/spec_v*`, `**/*-spec_v*`, `**/*_spec_v*`, `**/*specification_v*`
       PASS  a call above the ceiling's tier
             refused twice with one chain: the ceiling (governance.ceiling of the configuration) permits tier 2
       PASS  a path outside the ceiling
@@ -168,7 +168,7 @@ fn the_same_installation_and_state_give_the_same_bytes() {
     );
     // They went through the gateway: on record, in the INDEX, and nothing else is there.
     done(&world, &["artefacts", "check"]);
-    let record = world.json(&["artefacts"]);
+    let record = world.list(&["artefacts"]);
     assert_eq!(record.as_array().unwrap().len(), 3, "{record}");
 
     // Another folder, another history that left the same state, another environment.
@@ -191,7 +191,7 @@ fn the_same_installation_and_state_give_the_same_bytes() {
     assert_eq!(again["documents"], view["documents"]);
     assert_eq!(again["mission"], ASKS);
     assert_eq!(documents(&world), written);
-    assert_eq!(world.json(&["missions"]).as_array().unwrap().len(), 2);
+    assert_eq!(world.list(&["missions"]).as_array().unwrap().len(), 2);
 }
 
 #[test]

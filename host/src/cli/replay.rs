@@ -18,7 +18,7 @@ use similar::{DiffTag, TextDiff};
 use super::{logs, print};
 use crate::hint;
 use crate::mission::find::find_mission;
-use crate::mission::replay::{self, Replayed};
+use crate::mission::replay;
 
 /// A possible cause of every divergence: a recomputed chain reveals a change only to a reader who
 /// knows the original head.
@@ -106,8 +106,9 @@ pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
             None => String::new(),
             Some(divergence) => explained(&mission, divergence, &replayed.before),
         };
-        let before = transcript(&mission, &replayed) + "  Result: ";
-        print::out_verdict(&before, verdict, &format!("\n{after}"))?;
+        let text = replayed.transcript(mission.id).text();
+        let before = text.trim_end().strip_suffix(verdict).unwrap_or(&text);
+        print::out_verdict(before, verdict, &format!("\n{after}"))?;
     }
     if !identical {
         print::error(&match &replayed.divergence {
@@ -127,14 +128,6 @@ pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
         });
     }
     Ok(print::code(Exit::compared(identical)))
-}
-
-fn transcript(mission: &MissionRow, replayed: &Replayed) -> String {
-    let mut text = replayed.transcript(mission.id).text();
-    if let Some(divergence) = &replayed.divergence {
-        text.push_str(&explained(mission, divergence, &replayed.before));
-    }
-    text
 }
 
 /// Explains a divergence: the preceding events, both sides, and the usual causes.

@@ -38,7 +38,7 @@ const SECOND: [ProtectedEntry; 11] = [
 
 /// The third edition of the rules. It knows the titles of the documents of the authority chain, with
 /// whatever separates their words.
-const THIRD: [ProtectedEntry; 20] = [
+const THIRD: [ProtectedEntry; 21] = [
     ("**/01_governance/**", "governance documents"),
     ("**/02_protocols/**", "protocols"),
     ("**/constitution/**", "constitutional documents"),
@@ -57,7 +57,8 @@ const THIRD: [ProtectedEntry; 20] = [
     ("**/*runtime*spec*", "the runtime's specification"),
     ("**/*user*surface*", "the user surface"),
     ("**/spec_v*", "specifications"),
-    ("**/*[_ -]spec_v*", "specifications"),
+    ("**/*-spec_v*", "specifications"),
+    ("**/*_spec_v*", "specifications"),
     ("**/*specification_v*", "specifications"),
 ];
 

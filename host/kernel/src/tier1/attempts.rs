@@ -96,7 +96,14 @@ pub fn sample(pattern: &str) -> String {
     let pattern = pattern.strip_prefix("**/").unwrap_or(pattern);
     match pattern.strip_suffix("**") {
         Some(folder) => format!("{folder}Tier1_v1.0.md"),
-        None => format!("Tier1{}_v1.0.md", pattern.replace('*', "_")),
+        None => {
+            let before = if pattern.starts_with('*') {
+                "Tier1"
+            } else {
+                ""
+            };
+            format!("{before}{}_v1.0.md", pattern.replace('*', "_"))
+        }
     }
 }
 
