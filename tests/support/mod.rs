@@ -57,7 +57,8 @@ impl Ran {
         assert!(error[0].starts_with("ERROR: "), "{self:?}");
         let mut text = error.join("\n") + "\n";
         if self.code != 1 {
-            text += &format!("--- exit {}\n", self.code);
+            // Writing to a string does not fail.
+            let _ = std::fmt::Write::write_fmt(&mut text, format_args!("--- exit {}\n", self.code));
         }
         text
     }

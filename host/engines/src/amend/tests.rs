@@ -202,6 +202,7 @@ fn an_anchor_that_is_nowhere_or_in_two_places_halts_everything() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of all that is refused")]
 fn what_contradicts_itself_is_refused_before_anything_is_searched() {
     let base = json!({
         "id": "A-1", "document": "plan.md", "anchor": { "header": "# Plan" },

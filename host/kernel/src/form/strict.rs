@@ -145,7 +145,7 @@ fn text(bytes: &[u8]) -> Result<&str, Problems> {
     std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
         Problem {
-            line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+            line: before.split(|byte| *byte == b'\n').count(),
             ..Problem::whole("not UTF-8; save the file as UTF-8")
         }
         .into()
@@ -170,7 +170,7 @@ fn root(text: &str) -> Result<&str, Problems> {
 fn line(whole: &str, part: &str) -> usize {
     let at = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
     let before = whole.get(..at).unwrap_or_default();
-    before.bytes().filter(|byte| *byte == b'\n').count() + 1
+    before.split('\n').count()
 }
 
 /// Returns `serde_json`'s message with the column alone; the line stands in front.

@@ -94,17 +94,15 @@ pub fn writes() -> Vec<WriteAttempt> {
 /// very pattern, so a sample that misses its pattern is found.
 pub fn sample(pattern: &str) -> String {
     let pattern = pattern.strip_prefix("**/").unwrap_or(pattern);
-    match pattern.strip_suffix("**") {
-        Some(folder) => format!("{folder}Tier1_v1.0.md"),
-        None => {
-            let before = if pattern.starts_with('*') {
-                "Tier1"
-            } else {
-                ""
-            };
-            format!("{before}{}_v1.0.md", pattern.replace('*', "_"))
-        }
+    if let Some(folder) = pattern.strip_suffix("**") {
+        return format!("{folder}Tier1_v1.0.md");
     }
+    let before = if pattern.starts_with('*') {
+        "Tier1"
+    } else {
+        ""
+    };
+    format!("{before}{}_v1.0.md", pattern.replace('*', "_"))
 }
 
 /// Returns the protected patterns of the present rules, each with a path to try.
