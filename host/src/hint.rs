@@ -7,11 +7,11 @@ use std::{fmt, io};
 
 use anyhow::Error;
 #[cfg(feature = "repository")]
-use coo_engines::migrate;
-use coo_engines::migrate::snapshot;
-#[cfg(feature = "repository")]
-use coo_engines::python;
-use coo_engines::repository::{test_results, text};
+use coo_engines::{
+    migrate::{self, snapshot},
+    python,
+    repository::{test_results, text},
+};
 use coo_kernel::baseline::{self, NotAName, freeze, governed, lineage, rollback};
 use coo_kernel::credentials::pairing;
 use coo_kernel::form::{plain, strict};
