@@ -49,12 +49,6 @@ pub struct Descriptor {
     pub scope: Option<Scope>,
 }
 
-/// What is looked at before anything else.
-#[derive(Deserialize)]
-struct Stated {
-    format: String,
-}
-
 /// Which module to run: exactly one of `set` and `file`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -167,6 +161,15 @@ impl DescriptorError {
     }
 }
 
+fn check_format(format: &str) -> Result<(), DescriptorError> {
+    if format == FORMAT {
+        return Ok(());
+    }
+    Err(DescriptorError::Format {
+        found: format.chars().take(40).collect(),
+    })
+}
+
 /// Collects what is out of range.
 struct Check {
     problems: Vec<Problem>,
@@ -189,14 +192,13 @@ impl Descriptor {
             return Err(DescriptorError::TooLarge { found: bytes.len() });
         }
         // First of all, since another format has other fields.
-        if let Ok(Stated { format }) = serde_json::from_slice(bytes)
-            && format != FORMAT
+        if let Ok(Value::Object(fields)) = serde_json::from_slice(bytes)
+            && let Some(Value::String(format)) = fields.get("format")
         {
-            return Err(DescriptorError::Format {
-                found: format.chars().take(40).collect(),
-            });
+            check_format(format)?;
         }
         let descriptor: Self = strict::read(bytes).map_err(DescriptorError::Wrong)?;
+        check_format(&descriptor.format)?;
         let mut check = Check {
             problems: Vec::new(),
         };
@@ -412,6 +414,11 @@ mod tests {
             let message = parse(&bad).unwrap_err().to_string();
             assert!(message.contains(word), "{path}: {message}");
         }
+        let told = |text: &str| Descriptor::parse(text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(told("[\"a\"]"), "line 1: a list found; an object needed");
+        // A byte order mark hides no other format.
+        let other = minimal().to_string().replace("mission/1", "mission/9");
+        assert!(told(&format!("\u{feff}{other}")).contains("reads 'coo-mission/1'"));
         assert!(matches!(
             Descriptor::parse(&vec![b' '; DESCRIPTOR_BYTES_MAX + 1]),
             Err(DescriptorError::TooLarge { .. })
