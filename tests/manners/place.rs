@@ -98,7 +98,7 @@ fn the_nearest_root_is_used_and_a_named_one_wins() {
         (named.stdout.lines().count(), named.stderr.as_str()),
         (2, "")
     );
-    // A folder of that name without a store is no root, but in the working directory it is meant.
+    // A `.coo` without a store is passed over on the way up, but used in the working directory.
     std::fs::create_dir_all(world.path().join("inner/deep/.coo")).unwrap();
     let (rows, told) = list("inner/deep", &["missions"]);
     assert!(rows == 0 && !told.contains("found above"), "{told}");

@@ -29,7 +29,7 @@ pub struct Options {
     /// Print the patch and change nothing
     #[arg(long)]
     check: bool,
-    /// Permit changes of protected documents: a person's yes, which goes on record
+    /// Permit changes of protected documents; the approval is recorded
     #[arg(long)]
     approve_protected: bool,
     /// Print JSON

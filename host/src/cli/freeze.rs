@@ -200,11 +200,8 @@ fn lift(path: &Path, json: bool) -> Result<ExitCode> {
         print::note("the state differs from the frozen one, and lifting does not undo that");
         LIFT_CHANGED
     };
-    let said = print::ask(&format!(
-        "Type '{word}' to lift freeze {}",
-        standing.row.number
-    ));
-    if said.strip_suffix(b"\n").unwrap_or(&said) != word.as_bytes() {
+    let purpose = format!("lift freeze {}", standing.row.number);
+    if let Err(said) = print::ask_for(word, &purpose) {
         bail!(
             anyhow!(
                 "freeze {}: '{}' does not lift it, so it stays in force",

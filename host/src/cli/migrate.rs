@@ -40,7 +40,7 @@ enum Command {
     Run {
         #[command(flatten)]
         begin: pipeline::Begin,
-        /// Permit changes of protected documents: a person's yes, which goes on record
+        /// Permit changes of protected documents; the approval is recorded
         #[arg(long)]
         approve_protected: bool,
     },

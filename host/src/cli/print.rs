@@ -162,6 +162,15 @@ pub fn help(text: &StyledStr) -> Result<()> {
     }
 }
 
+/// Asks for `word`, which permits `purpose`. Returns what was said, if it is anything else.
+pub fn ask_for(word: &str, purpose: &str) -> Result<(), Vec<u8>> {
+    let said = ask(&format!("Type '{word}' to {purpose}"));
+    if said.strip_suffix(b"\n").unwrap_or(&said) == word.as_bytes() {
+        return Ok(());
+    }
+    Err(said)
+}
+
 /// Prints text on standard output, escaped so that it can't steer a terminal.
 pub fn out(text: &str) -> Result<()> {
     bytes(plain(&redacted(text)).as_bytes())

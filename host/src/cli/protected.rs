@@ -35,10 +35,9 @@ pub fn permitted<'a>(
         lines.push("…".to_owned());
     }
     print::note_lines(&lines);
-    let said = print::ask(&format!("Type '{CONFIRMATION}' to permit it"));
-    if said.strip_suffix(b"\n").unwrap_or(&said) == CONFIRMATION.as_bytes() {
+    let Err(_) = print::ask_for(CONFIRMATION, "permit it") else {
         return Ok(paths);
-    }
+    };
     bail!(
         anyhow!(
             "{what}: would change {count}, the first is '{}', and nobody permitted it; \

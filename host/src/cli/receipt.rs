@@ -1,9 +1,9 @@
 //! The execution receipt of the demo. Headings, order and key sentences are prescribed (user
 //! surface v1.1 §4.3). Screen and file get the same text. Prints nothing itself.
 //!
-//! "Transitions" are the states of the timeline, as in the packet's own example: one more than the
-//! journal has events of that name. "Divergences" are 0, because a run has nothing to diverge from:
-//! `coo replay` compares, and keeps no count.
+//! "Transitions" counts the states of the timeline, as the packet's own example does; the journal has
+//! one event of that name less. "Divergences" is always 0: only `coo replay` compares two runs, and it
+//! keeps no count.
 
 use anyhow::{Context as _, Result};
 use coo_kernel::baseline::rollback::Outcome;

@@ -360,10 +360,9 @@ fn confirm(now: &Now) -> Result<()> {
             ),
         ]);
     }
-    let said = print::ask(&format!("Type '{CONFIRMATION}' to approve"));
-    if said.strip_suffix(b"\n").unwrap_or(&said) == CONFIRMATION.as_bytes() {
+    let Err(said) = print::ask_for(CONFIRMATION, "approve") else {
         return Ok(());
-    }
+    };
     bail!(
         anyhow!(
             "tier1: {}, and only {CONFIRMATION} counts; nothing was decided",

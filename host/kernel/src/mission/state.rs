@@ -150,21 +150,7 @@ pub const fn next(from: State, event: Event) -> Result<State, TransitionRefused>
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The whole relation, written out once more by hand; every pair not listed is illegal.
-    const LEGAL: [(State, Event, State); 11] = [
-        (State::Init, Event::Admitted, State::CaptureEnv),
-        (State::CaptureEnv, Event::EnvironmentCaptured, State::Run),
-        (State::Run, Event::HumanStepReached, State::Paused),
-        (State::Paused, Event::Approved, State::Run),
-        (State::Run, Event::StepsReturned, State::WriteReport),
-        (State::WriteReport, Event::ReportWritten, State::Complete),
-        (State::Init, Event::Failed, State::Failed),
-        (State::CaptureEnv, Event::Failed, State::Failed),
-        (State::Run, Event::Failed, State::Failed),
-        (State::Paused, Event::Failed, State::Failed),
-        (State::WriteReport, Event::Failed, State::Failed),
-    ];
+    use crate::tier1::transitions::LEGAL;
 
     #[test]
     fn every_pair_of_state_and_event_is_legal_exactly_where_listed() {

@@ -96,10 +96,9 @@ fn confirm(baseline: &Baseline, tree: &Tree, plan: &Plan) -> Result<()> {
         ),
         format!("the removed content is not kept; 'coo amu0 verify {asked} --tree DIR' lists it"),
     ]);
-    let said = print::ask(&format!("Type '{CONFIRMATION}' to proceed"));
-    if said.strip_suffix(b"\n").unwrap_or(&said) == CONFIRMATION.as_bytes() {
+    let Err(said) = print::ask_for(CONFIRMATION, "proceed") else {
         return Ok(());
-    }
+    };
     bail!(
         anyhow!(
             "tree {tree}: {}, and only {CONFIRMATION} counts; nothing was restored",
