@@ -68,7 +68,7 @@ fn a_word_of_another_tool_is_told_the_command() {
     --- standard error
     ERROR: unrecognized subcommand 'misions'
 
-      tip: some similar subcommands exist: 'missions', 'mission'
+      tip: some similar subcommands exist: 'version', 'missions', 'mission'
 
     Usage: coo [OPTIONS] <COMMAND>
 

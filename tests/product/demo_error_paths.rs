@@ -263,6 +263,7 @@ fn the_help_names_every_command() {
                    final review
 
     Other:
+      version      Show what this coo is: engine, surface, formats, build
       completions  Print a completion script for a shell
       help         Print this message or the help of a command
 

@@ -77,7 +77,11 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "Other",
-        &[("completions", "coo completions bash"), (HELP.0, "")],
+        &[
+            ("version", "coo version --json"),
+            ("completions", "coo completions bash"),
+            (HELP.0, ""),
+        ],
     ),
 ];
 

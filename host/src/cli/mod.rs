@@ -50,6 +50,7 @@ mod table;
 mod tier1;
 mod validate;
 mod verify;
+mod version;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -209,6 +210,11 @@ enum Command {
     Init,
     /// Show the configuration of the state root, or change a field of it
     Config(config::Options),
+    /// Show what this coo is: engine, surface, formats, build
+    #[command(
+        after_help = "'coo --version' prints the first line alone; with --verbose it prints all."
+    )]
+    Version(version::Options),
     /// Print a completion script for a shell
     Completions {
         /// bash, elvish, fish, powershell or zsh
@@ -264,6 +270,11 @@ fn failed(error: &anyhow::Error, as_json: bool) -> ExitCode {
 fn wants_json() -> bool {
     let mut words = std::env::args_os().take_while(|word| word != "--");
     words.any(|word| word == "--json") && std::env::args_os().nth(1) != Some("run-demo".into())
+}
+
+/// Looks at the words themselves, because clap prints a version as soon as it sees the option.
+fn wants_verbose() -> bool {
+    std::env::args_os().any(|word| word == "--verbose")
 }
 
 /// Returns the value of `--color`. A help is printed before clap returns any option.
@@ -329,6 +340,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Digest(options) => digest::cmd_digest(&options),
         Command::Init => init::cmd_init(&root),
         Command::Config(options) => config::cmd_config(&root, &options),
+        Command::Version(options) => version::cmd_version(&options),
         Command::Completions { shell } => {
             // In memory first: clap_complete panics on a failed write.
             let mut script = Vec::new();
@@ -342,6 +354,10 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
 /// Prints help or version to standard output with exit code 0, or an error of the command line with
 /// exit code 2. A command line that names nothing to do, such as a bare `coo`, asks for help.
 fn usage(mut error: clap::Error) -> ExitCode {
+    if error.kind() == ErrorKind::DisplayVersion && wants_verbose() {
+        let options = version::Options { json: wants_json() };
+        return version::cmd_version(&options).unwrap_or_else(|error| failed(&error, options.json));
+    }
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return match print::help(&error.render()) {
             Ok(()) => ExitCode::SUCCESS,
