@@ -164,6 +164,7 @@ fn the_next_command_is_named_where_there_is_one() {
       Configuration: .coo/config.json
     --- standard error
     hint: 'coo run-demo' runs the first mission
+    hint: 'coo init DIR' makes a project of your own missions
     --- exit 0
     $ coo init
     State root .coo already exists

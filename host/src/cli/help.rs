@@ -47,7 +47,9 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
     (
         "Authors",
         &[
-            ("init", "coo init"),
+            ("init", "coo init hello"),
+            ("new", "coo new mail-sort"),
+            ("build", "coo build"),
             ("validate", "coo validate mission.json"),
             ("config", "coo config show"),
         ],
@@ -145,7 +147,8 @@ const WORDS: &[(&[&str], &str)] = &[
     (&["continue"], "resume"),
     (&["check", "lint-mission"], "validate"),
     (&["demo"], "run-demo"),
-    (&["new"], "init"),
+    (&["create", "project"], "init"),
+    (&["compile", "make"], "build"),
     (&["save"], "export"),
 ];
 

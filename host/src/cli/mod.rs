@@ -12,6 +12,7 @@ mod amu0;
 mod approve;
 mod artefacts;
 mod audit;
+mod build;
 mod config;
 mod digest;
 mod events;
@@ -31,6 +32,7 @@ mod manifests;
 mod migrate;
 mod mission;
 mod missions;
+mod new;
 mod pack;
 #[cfg(feature = "repository")]
 mod pipeline;
@@ -65,7 +67,7 @@ use coo_kernel::mission::exit::Exit;
 use crate::hint;
 use crate::machine::temporary;
 use crate::program::compiler;
-use crate::session::{root_path, root_path_here};
+use crate::session::{root_path, root_path_in};
 
 /// Run any AI workflow identically, every time.
 ///
@@ -206,8 +208,17 @@ enum Command {
     /// Print the SHA-256 of the module set
     #[command(after_help = "The digest is that of what 'LC_ALL=C sha256sum *.wasm' prints.")]
     Digest(digest::Options),
-    /// Create the state root with its default configuration
-    Init,
+    /// Create the state root, or in DIR a whole project of missions
+    #[command(after_help = "No file is ever replaced.")]
+    Init(init::Options),
+    /// Add a mission to a project: its crate and its descriptor
+    #[command(after_help = "No file is ever replaced.")]
+    New(new::Options),
+    /// Compile the missions of a project into missions/dist/
+    #[command(
+        after_help = "Needs cargo and the target wasm32-wasip1. What cargo prints goes to standard error."
+    )]
+    Build(build::Options),
     /// Show the configuration of the state root, or change a field of it
     Config(config::Options),
     /// Show what this coo is: engine, surface, formats, build
@@ -297,9 +308,9 @@ fn color_asked() -> Option<print::Color> {
 fn dispatch(arguments: Arguments) -> Result<ExitCode> {
     print::set_color(arguments.color);
     let given = arguments.root.as_deref();
-    let root = match arguments.command {
+    let root = match &arguments.command {
         // Looks nowhere else, so that a root can be made below another one.
-        Command::Init => root_path_here(given),
+        Command::Init(options) => root_path_in(given, options.folder()),
         _ => root_path(given),
     };
     match arguments.command {
@@ -338,7 +349,9 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Audit(options) => audit::cmd_audit(&options),
         Command::Validate(options) => validate::cmd_validate(&options),
         Command::Digest(options) => digest::cmd_digest(&options),
-        Command::Init => init::cmd_init(&root),
+        Command::Init(options) => init::cmd_init(&root, &options),
+        Command::New(options) => new::cmd_new(&options),
+        Command::Build(options) => build::cmd_build(&options),
         Command::Config(options) => config::cmd_config(&root, &options),
         Command::Version(options) => version::cmd_version(&options),
         Command::Completions { shell } => {
