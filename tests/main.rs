@@ -28,6 +28,7 @@ mod pack;
 mod pages;
 mod pipeline;
 mod product;
+mod project;
 mod providers;
 mod python;
 mod replay;

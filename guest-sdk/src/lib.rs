@@ -16,8 +16,8 @@
 //! coo_guest::mission!(run);
 //! ```
 //!
-//! Compile it with `cargo build --release --target wasm32-wasip1` as a `cdylib`. To begin, copy
-//! `guest-sdk/template`.
+//! `coo init DIR` makes a project with such a mission and this crate, and `coo build` compiles it as a
+//! `cdylib` for `wasm32-wasip1`.
 //!
 //! The host makes missions repeatable: it fixes clocks, seeds random numbers, and records every
 //! answer of the three imports. An error that reaches the mission is part of the record. A

@@ -20,6 +20,7 @@ use coo_kernel::llm::protocol;
 use coo_kernel::mission::{descriptor, failure, row};
 use coo_kernel::module::structure;
 use coo_kernel::pack;
+use coo_kernel::project::manifest as build_manifest;
 
 /// Adds a hint to an error, which keeps its message, its causes and the hints that it has.
 pub trait Hint: Sized {
@@ -140,6 +141,7 @@ fn one(error: &(dyn StdError + 'static)) -> Option<String> {
     }
     first_of!(
         baseline::ManifestError,
+        build_manifest::ManifestError,
         failure::Failure,
         freeze::FreezeError,
         governed::GovernedError,

@@ -24,7 +24,7 @@ use crate::state::reports;
 use crate::state::state_root::{StateRoot, WriteLock};
 use crate::state::store::{Durability, FreezeRow, Store};
 
-pub use place::{root_path, root_path_here};
+pub use place::{root_path, root_path_in};
 
 /// The note while another process has the lock.
 pub const WAITING: &str = "waiting for another coo process to finish with this state root";

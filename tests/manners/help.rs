@@ -68,7 +68,7 @@ fn a_word_of_another_tool_is_told_the_command() {
     --- standard error
     ERROR: unrecognized subcommand 'misions'
 
-      tip: some similar subcommands exist: 'missions', 'mission'
+      tip: some similar subcommands exist: 'version', 'missions', 'mission'
 
     Usage: coo [OPTIONS] <COMMAND>
 
@@ -164,6 +164,7 @@ fn the_next_command_is_named_where_there_is_one() {
       Configuration: .coo/config.json
     --- standard error
     hint: 'coo run-demo' runs the first mission
+    hint: 'coo init DIR' makes a project of your own missions
     --- exit 0
     $ coo init
     State root .coo already exists

@@ -8,3 +8,4 @@ mod ids;
 mod missions;
 mod place;
 mod said;
+mod version;

@@ -71,6 +71,7 @@ fn the_nearest_root_is_used_and_a_named_one_wins() {
       Configuration: .coo/config.json
     --- standard error
     hint: 'coo run-demo' runs the first mission
+    hint: 'coo init DIR' makes a project of your own missions
     --- exit 0
     ");
     let list = |folder: &str, arguments: &[&str]| {

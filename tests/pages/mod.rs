@@ -40,6 +40,7 @@ pages! {
     freezing: "docs/freezing.md",
     gates: "docs/gates.md",
     governance: "docs/governance.md",
+    install: "docs/install.md",
     journal: "docs/journal.md",
     lint: "docs/lint.md",
     manifests: "docs/manifests.md",
@@ -67,6 +68,11 @@ README.md: docs/pipeline.md has it with output
 docs/amu0.md: takes minutes
 docs/compilation.md: python.wasm is a component of 25 MB
 docs/dependencies.md: needs cargo-deny
+docs/install.md: installs a program
+docs/install.md: installs a program
+docs/install.md: needs the target wasm32-wasip1
+docs/install.md: needs the target wasm32-wasip1
+docs/missions.md: needs the target wasm32-wasip1
 docs/missions.md: needs the target wasm32-wasip1
 docs/missions.md: needs the target wasm32-wasip1
 docs/missions.md: needs the target wasm32-wasip1

@@ -238,7 +238,9 @@ fn the_help_names_every_command() {
                    approval
 
     Authors:
-      init         Create the state root with its default configuration
+      init         Create the state root, or in DIR a whole project of missions
+      new          Add a mission to a project: its crate and its descriptor
+      build        Compile the missions of a project into missions/dist/
       validate     Check a descriptor without running it
       config       Show the configuration of the state root, or change a field of it
 
@@ -263,6 +265,7 @@ fn the_help_names_every_command() {
                    final review
 
     Other:
+      version      Show what this coo is: engine, surface, formats, build
       completions  Print a completion script for a shell
       help         Print this message or the help of a command
 

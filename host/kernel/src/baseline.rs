@@ -27,7 +27,7 @@ pub use step::{Effect, Step, effect, parse_steps, print_steps, steps};
 pub const FORMAT: &str = "coo-amu0/2";
 /// Format name in manifests of earlier releases, which kept only the nine permission bits of a
 /// mode.
-const FORMAT_OF_NINE_BITS: &str = "coo-amu0/1";
+pub const FORMAT_OF_NINE_BITS: &str = "coo-amu0/1";
 /// Largest manifest that is read, in bytes: enough for some millions of entries.
 pub const MANIFEST_BYTES_MAX: u64 = 1 << 30;
 /// The folder at the top of a tree in which a restore is prepared. Never part of a baseline.

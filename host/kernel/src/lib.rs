@@ -16,5 +16,6 @@ pub mod llm;
 pub mod mission;
 pub mod module;
 pub mod pack;
+pub mod project;
 pub mod state;
 pub mod tier1;

@@ -8,13 +8,13 @@ use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::exit::Exit;
 use coo_kernel::module::module_set::{self, Member};
-use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use serde::Serialize;
 
 use super::print;
 use crate::hint::Hint as _;
 use crate::machine::input_file::{DIGEST_FILE_BYTES_MAX, read as read_file};
 use crate::program::bundle;
+use crate::project;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -42,7 +42,7 @@ struct View {
 
 pub fn cmd_digest(options: &Options) -> Result<ExitCode> {
     let mut modules = match &options.modules {
-        Some(folder) => members_of(folder)?,
+        Some(folder) => project::members(folder)?,
         None => bundle::members(),
     };
     modules.sort();
@@ -94,28 +94,4 @@ fn pinned(file: &str) -> Result<String> {
         .next()
         .unwrap_or_default()
         .to_owned())
-}
-
-fn members_of(folder: &Path) -> Result<Vec<Member>> {
-    let shown = || format!("folder {}", folder.display());
-    let mut members = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("{}: can't be read", shown()))? {
-        let path = entry.with_context(shown)?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "wasm")
-        {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            members.push(Member {
-                name,
-                sha256: Digest::of(read_file(&path, MODULE_BYTES_MAX)?),
-            });
-        }
-    }
-    anyhow::ensure!(!members.is_empty(), "{}: no .wasm files in it", shown());
-    Ok(members)
 }

@@ -47,7 +47,9 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
     (
         "Authors",
         &[
-            ("init", "coo init"),
+            ("init", "coo init hello"),
+            ("new", "coo new mail-sort"),
+            ("build", "coo build"),
             ("validate", "coo validate mission.json"),
             ("config", "coo config show"),
         ],
@@ -77,7 +79,11 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "Other",
-        &[("completions", "coo completions bash"), (HELP.0, "")],
+        &[
+            ("version", "coo version --json"),
+            ("completions", "coo completions bash"),
+            (HELP.0, ""),
+        ],
     ),
 ];
 
@@ -141,7 +147,8 @@ const WORDS: &[(&[&str], &str)] = &[
     (&["continue"], "resume"),
     (&["check", "lint-mission"], "validate"),
     (&["demo"], "run-demo"),
-    (&["new"], "init"),
+    (&["create", "project"], "init"),
+    (&["compile", "make"], "build"),
     (&["save"], "export"),
 ];
 

@@ -12,6 +12,7 @@ mod amu0;
 mod approve;
 mod artefacts;
 mod audit;
+mod build;
 mod config;
 mod digest;
 mod events;
@@ -31,6 +32,7 @@ mod manifests;
 mod migrate;
 mod mission;
 mod missions;
+mod new;
 mod pack;
 #[cfg(feature = "repository")]
 mod pipeline;
@@ -50,6 +52,7 @@ mod table;
 mod tier1;
 mod validate;
 mod verify;
+mod version;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -64,7 +67,7 @@ use coo_kernel::mission::exit::Exit;
 use crate::hint;
 use crate::machine::temporary;
 use crate::program::compiler;
-use crate::session::{root_path, root_path_here};
+use crate::session::{root_path, root_path_in};
 
 /// Run any AI workflow identically, every time.
 ///
@@ -205,10 +208,24 @@ enum Command {
     /// Print the SHA-256 of the module set
     #[command(after_help = "The digest is that of what 'LC_ALL=C sha256sum *.wasm' prints.")]
     Digest(digest::Options),
-    /// Create the state root with its default configuration
-    Init,
+    /// Create the state root, or in DIR a whole project of missions
+    #[command(after_help = "No file is ever replaced.")]
+    Init(init::Options),
+    /// Add a mission to a project: its crate and its descriptor
+    #[command(after_help = "No file is ever replaced.")]
+    New(new::Options),
+    /// Compile the missions of a project into missions/dist/
+    #[command(
+        after_help = "Needs cargo and the target wasm32-wasip1. What cargo prints goes to standard error."
+    )]
+    Build(build::Options),
     /// Show the configuration of the state root, or change a field of it
     Config(config::Options),
+    /// Show what this coo is: engine, surface, formats, build
+    #[command(
+        after_help = "'coo --version' prints the first line alone; with --verbose it prints all."
+    )]
+    Version(version::Options),
     /// Print a completion script for a shell
     Completions {
         /// bash, elvish, fish, powershell or zsh
@@ -266,6 +283,11 @@ fn wants_json() -> bool {
     words.any(|word| word == "--json") && std::env::args_os().nth(1) != Some("run-demo".into())
 }
 
+/// Looks at the words themselves, because clap prints a version as soon as it sees the option.
+fn wants_verbose() -> bool {
+    std::env::args_os().any(|word| word == "--verbose")
+}
+
 /// Returns the value of `--color`. A help is printed before clap returns any option.
 fn color_asked() -> Option<print::Color> {
     let all = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
@@ -286,9 +308,9 @@ fn color_asked() -> Option<print::Color> {
 fn dispatch(arguments: Arguments) -> Result<ExitCode> {
     print::set_color(arguments.color);
     let given = arguments.root.as_deref();
-    let root = match arguments.command {
+    let root = match &arguments.command {
         // Looks nowhere else, so that a root can be made below another one.
-        Command::Init => root_path_here(given),
+        Command::Init(options) => root_path_in(given, options.folder()),
         _ => root_path(given),
     };
     match arguments.command {
@@ -327,8 +349,11 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Audit(options) => audit::cmd_audit(&options),
         Command::Validate(options) => validate::cmd_validate(&options),
         Command::Digest(options) => digest::cmd_digest(&options),
-        Command::Init => init::cmd_init(&root),
+        Command::Init(options) => init::cmd_init(&root, &options),
+        Command::New(options) => new::cmd_new(&options),
+        Command::Build(options) => build::cmd_build(&options),
         Command::Config(options) => config::cmd_config(&root, &options),
+        Command::Version(options) => version::cmd_version(&options),
         Command::Completions { shell } => {
             // In memory first: clap_complete panics on a failed write.
             let mut script = Vec::new();
@@ -342,6 +367,10 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
 /// Prints help or version to standard output with exit code 0, or an error of the command line with
 /// exit code 2. A command line that names nothing to do, such as a bare `coo`, asks for help.
 fn usage(mut error: clap::Error) -> ExitCode {
+    if error.kind() == ErrorKind::DisplayVersion && wants_verbose() {
+        let options = version::Options { json: wants_json() };
+        return version::cmd_version(&options).unwrap_or_else(|error| failed(&error, options.json));
+    }
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return match print::help(&error.render()) {
             Ok(()) => ExitCode::SUCCESS,

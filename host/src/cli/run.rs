@@ -13,7 +13,7 @@ use coo_kernel::mission::workflow;
 use coo_kernel::mission::{MissionId, Status};
 use serde::Serialize;
 
-use super::print;
+use super::{build, print};
 use crate::effects::llm::CachePolicy;
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
@@ -34,6 +34,9 @@ pub struct Options {
     input: Option<PathBuf>,
     #[command(flatten)]
     answering: Answering,
+    /// Build the mission's module first, if a project builds it ('coo build')
+    #[arg(long)]
+    build: bool,
     /// Print a JSON receipt instead of the output; for a refused workflow, its violations
     #[arg(long)]
     json: bool,
@@ -72,7 +75,11 @@ impl Answering {
 }
 
 pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
+    if options.build {
+        build::build_for(Path::new(&options.target))?;
+    }
     let source = source(options)?;
+    build::say_if_stale(Path::new(&options.target), &source);
     let session = Session::create(root, Purpose::Change, print::note)?;
     let (session, ended) =
         run::run(session, &source, options.answering.options()).inspect_err(|error| {

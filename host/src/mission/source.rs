@@ -24,6 +24,7 @@ use crate::program::code::Code;
 use crate::program::code_cache::{self, CodeCache};
 use crate::program::compiler::{self, Build};
 use crate::program::engine::{self, Layout, Sandbox};
+use crate::project;
 use crate::runtime::sandbox::Linked;
 use crate::state::state_root::StateRoot;
 use crate::state::store::Store;
@@ -111,7 +112,12 @@ impl Source {
                     .wasm,
             ),
             (None, Some(file)) => {
-                Cow::Owned(read_file(&folder.join(file), MODULE_BYTES_MAX).context("module")?)
+                let read = read_file(&folder.join(file), MODULE_BYTES_MAX).context("module");
+                Cow::Owned(if Path::new(file).starts_with(project::DIST) {
+                    read.hint("'coo build' makes the modules of a project")?
+                } else {
+                    read?
+                })
             }
             (None, None) => bail!("descriptor {name}: module: none named"),
         };

@@ -51,9 +51,9 @@ pub fn root_path(given: Option<&Path>) -> PathBuf {
     }
 }
 
-/// Returns the state root to create: `--root`, `COO_ROOT`, or `.coo` in the working directory.
-pub fn root_path_here(given: Option<&Path>) -> PathBuf {
-    named(given).unwrap_or_else(|| PathBuf::from(DEFAULT_NAME))
+/// Returns the state root to create: `--root`, `COO_ROOT`, or `.coo` in `folder`.
+pub fn root_path_in(given: Option<&Path>, folder: &Path) -> PathBuf {
+    named(given).unwrap_or_else(|| folder.join(DEFAULT_NAME))
 }
 
 fn named(given: Option<&Path>) -> Option<PathBuf> {

@@ -30,9 +30,9 @@ pub const LIFT: &str = "LIFT_FREEZE";
 /// What a person types to lift a freeze whose state was changed meanwhile.
 pub const LIFT_CHANGED: &str = "LIFT_CHANGED_FREEZE";
 /// Format name of a manifest that also covers what `covered` describes.
-const FORMAT: &str = "coo-freeze-manifest/2";
+pub const FORMAT: &str = "coo-freeze-manifest/2";
 /// Format name of manifests of earlier versions, without `covered`.
-const FORMAT_1: &str = "coo-freeze-manifest/1";
+pub const FORMAT_1: &str = "coo-freeze-manifest/1";
 const WRITE: u32 = 0o222;
 const OTHER_CONTENT: &str = "other content";
 

@@ -23,6 +23,12 @@ const FORMAT: &str = "coo-run/";
 const VERSION: &str = "1";
 /// Size of `coo-run/1 `, 64 hex digits and a line feed.
 pub const FIRST_LINE_BYTES: usize = FORMAT.len() + VERSION.len() + 1 + 64 + 1;
+/// Returns the name of the format that this build writes and reads.
+#[must_use]
+pub fn format_name() -> String {
+    format!("{FORMAT}{VERSION}")
+}
+
 /// Limit for a line. The longest is an event with 64 MiB of rows, written as JSON.
 pub const LINE_BYTES_MAX: u64 = 512 << 20;
 /// Limit for one content. The largest are artefacts and outputs.

@@ -20,6 +20,11 @@ impl Edition {
     /// The edition before this one.
     pub const SECOND: Self = Self(2);
 
+    /// Returns every edition that this build reads, oldest first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (Self::FIRST.0..=Self::CURRENT.0).map(Self)
+    }
+
     /// Returns the edition of a journal that does not state one.
     pub(crate) const fn unsaid() -> Self {
         Self::FIRST

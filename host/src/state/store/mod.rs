@@ -26,7 +26,7 @@ use coo_kernel::journal::Blob;
 use coo_kernel::state::layout::STORE;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Params, Transaction, params};
-use schema::{FORMAT, SCHEMA};
+use schema::SCHEMA;
 
 use crate::hint::Hint as _;
 use crate::machine::failpoint;
@@ -40,6 +40,7 @@ pub use freezes::{FreezeRow, checkpoint};
 pub use frozen::FrozenCall;
 pub use missions::NewMission;
 pub use rollbacks::NewRollback;
+pub use schema::FORMAT;
 
 /// A log longer than this is emptied into the database when a run has ended.
 pub const LOG_BYTES_KEPT: u64 = 8 << 20;

@@ -1,0 +1,246 @@
+//! Places the files of a project: whole, and never over a file of the user. If one file can't be
+//! written, those that the same call has written are removed. Only the modules of a build and what
+//! records them are ever replaced.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "writes a project, which is outside every state root"
+)]
+
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use tempfile::NamedTempFile;
+
+use super::template::File;
+use crate::hint::Hint as _;
+use crate::machine::input_file;
+
+/// The usual mode of a new file, reduced by the umask; tempfile's own is for secrets.
+const MODE: u32 = 0o666;
+/// Most conflicts that an error names.
+const NAMED_MAX: usize = 3;
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Made,
+    /// It was there with the same content.
+    Same,
+    /// Another file is in its place, and stays.
+    Kept,
+}
+
+/// Decides what is to become of each file below `top`, before anything is written. Another file in
+/// the place of one that the project needs is an error.
+pub fn check(top: &Path, files: &[File]) -> Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    let mut conflicts = Vec::new();
+    for file in files {
+        let outcome = look(&top.join(&file.path), file)?;
+        if outcome == Outcome::Kept && !file.is_replaceable {
+            conflicts.push(file.path.as_str());
+        }
+        outcomes.push(outcome);
+    }
+    if conflicts.is_empty() {
+        return Ok(outcomes);
+    }
+    let more = conflicts.len().saturating_sub(NAMED_MAX);
+    conflicts.truncate(NAMED_MAX);
+    let mut named = conflicts.join(", ");
+    if more > 0 {
+        named = format!("{named} and {more} more");
+    }
+    bail!(
+        anyhow!(
+            "project {}: other files are there already: {named}",
+            top.display()
+        )
+        .hint("choose another folder or name; no file is ever replaced")
+    )
+}
+
+fn look(path: &Path, file: &File) -> Result<Outcome> {
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Outcome::Made),
+        Err(error) => {
+            return Err(error).with_context(|| format!("file {}", path.display()));
+        }
+        Ok(metadata) if !metadata.is_file() => return Ok(Outcome::Kept),
+        Ok(_) => {}
+    }
+    let bytes_max = file.content.len() as u64;
+    let found = input_file::read(path, bytes_max);
+    Ok(match found {
+        Ok(found) if found == file.content.as_bytes() => Outcome::Same,
+        _ => Outcome::Kept,
+    })
+}
+
+/// Writes the files that `check` found missing.
+pub fn make(top: &Path, files: &[File], outcomes: &[Outcome]) -> Result<()> {
+    let mut made = Made::default();
+    for (file, outcome) in files.iter().zip(outcomes) {
+        if *outcome != Outcome::Made {
+            continue;
+        }
+        let path = top.join(&file.path);
+        made.folder_of(&path)?;
+        write(&path, file.content.as_bytes(), false)?;
+        made.files.push(path);
+    }
+    made.keep();
+    Ok(())
+}
+
+/// What a call has made so far; removed if the call fails.
+#[derive(Default)]
+struct Made {
+    files: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
+}
+
+impl Made {
+    /// Makes the folders above `path` that are missing.
+    fn folder_of(&mut self, path: &Path) -> Result<()> {
+        let above = path.ancestors().skip(1);
+        let missing = above.take_while(|folder| {
+            !folder.as_os_str().is_empty() && folder.symlink_metadata().is_err()
+        });
+        for folder in missing.collect::<Vec<_>>().into_iter().rev() {
+            std::fs::create_dir(folder)
+                .with_context(|| format!("folder {}: can't be made", folder.display()))?;
+            self.folders.push(folder.to_owned());
+        }
+        Ok(())
+    }
+
+    fn keep(mut self) {
+        self.files.clear();
+        self.folders.clear();
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for file in &self.files {
+            let _ = std::fs::remove_file(file);
+        }
+        // Innermost first. One that another program has put something into stays.
+        for folder in self.folders.iter().rev() {
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Writes a file of a build, in place of an older one. Returns false if it has this content already.
+pub fn replace(path: &Path, content: &[u8]) -> Result<bool> {
+    if let Ok(metadata) = path.symlink_metadata()
+        && metadata.is_file()
+        && metadata.len() == content.len() as u64
+        && input_file::read(path, metadata.len()).is_ok_and(|found| found == content)
+    {
+        return Ok(false);
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("folder {}: can't be made", folder.display()))?;
+    write(path, content, true)?;
+    Ok(true)
+}
+
+/// Fills a temporary file beside `path`, syncs it and renames it.
+fn write(path: &Path, content: &[u8], over: bool) -> Result<()> {
+    let shown = || format!("file {}: can't be written", path.display());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .permissions(std::fs::Permissions::from_mode(MODE))
+        .tempfile_in(folder)
+        .with_context(shown)?;
+    file.write_all(content)
+        .and_then(|()| file.as_file().sync_all())
+        .with_context(shown)?;
+    let persist = if over {
+        NamedTempFile::persist
+    } else {
+        NamedTempFile::persist_noclobber
+    };
+    persist(file, path)
+        .map_err(|error| error.error)
+        .with_context(shown)?;
+    // The name, too. Fails for a folder that the user may not read, and that does no harm.
+    let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, content: &str, is_replaceable: bool) -> File {
+        File {
+            path: path.to_owned(),
+            content: content.to_owned(),
+            about: "",
+            is_replaceable,
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = [file("a/b.txt", "own", true), file("c.txt", "c", false)];
+        std::fs::create_dir(folder.path().join("a")).unwrap();
+        std::fs::write(folder.path().join("a/b.txt"), "user's").unwrap();
+        let outcomes = check(folder.path(), &files).unwrap();
+        assert_eq!(outcomes, [Outcome::Kept, Outcome::Made]);
+        make(folder.path(), &files, &outcomes).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(folder.path().join("a/b.txt")).unwrap(),
+            "user's"
+        );
+        assert_eq!(
+            check(folder.path(), &files).unwrap(),
+            [Outcome::Kept, Outcome::Same]
+        );
+        // A link counts as a file of the user, even if it leads to nothing.
+        std::fs::remove_file(folder.path().join("c.txt")).unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("c.txt")).unwrap();
+        let error = check(folder.path(), &files).unwrap_err().to_string();
+        assert!(
+            error.ends_with("other files are there already: c.txt"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_call_that_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path().join("new");
+        // The second can't be written: the first is in the place of its folder.
+        let files = [file("a/b", "b", false), file("a/b/c", "c", false)];
+        let error = make(&top, &files, &[Outcome::Made, Outcome::Made]).unwrap_err();
+        assert!(format!("{error:#}").contains("a/b"), "{error:#}");
+        assert!(!top.exists());
+    }
+
+    #[test]
+    fn a_file_of_a_build_is_replaced_if_it_differs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dist/m.wasm");
+        assert!(replace(&path, b"one").unwrap());
+        assert!(!replace(&path, b"one").unwrap());
+        assert!(replace(&path, b"two").unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(
+            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1
+        );
+    }
+}

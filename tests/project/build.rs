@@ -1,0 +1,532 @@
+//! `coo build`: the same bytes from any folder, placed and recorded whole or not at all. The unhappy
+//! paths use programs in the place of cargo and rustc, so that they need no toolchain.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use super::{coo_in, with_target, without_cargo, without_sizes};
+use crate::support::tree::picture;
+use crate::support::{Ran, World, guest_text, shown, steady};
+
+/// Reads a file of the world.
+fn text(world: &World, path: &str) -> String {
+    std::fs::read_to_string(world.path().join(path)).unwrap()
+}
+
+/// The modules, the manifest and the digest of a project.
+fn results(world: &World, folder: &str) -> Vec<(String, Vec<u8>)> {
+    let top = world.path().join(folder);
+    let mut files: Vec<_> = std::fs::read_dir(top.join("missions/dist"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .chain([top.join("sandbox_digest.txt"), top.join("Cargo.lock")])
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, std::fs::read(path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_new_project_is_built_runs_without_a_key_and_gives_the_same_bytes_elsewhere() {
+    let Some((world, _turn)) = with_target("a_new_project_is_built") else {
+        return;
+    };
+    for folder in ["here/hello", "else where/far/hello"] {
+        let ran = world.coo(&["init", folder]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    let lock = text(&world, "here/hello/Cargo.lock");
+    let built = coo_in(&world, "here/hello", &["build"]);
+    assert_eq!(text(&world, "here/hello/Cargo.lock"), lock);
+    let shown_built = shown("build", &without_cargo(&built));
+    assert_snapshot!(without_sizes(&shown_built), @"
+    $ coo build
+    <sha256>  missions/dist/hello.wasm
+    <sha256>  module set, as in sandbox_digest.txt
+    --- standard error
+    [coo] missions/dist/hello.wasm: written, <n> bytes
+    --- exit 0
+    ");
+    let again = coo_in(
+        &world,
+        "here/hello/missions/hello",
+        &["build", "hello", "--locked"],
+    );
+    assert_eq!(again.code, 0, "{again:?}");
+    assert!(again.stderr.contains("hello.wasm: unchanged"), "{again:?}");
+    let elsewhere = coo_in(&world, "else where/far/hello", &["build"]);
+    assert_eq!(elsewhere.code, 0, "{elsewhere:?}");
+    // Both share a target folder, but nothing that the first has compiled is used again.
+    for compiled in ["coo-guest v1.0.0", "hello v0.1.0", "serde_json v1"] {
+        let line = format!("Compiling {compiled}");
+        assert!(elsewhere.stderr.contains(&line), "{elsewhere:?}");
+    }
+    assert!(results(&world, "here/hello") == results(&world, "else where/far/hello"));
+    let manifest: Value =
+        serde_json::from_str(&text(&world, "here/hello/missions/dist/build.json")).unwrap();
+    let module = &manifest["modules"]["hello.wasm"];
+    let sources: Vec<&String> = module["sources"].as_object().unwrap().keys().collect();
+    assert_snapshot!(
+        serde_json::to_string_pretty(&(&module["imports"], sources)).unwrap(),
+        @r#"
+    [
+      [
+        "coo:mission/db@1.0.0",
+        "coo:mission/gateway@1.0.0",
+        "coo:mission/llm@1.0.0",
+        "wasi:cli/environment@0.2.12",
+        "wasi:cli/exit@0.2.12",
+        "wasi:cli/stderr@0.2.12",
+        "wasi:cli/stdin@0.2.12",
+        "wasi:cli/stdout@0.2.12",
+        "wasi:clocks/wall-clock@0.2.12",
+        "wasi:filesystem/preopens@0.2.12",
+        "wasi:filesystem/types@0.2.12",
+        "wasi:io/error@0.2.12",
+        "wasi:io/streams@0.2.12"
+      ],
+      [
+        "Cargo.lock",
+        "Cargo.toml",
+        "missions/hello/Cargo.toml",
+        "missions/hello/src/lib.rs",
+        "vendor/coo-guest/Cargo.toml",
+        "vendor/coo-guest/src/bindings.rs",
+        "vendor/coo-guest/src/db.rs",
+        "vendor/coo-guest/src/error.rs",
+        "vendor/coo-guest/src/gateway.rs",
+        "vendor/coo-guest/src/lib.rs",
+        "vendor/coo-guest/src/llm.rs",
+        "vendor/coo-guest/wit/mission.wit"
+      ]
+    ]
+    "#
+    );
+    let checked = coo_in(
+        &world,
+        "here/hello",
+        &[
+            "digest",
+            "--modules",
+            "missions/dist",
+            "--check",
+            "sandbox_digest.txt",
+        ],
+    );
+    assert_eq!(checked.code, 0, "{checked:?}");
+
+    // The answer ships frozen: no key, no network.
+    let ran = coo_in(&world, "here/hello", &["run", "hello.json"]);
+    let mut told = ran.clone();
+    told.stdout = told.stdout.chars().take(40).collect::<String>() + "…\n";
+    let told = shown("run hello.json", &told);
+    assert_snapshot!(told.replace(|c: char| c.is_ascii_digit(), "0"), @"
+    $ coo run hello.json
+    MailSort is a small service that helps s…
+    --- standard error
+    [coo] MISSION-000000 SUCCESS: 00 events, 00000 fuel, <duration>, chain <sha000…>
+    --- exit 0
+    ");
+    assert_eq!(coo_in(&world, "here/hello", &["replay", "1"]).code, 0);
+    let index = text(&world, "here/hello/.coo/artefacts/hello/Summaries_v1.0.md");
+    assert!(
+        index.starts_with("# Summaries\n\n## MailSort\n\nMailSort is"),
+        "{index}"
+    );
+    let verified = coo_in(&world, "here/hello", &["verify", "hello.json"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+}
+
+#[test]
+fn a_second_run_with_a_changed_answer_writes_the_next_version() {
+    let Some((world, _turn)) = with_target("a_second_run_with_a_changed_answer") else {
+        return;
+    };
+    assert_eq!(world.coo(&["init", "twice"]).code, 0);
+    let built = coo_in(&world, "twice", &["build"]);
+    assert_eq!(built.code, 0, "{built:?}");
+    assert_eq!(coo_in(&world, "twice", &["run", "twice.json"]).code, 0);
+    let descriptor = text(&world, "twice/twice.json");
+    // Another topic is another content, and the frozen answer still does.
+    world.file(
+        "twice/twice.json",
+        descriptor.replace("\"MailSort\"", "\"Sorting\""),
+    );
+    let versions = || {
+        let folder = world.path().join("twice/.coo/artefacts/twice");
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    for _ in 0..2 {
+        let ran = coo_in(&world, "twice", &["run", "twice.json"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        // The second of these has the content of the first, and makes no version.
+        assert_eq!(versions(), ["Summaries_v1.0.md", "Summaries_v1.1.md"]);
+    }
+    for id in ["1", "2", "3"] {
+        assert_eq!(coo_in(&world, "twice", &["replay", id]).code, 0, "{id}");
+    }
+}
+
+#[test]
+fn a_run_builds_first_if_it_is_told_to() {
+    let Some((world, _turn)) = with_target("a_run_builds_first") else {
+        return;
+    };
+    assert_eq!(world.coo(&["init", "built"]).code, 0);
+    let missing = coo_in(&world, "built", &["run", "built.json"]);
+    assert_snapshot!(shown("run built.json", &missing), @"
+    $ coo run built.json
+    --- standard error
+    ERROR: module: missions/dist/built.wasm: can't be opened: No such file or directory (os error 2)
+    hint: 'coo build' makes the modules of a project
+    --- exit 1
+    ");
+    let ran = coo_in(&world, "built", &["run", "built.json", "--build"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let source = "built/missions/built/src/lib.rs";
+    world.file(source, text(&world, source) + "\n// Changed.\n");
+    let stale = coo_in(&world, "built", &["run", "built.json"]);
+    assert!(
+        stale
+            .stderr
+            .contains("changed after its build: missions/built/src/lib.rs\n"),
+        "{stale:?}"
+    );
+    let built = coo_in(
+        &world,
+        "",
+        &["--root", "built/.coo", "run", "built/built.json", "--build"],
+    );
+    assert_eq!(built.code, 0, "{built:?}");
+    assert!(!built.stderr.contains("older"), "{built:?}");
+
+    // A source that does not compile leaves everything as it was.
+    world.file(source, "fn run(");
+    let before = results(&world, "built");
+    let failed = coo_in(&world, "built", &["build"]);
+    assert_snapshot!(shown("build", &without_cargo(&failed)), @"
+    $ coo build
+    --- standard error
+    ERROR: cargo: failed with exit code 101, so no module was replaced
+    hint: correct what cargo says above
+    --- exit 1
+    ");
+    assert!(failed.stderr.contains("unclosed delimiter"), "{failed:?}");
+    assert!(results(&world, "built") == before);
+}
+
+#[test]
+fn a_project_of_several_missions_is_built_whole_or_in_part() {
+    let Some((world, _turn)) = with_target("a_project_of_several_missions") else {
+        return;
+    };
+    assert_eq!(world.coo(&["init", "first"]).code, 0);
+    assert_eq!(coo_in(&world, "first", &["new", "other-one"]).code, 0);
+    let one = coo_in(&world, "first", &["build", "other-one", "--json"]);
+    assert_eq!(one.code, 0, "{one:?}");
+    let one: Value = serde_json::from_str(&one.stdout).unwrap();
+    assert_eq!(one["modules"][0]["file"], "missions/dist/other-one.wasm");
+    assert_eq!(one["modules"].as_array().unwrap().len(), 1);
+    assert!(!world.path().join("first/missions/dist/first.wasm").exists());
+    let all = coo_in(&world, "first", &["build", "--json"]);
+    let all: Value = serde_json::from_str(&all.stdout).unwrap();
+    let changed: Vec<&Value> = all["modules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|module| &module["changed"])
+        .collect();
+    assert_eq!(changed, [true, false]);
+    assert_ne!(one["module_set_sha256"], all["module_set_sha256"]);
+}
+
+/// Puts a program into the `bin` folder of the world.
+fn program(world: &World, name: &str, script: &str) {
+    let path = world.file(&format!("bin/{name}"), format!("#!/bin/sh\n{script}\n"));
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Returns a world with a project and programs in the place of cargo and rustc. This cargo knows one
+/// mission, `echo`, and "compiles" `made.wasm` of the world.
+fn with_programs() -> World {
+    let world = World::new();
+    let top = world.path().canonicalize().unwrap();
+    let top = top.to_str().unwrap();
+    let world = world.with("PATH", format!("{top}/bin:/usr/bin:/bin"));
+    for file in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "missions/echo/Cargo.toml",
+        "missions/echo/src/lib.rs",
+    ] {
+        world.file(file, "");
+    }
+    program(
+        &world,
+        "rustc",
+        &format!(
+            "[ \"$1\" = -V ] && echo 'rustc 9.9.9 (a program of this test)' || echo {top}/lib"
+        ),
+    );
+    world.file("lib/libstd-1.rlib", "");
+    let metadata = format!(
+        r#"{{"workspace_root": "{top}", "target_directory": "{top}/target", "packages": [
+            {{"name": "echo", "manifest_path": "{top}/missions/echo/Cargo.toml",
+              "targets": [{{"name": "echo", "crate_types": ["bin"]}}]}}]}}"#
+    );
+    world.file("metadata.json", metadata);
+    program(
+        &world,
+        "cargo",
+        &format!(
+            "cd {top}
+[ \"$1\" = metadata ] && exec cat metadata.json
+echo \"$@\" >> arguments
+[ \"$1\" = fetch ] && exit
+echo 'cargo printed this'; env > environment
+mkdir -p target/wasm32-wasip1/release; cd target/wasm32-wasip1/release
+cp {top}/made.wasm echo.wasm
+echo {top}/target/wasm32-wasip1/release/echo.wasm: {top}/missions/echo/src/lib.rs > echo.d"
+        ),
+    );
+    let wasm = wat::parse_str(guest_text("(func (export \"_start\"))")).unwrap();
+    world.file("made.wasm", wasm);
+    world
+}
+
+fn refused(world: &World, arguments: &[&str]) -> String {
+    let before = picture(&world.path().join("missions"));
+    let ran = world.coo(arguments);
+    assert!(picture(&world.path().join("missions")) == before, "{ran:?}");
+    assert!(!world.path().join("sandbox_digest.txt").exists());
+    shown(&arguments.join(" "), &ran)
+}
+
+#[test]
+fn what_is_missing_is_named_with_how_to_install_it() {
+    let world = with_programs();
+    std::fs::remove_file(world.path().join("lib/libstd-1.rlib")).unwrap();
+    let mut told = refused(&world, &["build"]);
+    let nowhere = world.coo_with(&["build"], "RUSTC", "/nowhere/rustc");
+    told += &shown("build", &nowhere);
+    told += &refused(&world.with("PATH", "/nowhere"), &["build"]);
+    assert_snapshot!(told, @"
+    $ coo build
+    --- standard error
+    ERROR: target wasm32-wasip1: not installed for rustc 9.9.9 (a program of this test)
+    hint: run 'rustup target add wasm32-wasip1'
+    --- exit 1
+    $ coo build
+    --- standard error
+    ERROR: /nowhere/rustc: can't be started: No such file or directory (os error 2)
+    hint: install Rust from https://rustup.rs, then run 'rustup target add wasm32-wasip1'
+    --- exit 1
+    $ coo build
+    --- standard error
+    ERROR: cargo: can't be started: cannot find binary path
+    hint: install Rust from https://rustup.rs, then run 'rustup target add wasm32-wasip1'
+    --- exit 1
+    ");
+}
+
+#[test]
+fn the_bytes_depend_on_no_variable_of_the_user() {
+    let world = with_programs()
+        .with("RUSTFLAGS", "-Copt-level=0")
+        .with("CARGO_ENCODED_RUSTFLAGS", "-Cdebuginfo=2")
+        .with("CARGO_PROFILE_RELEASE_LTO", "false")
+        .with("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", "-Cdebuginfo=2")
+        .with("RUSTC_WRAPPER", "/nowhere/wrapper");
+    let ran = world.coo(&["build"]);
+    assert_snapshot!(without_sizes(&shown("build", &ran)), @"
+    $ coo build
+    <sha256>  missions/dist/echo.wasm
+    <sha256>  module set, as in sandbox_digest.txt
+    --- standard error
+    cargo printed this
+    [coo] missions/dist/echo.wasm: written, 1048 bytes
+    --- exit 0
+    ");
+    let environment = text(&world, "environment");
+    for name in ["opt-level", "debuginfo", "LTO", "WRAPPER"] {
+        assert!(!environment.contains(name), "{environment}");
+    }
+    let top = world.path().canonicalize().unwrap();
+    let remap = format!(
+        "CARGO_ENCODED_RUSTFLAGS=--remap-path-prefix={}=/project",
+        top.display()
+    );
+    assert!(environment.contains(&remap), "{environment}");
+    // Sources of a registry are there before the flags name its folder.
+    assert_snapshot!(text(&world, "arguments").replace(top.to_str().unwrap(), "<world>"), @"
+    fetch --target wasm32-wasip1
+    build --release --target wasm32-wasip1 --target-dir <world>/target --package echo
+    ");
+    assert_snapshot!(steady(&text(&world, "missions/dist/build.json")), @r#"
+    {
+      "format": "coo-build/1",
+      "modules": {
+        "echo.wasm": {
+          "sha256": "<sha256>",
+          "bytes": 1048,
+          "imports": [
+            "wasi_snapshot_preview1"
+          ],
+          "compiler": "rustc 9.9.9 (a program of this test)",
+          "sources": {
+            "Cargo.lock": "<sha256>",
+            "Cargo.toml": "<sha256>",
+            "missions/echo/Cargo.toml": "<sha256>",
+            "missions/echo/src/lib.rs": "<sha256>"
+          }
+        }
+      }
+    }
+    "#);
+    let digest = text(&world, "sandbox_digest.txt");
+    assert_eq!(digest.len(), 65, "{digest}");
+}
+
+#[test]
+fn a_module_that_a_run_would_refuse_is_not_placed() {
+    let world = with_programs();
+    let mut told = String::new();
+    for module in [
+        "(module (import \"env\" \"open\" (func)) (func (export \"_start\")))",
+        "(module)",
+    ] {
+        world.wasm("made.wasm", module);
+        told += &refused(&world, &["build"]);
+    }
+    world.file("made.wasm", "no module");
+    told += &refused(&world, &["build"]);
+    assert_snapshot!(told, @"
+    $ coo build
+    --- standard error
+    cargo printed this
+    ERROR: mission 'echo': module target/wasm32-wasip1/release/echo.wasm: refused: import 'env' is not part of the surface (functions: open)
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo build
+    --- standard error
+    cargo printed this
+    ERROR: mission 'echo': module target/wasm32-wasip1/release/echo.wasm: refused: nothing to start: it exports [], needed is '_start' of a WASI program or 'run: func(input: string) -> result<string, string>' of a mission
+    hint: 'coo audit' lists every import
+    --- exit 1
+    $ coo build
+    --- standard error
+    cargo printed this
+    ERROR: mission 'echo': module target/wasm32-wasip1/release/echo.wasm: not a WebAssembly binary
+    hint: compile for wasm32-wasip1 or give a component
+    --- exit 1
+    ");
+}
+
+#[test]
+fn an_answer_of_cargo_that_makes_no_sense_is_an_error() {
+    let world = with_programs();
+    let mut told = String::new();
+    for (metadata, script) in [
+        ("{", "exec cat metadata.json"),
+        (
+            "",
+            "echo 'error: could not find `Cargo.toml`' >&2; exit 101",
+        ),
+        (
+            r#"{"workspace_root": "/p", "target_directory": "/t", "packages": []}"#,
+            "exec cat metadata.json",
+        ),
+    ] {
+        world.file("metadata.json", metadata);
+        let top = world.path().display().to_string();
+        program(&world, "cargo", &format!("cd {top}\n{script}"));
+        told += &refused(&world, &["build"]);
+    }
+    assert_snapshot!(told, @"
+    $ coo build
+    --- standard error
+    ERROR: cargo metadata: its answer can't be read: EOF while parsing an object at line 1 column 1
+    --- exit 1
+    $ coo build
+    --- standard error
+    ERROR: project <world>: cargo can't read it: could not find `Cargo.toml`
+    hint: 'coo init DIR' makes a project of missions
+    --- exit 1
+    $ coo build
+    --- standard error
+    ERROR: project /p: has no mission crate in missions/
+    hint: 'coo new NAME' adds one, 'coo init DIR' makes a project
+    --- exit 1
+    ");
+}
+
+#[test]
+fn a_name_that_the_project_does_not_have_is_refused() {
+    let world = with_programs();
+    let mut told = refused(&world, &["build", "ecko"]);
+    told += &refused(&world, &["build", "echo", "No Name"]);
+    assert_snapshot!(told, @"
+    $ coo build ecko
+    --- standard error
+    ERROR: mission 'ecko': no crate in missions/ of the project
+    hint: 'coo new ecko' adds it; there is echo
+    --- exit 1
+    $ coo build echo No Name
+    --- standard error
+    ERROR: mission 'No Name': no crate in missions/ of the project
+    hint: there is echo
+    --- exit 1
+    ");
+}
+
+#[test]
+fn a_manifest_that_can_not_be_read_ends_the_build_before_cargo_runs() {
+    let world = with_programs();
+    world.file("missions/dist/build.json", r#"{"format": "coo-build/9"}"#);
+    assert_snapshot!(refused(&world, &["build"]), @"
+    $ coo build
+    --- standard error
+    ERROR: file <world>/missions/dist/build.json: has format 'coo-build/9', this build reads 'coo-build/1'
+    hint: remove the file, then 'coo build' writes it again
+    --- exit 1
+    ");
+    assert!(!world.path().join("arguments").exists());
+}
+
+#[test]
+fn a_place_that_can_not_be_written_leaves_the_older_module() {
+    let world = with_programs();
+    assert_eq!(world.coo(&["build"]).code, 0);
+    let before = picture(&world.path().join("missions"));
+    // A folder is in the place of the digest, which is written last.
+    std::fs::remove_file(world.path().join("sandbox_digest.txt")).unwrap();
+    std::fs::create_dir(world.path().join("sandbox_digest.txt")).unwrap();
+    let Ran { code, stderr, .. } = world.coo(&["build"]);
+    assert!(
+        code == 1 && stderr.contains("sandbox_digest.txt: can't be written"),
+        "{stderr}"
+    );
+    assert!(picture(&world.path().join("missions")) == before);
+    assert_eq!(temporary_files(world.path()), 0);
+}
+
+fn temporary_files(folder: &Path) -> usize {
+    let names = std::fs::read_dir(folder).unwrap();
+    names
+        .filter(|entry| {
+            let name = entry.as_ref().unwrap().file_name();
+            name.to_string_lossy().starts_with(".tmp")
+        })
+        .count()
+}
