@@ -30,6 +30,7 @@ mod pipeline;
 mod product;
 mod providers;
 mod python;
+mod reference;
 mod replay;
 mod reports;
 mod repository;
