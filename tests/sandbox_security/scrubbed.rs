@@ -117,7 +117,8 @@ fn a_key_that_a_guest_puts_together_is_recorded_nowhere_and_shown_nowhere() {
     $ coo run guest.json --live # its own error
     --- standard error
     [coo] MISSION-000001 INTERRUPTED: 6 events, 60 fuel, <duration>, chain <sha256…>
-    ERROR: mission MISSION-000001: guest error: <redacted>
+    ERROR: mission MISSION-000001: an event of the journal: contains the API key, which is recorded nowhere
+    hint: take the key out of the mission, and replace the key if others may have seen it
     hint: 'coo resume MISSION-000001' continues where it stopped
     --- exit 5
     $ coo run guest.json --live # its result

@@ -123,7 +123,7 @@ fn a_baseline_that_can_not_be_restored_fails() {
       PASS  journals of the state root
             every chain is whole, and every fold follows the state machine
       PASS  determinism suite
-            demo and triage identical to the first results
+            demo and phase3 and triage identical to the first results
       FAIL  rollback to the baseline
             object <object>: was changed after it was written, it has 7 bytes and SHA-256 <sha256…>
 
