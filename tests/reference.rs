@@ -29,7 +29,18 @@ fn it_runs_from_what_ships_and_gives_the_pinned_head() {
         page.contains(&pinned),
         "docs/reference-mission.md has no line{pinned}"
     );
-    assert_snapshot!(shown("replay 1", &world.coo(&["replay", "1"])), @"");
+    assert_snapshot!(shown("replay 1", &world.coo(&["replay", "1"])), @"
+    $ coo replay 1
+    Replay MISSION-000001
+      States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
+      Events: 36 identical
+      Fuel: 240431 identical
+      Memory: 1114112 bytes identical
+      Output: 185 bytes identical
+      Chain: <sha256>
+      Result: IDENTICAL
+    --- exit 0
+    ");
     // It uses every import of the surface.
     let calls = world.json(&["inspect", "1"])["calls"].clone();
     for import in ["llm", "db_query", "db_execute", "gateway_write"] {

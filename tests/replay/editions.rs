@@ -104,5 +104,11 @@ fn a_run_is_judged_by_the_edition_of_the_rules_that_it_recorded() {
     assert_identical(&world, TRIAGE);
     // An edition with other rules than it had is refused by name, and nothing runs.
     record_with(Some(3), Some(&"0".repeat(64)));
-    assert_snapshot!(replayed(), @"");
+    assert_snapshot!(replayed(), @"
+    $ coo replay MISSION-000001
+    --- standard error
+    ERROR: mission write.json: ruleset mission: has SHA-256 <sha256>, pinned is <sha256>
+    hint: use the coo that recorded it; its rules about missions are others
+    --- exit 1
+    ");
 }
