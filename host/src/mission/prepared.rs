@@ -81,12 +81,11 @@ impl Prepared {
     pub fn of(session: Session, source: &Source, options: Options, reused: Reused) -> Result<Self> {
         let stopwatch = Stopwatch::start();
         let config = session.config()?.clone();
-        let policy = match reused.policy {
-            Some(policy) => policy,
-            None => {
-                rulesets::check(&config)?;
-                Policy::current(config.governance.clone())
-            }
+        let policy = if let Some(policy) = reused.policy {
+            policy
+        } else {
+            rulesets::check(&config)?;
+            Policy::current(config.governance.clone())
         };
         // Before anything of it is stored.
         if options.freshness != CachePolicy::Frozen {

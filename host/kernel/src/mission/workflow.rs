@@ -180,7 +180,7 @@ mod tests {
         Step {
             id: id.to_owned(),
             human: None,
-            input: serde_json::Value::Null,
+            input: Value::Null,
         }
     }
 
