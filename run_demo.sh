@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a clone to a verified pack: builds coo, runs the demo in a temporary state root, replays it,
-# packs it, verifies the pack, and compares it with artefacts/demo_pack_v1.zip. Needs rustup, a C
+# makes a baseline, changes the state with another mission, rolls it back, packs the demo's run, verifies the pack, and compares it with artefacts/demo_pack_v1.zip. Needs rustup, a C
 # compiler and the crate registry; no key and no configuration. Changes nothing but target/.
 #
 #   ./run_demo.sh             coo asks for approval of the pack, on a terminal
@@ -23,6 +23,8 @@ unset COO_LLM_MODEL COO_LLM_BASE_URL OPENROUTER_API_KEY
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export COO_ROOT=$scratch/root
+# A baseline records modes, and the pack names baselines.
+umask 022
 
 say() { printf '\n$ %s\n' "$*"; }
 
@@ -32,6 +34,16 @@ coo=${CARGO_TARGET_DIR:-target}/release/coo
 
 say coo run-demo
 "$coo" run-demo
+say coo replay DEMO-000001
+"$coo" replay DEMO-000001
+say coo amu0 create --name demo
+"$coo" amu0 create --name demo
+say coo run triage --frozen
+"$coo" run triage --frozen
+say 'echo CONFIRM_ROLLBACK | coo rollback demo'
+echo CONFIRM_ROLLBACK | "$coo" rollback demo
+say coo amu0 verify demo --state
+"$coo" amu0 verify demo --state
 say coo replay DEMO-000001
 "$coo" replay DEMO-000001
 say coo pack DEMO-000001 "$@"

@@ -63,7 +63,7 @@ fn each_hint_has_a_line_below_the_error() {
     --- exit 1
     $ coo run nothing
     --- standard error
-    ERROR: mission 'nothing': neither a file nor one of the bundled missions (demo, triage)
+    ERROR: mission 'nothing': neither a file nor one of the bundled missions (demo, phase3, triage)
     hint: give a descriptor, a .wasm file or one of these
     --- exit 1
     $ coo run broken.json

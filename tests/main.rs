@@ -31,6 +31,7 @@ mod product;
 mod project;
 mod providers;
 mod python;
+mod reference;
 mod replay;
 mod reports;
 mod repository;

@@ -131,7 +131,7 @@ fn what_can_not_be_verified_is_said_and_leaves_nothing() {
     assert_snapshot!(told, @"
     $ coo verify nonsense
     --- standard error
-    ERROR: mission 'nonsense': neither a file nor one of the bundled missions (demo, triage)
+    ERROR: mission 'nonsense': neither a file nor one of the bundled missions (demo, phase3, triage)
     hint: give a descriptor, a .wasm file or one of these
     --- exit 1
     $ coo verify MISSION-000009

@@ -10,12 +10,14 @@ mod seen;
 use std::fmt::Display;
 
 use anyhow::{Context as _, Error, Result, anyhow, bail};
+use coo_kernel::baseline::freeze::covered::Stamp;
 use coo_kernel::baseline::freeze::{
     Covered, Difference, FILE, FreezeManifest, MANIFEST, Phase, TEXT, lock,
 };
 use coo_kernel::baseline::governed;
 use coo_kernel::baseline::{self, TreeEntry, TreePath};
 use coo_kernel::state::layout;
+use covered::Compared;
 use seen::Seen;
 
 use crate::baselines::{self, Progress, Tree};
@@ -54,6 +56,8 @@ pub struct Standing {
     pub differences: Vec<Difference>,
     /// Stamps of the store's files, if this process has read the store to compare it.
     fresh: Option<Seen>,
+    /// Stamp of the executable, if this process has read it to compare it.
+    fresh_coo: Option<Stamp>,
 }
 
 impl Standing {
@@ -64,6 +68,7 @@ impl Standing {
             row,
             differences: Vec::new(),
             fresh: None,
+            fresh_coo: None,
         }
     }
 
@@ -149,13 +154,13 @@ pub fn guard(root: &StateRoot, store: &Store, purpose: Purpose) -> Result<()> {
         return Ok(());
     };
     let Standing { row, .. } = &standing;
-    if purpose == Purpose::Read
-        && let Some(seen) = standing
-            .fresh
-            .as_ref()
-            .filter(|_| standing.differences.is_empty())
-    {
-        seen.note(root, &row.manifest);
+    if purpose == Purpose::Read && standing.differences.is_empty() {
+        if let Some(seen) = &standing.fresh {
+            seen.note(root, &row.manifest);
+        }
+        if let Some(stamp) = standing.fresh_coo {
+            seen::note_coo(root, &row.manifest, stamp);
+        }
     }
     if purpose == Purpose::Freeze {
         return Ok(());
@@ -171,10 +176,24 @@ pub fn guard(root: &StateRoot, store: &Store, purpose: Purpose) -> Result<()> {
                 rfc3339(row.frozen_ms),
                 row.number
             )
-            .hint("'coo freeze lift' lifts the freeze")
+            .hint(way_out(store, row)?)
         );
     }
     Ok(())
+}
+
+/// Returns how the user can end a freeze from which nothing differs.
+fn way_out(store: &Store, row: &FreezeRow) -> Result<String> {
+    // A build without the repository pipeline reads no changes.
+    #[cfg(feature = "repository")]
+    if let Some(id) = store.change_frozen_by(row.number)? {
+        return Ok(format!(
+            "it belongs to {id} and ends with that; 'coo pipeline status {id}' shows what it waits for"
+        ));
+    }
+    #[cfg(not(feature = "repository"))]
+    let _ = (store, row);
+    Ok("'coo freeze lift' lifts the freeze".to_owned())
 }
 
 /// Examines the freeze in force, if there is one. Reads everything that it covers.
@@ -230,11 +249,17 @@ fn look(root: &StateRoot, store: &Store, trust: bool) -> Result<Option<Standing>
         }
     }
     differences.extend(covered::reports(root, store, &row.manifest)?);
-    differences.extend(covered::coo(root, &row.manifest));
+    let mut fresh_coo = None;
+    match covered::coo(root, &row.manifest, trust) {
+        Compared::Known => {}
+        Compared::Equal(stamp) => fresh_coo = stamp,
+        Compared::Differs(difference) => differences.push(difference),
+    }
     Ok(Some(Standing {
         row,
         differences,
         fresh: (!is_known).then_some(seen),
+        fresh_coo,
     }))
 }
 
@@ -276,7 +301,7 @@ pub fn activate(
     let state = baseline::Manifest::new(found(root, store)?)?;
     governed::State::of(&state).context("the present state")?;
     let covered = Covered {
-        coo_stamp: covered::coo_stamp(),
+        coo_stamp: None,
         locked: locked::mode_of_world(root)?,
         modules: baseline::Manifest::new(modules(root)?)?,
         store: store.covered()?,

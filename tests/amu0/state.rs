@@ -165,8 +165,8 @@ fn a_comparison_names_what_differs() {
     $ coo amu0 verify clean --state
     Verify clean
       Id: <sha256>
-      Holds: 13 files, 5 folders, 0 links, <n> bytes
-      Objects: 11 of 11 intact, 4652 bytes
+      Holds: 14 files, 5 folders, 0 links, <n> bytes
+      Objects: 12 of 12 intact, 6985 bytes
       State: .coo
         other mode    artefacts/INDEX.md
         extra         artefacts/more.txt
@@ -322,7 +322,7 @@ fn a_state_that_was_edited_since_the_run_is_promoted_only_if_that_is_said() {
       Run: MISSION-000001 (chain <sha256…>)
         edited since the run: artefacts, config.json, world.db
       After: AMU0-000001 (<sha256…>)
-      Holds: 14 files, 5 folders, 0 links, <n> bytes
+      Holds: 15 files, 5 folders, 0 links, <n> bytes
       New in the store: 3 objects, <n> bytes
     --- standard error
     [coo] manifests/ differs from the current environment in <n> places: the baseline keeps it as it is; 'coo manifests check' lists the differences

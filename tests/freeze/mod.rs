@@ -4,6 +4,7 @@
 
 mod covered;
 mod edges;
+mod pure;
 mod tampered;
 
 use std::collections::BTreeSet;

@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::{configure, end, run, world};
-use crate::support::{Ran, World, shown};
+use crate::support::{Ran, World, checked_out, shown};
 
 const ID: &str = "MISSION-000001";
 
@@ -66,7 +66,7 @@ fn a_protected_artefact_is_written_by_nobody_and_explained() {
 
     May            scope         ceiling
       calls, tier  3             3
-      paths        **, specs/**  any
+      paths        **, specs/**  **
 
     May never write
       **/01_governance/**          governance documents
@@ -194,16 +194,21 @@ fn scope_and_ceiling_narrow_paths_and_tiers() {
     ERROR: mission MISSION-000001: governance error: gateway.write to 'a/A_v1.0.md': the descriptor's scope permits no path
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     ERROR: mission MISSION-000001: governance error: gateway.write to 'a/A_v1.0.md': the ceiling (governance.ceiling of the configuration) permits b/**
+    hint: raise governance.ceiling.paths of config.json if the mission may do more
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     ERROR: mission MISSION-000001: governance error: gateway.write, which needs tier 3: the descriptor's scope permits tier 2
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     ERROR: mission MISSION-000001: governance error: gateway.write, which needs tier 3: the ceiling (governance.ceiling of the configuration) permits tier 0
+    hint: raise governance.ceiling.tier of config.json if the mission may do more
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     ERROR: mission MISSION-000001: governance error: artefacts 1: the ceiling (governance.ceiling of the configuration) permits artefacts 0
+    hint: raise governance.ceiling.limits.artefacts of config.json if the mission may do more
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     ERROR: mission MISSION-000001: governance error: fuel more than 10: the ceiling (governance.ceiling of the configuration) permits fuel 10
+    hint: raise governance.ceiling.limits.fuel of config.json if the mission may do more
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     ERROR: mission MISSION-000001: governance error: memory_bytes 65536: the ceiling (governance.ceiling of the configuration) permits memory_bytes 1
+    hint: raise governance.ceiling.limits.memory_bytes of config.json if the mission may do more
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     ");
 }
@@ -283,10 +288,12 @@ fn scope_and_ceiling_narrow_statements_too() {
     }
     assert_snapshot!(told, @"
     ERROR: mission MISSION-000001: governance error: db.query, which needs tier 1: the ceiling (governance.ceiling of the configuration) permits tier 0
+    hint: raise governance.ceiling.tier of config.json if the mission may do more
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     ERROR: mission MISSION-000001: governance error: db.query, which needs tier 1: the descriptor's scope permits tier 0
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     ERROR: mission MISSION-000001: governance error: db.execute, which needs tier 2: the ceiling (governance.ceiling of the configuration) permits tier 1
+    hint: raise governance.ceiling.tier of config.json if the mission may do more
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     ");
 }
@@ -366,6 +373,7 @@ fn model_tokens_are_counted_and_bounded() {
     [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000001 FAILED: 16 events, 66847 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: governance error: llm_tokens 10: the ceiling (governance.ceiling of the configuration) permits llm_tokens 9
+    hint: raise governance.ceiling.limits.llm_tokens of config.json if the mission may do more
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     --- exit 1
     ");
@@ -455,4 +463,78 @@ fn a_governance_that_means_nothing_is_refused_before_anything_runs() {
 fn configure_anew(world: &World) {
     std::fs::remove_file(world.root().join("config.json")).unwrap();
     assert_eq!(world.coo(&["init"]).code, 0);
+}
+
+#[test]
+fn a_new_root_has_a_ceiling_that_names_its_key() {
+    let world = world();
+    assert_eq!(world.coo(&["init"]).code, 0);
+    let config = std::fs::read_to_string(world.root().join("config.json")).unwrap();
+    let config: Value = serde_json::from_str(&config).unwrap();
+    assert_eq!(
+        config["governance"]["ceiling"],
+        json!({
+            "limits": {
+                "artefact_bytes": 67_108_864, "artefacts": 1000, "fuel": 20_000_000_000_u64,
+                "host_bytes": 1_073_741_824, "llm_calls": 1000, "llm_tokens": 100_000_000,
+            },
+            "paths": ["**"],
+            "tier": 3,
+        })
+    );
+    // What goes beyond a ceiling names the key.
+    let mut told = String::new();
+    for (ceiling, more) in [
+        (json!({"limits": {"artefacts": 0}}), json!({})),
+        (json!({"tier": 2}), json!({})),
+        (json!({"paths": ["reports/**"]}), json!({})),
+    ] {
+        configure(&world, &json!({ "ceiling": ceiling }));
+        told += &shown("run mission.json", &run(&world, &write("A_v1.0.md"), &more));
+    }
+    assert_snapshot!(told, @"
+    $ coo run mission.json
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 20 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: governance error: artefacts 1: the ceiling (governance.ceiling of the configuration) permits artefacts 0
+    hint: raise governance.ceiling.limits.artefacts of config.json if the mission may do more
+    hint: 'coo explain MISSION-000001' shows where each limit comes from
+    --- exit 1
+    $ coo run mission.json
+    --- standard error
+    [coo] MISSION-000002 FAILED: 7 events, 20 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000002: governance error: gateway.write, which needs tier 3: the ceiling (governance.ceiling of the configuration) permits tier 2
+    hint: raise governance.ceiling.tier of config.json if the mission may do more
+    hint: 'coo explain MISSION-000002' shows where each limit comes from
+    --- exit 1
+    $ coo run mission.json
+    --- standard error
+    [coo] MISSION-000003 FAILED: 7 events, 20 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000003: governance error: gateway.write to 'A_v1.0.md': the ceiling (governance.ceiling of the configuration) permits reports/**
+    hint: raise governance.ceiling.paths of config.json if the mission may do more
+    hint: 'coo explain MISSION-000003' shows where each limit comes from
+    --- exit 1
+    ");
+}
+
+/// Every descriptor that ships states its scope, and runs below the ceiling of a new root.
+#[test]
+fn what_ships_has_a_scope() {
+    for name in [
+        "reference/demo_mission.json",
+        "reference/triage_mission.json",
+        "reference/phase3_reference_mission.json",
+        "examples/demo_v1/mission.json",
+        "guest-sdk/template/mission.json",
+    ] {
+        let text = checked_out(name);
+        let descriptor: Value = serde_json::from_str(&text).unwrap();
+        assert!(descriptor["scope"]["tier"].is_u64(), "{name}");
+        assert!(descriptor["scope"]["paths"].is_array(), "{name}");
+    }
+    let world = World::new();
+    for mission in ["demo", "triage", "phase3"] {
+        let ran = world.coo(&["run", mission, "--frozen"]);
+        assert_eq!(ran.code, 0, "{mission}: {ran:?}");
+    }
 }

@@ -3,6 +3,7 @@
 
 mod ceilings;
 mod human;
+mod rulesets;
 mod validator;
 
 use serde_json::{Value, json};

@@ -47,8 +47,9 @@ fn every_field_is_shown_and_can_be_set() {
     llm.attempts          4
     llm.timeout_seconds   120
     llm.max_tokens_field  max_tokens
-    governance.ceiling    -
+    governance.ceiling    {"limits":{"artefact_bytes":67108864,"artefacts":1000,"fuel":20000000000,"host_bytes":1073741824,"llm_calls":1000,"llm_tokens":100000000},"paths":["**"],"tier":3}
     governance.protected  -
+    rulesets              {"constitutional_lint":"<sha256>","governance_leak":"<sha256>","mission":"<sha256>"}
     tools                 -
     --- exit 0
     $ coo config set llm.attempts 6
@@ -86,6 +87,7 @@ fn every_field_is_shown_and_can_be_set() {
     llm.max_tokens_field  max_completion_tokens
     governance.ceiling    {"limits":{"fuel":1000},"tier":1}
     governance.protected  ["reports/*"]
+    rulesets              {"constitutional_lint":"<sha256>","governance_leak":"<sha256>","mission":"<sha256>"}
     tools                 ["cargo","node"]
     --- exit 0
     "#);
@@ -257,15 +259,16 @@ fn what_the_environment_says_instead_is_told() {
     let mut told = shown("config show", &world.coo(&["config", "show"]));
     let set = ["config", "set", "llm.default_model", "vendor/model"];
     told += &shown(&set.join(" "), &world.coo(&set));
-    assert_snapshot!(told, @"
+    assert_snapshot!(told, @r#"
     $ coo config show
     llm.default_model     HuggingFaceTB/SmolLM2-135M-Instruct
     llm.base_url          https://openrouter.ai/api/v1
     llm.attempts          4
     llm.timeout_seconds   120
     llm.max_tokens_field  max_tokens
-    governance.ceiling    -
+    governance.ceiling    {"limits":{"artefact_bytes":67108864,"artefacts":1000,"fuel":20000000000,"host_bytes":1073741824,"llm_calls":1000,"llm_tokens":100000000},"paths":["**"],"tier":3}
     governance.protected  -
+    rulesets              {"constitutional_lint":"<sha256>","governance_leak":"<sha256>","mission":"<sha256>"}
     tools                 -
     --- standard error
     [coo] COO_LLM_BASE_URL is set and takes precedence over llm.base_url
@@ -276,7 +279,7 @@ fn what_the_environment_says_instead_is_told() {
     --- standard error
     [coo] COO_LLM_MODEL is set and takes precedence over llm.default_model
     --- exit 0
-    ");
+    "#);
 }
 
 #[test]

@@ -47,6 +47,7 @@ pages! {
     migrate: "docs/migrate.md",
     pack: "docs/pack.md",
     pipeline: "docs/pipeline.md",
+    reference_mission: "docs/reference-mission.md",
     replay: "docs/replay.md",
     resume: "docs/resume.md",
     rollback: "docs/rollback.md",

@@ -99,6 +99,39 @@ fn the_old_package_may_be_nowhere() {
     ");
 }
 
+/// A command that runs the old package is wrong wherever it stands in a migrated file.
+#[test]
+fn the_old_package_may_be_run_by_nobody() {
+    let world = after();
+    world.file(
+        "repo/new/__main__.py",
+        "\"\"\"`python -m old`: the tool.\"\"\"\n\n# or python3 -Im old.core, as before\n",
+    );
+    world.file(
+        "repo/checks/notes.py",
+        "def f():\n    'Run python -m old.core.'\n",
+    );
+    let ran = world.coo(&["gates", "repo"]);
+    assert_snapshot!(shown("gates repo", &ran), @"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  FAIL
+        checks/notes.py:2: -m old.core means the old package
+        new/__main__.py:1: -m old means the old package
+        new/__main__.py:3: -Im old.core means the old package
+      B Deterministic Modules       NOT RUN
+      C Sandbox Security            NOT RUN
+      D Test Suite Integrity        NOT RUN
+      E Governance Integrity        NOT RUN
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate A (Repo Unification Integrity): 3 findings; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 3
+    ");
+}
+
 /// What the environment says of models is nobody's evidence.
 #[test]
 fn gates_do_not_ask_the_environment_for_a_model() {

@@ -80,6 +80,14 @@ fn what_somebody_else_changes_meanwhile_stops_it() {
     done(&world.coo_with_input(&["freeze", "lift"], b"LIFT_FREEZE\n"));
     done(&approve(&world));
     assert_eq!(stage(&world), "CEO_FINAL_REVIEW");
+    // What is refused says what ends the freeze.
+    assert_snapshot!(shown("run demo", &world.coo(&["run", "demo"])), @"
+    $ coo run demo
+    --- standard error
+    ERROR: state root .coo: has been frozen since <time> by freeze 2, nothing was changed
+    hint: it belongs to PIPELINE-000001 and ends with that; 'coo pipeline status PIPELINE-000001' shows what it waits for
+    --- exit 1
+    ");
     // Its freeze is its own.
     let ran = world.coo_with_input(&["freeze", "lift"], b"LIFT_FREEZE\n");
     assert_snapshot!(shown("freeze lift", &ran), @"

@@ -7,6 +7,7 @@ mod bundle;
 mod crash;
 mod failed;
 mod gates;
+mod ignored;
 mod meanwhile;
 mod migrate;
 mod tests_run;

@@ -26,16 +26,20 @@ fn a_run_is_judged_by_the_edition_of_the_rules_that_it_recorded() {
     assert_identical(&world, TRIAGE);
 
     let journal = world.unguarded_journal();
-    let record = |rules: Option<u64>| {
+    let record_with = |rules: Option<u64>, sha256: Option<&str>| {
         forge(&journal, |_, kind, mut body| {
             if kind == Kind::Environment {
                 let fields = body.as_object_mut().unwrap();
                 fields.remove("rules");
                 fields.extend(rules.map(|rules| ("rules".to_owned(), json!(rules))));
+                fields.remove("rules_sha256");
+                fields.extend(sha256.map(|found| ("rules_sha256".to_owned(), json!(found))));
             }
             body
         });
     };
+    // Runs of these editions did not name the digest.
+    let record = |rules: Option<u64>| record_with(rules, None);
     let replayed = || shown("replay MISSION-000001", &world.coo(&["replay", TRIAGE]));
     record(None);
     // The first edition permitted the write.
@@ -98,4 +102,13 @@ fn a_run_is_judged_by_the_edition_of_the_rules_that_it_recorded() {
     ");
     record(Some(2));
     assert_identical(&world, TRIAGE);
+    // An edition with other rules than it had is refused by name, and nothing runs.
+    record_with(Some(3), Some(&"0".repeat(64)));
+    assert_snapshot!(replayed(), @"
+    $ coo replay MISSION-000001
+    --- standard error
+    ERROR: mission write.json: ruleset mission: has SHA-256 <sha256>, pinned is <sha256>
+    hint: use the coo that recorded it; its rules about missions are others
+    --- exit 1
+    ");
 }

@@ -14,6 +14,7 @@ mod generated;
 mod inside;
 mod misuse;
 mod pairing;
+mod scrubbed;
 mod secrets;
 mod tampering;
 

@@ -322,6 +322,12 @@ pub fn without_progress(stderr: &str) -> String {
         .collect()
 }
 
+/// Returns the text of a file of the checkout.
+pub fn checked_out(name: &str) -> String {
+    let host = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(host.parent().unwrap().join(name)).unwrap()
+}
+
 /// Copies a folder with everything in it.
 pub fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();

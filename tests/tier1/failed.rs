@@ -123,7 +123,7 @@ fn a_baseline_that_can_not_be_restored_fails() {
       PASS  journals of the state root
             every chain is whole, and every fold follows the state machine
       PASS  determinism suite
-            demo and triage identical to the first results
+            demo and phase3 and triage identical to the first results
       FAIL  rollback to the baseline
             object <object>: was changed after it was written, it has 7 bytes and SHA-256 <sha256…>
 
@@ -154,8 +154,10 @@ fn a_governance_that_forbids_the_report_is_named_before_anything_runs() {
     }
     assert_snapshot!(said, @"
     ERROR: tier1: the report can't be written: governance error: gateway.write, which needs tier 3: the ceiling (governance.ceiling of the configuration) permits tier 2
+    hint: raise governance.ceiling.tier of config.json if the mission may do more
     hint: let 'governance' in config.json permit tier 3 and tier1/**
     ERROR: tier1: the report can't be written: governance error: gateway.write to 'tier1/Tier1_Determinism_Report_v0.1.json': the ceiling (governance.ceiling of the configuration) permits triage/**
+    hint: raise governance.ceiling.paths of config.json if the mission may do more
     hint: let 'governance' in config.json permit tier 3 and tier1/**
     ERROR: tier1: the report can't be written: governance error: gateway.write to 'tier1/Tier1_Enhancement_Log_v0.1.md': protected as '**/*Enhancement*' by the configuration (governance.protected); nobody can write it through the runtime
     hint: let 'governance' in config.json permit tier 3 and tier1/**
@@ -167,7 +169,8 @@ fn a_governance_that_forbids_the_report_is_named_before_anything_runs() {
     std::fs::write(&path, config.to_string()).unwrap();
     let ran = world.coo(&["tier1", "run"]);
     assert_snapshot!(ran.error(), @"
-    ERROR: tier1: the report can't be written: mission MISSION-000001: governance error: artefact_bytes 4008: the ceiling (governance.ceiling of the configuration) permits artefact_bytes 100
+    ERROR: tier1: the report can't be written: mission MISSION-000001: governance error: artefact_bytes 5095: the ceiling (governance.ceiling of the configuration) permits artefact_bytes 100
+    hint: raise governance.ceiling.limits.artefact_bytes of config.json if the mission may do more
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     ");
     assert!(documents(&world).is_empty());

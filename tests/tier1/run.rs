@@ -29,6 +29,8 @@ fn the_same_installation_and_state_give_the_same_bytes() {
     FP-3.1 Determinism Suite & FSM Validation
       PASS  mission demo: 3 runs in fresh worlds, each replayed
             identical: SUCCESS, 11 events, 66630 fuel, chain <sha256>
+      PASS  mission phase3: 3 runs in fresh worlds, each replayed
+            identical: SUCCESS, 36 events, 240431 fuel, chain <sha256>
       PASS  mission triage: 3 runs in fresh worlds, each replayed
             identical: SUCCESS, 36 events, 240431 fuel, chain <sha256>
       PASS  imports of all bundled modules
@@ -38,7 +40,7 @@ fn the_same_installation_and_state_give_the_same_bytes() {
       PASS  journals of the state root
             every chain is whole, and every fold follows the state machine
       PASS  determinism suite
-            demo and triage identical to the first results
+            demo and phase3 and triage identical to the first results
       PASS  rollback to the baseline
             a changed copy of the state is PRE_HARDENING_AMU0 again, byte for byte
       PASS  state root
@@ -46,7 +48,7 @@ fn the_same_installation_and_state_give_the_same_bytes() {
 
     FP-3.2 AMU₀ Discipline & State Lineage
       PASS  objects of the baseline
-            6 intact, 2956 bytes
+            7 intact, 5289 bytes
       PASS  the restored state, captured once more
             the same id <sha256>
       PASS  one state in two roots
@@ -60,7 +62,7 @@ fn the_same_installation_and_state_give_the_same_bytes() {
       PASS  single root
             nothing was written beside a state root
       PASS  determinism suite
-            demo and triage identical to the first results
+            demo and phase3 and triage identical to the first results
       PASS  rollback to the baseline
             a changed copy of the state is PRE_HARDENING_AMU0 again, byte for byte
       PASS  state root
@@ -84,7 +86,7 @@ fn the_same_installation_and_state_give_the_same_bytes() {
       PASS  INDEX of the state root
             artefacts, record and INDEX agree
       PASS  determinism suite
-            demo and triage identical to the first results
+            demo and phase3 and triage identical to the first results
       PASS  rollback to the baseline
             a changed copy of the state is PRE_HARDENING_AMU0 again, byte for byte
       PASS  state root
@@ -108,7 +110,7 @@ fn the_same_installation_and_state_give_the_same_bytes() {
       PASS  missions on record
             none: no refused workflow ran
       PASS  determinism suite
-            demo and triage identical to the first results
+            demo and phase3 and triage identical to the first results
       PASS  rollback to the baseline
             a changed copy of the state is PRE_HARDENING_AMU0 again, byte for byte
       PASS  state root
@@ -132,7 +134,7 @@ fn the_same_installation_and_state_give_the_same_bytes() {
       PASS  artefacts after all attempts
             none
       PASS  determinism suite
-            demo and triage identical to the first results
+            demo and phase3 and triage identical to the first results
       PASS  rollback to the baseline
             a changed copy of the state is PRE_HARDENING_AMU0 again, byte for byte
       PASS  state root
@@ -225,7 +227,7 @@ fn fix_packs_run_in_order_and_each_is_followed_by_suite_and_rollback() {
     let report = &documents(&world)["Tier1_Determinism_Report_v0.1.json"];
     let report: Value = serde_json::from_slice(report).unwrap();
     let missions = report["missions"].as_array().unwrap();
-    assert_eq!(missions.len(), 2);
+    assert_eq!(missions.len(), 3);
     for mission in missions {
         assert_eq!(mission["runs"], 3);
         assert_eq!(mission["each"]["replay_identical"], true);

@@ -5,6 +5,7 @@
 
 mod answer;
 mod binding;
+mod command;
 mod context;
 mod dynamic;
 mod edit;
@@ -215,6 +216,7 @@ pub fn rewrite_and_reach(
     let mut reach = Reach::of(&parsed, &parts, home, moved, &old);
     reach.share(&parsed, moved, &old, &renamed);
     dynamic::rewrite(&parsed, &parts, moved, dynamic, &mut edits);
+    command::rewrite(&parsed, &parts, moved, dynamic, &mut edits);
     let rewritten = edits.finish(source);
     if let Some(content) = &rewritten.content
         && !rewritten.used.is_empty()

@@ -244,6 +244,7 @@ impl Fold {
                         self.policy = Some(Policy {
                             governance: body.governance,
                             rules: body.rules,
+                            rules_sha256: body.rules_sha256,
                         });
                     }
                     Kind::HumanDecision => {

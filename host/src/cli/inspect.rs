@@ -78,6 +78,8 @@ struct View {
     status: Status,
     reason: Option<String>,
     lineage: Option<MissionBody>,
+    /// SHA-256 of the rules about missions that the run stands under.
+    rules_sha256: Option<Digest>,
     events: u64,
     chain_head: Digest,
     calls: Calls,
@@ -206,6 +208,7 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
         name: mission.name.clone(),
         status,
         reason: events::reason(mission, &progress, status),
+        rules_sha256: progress.policy.and_then(|policy| policy.rules_sha256),
         lineage: progress.mission,
         events: chain.seq(),
         chain_head: chain.head(),
@@ -271,6 +274,9 @@ fn after_status(view: &View, tail: Option<&Tail>) -> String {
         let _ = writeln!(text, "  Descriptor: {}", lineage.descriptor);
         let _ = writeln!(text, "  Module:     {}", lineage.module);
         let _ = writeln!(text, "  Surface:    {}", lineage.surface);
+    }
+    if let Some(rules) = &view.rules_sha256 {
+        let _ = writeln!(text, "  Rules:      {rules}");
     }
     let _ = writeln!(text, "  Chain head: {}", view.chain_head);
     let _ = writeln!(text, "  Events:     {}", view.events);

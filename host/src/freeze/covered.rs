@@ -49,31 +49,39 @@ pub fn reports(
         .collect())
 }
 
-/// Returns a difference if this executable is not the one that froze `root`.
-pub fn coo(root: &StateRoot, manifest: &FreezeManifest) -> Option<Difference> {
+/// How this executable compares with the one that froze the root.
+pub enum Compared {
+    /// Equal to it, as an earlier command found, or nothing is on record.
+    Known,
+    /// Equal to it; with the stamp of the file that was read.
+    Equal(Option<Stamp>),
+    Differs(Difference),
+}
+
+/// Compares this executable with the one that froze `root`. If `trust`, does not read an executable
+/// that an earlier command has compared.
+pub fn coo(root: &StateRoot, manifest: &FreezeManifest, trust: bool) -> Compared {
     // Also recorded in manifests of earlier versions.
-    let recorded = manifests::recorded_coo(root)?;
-    let stamp = manifest
-        .covered
-        .as_ref()
-        .and_then(|covered| covered.coo_stamp);
+    let Some(recorded) = manifests::recorded_coo(root) else {
+        return Compared::Known;
+    };
     let change = match machine::executable_file() {
         Err(_) => "can't be read",
-        Ok(file) if stamp.is_some() && hashing::stamp_of(&file).ok() == stamp => return None,
-        Ok(file) => match hashing::digest_of(file) {
-            Ok(found) if found == recorded => return None,
-            Ok(_) => "another executable",
-            Err(_) => "can't be read",
-        },
+        Ok(file) => {
+            // Taken before the file is read, so that a change meanwhile gives another stamp.
+            let stamp = hashing::stamp_of(&file).ok();
+            if trust && stamp.is_some_and(|stamp| seen::is_known_coo(root, manifest, &stamp)) {
+                return Compared::Known;
+            }
+            match hashing::digest_of(file) {
+                Ok(found) if found == recorded => return Compared::Equal(stamp),
+                Ok(_) => "another executable",
+                Err(_) => "can't be read",
+            }
+        }
     };
-    Some(Difference {
+    Compared::Differs(Difference {
         change,
         what: COO.to_owned(),
     })
-}
-
-/// Returns the executable's stamp, if every later change of the file would change the stamp.
-pub fn coo_stamp() -> Option<Stamp> {
-    let stamp = hashing::stamp_of(&machine::executable_file().ok()?).ok()?;
-    seen::is_settled(&stamp).then_some(stamp)
 }

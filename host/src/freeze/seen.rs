@@ -1,7 +1,8 @@
-//! A cache of the last successful freeze check, so that the next command need not read all of
-//! `coo.db` again: the stamps of its files. A file with the same stamp was not changed. Users who
-//! can write to the state root can forge this cache, as they can forge the log of freezes;
-//! `coo freeze status` and `coo freeze lift` do not use it. It is safe to delete.
+//! Caches of the last successful freeze check, so that the next command need not read all of
+//! `coo.db` and the executable again: the stamps of these files. They are of one machine, so they
+//! stand beside the freeze manifest and not in it. A file with the same stamp was not changed. Users who
+//! can write to the state root can forge these caches, as they can forge the log of freezes;
+//! `coo freeze status` and `coo freeze lift` do not use them. They are safe to delete.
 
 use coo_kernel::baseline::freeze::FreezeManifest;
 use coo_kernel::baseline::freeze::covered::Stamp;
@@ -15,6 +16,7 @@ use crate::machine::hashing;
 use crate::state::state_root::StateRoot;
 
 const SEEN: &str = "cache/freeze_check.json";
+const SEEN_COO: &str = "cache/freeze_coo.json";
 const BYTES_MAX: u64 = 4 << 10;
 /// A file system's clock is coarser than the time between two changes: if a file was changed this
 /// shortly before its stamp was taken, a later change can leave the stamp the same.
@@ -66,8 +68,43 @@ impl Seen {
     }
 }
 
+/// Stamp of the executable, and the freeze whose manifests name it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeenCoo {
+    manifest_sha256: Digest,
+    stamp: Stamp,
+}
+
+impl SeenCoo {
+    fn of(manifest: &FreezeManifest, stamp: Stamp) -> Self {
+        Self {
+            manifest_sha256: Digest::of(manifest.to_text()),
+            stamp,
+        }
+    }
+}
+
+/// Returns whether an earlier command has compared the executable with this stamp without a
+/// difference.
+pub fn is_known_coo(root: &StateRoot, manifest: &FreezeManifest, stamp: &Stamp) -> bool {
+    let known = root.read_bounded(SEEN_COO, BYTES_MAX).ok();
+    let known = known.and_then(|text| serde_json::from_slice::<SeenCoo>(&text).ok());
+    known == Some(SeenCoo::of(manifest, *stamp))
+}
+
+/// Records that the executable with this stamp has no difference, if every later change would change
+/// the stamp. Best effort: without the record, the next command reads the executable again.
+pub fn note_coo(root: &StateRoot, manifest: &FreezeManifest, stamp: Stamp) {
+    if is_settled(&stamp)
+        && let Ok(text) = canonical::to_string(&SeenCoo::of(manifest, stamp))
+    {
+        let _ = root.write_new(SEEN_COO, text.as_bytes());
+    }
+}
+
 /// Returns whether every change from now on would change the file's stamp.
-pub fn is_settled(stamp: &Stamp) -> bool {
+fn is_settled(stamp: &Stamp) -> bool {
     let [_, _, _, content, _, anything, _] = *stamp;
     content.max(anything) + TICK_SECONDS < machine::now_unix_ms() / 1000
 }

@@ -80,8 +80,10 @@ pub fn execute(
             Ok(()) => {}
             Err(Stop::Failed(failure)) => {
                 let failure = authority.attribute(failure);
-                run.failure = Some(failure.clone());
-                run.stopped = run.tape.transition(Event::Failed, Some(failure));
+                let end = Some(failure.clone());
+                run.stopped = run.tape.transition(Event::Failed, end);
+                // A failure that could not be recorded did not end the mission.
+                run.failure = run.stopped.is_ok().then_some(failure);
                 break;
             }
             Err(stop) => {
@@ -121,6 +123,7 @@ fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
             llm: descriptor.llm,
             rng_seed: RNG_SEED,
             rules: authority.policy().rules,
+            rules_sha256: authority.policy().rules_sha256,
             wall_clock_start_s: WALL_CLOCK_START_S,
         },
     )?;

@@ -24,6 +24,7 @@ use crate::program::bundle;
 use crate::runtime::live::Live;
 use crate::runtime::tape::{Recorder, Tape};
 use crate::session::{Session, StoreLent};
+use crate::state::rulesets;
 use crate::state::store::{NewMission, Store};
 
 /// How to run.
@@ -80,9 +81,12 @@ impl Prepared {
     pub fn of(session: Session, source: &Source, options: Options, reused: Reused) -> Result<Self> {
         let stopwatch = Stopwatch::start();
         let config = session.config()?.clone();
-        let policy = reused
-            .policy
-            .unwrap_or_else(|| Policy::current(config.governance.clone()));
+        let policy = if let Some(policy) = reused.policy {
+            policy
+        } else {
+            rulesets::check(&config)?;
+            Policy::current(config.governance.clone())
+        };
         // Before anything of it is stored.
         if options.freshness != CachePolicy::Frozen {
             session.environment.learn_key();
@@ -109,6 +113,7 @@ impl Prepared {
                 engine_sha256: Some(program.sandbox.identity_sha256),
                 pid: machine::process_id(),
                 model: model_name.clone(),
+                rulesets: rulesets::digests().clone(),
                 ..Facts::default()
             },
             model: Model::new(

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::authority::Policy;
 use coo_kernel::mission::descriptor::{DESCRIPTOR_BYTES_MAX, Descriptor, FORMAT, ModuleRef, Step};
-use coo_kernel::mission::plan::Plan;
+use coo_kernel::mission::plan::{Plan, PlanError};
 use coo_kernel::mission::row::MissionRow;
 use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use coo_kernel::state::layout;
@@ -237,7 +237,12 @@ impl Source {
 
     /// Judges the workflow.
     pub fn plan(&self, policy: &Policy) -> Result<Plan> {
-        Plan::of(&self.descriptor, policy).with_context(|| format!("mission {}", self.name))
+        let plan = Plan::of(&self.descriptor, policy).map_err(|error| match error {
+            PlanError::Workflow(refused) => anyhow::Error::from(refused),
+            PlanError::Ruleset(other) => anyhow!(other)
+                .hint("use the coo that recorded it; its rules about missions are others"),
+        });
+        plan.with_context(|| format!("mission {}", self.name))
     }
 
     /// Takes the code from the user's cache, or compiles it.

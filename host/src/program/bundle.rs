@@ -35,9 +35,17 @@ pub const PROBE: Module = Module {
     wasm: include_bytes!("../../../reference/tier1/writer.wasm"),
 };
 
+/// The reference mission (packet §2), which gate F replays unless `[gates]` names another one. It
+/// takes the answers of `triage`.
+pub const REFERENCE: &str = "phase3";
+
 /// Name and descriptor of the missions that `coo run NAME` finds by name.
-pub const MISSIONS: [(&str, &str); 2] = [
+pub const MISSIONS: [(&str, &str); 3] = [
     ("demo", include_str!("../../../reference/demo_mission.json")),
+    (
+        REFERENCE,
+        include_str!("../../../reference/phase3_reference_mission.json"),
+    ),
     (
         "triage",
         include_str!("../../../reference/triage_mission.json"),

@@ -100,6 +100,8 @@ impl<'a> Change<'a> {
         }
         let session = Session::create(root, Purpose::Change, watcher.says)?;
         refuse_second(&session, &place)?;
+        // Also in a root of an earlier build: a review must not show the record of the change.
+        session.root.ignore()?;
         if route == Route::Migration {
             // Packet §3: before any migration. A full change writes them when it freezes.
             manifests::write(&session.root, session.config()?, &session.environment)?;

@@ -4,10 +4,12 @@
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::strict;
-use coo_kernel::mission::authority::Governance;
+use coo_kernel::mission::authority::{Ceiling, Governance};
+use coo_kernel::mission::ruleset::Digests;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::rulesets;
 use crate::hint::Hint as _;
 
 /// The model whose answers ship frozen with the demo.
@@ -27,7 +29,7 @@ pub enum Form {
 }
 
 /// The fields of `config.json`, by the path to each.
-pub const FIELDS: [(&str, Form); 8] = [
+pub const FIELDS: [(&str, Form); 9] = [
     ("llm.default_model", Form::TextOrNull),
     ("llm.base_url", Form::Text),
     ("llm.attempts", Form::Json),
@@ -35,6 +37,7 @@ pub const FIELDS: [(&str, Form); 8] = [
     ("llm.max_tokens_field", Form::Text),
     ("governance.ceiling", Form::Json),
     ("governance.protected", Form::Json),
+    ("rulesets", Form::Json),
     ("tools", Form::Json),
 ];
 
@@ -50,6 +53,9 @@ pub struct Config {
     pub governance: Governance,
     #[serde(default)]
     pub llm: LlmConfig,
+    /// The rulesets by which missions may run, by SHA-256. One that is absent may be any.
+    #[serde(default, skip_serializing_if = "Digests::is_empty")]
+    pub rulesets: Digests,
     /// Tools that the tools manifest lists beside git and python3, by their names in PATH.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<String>,
@@ -84,15 +90,20 @@ impl Default for LlmConfig {
 }
 
 impl Config {
-    /// Returns the configuration of a new state root, with the model of the frozen demo answer.
+    /// Returns the configuration of a new state root: with the model of the frozen demo answer, a
+    /// ceiling, and the rulesets of this coo.
     #[must_use]
     pub fn fresh() -> Self {
         Self {
-            governance: Governance::default(),
+            governance: Governance {
+                ceiling: Ceiling::fresh(),
+                ..Governance::default()
+            },
             llm: LlmConfig {
                 default_model: Some(DEMO_MODEL.to_owned()),
                 ..LlmConfig::default()
             },
+            rulesets: rulesets::digests().clone(),
             tools: Vec::new(),
         }
     }

@@ -112,6 +112,7 @@ pub fn policy(store: &Store, mission: MissionId) -> Result<Policy> {
             Ok(Policy {
                 governance: body.governance,
                 rules: body.rules,
+                rules_sha256: body.rules_sha256,
             })
         },
     )

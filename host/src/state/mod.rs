@@ -5,6 +5,7 @@ pub mod config;
 pub mod history;
 pub mod modes;
 pub mod reports;
+pub mod rulesets;
 pub mod state_root;
 pub mod store;
 pub mod walk;

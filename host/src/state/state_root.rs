@@ -345,9 +345,19 @@ impl StateRoot {
             )
         })?;
         if !configured {
+            // Before the configuration, which marks the root as complete.
+            self.ignore()?;
             self.configure(&Config::fresh())?;
         }
         Ok(())
+    }
+
+    /// Has git ignore the root (packet §11.3), unless somebody has written another `.gitignore`.
+    pub fn ignore(&self) -> Result<()> {
+        if self.dir.symlink_metadata(layout::GITIGNORE).is_ok() {
+            return Ok(());
+        }
+        self.write_new(layout::GITIGNORE, b"*\n")
     }
 
     /// Writes the configuration.

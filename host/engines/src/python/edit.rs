@@ -46,6 +46,11 @@ impl<'a> Edits<'a> {
         about.text.as_ref().map(|_| answer)
     }
 
+    /// Returns whether the user has answered about the text of `range`, which begins on `line`.
+    pub fn is_answered(&self, range: Range<usize>, line: usize) -> bool {
+        self.answers.of(self.source.at(range), line).is_some()
+    }
+
     /// Applies the user's answer about `node`; returns whether there is one.
     pub fn obey(&mut self, node: Node<'_>) -> bool {
         self.obey_at(node.byte_range(), self.source.line(node.start_byte()))

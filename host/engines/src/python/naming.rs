@@ -266,12 +266,21 @@ fn is_imported(before: &str, rest: &str) -> bool {
     if let Some(space) = statement.strip_prefix("from ") {
         return space.trim().is_empty() && after.starts_with("import");
     }
+    option(before).is_some() && (ends(rest) || rest.starts_with([' ', '\t']))
+}
+
+/// Returns where Python's option for running a module begins, if `before` ends with it: `-m `, or
+/// `-Im ` with others in front.
+pub fn option(before: &str) -> Option<usize> {
     let option = before.trim_end_matches([' ', '\t']);
-    let is_option = option.len() < before.len()
-        && option
-            .strip_suffix("-m")
-            .is_some_and(|before| before.is_empty() || before.ends_with([' ', '\t', '"', '\'']));
-    is_option && (ends(rest) || rest.starts_with([' ', '\t']))
+    if option.len() == before.len() {
+        return None;
+    }
+    let others = option.strip_suffix('m')?;
+    let others = others.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let before = others.strip_suffix('-')?;
+    let is_apart = before.is_empty() || before.ends_with([' ', '\t', '\n', '"', '\'', '`', '(']);
+    is_apart.then_some(before.len())
 }
 
 /// Returns whether the name is an entry point: `name = old:main`.

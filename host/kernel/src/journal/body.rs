@@ -136,6 +136,9 @@ pub struct EnvironmentBody {
         skip_serializing_if = "Edition::is_unsaid"
     )]
     pub rules: Edition,
+    /// SHA-256 of these rules; left out in journals of earlier builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules_sha256: Option<Digest>,
     /// Seconds since 1970.
     pub wall_clock_start_s: u64,
 }

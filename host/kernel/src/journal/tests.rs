@@ -26,6 +26,7 @@ fn body_of(kind: Kind) -> String {
             environment: std::collections::BTreeMap::new(),
             governance: Governance::default(),
             rules: crate::mission::edition::Edition::CURRENT,
+            rules_sha256: None,
             limits: crate::mission::limits::Limits::default(),
             llm: crate::llm::Sampling::default(),
             rng_seed: 1,

@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::form::digest::Digest;
 use crate::form::path_pattern::PathPattern;
 use crate::mission::descriptor::Descriptor;
 use crate::mission::edition::Edition;
 use crate::mission::failure::{Bound, Failure, Rule, SetBy};
 use crate::mission::limits::Limits;
 use crate::mission::protected;
+use crate::mission::ruleset;
 use crate::mission::scope::Scope;
 
 /// The highest tier: every import.
@@ -83,14 +85,17 @@ pub struct Policy {
     pub governance: Governance,
     /// The edition of coo's own rules.
     pub rules: Edition,
+    /// SHA-256 of these rules; none in a journal of an earlier build.
+    pub rules_sha256: Option<Digest>,
 }
 
 impl Policy {
     /// Returns the policy of a run that begins now.
-    pub const fn current(governance: Governance) -> Self {
+    pub fn current(governance: Governance) -> Self {
         Self {
             governance,
             rules: Edition::CURRENT,
+            rules_sha256: Some(ruleset::of_missions(Edition::CURRENT)),
         }
     }
 }
@@ -101,6 +106,7 @@ impl Default for Policy {
         Self {
             governance: Governance::default(),
             rules: Edition::FIRST,
+            rules_sha256: None,
         }
     }
 }
@@ -137,7 +143,32 @@ impl Scope {
     }
 }
 
+/// The budgets that the ceiling of a new state root limits: what a mission spends outside its sandbox,
+/// and the work that it may take.
+const FRESH: [Bound; 6] = [
+    Bound::ArtefactBytes,
+    Bound::Artefacts,
+    Bound::Fuel,
+    Bound::HostBytes,
+    Bound::LlmCalls,
+    Bound::LlmTokens,
+];
+
 impl Ceiling {
+    /// Returns the ceiling of a new state root: every tier, every path that is not protected, and the
+    /// budgets that a descriptor has if it asks for none. A mission that wants more needs the
+    /// operator.
+    #[must_use]
+    pub fn fresh() -> Self {
+        let limits = Limits::default();
+        let limits = FRESH.map(|bound| Some((bound, limits.get(bound)?)));
+        Self {
+            limits: limits.into_iter().flatten().collect(),
+            paths: Some(vec!["**".to_owned()]),
+            tier: Some(TIER_MAX),
+        }
+    }
+
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -387,6 +418,31 @@ mod tests {
             "governance error: gateway.write to 'b/c/A_v1.0.md': protected as 'b/c/**' by the configuration (governance.protected); nobody can write it through the runtime"
         );
         assert_eq!(both.limits().llm_calls, 2);
+    }
+
+    #[test]
+    fn the_ceiling_of_a_new_root_permits_what_a_descriptor_has_by_default() {
+        let ceiling = serde_json::to_value(Ceiling::fresh()).unwrap();
+        let fresh = authority(&json!({}), &json!({"ceiling": ceiling}));
+        for call in [Call::Complete, Call::Query, Call::Execute, Call::Write] {
+            assert_eq!(fresh.may(call), Ok(()));
+        }
+        assert_eq!(fresh.may_write("A_v1.0.md"), Ok(()));
+        assert_eq!(fresh.may_write("a/b/A_v1.0.md"), Ok(()));
+        let default = Limits::default();
+        assert_eq!(
+            *fresh.limits(),
+            Limits {
+                llm_calls: 5,
+                ..default
+            }
+        );
+        assert_eq!(default.capped(&Ceiling::fresh().limits), default);
+        let more = Limits {
+            fuel: default.fuel + 1,
+            ..default
+        };
+        assert_eq!(more.capped(&Ceiling::fresh().limits), default);
     }
 
     #[test]

@@ -16,9 +16,13 @@ impl Edition {
     /// The edition of runs recorded before there were several: their journals do not state one.
     pub const FIRST: Self = Self(1);
     /// The edition of runs that begin now.
-    pub const CURRENT: Self = Self(3);
-    /// The edition before this one.
+    pub const CURRENT: Self = Self(4);
+    /// An edition that some runs on record state.
     pub const SECOND: Self = Self(2);
+    /// The edition before the current one.
+    pub const THIRD: Self = Self(3);
+    /// Every edition, oldest first.
+    pub const ALL: [Self; 4] = [Self::FIRST, Self::SECOND, Self::THIRD, Self::CURRENT];
 
     /// Returns every edition that this build reads, oldest first.
     pub fn all() -> impl Iterator<Item = Self> {
@@ -73,11 +77,12 @@ mod tests {
             ("2", true),
             ("0", false),
             ("3", true),
-            ("4", false),
+            ("4", true),
+            ("5", false),
         ] {
             let read = serde_json::from_str::<Edition>(text);
             assert_eq!(read.is_ok(), known, "{text}");
         }
-        assert_eq!(serde_json::to_string(&Edition::CURRENT).unwrap(), "3");
+        assert_eq!(serde_json::to_string(&Edition::CURRENT).unwrap(), "4");
     }
 }

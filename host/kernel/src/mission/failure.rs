@@ -195,6 +195,26 @@ impl Failure {
                 "raise limits.{} if the mission needs more",
                 bound.name()
             )),
+            Self::Governance {
+                limit,
+                rule,
+                set_by: SetBy::Ceiling,
+                ..
+            } => {
+                let key = match rule {
+                    Rule::Tier => "tier".to_owned(),
+                    Rule::Path => "paths".to_owned(),
+                    // The limit begins with the name of its bound.
+                    Rule::Limit => {
+                        let bound = limit.split(' ').next().unwrap_or_default();
+                        format!("limits.{bound}")
+                    }
+                    Rule::Protected => return None,
+                };
+                Some(format!(
+                    "raise governance.ceiling.{key} of config.json if the mission may do more"
+                ))
+            }
             Self::Guest { .. }
             | Self::Exit { .. }
             | Self::Trap { .. }

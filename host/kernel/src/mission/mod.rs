@@ -12,6 +12,7 @@ pub mod limits;
 pub mod plan;
 pub mod protected;
 pub mod row;
+pub mod ruleset;
 pub mod scope;
 pub mod state;
 pub mod verification;

@@ -99,7 +99,7 @@ mod tests {
 
     use super::*;
 
-    const EDITIONS: [Edition; 3] = [Edition::FIRST, Edition::SECOND, Edition::CURRENT];
+    const EDITIONS: [Edition; 4] = Edition::ALL;
 
     fn protecting(edition: Edition, path: &str) -> Option<&'static str> {
         of(edition, path).map(|(pattern, _)| *pattern)

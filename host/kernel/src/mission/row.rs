@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::MissionId;
 use super::ledger::Used;
+use super::ruleset::Digests;
 use crate::form::digest::Digest;
 
 /// A mission as a state root and an exported run keep it.
@@ -55,6 +56,9 @@ pub struct Facts {
     pub model: Option<String>,
     /// Number of times the mission was resumed.
     pub resumed: u64,
+    /// Digests of the rulesets of the coo that ran it; empty for runs of earlier builds.
+    #[serde(skip_serializing_if = "Digests::is_empty")]
+    pub rulesets: Digests,
     /// Counters of the run; `None` for runs of earlier releases.
     pub used: Option<Used>,
 }

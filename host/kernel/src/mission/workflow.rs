@@ -8,6 +8,7 @@ mod routine;
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::mission::descriptor::Step;
 use crate::mission::edition::Edition;
@@ -94,6 +95,15 @@ fn summary(violations: &[Violation]) -> String {
     text
 }
 
+/// Returns the rules of `edition` as data, as the digest of a ruleset covers them.
+pub(super) fn rules(edition: Edition) -> Value {
+    json!({
+        "human_steps_max": HUMAN_STEPS_MAX,
+        "routine": routine::tables(edition),
+        "steps_max": STEPS_MAX,
+    })
+}
+
 /// Checks the steps of a mission by the rules of `edition`.
 pub fn validate(steps: &[Step], edition: Edition) -> Result<(), WorkflowError> {
     let mut violations = Vec::new();
@@ -170,7 +180,7 @@ mod tests {
         Step {
             id: id.to_owned(),
             human: None,
-            input: serde_json::Value::Null,
+            input: Value::Null,
         }
     }
 
@@ -221,6 +231,12 @@ mod tests {
             "Can we delete the old rows?",
             "Could the list be sorted better?",
             "You have read it: do you need to copy anything?",
+            // A question about a decision.
+            "Publish it?",
+            "Send it?",
+            "Delete the old files?",
+            "Now publish it?",
+            "The report is below. Then send it to the customer?",
         ] {
             assert_eq!(with(fine), [], "{fine}");
         }
@@ -228,7 +244,17 @@ mod tests {
             "Copy the report to the wiki. Done?",
             "Please, run the tests; did they pass?",
             "Is it good? If so:\n  2. upload it",
-            "- RENAME the file?",
+            "- RENAME the file. Done?",
+            "Rename the file, done?",
+            "Copy the totals into the sheet, ok?",
+            "Would you mind pasting the log into Slack?",
+            "Do you mind running the tests first?",
+            "Mind copying it?",
+            "Could I ask you to delete the rows?",
+            "Would you be able to verify the totals?",
+            "I\u{2019}d like you to compare them. Did you?",
+            "Please publish it?",
+            "You must send it, right?",
             "Now please manually check the totals?",
             "Could you copy the totals into the sheet?",
             "Would you please just run the tests?",
@@ -245,6 +271,11 @@ mod tests {
         let asked = [machine("work"), human("Could you copy the totals?")];
         assert!(validate(&asked, Edition::FIRST).is_ok());
         assert!(validate(&asked, Edition::CURRENT).is_err());
+        // What an edition permits or refuses stays so in its replays.
+        let asked = [machine("work"), human("Publish it?")];
+        assert!(validate(&asked, Edition::THIRD).is_err());
+        let asked = [machine("work"), human("Would you mind pasting the log?")];
+        assert!(validate(&asked, Edition::THIRD).is_ok());
         let refused = validate(&[machine("work"), human("Send it.")], Edition::FIRST).unwrap_err();
         let text = refused.to_string();
         assert!(
@@ -257,7 +288,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_order_is_found_wherever_its_sentence_stands(
-            before in "(Is it so\\? |Fine\\. )?", lead in "(please |now )?", after in "[a-z ]{0,20}",
+            before in "(Is it so\\? |Fine\\. )?", lead in "(please |now please |please now )", after in "[a-z ]{0,20}",
         ) {
             let ask = format!("{before}{lead}copy{}{after}?", if after.is_empty() { "" } else { " " });
             let found = rules(&[machine("work"), human(&ask)]);

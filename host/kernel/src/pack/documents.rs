@@ -43,9 +43,16 @@ pub fn documents(run: &Run, rollback_log: &[u8]) -> Result<Members, PackError> {
     Ok(members)
 }
 
-/// Returns the file of the rollbacks that a state root has on record.
+/// Returns the file of the rollbacks that a state root has on record, without their times, as a pack
+/// holds nothing of one moment.
 pub fn rollback_log(log: &[Rollback]) -> Result<Vec<u8>, PackError> {
-    pretty(log)
+    let timeless = |request: &Rollback| Rollback {
+        ended_ms: request.ended_ms.map(|_| 0),
+        requested_ms: 0,
+        ..request.clone()
+    };
+    let log: Vec<Rollback> = log.iter().map(timeless).collect();
+    pretty(&log)
 }
 
 /// Checks the form of a log of rollbacks, and returns how many it has. What it says is the word of

@@ -30,8 +30,6 @@ use crate::state::history;
 use crate::state::state_root::StateRoot;
 use crate::state::store::Durability;
 
-/// The bundled mission that runs if `[gates]` names none.
-const REFERENCE: &str = "demo";
 /// How often gate B runs a mission.
 const INVOCATIONS: u32 = 2;
 
@@ -97,7 +95,7 @@ impl Gates<'_> {
     /// Runs the reference mission twice and replays it.
     pub(super) fn reference(&self) -> Result<Reference> {
         let named = self.repository.config.gates.reference.as_deref();
-        let name = named.unwrap_or(REFERENCE);
+        let name = named.unwrap_or(bundle::REFERENCE);
         let source = self.source(name, named.is_none())?;
         let shown = || format!("reference mission {name}");
         let first = self.run(&source).with_context(shown)?;

@@ -231,6 +231,49 @@ fn strings_that_say_more_are_asked_about_if_they_can_hardly_mean_anything_else()
 }
 
 #[test]
+fn a_command_that_runs_the_package_is_found_in_text_for_people() {
+    for (source, answer) in [
+        ("\"\"\"`python -m old`: the tool.\"\"\"\n", "-m new"),
+        ("# python3 -Im old.cli.run, or so\n", "-Im new.cli.run"),
+        (
+            "def f():\n    '''Run\n\n    python -m old.cli --help\n    '''\n",
+            "-m new.cli",
+        ),
+        ("class C:\n    '(-m old.)'\n", "-m new"),
+        ("x = 1  # see -m old\n", "-m new"),
+    ] {
+        let expected = [(Kind::String, answer.to_owned())];
+        assert_eq!(asked(source, &Dynamic::default()), expected, "{source}");
+        let strings = Dynamic {
+            strings: true,
+            ..Dynamic::default()
+        };
+        let rewritten = rewrite(source.as_bytes(), None, &moved("old", "new"), &strings).unwrap();
+        assert_eq!(rewritten.questions, []);
+        let now = source.replacen("old", "new", 1);
+        assert_eq!(rewritten.content, Some(now.into_bytes()), "{source}");
+    }
+    for source in [
+        "'''python -m older, python -m my.old'''\n",
+        "'''python -m old-tool, python -m old.py, --form old, x-m old'''\n",
+        "# the old one, tar -C old, pytest -k old\n",
+    ] {
+        assert_eq!(asked(source, &Dynamic::default()), [], "{source}");
+    }
+    // The line is the command's, and an answer about it holds.
+    let source = b"'''\n\npython -m old\n'''\n";
+    let rewritten = rewrite(source, None, &moved("old", "new"), &Dynamic::default()).unwrap();
+    assert_eq!((rewritten.questions[0].line, rewritten.content), (3, None));
+    let leave = Dynamic {
+        strings: true,
+        ..answered(&[("-m old", SourceAnswer::Leave)])
+    };
+    let rewritten = rewrite(source, None, &moved("old", "new"), &leave).unwrap();
+    assert_eq!((rewritten.questions, rewritten.content), (vec![], None));
+    assert_eq!(rewritten.used.len(), 1);
+}
+
+#[test]
 fn an_answer_wins_over_what_is_said_of_all_strings() {
     for (dynamic, expected) in [
         (

@@ -1,5 +1,5 @@
 //! What a freeze covers besides the governed state and the ends of the journals: every table of
-//! `coo.db`, every module, and the `coo` executable that froze. This module states which rows a
+//! `coo.db` and every module. It holds nothing of one machine. This module states which rows a
 //! table may gain during a freeze, and how a later state differs. It never reads a table itself.
 
 use std::collections::BTreeMap;
@@ -19,8 +19,8 @@ pub const SCHEMA: &str = "sqlite_schema";
 /// Everything that a freeze covers besides the governed state and the journals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Covered {
-    /// Identity of the executable on its file system, if that would reveal any change; none where
-    /// the executable had changed only a moment before.
+    /// Identity of the executable on its file system, in a manifest of an earlier build. It is kept so
+    /// that the manifest keeps its bytes, and never written now: it says nothing about the state.
     pub coo_stamp: Option<Stamp>,
     /// Files that are locked but not part of the governed state (the missions' database, if it
     /// exists), with the permissions that lifting the freeze restores.
