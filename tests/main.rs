@@ -37,6 +37,7 @@ mod resume;
 mod rollback;
 mod run_file;
 mod sandbox_security;
+mod schemas;
 mod store;
 mod streams;
 mod support;

@@ -16,5 +16,7 @@ pub mod llm;
 pub mod mission;
 pub mod module;
 pub mod pack;
+#[cfg(feature = "schemas")]
+pub mod schemas;
 pub mod state;
 pub mod tier1;

@@ -33,7 +33,8 @@ pub struct Options {
 const RELEASE: &str = "";
 
 #[derive(Serialize)]
-struct View {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct View {
     sha256: Digest,
     modules: Vec<Member>,
     pinned: Option<String>,

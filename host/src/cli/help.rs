@@ -50,6 +50,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("init", "coo init"),
             ("validate", "coo validate mission.json"),
             ("config", "coo config show"),
+            ("schema", "coo schema coo-mission/1 > mission.schema.json"),
         ],
     ),
     (

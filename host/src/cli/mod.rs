@@ -46,6 +46,7 @@ mod run_demo;
 mod said;
 #[cfg(feature = "repository")]
 mod scan;
+pub mod schema;
 mod table;
 mod tier1;
 mod validate;
@@ -205,6 +206,8 @@ enum Command {
     /// Print the SHA-256 of the module set
     #[command(after_help = "The digest is that of what 'LC_ALL=C sha256sum *.wasm' prints.")]
     Digest(digest::Options),
+    /// List the JSON Schemas of everything that coo reads and writes, or print one
+    Schema(schema::Options),
     /// Create the state root with its default configuration
     Init,
     /// Show the configuration of the state root, or change a field of it
@@ -327,6 +330,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Audit(options) => audit::cmd_audit(&options),
         Command::Validate(options) => validate::cmd_validate(&options),
         Command::Digest(options) => digest::cmd_digest(&options),
+        Command::Schema(options) => schema::cmd_schema(&options),
         Command::Init => init::cmd_init(&root),
         Command::Config(options) => config::cmd_config(&root, &options),
         Command::Completions { shell } => {
