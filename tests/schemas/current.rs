@@ -15,13 +15,14 @@ use coo::inside::machine::env_os;
 use crate::support::schema::{file, folder};
 
 /// Texts in the sources that look like a format and are none of a JSON document.
-const NO_DOCUMENTS: [&str; 8] = [
+const NO_DOCUMENTS: [&str; 9] = [
     // The tag on a file of the cache of machine code.
     "coo-compiled-code/1",
     // What tests of the readers refuse.
     "coo-amu0/3",
     "coo-index/2",
     "coo-mission/9",
+    "coo-module-manifest/2",
     "coo-pack/2",
     "coo-run/2",
     "coo-tools-manifest/2",

@@ -264,6 +264,9 @@ pub struct Gates {
     pub missions: Vec<String>,
     /// Gate C: the folder of the module set.
     pub module_set: Option<String>,
+    /// Gate C: the file that says what is pinned about each module, as `coo digest --write` writes
+    /// it. Default: the set is held to its digest alone.
+    pub module_manifest: Option<String>,
     /// Gate C: the file that holds the module set's digest.
     pub sandbox_digest: Option<String>,
     /// Gate F: the descriptor of the reference mission.

@@ -3,6 +3,7 @@
 //! `schemas`).
 
 use coo_kernel::form::schema::{Published, list_of};
+use coo_kernel::module::pinned::ModuleManifest;
 use coo_kernel::schemas::event_line;
 use serde_json::{Value, json};
 
@@ -208,6 +209,11 @@ fn of_program() -> Vec<Published> {
             .with_format(),
         Published::written::<digest::View>("coo-module-set-digest/1", "The module set")
             .with_format(),
+        Published::written::<ModuleManifest>(
+            "coo-module-manifest/1",
+            "modules.json: what is pinned about a module set",
+        )
+        .with_format(),
         Published::written::<super::List>("coo-schemas/1", "The schemas").with_format(),
         Published::written::<tier1::RunView<'static>>("coo-tier1-run/1", "A Tier-1 hardening")
             .with_format(),

@@ -56,6 +56,7 @@ pub const TEXTS: &[(&str, &str)] = texts! {
     "coo-mission-status/1" in "coo-mission-status-1"
     "coo-mission/1" in "coo-mission-1"
     "coo-missions/1" in "coo-missions-1"
+    "coo-module-manifest/1" in "coo-module-manifest-1"
     "coo-module-set-digest/1" in "coo-module-set-digest-1"
     "coo-pack-check/1" in "coo-pack-check-1"
     "coo-pack/1" in "coo-pack-1"
