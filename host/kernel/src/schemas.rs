@@ -163,17 +163,17 @@ pub fn all() -> Vec<Published> {
         Published::composed(
             "flight-recorder",
             "A line of flight_recorder.jsonl in an artefact pack",
-            |generator| event_line::<pack::documents::Event<'static>>(generator),
+            event_line::<pack::documents::Event<'static>>,
         ),
         Published::composed(
             "frozen-calls",
             "frozen_calls.json of an artefact pack",
-            |generator| list_of::<pack::documents::FrozenCall<'static>>(generator),
+            list_of::<pack::documents::FrozenCall<'static>>,
         ),
         Published::composed(
             "rollback-log",
             "rollback_log.json of an artefact pack",
-            |generator| list_of::<baseline::rollback::Request>(generator),
+            list_of::<baseline::rollback::Request>,
         ),
         Published::composed_of_any_age(
             "coo-run/1",

@@ -120,12 +120,10 @@ pub fn cmd_digest(options: &Options) -> Result<ExitCode> {
 }
 
 fn text(view: &View) -> String {
-    let mut text = module_set::listing(&view.modules);
-    text += &format!("{}  module set\n", view.sha256);
-    for line in &view.differences {
-        text += &format!("{line}\n");
-    }
-    text
+    let listing = module_set::listing(&view.modules);
+    let set = format!("{}  module set\n", view.sha256);
+    let lines = view.differences.iter().map(|line| format!("{line}\n"));
+    [listing, set].into_iter().chain(lines).collect()
 }
 
 fn differs(view: &View) -> anyhow::Error {

@@ -5,7 +5,7 @@
 use coo_kernel::form::schema::{Published, list_of};
 use coo_kernel::module::pinned::ModuleManifest;
 use coo_kernel::schemas::event_line;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::{
     amu0, artefacts, audit, digest, explain, freeze, inspect, logs, manifests, mission, missions,
@@ -32,6 +32,7 @@ pub fn all() -> Vec<Published> {
     {
         all.extend(coo_engines::schemas::all());
         all.extend(of_repositories());
+        all.extend(of_evidence());
     }
     all.sort_by_key(|published| published.name);
     all
@@ -47,7 +48,7 @@ fn files() -> Vec<Published> {
         Published::composed(
             "frozen-answers",
             "Frozen answers that ship with coo",
-            |generator| list_of::<FrozenCall>(generator),
+            list_of::<FrozenCall>,
         ),
         Published::written::<crate::baselines::Record>(
             "baseline-record",
@@ -224,7 +225,7 @@ fn of_program() -> Vec<Published> {
 
 /// Returns the schema of an object with exactly these fields, for JSON that has no type.
 #[cfg(feature = "repository")]
-fn closed(properties: &Value) -> Value {
+fn closed(properties: &serde_json::Value) -> serde_json::Value {
     let names: Vec<&String> = properties
         .as_object()
         .into_iter()
@@ -239,11 +240,9 @@ fn closed(properties: &Value) -> Value {
     })
 }
 
-/// What the commands about repositories print and write.
+/// What a governed change leaves as evidence and in its bundle.
 #[cfg(feature = "repository")]
-fn of_repositories() -> Vec<Published> {
-    use super::super::{amend, pipeline};
-    use crate::repository::{amend::Approval, migrate::Plan};
+fn of_evidence() -> Vec<Published> {
     use coo_engines::change::stage::Stage;
     use coo_engines::gate::Judged;
     use coo_kernel::baseline::link::Link;
@@ -251,24 +250,6 @@ fn of_repositories() -> Vec<Published> {
     use coo_kernel::form::digest::Digest;
     use coo_kernel::mission::Status;
     vec![
-        Published::written::<Approval<'static>>(
-            "coo-approval/1",
-            "approval.json: who permitted the change of protected documents",
-        )
-        .with_format(),
-        Published::composed("amend", "What 'coo amend --json' prints", |generator| {
-            json!({
-                "type": "object",
-                "anyOf": [
-                    generator.subschema_for::<amend::Done<'static>>(),
-                    generator.subschema_for::<amend::AppliedAlready<'static>>(),
-                ],
-                "properties": { "format": { "const": coo_engines::amend::FORMAT } },
-                "required": ["format"],
-            })
-        }),
-        Published::written::<Plan>("coo-migration-plan/1", "The plan of a migration").with_format(),
-        Published::written::<Plan>("migration-plan", "migration_plan.json of a governed change"),
         Published::composed(
             "mission-output",
             "mission_output.json of a governed change",
@@ -303,7 +284,7 @@ fn of_repositories() -> Vec<Published> {
             "pipeline-log",
             "A line of logs/pipeline_log.jsonl in the bundle of a change",
             |generator| {
-                let digest: Value = generator.subschema_for::<Digest>().into();
+                let digest: serde_json::Value = generator.subschema_for::<Digest>().into();
                 closed(&json!({
                     "body": true,
                     "config_sha256": digest,
@@ -331,6 +312,33 @@ fn of_repositories() -> Vec<Published> {
             "replay-results",
             "replay/replay_results.json in the bundle of a change: the result of gate F",
         ),
+    ]
+}
+
+/// What the commands about repositories print and write.
+#[cfg(feature = "repository")]
+fn of_repositories() -> Vec<Published> {
+    use super::super::{amend, pipeline};
+    use crate::repository::{amend::Approval, migrate::Plan};
+    vec![
+        Published::written::<Approval<'static>>(
+            "coo-approval/1",
+            "approval.json: who permitted the change of protected documents",
+        )
+        .with_format(),
+        Published::composed("amend", "What 'coo amend --json' prints", |generator| {
+            json!({
+                "type": "object",
+                "anyOf": [
+                    generator.subschema_for::<amend::Done<'static>>(),
+                    generator.subschema_for::<amend::AppliedAlready<'static>>(),
+                ],
+                "properties": { "format": { "const": coo_engines::amend::FORMAT } },
+                "required": ["format"],
+            })
+        }),
+        Published::written::<Plan>("coo-migration-plan/1", "The plan of a migration").with_format(),
+        Published::written::<Plan>("migration-plan", "migration_plan.json of a governed change"),
         Published::written::<pipeline::View<'static>>("coo-change/1", "Where a change stands")
             .with_format(),
         Published::written::<pipeline::List<'static>>("coo-changes/1", "The governed changes")
