@@ -12,6 +12,7 @@ mod amu0;
 mod bounds;
 mod cli;
 mod concurrency;
+mod conformance;
 mod contracts;
 mod corpus;
 mod crash;
