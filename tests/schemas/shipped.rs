@@ -114,7 +114,7 @@ pub fn every_file_of_the_pack_fits(pack: &Path) {
     let mut judged = Vec::new();
     for (name, content) in &members {
         let path = PathBuf::from(name);
-        if name.ends_with(".json") {
+        if path.extension() == Some("json".as_ref()) {
             let document: Value = serde_json::from_slice(content).unwrap();
             must_fit(&schema_of(&path, &document).unwrap(), &document);
             judged.push(name.as_str());
