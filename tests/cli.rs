@@ -44,6 +44,176 @@ fn digest_check_without_a_file_compares_with_the_release() {
     ");
 }
 
+/// A world with the modules that ship, in `dist/`, and their manifest.
+fn with_modules() -> World {
+    let world = World::new();
+    let checkout = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    crate::support::copy_folder(&checkout.join("missions/dist"), &world.path().join("dist"));
+    let ran = world.coo(&["digest", "--modules", "dist", "--write", "modules.json"]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (0, "[coo] module manifest written to modules.json\n")
+    );
+    let written = std::fs::read(world.path().join("modules.json")).unwrap();
+    assert_eq!(
+        written,
+        std::fs::read(checkout.join("manifests/modules.json")).unwrap()
+    );
+    world
+}
+
+fn checked(world: &World) -> crate::support::Ran {
+    world.coo(&["digest", "--modules", "dist", "--check", "modules.json"])
+}
+
+#[test]
+fn what_is_pinned_about_each_module_is_checked_and_each_difference_is_named() {
+    let world = with_modules();
+    assert_eq!(
+        (checked(&world).code, checked(&world).stderr.as_str()),
+        (0, "")
+    );
+    assert_eq!(
+        world.coo(&["digest", "--modules", "dist", "--check"]).code,
+        0
+    );
+    // One missing, one extra, one with other imports.
+    std::fs::remove_file(world.path().join("dist/demo.wasm")).unwrap();
+    world.wasm("dist/extra.wasm", "(module)");
+    world.guest("dist/triage.wasm", "(func (export \"_start\"))");
+    assert_snapshot!(shown("digest --modules dist --check modules.json", &checked(&world)), @"
+    $ coo digest --modules dist --check modules.json
+    <sha256>  extra.wasm
+    <sha256>  triage.wasm
+    <sha256>  module set
+    module demo.wasm: pinned, and missing
+    module extra.wasm: there, and not pinned
+    module triage.wasm: SHA-256 <sha256> found, <sha256> pinned
+    module triage.wasm: 1048 bytes found, 139047 pinned
+    module triage.wasm: imports wasi_snapshot_preview1, which is not pinned
+    module triage.wasm: does not import coo:mission/db@1.0.0, which is pinned
+    module triage.wasm: does not import coo:mission/gateway@1.0.0, which is pinned
+    module triage.wasm: does not import coo:mission/llm@1.0.0, which is pinned
+    module triage.wasm: does not import wasi:cli/environment@0.2.12, which is pinned
+    module triage.wasm: does not import wasi:cli/exit@0.2.12, which is pinned
+    module triage.wasm: does not import wasi:cli/stderr@0.2.12, which is pinned
+    module triage.wasm: does not import wasi:cli/stdin@0.2.12, which is pinned
+    module triage.wasm: does not import wasi:cli/stdout@0.2.12, which is pinned
+    module triage.wasm: does not import wasi:clocks/wall-clock@0.2.12, which is pinned
+    module triage.wasm: does not import wasi:filesystem/preopens@0.2.12, which is pinned
+    module triage.wasm: does not import wasi:filesystem/types@0.2.12, which is pinned
+    module triage.wasm: does not import wasi:io/error@0.2.12, which is pinned
+    module triage.wasm: does not import wasi:io/streams@0.2.12, which is pinned
+    --- standard error
+    ERROR: module set: 18 differences from the module manifest, the first: module demo.wasm: pinned, and missing
+    hint: rebuild the modules, or pin them with 'coo digest --modules DIR --write FILE'
+    --- exit 3
+    ");
+    let json = world.coo(&[
+        "digest",
+        "--modules",
+        "dist",
+        "--check",
+        "modules.json",
+        "--json",
+    ]);
+    let view: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((json.code, &view["matches"]), (3, &false.into()));
+    assert!(view["differences"].as_array().unwrap().len() > 3, "{view}");
+    // Without FILE, the same is compared with the release.
+    assert_eq!(
+        world.coo(&["digest", "--modules", "dist", "--check"]).code,
+        3
+    );
+}
+
+#[test]
+fn other_bytes_and_another_builder_are_named() {
+    let world = with_modules();
+    world.file("dist/demo.wasm", "not wasm");
+    world.file("dist/BUILDER", "rustc 1.94.0\n");
+    assert_snapshot!(shown("digest --modules dist --check modules.json", &checked(&world)), @"
+    $ coo digest --modules dist --check modules.json
+    <sha256>  demo.wasm
+    <sha256>  triage.wasm
+    <sha256>  module set
+    module demo.wasm: SHA-256 <sha256> found, <sha256> pinned
+    module demo.wasm: 8 bytes found, 82718 pinned
+    builder: 'rustc 1.94.0' found, 'rustc 1.95.0 (59807616e 2026-04-14)' pinned, or its details
+    module demo.wasm: not a WebAssembly binary; compile for wasm32-wasip1 or give a component
+    --- standard error
+    ERROR: module set: 4 differences from the module manifest, the first: module demo.wasm: SHA-256 <sha256> found, <sha256> pinned
+    hint: rebuild the modules, or pin them with 'coo digest --modules DIR --write FILE'
+    --- exit 3
+    ");
+}
+
+#[test]
+fn a_manifest_that_contradicts_itself_is_no_pin() {
+    let world = with_modules();
+    let file = world.path().join("modules.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    for (from, to) in [
+        ("\"name\": \"demo.wasm\"", "\"name\": \"zebra.wasm\""),
+        ("\"kind\": \"core\"", "\"kind\": \"plugin\""),
+        ("coo-module-manifest/1", "coo-module-manifest/2"),
+        ("\"sandbox_digest\": \"5", "\"sandbox_digest\": \"6"),
+    ] {
+        std::fs::write(&file, text.replacen(from, to, 1)).unwrap();
+        let ran = checked(&world);
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{to}: {ran:?}");
+        let error = ran.error();
+        assert!(
+            error.starts_with("ERROR: module manifest modules.json: "),
+            "{error}"
+        );
+    }
+    // An import that the module does not have.
+    std::fs::write(
+        &file,
+        text.replacen("coo:mission/llm@1.0.0", "coo:mission/llm@9.0.0", 1),
+    )
+    .unwrap();
+    assert_snapshot!(checked(&world).error(), @"
+    ERROR: module set: 2 differences from the module manifest, the first: module demo.wasm: imports coo:mission/llm@1.0.0, which is not pinned
+    hint: rebuild the modules, or pin them with 'coo digest --modules DIR --write FILE'
+    --- exit 3
+    ");
+    assert_snapshot!(world.coo(&["digest", "--check", "nowhere.json"]).error(), @"ERROR: digest file: nowhere.json: can't be opened: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_manifest_is_written_over_a_manifest_and_nothing_else() {
+    let world = with_modules();
+    let write = |file: &str| world.coo(&["digest", "--modules", "dist", "--write", file]);
+    assert_eq!(write("modules.json").code, 0);
+    world.file("notes.txt", "mine");
+    assert_snapshot!(write("notes.txt").error(), @"
+    ERROR: file notes.txt: is there, and is not a module manifest
+    hint: remove it or name another file
+    ");
+    assert_eq!(
+        std::fs::read(world.path().join("notes.txt")).unwrap(),
+        b"mine"
+    );
+    assert_snapshot!(write("no/folder.json").error(), @"ERROR: file no/folder.json: can't be written: no is not a folder");
+    world.file("dist/demo.wasm", "not wasm");
+    let before = std::fs::read(world.path().join("modules.json")).unwrap();
+    assert_snapshot!(write("modules.json").error(), @"
+    ERROR: module demo.wasm: not a WebAssembly binary
+    hint: compile for wasm32-wasip1 or give a component
+    ");
+    assert_eq!(
+        std::fs::read(world.path().join("modules.json")).unwrap(),
+        before
+    );
+    let ran = world.coo(&["digest", "--write", "a.json", "--check"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    // A temporary file is left by nothing.
+    let files = std::fs::read_dir(world.path()).unwrap();
+    assert_eq!(files.count(), 3);
+}
+
 #[test]
 fn what_a_program_printed_before_it_failed_is_not_lost() {
     let world = World::new();

@@ -308,7 +308,7 @@ fn a_journal_that_holds_a_refused_transition_is_accepted_by_no_command() {
     assert_eq!(tried, 7 + 7 + 5);
 }
 
-fn checkout() -> &'static Path {
+pub fn checkout() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
@@ -387,7 +387,7 @@ fn every_contract_names_tests_and_pages_that_exist() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
-fn is_command<'a>(words: impl Iterator<Item = &'a str>) -> bool {
+pub fn is_command<'a>(words: impl Iterator<Item = &'a str>) -> bool {
     let mut command = coo::inside::cli::command();
     for word in words {
         let Some(found) = command.find_subcommand(word) else {

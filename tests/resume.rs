@@ -12,7 +12,7 @@ use crate::support::{Ran, World, events, shown, steady};
 const ID: &str = "MISSION-000001";
 const ANSWERS: [&str; 2] = ["A bug.", "billing"];
 
-fn answers() -> [Step; 2] {
+pub fn answers() -> [Step; 2] {
     ANSWERS.map(|answer| Response::completion(answer).into())
 }
 
@@ -51,7 +51,7 @@ fn left(world: &World) -> Value {
 }
 
 /// A world whose triage mission was interrupted by what its model did.
-fn interrupted(script: Vec<Step>) -> (World, ModelServer) {
+pub fn interrupted(script: Vec<Step>) -> (World, ModelServer) {
     let server = ModelServer::start(script);
     let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
     world.one_attempt();

@@ -37,6 +37,9 @@ pub mod inside {
     }
     pub mod cli {
         pub use crate::cli::command;
+        #[cfg(feature = "schemas")]
+        pub use crate::cli::schema::published;
+        pub use crate::cli::schema::{TEXTS, file_stem};
     }
     pub mod effects {
         pub use crate::effects::gateway::Gateway;

@@ -15,7 +15,7 @@ use coo_kernel::pack::{FILES_MAX, MANIFEST, Manifest};
 use crate::support::World;
 
 /// Makes the pack of a mission in `world`, which must succeed; returns path and bytes.
-fn packed(world: &World, id: &str) -> (PathBuf, Vec<u8>) {
+pub fn packed(world: &World, id: &str) -> (PathBuf, Vec<u8>) {
     let ran = world.coo(&["pack", id, "--approve"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
     let path = world.path().join(format!("{id}.zip"));

@@ -52,6 +52,7 @@ pages! {
     resume: "docs/resume.md",
     rollback: "docs/rollback.md",
     scan: "docs/scan.md",
+    schemas: "docs/schemas.md",
     state_freeze: "docs/state-freeze.md",
     state_root: "docs/state-root.md",
     surface: "docs/surface.md",

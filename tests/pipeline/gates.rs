@@ -261,6 +261,106 @@ fn results_of_tests_can_come_from_a_run_that_was_made_before() {
 }
 
 #[test]
+fn gate_c_names_each_difference_from_the_module_manifest() {
+    let world = after();
+    let gates = "[gates]\nmodule_set = 'missions'\nsandbox_digest = 'digest.txt'\n\
+        module_manifest = 'modules.json'\n";
+    world.file("repo/coo.toml", config().replace("[gates]\n", gates));
+    let pin = || {
+        let arguments = [
+            "digest",
+            "--modules",
+            "repo/missions",
+            "--write",
+            "repo/modules.json",
+        ];
+        let printed = world.coo(&arguments).stdout;
+        let set = printed.lines().last().unwrap();
+        world.file("repo/digest.txt", set);
+    };
+    pin();
+    done(&world.coo(&["gates", "repo"]));
+    // The digest is pinned, and the module manifest is another set's.
+    let manifest = world.path().join("repo/modules.json");
+    let pinned = fs::read_to_string(&manifest).unwrap();
+    world.wasm(
+        "repo/missions/extra.wasm",
+        "(module (func (export \"_start\")))",
+    );
+    pin();
+    fs::write(&manifest, &pinned).unwrap();
+    assert_snapshot!(shown("gates repo", &world.coo(&["gates", "repo"])), @"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  PASS
+      B Deterministic Modules       PASS
+      C Sandbox Security            FAIL
+        module manifest modules.json: module extra.wasm: there, and not pinned
+      D Test Suite Integrity        NOT RUN
+      E Governance Integrity        NOT RUN
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate C (Sandbox Security): 1 finding; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 3
+    ");
+    let later = pinned.replace("coo-module-manifest/1", "coo-module-manifest/2");
+    fs::write(&manifest, later).unwrap();
+    assert_snapshot!(shown("gates repo", &world.coo(&["gates", "repo"])), @"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  PASS
+      B Deterministic Modules       PASS
+      C Sandbox Security            FAIL
+        module manifest modules.json: has format 'coo-module-manifest/2', this build reads 'coo-module-manifest/1'; use the coo that wrote it
+      D Test Suite Integrity        NOT RUN
+      E Governance Integrity        NOT RUN
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate C (Sandbox Security): 1 finding; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 3
+    ");
+    fs::remove_file(&manifest).unwrap();
+    assert_snapshot!(shown("gates repo", &world.coo(&["gates", "repo"])), @"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  PASS
+      B Deterministic Modules       PASS
+      C Sandbox Security            FAIL
+        file <repository>/modules.json: can't be opened: No such file or directory (os error 2)
+      D Test Suite Integrity        NOT RUN
+      E Governance Integrity        NOT RUN
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate C (Sandbox Security): 1 finding; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 3
+    ");
+    let alone = "[gates]\nmodule_manifest = 'modules.json'\n";
+    world.file("repo/coo.toml", config().replace("[gates]\n", alone));
+    assert_snapshot!(shown("gates repo", &world.coo(&["gates", "repo"])), @"
+    $ coo gates repo
+    Gates
+      A Repo Unification Integrity  PASS
+      B Deterministic Modules       PASS
+      C Sandbox Security            FAIL
+        [gates] module_manifest modules.json: has no module_set beside it; name the folder of the modules
+      D Test Suite Integrity        NOT RUN
+      E Governance Integrity        NOT RUN
+      F Deterministic Replay        NOT RUN
+      Result: FAIL
+    --- standard error
+    ERROR: gate C (Sandbox Security): 1 finding; the gates after it were not run
+    hint: correct the findings and run the gates again
+    --- exit 3
+    ");
+}
+
+#[test]
 fn the_module_set_is_judged_as_audit_judges_it() {
     let world = after();
     let with = |digest: &str| {

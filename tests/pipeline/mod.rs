@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::support::tree::{Node, Picture, picture, set_mode};
 use crate::support::{Ran, World};
 
-const ID: &str = "PIPELINE-000001";
+pub const ID: &str = "PIPELINE-000001";
 const YES: &[u8] = b"CONFIRM_ROLLBACK\n";
 
 const SUITE: &str = r#"#!/bin/sh
@@ -61,7 +61,7 @@ fn sha256(content: &str) -> String {
     coo_kernel::form::digest::Digest::of(content).to_string()
 }
 
-fn config() -> String {
+pub fn config() -> String {
     format!(
         r#"[repository]
 exclude = ["**/__pycache__"]
@@ -94,7 +94,7 @@ reference = "missions/reference.json"
 }
 
 /// A world with a repository in `repo/`, which `change` makes another one.
-fn world(change: impl FnOnce(&World)) -> World {
+pub fn world(change: impl FnOnce(&World)) -> World {
     let world = World::new();
     for (name, content) in [
         ("coo.toml", config().as_str()),
@@ -144,7 +144,7 @@ fn world(change: impl FnOnce(&World)) -> World {
 }
 
 /// One amendment, after the clause with this id.
-fn amend(world: &World, clause: &str) {
+pub fn amend(world: &World, clause: &str) {
     let amendments = json!({
         "format": "coo-amendments-1",
         "amendments": [{

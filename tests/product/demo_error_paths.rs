@@ -243,6 +243,8 @@ fn the_help_names_every_command() {
       build        Compile the missions of a project into missions/dist/
       validate     Check a descriptor without running it
       config       Show the configuration of the state root, or change a field of it
+      schema       List the JSON Schemas of everything that coo reads and writes, or
+                   print one
 
     Governed world:
       amu0         Create, verify and restore baselines of the state root or of a

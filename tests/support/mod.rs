@@ -5,6 +5,7 @@
 
 pub mod model_server;
 pub mod remains;
+pub mod schema;
 pub mod tree;
 pub mod trial;
 
@@ -238,8 +239,9 @@ impl World {
     }
 
     /// Runs `coo ARGS` to its end.
+    #[track_caller]
     pub fn coo(&self, arguments: &[&str]) -> Ran {
-        ran(self.command(arguments).output().unwrap())
+        of_a_form(arguments, ran(self.command(arguments).output().unwrap()))
     }
 
     /// Runs `coo ARGS` with one environment variable added or changed.
@@ -257,6 +259,7 @@ impl World {
     }
 
     /// Runs `coo ARGS` with `input` on standard input.
+    #[track_caller]
     pub fn coo_with_input(&self, arguments: &[&str], input: &[u8]) -> Ran {
         use std::io::Write as _;
         let mut child = self
@@ -267,7 +270,7 @@ impl World {
             .spawn()
             .unwrap();
         child.stdin.take().unwrap().write_all(input).unwrap();
-        ran(child.wait_with_output().unwrap())
+        of_a_form(arguments, ran(child.wait_with_output().unwrap()))
     }
 
     /// Runs `coo ARGS --json`, which must succeed, and parses its output.
@@ -311,6 +314,15 @@ pub fn ran(output: Output) -> Ran {
         stderr: without_progress(&stderr),
         code: output.status.code().expect("ended by a signal"),
     }
+}
+
+/// Returns what a command printed, after holding its JSON to the published schemas.
+#[track_caller]
+fn of_a_form(arguments: &[&str], ran: Ran) -> Ran {
+    if arguments.contains(&"--json") {
+        schema::printed(&ran.stdout);
+    }
+    ran
 }
 
 /// Removes the progress lines, which appear only if a module must be compiled and that takes long.

@@ -31,6 +31,7 @@ const AMENDMENTS_MAX: usize = 10_000;
 
 /// What an amendment does at its anchor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// Puts the text before the anchor's extent.
@@ -56,6 +57,7 @@ impl fmt::Display for Operation {
 
 /// An amendment, as the file of amendments gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Amendment {
     /// Unique. Amendments are applied in the byte order of their ids.
@@ -76,8 +78,9 @@ pub struct Amendment {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct File {
+pub(crate) struct File {
     format: String,
     amendments: Vec<Amendment>,
 }
@@ -114,6 +117,7 @@ pub enum AmendmentError {
 
 /// The artefact of a halt (packet §4.3); says why nothing was applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Escalation {
     pub amendment_id: String,
     /// Every matching place, if there are several.
@@ -127,6 +131,7 @@ pub struct Escalation {
 
 /// Why amending halts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub enum Halt {
     /// The anchor was not found.
     MissingAnchor,
@@ -143,6 +148,7 @@ impl Escalation {
 
 /// The record of one applied amendment: an entry of `amendment_log.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Applied {
     pub after_sha256: Digest,
     pub amendment: Amendment,

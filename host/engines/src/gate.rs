@@ -16,6 +16,7 @@ const FINDINGS_SHOWN: usize = 3;
 
 /// The gates, by the letters that the packet gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub enum Gate {
     /// Structure and imports; no trace of the old package.
     A,
@@ -63,6 +64,7 @@ impl fmt::Display for Gate {
 
 /// The result of one gate, or of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Verdict {
     Pass,
@@ -92,6 +94,7 @@ pub struct Evidence {
 
 /// The result of one gate. Fields stand in key order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Judged {
     pub evidence: Value,
@@ -116,6 +119,7 @@ impl Judged {
 
 /// `gate_results.json`. Fields stand in key order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Results {
     pub format: String,

@@ -15,3 +15,5 @@ pub mod migrate;
 pub mod python;
 pub mod repository;
 pub mod scan;
+#[cfg(feature = "schemas")]
+pub mod schemas;

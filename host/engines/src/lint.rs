@@ -3,7 +3,7 @@
 //! required. All rules come from the pinned ruleset; this code holds none. Reads no file itself.
 
 mod report;
-mod ruleset;
+pub(crate) mod ruleset;
 mod section;
 
 use std::collections::BTreeSet;

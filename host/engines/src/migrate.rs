@@ -98,6 +98,7 @@ impl MigrationError {
 
 /// What the migration does with a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Planned {
     /// The new path, if the file moves.
     pub becomes: Option<String>,

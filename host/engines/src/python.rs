@@ -46,6 +46,7 @@ pub use value::may_name;
 
 /// A change in a source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Edit {
     /// The line, from 1.
     pub line: usize,
@@ -57,6 +58,7 @@ pub struct Edit {
 
 /// Something that only a person can decide.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Question {
     /// What could be done.
     pub answers: Vec<String>,
@@ -70,6 +72,7 @@ pub struct Question {
 
 /// The kinds of questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A name means the moved package and something else.

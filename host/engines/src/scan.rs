@@ -2,7 +2,7 @@
 //! decides. All words come from the pinned ruleset; this code holds none. Reads no file itself.
 
 mod report;
-mod ruleset;
+pub(crate) mod ruleset;
 mod sarif;
 
 pub use crate::repository::ruleset::{BYTES_MAX, RulesetError};

@@ -262,6 +262,7 @@ pub struct Manifest {
 
 /// How much a tree holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Summary {
     /// Size of all files together, in bytes.
@@ -272,13 +273,15 @@ pub struct Summary {
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Form {
+pub(crate) struct Form {
     entries: Vec<Row>,
     format: String,
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum Row {
     File {

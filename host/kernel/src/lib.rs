@@ -17,5 +17,7 @@ pub mod mission;
 pub mod module;
 pub mod pack;
 pub mod project;
+#[cfg(feature = "schemas")]
+pub mod schemas;
 pub mod state;
 pub mod tier1;

@@ -15,6 +15,7 @@ pub const NO_MODEL: &str =
 
 /// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     System,
@@ -25,6 +26,7 @@ pub enum Role {
 
 /// One message of the conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Message {
     pub content: String,
@@ -34,6 +36,7 @@ pub struct Message {
 /// The parameters that the descriptor forces on every call of the mission (spec v1.1 §2.3). `null`
 /// in the descriptor is `None` here: the parameter is not sent, and the model's default applies.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Sampling {
     /// Largest length of the answer, in tokens.
@@ -73,6 +76,7 @@ pub struct Asked {
 /// canonical form, and the SHA-256 of that form is the key of the frozen store. A parameter
 /// that is left out is `null` in it, and is not sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     pub max_tokens: Option<u32>,
@@ -93,6 +97,7 @@ impl Request {
 
 /// Why the answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
     /// The model ended it.
@@ -107,6 +112,7 @@ pub enum FinishReason {
 
 /// Tokens as the provider counted them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
     /// Tokens of the answer.
@@ -117,6 +123,7 @@ pub struct Usage {
 
 /// An answer of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Completion {
     pub finish_reason: FinishReason,
@@ -129,6 +136,7 @@ pub struct Completion {
 
 /// An error that belongs to the deterministic record and that the guest sees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// Contradicts the descriptor or exceeds a limit; decided here.
@@ -139,6 +147,7 @@ pub enum Refusal {
 
 /// What the guest receives, as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ModelAnswer {
     Completion(Completion),
@@ -148,6 +157,7 @@ pub enum ModelAnswer {
 /// The origin of an answer. It differs from call to call, so it is kept beside the journal and
 /// never in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Provenance {
     /// When it was recorded, RFC 3339 in UTC.

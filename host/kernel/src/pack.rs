@@ -3,8 +3,8 @@
 //! the log of rollbacks is the word of the one who made the pack. A pack holds no fact of one
 //! machine or moment. Reads and writes no files, and runs nothing.
 
-mod documents;
-mod lineage;
+pub(crate) mod documents;
+pub(crate) mod lineage;
 mod manifest;
 mod readme;
 mod run;

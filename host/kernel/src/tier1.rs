@@ -76,6 +76,7 @@ impl Serialize for FixPack {
 
 /// One thing that was tried, and whether it held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Check {
     /// What was found, on one line, without a fact of one machine.
     pub evidence: String,
@@ -110,6 +111,7 @@ impl Check {
 
 /// A fix pack with its checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Judged {
     pub pack: FixPack,
     /// The checks of the fix pack itself.
@@ -130,6 +132,7 @@ impl Judged {
 
 /// The installation that is judged: what decides how a mission runs, and nothing of one machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Installation {
     /// Version of `coo`.
     pub coo: String,
@@ -161,6 +164,7 @@ impl Installation {
 
 /// A bundled mission that ran several times in fresh worlds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Repeated {
     pub mission: String,
     /// SHA-256 of the module.

@@ -63,6 +63,7 @@ const RECORD_BYTES_MAX: u64 = 64 << 10;
 
 /// The record stored beside a manifest. It is not part of the baseline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// SHA-256 of the manifest.

@@ -32,6 +32,7 @@ use crate::state::state_root::StateRoot;
 
 /// Counts of what a restore did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Restored {
     /// Files and links written, and folders created.
     pub written: usize,

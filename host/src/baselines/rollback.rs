@@ -34,6 +34,7 @@ use crate::state::store::{Durability, NewRollback, Store};
 
 /// The result of a rollback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct RolledBack {
     /// Number of artefacts on record after the rollback.
     pub artefacts: usize,
@@ -53,6 +54,7 @@ pub struct RolledBack {
 
 /// A state that could not be captured as a baseline and was moved aside unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct SetAside {
     /// Path in the state root.
     pub folder: String,

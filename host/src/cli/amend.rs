@@ -38,11 +38,21 @@ pub struct Options {
 }
 
 #[derive(Serialize)]
-struct Done<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Done<'a> {
     evidence: Option<&'a str>,
     #[serde(flatten)]
     log: &'a Log,
     patch: &'a str,
+}
+
+/// What is printed of amendments that were applied before.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct AppliedAlready<'a> {
+    evidence: &'a str,
+    /// Empty.
+    patch: &'static str,
 }
 
 pub fn cmd_amend(root: &Path, options: &Options) -> Result<ExitCode> {
@@ -82,7 +92,10 @@ fn applied_already(folder: &Path, json: bool) -> Result<ExitCode> {
     if json {
         print::json(
             "coo-amendments-1",
-            &serde_json::json!({ "evidence": folder, "patch": "" }),
+            &AppliedAlready {
+                evidence: &folder,
+                patch: "",
+            },
         )?;
     } else {
         print::out(&format!(

@@ -1,9 +1,9 @@
 //! `coo amu0 create|promote|list|lineage|verify|restore`: baselines of directory trees and of the
 //! state root. Only parses and prints; `crate::baselines` does the work.
 
-mod list;
-mod restore;
-mod verify;
+pub mod list;
+pub mod restore;
+pub mod verify;
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -104,7 +104,8 @@ enum Command {
 }
 
 #[derive(Serialize)]
-struct Made<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Made<'a> {
     #[serde(flatten)]
     record: &'a Record,
     new_bytes: u64,

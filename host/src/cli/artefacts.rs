@@ -49,7 +49,8 @@ pub fn cmd_artefacts(root: &Path, options: &Options) -> Result<ExitCode> {
 
 /// The list as `--json` prints it.
 #[derive(Serialize)]
-struct List<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct List<'a> {
     artefacts: &'a [IndexEntry],
 }
 
@@ -85,7 +86,8 @@ fn list(root: &Path, json: bool) -> Result<ExitCode> {
 }
 
 #[derive(Serialize)]
-struct View<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct View<'a> {
     in_order: bool,
     repaired: bool,
     artefacts: usize,

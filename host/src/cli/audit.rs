@@ -28,7 +28,8 @@ pub struct Options {
 }
 
 #[derive(Serialize)]
-struct View<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct View<'a> {
     module: String,
     sha256: Digest,
     bytes: usize,

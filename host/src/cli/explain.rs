@@ -34,7 +34,8 @@ pub struct Options {
 }
 
 #[derive(Serialize)]
-struct View {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct View {
     id: String,
     status: Status,
     reason: Option<String>,
@@ -47,6 +48,7 @@ struct View {
 
 /// The request that ended the mission, if a limit or a person refused it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Refusal {
     /// Number of the last event, which records the refusal.
     event: u64,
@@ -59,12 +61,14 @@ struct Refusal {
 
 /// The permissions of scope and ceiling; `None` permits everything.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Narrowed<T> {
     scope: Option<T>,
     ceiling: Option<T>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Protected {
     pattern: String,
     why: Option<&'static str>,
@@ -72,6 +76,7 @@ struct Protected {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct BudgetView {
     #[serde(flatten)]
     budget: Budget,

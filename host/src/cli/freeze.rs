@@ -38,7 +38,8 @@ enum Command {
 }
 
 #[derive(Serialize)]
-struct View<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct View<'a> {
     by: &'a str,
     differences: &'a [Difference],
     frozen: String,
@@ -48,7 +49,8 @@ struct View<'a> {
 }
 
 #[derive(Serialize)]
-struct NotFrozen {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct NotFrozen {
     is_frozen: bool,
 }
 

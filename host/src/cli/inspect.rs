@@ -72,7 +72,8 @@ impl Options {
 }
 
 #[derive(Serialize)]
-struct View {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct View {
     id: String,
     name: String,
     status: Status,
@@ -92,6 +93,7 @@ struct View {
 }
 
 #[derive(Default, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Calls {
     llm: u64,
     llm_refused: u64,
@@ -101,6 +103,7 @@ struct Calls {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct ModelCall {
     event: u64,
     request_sha256: Digest,

@@ -39,7 +39,8 @@ pub struct Options {
 }
 
 #[derive(Serialize)]
-struct JsonEvent<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct JsonEvent<'a> {
     format: &'static str,
     sequence_id: u64,
     state: coo_kernel::mission::state::State,

@@ -38,12 +38,14 @@ enum Command {
 }
 
 #[derive(Serialize)]
-struct Made<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Made<'a> {
     manifests: &'a [Written],
 }
 
 #[derive(Serialize)]
-struct Checked<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Checked<'a> {
     drifts: &'a [Drift],
     in_order: bool,
 }

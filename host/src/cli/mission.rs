@@ -24,7 +24,8 @@ pub struct Options {
 }
 
 #[derive(Serialize)]
-struct View {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct View {
     id: String,
     r#type: String,
     status: coo_kernel::mission::Status,

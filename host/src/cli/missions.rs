@@ -43,11 +43,13 @@ pub struct Options {
 
 /// The list as `--json` prints it.
 #[derive(Serialize)]
-struct List<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct List<'a> {
     missions: &'a [Row],
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Row {
     id: String,
     r#type: String,

@@ -48,6 +48,7 @@ mod run_demo;
 mod said;
 #[cfg(feature = "repository")]
 mod scan;
+pub mod schema;
 mod table;
 mod tier1;
 mod validate;
@@ -219,6 +220,8 @@ enum Command {
         after_help = "Needs cargo and the target wasm32-wasip1. What cargo prints goes to standard error."
     )]
     Build(build::Options),
+    /// List the JSON Schemas of everything that coo reads and writes, or print one
+    Schema(schema::Options),
     /// Show the configuration of the state root, or change a field of it
     Config(config::Options),
     /// Show what this coo is: engine, surface, formats, build
@@ -352,6 +355,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Init(options) => init::cmd_init(&root, &options),
         Command::New(options) => new::cmd_new(&options),
         Command::Build(options) => build::cmd_build(&options),
+        Command::Schema(options) => schema::cmd_schema(&options),
         Command::Config(options) => config::cmd_config(&root, &options),
         Command::Version(options) => version::cmd_version(&options),
         Command::Completions { shell } => {

@@ -101,7 +101,8 @@ enum Command {
 
 /// A change as `--json` prints it.
 #[derive(Serialize)]
-struct View<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct View<'a> {
     chain_head: Digest,
     change: ChangeId,
     evidence: String,
@@ -114,9 +115,20 @@ struct View<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Failure<'a> {
     stage: Stage,
     why: &'a str,
+}
+
+/// A bundle that was written. Fields stand in key order.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct BundleWritten<'a> {
+    bytes: u64,
+    file: &'a Path,
+    members: usize,
+    sha256: Digest,
 }
 
 pub fn cmd_pipeline(root: &Path, options: &Options) -> Result<ExitCode> {
@@ -152,9 +164,12 @@ fn bundle(root: &Path, one: &One, output: Option<&Path>) -> Result<ExitCode> {
     if one.json {
         print::json(
             "coo-bundle-written/1",
-            &serde_json::json!({
-                "bytes": done.bytes, "file": path, "members": done.members, "sha256": done.sha256,
-            }),
+            &BundleWritten {
+                bytes: done.bytes,
+                file: path,
+                members: done.members,
+                sha256: done.sha256,
+            },
         )?;
     } else {
         print::note(&format!(
@@ -382,6 +397,7 @@ fn status(root: &Path, one: &One) -> Result<ExitCode> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Line {
     change: ChangeId,
     created: String,
@@ -392,7 +408,8 @@ struct Line {
 
 /// The list as `--json` prints it.
 #[derive(Serialize)]
-struct List<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct List<'a> {
     changes: &'a [Line],
 }
 
@@ -434,7 +451,8 @@ fn list(root: &Path, json: bool) -> Result<ExitCode> {
 
 /// An event as `--json` prints it, with the fields that packet §13 requires.
 #[derive(Serialize)]
-struct Event<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Event<'a> {
     at: String,
     body: &'a RawValue,
     by: &'a str,

@@ -230,16 +230,20 @@ pub fn document(value: &impl Serialize) -> Result<()> {
     json_text(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
+/// An error, for programs.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Failed<'a> {
+    /// The exit code.
+    code: u8,
+    message: &'a str,
+    /// A hint a line.
+    hint: Option<String>,
+}
+
 /// Prints the error of a command that was asked for JSON, unless it has printed its result: then
 /// standard output holds one object already. People find the error on standard error.
 pub fn json_error(exit: Exit, message: &str, hints: &[String]) {
-    #[derive(Serialize)]
-    struct Failed<'a> {
-        code: u8,
-        message: &'a str,
-        /// A hint a line.
-        hint: Option<String>,
-    }
     if IS_JSON_PRINTED.load(Ordering::Relaxed) {
         return;
     }

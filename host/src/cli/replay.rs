@@ -42,7 +42,8 @@ pub struct Options {
 }
 
 #[derive(Serialize)]
-struct View<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct View<'a> {
     id: String,
     identical: bool,
     events: u64,
@@ -57,6 +58,7 @@ struct View<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct DivergenceView<'a> {
     event: u64,
     expected: &'a Option<Side>,

@@ -32,7 +32,8 @@ pub struct Options {
 
 /// The receipt of a mission that had ended before; `coo inspect --json` has the rest.
 #[derive(Serialize)]
-struct Ended {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Ended {
     id: MissionId,
     status: Status,
 }

@@ -143,7 +143,8 @@ fn text(done: &RolledBack) -> String {
 
 /// The list as `--json` prints it.
 #[derive(Serialize)]
-struct List<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct List<'a> {
     rollbacks: &'a [Request],
 }
 

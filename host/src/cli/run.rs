@@ -221,7 +221,8 @@ fn input(path: &Path) -> Result<String> {
 }
 
 #[derive(Serialize)]
-struct JsonReceipt<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct JsonReceipt<'a> {
     id: MissionId,
     status: Status,
     reason: Option<String>,

@@ -95,7 +95,8 @@ fn code(standing: Standing) -> ExitCode {
 }
 
 #[derive(Serialize)]
-struct RunView<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct RunView<'a> {
     baseline: &'a Link,
     documents: &'a [Artefact],
     mission: Option<MissionId>,
@@ -254,7 +255,8 @@ fn line(check: &Check) -> String {
 }
 
 #[derive(Serialize)]
-struct StatusView<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct StatusView<'a> {
     installation: Digest,
     mission: Option<MissionId>,
     reason: Option<&'a str>,

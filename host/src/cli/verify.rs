@@ -2,7 +2,7 @@
 //! databases), compares every byte, and writes a report. `coo verify <pack>` checks a pack
 //! (`pack`). The exit code is 0 if everything is identical.
 
-mod pack;
+pub mod pack;
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;

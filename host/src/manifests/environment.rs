@@ -55,6 +55,7 @@ const PROXY_SUFFIX: &str = "_proxy";
 
 /// The content of `environment_manifest.json`.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct EnvironmentManifest {
     format: &'static str,
     kernel: Kernel,
@@ -67,6 +68,7 @@ pub struct EnvironmentManifest {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Kernel {
     machine: String,
     name: String,

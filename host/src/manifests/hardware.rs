@@ -16,6 +16,7 @@ const DMI: &str = "/sys/class/dmi/id";
 
 /// The content of `hardware_manifest.json`.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct HardwareManifest {
     cpu: Option<system::Processor>,
     file_system: Option<String>,
@@ -26,6 +27,7 @@ pub struct HardwareManifest {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Virtualisation {
     dmi_product: Option<String>,
     dmi_vendor: Option<String>,

@@ -5,9 +5,9 @@
 //! Invariants: the same machine gives the same bytes, and an unchanged file is not rewritten. No
 //! manifest contains a secret.
 
-mod environment;
-mod hardware;
-mod tools;
+pub mod environment;
+pub mod hardware;
+pub mod tools;
 
 use anyhow::{Context as _, Result};
 use coo_kernel::form::digest::Digest;
@@ -43,6 +43,7 @@ const SYSTEM_FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// A manifest that is up to date.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Written {
     /// Path in the state root.
     pub file: String,
@@ -54,6 +55,7 @@ pub struct Written {
 
 /// A difference between the manifests and what they would be if they were written now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(tag = "drift", rename_all = "snake_case")]
 pub enum Drift {
     /// The file does not exist.

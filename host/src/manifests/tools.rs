@@ -38,6 +38,7 @@ const NAME_BYTES_MAX: usize = 64;
 
 /// The content of `tools_manifest.json`.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct ToolManifest {
     build: Build,
     coo: Coo,
@@ -47,6 +48,7 @@ pub struct ToolManifest {
 
 /// What this `coo` was built with.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Build {
     rustc: &'static str,
     sqlite: &'static str,
@@ -54,6 +56,7 @@ struct Build {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Coo {
     engine: Vec<String>,
     engine_sha256: Digest,
@@ -64,6 +67,7 @@ struct Coo {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Tool {
     /// The executable that the tool says it runs in the end, if it can tell.
     executable: Option<Executable>,
@@ -78,6 +82,7 @@ struct Tool {
 
 /// The executable that a tool says it runs.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Executable {
     path: String,
     /// `path` with all links resolved.

@@ -22,6 +22,7 @@ use crate::state::store::Store;
 
 /// A model call that left and has no answer on record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct InDoubt {
     /// Number of its intent.
     pub seq: u64,

@@ -33,11 +33,25 @@ pub fn export(root: &StateRoot, store: &Store, id: MissionId, path: &Path) -> Re
 
 /// Lets `write` fill a temporary file, syncs it and renames it to `path`; returns the result of
 /// `write`. Fails if `path` exists.
+pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
+    written(path, write, |file| file.persist_noclobber(path))
+}
+
+/// Writes `content` to `path` in the same way, over a file that is there.
+pub fn write_over(path: &Path, content: &[u8]) -> Result<()> {
+    let write = |file: &mut File| Ok(file.write_all(content)?);
+    written(path, write, |file| file.persist(path))
+}
+
 #[allow(
     clippy::disallowed_methods,
     reason = "for commands that are told to write outside the state root"
 )]
-pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
+fn written<T>(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> Result<T>,
+    persist: impl FnOnce(tempfile::NamedTempFile) -> Result<File, tempfile::PersistError>,
+) -> Result<T> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -54,7 +68,7 @@ pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> 
     let mut file = builder.tempfile_in(folder).with_context(shown)?;
     let written = write(file.as_file_mut())?;
     file.as_file().sync_all().with_context(shown)?;
-    match file.persist_noclobber(path) {
+    match persist(file) {
         Ok(_) => {
             // Sync the name, too. This fails for a folder that the user may not read, and that
             // error is ignored.

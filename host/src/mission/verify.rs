@@ -35,6 +35,7 @@ const LOCK_FILE: &str = "lock";
 
 /// The report of a verification.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Report {
     /// `coo-verify/1`.
     pub format: &'static str,

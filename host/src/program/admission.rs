@@ -32,6 +32,7 @@ const REASONS_SHOWN: usize = 8;
 
 /// How a module runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Encoded {
     /// A core module that runs unchanged: a program that imports WASI preview 1 or nothing.
@@ -46,6 +47,7 @@ pub enum Encoded {
 
 /// How a module is started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EntryPoint {
     /// `run: func(input: string) -> result<string, string>` of `coo:mission`.
@@ -70,6 +72,7 @@ impl EntryPoint {
 
 /// One imported interface and the verdict on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Import {
     /// Full name, with version.
     pub interface: String,
@@ -85,6 +88,7 @@ pub struct Import {
 
 /// Everything that is known about a module before it runs.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Report {
     pub encoded: Encoded,
     /// How the module would be started; `None` if it has no entry.

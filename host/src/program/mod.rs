@@ -7,5 +7,6 @@ pub mod code;
 pub mod code_cache;
 pub mod compiler;
 pub mod engine;
+pub mod pinned;
 pub mod structure;
 pub mod wit;

@@ -135,14 +135,17 @@ pub fn apply(
     written.map(|()| folder)
 }
 
+/// Who permitted the change of protected documents.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Approval<'a> {
+    approved_by: String,
+    format: &'static str,
+    protected: &'a [String],
+}
+
 /// Records who permitted the change of protected documents.
 fn approve(root: &StateRoot, store: &mut Store, folder: &str, protected: &[String]) -> Result<()> {
-    #[derive(Serialize)]
-    struct Approval<'a> {
-        approved_by: String,
-        format: &'static str,
-        protected: &'a [String],
-    }
     if protected.is_empty() {
         return Ok(());
     }

@@ -22,6 +22,7 @@ use crate::state::state_root::StateRoot;
 
 /// The plan of a migration.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Plan {
     /// Digest of the text of `coo.toml`.
     config_sha256: Digest,

@@ -46,6 +46,7 @@ const TOOLS_MAX: usize = 64;
 
 /// The content of `config.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The most that missions may do. Not written if nothing is set.
@@ -63,6 +64,7 @@ pub struct Config {
 
 /// The `llm` field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct LlmConfig {
     /// Maximum number of attempts of one call, including the first.

@@ -71,6 +71,7 @@ pub fn walk(
 
 /// The question for which a paused mission waits for a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Question {
     /// Id of the step that asks.
     pub step: String,

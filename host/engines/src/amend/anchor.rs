@@ -15,6 +15,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The anchor to search for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Anchor {
     /// The line that a clause begins with: the clause's id, after nothing but marks of lists,
@@ -26,6 +27,7 @@ pub enum Anchor {
 
 /// How many lines an anchor covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Extent {
     /// Only the line itself.
@@ -38,6 +40,7 @@ pub enum Extent {
 
 /// A place that the anchor may mean.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Candidate {
     /// The line's number, from 1.
     pub line: usize,

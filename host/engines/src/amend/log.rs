@@ -11,6 +11,7 @@ use super::{Amendments, Applied, Escalation, FORMAT, Outcome, patch};
 
 /// `amendment_log.json`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Log {
     amendments: Vec<Applied>,
     amendments_sha256: Digest,
@@ -35,6 +36,7 @@ impl Log {
 
 /// A document in the log, by its content before and after.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Touched {
     pub after_sha256: Digest,
     before_sha256: Digest,

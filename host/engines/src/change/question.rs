@@ -12,6 +12,7 @@ pub const FORMAT: &str = "coo-question/1";
 
 /// `question.json`. Fields stand in key order.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Question<'a> {
     pub answers: Vec<PossibleAnswer>,
     pub change: ChangeId,
@@ -26,6 +27,7 @@ pub struct Question<'a> {
 
 /// A possible answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct PossibleAnswer {
     /// The outcome.
     pub answer: String,
@@ -35,6 +37,7 @@ pub struct PossibleAnswer {
 
 /// The open questions about one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Open {
     /// The path from the top of the repository.
     pub file: String,

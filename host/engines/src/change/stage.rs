@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The stage of a governed change of a repository (design, "Repository pipeline").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Stage {
     /// Nothing has been read.

@@ -9,6 +9,7 @@ use crate::scan::Status;
 
 /// A rule that is broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// The path from the top of the repository; the rule's patterns if the finding is not about a
     /// file.
@@ -26,6 +27,7 @@ pub struct Finding {
 
 /// The lint's report on a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Report {
     /// FAIL if there is a finding.
     pub status: Status,

@@ -60,6 +60,7 @@ pub enum Check {
 
 /// What counts as near.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Within {
     /// The same section of a Markdown text.
@@ -70,6 +71,7 @@ pub enum Within {
 
 /// The four kinds of checks that packet §6 requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Kind {
@@ -92,11 +94,13 @@ impl Check {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Written {
+pub(crate) struct Written {
     format: String,
     #[serde(rename = "version")]
     _version: String,
+    #[cfg_attr(feature = "schemas", schemars(with = "Vec<WrittenRule>"))]
     rules: Vec<Box<RawValue>>,
 }
 
@@ -109,6 +113,7 @@ impl ruleset::Written for Written {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 enum WrittenRule {
     Invariant {
@@ -147,6 +152,7 @@ enum WrittenRule {
 }
 
 #[derive(Deserialize, PartialEq)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 enum In {
     Each,

@@ -14,6 +14,7 @@ const NAMED_MAX: usize = 20;
 
 /// The files of a package and its test results. Fields stand in key order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     /// Every file below the new package's folder, sorted by path.
@@ -24,6 +25,7 @@ pub struct Snapshot {
 
 /// A file in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// The path from the top of the repository.

@@ -17,6 +17,7 @@ pub const BYTES_MAX: u64 = 1 << 20;
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// For every engine.
@@ -41,6 +42,7 @@ pub struct Config {
 
 /// Settings for every engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Repository {
     /// Files and folders that no engine reads or changes, with everything in them. `.git` is always
@@ -57,6 +59,7 @@ impl Repository {
 
 /// Which documents may be amended, and the amendments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Amend {
     /// The file of amendments, as a path from the top of the repository.
@@ -66,6 +69,7 @@ pub struct Amend {
 
 /// Which files are scanned, and by which rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Scan {
     /// The ruleset, as a path from the top of the repository.
@@ -80,6 +84,7 @@ pub struct Scan {
 
 /// The rules that the repository is judged by; the rules name the files they are about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Lint {
     /// The ruleset, as a path from the top of the repository.
@@ -90,6 +95,7 @@ pub struct Lint {
 
 /// Which Python package moves, where it moves to, and which files are rewritten with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Migrate {
     /// The package's folder, as a path from the top of the repository.
@@ -127,6 +133,7 @@ pub struct Migrate {
 
 /// An answer that leaves the text as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Leave {
     /// The file before the move, as a path from the top of the repository.
@@ -160,6 +167,7 @@ impl Replace {
 
 /// An answer that replaces the text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Replace {
     /// The file before the move, as a path from the top of the repository.
@@ -175,6 +183,7 @@ pub struct Replace {
 
 /// How the repository's tests are run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, try_from = "TestsForm")]
 pub struct Tests {
     /// Program and arguments. `{report}` in an argument stands for the path of a file for `JUnit`
@@ -190,6 +199,7 @@ pub struct Tests {
 
 /// `[tests]` as it is written.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct TestsForm {
     command: Vec<String>,
@@ -243,6 +253,7 @@ impl TryFrom<TestsForm> for Tests {
 /// What the gates check, in addition to what other sections say. Without an entry, a gate checks
 /// what `coo` itself provides.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Gates {
     /// Gate A: each pattern must match a file.
@@ -253,6 +264,9 @@ pub struct Gates {
     pub missions: Vec<String>,
     /// Gate C: the folder of the module set.
     pub module_set: Option<String>,
+    /// Gate C: the file that says what is pinned about each module, as `coo digest --write` writes
+    /// it. Default: the set is held to its digest alone.
+    pub module_manifest: Option<String>,
     /// Gate C: the file that holds the module set's digest.
     pub sandbox_digest: Option<String>,
     /// Gate F: the descriptor of the reference mission.
@@ -261,6 +275,7 @@ pub struct Gates {
 
 /// What a bundle holds in addition to what every bundle holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Bundle {
     /// The implementation pack: files that are copied unchanged.

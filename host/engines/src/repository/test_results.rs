@@ -15,6 +15,7 @@ const DEPTH_MAX: u16 = 64;
 
 /// Results of a test run, as a snapshot holds them (packet §9.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TestResults {
     /// Exit code of the test command; 128 or more if a signal ended it.

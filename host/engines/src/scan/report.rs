@@ -10,6 +10,7 @@ use crate::repository::text::{self, Cursor};
 
 /// Whether anything was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
     Pass,
@@ -37,6 +38,7 @@ impl Status {
 
 /// An occurrence of a forbidden pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Violation {
     /// The path from the top of the repository.
     pub file: String,
@@ -54,6 +56,7 @@ pub struct Violation {
 /// A range of text. Lines and columns count from 1, columns in characters. The end is the first
 /// character after the range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Region {
@@ -77,6 +80,7 @@ impl Region {
 
 /// The scanner's report on a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Report {
     /// FAIL if there is a violation.
     pub status: Status,

@@ -37,8 +37,9 @@ pub struct Rule {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Written {
+pub(crate) struct Written {
     format: String,
     version: String,
     forbidden: Vec<Forbidden>,
@@ -55,6 +56,7 @@ impl ruleset::Written for Written {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Forbidden {
     name: String,
@@ -63,6 +65,7 @@ struct Forbidden {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Permitted {
     pattern: String,

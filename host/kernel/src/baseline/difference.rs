@@ -7,6 +7,7 @@ use super::{Manifest, Node, TreeEntry, TreePath};
 
 /// How an entry differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// In the baseline, not in the tree.

@@ -82,6 +82,7 @@ impl FromStr for Phase {
 /// Digests of the journals and frozen answers in `coo.db`, which must not change. They are
 /// computed from its rows, because the bytes of the file can differ for equal rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Journal {
     /// Over every frozen answer, in the order of their keys.
@@ -106,14 +107,16 @@ pub struct FreezeManifest {
 /// The text form. `manifests` repeats digests that `state` also has, so that a person can compare
 /// them with others by eye.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Form {
+pub(crate) struct Form {
     coo_version: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     covered: Option<covered::Form>,
     format: String,
     journal: Journal,
     manifests: BTreeMap<String, Digest>,
+    #[cfg_attr(feature = "schemas", schemars(with = "baseline::Form"))]
     state: serde_json::Value,
     state_sha256: Digest,
 }
@@ -142,6 +145,7 @@ impl FreezeError {
 
 /// A difference from the frozen state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Difference {
     pub change: &'static str,
     /// A file or folder of the state root, or a part of its databases.

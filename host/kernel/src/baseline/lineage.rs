@@ -10,6 +10,7 @@ use crate::mission::MissionId;
 
 /// The run whose end state a baseline holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Run {
     /// Digest of its last event.
@@ -22,6 +23,7 @@ pub struct Run {
 
 /// Comparison of a state with what a run left. Parts in neither list are as the run left them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Compared {
     /// Files and folders of the state root that were edited since.
@@ -32,6 +34,7 @@ pub struct Compared {
 
 /// What is recorded beside a baseline of a state root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Lineage {
     /// The baseline that the state was at before; none for the first.

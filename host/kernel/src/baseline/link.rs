@@ -6,6 +6,7 @@ use crate::form::digest::Digest;
 
 /// A baseline, by name and id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Link {
     /// SHA-256 of its manifest.

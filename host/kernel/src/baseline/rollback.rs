@@ -98,6 +98,7 @@ pub fn confirm(what: &str, again: &str, said: Said<'_>) -> Result<(), Aborted> {
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Recorded; its process ended before it was answered or carried out. Nothing changed.
@@ -171,6 +172,7 @@ impl FromStr for Outcome {
 
 /// A request, as the log stores it. Fields stand in key order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// The migration attempt whose one automatic request it was.

@@ -37,6 +37,7 @@ impl WritePermit {
 
 /// An artefact as journal and receipts name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Artefact {
     pub bytes: u64,

@@ -145,6 +145,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 
 /// A statement with its parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
     /// Bound to `?1`, `?2`, … in order.
@@ -162,6 +163,7 @@ impl Statement {
 
 /// The result of a query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rows {
     /// Names, in order.
@@ -182,6 +184,7 @@ impl Rows {
 
 /// An error that the guest sees; part of the deterministic record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// The statement uses something that is not permitted.
@@ -213,6 +216,7 @@ impl Refusal {
 /// How a statement ended, as the journal keeps it: `{"ok": …}`, `{"error": …}` or
 /// `{"ended": …}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DbAnswer<T> {
     /// It ended the run's transaction and with it the run: the guest receives no answer.

@@ -6,4 +6,6 @@ pub mod chain;
 pub mod digest;
 pub mod path_pattern;
 pub mod plain;
+#[cfg(feature = "schemas")]
+pub mod schema;
 pub mod strict;

@@ -17,6 +17,7 @@ use crate::mission::state::{Event, State};
 
 /// Bytes that are kept beside the chain, by digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Blob {
     pub bytes: u64,
@@ -35,6 +36,7 @@ impl Blob {
 
 /// Body of `Kind::Mission`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MissionBody {
     /// Digest of the canonical descriptor.
@@ -49,6 +51,7 @@ pub struct MissionBody {
 
 /// Body of `Kind::Transition`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TransitionBody {
     pub event: Event,
@@ -61,6 +64,7 @@ pub struct TransitionBody {
 
 /// Body of `Kind::StepStarted`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StepStartedBody {
     pub id: String,
@@ -70,6 +74,7 @@ pub struct StepStartedBody {
 
 /// Body of `Kind::StepReturned`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StepReturnedBody {
     pub id: String,
@@ -94,11 +99,13 @@ pub struct CallBody<'a> {
 
 /// Body of `Kind::LlmIntent`.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 pub struct IntentBody<'a> {
     /// How often this run has made this very request, including this time.
     pub nth: u64,
     #[serde(borrow)]
+    #[cfg_attr(feature = "schemas", schemars(with = "crate::llm::Request"))]
     pub request: &'a RawValue,
     /// The request's key: SHA-256 of its canonical form.
     pub sha256: Digest,
@@ -106,6 +113,7 @@ pub struct IntentBody<'a> {
 
 /// Body of `Kind::LlmOutcome`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OutcomeBody {
     /// What the guest received.
@@ -115,6 +123,7 @@ pub struct OutcomeBody {
 /// Body of `Kind::Environment`: everything that a guest can learn besides its input, and every
 /// bound that applies to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnvironmentBody {
     pub arguments: Vec<String>,
@@ -145,6 +154,7 @@ pub struct EnvironmentBody {
 
 /// Body of `Kind::HumanDecision`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DecisionBody {
     pub approved: bool,
@@ -170,6 +180,7 @@ impl DecisionBody {
 
 /// Body of `Kind::World`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WorldBody {
     /// Sorted by path.

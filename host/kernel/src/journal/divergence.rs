@@ -8,6 +8,7 @@ use crate::mission::state::State;
 
 /// One side of a divergence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Side {
     pub state: State,
     /// The name of the kind.

@@ -7,6 +7,7 @@ use crate::llm::Provenance;
 
 /// Facts stored beside an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EventFacts {
     /// Time of the event, in milliseconds since 1970.

@@ -36,6 +36,7 @@ const CONTENT_BYTES_MAX: u64 = 1 << 30;
 
 /// The second line of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Header {
     /// Sorted by digest, without duplicates.
@@ -47,8 +48,9 @@ pub struct Header {
 
 /// A line after the header: one event of the journal.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
-struct Event<'a> {
+pub(crate) struct Event<'a> {
     #[serde(borrow)]
     body: &'a RawValue,
     #[serde(default, skip_serializing_if = "Option::is_none")]

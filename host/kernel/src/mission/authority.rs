@@ -52,6 +52,7 @@ impl Call {
 
 /// The most that any mission may do: `governance.ceiling` of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Ceiling {
     /// Budgets, by name; a bound that is absent has no ceiling.
@@ -68,6 +69,7 @@ pub struct Ceiling {
 /// What the operator of a state root decides about missions: `governance` of the configuration.
 /// Recorded with every run for which it was not empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Governance {
     #[serde(default, skip_serializing_if = "Ceiling::is_empty")]
@@ -222,6 +224,7 @@ fn patterns<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<PathPattern> {
 
 /// The origin of one budget.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Budget {
     pub bound: Bound,
     /// What the descriptor asks for, or the default if it asks for nothing.

@@ -22,10 +22,12 @@ pub const FORMAT: &str = "coo-mission/1";
 
 /// A mission as its author describes it.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Descriptor {
     pub format: String,
     /// Upper-case name of the kind of mission, shown in every receipt.
+    #[cfg_attr(feature = "schemas", schemars(regex(pattern = "^[A-Z0-9_]{1,64}$")))]
     pub mission_type: String,
     pub module: ModuleRef,
     /// Forced on every language-model call.
@@ -51,6 +53,11 @@ pub struct Descriptor {
 
 /// Which module to run: exactly one of `set` and `file`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schemas",
+    schemars(extend("oneOf" = [{ "required": ["set"] }, { "required": ["file"] }]))
+)]
 #[serde(deny_unknown_fields)]
 pub struct ModuleRef {
     /// A module of the set that `coo` ships, by name without `.wasm`.
@@ -66,6 +73,7 @@ pub struct ModuleRef {
 
 /// One step of the workflow.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Unique within the mission: lower-case letters, digits, `-` and `_`.
@@ -80,6 +88,7 @@ pub struct Step {
 
 /// The question of a human step.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Human {
     /// Answered by `coo approve` or `coo reject`.
@@ -111,6 +120,7 @@ impl Human {
 
 /// Engine settings that change what a guest can observe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineSettings {
     /// Every NaN that arithmetic produces has the one canonical bit pattern. Without it,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// One edition, as a journal names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(try_from = "u32", into = "u32")]
 pub struct Edition(u32);
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 /// The bounds that a run can hit. Each is the descriptor's `limits.<name>`, except those that are
 /// fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
     ArtefactBytes,
@@ -84,6 +85,7 @@ impl Bound {
 
 /// The governance rule that a mission broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// A budget that the ceiling makes smaller than the descriptor asks.
@@ -98,6 +100,7 @@ pub enum Rule {
 
 /// Who set the limit that a mission broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SetBy {
     /// `governance.ceiling` of the configuration.
@@ -125,6 +128,7 @@ impl SetBy {
 /// A deterministic end without success. Fields stand in key order, the tag `class` first (see
 /// `canonical::to_string_sorted`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(tag = "class", rename_all = "snake_case")]
 pub enum Failure {
     /// The guest reported it: `run` returned `err`.

@@ -134,6 +134,7 @@ impl FromStr for MissionName {
 
 /// The status of a mission, in one word for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
     /// Not ended, and its process may still be running.

@@ -19,6 +19,7 @@ pub struct Ledger {
 
 /// The counters, as `coo explain` shows them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Used {
     /// Bytes written through the gateway.

@@ -17,6 +17,7 @@ const DB_BYTES: u64 = 512 << 20;
 
 /// What one run may use. A bound that the descriptor leaves out has the default below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Bytes written through the gateway.

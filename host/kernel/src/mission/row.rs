@@ -10,6 +10,7 @@ use crate::form::digest::Digest;
 
 /// A mission as a state root and an exported run keep it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MissionRow {
     pub id: MissionId,
@@ -32,6 +33,7 @@ pub struct MissionRow {
 
 /// Facts about this machine and this execution. They are stored beside the record, never in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Facts {
     /// SHA-256 of the configuration in force.

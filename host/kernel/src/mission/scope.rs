@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The permissions that a mission asks for: `scope` of a descriptor.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
     /// Patterns of the artefacts it may write; if left out, all.

@@ -11,6 +11,7 @@ use crate::form::chain::Name;
 
 /// The state of a mission (design, "One run").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
     /// Created and admitted; nothing of the guest has run.
@@ -30,6 +31,7 @@ pub enum State {
 
 /// What can happen to a mission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// Descriptor and module have passed every check.

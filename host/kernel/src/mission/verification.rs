@@ -10,6 +10,7 @@ use crate::journal::{Blob, Record};
 
 /// The result of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Run {
     pub status: Status,
     /// Present only if the mission failed.
@@ -36,6 +37,7 @@ pub struct Run {
 
 /// A value that differs between two runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Difference {
     /// Number of the run that differs from the first.
     pub run: u32,

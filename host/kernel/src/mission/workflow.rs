@@ -20,6 +20,7 @@ pub const HUMAN_STEPS_MAX: usize = 2;
 
 /// The rules that a workflow can break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// More than `STEPS_MAX` steps.
@@ -49,6 +50,7 @@ impl Rule {
 
 /// One way in which a workflow breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Violation {
     /// What was found, what is permitted, and why.
     pub explanation: String,
@@ -66,6 +68,7 @@ pub struct WorkflowError(pub Vec<Violation>);
 
 /// A refusal as `--json` prints it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct View<'a> {
     violations: &'a [Violation],
 }

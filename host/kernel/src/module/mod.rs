@@ -4,5 +4,6 @@
 pub mod compilation;
 pub mod entry;
 pub mod module_set;
+pub mod pinned;
 pub mod structure;
 pub mod surface;

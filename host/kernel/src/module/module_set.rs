@@ -10,6 +10,7 @@ use crate::form::digest::Digest;
 
 /// One module of the set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Member {
     /// File name, without folders.
     pub name: String,

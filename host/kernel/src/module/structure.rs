@@ -14,6 +14,7 @@ pub const MODULE_BYTES_MAX: u64 = 256 << 20;
 
 /// A part of a module that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// Components inside components.

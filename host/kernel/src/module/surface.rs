@@ -37,6 +37,7 @@ pub enum Interface {
 
 /// Whether using an interface can change or reveal anything outside the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
     /// Calls go through the journal: they are recorded, frozen and replayed.

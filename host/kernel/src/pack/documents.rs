@@ -81,11 +81,13 @@ fn descriptor(run: &Run) -> Result<Vec<u8>, PackError> {
 
 /// A model's answer, as the guest received it.
 #[derive(Serialize)]
-struct FrozenCall<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub(crate) struct FrozenCall<'a> {
     answer: &'a ModelAnswer,
     /// Number of the event of the request.
     event: u64,
     nth: u64,
+    #[cfg_attr(feature = "schemas", schemars(with = "crate::llm::Request"))]
     request: &'a RawValue,
     request_sha256: Digest,
 }
@@ -112,7 +114,8 @@ fn frozen_calls(run: &Run, read: &Read) -> Result<Vec<u8>, PackError> {
 
 /// An event, with the fields of `coo logs --json` that hold everywhere.
 #[derive(Serialize)]
-struct Event<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub(crate) struct Event<'a> {
     seq: u64,
     state: &'static str,
     kind: &'static str,
@@ -210,7 +213,8 @@ pub(super) fn body<'a, T: serde::Deserialize<'a>>(record: &'a Record) -> Result<
 
 /// The inputs and outputs of a step, by digest.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct StepLine {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub(crate) struct StepLine {
     pub id: String,
     pub input: Blob,
     /// None if the step failed, or is a question to a person.

@@ -16,7 +16,8 @@ const FORMAT: &str = "coo-lineage/1";
 
 /// The content of the file. Fields stand in key order.
 #[derive(Debug, Serialize)]
-pub(super) struct Lineage {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub(crate) struct Lineage {
     artefacts: Vec<Artefact>,
     /// Digest of the last event, which covers all before it.
     chain_head: Digest,
@@ -37,6 +38,7 @@ pub(super) struct Lineage {
 
 /// A model call.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Call {
     event: u64,
     nth: u64,

@@ -19,6 +19,7 @@ pub const MARKDOWN: &str = "INDEX.md";
 /// An artefact whose write-ahead intent was committed and whose file was made. Fields stand in key
 /// order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, expecting = "an artefact on record")]
 pub struct IndexEntry {
     pub bytes: u64,
@@ -31,7 +32,8 @@ pub struct IndexEntry {
 }
 
 #[derive(Serialize)]
-struct Index<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub(crate) struct Index<'a> {
     artefacts: &'a [IndexEntry],
     format: &'static str,
 }
@@ -103,6 +105,7 @@ pub enum Found {
 
 /// A difference between the disk and the INDEX.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(tag = "drift", rename_all = "snake_case")]
 pub enum Drift {
     /// Recorded, but absent.

@@ -56,6 +56,7 @@ pub fn parse(read: &[u8], format: &'static str) -> Result<Value, Damage> {
 
 /// A field whose recorded and found values differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Difference {
     /// Its path, as `a.b.0`.
     pub field: String,

@@ -33,6 +33,7 @@ pub struct ReportEntry {
 
 /// A report with its kind and its subject, both taken from its path. Fields stand in key order.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Row<'a> {
     bytes: u64,
     kind: &'static str,
@@ -42,7 +43,8 @@ struct Row<'a> {
 }
 
 #[derive(Serialize)]
-struct Index<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub(crate) struct Index<'a> {
     format: &'static str,
     reports: Vec<Row<'a>>,
 }

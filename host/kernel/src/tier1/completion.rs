@@ -121,7 +121,8 @@ fn cell(text: &str) -> String {
 }
 
 #[derive(Serialize)]
-struct DeterminismReport<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub(crate) struct DeterminismReport<'a> {
     format: &'static str,
     installation: &'a Installation,
     missions: &'a [Repeated],

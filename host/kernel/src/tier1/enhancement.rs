@@ -54,12 +54,14 @@ pub const ENHANCEMENTS: [Enhancement; 5] = [
     Enhancement {
         id: "FP-3.8",
         title: "Antigrav Mission & Pack Schema",
-        what: "A descriptor has a strict schema: a field that it does not know is refused. A pack has one where this build has `coo pack`.",
-        commands: &["validate", "pack"],
+        what: "Descriptors, packs, fix packs and reports have published JSON Schemas, made from the types that read and write them. A field that a descriptor's schema does not know is refused.",
+        commands: &["validate", "pack", "schema"],
         tests: &[
             "tests/governance/validator.rs::every_violation_is_named_with_a_way_out_and_nothing_runs",
+            "tests/schemas/current.rs::the_schemas_are_those_of_the_types",
+            "tests/schemas/shipped.rs::what_the_schema_of_a_descriptor_refuses_is_refused",
         ],
-        pages: &["docs/descriptor.md", "docs/export.md"],
+        pages: &["docs/descriptor.md", "docs/pack.md", "docs/schemas.md"],
     },
     Enhancement {
         id: "FP-3.10",

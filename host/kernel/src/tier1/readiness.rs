@@ -100,6 +100,7 @@ pub struct Asked {
 
 /// Where the decision stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Standing {
     /// No run of the hardening has come to a report here.

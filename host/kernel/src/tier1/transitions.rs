@@ -25,6 +25,7 @@ pub const LEGAL: [(State, Event, State); 11] = [
 
 /// The results of all pairs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Tried {
     /// Number of pairs.
     pub pairs: usize,

@@ -27,7 +27,8 @@ pub fn kind<'a>(record: &Record, tree: &'a str, state: &'a str) -> &'a str {
 
 /// The list as `--json` prints it.
 #[derive(Serialize)]
-struct List<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct List<'a> {
     baselines: &'a [Record],
 }
 
@@ -66,7 +67,8 @@ pub fn list(root: &Path, json: bool) -> Result<ExitCode> {
 }
 
 #[derive(Default, Serialize)]
-struct View {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct View {
     baselines: Vec<Record>,
     position: Option<Link>,
     rollbacks: Vec<Request>,

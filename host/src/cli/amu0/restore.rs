@@ -22,7 +22,8 @@ use crate::session::Session;
 const CONFIRMATION: &str = "CONFIRM_RESTORE";
 
 #[derive(Serialize)]
-struct Done {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Done {
     baseline: Digest,
     left_out: Option<String>,
     #[serde(flatten)]

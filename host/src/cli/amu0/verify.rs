@@ -19,7 +19,8 @@ use crate::hint::Hint as _;
 use crate::session::Session;
 
 #[derive(Serialize)]
-struct Verified {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Verified {
     baseline: Digest,
     bytes: u64,
     damage: Vec<String>,
@@ -30,6 +31,7 @@ struct Verified {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Compared {
     differences: Vec<Different>,
     identical: bool,
@@ -38,6 +40,7 @@ struct Compared {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct Different {
     change: Change,
     path: String,

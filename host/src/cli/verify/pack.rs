@@ -18,7 +18,8 @@ use crate::machine::input_file;
 use crate::mission::pack::{Checked, Execution, check};
 
 #[derive(Serialize)]
-struct View<'a> {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct View<'a> {
     format: &'static str,
     bytes: u64,
     sha256: Digest,
@@ -31,6 +32,7 @@ struct View<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct FileView<'a> {
     path: &'a str,
     bytes: u64,
@@ -39,6 +41,7 @@ struct FileView<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 struct ExecutionView {
     events: u64,
     chain_head: Digest,

@@ -35,8 +35,9 @@ const FORMAT: &str = "coo-world/1";
 
 /// A line that is not a plain array of values.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-enum Line {
+pub enum Line {
     World {
         format: String,
     },

@@ -12,6 +12,7 @@ use super::Store;
 
 /// A frozen answer, as stored here and in the files that ship with `coo`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FrozenCall {
     /// SHA-256 of the canonical request.

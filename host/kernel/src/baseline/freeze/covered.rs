@@ -37,6 +37,7 @@ pub type Stamp = [i64; 7];
 
 /// What must not change in `coo.db`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Tables {
     /// The rows that may be added.
@@ -49,6 +50,7 @@ pub struct Tables {
 
 /// The last rows of those tables that may gain rows during a freeze.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
     /// Number of the last freeze before this one.
@@ -71,11 +73,13 @@ impl Bounds {
 
 /// The text form.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Form {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     coo_stamp: Option<Stamp>,
     locked: BTreeMap<String, String>,
+    #[cfg_attr(feature = "schemas", schemars(with = "baseline::Form"))]
     modules: serde_json::Value,
     store: Tables,
 }

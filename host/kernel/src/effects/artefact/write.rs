@@ -9,6 +9,7 @@ use crate::state::index::Found;
 
 /// A guest's request to write a file, as the journal records it: the content by its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WriteRequest {
     pub bytes: u64,
@@ -20,6 +21,7 @@ pub struct WriteRequest {
 
 /// The answer to the guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WriteAnswer {
     /// The path exists with other content, or differs from another only in case.

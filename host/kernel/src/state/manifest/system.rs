@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// A processor, as the first entry of `/proc/cpuinfo` describes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Processor {
     /// `cpu family`, or on ARM the architecture.
     pub family: Option<String>,
@@ -26,6 +27,7 @@ pub struct Processor {
 /// What the processor's flags state about virtualisation; `None` if flags are not listed, or are
 /// those of another architecture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Virtualisation {
     /// Whether it runs under a hypervisor that announces itself.
     pub hypervisor: Option<bool>,
@@ -85,6 +87,7 @@ pub fn virtualisation(cpuinfo: &str) -> Virtualisation {
 
 /// The release of a system.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Release {
     /// `ID`, such as `debian`.
     pub id: Option<String>,
