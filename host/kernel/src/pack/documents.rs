@@ -14,10 +14,10 @@ use super::{
 use crate::baseline::rollback::Request as Rollback;
 use crate::form::digest::Digest;
 use crate::journal::{
-    Blob, IntentBody, Kind, Record, ReplayedEnd, StepReturnedBody, StepStartedBody, Transcript,
-    WorldBody,
+    Blob, IntentBody, Kind, Record, ReplayedEnd, Requests, StepReturnedBody, StepStartedBody,
+    Transcript, WorldBody,
 };
-use crate::llm::ModelAnswer;
+use crate::llm::{ModelAnswer, Request};
 
 /// Returns all files of the pack of `run`, which is neutral and has ended. `rollback_log` is the
 /// text that `rollback_log` returns.
@@ -79,24 +79,26 @@ struct FrozenCall<'a> {
     /// Number of the event of the request.
     event: u64,
     nth: u64,
-    request: &'a RawValue,
+    request: Request,
     request_sha256: Digest,
 }
 
 fn frozen_calls(run: &Run, read: &Read) -> Result<Vec<u8>, PackError> {
     let mut calls = Vec::new();
+    let mut requests = Requests::default();
     for given in &read.answers.given {
         // Events are numbered from 1 without gaps: the chain was verified.
         let record = usize::try_from(given.asked - 1)
             .ok()
             .and_then(|place| run.events.get(place))
             .ok_or(PackError::Content(given.request_sha256))?;
-        let intent: IntentBody<'_> = body(record)?;
+        let intent: IntentBody = body(record)?;
+        let request = requests.take(record.seq, intent, &mut |sha256| run.kept(sha256))?;
         calls.push(FrozenCall {
             answer: &given.answer,
             event: given.asked,
             nth: given.nth,
-            request: intent.request,
+            request,
             request_sha256: given.request_sha256,
         });
     }
