@@ -14,10 +14,10 @@ use super::{
 use crate::baseline::rollback::Request as Rollback;
 use crate::form::digest::Digest;
 use crate::journal::{
-    Blob, IntentBody, Kind, Record, ReplayedEnd, Requests, StepReturnedBody, StepStartedBody,
-    Transcript, WorldBody,
+    Blob, IntentBody, Kind, Record, ReplayedEnd, SaidRequest, Since, StepReturnedBody,
+    StepStartedBody, Transcript, WorldBody,
 };
-use crate::llm::{ModelAnswer, Request};
+use crate::llm::ModelAnswer;
 
 /// Returns all files of the pack of `run`, which is neutral and has ended. `rollback_log` is the
 /// text that `rollback_log` returns.
@@ -79,13 +79,15 @@ struct FrozenCall<'a> {
     /// Number of the event of the request.
     event: u64,
     nth: u64,
-    request: Request,
+    /// As the event has it: without the messages of an earlier one, and long texts by digest.
+    request: SaidRequest,
     request_sha256: Digest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Since>,
 }
 
 fn frozen_calls(run: &Run, read: &Read) -> Result<Vec<u8>, PackError> {
     let mut calls = Vec::new();
-    let mut requests = Requests::default();
     for given in &read.answers.given {
         // Events are numbered from 1 without gaps: the chain was verified.
         let record = usize::try_from(given.asked - 1)
@@ -93,13 +95,13 @@ fn frozen_calls(run: &Run, read: &Read) -> Result<Vec<u8>, PackError> {
             .and_then(|place| run.events.get(place))
             .ok_or(PackError::Content(given.request_sha256))?;
         let intent: IntentBody = body(record)?;
-        let request = requests.take(record.seq, intent, &mut |sha256| run.kept(sha256))?;
         calls.push(FrozenCall {
             answer: &given.answer,
             event: given.asked,
             nth: given.nth,
-            request,
+            request: intent.request,
             request_sha256: given.request_sha256,
+            since: intent.since,
         });
     }
     pretty(&calls)
