@@ -115,9 +115,14 @@ fn a_text_that_was_changed_beside_the_chain_is_found() {
     );
     assert_eq!(changed.unwrap(), 1);
     let replayed = world.coo(&["replay", "1"]);
-    assert_snapshot!(shown("replay 1", &replayed), @"");
+    assert_snapshot!(shown("replay 1", &replayed), @"
+    $ coo replay 1
+    --- standard error
+    ERROR: journal: text of a model call: content <sha256>: was changed after it was written
+    --- exit 1
+    ");
     let read = world.coo(&["inspect", "1", "--prompts"]);
-    assert_snapshot!(steady(&read.stderr), @"");
+    assert_snapshot!(steady(&read.stderr), @"ERROR: content <sha256>: was changed after it was written");
 }
 
 #[test]
