@@ -232,7 +232,7 @@ fn a_root_of_another_format_is_refused_in_one_sentence_and_stays_as_it_is() {
     let world = World::new();
     assert_eq!(world.coo(&["run", "demo"]).code, 0);
     let mut told = String::new();
-    for format in [5, 1, 99, 0] {
+    for format in [6, 1, 99, 0] {
         world
             .database("coo.db")
             .execute_batch(&format!("PRAGMA user_version = {format}"))
@@ -255,17 +255,17 @@ fn a_root_of_another_format_is_refused_in_one_sentence_and_stays_as_it_is() {
     assert_snapshot!(told, @"
     $ coo missions
     --- standard error
-    ERROR: database .coo/coo.db: has format 5, this build reads 6
+    ERROR: database .coo/coo.db: has format 6, this build reads 7
     hint: use the coo that wrote it, or another state root (--root)
     --- exit 1
     $ coo missions
     --- standard error
-    ERROR: database .coo/coo.db: has format 1, this build reads 6
+    ERROR: database .coo/coo.db: has format 1, this build reads 7
     hint: use the coo that wrote it, or another state root (--root)
     --- exit 1
     $ coo missions
     --- standard error
-    ERROR: database .coo/coo.db: has format 99, this build reads 6
+    ERROR: database .coo/coo.db: has format 99, this build reads 7
     hint: use the coo that wrote it, or another state root (--root)
     --- exit 1
     $ coo missions

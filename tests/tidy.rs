@@ -93,6 +93,20 @@ fn every_bound_is_documented_as_it_is() {
     );
 }
 
+/// A page that shows a program of its own failing shows what no reader can use.
+#[test]
+fn no_page_shows_a_program_that_broke() {
+    let docs = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs")).unwrap();
+    let mut seen = 0;
+    for page in docs.map(|entry| entry.unwrap().path()) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let broke = text.lines().find(|line| line.starts_with("Traceback "));
+        assert_eq!(broke, None, "{}", page.display());
+        seen += 1;
+    }
+    assert!(seen > 20, "{seen} pages");
+}
+
 #[test]
 fn no_file_of_tests_is_forgotten() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");

@@ -173,6 +173,7 @@ pub fn verified(source: &Source) -> anyhow::Result<Outcome> {
         let linked = Linked::new(&sandbox.engine, &code.loaded(sandbox)?)?;
         Ok(Program {
             sandbox: sandbox.clone(),
+            surface: linked.surface(&sandbox.engine),
             asks_model: linked.asks_model(&sandbox.engine),
             linked,
             plan: source.plan(&Policy::current(Governance::default()))?,

@@ -3,6 +3,7 @@
 //! whole, whatever became of the process that promised them. Journals are forged here through
 //! a database connection of the tests' own, past the triggers that keep them immutable.
 
+mod conversation;
 mod editions;
 mod forged;
 mod identical;

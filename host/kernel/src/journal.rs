@@ -3,6 +3,7 @@
 
 mod answers;
 mod body;
+mod conversation;
 mod divergence;
 mod facts;
 pub mod run_file;
@@ -18,10 +19,14 @@ use crate::mission::failure::Failure;
 use crate::mission::state::{self, Event, State};
 
 pub use crate::form::chain::{Broken, Chain};
-pub use answers::{Answers, Given, NoAnswer};
+pub use answers::{Answers, Given};
 pub use body::{
-    Blob, CallBody, DecisionBody, EnvironmentBody, IntentBody, MissionBody, OutcomeBody,
-    StepReturnedBody, StepStartedBody, TransitionBody, WorldBody,
+    Blob, CallBody, DecisionBody, EnvironmentBody, MissionBody, StepReturnedBody, StepStartedBody,
+    TransitionBody, WorldBody,
+};
+pub use conversation::{
+    CallError, ContentError, Conversation, INLINE_BYTES_MAX, IntentBody, OutcomeBody, Requests,
+    SaidAnswer, SaidCompletion, SaidMessage, SaidRequest, Since, Text,
 };
 pub use divergence::{Divergence, Side};
 pub use facts::EventFacts;

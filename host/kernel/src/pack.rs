@@ -18,7 +18,7 @@ pub use run::{Read, Run};
 use crate::baseline::rollback::Said;
 use crate::form::digest::Digest;
 use crate::journal::run_file::RunFileError;
-use crate::journal::{Blob, Broken, NoAnswer, Unfoldable};
+use crate::journal::{Blob, Broken, CallError, Unfoldable};
 use crate::mission::MissionId;
 
 /// Name and version of the format.
@@ -74,7 +74,7 @@ pub enum PackError {
     #[error(transparent)]
     Unfoldable(#[from] Unfoldable),
     #[error(transparent)]
-    NoAnswer(#[from] NoAnswer),
+    Call(#[from] CallError),
     #[error("mission {0}: did not reach an end")]
     NoEnd(MissionId),
     #[error("mission {id}: its type {mission_type} has ids of another form")]

@@ -12,9 +12,10 @@ use anyhow::{Result, anyhow};
 use coo_kernel::effects::artefact::{Artefact, WriteAnswer};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{
-    Blob, CallBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody, WorldBody,
+    Blob, CallBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, SaidAnswer,
+    StepReturnedBody, WorldBody,
 };
-use coo_kernel::llm::{FinishReason, ModelAnswer, Provenance, Request, Usage};
+use coo_kernel::llm::{FinishReason, Provenance, Usage};
 use coo_kernel::mission::Status;
 use coo_kernel::mission::row::{Facts, MissionRow};
 use coo_kernel::mission::state::State;
@@ -229,8 +230,8 @@ fn asked(session: &Session, mission: &MissionRow, record: &Record) -> Result<Mod
         nth,
         request,
         sha256,
+        ..
     } = serde_json::from_str(&record.body)?;
-    let request: Request = serde_json::from_str(request.get())?;
     let facts = session.store.event_facts(mission.id.number(), record.seq)?;
     Ok(ModelCall {
         event: record.seq,
@@ -255,7 +256,7 @@ fn answered(
 ) -> Result<()> {
     let OutcomeBody { answer } = serde_json::from_str(&record.body)?;
     call.in_doubt = false;
-    if let ModelAnswer::Completion(completion) = answer {
+    if let SaidAnswer::Completion(completion) = answer {
         call.model = Some(completion.model);
         call.finish_reason = Some(completion.finish_reason);
         call.usage = Some(completion.usage);

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{
-    CallBody, DecisionBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody,
-    StepStartedBody, TransitionBody, WorldBody,
+    CallBody, DecisionBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, SaidAnswer,
+    StepReturnedBody, StepStartedBody, Text, TransitionBody, WorldBody,
 };
-use coo_kernel::llm::{ModelAnswer, Refusal};
+use coo_kernel::llm::Refusal;
 use coo_kernel::mission::Status;
 use coo_kernel::mission::row::MissionRow;
 use serde::Serialize;
@@ -232,16 +232,24 @@ fn detail(mission: &MissionRow, record: &Record) -> Result<String> {
     })
 }
 
-fn answered(answer: &ModelAnswer) -> String {
+fn answered(answer: &SaidAnswer) -> String {
     match answer {
-        ModelAnswer::Completion(completion) => {
-            format!(
-                "model={} text={}",
-                print::one_line(&completion.model),
-                excerpt(&format!("{:?}", completion.text))
-            )
+        SaidAnswer::Completion(completion) => {
+            let model = print::one_line(&completion.model);
+            match &completion.text {
+                Text::Inline(text) => {
+                    format!("model={model} text={}", excerpt(&format!("{text:?}")))
+                }
+                Text::Kept(kept) => {
+                    format!(
+                        "model={model} text={} bytes={}",
+                        kept.sha256.short(),
+                        kept.bytes
+                    )
+                }
+            }
         }
-        ModelAnswer::Error(refusal) => refused(refusal),
+        SaidAnswer::Error(refusal) => refused(refusal),
     }
 }
 

@@ -10,7 +10,6 @@ use coo_kernel::mission::descriptor::Human;
 use coo_kernel::mission::failure::Failure;
 use coo_kernel::mission::ledger::{Ledger, Used};
 use coo_kernel::mission::state::Event;
-use coo_kernel::module::surface;
 
 use crate::effects::stop::Stop;
 use crate::machine::Deadline;
@@ -109,7 +108,7 @@ fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
         descriptor: kept.sha256,
         mission_type: descriptor.mission_type.clone(),
         module: program.module,
-        surface: surface::digest(),
+        surface: program.surface,
     })?;
     tape.transition(Event::Admitted, None)?;
     tape.event(

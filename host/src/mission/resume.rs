@@ -110,13 +110,12 @@ fn in_doubt(
 }
 
 fn named(seq: u64, body: &str) -> Result<InDoubt> {
-    let intent: IntentBody<'_> = serde_json::from_str(body)?;
-    let request: coo_kernel::llm::Request = serde_json::from_str(intent.request.get())?;
+    let intent: IntentBody = serde_json::from_str(body)?;
     Ok(InDoubt {
         seq,
         request_sha256: intent.sha256,
         nth: intent.nth,
-        max_tokens: request.max_tokens,
-        model: request.model,
+        max_tokens: intent.request.max_tokens,
+        model: intent.request.model,
     })
 }

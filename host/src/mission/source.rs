@@ -51,6 +51,8 @@ pub struct Program {
     pub canonical: String,
     /// SHA-256 of the module.
     pub module: Digest,
+    /// SHA-256 of the interfaces that it imports.
+    pub surface: Digest,
     /// Whether it can ask a language model.
     pub asks_model: bool,
     /// Whether the digest of each step's memories is taken.
@@ -222,6 +224,7 @@ impl Source {
         let code = self.code(&sandbox, digest_memory, layout, wall_clock_max);
         let code = code.with_context(shown)?;
         let linked = Linked::new(&sandbox.engine, &code).with_context(shown)?;
+        let surface = linked.surface(&sandbox.engine);
         let asks_model = linked.asks_model(&sandbox.engine);
         Ok(Program {
             sandbox,
@@ -229,6 +232,7 @@ impl Source {
             canonical: self.descriptor.canonical()?,
             plan,
             module: self.module,
+            surface,
             asks_model,
             digest_memory,
             begun,

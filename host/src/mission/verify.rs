@@ -102,7 +102,7 @@ impl Subject {
     ) -> Result<Self> {
         let mut recorded = Answers::default();
         let (progress, chain) = history::walk(&session.store, mission.id, |record| {
-            Ok(recorded.take(record)?)
+            Ok(recorded.take(record, &mut |sha256| Ok(session.store.blob(sha256)?))?)
         })?;
         if !progress.state().is_some_and(State::is_final) {
             bail!(

@@ -20,7 +20,7 @@ use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::EventFacts;
 use coo_kernel::journal::{
-    Blob, CallBody, Chain, DecisionBody, Divergence, Fold, IntentBody, Kind, OutcomeBody, Record,
+    Blob, CallBody, Chain, Conversation, DecisionBody, Divergence, Fold, Kind, OutcomeBody, Record,
     Side, TransitionBody, WorldBody,
 };
 use coo_kernel::llm::{ModelAnswer, Provenance, Request};
@@ -29,7 +29,6 @@ use coo_kernel::mission::failure::Failure;
 use coo_kernel::mission::state::{self, Event, State};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 use self::recorded::Recorded;
 use crate::effects::llm::Answered;
@@ -45,6 +44,8 @@ pub struct Tape {
     mode: Mode,
     chain: Chain,
     progress: Fold,
+    /// What this run has said to models.
+    conversation: Conversation,
     /// How often this run has made each request, by its digest.
     asked: BTreeMap<Digest, u64>,
     /// The changes that the mission makes if it completes.
@@ -105,6 +106,7 @@ impl Tape {
             mode,
             chain: Chain::default(),
             progress: Fold::default(),
+            conversation: Conversation::default(),
             asked: BTreeMap::new(),
             changes: WorldBody {
                 artefacts: Vec::new(),
@@ -274,8 +276,7 @@ impl Tape {
     /// Makes one call of the language model. Its intent is durable before the request is sent, and
     /// its outcome before the guest sees it.
     pub fn ask(&mut self, request: &Request) -> Result<ModelAnswer, Stop> {
-        let request_text = raw(request)?;
-        let sha256 = Digest::of(request_text.get());
+        let sha256 = request.digest()?;
         let count = self.asked.entry(sha256).or_insert(0);
         *count += 1;
         let asked = Asked {
@@ -286,17 +287,17 @@ impl Tape {
         // Answers and errors that need no server come first, before the journal records an intent.
         let is_new = self.ahead()?.is_none();
         let known = if is_new { self.known(&asked)? } else { None };
-        let intent = IntentBody {
-            nth: asked.nth,
-            request: &request_text,
-            sha256,
-        };
+        let seq = self.chain.seq() + 1;
+        let (intent, long) = self.conversation.intent(seq, request, sha256, asked.nth);
+        for text in long {
+            self.keep(text.as_bytes())?;
+        }
         self.event(Kind::LlmIntent, &intent)?;
         let known = match self.ahead()? {
             Some(recorded) if recorded.kind == Kind::LlmOutcome => {
                 let body: OutcomeBody = serde_json::from_str(&recorded.body)
                     .context("journal: outcome of a model call")?;
-                Some(Answered::recorded(body.answer))
+                Some(Answered::recorded(self.read(body)?))
             }
             Some(recorded) => {
                 let expected = Some(side(recorded));
@@ -311,15 +312,28 @@ impl Tape {
             Some(known) => known,
             None => self.send(&asked)?,
         };
-        let outcome = canonical::to_string_sorted(&OutcomeBody {
-            answer: answered.answer.clone(),
-        })?;
+        let outcome = OutcomeBody::of(&answered.answer);
+        if let (Some(_), ModelAnswer::Completion(completion)) = (outcome.kept(), &answered.answer) {
+            self.keep(completion.text.as_bytes())?;
+        }
+        let outcome = canonical::to_string_sorted(&outcome)?;
         let origin = Beside::Origin(answered.source, answered.provenance);
         self.append(self.state()?, Kind::LlmOutcome, outcome, origin)?;
         if answered.live {
             self.commit(Durability::Power)?;
         }
         Ok(answered.answer)
+    }
+
+    /// Returns a recorded answer with its text.
+    fn read(&self, outcome: OutcomeBody) -> Result<ModelAnswer, Stop> {
+        let store = match &self.mode {
+            Mode::Recording { recorder, .. } => &recorder.store,
+            Mode::Replaying { store, .. } => store,
+        };
+        let answer = outcome.read(&mut |sha256| Ok(store.blob(sha256)?));
+        let answer = answer.map_err(anyhow::Error::from_boxed);
+        Ok(answer.context("journal: text of a model call")?)
     }
 
     /// Returns an answer that is recorded outside this mission's journal.
@@ -560,11 +574,6 @@ struct Asked<'a> {
     sha256: Digest,
     /// How often this run has made the request, including this time.
     nth: u64,
-}
-
-fn raw<T: Serialize>(value: &T) -> Result<Box<RawValue>, Stop> {
-    let text = canonical::to_string_sorted(value)?;
-    Ok(RawValue::from_string(text).context("journal: canonical form")?)
 }
 
 fn side(record: &Record) -> Side {

@@ -1,7 +1,7 @@
 //! What a journal holds of the outside: the model's answers and people's decisions, in order. A
 //! repetition of the run needs nothing else of it. Verifies no chain and stores nothing.
 
-use super::{DecisionBody, IntentBody, Kind, OutcomeBody, Record};
+use super::{CallError, ContentError, DecisionBody, IntentBody, Kind, OutcomeBody, Record};
 use crate::form::digest::Digest;
 use crate::llm::ModelAnswer;
 
@@ -26,28 +26,27 @@ pub struct Answers {
     asked: Option<(u64, u64, Digest)>,
 }
 
-/// An event that no answer can be taken from.
-#[derive(Debug, thiserror::Error)]
-pub enum NoAnswer {
-    #[error("event {seq}: its body")]
-    Body { seq: u64, source: serde_json::Error },
-    #[error("event {0}: an answer to no question")]
-    Unasked(u64),
-}
-
 impl Answers {
-    /// Takes the answer or decision of `record`, if it has one.
-    pub fn take(&mut self, record: &Record) -> Result<(), NoAnswer> {
+    /// Takes the answer or decision of `record`, if it has one. `content` reads and verifies what was
+    /// kept under a digest.
+    pub fn take(
+        &mut self,
+        record: &Record,
+        content: &mut dyn FnMut(&Digest) -> Result<Vec<u8>, ContentError>,
+    ) -> Result<(), CallError> {
         let seq = record.seq;
-        let body = |source| NoAnswer::Body { seq, source };
+        let body = |source| CallError::Body { seq, source };
         match record.kind {
             Kind::LlmIntent => {
-                let intent: IntentBody<'_> = serde_json::from_str(&record.body).map_err(body)?;
+                let intent: IntentBody = serde_json::from_str(&record.body).map_err(body)?;
                 self.asked = Some((seq, intent.nth, intent.sha256));
             }
             Kind::LlmOutcome => {
-                let OutcomeBody { answer } = serde_json::from_str(&record.body).map_err(body)?;
-                let asked = self.asked.take().ok_or(NoAnswer::Unasked(seq))?;
+                let outcome: OutcomeBody = serde_json::from_str(&record.body).map_err(body)?;
+                let answer = outcome
+                    .read(content)
+                    .map_err(|source| CallError::Content { seq, source })?;
+                let asked = self.asked.take().ok_or(CallError::Unasked(seq))?;
                 let (asked, nth, request_sha256) = asked;
                 self.given.push(Given {
                     answer,

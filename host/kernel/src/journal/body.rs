@@ -45,7 +45,7 @@ pub struct MissionBody {
     pub mission_type: String,
     /// Digest of the module's bytes.
     pub module: Digest,
-    /// As `surface::digest` returns it.
+    /// Of the interfaces that the module imports, as `surface::digest_of` returns it.
     pub surface: Digest,
 }
 
@@ -95,29 +95,6 @@ pub struct CallBody<'a> {
     /// What the guest asked for.
     #[serde(borrow)]
     pub request: &'a RawValue,
-}
-
-/// Body of `Kind::LlmIntent`.
-#[derive(Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
-pub struct IntentBody<'a> {
-    /// How often this run has made this very request, including this time.
-    pub nth: u64,
-    #[serde(borrow)]
-    #[cfg_attr(feature = "schemas", schemars(with = "crate::llm::Request"))]
-    pub request: &'a RawValue,
-    /// The request's key: SHA-256 of its canonical form.
-    pub sha256: Digest,
-}
-
-/// Body of `Kind::LlmOutcome`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct OutcomeBody {
-    /// What the guest received.
-    pub answer: crate::llm::ModelAnswer,
 }
 
 /// Body of `Kind::Environment`: everything that a guest can learn besides its input, and every

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    Blob, CallBody, EventFacts, Kind, MissionBody, Record, StepReturnedBody, StepStartedBody,
-    UnknownKind, WorldBody,
+    Blob, CallBody, EventFacts, IntentBody, Kind, MissionBody, OutcomeBody, Record,
+    StepReturnedBody, StepStartedBody, UnknownKind, WorldBody,
 };
 use crate::effects::artefact::{WriteAnswer, WriteRequest};
 use crate::form::digest::Digest;
@@ -202,6 +202,17 @@ pub fn contents_of(record: &Record) -> Result<Vec<Blob>, serde_json::Error> {
                 .into_iter()
                 .chain([body.stderr, body.stdout])
                 .collect()
+        }
+        Kind::LlmIntent => {
+            let body: IntentBody = serde_json::from_str(body)?;
+            let messages = body.request.messages.iter();
+            messages
+                .filter_map(|message| message.content.kept())
+                .collect()
+        }
+        Kind::LlmOutcome => {
+            let body: OutcomeBody = serde_json::from_str(body)?;
+            body.kept().into_iter().collect()
         }
         Kind::GatewayWrite => {
             let body: CallBody<'_> = serde_json::from_str(body)?;

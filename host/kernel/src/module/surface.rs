@@ -191,19 +191,22 @@ pub fn judge_preview1(function: &str, is_known: bool, is_typed: bool) -> Result<
     Ok(())
 }
 
-/// Returns one text for the whole surface; equal surfaces have equal texts.
-pub fn listing() -> String {
-    Interface::ALL
-        .iter()
-        .fold(String::new(), |mut text, interface| {
-            let _ = writeln!(text, "{}@{}", interface.name(), interface.version());
-            text
-        })
+/// Returns the SHA-256 of the whole surface.
+pub fn digest() -> Digest {
+    let full = |interface: Interface| format!("{}@{}", interface.name(), interface.version());
+    digest_of(Interface::ALL.into_iter().map(full))
 }
 
-/// Returns the SHA-256 of `listing`, which the first event of every journal carries.
-pub fn digest() -> Digest {
-    Digest::of(listing())
+/// Returns the SHA-256 of the interfaces that a module imports, by their full names; the first event
+/// of every journal carries it. An interface that the module doesn't import never changes it.
+pub fn digest_of(imports: impl IntoIterator<Item = impl Into<String>>) -> Digest {
+    let mut names: Vec<String> = imports.into_iter().map(Into::into).collect();
+    names.sort();
+    names.dedup();
+    Digest::of(names.iter().fold(String::new(), |mut text, name| {
+        let _ = writeln!(text, "{name}");
+        text
+    }))
 }
 
 /// Why an import is refused.
@@ -282,6 +285,16 @@ mod tests {
         ] {
             let refused = judge_preview1(function, is_known, is_typed).unwrap_err();
             assert!(refused.to_string().contains(said), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_digest_names_what_is_imported_in_any_order() {
+        let one = digest_of(["b@1", "a@1"]);
+        assert_eq!(one, digest_of(["a@1", "b@1", "a@1"]));
+        assert_eq!(one, Digest::of("a@1\nb@1\n"));
+        for other in [&["a@1"][..], &["a@1", "b@2"], &["a@1b@1"], &[]] {
+            assert_ne!(one, digest_of(other.iter().copied()));
         }
     }
 

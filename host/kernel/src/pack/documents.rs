@@ -14,8 +14,8 @@ use super::{
 use crate::baseline::rollback::Request as Rollback;
 use crate::form::digest::Digest;
 use crate::journal::{
-    Blob, IntentBody, Kind, Record, ReplayedEnd, StepReturnedBody, StepStartedBody, Transcript,
-    WorldBody,
+    Blob, IntentBody, Kind, Record, ReplayedEnd, SaidRequest, Since, StepReturnedBody,
+    StepStartedBody, Transcript, WorldBody,
 };
 use crate::llm::ModelAnswer;
 
@@ -87,9 +87,11 @@ pub(crate) struct FrozenCall<'a> {
     /// Number of the event of the request.
     event: u64,
     nth: u64,
-    #[cfg_attr(feature = "schemas", schemars(with = "crate::llm::Request"))]
-    request: &'a RawValue,
+    /// As the event has it: without the messages of an earlier one, and long texts by digest.
+    request: SaidRequest,
     request_sha256: Digest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Since>,
 }
 
 fn frozen_calls(run: &Run, read: &Read) -> Result<Vec<u8>, PackError> {
@@ -100,13 +102,14 @@ fn frozen_calls(run: &Run, read: &Read) -> Result<Vec<u8>, PackError> {
             .ok()
             .and_then(|place| run.events.get(place))
             .ok_or(PackError::Content(given.request_sha256))?;
-        let intent: IntentBody<'_> = body(record)?;
+        let intent: IntentBody = body(record)?;
         calls.push(FrozenCall {
             answer: &given.answer,
             event: given.asked,
             nth: given.nth,
             request: intent.request,
             request_sha256: given.request_sha256,
+            since: intent.since,
         });
     }
     pretty(&calls)

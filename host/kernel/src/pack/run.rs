@@ -8,9 +8,9 @@ use super::PackError;
 use crate::form::digest::Digest;
 use crate::journal::run_file::{self, Header, Part};
 use crate::journal::{
-    Answers, Blob, Chain, EventFacts, Fold, IntentBody, Kind, Record, StepReturnedBody,
+    Answers, Blob, Chain, ContentError, EventFacts, Fold, IntentBody, Kind, Record,
+    StepReturnedBody,
 };
-use crate::llm::Request;
 use crate::mission::MissionId;
 use crate::mission::row::{Facts, MissionRow};
 use crate::mission::state::State;
@@ -69,7 +69,7 @@ impl Run {
         for record in &self.events {
             read.chain.verify(record)?;
             read.fold.apply(record)?;
-            read.answers.take(record)?;
+            read.answers.take(record, &mut |sha256| self.kept(sha256))?;
         }
         let id = self.mission.id;
         if !read.fold.state().is_some_and(State::is_final) {
@@ -126,11 +126,8 @@ impl Run {
                         seq: record.seq,
                         source,
                     };
-                    let intent: IntentBody<'_> =
-                        serde_json::from_str(&record.body).map_err(body)?;
-                    let request: Request =
-                        serde_json::from_str(intent.request.get()).map_err(body)?;
-                    return Ok(Some(request.model));
+                    let intent: IntentBody = serde_json::from_str(&record.body).map_err(body)?;
+                    return Ok(Some(intent.request.model));
                 }
                 Kind::LlmRefused => refused = Some(UNNAMED_MODEL.to_owned()),
                 _ => {}
@@ -180,6 +177,11 @@ impl Run {
     pub fn content(&self, sha256: &Digest) -> Result<&[u8], PackError> {
         let content = self.contents.get(sha256).map(Vec::as_slice);
         content.ok_or(PackError::Content(*sha256))
+    }
+
+    /// Returns a content as readers of the journal ask for it.
+    pub(super) fn kept(&self, sha256: &Digest) -> Result<Vec<u8>, ContentError> {
+        Ok(self.content(sha256)?.to_vec())
     }
 
     /// Returns the output of the last step, or its standard output if it failed.

@@ -4,7 +4,8 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use coo_kernel::journal::{IntentBody, Kind, OutcomeBody, Record, StepStartedBody};
+use coo_kernel::form::digest::Digest;
+use coo_kernel::journal::{Kind, OutcomeBody, Record, Requests, StepStartedBody};
 use coo_kernel::llm::{
     Completion, FinishReason, Message, ModelAnswer, Refusal, Request, Role, Usage,
 };
@@ -26,6 +27,8 @@ struct Asked {
 /// Prints every model call of the mission.
 pub fn print(session: &Session, mission: &MissionRow) -> Result<()> {
     let mut step = String::new();
+    let mut requests = Requests::default();
+    let mut content = |sha256: &Digest| Ok(session.store.blob(sha256)?);
     let mut asked: Option<Asked> = None;
     let mut calls = 0_u64;
     let mut show = |text: String| {
@@ -37,17 +40,20 @@ pub fn print(session: &Session, mission: &MissionRow) -> Result<()> {
         match record.kind {
             Kind::StepStarted => step = serde_json::from_str::<StepStartedBody>(&record.body)?.id,
             Kind::LlmIntent => {
-                let body: IntentBody<'_> = serde_json::from_str(&record.body)?;
+                let body = serde_json::from_str(&record.body)?;
                 asked = Some(Asked {
                     seq: record.seq,
                     step: step.clone(),
-                    request: serde_json::from_str(body.request.get())?,
+                    request: requests.take(record.seq, body, &mut content)?,
                     source: source(session, mission, record)?,
                 });
             }
             Kind::LlmOutcome => {
                 if let Some(asked) = asked.take() {
-                    let OutcomeBody { answer } = serde_json::from_str(&record.body)?;
+                    let outcome: OutcomeBody = serde_json::from_str(&record.body)?;
+                    let answer = outcome
+                        .read(&mut content)
+                        .map_err(anyhow::Error::from_boxed)?;
                     let source = source(session, mission, record)?;
                     show(call(&asked, source.as_deref(), Some(&answer)))?;
                 }

@@ -2,6 +2,7 @@
 //! distinguish the two kinds.
 
 use anyhow::{Context as _, Result};
+use coo_kernel::form::digest::Digest;
 use coo_kernel::module::entry;
 use coo_kernel::module::surface::{self, Interface};
 use wasmtime::component;
@@ -65,6 +66,20 @@ impl Linked {
                     entry::RUN => Self::Mission(instance),
                     interface => Self::Command(instance, interface.to_owned()),
                 })
+            }
+        }
+    }
+
+    /// Returns the digest of the interfaces that the guest imports.
+    pub fn surface(&self, engine: &Engine) -> Digest {
+        match self {
+            Self::Program(instance) => {
+                let imports = instance.module().imports();
+                surface::digest_of(imports.map(|import| import.module().to_owned()))
+            }
+            Self::Mission(instance) | Self::Command(instance, _) => {
+                let ty = instance.component().component_type();
+                surface::digest_of(ty.imports(engine).map(|(name, _)| name.to_owned()))
             }
         }
     }

@@ -2,7 +2,7 @@
 //! its number and never migrated.
 
 /// Version of everything in this store. A store of another version is refused.
-pub const FORMAT: i32 = 6;
+pub const FORMAT: i32 = 7;
 
 /// Every table, created in one transaction by the process that creates the state root.
 pub(super) const SCHEMA: &str = "

@@ -1,0 +1,364 @@
+//! Model calls as the journal holds them, in a size proportional to what was said. A request names the
+//! earlier request of the same run whose messages it begins with, and holds only the messages that
+//! follow; a long text stands beside the chain, under its digest, once. `Conversation` writes such
+//! requests, `Requests` makes them whole again. Neither stores or sends anything.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Blob;
+use crate::form::canonical::NotCanonical;
+use crate::form::digest::Digest;
+use crate::llm::{Completion, FinishReason, Message, ModelAnswer, Refusal, Request, Role, Usage};
+
+/// Size in bytes up to which a text is in the event itself.
+pub const INLINE_BYTES_MAX: usize = 1024;
+
+/// An error of the store that was asked for a content.
+pub type ContentError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A text that was sent or received.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum Text {
+    /// At most `INLINE_BYTES_MAX` bytes.
+    Inline(String),
+    /// Longer: kept beside the chain.
+    Kept(Blob),
+}
+
+impl Text {
+    /// Returns the form in which an event holds `text`. The caller keeps a long text.
+    pub fn of(text: &str) -> Self {
+        if text.len() <= INLINE_BYTES_MAX {
+            Self::Inline(text.to_owned())
+        } else {
+            Self::Kept(Blob::of(text.as_bytes()))
+        }
+    }
+
+    /// Returns the content that must be kept for this text.
+    pub fn kept(&self) -> Option<Blob> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Kept(blob) => Some(*blob),
+        }
+    }
+
+    /// Returns the text itself. `content` reads and verifies what was kept under a digest.
+    pub fn read(
+        self,
+        content: &mut dyn FnMut(&Digest) -> Result<Vec<u8>, ContentError>,
+    ) -> Result<String, ContentError> {
+        match self {
+            Self::Inline(text) => Ok(text),
+            Self::Kept(blob) => Ok(String::from_utf8(content(&blob.sha256)?)?),
+        }
+    }
+}
+
+/// The beginning of a request: the first messages of an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Since {
+    /// Number of the event of the earlier request.
+    pub call: u64,
+    /// How many of its messages; at least 1.
+    pub messages: u64,
+}
+
+/// A message, as an event holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SaidMessage {
+    pub content: Text,
+    pub role: Role,
+}
+
+/// A request without the messages that an earlier one has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SaidRequest {
+    pub max_tokens: Option<u32>,
+    /// Those that follow the ones of `IntentBody::since`.
+    pub messages: Vec<SaidMessage>,
+    /// As the provider names it.
+    pub model: String,
+    pub seed: Option<u64>,
+    pub temperature: Option<f64>,
+    pub top_p: Option<f64>,
+}
+
+/// Body of `Kind::LlmIntent`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct IntentBody {
+    /// How often this run has made this very request, including this time.
+    pub nth: u64,
+    pub request: SaidRequest,
+    /// The request's key: SHA-256 of the canonical form of the whole request.
+    pub sha256: Digest,
+    /// What the request begins with; absent if it begins as no earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
+}
+
+/// An answer, as an event holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SaidAnswer {
+    Completion(SaidCompletion),
+    Error(Refusal),
+}
+
+/// A completion, as an event holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SaidCompletion {
+    pub finish_reason: FinishReason,
+    /// The model that answered, as the provider named it.
+    pub model: String,
+    pub text: Text,
+    pub usage: Usage,
+}
+
+/// Body of `Kind::LlmOutcome`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeBody {
+    /// What the guest received.
+    pub answer: SaidAnswer,
+}
+
+impl OutcomeBody {
+    /// Returns the body for `answer`. The caller keeps a long text.
+    pub fn of(answer: &ModelAnswer) -> Self {
+        Self {
+            answer: match answer {
+                ModelAnswer::Error(refusal) => SaidAnswer::Error(refusal.clone()),
+                ModelAnswer::Completion(completion) => SaidAnswer::Completion(SaidCompletion {
+                    finish_reason: completion.finish_reason,
+                    model: completion.model.clone(),
+                    text: Text::of(&completion.text),
+                    usage: completion.usage,
+                }),
+            },
+        }
+    }
+
+    /// Returns the content that must be kept for this answer.
+    pub fn kept(&self) -> Option<Blob> {
+        match &self.answer {
+            SaidAnswer::Completion(completion) => completion.text.kept(),
+            SaidAnswer::Error(_) => None,
+        }
+    }
+
+    /// Returns the answer with its text.
+    pub fn read(
+        self,
+        content: &mut dyn FnMut(&Digest) -> Result<Vec<u8>, ContentError>,
+    ) -> Result<ModelAnswer, ContentError> {
+        Ok(match self.answer {
+            SaidAnswer::Error(refusal) => ModelAnswer::Error(refusal),
+            SaidAnswer::Completion(said) => ModelAnswer::Completion(Completion {
+                finish_reason: said.finish_reason,
+                model: said.model,
+                text: said.text.read(content)?,
+                usage: said.usage,
+            }),
+        })
+    }
+}
+
+/// The requests of a run so far, for the one that writes the next.
+#[derive(Debug, Default)]
+pub struct Conversation {
+    /// By digest of a beginning: the first request that began so, and how many messages that is.
+    beginnings: BTreeMap<Digest, Since>,
+}
+
+impl Conversation {
+    /// Returns the body of the intent that will be event `seq`, and the long texts that the caller
+    /// must keep. The longest beginning that an earlier request has is left out.
+    pub fn intent<'a>(
+        &mut self,
+        seq: u64,
+        request: &'a Request,
+        sha256: Digest,
+        nth: u64,
+    ) -> (IntentBody, Vec<&'a str>) {
+        let since = self.begin(seq, &request.messages);
+        let known = since.map_or(0, |since| usize::try_from(since.messages).unwrap_or(0));
+        let new = &request.messages[known..];
+        let messages = new.iter().map(|message| SaidMessage {
+            content: Text::of(&message.content),
+            role: message.role,
+        });
+        let body = IntentBody {
+            nth,
+            request: SaidRequest {
+                max_tokens: request.max_tokens,
+                messages: messages.collect(),
+                model: request.model.clone(),
+                seed: request.seed,
+                temperature: request.temperature,
+                top_p: request.top_p,
+            },
+            sha256,
+            since,
+        };
+        let contents = new.iter().map(|message| message.content.as_str());
+        let long = contents.filter(|content| content.len() > INLINE_BYTES_MAX);
+        (body, long.collect())
+    }
+
+    /// Notes every beginning of `messages`, and returns the longest one that was known before.
+    fn begin(&mut self, seq: u64, messages: &[Message]) -> Option<Since> {
+        let mut longest = None;
+        let mut before = Digest::of("");
+        for (messages, message) in (1..).zip(messages) {
+            let role: &[u8] = match message.role {
+                Role::System => b"s",
+                Role::User => b"u",
+                Role::Assistant => b"a",
+            };
+            let content = message.content.as_bytes();
+            // The digest before and the role have one size each, so the parts can't be confused.
+            before = Digest::of_parts([before.as_bytes().as_slice(), role, content]);
+            match self.beginnings.get(&before) {
+                Some(known) => longest = Some(*known),
+                None => {
+                    let own = Since {
+                        call: seq,
+                        messages,
+                    };
+                    self.beginnings.insert(before, own);
+                }
+            }
+        }
+        longest
+    }
+}
+
+/// A model call of a journal that can't be made whole.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    #[error("event {seq}: its body")]
+    Body { seq: u64, source: serde_json::Error },
+    #[error("event {seq}: a text of its model call")]
+    Content { seq: u64, source: ContentError },
+    #[error("event {seq}: it begins with {} messages of event {}, which has not as many", .since.messages, .since.call)]
+    Since { seq: u64, since: Since },
+    #[error("event {seq}: its request has SHA-256 {}, and its record states {}", .found.short(), .stated.short())]
+    Other {
+        seq: u64,
+        found: Digest,
+        stated: Digest,
+    },
+    #[error("event {seq}: its request")]
+    NotCanonical { seq: u64, source: NotCanonical },
+    #[error("event {0}: an answer to no question")]
+    Unasked(u64),
+}
+
+/// The requests of a journal, for the one that reads them in order.
+#[derive(Debug, Default)]
+pub struct Requests {
+    /// By number of the event.
+    calls: BTreeMap<u64, Call>,
+}
+
+#[derive(Debug)]
+struct Call {
+    since: Option<Since>,
+    /// Those that follow.
+    new: Vec<Message>,
+}
+
+impl Call {
+    fn count(&self) -> u64 {
+        self.since.map_or(0, |since| since.messages) + self.new.len() as u64
+    }
+}
+
+impl Requests {
+    /// Returns the whole request of the intent `body`, which is event `seq`. Fails if its digest is
+    /// not the stated one. `content` reads and verifies what was kept under a digest.
+    pub fn take(
+        &mut self,
+        seq: u64,
+        body: IntentBody,
+        content: &mut dyn FnMut(&Digest) -> Result<Vec<u8>, ContentError>,
+    ) -> Result<Request, CallError> {
+        if let Some(since) = body.since {
+            let has = self.calls.get(&since.call).map_or(0, Call::count);
+            if !(1..=has).contains(&since.messages) {
+                return Err(CallError::Since { seq, since });
+            }
+        }
+        let mut new = Vec::new();
+        for message in body.request.messages {
+            let text = message.content.read(content);
+            new.push(Message {
+                content: text.map_err(|source| CallError::Content { seq, source })?,
+                role: message.role,
+            });
+        }
+        let call = Call {
+            since: body.since,
+            new,
+        };
+        let all = call.count();
+        self.calls.insert(seq, call);
+        let request = Request {
+            max_tokens: body.request.max_tokens,
+            messages: self.first(seq, all),
+            model: body.request.model,
+            seed: body.request.seed,
+            temperature: body.request.temperature,
+            top_p: body.request.top_p,
+        };
+        let found = request
+            .digest()
+            .map_err(|source| CallError::NotCanonical { seq, source })?;
+        if found != body.sha256 {
+            return Err(CallError::Other {
+                seq,
+                found,
+                stated: body.sha256,
+            });
+        }
+        Ok(request)
+    }
+
+    /// Returns the first `count` messages of the request of event `call`, which has as many.
+    fn first(&self, mut call: u64, mut count: u64) -> Vec<Message> {
+        // From the last message to the first.
+        let mut messages = Vec::new();
+        while let Some(found) = self.calls.get(&call) {
+            let before = found.since.map_or(0, |since| since.messages);
+            if count > before {
+                let own = usize::try_from(count - before).unwrap_or(usize::MAX);
+                messages.extend(found.new.iter().take(own).rev().cloned());
+            }
+            let Some(since) = found.since else { break };
+            call = since.call;
+            count = count.min(since.messages);
+        }
+        messages.reverse();
+        messages
+    }
+}
+
+#[cfg(test)]
+mod tests;

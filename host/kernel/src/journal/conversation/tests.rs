@@ -1,0 +1,201 @@
+//! Requests that are written and read again: random conversations, and records that were changed.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::form::canonical;
+
+/// What is kept beside the chain.
+type Kept = BTreeMap<Digest, Vec<u8>>;
+
+fn message(role: Role, content: &str) -> Message {
+    Message {
+        content: content.to_owned(),
+        role,
+    }
+}
+
+fn request(messages: Vec<Message>) -> Request {
+    Request {
+        max_tokens: Some(9),
+        messages,
+        model: "m".to_owned(),
+        seed: None,
+        temperature: Some(0.0),
+        top_p: None,
+    }
+}
+
+/// Writes `requests` as the events 1, 3, 5 and so on; returns the bodies and the kept contents.
+fn written(requests: &[Request]) -> (Vec<String>, Kept) {
+    let mut conversation = Conversation::default();
+    let mut kept = Kept::new();
+    let mut bodies = Vec::new();
+    for (seq, request) in (1..).step_by(2).zip(requests) {
+        let sha256 = request.digest().unwrap();
+        let (body, long) = conversation.intent(seq, request, sha256, 1);
+        for text in long {
+            kept.insert(Digest::of(text), text.into());
+        }
+        bodies.push(canonical::to_string_sorted(&body).unwrap());
+    }
+    (bodies, kept)
+}
+
+/// Reads the bodies again.
+fn read(bodies: &[String], kept: &Kept) -> Result<Vec<Request>, CallError> {
+    let mut requests = Requests::default();
+    let mut content = |sha256: &Digest| kept.get(sha256).cloned().ok_or("it is not there".into());
+    (1..)
+        .step_by(2)
+        .zip(bodies)
+        .map(|(seq, body)| requests.take(seq, serde_json::from_str(body).unwrap(), &mut content))
+        .collect()
+}
+
+#[test]
+fn a_request_holds_what_is_new_in_it() {
+    let long = "x".repeat(INLINE_BYTES_MAX + 1);
+    let system = message(Role::System, "be brief");
+    let first = request(vec![system.clone(), message(Role::User, &long)]);
+    let mut second = first.clone();
+    second
+        .messages
+        .extend([message(Role::Assistant, "yes"), message(Role::User, "why?")]);
+    let third = request(vec![system, message(Role::User, "other")]);
+    let (bodies, kept) = written(&[first, second.clone(), third, second]);
+    let new = |at: usize| {
+        let body: serde_json::Value = serde_json::from_str(&bodies[at]).unwrap();
+        json!([body["since"], body["request"]["messages"]])
+    };
+    assert_eq!(
+        [new(0), new(1), new(2), new(3)],
+        [
+            json!([null, [
+                {"content": "be brief", "role": "system"},
+                {"content": {"bytes": 1025, "sha256": Digest::of(&long)}, "role": "user"},
+            ]]),
+            json!([{"call": 1, "messages": 2}, [
+                {"content": "yes", "role": "assistant"},
+                {"content": "why?", "role": "user"},
+            ]]),
+            json!([{"call": 1, "messages": 1}, [{"content": "other", "role": "user"}]]),
+            json!([{"call": 3, "messages": 4}, []]),
+        ]
+    );
+    assert_eq!(kept.len(), 1);
+}
+
+#[test]
+fn a_long_conversation_takes_as_many_bytes_as_was_said() {
+    let mut messages = Vec::new();
+    let mut requests = Vec::new();
+    let mut said = 0;
+    for turn in 0..100 {
+        for role in [Role::User, Role::Assistant] {
+            let text = format!("{turn} {role:?} ").repeat(300);
+            said += text.len();
+            messages.push(message(role, &text));
+        }
+        requests.push(request(messages.clone()));
+    }
+    let (bodies, kept) = written(&requests);
+    let events: usize = bodies.iter().map(String::len).sum();
+    let contents: usize = kept.values().map(Vec::len).sum();
+    assert_eq!(contents, said);
+    assert!(events < 100 * 500, "{events} bytes of events");
+    assert_eq!(read(&bodies, &kept).unwrap(), requests);
+}
+
+#[test]
+fn a_changed_record_is_refused_and_named() {
+    let first = request(vec![message(Role::User, "a"), message(Role::User, "b")]);
+    let second = request([first.messages.clone(), vec![message(Role::User, "c")]].concat());
+    let (bodies, kept) = written(&[first, second]);
+    let refused = |from: &str, to: &str| {
+        let changed: Vec<String> = bodies.iter().map(|body| body.replace(from, to)).collect();
+        assert_ne!(changed, bodies);
+        read(&changed, &kept).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused(r#""call":1"#, r#""call":3"#),
+        "event 3: it begins with 2 messages of event 3, which has not as many"
+    );
+    assert_eq!(
+        refused(r#""messages":2"#, r#""messages":0"#),
+        "event 3: it begins with 0 messages of event 1, which has not as many"
+    );
+    for (from, to) in [
+        (r#""content":"a""#, r#""content":"d""#),
+        (r#""messages":2"#, r#""messages":1"#),
+        (r#""model":"m""#, r#""model":"n""#),
+    ] {
+        let said = refused(from, to);
+        assert!(said.contains("and its record states"), "{said}");
+    }
+    let said = refused(
+        r#""content":"a""#,
+        &format!(
+            r#""content":{{"bytes":1,"sha256":"{}"}}"#,
+            Digest::of("nowhere")
+        ),
+    );
+    assert_eq!(said, "event 1: a text of its model call");
+}
+
+fn messages() -> impl Strategy<Value = Vec<Message>> {
+    let content = prop_oneof![
+        "[ab]{0,2}",
+        Just("long ".repeat(300)),
+        Just("é".repeat(INLINE_BYTES_MAX / 2)),
+        Just("é".repeat(INLINE_BYTES_MAX / 2 + 1)),
+    ];
+    let role = prop_oneof![Just(Role::System), Just(Role::User), Just(Role::Assistant)];
+    let message = (role, content).prop_map(|(role, content)| Message { content, role });
+    prop::collection::vec(message, 0..6)
+}
+
+proptest! {
+    /// Whatever is asked, what is read is what was asked.
+    #[test]
+    fn what_is_read_is_what_was_written(
+        conversations in prop::collection::vec(messages(), 1..12),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 12),
+    ) {
+        // Each request begins with a part of the one before.
+        let mut requests: Vec<Request> = Vec::new();
+        for (messages, cut) in conversations.into_iter().zip(cuts) {
+            let before = requests.last().map_or(Vec::new(), |last| last.messages.clone());
+            let kept = cut.index(before.len() + 1);
+            requests.push(request([&before[..kept], &messages[..]].concat()));
+        }
+        let (bodies, kept) = written(&requests);
+        prop_assert_eq!(read(&bodies, &kept).unwrap(), requests);
+    }
+
+    /// No record makes the reader panic or use more than a record's own messages.
+    #[test]
+    fn no_record_is_read_without_end(
+        sinces in prop::collection::vec((0_u64..20, 0_u64..20), 1..10),
+    ) {
+        let mut requests = Requests::default();
+        for (seq, (call, messages)) in (1..).zip(sinces) {
+            let body = IntentBody {
+                nth: 1,
+                request: SaidRequest {
+                    max_tokens: None,
+                    messages: vec![SaidMessage { content: Text::of("x"), role: Role::User }],
+                    model: String::new(),
+                    seed: None,
+                    temperature: None,
+                    top_p: None,
+                },
+                sha256: Digest::of("another"),
+                since: Some(Since { call, messages }),
+            };
+            let taken = requests.take(seq, body, &mut |_| Err("none".into()));
+            prop_assert!(taken.is_err());
+        }
+    }
+}
