@@ -77,7 +77,11 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "Other",
-        &[("completions", "coo completions bash"), (HELP.0, "")],
+        &[
+            ("completions", "coo completions bash"),
+            ("man", "coo man ~/.local/share/man/man1"),
+            (HELP.0, ""),
+        ],
     ),
 ];
 

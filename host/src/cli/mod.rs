@@ -12,6 +12,7 @@ mod amu0;
 mod approve;
 mod artefacts;
 mod audit;
+mod completions;
 mod config;
 mod digest;
 mod events;
@@ -26,6 +27,7 @@ mod inspect;
 #[cfg(feature = "repository")]
 mod lint;
 mod logs;
+mod man;
 mod manifests;
 #[cfg(feature = "repository")]
 mod migrate;
@@ -210,10 +212,9 @@ enum Command {
     /// Show the configuration of the state root, or change a field of it
     Config(config::Options),
     /// Print a completion script for a shell
-    Completions {
-        /// bash, elvish, fish, powershell or zsh
-        shell: clap_complete::Shell,
-    },
+    Completions(completions::Options),
+    /// Print the manual page of coo, or write those of all commands
+    Man(man::Options),
 }
 
 /// Returns the whole command line as data, for the reference in `docs/cli.md`.
@@ -329,13 +330,8 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Digest(options) => digest::cmd_digest(&options),
         Command::Init => init::cmd_init(&root),
         Command::Config(options) => config::cmd_config(&root, &options),
-        Command::Completions { shell } => {
-            // In memory first: clap_complete panics on a failed write.
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command(), "coo", &mut script);
-            print::bytes(&script)?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Completions(options) => completions::cmd_completions(&options),
+        Command::Man(options) => man::cmd_man(&options),
     }
 }
 
