@@ -1,5 +1,5 @@
 //! How the command line treats the person who types: names of missions, lists, views, where the
-//! state root is found, colour, help, configuration, completion, pages. One module a subject.
+//! state root is found, colour, help, configuration, progress, and Ctrl-C. One module a subject.
 
 mod color;
 mod completions;
@@ -8,4 +8,7 @@ mod help;
 mod ids;
 mod missions;
 mod place;
+mod progress;
 mod said;
+mod stopped;
+mod terminal;

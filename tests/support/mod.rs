@@ -313,12 +313,14 @@ pub fn ran(output: Output) -> Ran {
     }
 }
 
-/// Removes the progress lines, which appear only if a module must be compiled and that takes long.
+/// Removes the progress lines, which appear only on a slow machine: a module must be compiled and that
+/// takes long, or a step does.
 pub fn without_progress(stderr: &str) -> String {
     let progress = ["[coo] compiling module ", "[coo] examining module "];
     let lines = stderr.split_inclusive('\n');
     lines
         .filter(|line| !progress.iter().any(|start| line.starts_with(start)))
+        .filter(|line| !(line.starts_with("[coo] ") && line.contains(" is at work for ")))
         .collect()
 }
 

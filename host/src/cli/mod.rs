@@ -37,6 +37,7 @@ mod pack;
 #[cfg(feature = "repository")]
 mod pipeline;
 mod print;
+mod progress;
 #[cfg(feature = "repository")]
 mod protected;
 mod receipt;
@@ -98,6 +99,25 @@ struct Arguments {
         display_order = ORDER_OF_ALL
     )]
     color: print::Color,
+    /// Say less
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help = "Print results and errors only",
+        display_order = ORDER_OF_ALL
+    )]
+    quiet: bool,
+    /// Say more
+    #[arg(
+        short,
+        long,
+        global = true,
+        help = "Print each step and each model call of a run",
+        display_order = ORDER_OF_ALL
+    )]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -235,7 +255,7 @@ pub fn main() -> ExitCode {
     if own.next().is_some_and(|first| first == compiler::COMMAND) {
         return compiler::child::main(own);
     }
-    compiler::in_child(print::note);
+    compiler::in_child(progress::tell);
     if let Some(color) = color_asked() {
         print::set_color(color);
     }
@@ -286,6 +306,7 @@ fn color_asked() -> Option<print::Color> {
 
 fn dispatch(arguments: Arguments) -> Result<ExitCode> {
     print::set_color(arguments.color);
+    progress::set_detail(arguments.quiet, arguments.verbose);
     let given = arguments.root.as_deref();
     let root = match arguments.command {
         // Looks nowhere else, so that a root can be made below another one.

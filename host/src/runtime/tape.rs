@@ -23,8 +23,9 @@ use coo_kernel::journal::{
     Blob, CallBody, Chain, DecisionBody, Divergence, Fold, IntentBody, Kind, OutcomeBody, Record,
     Side, TransitionBody, WorldBody,
 };
-use coo_kernel::llm::{ModelAnswer, Provenance, Request};
+use coo_kernel::llm::{ModelAnswer, Provenance, Request, Usage};
 use coo_kernel::mission::MissionId;
+use coo_kernel::mission::exit::Exit;
 use coo_kernel::mission::failure::Failure;
 use coo_kernel::mission::state::{self, Event, State};
 use serde::Serialize;
@@ -37,6 +38,7 @@ use crate::effects::secrets;
 use crate::effects::stop::{self, Stop};
 use crate::hint::{self, Hint as _};
 use crate::machine::{self, Deadline};
+use crate::progress::{Journal, NOBODY, Sink, Update};
 use crate::runtime::live::Live;
 use crate::state::store::{Durability, Store};
 
@@ -49,6 +51,19 @@ pub struct Tape {
     asked: BTreeMap<Digest, u64>,
     /// The changes that the mission makes if it completes.
     changes: WorldBody,
+    answers: Answers,
+}
+
+/// The model answers that a run was given, by their origin, and the tokens that they report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// From this mission's own journal.
+    pub recorded: u64,
+    pub frozen: u64,
+    pub live: u64,
+    /// Tokens of questions and answers, as far as the server counted them.
+    pub tokens_in: u64,
+    pub tokens_out: u64,
 }
 
 enum Mode {
@@ -110,23 +125,51 @@ impl Tape {
                 artefacts: Vec::new(),
                 db_executes: 0,
             },
+            answers: Answers::default(),
         }
     }
 
-    /// Returns the lines that a process prints if it must be killed at the run's deadline.
-    pub fn last_words(&self, deadline: &Deadline) -> String {
+    /// Returns who learns how far the run is. Nobody watches a replay.
+    pub fn sink(&self) -> Sink {
+        match &self.mode {
+            Mode::Recording { recorder, .. } => recorder.live.tell,
+            Mode::Replaying { .. } => NOBODY,
+        }
+    }
+
+    /// Tells how far the run is.
+    pub fn tell(&self, update: &Update<'_>) {
+        self.sink()(update);
+    }
+
+    /// Returns whether events of an earlier process are still to be re-executed.
+    pub fn is_behind(&self) -> bool {
+        matches!(&self.mode, Mode::Recording { ahead: Some(_), .. })
+    }
+
+    /// Returns the model answers so far.
+    pub fn answers(&self) -> Answers {
+        self.answers
+    }
+
+    /// Returns the lines that a process prints if it must be killed at the run's deadline, and its exit
+    /// code. A replay can't be resumed.
+    pub fn last_words(&self, deadline: &Deadline) -> (String, Exit) {
         let error = stop::out_of_time(deadline);
-        hint::lines(&match &self.mode {
+        let (error, exit) = match &self.mode {
             Mode::Recording { recorder, .. } => {
                 let id = recorder.id;
-                error
+                let error = error
                     .context(format!("mission {id}"))
-                    .hint(format!("'coo resume {id}' continues where it stopped"))
+                    .hint(hint::to_resume(id, false));
+                (error, Exit::Stopped)
             }
             Mode::Replaying { recorded, .. } => {
-                error.context(format!("replay of mission {}", recorded.id))
+                let error = error.context(format!("replay of mission {}", recorded.id));
+                (error, Exit::Failed)
             }
-        })
+        };
+        (hint::lines(&error), exit)
     }
 
     /// Returns the chain, which ends with the last event.
@@ -314,12 +357,34 @@ impl Tape {
         let outcome = canonical::to_string_sorted(&OutcomeBody {
             answer: answered.answer.clone(),
         })?;
+        self.count(&answered);
+        let source = answered.source.clone();
         let origin = Beside::Origin(answered.source, answered.provenance);
         self.append(self.state()?, Kind::LlmOutcome, outcome, origin)?;
         if answered.live {
             self.commit(Durability::Power)?;
         }
+        self.tell(&Update::OnRecord(Journal::Resumable));
+        self.tell(&Update::Answered {
+            model: &request.model,
+            source: &source,
+            usage: usage(&answered.answer),
+        });
         Ok(answered.answer)
+    }
+
+    fn count(&mut self, answered: &Answered) {
+        let answers = &mut self.answers;
+        let count = match (answered.live, answered.source.is_empty()) {
+            (true, _) => &mut answers.live,
+            (false, true) => &mut answers.recorded,
+            (false, false) => &mut answers.frozen,
+        };
+        *count += 1;
+        if let Some(usage) = usage(&answered.answer) {
+            answers.tokens_in += usage.prompt_tokens.unwrap_or(0);
+            answers.tokens_out += usage.completion_tokens.unwrap_or(0);
+        }
     }
 
     /// Returns an answer that is recorded outside this mission's journal.
@@ -350,6 +415,8 @@ impl Tape {
             intent,
             &EventFacts::sent(machine::now_unix_ms()),
         )?;
+        // From here on, whoever stops the process learns that the call may have left.
+        (live.tell)(&Update::OnRecord(Journal::InDoubt));
         // After a crash, the next command can see that this call may have been made.
         store.commit(Durability::Power)?;
         match live
@@ -517,6 +584,14 @@ impl Tape {
                 body,
             }),
         })))
+    }
+}
+
+/// Returns the tokens that an answer reports.
+fn usage(answer: &ModelAnswer) -> Option<&Usage> {
+    match answer {
+        ModelAnswer::Completion(completion) => Some(&completion.usage),
+        ModelAnswer::Error(_) => None,
     }
 }
 
