@@ -4,6 +4,7 @@
 mod color;
 mod completions;
 mod config;
+mod follow;
 mod help;
 mod ids;
 mod missions;
