@@ -197,7 +197,7 @@ fn a_guest_that_ran_out_of_time_gets_more() {
     world.descriptor(
         "spin.json",
         &json!({"file": "spin.wasm"}),
-        &json!({"limits": {"fuel": 10_000_000_000_u64}}),
+        &json!({"limits": {"fuel": 6_000_000_000_u64}}),
     );
     let ran = world.coo(&["run", "spin.json", "--timeout", "1"]);
     // The line before it has the fuel, which the clock decides.
@@ -211,9 +211,8 @@ fn a_guest_that_ran_out_of_time_gets_more() {
     assert_snapshot!(shown("resume MISSION-000001", &ran), @"
     $ coo resume MISSION-000001
     --- standard error
-    [coo] MISSION-000001 is at work for 10 s: step 1 of 1, 'only'
-    [coo] MISSION-000001 FAILED: 7 events, 10000000000 fuel, <duration>, chain <sha256…>
-    ERROR: mission MISSION-000001: fuel exhausted: all 10000000000 units used
+    [coo] MISSION-000001 FAILED: 7 events, 6000000000 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: fuel exhausted: all 6000000000 units used
     hint: raise limits.fuel if the mission needs more
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1

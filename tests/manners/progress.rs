@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 
 use super::terminal::Terminal;
 use crate::support::model_server::{ModelServer, Response, Step};
-use crate::support::{World, shown};
+use crate::support::{Ran, World, shown};
 
 /// A server that is overloaded once, and a world whose missions ask it.
 fn overloaded_once() -> (World, ModelServer) {
@@ -22,15 +22,22 @@ fn overloaded_once() -> (World, ModelServer) {
     (world, server)
 }
 
+/// As `shown`; the wait before an attempt is spread by chance.
+fn waiting(command: &str, ran: &Ran) -> String {
+    let text = shown(command, ran);
+    let mask = |text: String, tenth| text.replace(&format!("in 0.{tenth} s"), "in <wait>");
+    (0..10).fold(text, mask)
+}
+
 #[test]
 fn a_pipe_gets_what_lasts() {
     let (world, _server) = overloaded_once();
     let ran = world.coo(&["run", "triage.json"]);
-    assert_snapshot!(shown("run triage.json", &ran), @r#"
+    assert_snapshot!(waiting("run triage.json", &ran), @r#"
     $ coo run triage.json
     {"counts":{"billing":1,"bug":1,"other":0},"report":"triage/Triage_Report_v1.0.md","report_sha256":"<sha256>","tickets":2}--- standard error
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] model call: http://127.0.0.1:<port> answered 503, saying 'busy'; attempt 2 of 4 in 0.5 s
+    [coo] model call: http://127.0.0.1:<port> answered 503, saying 'busy'; attempt 2 of 4 in <wait>
     [coo] MISSION-000001 SUCCESS: 20 events, 107918 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
     --- exit 0
     "#);
@@ -40,14 +47,14 @@ fn a_pipe_gets_what_lasts() {
 fn more_is_said_if_it_is_wanted() {
     let (world, _server) = overloaded_once();
     let ran = world.coo(&["run", "triage.json", "--verbose"]);
-    assert_snapshot!(shown("run triage.json --verbose", &ran), @r#"
+    assert_snapshot!(waiting("run triage.json --verbose", &ran), @r#"
     $ coo run triage.json --verbose
     {"counts":{"billing":1,"bug":1,"other":0},"report":"triage/Triage_Report_v1.0.md","report_sha256":"<sha256>","tickets":2}--- standard error
     [coo] MISSION-000001 begins
     [coo] MISSION-000001: step 1 of 1, 'triage'
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000001: asking HuggingFaceTB/SmolLM2-135M-Instruct
-    [coo] model call: http://127.0.0.1:<port> answered 503, saying 'busy'; attempt 2 of 4 in 0.4 s
+    [coo] model call: http://127.0.0.1:<port> answered 503, saying 'busy'; attempt 2 of 4 in <wait>
     [coo] MISSION-000001: asking HuggingFaceTB/SmolLM2-135M-Instruct, attempt 2 of 4
     [coo] MISSION-000001: HuggingFaceTB/SmolLM2-135M-Instruct answered, live from http://127.0.0.1:<port>, 3 tokens in, 2 out
     [coo] MISSION-000001: asking HuggingFaceTB/SmolLM2-135M-Instruct

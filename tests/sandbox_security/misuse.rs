@@ -394,7 +394,6 @@ fn an_allocator_that_lies_is_the_guests_contract() {
     --- exit 1
     $ coo run misuse.json # (loop $l (br $l)) unreachable
     --- standard error
-    [coo] MISSION-000005 is at work for 10 s: step 1 of 1, 'only'
     [coo] MISSION-000005 FAILED: 7 events, 20000000000 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000005: fuel exhausted: all 20000000000 units used
     hint: raise limits.fuel if the mission needs more

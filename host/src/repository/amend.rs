@@ -26,9 +26,9 @@ pub const FOLDER: &str = "evidence";
 pub const CHANGES: &str = "changes";
 /// The file that lists the applied amendments.
 pub const LOG: &str = "amendment_log.json";
-/// The same changes as a patch for `git apply`.
 /// Who permitted the change of protected documents, if there are any.
 const APPROVAL: &str = "approval.json";
+/// The same changes as a patch for `git apply`.
 pub const PATCH: &str = "amendment_diff.patch";
 /// Largest log, in bytes: it repeats every text of its amendments.
 const LOG_BYTES_MAX: u64 = 4 * BYTES_MAX;

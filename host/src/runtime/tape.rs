@@ -10,6 +10,7 @@
 //! Architecture invariant: the code that runs a mission is the same in all modes and can't detect
 //! the mode. A replaying tape holds nothing that could perform a call.
 
+mod answers;
 mod recorded;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,7 +24,7 @@ use coo_kernel::journal::{
     Blob, CallBody, Chain, DecisionBody, Divergence, Fold, IntentBody, Kind, OutcomeBody, Record,
     Side, TransitionBody, WorldBody,
 };
-use coo_kernel::llm::{ModelAnswer, Provenance, Request, Usage};
+use coo_kernel::llm::{ModelAnswer, Provenance, Request};
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::exit::Exit;
 use coo_kernel::mission::failure::Failure;
@@ -32,6 +33,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+pub use self::answers::Answers;
 use self::recorded::Recorded;
 use crate::effects::llm::Answered;
 use crate::effects::secrets;
@@ -52,18 +54,6 @@ pub struct Tape {
     /// The changes that the mission makes if it completes.
     changes: WorldBody,
     answers: Answers,
-}
-
-/// The model answers that a run was given, by their origin, and the tokens that they report.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Answers {
-    /// From this mission's own journal.
-    pub recorded: u64,
-    pub frozen: u64,
-    pub live: u64,
-    /// Tokens of questions and answers, as far as the server counted them.
-    pub tokens_in: u64,
-    pub tokens_out: u64,
 }
 
 enum Mode {
@@ -357,7 +347,7 @@ impl Tape {
         let outcome = canonical::to_string_sorted(&OutcomeBody {
             answer: answered.answer.clone(),
         })?;
-        self.count(&answered);
+        self.answers.count(&answered);
         let source = answered.source.clone();
         let origin = Beside::Origin(answered.source, answered.provenance);
         self.append(self.state()?, Kind::LlmOutcome, outcome, origin)?;
@@ -368,23 +358,9 @@ impl Tape {
         self.tell(&Update::Answered {
             model: &request.model,
             source: &source,
-            usage: usage(&answered.answer),
+            usage: answers::usage(&answered.answer),
         });
         Ok(answered.answer)
-    }
-
-    fn count(&mut self, answered: &Answered) {
-        let answers = &mut self.answers;
-        let count = match (answered.live, answered.source.is_empty()) {
-            (true, _) => &mut answers.live,
-            (false, true) => &mut answers.recorded,
-            (false, false) => &mut answers.frozen,
-        };
-        *count += 1;
-        if let Some(usage) = usage(&answered.answer) {
-            answers.tokens_in += usage.prompt_tokens.unwrap_or(0);
-            answers.tokens_out += usage.completion_tokens.unwrap_or(0);
-        }
     }
 
     /// Returns an answer that is recorded outside this mission's journal.
@@ -584,14 +560,6 @@ impl Tape {
                 body,
             }),
         })))
-    }
-}
-
-/// Returns the tokens that an answer reports.
-fn usage(answer: &ModelAnswer) -> Option<&Usage> {
-    match answer {
-        ModelAnswer::Completion(completion) => Some(&completion.usage),
-        ModelAnswer::Error(_) => None,
     }
 }
 
