@@ -52,7 +52,7 @@ enum Command {
         /// Reason, in a few words; it is recorded
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
-        /// A person approves it: do not ask for the word
+        /// Take the word as typed: do not ask for it
         #[arg(long, alias = "approve")]
         yes: bool,
         /// Print JSON

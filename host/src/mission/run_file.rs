@@ -83,6 +83,10 @@ pub fn replace_out(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
 }
 
 /// Creates a file without a final name. The error does not have its temporary one.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "for commands that are told to write outside the state root"
+)]
 fn new_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     // The usual mode of a new file, reduced by the umask. The default of tempfile is 0600, which is

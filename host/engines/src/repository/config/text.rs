@@ -12,7 +12,10 @@ use toml::de::{DeTable, DeValue};
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Problems> {
     let table = DeTable::parse(text).map_err(|error| syntax(text, &error))?;
     let json = object(table.get_ref()).to_string();
-    strict::read(json.as_bytes()).map_err(|problems| placed(text, &table, &problems))
+    strict::read(json.as_bytes()).map_err(|problems| {
+        let own = toml::from_str::<T>(text).err();
+        placed(text, &table, own.as_ref(), &problems)
+    })
 }
 
 /// Returns the error of a text that is not TOML.
@@ -26,27 +29,62 @@ fn syntax(text: &str, error: &toml::de::Error) -> Problems {
     .into()
 }
 
-/// Returns the problems with their lines in the TOML text. They come with lines of JSON that nobody has
-/// seen.
-fn placed(text: &str, table: &Spanned<DeTable<'_>>, problems: &Problems) -> Problems {
+/// Returns the problems with their places in the TOML text: they come with lines of JSON that nobody has
+/// seen. `own` is what the TOML reader itself finds. Where both say the same, it knows the exact place,
+/// also of a value that a type refuses only after it was read.
+fn placed(
+    text: &str,
+    table: &Spanned<DeTable<'_>>,
+    own: Option<&toml::de::Error>,
+    problems: &Problems,
+) -> Problems {
+    let exact = |what: &str| {
+        let own = own.filter(|own| own.message() == what)?;
+        Some((own.span()?.start, path(table.get_ref(), own.span()?.start)))
+    };
     let all: Vec<Problem> = problems
         .split()
         .into_iter()
         .flat_map(|(first, rest)| std::iter::once(first).chain(rest))
-        .map(|problem| Problem {
-            line: line(text, place(table, &problem.field)),
-            ..problem.clone()
+        .map(|problem| match exact(&problem.what) {
+            Some((at, field)) if field.starts_with(&problem.field) => Problem {
+                line: line(text, at),
+                field,
+                what: problem.what.clone(),
+            },
+            _ => Problem {
+                line: line(text, place(table, &problem.field)),
+                ..problem.clone()
+            },
         })
         .collect();
-    let place = all.first().cloned();
-    Problems::of(all).unwrap_or_else(|| {
-        let whole = Problem {
-            line: 0,
-            field: String::new(),
-            what: "can't be understood".to_owned(),
-        };
-        place.unwrap_or(whole).into()
-    })
+    Problems::of(all).unwrap_or_else(|| problems.clone())
+}
+
+/// Returns the path of the value at byte `at`; empty if there is none.
+fn path(table: &DeTable<'_>, at: usize) -> String {
+    let mut entries = table.iter();
+    let found = entries.find_map(|(key, value)| {
+        let inner = within(value, at)?;
+        Some(format!("{}{inner}", key.get_ref()))
+    });
+    found.unwrap_or_default()
+}
+
+/// Returns the path from `value` to what stands at byte `at`, if that is in it. The span of a table may
+/// be that of its heading alone, so its entries are asked first.
+fn within(value: &Spanned<DeValue<'_>>, at: usize) -> Option<String> {
+    let inner = match value.get_ref() {
+        DeValue::Table(table) => Some(path(table, at))
+            .filter(|path| !path.is_empty())
+            .map(|path| format!(".{path}")),
+        DeValue::Array(list) => list.iter().enumerate().find_map(|(i, value)| {
+            let inner = within(value, at)?;
+            Some(format!("[{i}]{inner}"))
+        }),
+        _ => None,
+    };
+    inner.or_else(|| value.span().contains(&at).then(String::new))
 }
 
 /// Returns where a field begins; for one that is missing, the table in which it belongs.
@@ -116,12 +154,30 @@ mod tests {
 
     use super::*;
 
+    /// Refuses some texts after they were read.
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(try_from = "String")]
+    struct Word;
+
+    impl TryFrom<String> for Word {
+        type Error = String;
+
+        fn try_from(text: String) -> Result<Self, String> {
+            if text == "word" {
+                return Ok(Self);
+            }
+            Err(format!("'{text}' is no word"))
+        }
+    }
+
     #[derive(Debug, PartialEq, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Inner {
         name: String,
         #[serde(default)]
         lines: Vec<u32>,
+        #[serde(default)]
+        said: Vec<Word>,
     }
 
     #[derive(Debug, PartialEq, Deserialize)]
@@ -156,6 +212,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_has_its_line_its_field_and_what_is_permitted() {
+        let mut wrong = Vec::new();
         for (text, expected) in [
             (
                 "\n[inner\n",
@@ -171,12 +228,16 @@ mod tests {
             ),
             (
                 "[[list]]\nname = 'a'\n[[list]]\nname = 7\n",
-                "line 4: list[1].name: 7 found; text needed",
+                "line 4: list[1].name: 7 found; a text needed",
             ),
             ("list = 1999-01-01\n", ""),
         ] {
-            assert_eq!(problems(text), expected, "{text}");
+            let found = problems(text);
+            if found != expected {
+                wrong.push(format!("{text}: {found}"));
+            }
         }
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
     proptest::proptest! {
@@ -191,7 +252,8 @@ mod tests {
         ) {
             let text = format!("[inner]\nname = '{name}'\nlines = {lines:?}\n");
             let read = read::<Outer>(&text).unwrap();
-            proptest::prop_assert_eq!(read.inner.unwrap(), Inner { name, lines });
+            let said = Vec::new();
+            proptest::prop_assert_eq!(read.inner.unwrap(), Inner { name, lines, said });
         }
     }
 }
