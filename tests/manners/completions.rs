@@ -21,7 +21,7 @@ fn offered(world: &World, lines: &[&[&str]]) -> String {
     .to_owned();
     for line in lines {
         let words: Vec<String> = line.iter().map(|word| format!("'{word}'")).collect();
-        test += &format!("offer {}\n", words.join(" "));
+        test.extend(["offer ", words.join(" ").as_str(), "\n"]);
     }
     world.file("test.bash", test);
     let binary = std::path::Path::new(env!("CARGO_BIN_EXE_coo"));

@@ -4,15 +4,16 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use coo::inside::machine::{Stopwatch, sleep};
 use insta::assert_snapshot;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::model_server::{ModelServer, Response, Step};
 use crate::support::{World, shown, timeless};
 
-const LATEST: Duration = Duration::from_secs(60);
+const LATEST: Duration = Duration::from_mins(1);
 
 fn send(child: &Child, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
@@ -21,10 +22,10 @@ fn send(child: &Child, signal: Signal) {
 
 /// Waits until `holds`.
 fn until(mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     while !holds() {
         assert!(begun.elapsed() < LATEST, "it never came to it");
-        std::thread::sleep(Duration::from_millis(20));
+        sleep(Duration::from_millis(20));
     }
 }
 
