@@ -146,6 +146,19 @@ fn documents_are_amended_in_the_order_of_the_ids() {
       Result: UNCHANGED
     --- exit 0
     ");
+    // With `--json`, what is applied already has the fields of what is applied now.
+    let again = world.json(&["amend"]);
+    assert_eq!(again["patch"], "");
+    assert_eq!(again["evidence"], ".coo/evidence/000001");
+    for field in [
+        "amendments",
+        "amendments_sha256",
+        "config_sha256",
+        "documents",
+        "format",
+    ] {
+        assert_eq!(again[field], log[field], "{field}");
+    }
     assert_eq!(world.json(&["amend", "--check"])["patch"], "");
     assert_eq!(texts(&world), new());
     // Where somebody has changed a document since, the anchors decide.
@@ -154,6 +167,51 @@ fn documents_are_amended_in_the_order_of_the_ids() {
     ERROR: AmendmentHaltException: amendment A-4: anchor '[R-1]' in docs/a b.md: MissingAnchor: is nowhere; no document was changed
     hint: see .coo/evidence/000002/escalation_A-4.json, then name an anchor that is there once
     ");
+}
+
+#[test]
+fn a_protected_document_is_amended_after_a_word_or_the_option() {
+    let plan = amendment(
+        "A-1",
+        "docs/specs/plan.md",
+        &json!({ "header": "# Plan" }),
+        "insert_after",
+        Some("[P-1] New."),
+    );
+    let protected = || {
+        let world = world(std::slice::from_ref(&plan));
+        world.file("docs/specs/plan.md", "# Plan\n");
+        world
+    };
+    let refused = protected();
+    let ran = refused.coo_with_input(&["amend", "--quiet"], b"yes\n");
+    // A question stays, however little the user wants to read.
+    assert_snapshot!(shown("amend --quiet", &ran), @"
+    $ coo amend --quiet
+    --- standard error
+    [coo] amend changes 1 protected document:
+          docs/specs/plan.md (specifications, '**/specs/**')
+    Type 'CONFIRM_PROTECTED' to permit it
+    ERROR: amend: would change 1 protected document, the first is 'docs/specs/plan.md', and nobody permitted it; nothing was changed
+    hint: run it again and type CONFIRM_PROTECTED, or give --yes
+    --- exit 1
+    ");
+    let text = fs::read_to_string(refused.path().join("docs/specs/plan.md")).unwrap();
+    assert_eq!(text, "# Plan\n");
+    let typed = protected();
+    let typed = typed.coo_with_input(&["amend"], b"CONFIRM_PROTECTED\n");
+    assert_eq!(typed.code, 0, "{typed:?}");
+    for option in ["--yes", "--approve", "--approve-protected"] {
+        let world = protected();
+        let ran = world.coo(&["amend", option]);
+        assert_eq!(
+            (ran.code, ran.stdout),
+            (0, typed.stdout.clone()),
+            "{option}"
+        );
+        let approval: Value = serde_json::from_slice(&evidence(&world, "approval.json")).unwrap();
+        assert_eq!(approval["protected"], json!(["docs/specs/plan.md"]));
+    }
 }
 
 #[test]
@@ -306,8 +364,8 @@ fn what_cannot_be_amended_is_refused_by_name() {
     hint: write one, or name one with --config
     ERROR: configuration ./coo.toml: has no section [amend]
     hint: write one
-    ERROR: configuration ./coo.toml: line 3: unclosed table, expected `]`
-    ERROR: configuration ./coo.toml: line 4: unknown field `more`, expected `amendments` or `documents`
+    ERROR: configuration ./coo.toml: line 3: not TOML: unclosed table, expected `]`
+    ERROR: configuration ./coo.toml: line 4: amend.more: no such field; permitted: amendments, documents
     ERROR: configuration ./coo.toml: '../x' is not a path from the top of the repository: path '../x': has a '.' or '..' component
     ERROR: document docs/a b.md: is not UTF-8: invalid utf-8 sequence of 1 bytes from index 8
     hint: convert it

@@ -270,8 +270,8 @@ fn a_providers_refusal_is_asked_again_by_the_next_run() {
     assert_snapshot!(shown("run demo", &first), @"
     $ coo run demo
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] DEMO-000001 FAILED: 9 events, 29815 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] DEMO-000001 FAILED: 9 events, 29815 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission DEMO-000001: guest error: model call rejected by the provider: the provider rejected the request with status 400, saying 'context too long'
     hint: 'coo logs DEMO-000001' shows how it got there
     --- exit 1

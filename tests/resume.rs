@@ -83,6 +83,41 @@ fn a_refused_call_is_sent_again_and_an_answered_one_is_not() {
 }
 
 #[test]
+fn a_mission_keeps_its_model_and_says_so_where_another_one_is_named() {
+    let [first, second] = answers();
+    let (world, _server) = interrupted(vec![first, refusal()]);
+    let server = ModelServer::start([second]);
+    let mut command = world.command(&["resume", ID]);
+    command
+        .env("COO_LLM_MODEL", "vendor/other")
+        .env("COO_LLM_BASE_URL", server.base_url());
+    let ran = crate::support::ran(command.output().unwrap());
+    assert_snapshot!(shown(&format!("resume {ID}"), &ran), @r#"
+    $ coo resume MISSION-000001
+    {"counts":{"billing":1,"bug":1,"other":0},"report":"triage/Triage_Report_v1.0.md","report_sha256":"<sha256>","tickets":2}--- standard error
+    [coo] MISSION-000001 keeps the model HuggingFaceTB/SmolLM2-135M-Instruct, with which it began; COO_LLM_MODEL names vendor/other, which only a new run asks
+    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001 SUCCESS: 20 events, 108302 fuel, <duration>, 2 model calls (1 recorded, 1 live; 6 tokens in, 4 out), chain <sha256…>
+    --- exit 0
+    "#);
+    let asked = server.requests()[0].json()["model"].clone();
+    assert_eq!(asked, "HuggingFaceTB/SmolLM2-135M-Instruct");
+}
+
+#[test]
+fn a_missing_key_is_named_with_the_model_and_the_server() {
+    let world = World::new();
+    world.triage_descriptor();
+    let ran = world.coo_with(&["run", "triage.json"], "COO_LLM_MODEL", "vendor/model");
+    assert_snapshot!(ran.error(), @"
+    ERROR: mission MISSION-000001: model call: request b7c41e973d8e (model vendor/model): there is no frozen answer, and OPENROUTER_API_KEY is not set for https://openrouter.ai
+    hint: set it, or set COO_LLM_BASE_URL to a server of your own
+    hint: 'coo resume MISSION-000001' continues where it stopped
+    --- exit 5
+    ");
+}
+
+#[test]
 fn a_call_in_doubt_is_named_and_waits_for_a_word() {
     let [first, second] = answers();
     let (world, _server) = interrupted(vec![first, Step::HangUp]);
@@ -121,8 +156,8 @@ fn a_call_sent_again_is_in_doubt_again() {
     assert_snapshot!(shown("resume MISSION-000001", &ran), @"
     $ coo resume MISSION-000001
     --- standard error
-    ERROR: mission MISSION-000001: model call at event 13 is in doubt: request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct, an answer of at most 256 tokens) left and has no answer on record, so it may have been made and charged for
-    hint: 'coo resume MISSION-000001 --resend' sends it again
+    ERROR: mission MISSION-000001: model call at event 13 is in doubt: request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct, an answer of at most 256 tokens) left and has no answer on record
+    hint: the call may have been made and charged for; 'coo resume MISSION-000001 --resend' sends it again and continues
     --- exit 5
     ");
     let (ran, requests) = resume(&world, &["--resend"], vec![second]);
@@ -162,12 +197,12 @@ fn a_guest_that_ran_out_of_time_gets_more() {
     world.descriptor(
         "spin.json",
         &json!({"file": "spin.wasm"}),
-        &json!({"limits": {"fuel": 200_000_000_u64}}),
+        &json!({"limits": {"fuel": 6_000_000_000_u64}}),
     );
-    let ran = world.coo(&["run", "spin.json", "--timeout", "0"]);
+    let ran = world.coo(&["run", "spin.json", "--timeout", "1"]);
     // The line before it has the fuel, which the clock decides.
     assert_snapshot!(ran.error(), @"
-    ERROR: mission MISSION-000001: guest: still running after 0 s of real time, which is the limit
+    ERROR: mission MISSION-000001: guest: still running after 1 s of real time, which is the limit
     hint: give --timeout SECONDS if it needs more
     hint: 'coo resume MISSION-000001' continues where it stopped
     --- exit 5
@@ -176,8 +211,8 @@ fn a_guest_that_ran_out_of_time_gets_more() {
     assert_snapshot!(shown("resume MISSION-000001", &ran), @"
     $ coo resume MISSION-000001
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 200000000 fuel, <duration>, chain <sha256…>
-    ERROR: mission MISSION-000001: fuel exhausted: all 200000000 units used
+    [coo] MISSION-000001 FAILED: 7 events, 6000000000 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: fuel exhausted: all 6000000000 units used
     hint: raise limits.fuel if the mission needs more
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
@@ -310,7 +345,7 @@ fn a_call_in_doubt_whose_answer_was_frozen_since_needs_no_word() {
     assert_snapshot!(shown("resume MISSION-000001", &ran), @r#"
     $ coo resume MISSION-000001
     {"counts":{"billing":1,"bug":1,"other":0},"report":"triage/Triage_Report_v1.0.md","report_sha256":"<sha256>","tickets":2}--- standard error
-    [coo] MISSION-000001 SUCCESS: 20 events, 108302 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 SUCCESS: 20 events, 108302 fuel, <duration>, 2 model calls (1 recorded, 1 frozen; 6 tokens in, 4 out), chain <sha256…>
     --- exit 0
     "#);
 }

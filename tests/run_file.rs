@@ -169,7 +169,7 @@ fn a_forged_file_is_refused_or_diverges() {
         told += &replay(forged(&bytes, from, to));
     }
     assert_snapshot!(steady(&told), @r#"
-    ERROR: journal broken at event 3: its digest is not that of its content; it was changed after it was written
+    ERROR: mission MISSION-000001: journal broken at event 3: its digest is not that of its content; it was changed after it was written
     ERROR: file MISSION-000001.coorun: content <sha256…>: is not what it should be
     ERROR: file MISSION-000001.coorun: its header and its first event name different missions
     ERROR: file MISSION-000001.coorun: content <sha256…>: <sha256…>99493 bytes, 1073741824 is the limit
@@ -328,12 +328,14 @@ fn an_interrupted_run_is_carried_about_too() {
       Reason: model call: no frozen answer for request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct); run the mission once without --frozen to record it
       Created: <time>
       Started: <time>
-      Finished: <time>
+      Finished: -
 
     Timeline
       #0001 INIT
       #0002 CAPTURE_ENV
       #0003 RUN
+    --- standard error
+    hint: 'coo resume MISSION-000001' continues where it stopped
     --- exit 0
     $ coo replay MISSION-000001.coorun
     --- standard error
@@ -463,12 +465,12 @@ fn an_export_of_a_run_at_work_is_of_one_moment() {
     let bytes = world.path().join("at work").metadata().unwrap().len();
     let stderr = export.stderr.replace(&bytes.to_string(), "<n>");
     let export = Ran { stderr, ..export };
-    assert_snapshot!(shown("export MISSION-000001 -o 'at work'", &export), @"
+    assert_snapshot!(shown("export MISSION-000001 -o 'at work'", &export), @r#"
     $ coo export MISSION-000001 -o 'at work'
     --- standard error
-    [coo] MISSION-000001 written to at work: <n> bytes; it has not ended yet; 'coo logs at work' shows it anywhere
+    [coo] MISSION-000001 written to at work: <n> bytes; it has not ended yet; 'coo logs "at work"' shows it anywhere
     --- exit 0
-    ");
+    "#);
     for _ in 0..2 {
         release.send(()).unwrap();
     }

@@ -135,13 +135,13 @@ fn a_log_that_is_replaced_under_a_run_is_noticed_before_anything_is_said_to_be_k
     assert_snapshot!(told, @"
     $ coo run triage.json
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
     ERROR: database log .coo/coo.db-wal: was removed or replaced while it was written to, so nothing more can be recorded
     hint: make sure that no other program changes it, then run the command again
     --- exit 1
     $ coo run triage.json
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
     ERROR: database log .coo/coo.db-wal: was removed or replaced while it was written to, so nothing more can be recorded
     hint: make sure that no other program changes it, then run the command again
     --- exit 1
@@ -305,7 +305,7 @@ fn the_last_number_of_a_mission_is_one_like_any_other() {
     let last = "DEMO-2147483647";
     let run = world.coo(&["run", "demo"]);
     assert_eq!(run.code, 0, "{run:?}");
-    assert_snapshot!(steady(&run.stderr), @"[coo] DEMO-2147483647 SUCCESS: 11 events, 66630 fuel, <duration>, chain <sha256…>");
+    assert_snapshot!(steady(&run.stderr), @"[coo] DEMO-2147483647 SUCCESS: 11 events, 66630 fuel, <duration>, 1 model call (frozen; 204 tokens in, 94 out), chain <sha256…>");
     assert_eq!(
         events(&world, last).len(),
         events(&world, "DEMO-000001").len()

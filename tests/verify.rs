@@ -119,7 +119,7 @@ fn what_can_not_be_verified_is_said_and_leaves_nothing() {
     assert_snapshot!(shown("verify demo --runs 1", &ran), @"
     $ coo verify demo --runs 1
     --- standard error
-    ERROR: invalid value '1' for '--runs <N>': 1 is not in 2..=4294967295
+    ERROR: invalid value '1' for '--runs <N>': 1 is not in 2..=100
 
     For more information, try '--help'.
     --- exit 2

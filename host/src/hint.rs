@@ -17,7 +17,7 @@ use coo_kernel::credentials::pairing;
 use coo_kernel::form::{plain, strict};
 use coo_kernel::journal::run_file;
 use coo_kernel::llm::protocol;
-use coo_kernel::mission::{descriptor, failure, row};
+use coo_kernel::mission::{MissionId, descriptor, failure, row};
 use coo_kernel::module::structure;
 use coo_kernel::pack;
 use coo_kernel::project::manifest as build_manifest;
@@ -33,6 +33,18 @@ pub trait Hint: Sized {
     /// Adds a hint: an imperative without a full stop, or a sentence about a command.
     fn hint(self, hint: impl Into<String>) -> Self::Hinted {
         self.with_hint(|| hint)
+    }
+}
+
+/// Returns what continues the interrupted mission `id`. `in_doubt`: a model call left and has no answer
+/// on record.
+pub fn to_resume(id: MissionId, in_doubt: bool) -> String {
+    if in_doubt {
+        format!(
+            "the call may have been made and charged for; 'coo resume {id} --resend' sends it again and continues"
+        )
+    } else {
+        format!("'coo resume {id}' continues where it stopped")
     }
 }
 

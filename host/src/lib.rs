@@ -17,6 +17,7 @@ mod machine;
 mod manifests;
 mod mission;
 mod program;
+mod progress;
 mod project;
 #[cfg(feature = "repository")]
 mod repository;

@@ -364,31 +364,31 @@ fn what_is_there_is_replaced_only_once_a_person_has_confirmed() {
           the removed content is not kept; 'coo amu0 verify base --tree DIR' lists it
     Type 'CONFIRM_RESTORE' to proceed
     ERROR: tree <world>/tree: nothing was typed, and only CONFIRM_RESTORE counts; nothing was restored
-    hint: run it again and type CONFIRM_RESTORE, or say --yes
+    hint: run it again and type CONFIRM_RESTORE, or give --yes
     [coo] <world>/tree
           is restored to baseline base (<sha256…>): 7 entries replaced, 7 removed, 6 made, 2 folders get another mode;
           the removed content is not kept; 'coo amu0 verify base --tree DIR' lists it
     Type 'CONFIRM_RESTORE' to proceed
     ERROR: tree <world>/tree: '\n' was typed, and only CONFIRM_RESTORE counts; nothing was restored
-    hint: run it again and type CONFIRM_RESTORE, or say --yes
+    hint: run it again and type CONFIRM_RESTORE, or give --yes
     [coo] <world>/tree
           is restored to baseline base (<sha256…>): 7 entries replaced, 7 removed, 6 made, 2 folders get another mode;
           the removed content is not kept; 'coo amu0 verify base --tree DIR' lists it
     Type 'CONFIRM_RESTORE' to proceed
     ERROR: tree <world>/tree: 'yes\n' was typed, and only CONFIRM_RESTORE counts; nothing was restored
-    hint: run it again and type CONFIRM_RESTORE, or say --yes
+    hint: run it again and type CONFIRM_RESTORE, or give --yes
     [coo] <world>/tree
           is restored to baseline base (<sha256…>): 7 entries replaced, 7 removed, 6 made, 2 folders get another mode;
           the removed content is not kept; 'coo amu0 verify base --tree DIR' lists it
     Type 'CONFIRM_RESTORE' to proceed
     ERROR: tree <world>/tree: 'confirm_restore\n' was typed, and only CONFIRM_RESTORE counts; nothing was restored
-    hint: run it again and type CONFIRM_RESTORE, or say --yes
+    hint: run it again and type CONFIRM_RESTORE, or give --yes
     [coo] <world>/tree
           is restored to baseline base (<sha256…>): 7 entries replaced, 7 removed, 6 made, 2 folders get another mode;
           the removed content is not kept; 'coo amu0 verify base --tree DIR' lists it
     Type 'CONFIRM_RESTORE' to proceed
     ERROR: tree <world>/tree: 'CONFIRM_ROLLBACK\n' was typed, and only CONFIRM_RESTORE counts; nothing was restored
-    hint: run it again and type CONFIRM_RESTORE, or say --yes
+    hint: run it again and type CONFIRM_RESTORE, or give --yes
     ");
     let ran = world.coo_with_input(&restore, b"CONFIRM_RESTORE\n");
     assert_snapshot!(shown("amu0 restore base --tree tree", &ran), @"
@@ -425,7 +425,7 @@ fn what_is_there_is_replaced_only_once_a_person_has_confirmed() {
           the removed content is not kept; 'coo amu0 verify base --tree DIR' lists it
     Type 'CONFIRM_RESTORE' to proceed
     ERROR: tree <world>/empty: nothing was typed, and only CONFIRM_RESTORE counts; nothing was restored
-    hint: run it again and type CONFIRM_RESTORE, or say --yes
+    hint: run it again and type CONFIRM_RESTORE, or give --yes
     --- exit 1
     ");
 }

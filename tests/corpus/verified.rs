@@ -235,7 +235,9 @@ fn run(source: &Source, program: &Program) -> Outcome {
             environment,
             bundle::frozen(),
             |_| {},
+            |_| {},
         ),
+        tell: |_| {},
     };
     let tape = Tape::record(Recorder {
         store,

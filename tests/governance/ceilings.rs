@@ -370,8 +370,8 @@ fn model_tokens_are_counted_and_bounded() {
     assert_snapshot!(shown("run triage.json", &ran), @"
     $ coo run triage.json
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 FAILED: 16 events, 66847 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001 FAILED: 16 events, 66847 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
     ERROR: mission MISSION-000001: governance error: llm_tokens 10: the ceiling (governance.ceiling of the configuration) permits llm_tokens 9
     hint: raise governance.ceiling.limits.llm_tokens of config.json if the mission may do more
     hint: 'coo explain MISSION-000001' shows where each limit comes from

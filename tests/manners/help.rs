@@ -126,8 +126,10 @@ fn the_help_of_a_command_has_an_example() {
                                includes compiling [default: 3600]
           --json               Print JSON
           --color <WHEN>       Colour: auto, always or never [default: auto]
+      -q, --quiet              Print results and errors only
           --root <DIR>         State root [default: $COO_ROOT, else the nearest
                                .coo]
+      -v, --verbose            Print each step and each model call of a run
       -h, --help               Print help
 
     Example:  coo replay 3
@@ -142,7 +144,9 @@ fn the_help_of_a_command_has_an_example() {
     Options:
           --json          Print JSON
           --color <WHEN>  Colour: auto, always or never [default: auto]
+      -q, --quiet         Print results and errors only
           --root <DIR>    State root [default: $COO_ROOT, else the nearest .coo]
+      -v, --verbose       Print each step and each model call of a run
       -h, --help          Print help
 
     Example:  coo freeze lift

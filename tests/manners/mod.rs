@@ -1,11 +1,16 @@
 //! How the command line treats the person who types: names of missions, lists, views, where the
-//! state root is found, colour, help and configuration. One module a subject.
+//! state root is found, colour, help, configuration, progress, and Ctrl-C. One module a subject.
 
 mod color;
+mod completions;
 mod config;
+mod follow;
 mod help;
 mod ids;
 mod missions;
 mod place;
+mod progress;
 mod said;
+mod stopped;
+mod terminal;
 mod version;

@@ -12,13 +12,13 @@ use crate::support::{World, ran, shown};
 fn a_pack_holds_the_run_and_all_that_follows_from_it() {
     let world = triaged();
     let ran = world.coo(&["pack", "MISSION-000001", "--approve", "-o", "a pack"]);
-    assert_snapshot!(shown("pack MISSION-000001 --approve -o 'a pack'", &ran), @"
+    assert_snapshot!(shown("pack MISSION-000001 --approve -o 'a pack'", &ran), @r#"
     $ coo pack MISSION-000001 --approve -o 'a pack'
     --- standard error
-    [coo] MISSION-000001 written to a pack: 12 files, 331168 bytes; 'coo verify a pack' checks it anywhere
+    [coo] MISSION-000001 written to a pack: 12 files, 330515 bytes; 'coo verify "a pack"' checks it anywhere
           SHA-256 <sha256>
     --- exit 0
-    ");
+    "#);
     let pack = std::fs::read(world.path().join("a pack")).unwrap();
     let members = members(&pack);
     let names: Vec<&str> = members.keys().map(String::as_str).collect();
@@ -232,6 +232,9 @@ fn nothing_is_packed_without_approval_or_over_a_file() {
     --- exit 1
     ");
     world.file("DEMO-000001.zip", "mine");
+    let other_word = world.coo(&["pack", "DEMO-000001", "--yes", "-o", "yes.zip"]);
+    assert_eq!(other_word.code, 0, "{other_word:?}");
+    std::fs::remove_file(world.path().join("yes.zip")).unwrap();
     let there = world.coo(&["pack", "DEMO-000001", "--approve"]);
     assert_snapshot!(shown("pack DEMO-000001 --approve", &there), @"
     $ coo pack DEMO-000001 --approve

@@ -82,7 +82,9 @@ fn prose(text: &str) -> String {
 /// Returns the line of an argument or option. Returns nothing for those that every command has.
 fn row(argument: &Arg) -> Option<String> {
     let help = matches!(argument.get_action(), ArgAction::Help);
-    let of_all = ["root", "color"].iter().any(|id| argument.get_id() == id);
+    let of_all = ["root", "color", "quiet", "verbose"]
+        .iter()
+        .any(|id| argument.get_id() == id);
     if argument.is_hide_set() || of_all || help {
         return None;
     }

@@ -87,7 +87,9 @@ fn the_demo_has_a_help() {
 
     Options:
           --color <WHEN>  Colour: auto, always or never [default: auto]
+      -q, --quiet         Print results and errors only
           --root <DIR>    State root [default: $COO_ROOT, else the nearest .coo]
+      -v, --verbose       Print each step and each model call of a run
 
     Example:  coo run-demo
 
@@ -172,7 +174,7 @@ fn a_provider_that_refuses_the_key_fails_the_demo_and_its_receipt_says_so() {
       coo mission DEMO-000001
       coo logs DEMO-000001
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment, which is shorter than 16 characters and so not kept out of texts
+    [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment, which is shorter than 16 characters and so not kept out of texts
     ERROR: mission DEMO-000001: model call not authorised: http://127.0.0.1:<port> answered 401, saying 'No auth credentials found'
     hint: check the API key and what it may use
     --- exit 1
@@ -269,14 +271,21 @@ fn the_help_names_every_command() {
     Other:
       version      Show what this coo is: engine, surface, formats, build
       completions  Print a completion script for a shell
+      man          Print the manual page of coo, or write those of all commands
       help         Print this message or the help of a command
 
     Options:
           --color <WHEN>
               Colour: auto, always or never [default: auto]
 
+      -q, --quiet
+              Print results and errors only
+
           --root <DIR>
               State root [default: $COO_ROOT, else the nearest .coo]
+
+      -v, --verbose
+              Print each step and each model call of a run
 
       -h, --help
               Print help (see a summary with '-h')

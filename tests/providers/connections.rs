@@ -286,7 +286,7 @@ fn an_authority_of_ones_own_is_named_in_the_environment() {
     assert_snapshot!(shown("run caller.json", &ran), @"
     $ coo run caller.json
     --- standard error
-    [coo] model calls go to https://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001: model calls go to https://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: no usable connection to https://127.0.0.1:<port>: its certificate comes from an authority that is not trusted here (io: invalid peer certificate: UnknownIssuer)
     hint: if it is your own, name the authority's certificate in SSL_CERT_FILE
@@ -336,7 +336,7 @@ fn what_is_wrong_with_a_certificate_is_said() {
     assert_snapshot!(said, @r#"
     $ coo run caller.json
     --- standard error
-    [coo] model calls go to https://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001: model calls go to https://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: no usable connection to https://127.0.0.1:<port>: its certificate has expired (<details>)
     hint: check this machine's clock, or tell the server's operator
@@ -344,7 +344,7 @@ fn what_is_wrong_with_a_certificate_is_said() {
     --- exit 5
     $ coo run caller.json
     --- standard error
-    [coo] model calls go to https://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000002: model calls go to https://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000002 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: no usable connection to https://127.0.0.1:<port>: its certificate is for another host (io: invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("other.example"))
     hint: check the base URL's host
@@ -406,7 +406,7 @@ fn a_scheme_that_does_not_fit_the_server_is_recognised() {
     assert_snapshot!(shown("run caller.json", &ran), @"
     $ coo run caller.json
     --- standard error
-    [coo] model calls go to https://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001: model calls go to https://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: no usable connection to https://127.0.0.1:<port>: what answers there does not speak TLS (io: received corrupt message of type InvalidContentType)
     hint: check the base URL's scheme: a server without TLS is named with http://

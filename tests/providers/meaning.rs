@@ -65,15 +65,15 @@ fn finish_reasons() {
     hint: look at the provider's account before it is sent again
     hint: the call may have been made and charged for; 'coo resume MISSION-000020 --resend' sends it again and continues
     # repetition_truncation
-    [coo] MISSION-000021 FAILED: 9 events, 68 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000021 FAILED: 9 events, 68 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission MISSION-000021: guest error: the answer ended for a reason that is not known to be its end (finish reason 'repetition_truncation', 11 characters), so it may not be whole
     hint: 'coo logs MISSION-000021' shows how it got there
     # OTHER
-    [coo] MISSION-000022 FAILED: 9 events, 68 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000022 FAILED: 9 events, 68 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission MISSION-000022: guest error: the answer ended for a reason that is not known to be its end (finish reason 'OTHER', 11 characters), so it may not be whole
     hint: 'coo logs MISSION-000022' shows how it got there
     # what?
-    [coo] MISSION-000023 FAILED: 9 events, 68 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000023 FAILED: 9 events, 68 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission MISSION-000023: guest error: the answer ended for a reason that is not known to be its end (finish reason 'what?', 11 characters), so it may not be whole
     hint: 'coo logs MISSION-000023' shows how it got there
     ");
@@ -123,19 +123,19 @@ fn what_stands_in_a_message() {
     ]);
     assert_snapshot!(told, @"
     # refusal beside null
-    [coo] MISSION-000001 FAILED: 9 events, 68 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 9 events, 68 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission MISSION-000001: guest error: the model refused to answer, saying 'I can't help with that.'
     hint: 'coo logs MISSION-000001' shows how it got there
     # refusal beside an empty text
-    [coo] MISSION-000002 FAILED: 9 events, 68 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 9 events, 68 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission MISSION-000002: guest error: the model refused to answer, saying 'I can't [2J help.'
     hint: 'coo logs MISSION-000002' shows how it got there
     # tool calls beside an empty text
-    [coo] MISSION-000003 FAILED: 9 events, 68 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000003 FAILED: 9 events, 68 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission MISSION-000003: guest error: the model asked for a tool 'search' in place of an answer, and none was offered
     hint: 'coo logs MISSION-000003' shows how it got there
     # tool calls
-    [coo] MISSION-000004 FAILED: 9 events, 68 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000004 FAILED: 9 events, 68 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission MISSION-000004: guest error: the model asked for a tool 'search' in place of an answer, and none was offered
     hint: 'coo logs MISSION-000004' shows how it got there
     # a part that is no text
@@ -242,15 +242,15 @@ fn errors_beside_and_in_place_of_an_answer() {
     hint: run again, or ask the provider
     hint: the call may have been made and charged for; 'coo resume MISSION-000009 --resend' sends it again and continues
     # Gemini
-    [coo] MISSION-000010 FAILED: 9 events, 68 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000010 FAILED: 9 events, 68 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission MISSION-000010: guest error: the provider rejected the request with status 400, saying 'bad thing'
     hint: 'coo logs MISSION-000010' shows how it got there
     # FastAPI
-    [coo] MISSION-000011 FAILED: 9 events, 68 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000011 FAILED: 9 events, 68 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission MISSION-000011: guest error: the provider rejected the request with status 422, saying 'field required'
     hint: 'coo logs MISSION-000011' shows how it got there
     # errors
-    [coo] MISSION-000012 FAILED: 9 events, 68 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000012 FAILED: 9 events, 68 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission MISSION-000012: guest error: the provider rejected the request with status 400, saying 'first; second'
     hint: 'coo logs MISSION-000012' shows how it got there
     # a bare message
@@ -371,11 +371,11 @@ fn what_an_error_is_about() {
     ]);
     assert_snapshot!(told, @"
     # a parameter
-    [coo] MISSION-000001 FAILED: 9 events, 68 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 9 events, 68 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission MISSION-000001: guest error: the provider rejected the request with status 400, saying 'Invalid value for 'top_p''
     hint: 'coo logs MISSION-000001' shows how it got there
     # too long
-    [coo] MISSION-000002 FAILED: 9 events, 68 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 9 events, 68 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission MISSION-000002: guest error: the provider rejected the request with status 400, saying 'too long'
     hint: 'coo logs MISSION-000002' shows how it got there
     # model, 404
@@ -414,11 +414,11 @@ fn what_an_error_is_about() {
     hint: check the API key and what it may use
     hint: 'coo resume MISSION-000009' continues where it stopped
     # moderation, 403
-    [coo] MISSION-000010 FAILED: 9 events, 68 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000010 FAILED: 9 events, 68 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission MISSION-000010: guest error: the provider rejected the request with status 403, saying 'test/model requires moderation. Your input was flagged'
     hint: 'coo logs MISSION-000010' shows how it got there
     # moderation, 400
-    [coo] MISSION-000011 FAILED: 9 events, 68 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000011 FAILED: 9 events, 68 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission MISSION-000011: guest error: the provider rejected the request with status 400, saying 'The response was filtered'
     hint: 'coo logs MISSION-000011' shows how it got there
     # limit
@@ -452,7 +452,7 @@ fn what_an_error_is_about() {
     hint: check that the base URL is that of a chat-completions API
     hint: 'coo resume MISSION-000017' continues where it stopped
     # too large
-    [coo] MISSION-000018 FAILED: 9 events, 68 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000018 FAILED: 9 events, 68 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission MISSION-000018: guest error: the provider rejected the request with status 413
     hint: 'coo logs MISSION-000018' shows how it got there
     # a proxy
@@ -482,7 +482,7 @@ fn what_may_have_been_paid_for_is_never_sent_again_unasked() {
     assert_snapshot!(said, @"
     $ coo run caller.json # 502
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 502, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
     hint: look at the provider's account before it is sent again
@@ -490,7 +490,7 @@ fn what_may_have_been_paid_for_is_never_sent_again_unasked() {
     --- exit 5
     $ coo run caller.json # 504
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 504, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
     hint: look at the provider's account before it is sent again
@@ -498,7 +498,7 @@ fn what_may_have_been_paid_for_is_never_sent_again_unasked() {
     --- exit 5
     $ coo run caller.json # 520
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 520, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
     hint: look at the provider's account before it is sent again
@@ -506,7 +506,7 @@ fn what_may_have_been_paid_for_is_never_sent_again_unasked() {
     --- exit 5
     $ coo run caller.json # 522
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 522, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
     hint: look at the provider's account before it is sent again
@@ -514,7 +514,7 @@ fn what_may_have_been_paid_for_is_never_sent_again_unasked() {
     --- exit 5
     $ coo run caller.json # 524
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 524, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
     hint: look at the provider's account before it is sent again

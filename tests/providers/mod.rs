@@ -71,7 +71,9 @@ fn check(rows: Vec<Row>) -> String {
         let origin = server.origin();
         assert_eq!(
             calls,
-            format!("[coo] model calls go to {origin}, named by the environment, without a key")
+            format!(
+                "[coo] {id}: model calls go to {origin}, named by the environment, without a key"
+            )
         );
         if !matches!(end, End::Gives(_)) {
             told += &steady(&format!("# {name}\n{rest}"));

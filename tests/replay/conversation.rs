@@ -25,7 +25,7 @@ fn world() -> World {
 /// An answer that nobody else gets: it depends on the length of the conversation.
 fn answer(request: &Recorded) -> Step {
     let messages = request.json()["messages"].as_array().unwrap().len();
-    let text = format!("{messages:0width$}", width = TEXT_BYTES);
+    let text = format!("{messages:0TEXT_BYTES$}");
     Response::completion(&text).into()
 }
 
@@ -111,7 +111,7 @@ fn a_text_that_was_changed_beside_the_chain_is_found() {
     let journal = world.unguarded_journal();
     let changed = journal.execute(
         "UPDATE blobs SET bytes = CAST('other' AS BLOB) WHERE bytes = CAST(?1 AS BLOB)",
-        [format!("{:0width$}", 1, width = TEXT_BYTES)],
+        [format!("{:0TEXT_BYTES$}", 1)],
     );
     assert_eq!(changed.unwrap(), 1);
     let replayed = world.coo(&["replay", "1"]);

@@ -51,27 +51,27 @@ fn every_changed_event_is_found_and_named() {
     }
     assert_snapshot!(steady(&told.concat()), @"
     body of 1, logs: ERROR: mission DEMO-000001: journal broken at event 1: its digest is not that of its content; it was changed after it was written
-    body of 1, replay: ERROR: journal broken at event 1: its digest is not that of its content; it was changed after it was written
+    body of 1, replay: ERROR: mission DEMO-000001: journal broken at event 1: its digest is not that of its content; it was changed after it was written
     state of 2, logs: ERROR: mission DEMO-000001: journal broken at event 2: its digest is not that of its content; it was changed after it was written
-    state of 2, replay: ERROR: journal broken at event 2: its digest is not that of its content; it was changed after it was written
+    state of 2, replay: ERROR: mission DEMO-000001: journal broken at event 2: its digest is not that of its content; it was changed after it was written
     kind of 3, logs: ERROR: mission DEMO-000001: journal broken at event 3: its digest is not that of its content; it was changed after it was written
-    kind of 3, replay: ERROR: journal broken at event 3: its digest is not that of its content; it was changed after it was written
+    kind of 3, replay: ERROR: mission DEMO-000001: journal broken at event 3: its digest is not that of its content; it was changed after it was written
     prev_sha256 of 4, logs: ERROR: mission DEMO-000001: journal broken at event 4: its 'prev' is not the digest of the event before; it was changed after it was written
-    prev_sha256 of 4, replay: ERROR: journal broken at event 4: its 'prev' is not the digest of the event before; it was changed after it was written
+    prev_sha256 of 4, replay: ERROR: mission DEMO-000001: journal broken at event 4: its 'prev' is not the digest of the event before; it was changed after it was written
     sha256 of 5, logs: ERROR: mission DEMO-000001: journal broken at event 5: its digest is not that of its content; it was changed after it was written
-    sha256 of 5, replay: ERROR: journal broken at event 5: its digest is not that of its content; it was changed after it was written
+    sha256 of 5, replay: ERROR: mission DEMO-000001: journal broken at event 5: its digest is not that of its content; it was changed after it was written
     body of 6, logs: ERROR: mission DEMO-000001: journal broken at event 6: its digest is not that of its content; it was changed after it was written
-    body of 6, replay: ERROR: journal broken at event 6: its digest is not that of its content; it was changed after it was written
+    body of 6, replay: ERROR: mission DEMO-000001: journal broken at event 6: its digest is not that of its content; it was changed after it was written
     body of 7, logs: ERROR: mission DEMO-000001: journal broken at event 7: its digest is not that of its content; it was changed after it was written
-    body of 7, replay: ERROR: journal broken at event 7: its digest is not that of its content; it was changed after it was written
+    body of 7, replay: ERROR: mission DEMO-000001: journal broken at event 7: its digest is not that of its content; it was changed after it was written
     state of 8, logs: ERROR: mission DEMO-000001: journal broken at event 8: its digest is not that of its content; it was changed after it was written
-    state of 8, replay: ERROR: journal broken at event 8: its digest is not that of its content; it was changed after it was written
+    state of 8, replay: ERROR: mission DEMO-000001: journal broken at event 8: its digest is not that of its content; it was changed after it was written
     kind of 9, logs: ERROR: mission DEMO-000001: journal broken at event 9: its digest is not that of its content; it was changed after it was written
-    kind of 9, replay: ERROR: journal broken at event 9: its digest is not that of its content; it was changed after it was written
+    kind of 9, replay: ERROR: mission DEMO-000001: journal broken at event 9: its digest is not that of its content; it was changed after it was written
     prev_sha256 of 10, logs: ERROR: mission DEMO-000001: journal broken at event 10: its 'prev' is not the digest of the event before; it was changed after it was written
-    prev_sha256 of 10, replay: ERROR: journal broken at event 10: its 'prev' is not the digest of the event before; it was changed after it was written
+    prev_sha256 of 10, replay: ERROR: mission DEMO-000001: journal broken at event 10: its 'prev' is not the digest of the event before; it was changed after it was written
     sha256 of 11, logs: ERROR: mission DEMO-000001: journal broken at event 11: its digest is not that of its content; it was changed after it was written
-    sha256 of 11, replay: ERROR: journal broken at event 11: its digest is not that of its content; it was changed after it was written
+    sha256 of 11, replay: ERROR: mission DEMO-000001: journal broken at event 11: its digest is not that of its content; it was changed after it was written
     ");
     assert_identical(&world, "DEMO-000001");
 }
@@ -110,7 +110,7 @@ fn a_missing_event_is_found_and_named() {
     --- exit 1
     $ coo replay DEMO-000001
     --- standard error
-    ERROR: journal broken at event 5: an event is missing or out of order; it was changed after it was written
+    ERROR: mission DEMO-000001: journal broken at event 5: an event is missing or out of order; it was changed after it was written
     --- exit 1
     $ coo missions
     ID           TYPE       STATUS   STARTED (UTC)     DURATION  NAME

@@ -126,7 +126,7 @@ fn only_the_pinned_ruleset_is_used() {
     ERROR: ruleset rules.json: rules[3] (no-eval): pattern: at byte 6: unclosed group
     ERROR: ruleset rules.json: rules[5] (escalation): within: has 101 lines, at most 100 are permitted
     ERROR: ruleset rules.json: rules[1] (license): paths: is empty; name the files it is about
-    ERROR: configuration ./coo.toml: line 4: unknown field `paths`, expected `ruleset` or `ruleset_sha256`
+    ERROR: configuration ./coo.toml: line 4: lint.paths: no such field; permitted: ruleset, ruleset_sha256
     ");
 }
 

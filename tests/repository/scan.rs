@@ -298,7 +298,7 @@ fn what_is_not_looked_at_does_not_pass() {
     hint: exclude it in ./coo.toml
     ERROR: link <world>/linked: is in scope and is not a file
     hint: exclude it in ./coo.toml
-    ERROR: configuration ./coo.toml: line 4: '/docs' is not a valid pattern: it is not a path from the top of the repository; for example docs/**/*.md
+    ERROR: configuration ./coo.toml: line 4: scan.paths: '/docs' is not a valid pattern: it is not a path from the top of the repository; for example docs/**/*.md
     ERROR: configuration nowhere/coo.toml: can't be opened
     hint: write one, or name one with --config
     ");

@@ -182,8 +182,8 @@ fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
     $ coo run demo --live # is a folder
     An answer.--- standard error
     [coo] file .env: is a folder, and left alone
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] DEMO-000013 SUCCESS: 11 events, 30754 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000013: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] DEMO-000013 SUCCESS: 11 events, 30754 fuel, <duration>, 1 model call (live; 3 tokens in, 2 out), chain <sha256…>
     --- exit 0
     ");
     // A link to a file is a file.

@@ -281,8 +281,58 @@ fn endless_recursion_overflows_the_guests_stack_alone() {
     --- standard error
     [coo] MISSION-000001 FAILED: 7 events, <fuel> fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: trap: call stack exhausted
+    hint: the same functions are on the stack again and again: a recursion without end may have used up the guest's stack
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
+    ");
+}
+
+#[test]
+fn a_recursion_that_uses_up_the_guests_own_stack_says_so() {
+    let world = World::new();
+    // As compilers lay it out: the stack is the start of memory, and grows downwards out of it. The
+    // names are those of a Rust compiler.
+    let ran = world.run_guest(
+        r#"(global $stack (mut i32) (i32.const 1024))
+           (func $_ZN4deep4down17h0123456789abcdefE
+             (global.set $stack (i32.sub (global.get $stack) (i32.const 32)))
+             (i32.store (global.get $stack) (i32.const 1))
+             (call $_ZN4deep4down17h0123456789abcdefE))
+           (func (export "_start") (call $_ZN4deep4down17h0123456789abcdefE))"#,
+        &json!({}),
+    );
+    assert_snapshot!(shown("run guest.json", &ran), @"
+    $ coo run guest.json
+    --- standard error
+    [coo] MISSION-000001 FAILED: 7 events, 290 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: trap: out of bounds memory access
+    hint: the same functions are on the stack again and again: a recursion without end may have used up the guest's stack
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
+    let inspect = world.coo(&["inspect", "1"]).stdout;
+    assert_snapshot!(&inspect[inspect.find("Trapped in\n").unwrap()..], @"
+    Trapped in
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
+      deep::down
     ");
 }
 
@@ -368,11 +418,11 @@ fn real_time_stops_a_run_from_outside_the_record() {
     // Its code is in the cache then: the time is the guest's, and not the compiler's.
     assert_eq!(world.run_guest(body, &json!({"fuel": 1})).code, 1);
     world.guest("loop.wasm", body);
-    let ran = world.coo(&["run", "loop.wasm", "--timeout", "0"]);
+    let ran = world.coo(&["run", "loop.wasm", "--timeout", "1"]);
     assert_eq!(ran.code, 5);
     // The line before it has the fuel, which the clock decides.
     assert_snapshot!(ran.error(), @"
-    ERROR: mission MISSION-000002: guest: still running after 0 s of real time, which is the limit
+    ERROR: mission MISSION-000002: guest: still running after 1 s of real time, which is the limit
     hint: give --timeout SECONDS if it needs more
     hint: 'coo resume MISSION-000002' continues where it stopped
     --- exit 5

@@ -116,7 +116,7 @@ fn a_key_goes_to_a_server_that_is_named_where_the_key_is() {
                 assert_eq!(ended.code, 0, "{case}: {ended:?}");
                 let bearer = key.map(|key| format!("Bearer {key}"));
                 assert_eq!(asked(&in_order), [bearer], "{case}");
-                let line = format!("[coo] model calls go to {origin}, named by ");
+                let line = format!(": model calls go to {origin}, named by ");
                 assert_eq!(ended.stderr.matches(&line).count(), 1, "{ended:?}");
                 assert_eq!(ended.stdout, "An answer.");
             }

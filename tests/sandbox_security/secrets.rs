@@ -150,22 +150,22 @@ fn a_rejection_is_recorded_as_it_is_or_not_at_all() {
     assert_snapshot!(said, @"
     $ coo run demo --live
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment, which is shorter than 16 characters and so not kept out of texts
-    [coo] DEMO-000001 FAILED: 9 events, 29822 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment, which is shorter than 16 characters and so not kept out of texts
+    [coo] DEMO-000001 FAILED: 9 events, 29822 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission DEMO-000001: guest error: model call rejected by the provider: the provider rejected the request with status 400, saying 'no model of qwen's here'
     hint: 'coo logs DEMO-000001' shows how it got there
     --- exit 1
     $ coo run demo --live
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment, which is shorter than 16 characters and so not kept out of texts
-    [coo] DEMO-000001 FAILED: 9 events, 29822 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment, which is shorter than 16 characters and so not kept out of texts
+    [coo] DEMO-000001 FAILED: 9 events, 29822 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission DEMO-000001: guest error: model call rejected by the provider: the provider rejected the request with status 400, saying 'no model of qwen's here'
     hint: 'coo logs DEMO-000001' shows how it got there
     --- exit 1
     $ coo run demo --live
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
-    [coo] DEMO-000001 FAILED: 9 events, 29822 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
+    [coo] DEMO-000001 FAILED: 9 events, 29822 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission DEMO-000001: guest error: model call rejected by the provider: the provider rejected the request with status 400, saying 'no model of qwen's here'
     hint: 'coo logs DEMO-000001' shows how it got there
     --- exit 1
@@ -180,7 +180,7 @@ fn a_rejection_is_recorded_as_it_is_or_not_at_all() {
     assert_snapshot!(shown("run demo --live", &ran), @"
     $ coo run demo --live
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
+    [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
     [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: a rejection that contains the API key, which must not be recorded: the provider rejected the request with status 400, saying 'key <redacted> may not'
     hint: keep the key out of the prompt, and replace the key
@@ -226,7 +226,7 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
     assert_snapshot!(said, @"
     $ coo run demo --live # text
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
+    [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
     [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
     hint: keep the key out of the prompt, and replace the key
@@ -234,7 +234,7 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
     --- exit 5
     $ coo run demo --live # id
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
+    [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
     [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
     hint: keep the key out of the prompt, and replace the key
@@ -242,7 +242,7 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
     --- exit 5
     $ coo run demo --live # model
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
+    [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
     [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
     hint: keep the key out of the prompt, and replace the key
@@ -250,7 +250,7 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
     --- exit 5
     $ coo run demo --live # provider
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
+    [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
     [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
     hint: keep the key out of the prompt, and replace the key
@@ -258,7 +258,7 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
     --- exit 5
     $ coo run demo --live # system_fingerprint
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
+    [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
     [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
     hint: keep the key out of the prompt, and replace the key

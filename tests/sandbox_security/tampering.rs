@@ -84,15 +84,15 @@ fn a_link_inside_the_artefacts_leads_nowhere() {
     assert_snapshot!(said, @"
     $ coo run triage.json
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 FAILED: 18 events, 98645 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001 FAILED: 18 events, 98645 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
     ERROR: mission MISSION-000001: guest error: write refused: 'triage/Triage_Report_v1.0.md': a symbolic link is in the way
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run triage.json
     --- standard error
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 FAILED: 18 events, 98645 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001 FAILED: 18 events, 98645 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
     ERROR: mission MISSION-000001: guest error: write refused: 'triage/Triage_Report_v1.0.md': a symbolic link is in the way
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1

@@ -331,6 +331,7 @@ pub fn without_progress(stderr: &str) -> String {
     let lines = stderr.split_inclusive('\n');
     lines
         .filter(|line| !progress.iter().any(|start| line.starts_with(start)))
+        .filter(|line| !(line.starts_with("[coo] ") && line.contains(" is at work for ")))
         .collect()
 }
 

@@ -76,7 +76,7 @@ fn body(kind: Kind, generator: &mut SchemaGenerator) -> Value {
         Kind::Environment => generator.subschema_for::<EnvironmentBody>(),
         Kind::StepStarted => generator.subschema_for::<StepStartedBody>(),
         Kind::StepReturned => generator.subschema_for::<StepReturnedBody>(),
-        Kind::LlmIntent => generator.subschema_for::<IntentBody<'static>>(),
+        Kind::LlmIntent => generator.subschema_for::<IntentBody>(),
         Kind::LlmOutcome => generator.subschema_for::<OutcomeBody>(),
         Kind::LlmRefused => generator.subschema_for::<llm::Refusal>(),
         Kind::HumanDecision => generator.subschema_for::<DecisionBody>(),

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, bail};
-use coo_engines::amend::{Anchor, Escalation, Halt, Log, Prepared};
+use coo_engines::amend::{Anchor, Escalation, Halt, Prepared};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
-use super::{print, protected};
+use super::{print, progress, protected};
 use crate::baselines::Progress;
 use crate::freeze::Purpose;
 use crate::hint::Hint as _;
@@ -29,9 +30,9 @@ pub struct Options {
     /// Print the patch and change nothing
     #[arg(long)]
     check: bool,
-    /// Permit changes of protected documents; the approval is recorded
-    #[arg(long)]
-    approve_protected: bool,
+    /// A person permits the changes of protected documents: do not ask; this is recorded
+    #[arg(long, aliases = ["approve", "approve-protected"])]
+    yes: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -39,20 +40,11 @@ pub struct Options {
 
 #[derive(Serialize)]
 #[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
-pub struct Done<'a> {
+pub struct Done<'a, T> {
     evidence: Option<&'a str>,
     #[serde(flatten)]
-    log: &'a Log,
+    log: T,
     patch: &'a str,
-}
-
-/// What is printed of amendments that were applied before.
-#[derive(Serialize)]
-#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
-pub struct AppliedAlready<'a> {
-    evidence: &'a str,
-    /// Empty.
-    patch: &'static str,
 }
 
 pub fn cmd_amend(root: &Path, options: &Options) -> Result<ExitCode> {
@@ -61,7 +53,8 @@ pub fn cmd_amend(root: &Path, options: &Options) -> Result<ExitCode> {
     if let Some(session) = Session::open(root, Purpose::Read, print::note)?
         && let Some(folder) = amend::is_applied(&session.root, &given)?
     {
-        return applied_already(&session.root.path().join(folder), options.json);
+        let log = amend::recorded(&session.root, &folder)?;
+        return applied_already(&session.root.path().join(folder), log, options.json);
     }
     let prepared = match given.prepare() {
         Ok(prepared) => prepared,
@@ -71,10 +64,10 @@ pub fn cmd_amend(root: &Path, options: &Options) -> Result<ExitCode> {
         return show(&prepared, None, options.json);
     }
     let documents = prepared.outcome.documents.keys().map(String::as_str);
-    let protected = protected::permitted("amend", documents, options.approve_protected)?;
+    let protected = protected::permitted("amend", documents, options.yes)?;
     let mut session = Session::create(root, Purpose::Change, print::note)?;
     let watched = std::io::stderr().is_terminal();
-    let progress = Progress::new(watched.then_some(&print::note));
+    let progress = Progress::new(watched.then_some(&progress::status_line));
     let folder = amend::apply(
         &session.root,
         &mut session.store,
@@ -87,16 +80,15 @@ pub fn cmd_amend(root: &Path, options: &Options) -> Result<ExitCode> {
     show(&prepared, Some(&folder), options.json)
 }
 
-fn applied_already(folder: &Path, json: bool) -> Result<ExitCode> {
+/// Shows amendments that were applied before: their log, and the patch of now, which is empty.
+fn applied_already(folder: &Path, log: Map<String, Value>, json: bool) -> Result<ExitCode> {
     let folder = folder.display().to_string();
     if json {
-        print::json(
-            "coo-amendments-1",
-            &AppliedAlready {
-                evidence: &folder,
-                patch: "",
-            },
-        )?;
+        print::document(&Done {
+            evidence: Some(&folder),
+            log,
+            patch: "",
+        })?;
     } else {
         print::out(&format!(
             "Amend\n  Applied already: {}\n  Result: UNCHANGED\n",

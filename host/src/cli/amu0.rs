@@ -14,7 +14,7 @@ use anyhow::{Result, anyhow, bail};
 use coo_kernel::baseline::Summary;
 use serde::Serialize;
 
-use super::print;
+use super::{print, progress};
 use crate::baselines::{self, Baseline, Captured, Progress, Record, Tree};
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
@@ -94,8 +94,8 @@ enum Command {
         /// Directory to restore; everything that is not in the baseline is removed
         #[arg(long, value_name = "DIR")]
         tree: PathBuf,
-        /// Replace and remove entries of the directory without asking
-        #[arg(long)]
+        /// A person permits what is replaced and removed in the directory: do not ask
+        #[arg(long, alias = "approve")]
         yes: bool,
         /// Print JSON
         #[arg(long)]
@@ -114,7 +114,7 @@ pub struct Made<'a> {
 
 pub fn cmd_amu0(root: &Path, options: &Options) -> Result<ExitCode> {
     let watched = std::io::stderr().is_terminal();
-    let progress = Progress::new(watched.then_some(&print::note));
+    let progress = Progress::new(watched.then_some(&progress::status_line));
     match &options.command {
         Command::Create { tree, name, json } => match tree {
             Some(tree) => create(root, tree, name.as_deref(), *json, &progress),

@@ -1,5 +1,6 @@
 //! Derives a mission's status and reason from its journal and its row. Prints nothing.
 
+use anyhow::Result;
 use coo_kernel::journal::Fold;
 use coo_kernel::mission::Status;
 use coo_kernel::mission::row::MissionRow;
@@ -18,6 +19,23 @@ pub fn status(session: &Session, mission: &MissionRow, progress: &Fold) -> Statu
 fn has_ended_meanwhile(session: &Session, mission: &MissionRow) -> bool {
     let now = session.store.mission(mission.id).ok().flatten();
     mission.finished_ms.is_none() && now.is_some_and(|now| now.finished_ms.is_some())
+}
+
+/// Returns what continues the mission, if it is interrupted.
+pub fn next(
+    session: &Session,
+    mission: &MissionRow,
+    progress: &Fold,
+    status: Status,
+) -> Result<Option<String>> {
+    if status != Status::Interrupted || progress.state().is_none() {
+        return Ok(None);
+    }
+    let in_doubt = match progress.in_doubt {
+        Some(seq) => !session.store.is_unanswered(mission.id.number(), seq)?,
+        None => false,
+    };
+    Ok(Some(hint::to_resume(mission.id, in_doubt)))
 }
 
 /// Returns in one line why the mission did not succeed.

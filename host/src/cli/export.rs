@@ -36,10 +36,11 @@ pub fn cmd_export(root: &Path, options: &Options) -> Result<ExitCode> {
     let (progress, _) = history::walk(&session.store, mission.id, |_| Ok(()))?;
     let ended = progress.state().is_some_and(State::is_final);
     let shown = path.display();
+    let word = print::word(&shown.to_string());
     let next = if ended {
-        format!("'coo replay {shown}' replays it anywhere")
+        format!("'coo replay {word}' replays it anywhere")
     } else {
-        format!("it has not ended yet; 'coo logs {shown}' shows it anywhere")
+        format!("it has not ended yet; 'coo logs {word}' shows it anywhere")
     };
     print::note(&format!(
         "{} written to {shown}: {bytes} bytes; {next}",

@@ -199,7 +199,9 @@ fn lift(path: &Path, json: bool) -> Result<ExitCode> {
         LIFT
     } else {
         print::out(&lines(&standing.differences))?;
-        print::note("the state differs from the frozen one, and lifting does not undo that");
+        print::before_asking(&[
+            "the state differs from the frozen one, and lifting does not undo that".to_owned(),
+        ]);
         LIFT_CHANGED
     };
     let purpose = format!("lift freeze {}", standing.row.number);

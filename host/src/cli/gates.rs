@@ -3,7 +3,6 @@
 
 use coo_kernel::mission::exit::Exit;
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,7 +10,7 @@ use anyhow::{Context as _, Error, Result, anyhow};
 use coo_engines::gate::{Results, Verdict};
 use coo_engines::repository::test_results::{BYTES_MAX, TestResults, closing_lines, junit};
 
-use super::print;
+use super::{print, progress};
 use crate::freeze::Purpose;
 use crate::hint::Hint as _;
 use crate::machine::input_file;
@@ -51,7 +50,6 @@ pub fn cmd_gates(root: &Path, options: &Options) -> Result<ExitCode> {
         Some(session) => (session.config()?.clone(), session.store.frozen_calls()?),
         None => (Config::fresh(), Vec::new()),
     };
-    let watched = std::io::stderr().is_terminal();
     let passed = Gates {
         repository: &repository,
         config: &config,
@@ -61,11 +59,7 @@ pub fn cmd_gates(root: &Path, options: &Options) -> Result<ExitCode> {
         amendments: None,
     }
     .pass(
-        |gate| {
-            if watched {
-                print::note(&format!("gate {gate}: {}", gate.title()));
-            }
-        },
+        |gate| progress::status_line(&format!("gate {gate}: {}", gate.title())),
         |_| Ok(()),
     )?;
     if options.json {

@@ -83,6 +83,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("version", "coo version --json"),
             ("completions", "coo completions bash"),
+            ("man", "coo man ~/.local/share/man/man1"),
             (HELP.0, ""),
         ],
     ),

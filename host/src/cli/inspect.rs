@@ -309,8 +309,12 @@ fn after_status(view: &View, tail: Option<&Tail>) -> String {
         "\nCalls\n  llm {}, refused {} | db query {}, execute {} | gateway {}",
         calls.llm, calls.llm_refused, calls.db_query, calls.db_execute, calls.gateway_write
     );
+    let mut described = None;
     for call in &view.model_calls {
-        text.push_str(&model_call(call));
+        text.push_str(&model_call(call, described));
+        described = described
+            .filter(|of| is_of_same_origin(of, call))
+            .or(Some(call));
     }
     outputs(view, &mut text);
     if let Some(tail) = tail {
@@ -340,7 +344,18 @@ fn origin(source: Option<&str>) -> String {
     }
 }
 
-fn model_call(call: &ModelCall) -> String {
+/// Returns whether the same software of the same server gave both answers.
+fn is_of_same_origin(one: &ModelCall, other: &ModelCall) -> bool {
+    let (Some(one), Some(other)) = (&one.provenance, &other.provenance) else {
+        return false;
+    };
+    (&one.server, &one.note, &one.system_fingerprint)
+        == (&other.server, &other.note, &other.system_fingerprint)
+}
+
+/// Returns the lines of a call. What `described`, an earlier call, says about the origin of its answer
+/// is not repeated.
+fn model_call(call: &ModelCall, described: Option<&ModelCall>) -> String {
     let mut text = format!("\nModel call #{:04}\n", call.event);
     let _ = writeln!(
         text,
@@ -354,15 +369,17 @@ fn model_call(call: &ModelCall) -> String {
     );
     let _ = writeln!(text, "  Answer:   {}", origin(call.source.as_deref()));
     if let Some(provenance) = &call.provenance {
-        let _ = writeln!(
-            text,
-            "  Recorded: {} from {}",
-            print::one_line(&provenance.recorded_at),
-            print::one_line(&provenance.server)
-        );
-        let extra = provenance.note.iter().chain(&provenance.system_fingerprint);
-        for line in extra {
-            let _ = writeln!(text, "            {}", print::one_line(line));
+        let recorded_at = print::one_line(&provenance.recorded_at);
+        if let Some(same) = described.filter(|of| is_of_same_origin(of, call)) {
+            let event = same.event;
+            let _ = writeln!(text, "  Recorded: {recorded_at}, otherwise as #{event:04}");
+        } else {
+            let server = print::one_line(&provenance.server);
+            let _ = writeln!(text, "  Recorded: {recorded_at} from {server}");
+            let extra = provenance.note.iter().chain(&provenance.system_fingerprint);
+            for line in extra {
+                let _ = writeln!(text, "            {}", print::one_line(line));
+            }
         }
         if let Some(word) = &provenance.finish_reason {
             let _ = writeln!(

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::form::digest::Digest;
@@ -21,18 +22,24 @@ use super::said::Tail;
 use super::{events, print};
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
+use crate::machine;
 use crate::mission::find::find_mission;
 use crate::session::Session;
-use crate::state::history;
+use crate::state::history::Walk;
 
-/// Most characters of a call's text on one line.
+/// Most characters of a call's text on one line of a pipe or of a narrow terminal.
 const TEXT_MAX: usize = 40;
+/// Time between two looks at a journal that is followed.
+const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Mission id or a file that 'coo export' wrote [default: the latest mission]
     #[arg(value_name = "ID|FILE")]
     id: Option<String>,
+    /// Wait for further events until the mission ends or is stopped
+    #[arg(short, long)]
+    follow: bool,
     /// Print JSON lines: whole events with their digests
     #[arg(long)]
     json: bool,
@@ -55,6 +62,7 @@ pub struct JsonEvent<'a> {
 }
 
 pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
+    let view = Lines::of(print::width());
     let (session, mission) = if let Some(id) = &options.id {
         find_mission(root, id, print::note)?
     } else {
@@ -65,31 +73,40 @@ pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
         (session, mission)
     };
     let mut last = None;
-    let (progress, _) = history::walk(&session.store, mission.id, |record| {
+    let mut show = |record: &Record| -> Result<()> {
         if record.kind == Kind::StepReturned {
             last = Some(serde_json::from_str::<StepReturnedBody>(&record.body)?);
         }
-        let line = if options.json {
-            json_line(&session, &mission, record)?
-        } else {
-            line(&mission, record)?
-        };
-        let line = line + "\n";
         if options.json {
-            print::json_text(&line)
+            print::json_text(&(json_line(&session, &mission, record)? + "\n"))
         } else {
-            print::out(&line)
+            print::out(&(view.line(&mission, record)? + "\n"))
         }
-    })?;
+    };
+    let mut walk = Walk::new(&session.store, mission.id);
+    loop {
+        // Asked for before the events are read: those of an end that comes in between are read, too.
+        let is_at_work = options.follow && is_at_work(&session, &mission, &walk)?;
+        while let Some(record) = walk.advance()? {
+            show(&record)?;
+        }
+        if !is_at_work {
+            break;
+        }
+        machine::sleep(FOLLOW_EVERY);
+    }
+    let progress = walk.progress().clone();
+    // Another process may have written its end since.
+    let mission = session.store.mission(mission.id)?.unwrap_or(mission);
     let status = events::status(&session, &mission, &progress);
     if !options.json
         && status == Status::Interrupted
         && let Some(reason) = events::reason(&mission, &progress, status)
     {
-        print::note(&format!(
-            "{} was interrupted here: {reason}; 'coo resume {}' continues it",
-            mission.id, mission.id
-        ));
+        print::note(&format!("{} was interrupted here: {reason}", mission.id));
+        if let Some(next) = events::next(&session, &mission, &progress, status)? {
+            print::next(&next);
+        }
     }
     if !options.json
         && status == Status::Failed
@@ -125,19 +142,47 @@ fn json_line(session: &Session, mission: &MissionRow, record: &Record) -> Result
     })?)
 }
 
-/// Formats one event as one line.
-pub fn line(mission: &MissionRow, record: &Record) -> Result<String> {
-    let detail = detail(mission, record).with_context(|| format!("event {}", record.seq))?;
-    Ok(format!(
-        "[{:04}] STATE={} {} sha256={}",
-        record.seq,
-        record.state,
-        detail,
-        record.sha256.short()
-    ))
+/// Returns whether the mission may still get events.
+fn is_at_work(session: &Session, mission: &MissionRow, walk: &Walk<'_>) -> Result<bool> {
+    let now = session.store.mission(mission.id)?;
+    let now = now.as_ref().unwrap_or(mission);
+    Ok(events::status(session, now, walk.progress()) == Status::Running)
 }
 
-fn detail(mission: &MissionRow, record: &Record) -> Result<String> {
+/// How events are shown as lines.
+#[derive(Debug, Clone, Copy)]
+pub struct Lines {
+    /// Most characters of a line; `None` cuts none.
+    columns: Option<usize>,
+}
+
+impl Lines {
+    /// Lines for a terminal of `columns`, or for a pipe or file.
+    pub const fn of(columns: Option<usize>) -> Self {
+        Self { columns }
+    }
+
+    /// Formats one event as one line. If it must be cut, its digest stays whole.
+    pub fn line(self, mission: &MissionRow, record: &Record) -> Result<String> {
+        let text_max = self
+            .columns
+            .map_or(TEXT_MAX, |columns| columns.max(TEXT_MAX));
+        let detail =
+            detail(mission, record, text_max).with_context(|| format!("event {}", record.seq))?;
+        let start = format!("[{:04}] STATE={} {detail}", record.seq, record.state);
+        let end = format!(" sha256={}", record.sha256.short());
+        Ok(match self.columns {
+            Some(columns) => {
+                let left = columns.saturating_sub(end.len()).max(TEXT_MAX);
+                print::cut(&print::one_line(&start), left + 1) + &end
+            }
+            None => start + &end,
+        })
+    }
+}
+
+fn detail(mission: &MissionRow, record: &Record, text_max: usize) -> Result<String> {
+    let excerpt = |text: &str| excerpt(text, text_max);
     let body = record.body.as_str();
     let short = |digest: Option<Digest>| digest.map_or("-".to_owned(), |digest| digest.short());
     Ok(match record.kind {
@@ -190,11 +235,11 @@ fn detail(mission: &MissionRow, record: &Record) -> Result<String> {
         }
         Kind::LlmOutcome => {
             let OutcomeBody { answer } = serde_json::from_str(body)?;
-            format!("llm.outcome {}", answered(&answer))
+            format!("llm.outcome {}", answered(&answer, text_max))
         }
         Kind::LlmRefused => {
             let refusal: Refusal = serde_json::from_str(body)?;
-            format!("llm.refused {}", refused(&refusal))
+            format!("llm.refused {}", refused(&refusal, text_max))
         }
         Kind::DbQuery | Kind::DbExecute | Kind::DbReturning | Kind::GatewayWrite => {
             let CallBody { answer, request } = serde_json::from_str(body)?;
@@ -232,13 +277,16 @@ fn detail(mission: &MissionRow, record: &Record) -> Result<String> {
     })
 }
 
-fn answered(answer: &SaidAnswer) -> String {
+fn answered(answer: &SaidAnswer, text_max: usize) -> String {
     match answer {
         SaidAnswer::Completion(completion) => {
             let model = print::one_line(&completion.model);
             match &completion.text {
                 Text::Inline(text) => {
-                    format!("model={model} text={}", excerpt(&format!("{text:?}")))
+                    format!(
+                        "model={model} text={}",
+                        excerpt(&format!("{text:?}"), text_max)
+                    )
                 }
                 Text::Kept(kept) => {
                     format!(
@@ -249,23 +297,19 @@ fn answered(answer: &SaidAnswer) -> String {
                 }
             }
         }
-        SaidAnswer::Error(refusal) => refused(refusal),
+        SaidAnswer::Error(refusal) => refused(refusal, text_max),
     }
 }
 
-fn refused(refusal: &Refusal) -> String {
+fn refused(refusal: &Refusal, text_max: usize) -> String {
     match refusal {
-        Refusal::Refused(text) => format!("refused={}", excerpt(&format!("{text:?}"))),
-        Refusal::Rejected(text) => format!("rejected={}", excerpt(&format!("{text:?}"))),
+        Refusal::Refused(text) => format!("refused={}", excerpt(&format!("{text:?}"), text_max)),
+        Refusal::Rejected(text) => format!("rejected={}", excerpt(&format!("{text:?}"), text_max)),
     }
 }
 
-fn excerpt(text: &str) -> String {
+fn excerpt(text: &str, text_max: usize) -> String {
     // Each character is shown as one or more; the rest of the text may be megabytes.
-    let start: String = text.chars().take(TEXT_MAX + 1).collect();
-    let text = print::one_line(&start);
-    if text.chars().count() <= TEXT_MAX {
-        return text;
-    }
-    text.chars().take(TEXT_MAX - 1).chain(['…']).collect()
+    let start: String = text.chars().take(text_max + 1).collect();
+    print::cut(&print::one_line(&start), text_max + 1)
 }

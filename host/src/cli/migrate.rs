@@ -40,18 +40,17 @@ enum Command {
     Run {
         #[command(flatten)]
         begin: pipeline::Begin,
-        /// Permit changes of protected documents; the approval is recorded
-        #[arg(long)]
-        approve_protected: bool,
+        /// A person permits the changes of protected documents: do not ask; this is recorded
+        #[arg(long, aliases = ["approve", "approve-protected"])]
+        yes: bool,
     },
 }
 
 pub fn cmd_migrate(root: &Path, options: &Options) -> Result<ExitCode> {
     let (repository, config, json) = match &options.command {
-        Command::Run {
-            begin,
-            approve_protected,
-        } => return pipeline::cmd_begin(root, Route::Migration, begin, *approve_protected),
+        Command::Run { begin, yes } => {
+            return pipeline::cmd_begin(root, Route::Migration, begin, *yes);
+        }
         Command::Plan {
             repository,
             config,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use coo_kernel::mission::Status;
 use coo_kernel::mission::state::State;
 use serde::Serialize;
 
@@ -28,7 +29,7 @@ pub struct Options {
 pub struct View {
     id: String,
     r#type: String,
-    status: coo_kernel::mission::Status,
+    status: Status,
     reason: Option<String>,
     /// The question of a paused mission.
     question: Option<Question>,
@@ -51,14 +52,21 @@ pub fn cmd_mission(root: &Path, options: &Options) -> Result<ExitCode> {
         question: history::question(&session.store, mission.id)?,
         created: rfc3339(mission.created_ms),
         started: started.map(|facts| rfc3339(facts.at_ms)),
-        finished: mission.finished_ms.map(rfc3339),
-        timeline: progress.timeline,
+        // When an attempt was stopped is no end.
+        finished: mission
+            .finished_ms
+            .filter(|_| status != Status::Interrupted)
+            .map(rfc3339),
+        timeline: progress.timeline.clone(),
     };
     if options.json {
         print::json("coo-mission-status/1", &view)?;
     } else {
         let before = format!("Mission {}\n  Type: {}\n  Status: ", view.id, view.r#type);
         print::out_verdict(&before, view.status.name(), &after_status(&view))?;
+        if let Some(next) = events::next(&session, &mission, &progress, status)? {
+            print::next(&next);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -36,6 +36,9 @@ pub struct Options {
             .map(|name| Status::ALL.into_iter().find(|status| status.name().eq_ignore_ascii_case(&name)))
     )]
     statuses: Vec<Option<Status>>,
+    /// Print only the ids, one a line, for scripts and completion
+    #[arg(long, conflicts_with_all = ["json", "newest", "statuses"])]
+    ids: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -72,6 +75,9 @@ struct Found {
 }
 
 pub fn cmd_missions(root: &Path, options: &Options) -> Result<ExitCode> {
+    if options.ids {
+        return ids(root);
+    }
     let Found { rows, damaged, any } = find(root, options)?;
     if options.json {
         print::json("coo-missions/1", &List { missions: &rows })?;
@@ -85,6 +91,19 @@ pub fn cmd_missions(root: &Path, options: &Options) -> Result<ExitCode> {
         print::note_hint(&none, "'coo run-demo' makes the first");
     }
     Ok(print::done(!damaged))
+}
+
+/// Prints the ids alone. Reads no journal, because a person waits for them with a key pressed.
+fn ids(root: &Path) -> Result<ExitCode> {
+    if let Some(session) = Session::open(root, Purpose::Read, |_| {})? {
+        let missions = session.store.missions()?;
+        let ids = missions.iter().rev().map(|mission| mission.id.to_string());
+        let ids: Vec<String> = ids.collect();
+        if !ids.is_empty() {
+            print::out(&(ids.join("\n") + "\n"))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn find(root: &Path, options: &Options) -> Result<Found> {

@@ -13,6 +13,7 @@ mod approve;
 mod artefacts;
 mod audit;
 mod build;
+mod completions;
 mod config;
 mod digest;
 mod events;
@@ -27,6 +28,7 @@ mod inspect;
 #[cfg(feature = "repository")]
 mod lint;
 mod logs;
+mod man;
 mod manifests;
 #[cfg(feature = "repository")]
 mod migrate;
@@ -37,6 +39,7 @@ mod pack;
 #[cfg(feature = "repository")]
 mod pipeline;
 mod print;
+mod progress;
 #[cfg(feature = "repository")]
 mod protected;
 mod receipt;
@@ -100,6 +103,25 @@ struct Arguments {
         display_order = ORDER_OF_ALL
     )]
     color: print::Color,
+    /// Say less
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help = "Print results and errors only",
+        display_order = ORDER_OF_ALL
+    )]
+    quiet: bool,
+    /// Say more
+    #[arg(
+        short,
+        long,
+        global = true,
+        help = "Print each step and each model call of a run",
+        display_order = ORDER_OF_ALL
+    )]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -230,10 +252,9 @@ enum Command {
     )]
     Version(version::Options),
     /// Print a completion script for a shell
-    Completions {
-        /// bash, elvish, fish, powershell or zsh
-        shell: clap_complete::Shell,
-    },
+    Completions(completions::Options),
+    /// Print the manual page of coo, or write those of all commands
+    Man(man::Options),
 }
 
 /// Returns the whole command line as data, for the reference in `docs/cli.md`.
@@ -254,7 +275,7 @@ pub fn main() -> ExitCode {
     if own.next().is_some_and(|first| first == compiler::COMMAND) {
         return compiler::child::main(own);
     }
-    compiler::in_child(print::note);
+    compiler::in_child(progress::tell);
     if let Some(color) = color_asked() {
         print::set_color(color);
     }
@@ -310,6 +331,7 @@ fn color_asked() -> Option<print::Color> {
 
 fn dispatch(arguments: Arguments) -> Result<ExitCode> {
     print::set_color(arguments.color);
+    progress::set_detail(arguments.quiet, arguments.verbose);
     let given = arguments.root.as_deref();
     let root = match &arguments.command {
         // Looks nowhere else, so that a root can be made below another one.
@@ -358,13 +380,8 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Schema(options) => schema::cmd_schema(&options),
         Command::Config(options) => config::cmd_config(&root, &options),
         Command::Version(options) => version::cmd_version(&options),
-        Command::Completions { shell } => {
-            // In memory first: clap_complete panics on a failed write.
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command(), "coo", &mut script);
-            print::bytes(&script)?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Completions(options) => completions::cmd_completions(&options),
+        Command::Man(options) => man::cmd_man(&options),
     }
 }
 

@@ -4,13 +4,13 @@
 use std::io::{IsTerminal as _, stdin};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use coo_kernel::mission::MissionId;
 use coo_kernel::pack::{approve, prompt};
 
 use super::print;
+use super::run::Timeout;
 use crate::hint::Hint as _;
 use crate::mission::find::find_mission;
 use crate::mission::{pack, run_file};
@@ -24,11 +24,10 @@ pub struct Options {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// A person has approved this pack: do not ask
-    #[arg(long)]
+    #[arg(long, visible_alias = "yes")]
     approve: bool,
-    /// Real time a step may take, in seconds; the first includes compiling
-    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
-    timeout: u64,
+    #[command(flatten)]
+    timeout: Timeout,
 }
 
 pub fn cmd_pack(root: &Path, options: &Options) -> Result<ExitCode> {
@@ -46,14 +45,15 @@ pub fn cmd_pack(root: &Path, options: &Options) -> Result<ExitCode> {
     if !options.approve {
         ask(id, &options.id, &path)?;
     }
-    let wall_clock_max = Duration::from_secs(options.timeout);
+    let wall_clock_max = options.timeout.duration();
     let packed = pack::write(session, &mission, &path, wall_clock_max)?;
     let shown = path.display();
     print::note_lines(&[
         format!(
-            "{id} written to {shown}: {}, {} bytes; 'coo verify {shown}' checks it anywhere",
+            "{id} written to {shown}: {}, {} bytes; 'coo verify {}' checks it anywhere",
             print::count(packed.files, "file"),
-            packed.bytes
+            packed.bytes,
+            print::word(&shown.to_string())
         ),
         format!("SHA-256 {}", packed.sha256),
     ]);
@@ -69,11 +69,11 @@ fn ask(id: MissionId, named: &str, path: &Path) -> Result<()> {
             )
             .hint(format!(
                 "after approval, run 'coo pack {} --approve'",
-                print::one_line(named)
+                print::word(&print::one_line(named))
             ))
         );
     }
-    print::note_lines(&[
+    print::before_asking(&[
         format!("a pack of {id} is written to {}:", path.display()),
         "it shows the prompts, the answers, the module and the artefacts of the run".to_owned(),
     ]);

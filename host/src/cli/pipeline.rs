@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::freeze::refuse_strangers;
-use super::{print, protected};
+use super::{print, progress, protected};
 use crate::freeze::Purpose;
 use crate::hint;
 use crate::machine::rfc3339;
@@ -211,7 +211,7 @@ fn watcher() -> Watcher<'static> {
     let is_terminal = std::io::stderr().is_terminal();
     Watcher {
         says: &print::note,
-        progress: is_terminal.then_some(&print::note),
+        progress: is_terminal.then_some(&progress::status_line),
     }
 }
 

@@ -20,12 +20,17 @@ pub use coo_kernel::form::plain::{count, one_line, plain};
 
 use crate::effects::secrets::{redacted, redacted_bytes};
 use crate::hint;
+use crate::machine::{CLEAR_LINE, env_text};
 
 /// Most bytes of an answer, more than any word that is asked for.
 const ANSWER_BYTES_MAX: u64 = 4_096;
 
 /// Set once JSON was printed on standard output.
 static IS_JSON_PRINTED: AtomicBool = AtomicBool::new(false);
+/// Set if the user wants results and errors only.
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+/// Set while the last line of the terminal is one that `status` wrote.
+static IS_STATUS_SHOWN: AtomicBool = AtomicBool::new(false);
 /// When verdicts and help are coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
@@ -72,13 +77,61 @@ pub fn usage(text: &str) {
     aside(&format!("ERROR: {}\n", plain(text)));
 }
 
+/// Leaves out all notes from now on. Errors, questions and results stay.
+pub fn set_quiet() {
+    IS_QUIET.store(true, Ordering::Relaxed);
+}
+
+fn is_quiet() -> bool {
+    IS_QUIET.load(Ordering::Relaxed)
+}
+
+/// Returns whether standard error is a terminal on which a line can be written again.
+pub fn can_rewrite() -> bool {
+    std::io::stderr().is_terminal() && env_text("TERM").is_none_or(|name| name != "dumb")
+}
+
+/// Writes the last line of the terminal again: how far a run is. Whatever is printed next removes it.
+/// Call it only if `can_rewrite`.
+pub fn status(text: &str) {
+    let columns = terminal_size_of(std::io::stderr()).map_or(COLUMNS, |(width, _)| width.0.into());
+    let line = cut(&format!("[coo] {}", one_line(&redacted(text))), columns);
+    let _ = std::io::stderr()
+        .lock()
+        .write_all(format!("{CLEAR_LINE}{line}").as_bytes());
+    IS_STATUS_SHOWN.store(true, Ordering::Relaxed);
+}
+
+/// Removes the line that `status` wrote, if there is one.
+pub fn clear_status() {
+    if IS_STATUS_SHOWN.swap(false, Ordering::Relaxed) {
+        let _ = std::io::stderr().lock().write_all(CLEAR_LINE.as_bytes());
+    }
+}
+
+/// Returns a line that does not wrap on a terminal of `columns`.
+pub fn cut(line: &str, columns: usize) -> String {
+    // In the last column, some terminals wrap already.
+    let most = columns.saturating_sub(1).max(1);
+    if line.chars().count() <= most {
+        return line.to_owned();
+    }
+    line.chars().take(most - 1).chain(['…']).collect()
+}
+
 /// Prints a line for people on standard error.
 pub fn note(text: &str) {
+    if is_quiet() {
+        return;
+    }
     aside(&format!("[coo] {}\n", one_line(text)));
 }
 
 /// Prints a note like `note` with a verdict in it.
 pub fn note_verdict(before: &str, verdict: &str, after: &str) {
+    if is_quiet() {
+        return;
+    }
     let verdict = painted(verdict, AutoStream::choice(&std::io::stderr()));
     aside(&format!(
         "[coo] {}{verdict}{}\n",
@@ -94,12 +147,22 @@ pub fn next(text: &str) {
 
 /// Prints a note like `note`, and below it what the user can do next.
 pub fn note_hint(text: &str, next: &str) {
+    if is_quiet() {
+        return;
+    }
     note(text);
     self::next(next);
 }
 
 /// Prints a note like `note`, with more lines of `coo`'s own below the first.
 pub fn note_lines(lines: &[String]) {
+    if !is_quiet() {
+        before_asking(lines);
+    }
+}
+
+/// Prints like `note_lines` what a person must know to answer the question that follows.
+pub fn before_asking(lines: &[String]) {
     let lines: Vec<String> = lines.iter().map(|line| one_line(line)).collect();
     aside(&format!("[coo] {}\n", lines.join("\n      ")));
 }
@@ -125,6 +188,7 @@ pub fn guest_stderr(content: &[u8]) {
 /// Writes to standard error, without any API key. Ignores errors: there is no other place to report
 /// them.
 fn aside(text: &str) {
+    clear_status();
     let _ = std::io::stderr()
         .lock()
         .write_all(redacted(text).as_bytes());
@@ -186,6 +250,7 @@ pub fn out_verdict(before: &str, verdict: &str, after: &str) -> Result<()> {
 /// Writes bytes to standard output unchanged, except for an API key in them. A closed pipe is not
 /// an error.
 pub fn bytes(content: &[u8]) -> Result<()> {
+    clear_status();
     written(std::io::stdout().lock().write_all(&redacted_bytes(content)))
 }
 
@@ -268,6 +333,22 @@ pub fn json_text(text: &str) -> Result<()> {
     bytes(text.as_bytes())
 }
 
+/// Returns a word as a shell takes it, for a command that a hint names between single quotes.
+pub fn word(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    let mut quoted = "\"".to_owned();
+    for c in word.chars() {
+        if "\"\\$`".contains(c) {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted + "\""
+}
+
 /// Returns the exit code for the shell.
 pub fn code(exit: Exit) -> ExitCode {
     ExitCode::from(exit.code())
@@ -276,4 +357,25 @@ pub fn code(exit: Exit) -> ExitCode {
 /// Returns exit code 0 if `done`, otherwise 1.
 pub fn done(done: bool) -> ExitCode {
     code(if done { Exit::Done } else { Exit::Failed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::word;
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_split_or_change_it() {
+        for (plain, quoted) in [
+            ("run.coorun", "run.coorun"),
+            ("a/b-1_2.json", "a/b-1_2.json"),
+            ("übung.json", "übung.json"),
+            ("a b", "\"a b\""),
+            ("", "\"\""),
+            ("$HOME `x` \"y\" \\", "\"\\$HOME \\`x\\` \\\"y\\\" \\\\\""),
+            ("*", "\"*\""),
+            ("it's", "\"it's\""),
+        ] {
+            assert_eq!(word(plain), quoted);
+        }
+    }
 }

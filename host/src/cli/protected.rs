@@ -34,7 +34,7 @@ pub fn permitted<'a>(
     if found.len() > NAMED_MAX {
         lines.push("…".to_owned());
     }
-    print::note_lines(&lines);
+    print::before_asking(&lines);
     let Err(_) = print::ask_for(CONFIRMATION, "permit it") else {
         return Ok(paths);
     };
@@ -45,7 +45,7 @@ pub fn permitted<'a>(
             found[0].0
         )
         .hint(format!(
-            "run it again and type {CONFIRMATION}, or say --approve-protected"
+            "run it again and type {CONFIRMATION}, or give --yes"
         ))
     );
 }

@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use coo_kernel::form::digest::Digest;
@@ -15,6 +14,7 @@ use coo_kernel::mission::state::State;
 use serde::Serialize;
 use similar::{DiffTag, TextDiff};
 
+use super::run::Timeout;
 use super::{logs, print};
 use crate::hint;
 use crate::mission::find::find_mission;
@@ -33,9 +33,8 @@ pub struct Options {
     /// Mission id, such as DEMO-000001 or 1, or a file that 'coo export' wrote
     #[arg(value_name = "ID|FILE")]
     id: String,
-    /// Real time a step may take, in seconds; the first includes compiling
-    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
-    timeout: u64,
+    #[command(flatten)]
+    timeout: Timeout,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -69,7 +68,7 @@ struct DivergenceView<'a> {
 
 pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
     let (session, mission) = find_mission(root, &options.id, print::note)?;
-    let replayed = replay::replay(session, &mission, Duration::from_secs(options.timeout))?;
+    let replayed = replay::replay(session, &mission, options.timeout.duration())?;
     let identical = replayed.is_identical();
     if options.json {
         print::json(
@@ -95,7 +94,7 @@ pub fn cmd_replay(root: &Path, options: &Options) -> Result<ExitCode> {
                         before: replayed
                             .before
                             .iter()
-                            .map(|record| logs::line(&mission, record))
+                            .map(|record| logs::Lines::of(None).line(&mission, record))
                             .collect::<Result<_>>()
                             .unwrap_or_default(),
                         usual_causes: usual_causes(divergence),
@@ -154,7 +153,9 @@ fn explained(mission: &MissionRow, divergence: &Divergence, before: &[Record]) -
         text.push_str("\nEvents before it\n");
         for record in before {
             // A line that can't be printed must not hide the others.
-            let line = logs::line(mission, record).unwrap_or_else(|error| hint::flat(&error));
+            let line = logs::Lines::of(None)
+                .line(mission, record)
+                .unwrap_or_else(|error| hint::flat(&error));
             let _ = writeln!(text, "  {line}");
         }
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{print, receipt, run};
 use crate::freeze::Purpose;
-use crate::hint::Hint as _;
+use crate::hint::{self, Hint as _};
 use crate::mission::find::find_in_root;
 use crate::mission::resume::{InDoubt, Resumed, resume};
 use crate::mission::run_file;
@@ -105,9 +105,8 @@ fn in_doubt(id: MissionId, call: &InDoubt) -> Error {
     );
     anyhow!(
         "mission {id}: model call at event {seq} is in doubt: request {} (time {nth} in this run, \
-         model {model}, an answer of {most}) left and has no answer on record, so it may have \
-         been made and charged for",
+         model {model}, an answer of {most}) left and has no answer on record",
         request_sha256.short()
     )
-    .hint(format!("'coo resume {id} --resend' sends it again"))
+    .hint(hint::to_resume(id, true))
 }

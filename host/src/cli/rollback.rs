@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow};
 use coo_kernel::baseline::rollback::{Outcome, PROMPT, Request, aside_folder, before_name};
 use serde::Serialize;
 
-use super::print;
+use super::{print, progress};
 use crate::baselines::rollback::{self, RolledBack, SetAside};
 use crate::baselines::{self, Progress};
 use crate::freeze::Purpose;
@@ -51,7 +51,7 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
     // Without reading the configuration: that may be the broken part.
     let mut held = Held::take(root, Purpose::Change, print::note)?;
     let watched = std::io::stderr().is_terminal();
-    let progress = Progress::new(watched.then_some(&print::note));
+    let progress = Progress::new(watched.then_some(&progress::status_line));
     let asked = options.baseline.as_deref();
     let target = rollback::target(&held.root, &held.store, asked, &progress)?;
     let attempt = options.attempt.as_deref();
@@ -79,7 +79,7 @@ pub fn cmd_rollback(root: &Path, options: &Options) -> Result<ExitCode> {
     } else {
         lines.push(kept);
     }
-    print::note_lines(&lines);
+    print::before_asking(&lines);
     rollback::confirm(&held.root, &mut held.store, number, &target, || {
         print::ask(PROMPT)
     })?;

@@ -13,7 +13,7 @@ use coo_kernel::mission::workflow;
 use coo_kernel::mission::{MissionId, Status};
 use serde::Serialize;
 
-use super::{build, print};
+use super::{build, print, progress};
 use crate::effects::llm::CachePolicy;
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
@@ -22,6 +22,7 @@ use crate::mission::prepared;
 use crate::mission::run;
 use crate::mission::seal::Ended;
 use crate::mission::source::Source;
+use crate::runtime::tape::Answers;
 use crate::session::Session;
 use crate::state::history::Question;
 
@@ -54,9 +55,31 @@ pub struct Answering {
     /// Always call the model, and freeze the new answer
     #[arg(long)]
     live: bool,
+    #[command(flatten)]
+    timeout: Timeout,
+}
+
+/// Longest time that a step may be given: a week. A step that hangs ends some day.
+const TIMEOUT_SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
+
+/// The bound on real time, which every command that executes a mission has.
+#[derive(Debug, clap::Args)]
+pub struct Timeout {
     /// Real time a step may take, in seconds; the first includes compiling
-    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
-    timeout: u64,
+    #[arg(
+        long = "timeout",
+        value_name = "SECONDS",
+        default_value_t = 3_600,
+        value_parser = clap::value_parser!(u64).range(1..=TIMEOUT_SECONDS_MAX)
+    )]
+    seconds: u64,
+}
+
+impl Timeout {
+    /// Returns the bound.
+    pub const fn duration(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
 }
 
 impl Answering {
@@ -67,8 +90,9 @@ impl Answering {
                 (_, true) => CachePolicy::Live,
                 _ => CachePolicy::Default,
             },
-            wall_clock_max: Duration::from_secs(self.timeout),
+            wall_clock_max: self.timeout.duration(),
             say: print::note,
+            tell: progress::tell,
             ..prepared::Options::default()
         }
     }
@@ -107,11 +131,12 @@ pub fn report(ended: &Ended, json: bool) -> Result<ExitCode> {
         &format!("{} ", ended.id),
         ended.status.name(),
         &format!(
-            ": {} events, {} fuel, {}.{:03} ms, chain {}",
+            ": {} events, {} fuel, {}.{:03} ms, {}chain {}",
             ended.events,
             ended.facts.fuel,
             ended.facts.elapsed_us / 1_000,
             ended.facts.elapsed_us % 1_000,
+            answers(&ended.answers),
             ended.chain_head.short(),
         ),
     );
@@ -121,20 +146,56 @@ pub fn report(ended: &Ended, json: bool) -> Result<ExitCode> {
     }
     if let Some(error) = error(ended) {
         let next = match (ended.status, ended.in_doubt) {
-            (Status::Interrupted, false) => {
-                format!("'coo resume {id}' continues where it stopped")
-            }
-            (Status::Interrupted, true) => format!(
-                "the call may have been made and charged for; 'coo resume {id} --resend' sends it again and continues"
-            ),
+            (Status::Interrupted, in_doubt) => hint::to_resume(id, in_doubt),
             _ if matches!(ended.failure, Some(Failure::Governance { .. })) => {
                 format!("'coo explain {id}' shows where each limit comes from")
             }
             _ => format!("'coo logs {id}' shows how it got there"),
         };
+        let error = if is_endless_recursion(&ended.facts.backtrace) {
+            error.hint(RECURSION)
+        } else {
+            error
+        };
         print::error(&error.hint(next));
     }
     Ok(print::code(Exit::from(ended.status)))
+}
+
+/// What a trap most likely means in a deep recursion: a guest's own stack is a part of its memory, so
+/// its end is an access out of bounds.
+const RECURSION: &str = "the same functions are on the stack again and again: a recursion without end may have used up the guest's stack";
+/// Frames of a backtrace from which a recursion shows.
+const RECURSION_FRAMES: usize = 16;
+/// Most functions that such a recursion goes through.
+const RECURSION_FUNCTIONS: usize = 4;
+
+fn is_endless_recursion(backtrace: &[String]) -> bool {
+    let functions: std::collections::BTreeSet<&String> = backtrace.iter().collect();
+    backtrace.len() >= RECURSION_FRAMES && functions.len() <= RECURSION_FUNCTIONS
+}
+
+/// Returns the model answers of a run for its summary: how many, where they came from, and the tokens
+/// that their servers counted. Empty for a run without any.
+fn answers(answers: &Answers) -> String {
+    let origins: Vec<String> = [
+        (answers.recorded, "recorded"),
+        (answers.frozen, "frozen"),
+        (answers.live, "live"),
+    ]
+    .iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, origin)| format!("{count} {origin}"))
+    .collect();
+    let origins = match origins.as_slice() {
+        [] => return String::new(),
+        [only] => only.split(' ').next_back().unwrap_or_default().to_owned(),
+        several => several.join(", "),
+    };
+    let count = answers.recorded + answers.frozen + answers.live;
+    let calls = print::count(count, "model call");
+    let (tokens_in, tokens_out) = (answers.tokens_in, answers.tokens_out);
+    format!("{calls} ({origins}; {tokens_in} tokens in, {tokens_out} out), ")
 }
 
 /// Returns the error of a mission that waits for a person. It is printed as an error, so that

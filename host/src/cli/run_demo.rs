@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use coo_kernel::mission::Status;
 
-use super::print;
 use super::receipt::{self, PREFIX, STATUS};
+use super::{print, progress};
 use crate::freeze::Purpose;
 use crate::mission::prepared::Options;
 use crate::mission::run;
@@ -29,6 +29,7 @@ pub fn cmd_run_demo(root: &Path, rest: &[OsString]) -> Result<ExitCode> {
     let session = Session::create(root, Purpose::Change, print::note)?;
     let options = Options {
         say: print::note,
+        tell: progress::tell,
         ..Options::default()
     };
     let (mut session, ended) = run::run(session, &Source::bundled("demo")?, options)?;

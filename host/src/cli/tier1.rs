@@ -19,7 +19,7 @@ use coo_kernel::tier1::readiness::{CONFIRMATION, QUESTION, Standing};
 use coo_kernel::tier1::{Check, Judged};
 use serde::Serialize;
 
-use super::{command, print};
+use super::{command, print, progress};
 use crate::baselines::Progress;
 use crate::freeze::Purpose;
 use crate::hint;
@@ -52,8 +52,8 @@ enum Command {
         /// Reason, in a few words; it is recorded
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
-        /// Approve without asking for the word
-        #[arg(long)]
+        /// Take the word as typed: do not ask for it
+        #[arg(long, alias = "approve")]
         yes: bool,
         /// Print JSON
         #[arg(long)]
@@ -72,9 +72,9 @@ enum Command {
 
 pub fn cmd_tier1(root: &Path, options: &Options) -> Result<ExitCode> {
     let watched = std::io::stderr().is_terminal();
-    let progress = Progress::new(watched.then_some(&print::note));
+    let progress = Progress::new(watched.then_some(&progress::status_line));
     match &options.command {
-        Command::Run { json } => run(root, *json, watched, &progress),
+        Command::Run { json } => run(root, *json, &progress),
         Command::Status { json } => status(root, *json, &progress),
         Command::Approve { reason, yes, json } => {
             approve(root, reason.clone(), *yes, *json, &progress)
@@ -108,23 +108,18 @@ pub struct RunView<'a> {
     state: Digest,
 }
 
-fn run(root: &Path, json: bool, watched: bool, progress: &Progress<'_>) -> Result<ExitCode> {
+fn run(root: &Path, json: bool, walk: &Progress<'_>) -> Result<ExitCode> {
     let session = Session::create(root, Purpose::Change, print::note)?;
     let commands: Vec<String> = command()
         .get_subcommands()
         .map(|known| known.get_name().to_owned())
         .collect();
-    let say = |line: &str| {
-        if watched {
-            print::note(line);
-        }
-    };
     let ended = tier1::run(
         session,
         &tier1::Run {
             commands: &commands,
-            progress,
-            say: &say,
+            progress: walk,
+            say: &progress::status_line,
         },
     )?;
     match &ended {
@@ -353,7 +348,7 @@ fn approve(
 
 fn confirm(now: &Now) -> Result<()> {
     if let Some(asked) = &now.asked {
-        print::note_lines(&[
+        print::before_asking(&[
             QUESTION.to_owned(),
             format!(
                 "{ARTEFACTS}/{} ({}) has the findings",

@@ -5,16 +5,15 @@
 pub mod pack;
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::exit::Exit;
 
-use super::print;
+use super::run::Timeout;
+use super::{print, progress};
 use crate::freeze::Purpose;
 use crate::hint::Hint as _;
 use crate::machine::temporary::TemporaryFolder;
@@ -30,6 +29,9 @@ use crate::state::state_root::StateRoot;
 
 /// Number of runs by default.
 const RUNS: u32 = 3;
+/// Most runs. Each leaves a state root of its own until all are compared, and a mission that differs
+/// once in a hundred runs is found.
+const RUNS_MAX: i64 = 100;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -37,12 +39,11 @@ pub struct Options {
     /// pack' wrote
     #[arg(value_name = "MISSION|ID|FILE")]
     target: String,
-    /// Number of runs, at least 2 [default: 3]; a pack is executed once
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    /// Number of runs, 2 to 100 [default: 3]; a pack is executed once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=RUNS_MAX))]
     runs: Option<u32>,
-    /// Real time a step may take, in seconds; the first includes compiling
-    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
-    timeout: u64,
+    #[command(flatten)]
+    timeout: Timeout,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -50,7 +51,7 @@ pub struct Options {
 
 pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     let target = options.target.as_str();
-    let wall_clock_max = Duration::from_secs(options.timeout);
+    let wall_clock_max = options.timeout.duration();
     if target.parse::<MissionId>().is_err() && mission::pack::is_one(Path::new(target)) {
         if options.runs.is_some() {
             bail!(anyhow!("--runs: a pack is executed once").hint("leave it out"));
@@ -72,7 +73,6 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
     if let Place::Elsewhere(_, config) = &place {
         session = session.configured(config.as_ref().clone());
     }
-    let watched = std::io::stderr().is_terminal();
     let report = verify(
         session,
         &subject,
@@ -81,11 +81,7 @@ pub fn cmd_verify(root: &Path, options: &Options) -> Result<ExitCode> {
             wall_clock_max,
             ..prepared::Options::default()
         },
-        |line| {
-            if watched {
-                print::note(line);
-            }
-        },
+        progress::status_line,
     )?;
     let before = text(&report) + "  Result: ";
     let verdict = if report.identical {

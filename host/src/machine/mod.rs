@@ -6,13 +6,14 @@ pub mod failpoint;
 pub mod hashing;
 pub mod input_file;
 pub mod outside;
+pub mod signals;
 mod system;
 pub mod temporary;
 pub mod untimed;
 
 pub use system::{
-    Deadline, Stopwatch, WATCHDOG_GRACE, Watchdog, address_space_bytes, close_to_others, env_os,
-    env_text, environment, environment_facts, executable, executable_file, now_unix_ms, open_files,
-    own_programs, process_id, processors, random_bytes, random_fraction, rfc3339, sleep,
-    temporary_place, user, user_id, working_directory,
+    CLEAR_LINE, Deadline, Stopwatch, WATCHDOG_GRACE, Watchdog, address_space_bytes,
+    close_to_others, env_os, env_text, environment, environment_facts, executable, executable_file,
+    now_unix_ms, open_files, own_programs, process_id, processors, random_bytes, random_fraction,
+    rfc3339, sleep, temporary_place, user, user_id, working_directory,
 };

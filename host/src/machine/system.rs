@@ -11,11 +11,13 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use coo_kernel::mission::exit::Exit;
 
 /// Returns the wall clock in milliseconds since 1970, UTC.
 #[must_use]
@@ -100,6 +102,8 @@ impl Deadline {
 pub const WATCHDOG_GRACE: Duration = Duration::from_secs(2);
 /// Stack of the watching thread, which writes only one line.
 const WATCHDOG_STACK_BYTES: usize = 64 << 10;
+/// Goes to the first column of a terminal and removes the line.
+pub const CLEAR_LINE: &str = "\r\x1b[K";
 
 /// Ends the process if a deadline has passed unnoticed because the process is inside one long
 /// operation of a library. The record stays as after any kill, and the mission can be resumed.
@@ -110,7 +114,7 @@ const WATCHDOG_STACK_BYTES: usize = 64 << 10;
 pub struct Watchdog {
     watch: Arc<Watch>,
     /// `None` once it has been started.
-    last_words: Mutex<Option<String>>,
+    last_words: Mutex<Option<(String, Exit)>>,
 }
 
 struct Watch {
@@ -156,9 +160,9 @@ impl Watch {
 
 impl Watchdog {
     /// Creates a watchdog. `WATCHDOG_GRACE` after `deadline`, once it is started, the process writes
-    /// `last_words` to standard error and exits with status 1.
+    /// `last_words` to standard error and exits with their code.
     #[must_use]
-    pub fn new(deadline: &Deadline, last_words: String) -> Self {
+    pub fn new(deadline: &Deadline, last_words: (String, Exit)) -> Self {
         Self {
             watch: Arc::new(Watch {
                 state: Mutex::new(Watched {
@@ -175,14 +179,21 @@ impl Watchdog {
     /// fuel nor the clock bounds, and when a run has taken as long as a slice of fuel.
     pub fn start(&self) {
         let last_words = self.last_words.lock();
-        let Some(last_words) = last_words.unwrap_or_else(PoisonError::into_inner).take() else {
+        let Some((last_words, exit)) = last_words.unwrap_or_else(PoisonError::into_inner).take()
+        else {
             return;
         };
         let own = Arc::clone(&self.watch);
         let body = move || {
             if own.wait() {
-                let _ = std::io::stderr().write_all(last_words.as_bytes());
-                std::process::exit(1);
+                let clear = if std::io::stderr().is_terminal() {
+                    CLEAR_LINE
+                } else {
+                    ""
+                };
+                let said = clear.to_owned() + &last_words;
+                let _ = std::io::stderr().write_all(said.as_bytes());
+                std::process::exit(i32::from(exit.code()));
             }
         };
         // If no thread can be started there is no watchdog, and everything else works as before.
@@ -404,7 +415,7 @@ mod tests {
         assert!(!watch(Some(over), true).wait(), "nothing is watched");
         assert!(!watch(None, true).wait());
         let hour = Deadline::after(Duration::from_hours(1));
-        let watchdog = Watchdog::new(&hour, "never said".to_owned());
+        let watchdog = Watchdog::new(&hour, ("never said".to_owned(), Exit::Stopped));
         watchdog.start();
         assert_eq!(watchdog.pause(&hour, || 7), 7);
         let own = Arc::clone(&watchdog.watch);

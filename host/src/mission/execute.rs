@@ -14,6 +14,7 @@ use coo_kernel::mission::state::Event;
 use crate::effects::stop::Stop;
 use crate::machine::Deadline;
 use crate::mission::source::Program;
+use crate::progress::{Journal, Update};
 use crate::runtime::sandbox::{RNG_SEED, StepEnd, StepRun, WALL_CLOCK_START_S, run_step};
 use crate::runtime::tape::Tape;
 use crate::state::store::Durability;
@@ -64,7 +65,13 @@ pub fn execute(
     let authority = program.plan.authority();
     let mut ledger = Ledger::new(*authority.limits());
     let mut begun = Some(program.begun);
-    for step in &program.plan.descriptor().steps {
+    let steps = &program.plan.descriptor().steps;
+    for (i, step) in steps.iter().enumerate() {
+        run.tape.tell(&Update::Step {
+            number: i + 1,
+            of: steps.len(),
+            id: &step.id,
+        });
         let ended;
         if let Some(human) = &step.human {
             ended = human_step(&step.id, human, &mut run.tape);
@@ -128,7 +135,11 @@ fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
     )?;
     tape.transition(Event::EnvironmentCaptured, None)?;
     // If the process is killed after this commit, the journal shows how far the mission came.
-    tape.commit(Durability::Process)
+    tape.commit(Durability::Process)?;
+    if !tape.is_behind() {
+        tape.tell(&Update::OnRecord(Journal::Resumable));
+    }
+    Ok(())
 }
 
 fn one_step(

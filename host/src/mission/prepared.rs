@@ -21,6 +21,7 @@ use crate::mission::execute::execute;
 use crate::mission::seal::Unsealed;
 use crate::mission::source::{Program, Source};
 use crate::program::bundle;
+use crate::progress::{Journal, NOBODY, Sink, Update};
 use crate::runtime::live::Live;
 use crate::runtime::tape::{Recorder, Tape};
 use crate::session::{Session, StoreLent};
@@ -39,6 +40,8 @@ pub struct Options {
     /// Receives a line for anything worth knowing: the server that calls go to, parts of `.env` that
     /// are ignored.
     pub say: fn(&str),
+    /// Learns how far the run is.
+    pub tell: Sink,
 }
 
 impl Default for Options {
@@ -49,6 +52,7 @@ impl Default for Options {
             wall_clock_max: Duration::from_hours(1),
             digest_memory: false,
             say: |_| {},
+            tell: NOBODY,
         }
     }
 }
@@ -123,6 +127,7 @@ impl Prepared {
                 environment,
                 bundle::frozen(),
                 options.say,
+                options.tell,
             ),
             decisions: reused.decisions,
             session,
@@ -137,19 +142,25 @@ impl Prepared {
     pub fn enrol(&mut self, source: &Source) -> Result<MissionId> {
         source.keep_module(&self.session.root)?;
         let descriptor = self.store.put_blob(self.program.canonical.as_bytes())?;
-        self.store.create_mission(&NewMission {
+        let id = self.store.create_mission(&NewMission {
             mission_type: &self.program.plan.descriptor().mission_type,
             name: &source.name,
             descriptor: descriptor.sha256,
             module: self.program.module,
             created_ms: machine::now_unix_ms(),
             facts: &self.facts,
-        })
+        })?;
+        (self.options.tell)(&Update::Began {
+            id,
+            journal: Journal::Empty,
+        });
+        Ok(id)
     }
 
     /// Takes up the mission `id`, which was interrupted and has the facts `earlier`. Fails under
-    /// another engine than the one that began it, whose fuel counts differently.
-    pub fn take_up(&mut self, id: MissionId, earlier: &Facts) -> Result<()> {
+    /// another engine than the one that began it, whose fuel counts differently. `journal` is how
+    /// its journal ends.
+    pub fn take_up(&mut self, id: MissionId, earlier: &Facts, journal: Journal) -> Result<()> {
         if Some(earlier.engine(id)?) != self.facts.engine_sha256 {
             bail!(
                 anyhow!(
@@ -162,7 +173,9 @@ impl Prepared {
         }
         self.facts.resumed = earlier.resumed + 1;
         self.facts.elapsed_us = earlier.elapsed_us;
-        self.store.resume_mission(id, &self.facts)
+        self.store.resume_mission(id, &self.facts)?;
+        (self.options.tell)(&Update::Began { id, journal });
+        Ok(())
     }
 
     /// Executes the mission over the tape that `tape` makes: `Tape::record` or `Tape::resume`.
@@ -171,6 +184,7 @@ impl Prepared {
             world: World::new(self.session.root.path()),
             gateway: Gateway::new(&self.session.root)?,
             model: self.model,
+            tell: self.options.tell,
         };
         let tape = tape(Recorder {
             store: self.store,
@@ -198,6 +212,7 @@ impl Prepared {
             id,
             executed,
             facts,
+            tell: self.options.tell,
         })
     }
 }

@@ -9,12 +9,14 @@ use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::State;
 use serde::Serialize;
 
+use crate::effects::environment::MODEL;
 use crate::effects::llm::{self, CachePolicy};
 use crate::hint::Hint as _;
 use crate::mission::prepared::{Options, Prepared, Reused};
 use crate::mission::seal::Ended;
 use crate::mission::source::Source;
 use crate::program::bundle;
+use crate::progress::Journal;
 use crate::runtime::tape::Tape;
 use crate::session::Session;
 use crate::state::history;
@@ -74,7 +76,12 @@ pub fn resume(
     {
         return Ok(Resumed::InDoubt(call));
     }
+    let journal = match progress.in_doubt {
+        Some(seq) if !session.store.is_unanswered(id.number(), seq)? => Journal::InDoubt,
+        _ => Journal::Resumable,
+    };
     let source = Source::recorded(&session.root, &session.store, mission)?;
+    say_model(&session, mission, options.say);
     let reused = Reused {
         model: mission.facts.model.clone(),
         // A mission that was interrupted before its policy was recorded uses the current one.
@@ -82,9 +89,22 @@ pub fn resume(
         decisions: Vec::new(),
     };
     let mut prepared = Prepared::of(session, &source, options, reused)?;
-    prepared.take_up(id, &mission.facts)?;
+    prepared.take_up(id, &mission.facts, journal)?;
     let (session, ended) = prepared.execute(id, Tape::resume)?.seal()?;
     Ok(Resumed::Run(Box::new(session), Box::new(ended)))
+}
+
+/// Says that the mission keeps its model, if the environment names another one.
+fn say_model(session: &Session, mission: &MissionRow, say: fn(&str)) {
+    let (Some(kept), Some(named)) = (&mission.facts.model, session.environment.get(MODEL)) else {
+        return;
+    };
+    if *kept != named {
+        say(&format!(
+            "{} keeps the model {kept}, with which it began; {MODEL} names {named}, which only a new run asks",
+            mission.id
+        ));
+    }
 }
 
 /// Returns the model call that event `seq` began, unless it can be continued without sending it a

@@ -60,12 +60,7 @@ fn written<T>(
     if !folder.is_dir() {
         bail!("{}: {} is not a folder", shown(), folder.display());
     }
-    let mut builder = tempfile::Builder::new();
-    // The usual mode of a new file, reduced by the umask. The default of tempfile is 0600, which is
-    // for secrets.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).with_context(shown)?;
+    let mut file = new_file(folder).with_context(shown)?;
     let written = write(file.as_file_mut())?;
     file.as_file().sync_all().with_context(shown)?;
     match persist(file) {
@@ -80,6 +75,43 @@ fn written<T>(
         }
         Err(error) => Err(error.error).with_context(shown),
     }
+}
+
+/// Writes a whole file, in place of one that is there.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "for commands that are told to write outside the state root"
+)]
+pub fn replace_out(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
+    let path = folder.join(name);
+    let shown = || format!("file {}: can't be written", path.display());
+    if !folder.is_dir() {
+        bail!(anyhow!("{}: {} is not a folder", shown(), folder.display()).hint("create it first"));
+    }
+    let mut file = new_file(folder).with_context(shown)?;
+    file.as_file_mut().write_all(content).with_context(shown)?;
+    file.persist(&path)
+        .map_err(|error| error.error)
+        .with_context(shown)?;
+    Ok(())
+}
+
+/// Creates a file without a final name. The error does not have its temporary one.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "for commands that are told to write outside the state root"
+)]
+fn new_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    // The usual mode of a new file, reduced by the umask. The default of tempfile is 0600, which is
+    // for secrets.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder).map_err(|error| {
+        let text = error.to_string();
+        let what = text.split(" at path ").next().unwrap_or(&text);
+        io::Error::new(error.kind(), what.to_owned())
+    })
 }
 
 /// Fails if `path` exists, before long work whose result would have no place.

@@ -17,7 +17,8 @@ use crate::effects::world::World;
 use crate::hint::{self, Hint as _};
 use crate::machine;
 use crate::mission::execute::Executed;
-use crate::runtime::tape::Recorder;
+use crate::progress::{Sink, Update};
+use crate::runtime::tape::{Answers, Recorder};
 use crate::session::{Session, StoreLent};
 use crate::state::history::{self, Question};
 use crate::state::state_root::StateRoot;
@@ -48,6 +49,8 @@ pub struct Ended {
     pub in_doubt: bool,
     /// What a paused mission waits for.
     pub question: Option<Question>,
+    /// The model answers of this process's part of the run.
+    pub answers: Answers,
 }
 
 /// A run that has reached its end or was stopped, and whose end is not written down yet.
@@ -56,6 +59,7 @@ pub struct Unsealed {
     pub(super) id: MissionId,
     pub(super) executed: Executed,
     pub(super) facts: Facts,
+    pub(super) tell: Sink,
 }
 
 impl Unsealed {
@@ -67,6 +71,7 @@ impl Unsealed {
             id,
             executed,
             facts,
+            tell,
         } = self;
         let Executed {
             tape,
@@ -80,6 +85,7 @@ impl Unsealed {
         let chain = tape.chain();
         let progress = tape.progress().clone();
         let changes = tape.changes().clone();
+        let answers = tape.answers();
         let Recorder {
             mut store,
             mut live,
@@ -120,6 +126,7 @@ impl Unsealed {
             store.enter_artefacts(id, &changes.artefacts)?;
         }
         store.commit(Durability::Power)?;
+        tell(&Update::Ended);
         let question = match status {
             Status::Paused => history::question(&store, id)?,
             _ => None,
@@ -147,6 +154,7 @@ impl Unsealed {
             memory_sha256,
             in_doubt,
             question,
+            answers,
         };
         Ok((session.give_back(store), ended))
     }

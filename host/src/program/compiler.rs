@@ -8,7 +8,7 @@
 
 pub mod child;
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -27,6 +27,7 @@ use crate::machine::{self, Deadline, Stopwatch};
 use crate::program::admission::Report;
 use crate::program::code_cache::{CODE_BYTES_MAX, CompiledCode, Kind};
 use crate::program::engine::{Layout, Sandbox};
+use crate::progress::{Sink, Update};
 
 /// The hidden command that turns a process into the child.
 pub const COMMAND: &str = "__compile";
@@ -38,6 +39,8 @@ pub const MEMORY_VARIABLE: &str = "COO_COMPILE_MEMORY_MB";
 pub const EXAMINE_MAX: Duration = Duration::from_mins(10);
 /// Time after which a waiting user is told what is happening.
 const SILENT_MAX: Duration = Duration::from_millis(500);
+/// Time between two updates about the same work.
+const TOLD_EVERY: Duration = Duration::from_millis(500);
 /// Most bytes of an answer without its code. The longest is the report on a module of 100,000
 /// imports.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
@@ -73,14 +76,14 @@ pub struct Build {
     pub layout: Layout,
 }
 
-/// Shows a line to a waiting user. Set by `in_child`.
-static SAY: OnceLock<fn(&str)> = OnceLock::new();
+/// Tells a waiting user what is done. Set by `in_child`.
+static TELL: OnceLock<Sink> = OnceLock::new();
 
 /// Makes all later work run in children of this program, which must call `child::main` when it is
-/// started with `COMMAND`. `say` receives a line when the work takes long.
-pub fn in_child(say: fn(&str)) {
+/// started with `COMMAND`. `tell` learns of work that takes long.
+pub fn in_child(tell: Sink) {
     // Set once; a second call would set the same.
-    let _ = SAY.set(say);
+    let _ = TELL.set(tell);
 }
 
 /// Returns what `admission` finds in a module.
@@ -92,10 +95,10 @@ pub fn examine(task: &Task<'_>) -> Result<Report> {
         digest_memory: false,
         layout: Layout::Reserved,
     };
-    let Some(say) = SAY.get() else {
+    let Some(tell) = TELL.get() else {
         return crate::program::admission::examine(task.wasm);
     };
-    match Run::new(task, *say, "examining").of(job)? {
+    match Run::new(task, *tell, "examining").of(job)? {
         (CompilerAnswer::Examined(report), _) => Ok(*report),
         _ => bail!("the process that examines it gave another answer than was asked for"),
     }
@@ -103,7 +106,7 @@ pub fn examine(task: &Task<'_>) -> Result<Report> {
 
 /// Returns the machine code of a module that `admission` admits.
 pub fn compile(task: &Task<'_>, sandbox: &Sandbox, build: Build) -> Result<CompiledCode> {
-    let Some(say) = SAY.get() else {
+    let Some(tell) = TELL.get() else {
         let (kind, bytes) = child::compiled(task.wasm, sandbox)?;
         return Ok(CompiledCode::compiled(kind, bytes));
     };
@@ -114,7 +117,7 @@ pub fn compile(task: &Task<'_>, sandbox: &Sandbox, build: Build) -> Result<Compi
         digest_memory: build.digest_memory,
         layout: build.layout,
     };
-    match Run::new(task, *say, "compiling").of(job)? {
+    match Run::new(task, *tell, "compiling").of(job)? {
         (CompilerAnswer::Compiled { kind, code_key }, bytes) => {
             code(kind, code_key, bytes, sandbox)
         }
@@ -138,7 +141,7 @@ fn code(kind: Kind, code_key: Digest, bytes: Vec<u8>, sandbox: &Sandbox) -> Resu
 /// The work of one child.
 struct Run<'a> {
     task: &'a Task<'a>,
-    say: fn(&str),
+    tell: Sink,
     /// The activity, for people.
     doing: &'static str,
 }
@@ -150,8 +153,8 @@ struct Output {
 }
 
 impl<'a> Run<'a> {
-    fn new(task: &'a Task<'a>, say: fn(&str), doing: &'static str) -> Self {
-        Self { task, say, doing }
+    fn new(task: &'a Task<'a>, tell: Sink, doing: &'static str) -> Self {
+        Self { task, tell, doing }
     }
 
     fn of(&self, job: impl FnOnce(Allowance) -> Job) -> Result<(CompilerAnswer, Vec<u8>)> {
@@ -232,29 +235,32 @@ impl<'a> Run<'a> {
         deadline: &Deadline,
     ) -> Option<Result<Output>> {
         let stopwatch = Stopwatch::start();
-        let silence = SILENT_MAX.min(deadline.left());
-        match receive.recv_timeout(silence) {
-            Ok(output) => return Some(output),
-            Err(RecvTimeoutError::Disconnected) => return Some(Err(anyhow!("no answer"))),
-            Err(RecvTimeoutError::Timeout) if deadline.has_passed() => return None,
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-        (self.say)(&format!(
-            "{} module {} ({})",
-            self.doing,
-            self.task.name,
-            size(self.task.wasm.len())
-        ));
-        match receive.recv_timeout(deadline.left()) {
-            Ok(output) => {
-                if std::io::stderr().is_terminal() {
-                    let took = stopwatch.elapsed().as_secs_f64();
-                    (self.say)(&format!("{} took {took:.1} s", self.doing));
+        let mut silence = SILENT_MAX;
+        let mut was_told = false;
+        loop {
+            match receive.recv_timeout(silence.min(deadline.left())) {
+                Ok(output) => {
+                    if was_told {
+                        (self.tell)(&Update::Prepared {
+                            doing: self.doing,
+                            name: self.task.name,
+                            took: stopwatch.elapsed(),
+                        });
+                    }
+                    return Some(output);
                 }
-                Some(output)
+                Err(RecvTimeoutError::Disconnected) => return Some(Err(anyhow!("no answer"))),
+                Err(RecvTimeoutError::Timeout) if deadline.has_passed() => return None,
+                Err(RecvTimeoutError::Timeout) => {}
             }
-            Err(RecvTimeoutError::Disconnected) => Some(Err(anyhow!("no answer"))),
-            Err(RecvTimeoutError::Timeout) => None,
+            (self.tell)(&Update::Preparing {
+                doing: self.doing,
+                name: self.task.name,
+                bytes: self.task.wasm.len(),
+                took: stopwatch.elapsed(),
+            });
+            was_told = true;
+            silence = TOLD_EVERY;
         }
     }
 
@@ -420,13 +426,4 @@ fn number(name: &str) -> Result<Option<u64>> {
     Ok(Some(number.with_context(|| {
         format!("{name}: '{text}' is not a whole number above 0")
     })?))
-}
-
-/// Formats a size for people.
-fn size(bytes: usize) -> String {
-    if bytes < 1 << 20 {
-        return format!("{} KB", bytes.div_ceil(1 << 10));
-    }
-    let tenths = bytes.saturating_mul(10) >> 20;
-    format!("{}.{} MB", tenths / 10, tenths % 10)
 }

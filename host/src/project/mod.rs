@@ -10,7 +10,7 @@ mod template;
 
 use std::path::{Path, PathBuf};
 
-pub use build::{DIGEST_FILE, Result as BuildResult, build, members};
+pub use build::{DIGEST_FILE, Result as BuildResult, build};
 pub use cargo::Workspace;
 pub use place::{Outcome, check, make};
 pub use stale::stale;

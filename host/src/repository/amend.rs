@@ -10,6 +10,7 @@ use coo_kernel::baseline::TreePath;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{FILE_BYTES_MAX, Repository};
 use crate::baselines::{self, Baseline, Contents, Progress};
@@ -25,9 +26,9 @@ pub const FOLDER: &str = "evidence";
 pub const CHANGES: &str = "changes";
 /// The file that lists the applied amendments.
 pub const LOG: &str = "amendment_log.json";
-/// The same changes as a patch for `git apply`.
 /// Who permitted the change of protected documents, if there are any.
 const APPROVAL: &str = "approval.json";
+/// The same changes as a patch for `git apply`.
 pub const PATCH: &str = "amendment_diff.patch";
 /// Largest log, in bytes: it repeats every text of its amendments.
 const LOG_BYTES_MAX: u64 = 4 * BYTES_MAX;
@@ -98,6 +99,14 @@ pub fn is_applied(root: &StateRoot, given: &Given) -> Result<Option<String>> {
         }
     }
     Ok(None)
+}
+
+/// Returns the log in `folder`, which `is_applied` returned.
+pub fn recorded(root: &StateRoot, folder: &str) -> Result<Map<String, Value>> {
+    let file = format!("{folder}/{LOG}");
+    let log = root.read_bounded(&file, LOG_BYTES_MAX)?;
+    serde_json::from_slice(&log)
+        .with_context(|| format!("file {}", root.path().join(&file).display()))
 }
 
 /// Returns whether the evidence in `folder` shows that.

@@ -67,10 +67,7 @@ impl Repository {
     fn of(path: &Path, config_path: PathBuf, text: &[u8], state_root: &Path) -> Result<Self> {
         let shown = || format!("configuration {}", config_path.display());
         let text = str::from_utf8(text).with_context(shown)?;
-        let config = Config::parse(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| line_of(text, span.start));
-            anyhow!("{}: line {line}: {}", shown(), error.message())
-        })?;
+        let config = Config::parse(text).with_context(shown)?;
         Ok(Self {
             tree: Tree::open(path, state_root)?,
             config,
@@ -212,11 +209,6 @@ impl Repository {
             .with_context(|| format!("file {}: can't be opened", shown.display()))?;
         read_bounded(file, &shown, FILE_BYTES_MAX)
     }
-}
-
-/// Returns the line of the byte at `at`, from 1.
-fn line_of(text: &str, at: usize) -> usize {
-    1 + text.get(..at).unwrap_or(text).matches('\n').count()
 }
 
 /// Returns the part of `tree` with those files of `scope` that `repository` does not leave out.

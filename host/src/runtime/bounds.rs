@@ -175,7 +175,7 @@ fn sandbox() -> Vec<Row> {
             "watchdog",
             WATCHDOG_GRACE.as_secs(),
             "seconds past `--timeout`",
-            "the process says so and exits with status 1; INTERRUPTED",
+            "the process says so and exits with status 5; INTERRUPTED",
         ),
     ]
 }

@@ -5,6 +5,7 @@
 use crate::effects::gateway::Gateway;
 use crate::effects::llm::Model;
 use crate::effects::world::World;
+use crate::progress::Sink;
 
 /// The effects that a recording run performs its calls with.
 pub struct Live {
@@ -12,4 +13,6 @@ pub struct Live {
     /// The files that the run has staged.
     pub gateway: Gateway,
     pub model: Model,
+    /// Learns how far the run is.
+    pub tell: Sink,
 }

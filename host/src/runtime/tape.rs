@@ -10,6 +10,7 @@
 //! Architecture invariant: the code that runs a mission is the same in all modes and can't detect
 //! the mode. A replaying tape holds nothing that could perform a call.
 
+mod answers;
 mod recorded;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,17 +26,20 @@ use coo_kernel::journal::{
 };
 use coo_kernel::llm::{ModelAnswer, Provenance, Request};
 use coo_kernel::mission::MissionId;
+use coo_kernel::mission::exit::Exit;
 use coo_kernel::mission::failure::Failure;
 use coo_kernel::mission::state::{self, Event, State};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::answers::Answers;
 use self::recorded::Recorded;
 use crate::effects::llm::Answered;
 use crate::effects::secrets;
 use crate::effects::stop::{self, Stop};
 use crate::hint::{self, Hint as _};
 use crate::machine::{self, Deadline};
+use crate::progress::{Journal, NOBODY, Sink, Update};
 use crate::runtime::live::Live;
 use crate::state::store::{Durability, Store};
 
@@ -50,6 +54,7 @@ pub struct Tape {
     asked: BTreeMap<Digest, u64>,
     /// The changes that the mission makes if it completes.
     changes: WorldBody,
+    answers: Answers,
 }
 
 enum Mode {
@@ -112,23 +117,51 @@ impl Tape {
                 artefacts: Vec::new(),
                 db_executes: 0,
             },
+            answers: Answers::default(),
         }
     }
 
-    /// Returns the lines that a process prints if it must be killed at the run's deadline.
-    pub fn last_words(&self, deadline: &Deadline) -> String {
+    /// Returns who learns how far the run is. Nobody watches a replay.
+    pub fn sink(&self) -> Sink {
+        match &self.mode {
+            Mode::Recording { recorder, .. } => recorder.live.tell,
+            Mode::Replaying { .. } => NOBODY,
+        }
+    }
+
+    /// Tells how far the run is.
+    pub fn tell(&self, update: &Update<'_>) {
+        self.sink()(update);
+    }
+
+    /// Returns whether events of an earlier process are still to be re-executed.
+    pub fn is_behind(&self) -> bool {
+        matches!(&self.mode, Mode::Recording { ahead: Some(_), .. })
+    }
+
+    /// Returns the model answers so far.
+    pub fn answers(&self) -> Answers {
+        self.answers
+    }
+
+    /// Returns the lines that a process prints if it must be killed at the run's deadline, and its exit
+    /// code. A replay can't be resumed.
+    pub fn last_words(&self, deadline: &Deadline) -> (String, Exit) {
         let error = stop::out_of_time(deadline);
-        hint::lines(&match &self.mode {
+        let (error, exit) = match &self.mode {
             Mode::Recording { recorder, .. } => {
                 let id = recorder.id;
-                error
+                let error = error
                     .context(format!("mission {id}"))
-                    .hint(format!("'coo resume {id}' continues where it stopped"))
+                    .hint(hint::to_resume(id, false));
+                (error, Exit::Stopped)
             }
             Mode::Replaying { recorded, .. } => {
-                error.context(format!("replay of mission {}", recorded.id))
+                let error = error.context(format!("replay of mission {}", recorded.id));
+                (error, Exit::Failed)
             }
-        })
+        };
+        (hint::lines(&error), exit)
     }
 
     /// Returns the chain, which ends with the last event.
@@ -317,11 +350,19 @@ impl Tape {
             self.keep(completion.text.as_bytes())?;
         }
         let outcome = canonical::to_string_sorted(&outcome)?;
+        self.answers.count(&answered);
+        let source = answered.source.clone();
         let origin = Beside::Origin(answered.source, answered.provenance);
         self.append(self.state()?, Kind::LlmOutcome, outcome, origin)?;
         if answered.live {
             self.commit(Durability::Power)?;
         }
+        self.tell(&Update::OnRecord(Journal::Resumable));
+        self.tell(&Update::Answered {
+            model: &request.model,
+            source: &source,
+            usage: answers::usage(&answered.answer),
+        });
         Ok(answered.answer)
     }
 
@@ -364,6 +405,8 @@ impl Tape {
             intent,
             &EventFacts::sent(machine::now_unix_ms()),
         )?;
+        // From here on, whoever stops the process learns that the call may have left.
+        (live.tell)(&Update::OnRecord(Journal::InDoubt));
         // After a crash, the next command can see that this call may have been made.
         store.commit(Durability::Power)?;
         match live

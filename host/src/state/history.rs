@@ -36,7 +36,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Returns the next event, or `None` at the end. Fails if the event does not continue the chain
+    /// Returns the fold of the events so far.
+    pub const fn progress(&self) -> &Fold {
+        &self.progress
+    }
+
+    /// Returns the next event, or `None` at the present end: an event may be written after it. Fails if the event does not continue the chain
     /// or may not follow the events before it.
     pub fn advance(&mut self) -> Result<Option<Record>> {
         if self.page.as_slice().is_empty() {

@@ -1,9 +1,12 @@
 //! The configuration that a repository gives in `coo.toml` at its top: one section for each engine.
 //! An engine without its section refuses to run rather than guess. Reads no file itself.
 
+mod text;
+
 use std::collections::BTreeMap;
 
 use coo_kernel::form::digest::Digest;
+use coo_kernel::form::strict::Problems;
 use coo_kernel::state::manifest::is_secret;
 use serde::{Deserialize, Serialize};
 
@@ -285,9 +288,9 @@ pub struct Bundle {
 }
 
 impl Config {
-    /// Reads the text of `coo.toml`. The error spans several lines and shows the place.
-    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        toml::from_str(text)
+    /// Reads the text of `coo.toml`.
+    pub fn parse(text: &str) -> Result<Self, Problems> {
+        text::read(text)
     }
 }
 

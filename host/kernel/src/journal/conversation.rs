@@ -235,15 +235,14 @@ impl Conversation {
             let content = message.content.as_bytes();
             // The digest before and the role have one size each, so the parts can't be confused.
             before = Digest::of_parts([before.as_bytes().as_slice(), role, content]);
-            match self.beginnings.get(&before) {
-                Some(known) => longest = Some(*known),
-                None => {
-                    let own = Since {
-                        call: seq,
-                        messages,
-                    };
-                    self.beginnings.insert(before, own);
-                }
+            if let Some(known) = self.beginnings.get(&before) {
+                longest = Some(*known);
+            } else {
+                let own = Since {
+                    call: seq,
+                    messages,
+                };
+                self.beginnings.insert(before, own);
             }
         }
         longest

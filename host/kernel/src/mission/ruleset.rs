@@ -15,6 +15,7 @@ use crate::mission::{protected, workflow};
 
 /// A ruleset that ships with coo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Ruleset {
     /// The rules of the constitutional lint.

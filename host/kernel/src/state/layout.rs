@@ -23,7 +23,7 @@ pub fn module(module: &Digest) -> String {
 
 /// Every file, by pattern: between slashes a plain name, or one with a variable part. Databases
 /// (`coo.db`, `world.db`), `lock` files and unfinished files in `tmp/` are not written by name.
-pub const FILES: [&str; 40] = [
+pub const FILES: [&str; 41] = [
     ".gitignore",
     "FREEZE",
     "REPORTS.json",
@@ -55,6 +55,7 @@ pub const FILES: [&str; 40] = [
     "demo/<mission>/demo_report.txt",
     "evidence/<number>/amendment_diff.patch",
     "evidence/<number>/amendment_log.json",
+    "evidence/<number>/approval.json",
     "evidence/<number>/escalation_<name>.json",
     "manifests/environment_manifest.json",
     "manifests/freeze_manifest.json",

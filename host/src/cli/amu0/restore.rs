@@ -88,7 +88,7 @@ pub fn restore(
 fn confirm(baseline: &Baseline, tree: &Tree, plan: &Plan) -> Result<()> {
     let tree = print::one_line(&tree.path.display().to_string());
     let asked = &baseline.asked;
-    print::note_lines(&[
+    print::before_asking(&[
         tree.clone(),
         format!(
             "is restored to baseline {asked} ({}): {};",
@@ -106,7 +106,7 @@ fn confirm(baseline: &Baseline, tree: &Tree, plan: &Plan) -> Result<()> {
             Said::Line(&said)
         )
         .hint(format!(
-            "run it again and type {CONFIRMATION}, or say --yes"
+            "run it again and type {CONFIRMATION}, or give --yes"
         ))
     );
 }

@@ -329,9 +329,8 @@ fn of_repositories() -> Vec<Published> {
         Published::composed("amend", "What 'coo amend --json' prints", |generator| {
             json!({
                 "type": "object",
-                "anyOf": [
-                    generator.subschema_for::<amend::Done<'static>>(),
-                    generator.subschema_for::<amend::AppliedAlready<'static>>(),
+                "allOf": [
+                    generator.subschema_for::<amend::Done<'static, coo_engines::amend::Log>>(),
                 ],
                 "properties": { "format": { "const": coo_engines::amend::FORMAT } },
                 "required": ["format"],

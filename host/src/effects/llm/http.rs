@@ -32,6 +32,8 @@ pub use coo_kernel::llm::protocol::Failure;
 pub use endpoint::{ApiKey, Endpoint, server_of};
 pub use waiter::Waiter;
 
+use crate::progress::{NOBODY, Sink, Update};
+
 use broken::{Lost, Meaning, Way};
 use connection::Watch;
 use endpoint::Target;
@@ -87,7 +89,7 @@ pub struct Client {
     waiter: Waiter,
     /// Names the proxy, if there is one, without its credentials.
     through: String,
-    say: fn(&str),
+    tell: Sink,
 }
 
 impl Client {
@@ -137,14 +139,14 @@ impl Client {
             target,
             waiter,
             through,
-            say: |_| {},
+            tell: NOBODY,
         })
     }
 
-    /// Returns the client with a function that receives a line before each further attempt.
+    /// Returns the client with a sink that learns of each attempt.
     #[must_use]
-    pub fn saying(mut self, say: fn(&str)) -> Self {
-        self.say = say;
+    pub fn telling(mut self, tell: Sink) -> Self {
+        self.tell = tell;
         self
     }
 
@@ -162,6 +164,11 @@ impl Client {
         let mut attempts_made = 0;
         loop {
             attempts_made += 1;
+            (self.tell)(&Update::Asking {
+                model: &request.model,
+                attempt: attempts_made,
+                attempts: self.endpoint.attempts,
+            });
             let trouble = match self.attempt(&body, request) {
                 Outcome::Replied(reply) => return Ok(reply),
                 Outcome::Failed(failure) => return Err(Unanswered::settled(failure)),
@@ -186,13 +193,13 @@ impl Client {
             });
             match next {
                 Next::Wait(wait) => {
-                    (self.say)(&format!(
-                        "model call: {} {trouble}; attempt {} of {} in {:.1} s",
-                        self.site.server,
-                        attempts_made + 1,
-                        self.endpoint.attempts,
-                        wait.as_secs_f64(),
-                    ));
+                    (self.tell)(&Update::Waiting {
+                        server: &self.site.server,
+                        trouble: &trouble.to_string(),
+                        attempt: attempts_made + 1,
+                        attempts: self.endpoint.attempts,
+                        wait,
+                    });
                     (self.waiter.wait)(wait);
                     waited += wait;
                 }

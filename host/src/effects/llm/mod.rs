@@ -17,6 +17,7 @@ use crate::effects::environment::{Access, Environment};
 use crate::effects::secrets;
 use crate::hint::{self, Hint as _};
 use crate::machine::failpoint;
+use crate::progress::{Sink, Update};
 use crate::state::config::{Config, DEFAULT_BASE_URL};
 use crate::state::store::{FrozenCall, Store};
 
@@ -42,6 +43,8 @@ pub struct Model {
     /// Created at the first live call and kept, with its open connections.
     client: OnceCell<http::Client>,
     say: fn(&str),
+    /// Receives the progress of live calls.
+    tell: Sink,
     /// Answers that ship with `coo`, searched after the state root's own.
     bundled: &'static [FrozenCall],
 }
@@ -60,7 +63,7 @@ pub struct Answered {
 
 impl Model {
     /// Creates a model. Server and key are resolved only before the first live call; `say` receives
-    /// a line about it then.
+    /// a line about it then, and `tell` the progress of each call.
     #[must_use]
     pub fn new(
         name: Option<String>,
@@ -69,6 +72,7 @@ impl Model {
         environment: Arc<Environment>,
         bundled: &'static [FrozenCall],
         say: fn(&str),
+        tell: Sink,
     ) -> Self {
         Self {
             name,
@@ -78,6 +82,7 @@ impl Model {
             access: OnceCell::new(),
             client: OnceCell::new(),
             say,
+            tell,
             bundled,
         }
     }
@@ -89,7 +94,7 @@ impl Model {
             return Ok(Ok(client));
         }
         let client = match http::Client::new(self.endpoint()?) {
-            Ok(client) => client.saying(self.say),
+            Ok(client) => client.telling(self.tell),
             Err(failure) => return Ok(Err(failure)),
         };
         self.announce(self.access()?)?;
@@ -128,11 +133,11 @@ impl Model {
                 secret::BYTES_MIN
             ),
         };
-        (self.say)(&format!(
-            "model calls go to {}, named by {}, {key}",
-            http::server_of(&access.base_url)?,
-            access.named_by
-        ));
+        (self.tell)(&Update::Server {
+            origin: &http::server_of(&access.base_url)?,
+            named_by: &access.named_by.to_string(),
+            key: &key,
+        });
         Ok(())
     }
 
@@ -176,8 +181,12 @@ impl Model {
                 CachePolicy::Default | CachePolicy::Frozen => "there is no frozen answer",
             };
             bail!(
-                anyhow!("{}: {wanted} and OPENROUTER_API_KEY is not set", shown())
-                    .hint("set it, or set COO_LLM_BASE_URL to a server of your own")
+                anyhow!(
+                    "{}: {wanted}, and OPENROUTER_API_KEY is not set for {}",
+                    shown(),
+                    http::server_of(&access.base_url)?
+                )
+                .hint("set it, or set COO_LLM_BASE_URL to a server of your own")
             );
         }
         secrets::refuse_in(&shown(), &serde_json::to_vec(request)?)?;

@@ -18,6 +18,7 @@ use super::said::stop;
 use crate::effects::stop::Stop;
 use crate::machine::Deadline;
 use crate::program::engine::FUEL_SLICE;
+use crate::progress::Update;
 use crate::runtime::tape::Tape;
 
 /// The inputs of a step.
@@ -145,6 +146,7 @@ fn guarded(
     let deadline = store.data().deadline;
     let clock = store.data().clock.clone();
     let watchdog = Arc::clone(&store.data().watchdog);
+    let tell = store.data().tape.sink();
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
     let mut context = Context::from_waker(&waker);
@@ -158,6 +160,7 @@ fn guarded(
             return Err(Stop::timed_out(&deadline).into());
         }
         watchdog.start();
+        tell(&Update::Computing);
         if !woken.0.swap(false, Ordering::Relaxed) && !clock.advance_to_awaited() {
             let reason = "it waits for what never comes".to_owned();
             return Err(Stop::from(Failure::Contract { reason }).into());
@@ -202,6 +205,11 @@ fn memory_digest(
     ))
 }
 
+/// Returns a function's name as its source has it, without the hash that Rust adds.
+fn demangled(name: &str) -> String {
+    rustc_demangle::try_demangle(name).map_or_else(|_| name.to_owned(), |name| format!("{name:#}"))
+}
+
 /// Returns the functions on the stack at a trap. A call that the host stopped has none.
 fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let (Some(_), Some(backtrace)) = (
@@ -214,8 +222,30 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
         .frames()
         .iter()
         .map(|frame| match frame.func_name() {
-            Some(name) => name.to_owned(),
+            Some(name) => demangled(name),
             None => format!("function {}", frame.func_index()),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::demangled;
+
+    #[test]
+    fn a_name_reads_as_its_source_has_it() {
+        for (name, expected) in [
+            (
+                "_ZN4core9panicking5panic17h0123456789abcdefE",
+                "core::panicking::panic",
+            ),
+            ("_RNvCs1234_7mission3run", "mission::run"),
+            // Not of a Rust compiler.
+            ("_start", "_start"),
+            ("_ZN", "_ZN"),
+            ("", ""),
+        ] {
+            assert_eq!(demangled(name), expected);
+        }
+    }
 }

@@ -33,7 +33,7 @@ impl Recorded {
             for record in &page {
                 self.verified
                     .verify(record)
-                    .map_err(|broken| anyhow!(broken))?;
+                    .map_err(|broken| anyhow!(broken).context(format!("mission {}", self.id)))?;
             }
             self.page = page.into();
         }
