@@ -209,6 +209,7 @@ fn the_commands_about_modules_and_readiness_print_what_their_schemas_say() {
     let mut session = Session::new();
     session.json(&["digest"]);
     session.json(&["schema"]);
+    session.json(&["version"]);
     session.world.wasm("empty.wasm", "(module)");
     session
         .world
@@ -225,6 +226,7 @@ fn the_commands_about_modules_and_readiness_print_what_their_schemas_say() {
         "coo-schemas/1",
         "coo-tier1-run/1",
         "coo-tier1/1",
+        "coo-version/1",
     ]);
     super::shipped::every_file_of_the_root_fits(&session.world);
 }

@@ -127,6 +127,11 @@ pub fn all() -> Vec<Published> {
     vec![
         Published::read::<mission::descriptor::Descriptor>("coo-mission/1", "A mission descriptor")
             .with_format(),
+        Published::read::<crate::project::manifest::Manifest>(
+            "coo-build/1",
+            "missions/dist/build.json: how the modules of a project were built",
+        )
+        .with_format(),
         Published::written::<state::index::Index<'static>>(
             "coo-index/1",
             "INDEX.json: the artefacts of a state root",

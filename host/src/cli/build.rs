@@ -33,13 +33,15 @@ pub struct Options {
 }
 
 #[derive(Serialize)]
-struct View {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct View {
     modules: Vec<ModuleView>,
     module_set_sha256: Digest,
 }
 
 #[derive(Serialize)]
-struct ModuleView {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct ModuleView {
     /// Path from the top of the project.
     file: String,
     sha256: Digest,

@@ -27,7 +27,8 @@ pub struct Options {
 }
 
 #[derive(Serialize)]
-struct View {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct View {
     version: &'static str,
     target: &'static str,
     profile: &'static str,
@@ -43,21 +44,24 @@ struct View {
 }
 
 #[derive(Serialize)]
-struct Engine {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Engine {
     wasmtime: &'static str,
     /// The identity of the engine with default settings, as runs record it.
     sha256: Digest,
 }
 
 #[derive(Serialize)]
-struct Editions {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Editions {
     writes: Edition,
     reads: Vec<Edition>,
 }
 
 /// A format that leaves this build or enters it.
 #[derive(Serialize)]
-struct Format {
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Format {
     of: &'static str,
     writes: String,
     reads: Vec<String>,

@@ -17,6 +17,7 @@ pub const MANIFEST_BYTES_MAX: u64 = 4 << 20;
 
 /// What is known about the modules of a project, sorted by file name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     format: String,
@@ -25,6 +26,7 @@ pub struct Manifest {
 
 /// One module as it was built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Module {
     pub sha256: Digest,
@@ -151,7 +153,7 @@ mod tests {
     fn a_text_that_is_no_manifest_is_refused() {
         for (text, why) in [
             ("[", "is not the manifest of a build"),
-            (r#"{"format": "coo-build/2"}"#, "has format 'coo-build/2'"),
+            (r#"{"format": "another"}"#, "has format 'another'"),
             (r#"{"format": "coo-build/1"}"#, "missing field `modules`"),
             (
                 r#"{"format": "coo-build/1", "modules": {}, "more": 1}"#,

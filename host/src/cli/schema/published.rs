@@ -8,8 +8,8 @@ use coo_kernel::schemas::event_line;
 use serde_json::json;
 
 use super::super::{
-    amu0, artefacts, audit, digest, explain, freeze, inspect, logs, manifests, mission, missions,
-    print, replay, resume, rollback, run, tier1, verify,
+    amu0, artefacts, audit, build, digest, explain, freeze, inspect, logs, manifests, mission,
+    missions, print, replay, resume, rollback, run, tier1, verify, version,
 };
 use crate::baselines::rollback::RolledBack;
 use crate::effects::world::dump;
@@ -137,6 +137,10 @@ fn of_missions() -> Vec<Published> {
         )
         .with_format(),
         Published::written::<explain::View>("coo-explanation/1", "What a mission was permitted")
+            .with_format(),
+        Published::written::<build::View>("coo-build-result/1", "What 'coo build' compiled")
+            .with_format(),
+        Published::written::<version::View>("coo-version/1", "What a build of coo is")
             .with_format(),
     ]
 }
