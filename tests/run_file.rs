@@ -388,7 +388,7 @@ fn runs_of_earlier_releases_replay() {
       Result: IDENTICAL
     --- exit 0
     $ coo replay trap-under-another-engine.coorun
-    Replay MISSION-000001
+    Replay MISSION-000003
       States: INIT > CAPTURE_ENV > RUN > FAILED
       Events: 7 identical
       Engine: another one than recorded; fuel and memory not compared

@@ -525,7 +525,7 @@ fn what_ships_has_a_scope() {
         "reference/triage_mission.json",
         "reference/phase3_reference_mission.json",
         "examples/demo_v1/mission.json",
-        "guest-sdk/template/mission.json",
+        "guest-sdk/template/my-mission.json",
     ] {
         let text = checked_out(name);
         let descriptor: Value = serde_json::from_str(&text).unwrap();

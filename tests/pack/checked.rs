@@ -26,13 +26,13 @@ fn a_pack_is_all_that_a_check_needs() {
     $ coo verify 'the pack'
     Verify pack the pack
       Mission: DEMO-000001 DEMO_V1_1
-      Archive: 193365 bytes, SHA-256 <sha256>
+      Archive: 193509 bytes, SHA-256 <sha256>
 
       file                            bytes  SHA-256       made again
       MANIFEST.json                    1582  <sha256…>  identical
       README.md                        2369  <sha256…>  identical
       flight_recorder.jsonl            5877  <sha256…>  identical
-      frozen_calls.json                2015  <sha256…>  identical
+      frozen_calls.json                2159  <sha256…>  identical
       hash_lineage.json                1689  <sha256…>  identical
       mission.json                     1729  <sha256…>  identical
       module.wasm                     82718  <sha256…>  executed
@@ -98,7 +98,7 @@ fn what_was_changed_is_named() {
     cut short
     $ coo verify 'the pack'
     Verify pack the pack
-      Archive: 193364 bytes, SHA-256 <sha256>
+      Archive: 193508 bytes, SHA-256 <sha256>
       Execution: none, because the pack is not whole
       Result: DIFFERENT
     --- standard error
@@ -109,7 +109,7 @@ fn what_was_changed_is_named() {
     one more byte
     $ coo verify 'the pack'
     Verify pack the pack
-      Archive: 193366 bytes, SHA-256 <sha256>
+      Archive: 193510 bytes, SHA-256 <sha256>
       Execution: none, because the pack is not whole
       Result: DIFFERENT
     --- standard error
@@ -120,7 +120,7 @@ fn what_was_changed_is_named() {
     a file that the manifest does not vouch for
     $ coo verify 'the pack'
     Verify pack the pack
-      Archive: 193366 bytes, SHA-256 <sha256>
+      Archive: 193510 bytes, SHA-256 <sha256>
       Execution: none, because the pack is not whole
       Result: DIFFERENT
     --- standard error
@@ -132,13 +132,13 @@ fn what_was_changed_is_named() {
     $ coo verify 'the pack'
     Verify pack the pack
       Mission: DEMO-000001 DEMO_V1_1
-      Archive: 193366 bytes, SHA-256 <sha256>
+      Archive: 193510 bytes, SHA-256 <sha256>
 
       file                            bytes  SHA-256       made again
       MANIFEST.json                    1582  <sha256…>  DIFFERENT
       README.md                        2369  <sha256…>  identical
       flight_recorder.jsonl            5877  <sha256…>  identical
-      frozen_calls.json                2015  <sha256…>  identical
+      frozen_calls.json                2159  <sha256…>  identical
       hash_lineage.json                1689  <sha256…>  identical
       mission.json                     1729  <sha256…>  identical
       module.wasm                     82718  <sha256…>  identical
@@ -158,14 +158,14 @@ fn what_was_changed_is_named() {
     $ coo verify 'the pack'
     Verify pack the pack
       Mission: DEMO-000001 DEMO_V1_1
-      Archive: 193588 bytes, SHA-256 <sha256>
+      Archive: 193732 bytes, SHA-256 <sha256>
 
       file                            bytes  SHA-256       made again
       MANIFEST.json                    1719  <sha256…>  DIFFERENT
       README.md                        2369  <sha256…>  identical
       extra                               0  <sha256…>  DIFFERENT
       flight_recorder.jsonl            5877  <sha256…>  identical
-      frozen_calls.json                2015  <sha256…>  identical
+      frozen_calls.json                2159  <sha256…>  identical
       hash_lineage.json                1689  <sha256…>  identical
       mission.json                     1729  <sha256…>  identical
       module.wasm                     82718  <sha256…>  identical
@@ -185,13 +185,13 @@ fn what_was_changed_is_named() {
     $ coo verify 'the pack'
     Verify pack the pack
       Mission: DEMO-000001 DEMO_V1_1
-      Archive: 191389 bytes, SHA-256 <sha256>
+      Archive: 191533 bytes, SHA-256 <sha256>
 
       file                            bytes  SHA-256       made again
       MANIFEST.json                    1435  <sha256…>  DIFFERENT
       README.md                        2369  <sha256…>  identical
       flight_recorder.jsonl            5877  <sha256…>  identical
-      frozen_calls.json                2015  <sha256…>  identical
+      frozen_calls.json                2159  <sha256…>  identical
       hash_lineage.json                1689  <sha256…>  identical
       mission.json                        0  -             MISSING
       module.wasm                     82718  <sha256…>  identical
@@ -210,7 +210,7 @@ fn what_was_changed_is_named() {
     a run file that does not vouch for itself
     $ coo verify 'the pack'
     Verify pack the pack
-      Archive: 193365 bytes, SHA-256 <sha256>
+      Archive: 193509 bytes, SHA-256 <sha256>
       Execution: none, because the pack is not whole
       Result: DIFFERENT
     --- standard error

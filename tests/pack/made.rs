@@ -15,7 +15,7 @@ fn a_pack_holds_the_run_and_all_that_follows_from_it() {
     assert_snapshot!(shown("pack MISSION-000001 --approve -o 'a pack'", &ran), @r#"
     $ coo pack MISSION-000001 --approve -o 'a pack'
     --- standard error
-    [coo] MISSION-000001 written to a pack: 12 files, 330515 bytes; 'coo verify "a pack"' checks it anywhere
+    [coo] MISSION-000001 written to a pack: 12 files, 330952 bytes; 'coo verify "a pack"' checks it anywhere
           SHA-256 <sha256>
     --- exit 0
     "#);
@@ -93,13 +93,13 @@ fn a_pack_holds_the_run_and_all_that_follows_from_it() {
     $ coo verify again.zip
     Verify pack again.zip
       Mission: MISSION-000001 TRIAGE_V1
-      Archive: 331168 bytes, SHA-256 <sha256>
+      Archive: 330952 bytes, SHA-256 <sha256>
 
       file                                                bytes  SHA-256       made again
       MANIFEST.json                                        1765  <sha256…>  identical
       README.md                                            2511  <sha256…>  identical
-      flight_recorder.jsonl                               16195  <sha256…>  identical
-      frozen_calls.json                                    4883  <sha256…>  identical
+      flight_recorder.jsonl                               15860  <sha256…>  identical
+      frozen_calls.json                                    5337  <sha256…>  identical
       hash_lineage.json                                    2549  <sha256…>  identical
       mission.json                                         1807  <sha256…>  identical
       module.wasm                                        139047  <sha256…>  executed
@@ -107,7 +107,7 @@ fn a_pack_holds_the_run_and_all_that_follows_from_it() {
       outputs/artefacts/triage/Triage_Report_v1.0.md        609  <sha256…>  identical
       replay_transcript.txt                                 289  <sha256…>  identical
       rollback_log.json                                       3  <sha256…>  identical
-      run.coorun                                         159957  <sha256…>  identical
+      run.coorun                                         159622  <sha256…>  identical
 
       Execution in a fresh world: 36 events, 240431 fuel, identical
       Replay: identical
@@ -309,7 +309,7 @@ fn a_person_at_a_terminal_types_the_id() {
     [coo] a pack of DEMO-000001 is written to DEMO-000001.zip:
           it shows the prompts, the answers, the module and the artefacts of the run
     Type 'DEMO-000001' to make the pack
-    [coo] DEMO-000001 written to DEMO-000001.zip: 11 files, 193365 bytes; 'coo verify DEMO-000001.zip' checks it anywhere
+    [coo] DEMO-000001 written to DEMO-000001.zip: 11 files, 193509 bytes; 'coo verify DEMO-000001.zip' checks it anywhere
           SHA-256 <sha256>
     --- exit 0
     ");

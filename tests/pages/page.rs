@@ -9,7 +9,6 @@
 //! | `<!-- file: PATH -->` | write the next block to this file |
 //! | `<!-- model server: ANSWER; ANSWER -->` | what the server at 127.0.0.1:8481 does, call by call |
 //! | `<!-- not run: REASON -->` | do not run the next session |
-//! | `<!-- after merge: TEXT -->` | nothing: what the page says after another change |
 //! | `<!-- digests and sizes differ: REASON -->` | compare neither in the next session |
 
 use std::ops::Range;
@@ -127,7 +126,7 @@ impl Page {
             ("file", path) => return About::File(path),
             ("not run", reason) => return About::NotRun(reason),
             ("digests and sizes differ", _) => return About::DigestsDiffer,
-            ("after merge" | "generated", _) => {}
+            ("generated", _) => {}
             _ => panic!("{}: unknown comment {comment}", self.path),
         }
         About::Nothing

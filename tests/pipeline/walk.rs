@@ -67,7 +67,7 @@ fn a_change_passes_every_stage_and_waits_where_a_person_decides() {
     $ coo run demo
     --- standard error
     ERROR: state root .coo: has been frozen since <time> by freeze 1, nothing was changed
-    hint: 'coo freeze lift' lifts the freeze
+    hint: it belongs to PIPELINE-000001 and ends with that; 'coo pipeline status PIPELINE-000001' shows what it waits for
     --- exit 1
     ");
     assert!(evidence_path(&world, "normalized/gate_results.1.json").exists());

@@ -130,7 +130,7 @@ fn a_new_project_is_built_runs_without_a_key_and_gives_the_same_bytes_elsewhere(
     $ coo run hello.json
     MailSort is a small service that helps s…
     --- standard error
-    [coo] MISSION-000000 SUCCESS: 00 events, 00000 fuel, <duration>, chain <sha000…>
+    [coo] MISSION-000000 SUCCESS: 00 events, 00000 fuel, <duration>, 0 model call (frozen; 000 tokens in, 00 out), chain <sha000…>
     --- exit 0
     ");
     assert_eq!(coo_in(&world, "here/hello", &["replay", "1"]).code, 0);

@@ -306,7 +306,7 @@ fn a_forged_row_diverges_where_the_mission_first_says_it() {
       Replay:  RUN llm.intent
 
     Difference (- journal, + replay)
-              },
+            "messages": [
               {
       -         "content": "I was charged twice\n\nWhich label fits?\nLabels: bu…
       +         "content": "I was charged a hundred times\n\nWhich label fits?\n…
@@ -316,7 +316,8 @@ fn a_forged_row_diverges_where_the_mission_first_says_it() {
           },
       -   "sha256": "<sha256…><sha256…><sha256…><sha256…>90c3eec8f0f…
       +   "sha256": "<sha256…><sha256…><sha256…><sha256…>e4946f2c736…
-        }
+          "since": {
+            "call": 10,
 
     Events before it
       [0008] STATE=RUN db.execute {"params":[2,"I was charged twice"],"sq… -> {"ok":1} sha256=<sha256…>

@@ -95,9 +95,9 @@ fn a_baseline_that_is_damaged() {
     // Whichever it is, the same is said.
     let told: String = told.into_iter().collect();
     assert_snapshot!(told, @"
-    ERROR: baseline clean: 1 of its 12 objects can't be read or were changed, so it can't be restored: object .coo/amu0/objects/<object>: No such file or directory (os error 2)
+    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object .coo/amu0/objects/<object>: No such file or directory (os error 2)
     hint: take them from a copy of the state root
-    ERROR: baseline clean: 1 of its 12 objects can't be read or were changed, so it can't be restored: object .coo/amu0/objects/<object>: was changed after it was written, it has 6 bytes and SHA-256 <sha256…>
+    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object .coo/amu0/objects/<object>: was changed after it was written, it has 6 bytes and SHA-256 <sha256…>
     hint: take them from a copy of the state root
     ");
     let world = ready();

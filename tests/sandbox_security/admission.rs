@@ -456,7 +456,7 @@ fn what_is_no_module_is_an_error_and_nothing_more() {
     --- exit 1
     $ coo run .
     --- standard error
-    ERROR: mission '.': neither a file nor one of the bundled missions (demo, triage)
+    ERROR: mission '.': neither a file nor one of the bundled missions (demo, phase3, triage)
     hint: give a descriptor, a .wasm file or one of these
     --- exit 1
     ");

@@ -68,8 +68,8 @@ fn foreign_lines_are_left_alone_with_one_hint_and_one_of_ours_is_not_passed_over
     $ coo run demo --live
     An answer.--- standard error
     [coo] file .env: lines 2, 5 are not NAME=value, and left alone
-    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, with the key of .env in the working directory
-    [coo] DEMO-000001 SUCCESS: 11 events, 30754 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of .env in the working directory
+    [coo] DEMO-000001 SUCCESS: 11 events, 30754 fuel, <duration>, 1 model call (live; 3 tokens in, 2 out), chain <sha256…>
     --- exit 0
     ");
     let bearer = format!("Bearer {KEY}");

@@ -18,6 +18,16 @@ fn guest(body: &str) -> String {
     )
 }
 
+/// The ceiling of a new root would end the guest before its time.
+fn without_ceiling(world: &World) {
+    for arguments in [
+        &["init"][..],
+        &["config", "set", "governance.ceiling", "{}"],
+    ] {
+        assert_eq!(world.coo(arguments).code, 0);
+    }
+}
+
 /// Runs `loop.json` until its time is over; nothing but its beginning is on record. Gives what
 /// was printed, without the fuel, which the clock decides.
 fn interrupted(world: &World) -> String {
@@ -62,13 +72,7 @@ fn a_loop_over_cheap_host_calls_ends_with_its_time() {
             "limits": {"host_bytes": 1_u64 << 60, "fuel": 1_u64 << 60},
         });
         world.descriptor("loop.json", &json!({"file": "loop.wasm"}), &more);
-        // The ceiling of a new root would end it before its time.
-        for arguments in [
-            &["init"][..],
-            &["config", "set", "governance.ceiling", "{}"],
-        ] {
-            assert_eq!(world.coo(arguments).code, 0);
-        }
+        without_ceiling(&world);
         // The watch of the machine: many times what it may take, and far less than it took.
         let watch = coo::inside::machine::Stopwatch::start();
         said += &interrupted(&world);
@@ -120,6 +124,7 @@ fn a_loop_over_cheap_host_calls_ends_with_its_time() {
 #[test]
 fn the_same_of_a_component() {
     let world = World::new();
+    without_ceiling(&world);
     world.wasm(
         "loop.wasm",
         r#"(component

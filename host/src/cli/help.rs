@@ -52,7 +52,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("build", "coo build"),
             ("validate", "coo validate mission.json"),
             ("config", "coo config show"),
-            ("schema", "coo schema coo-mission/1 > mission.schema.json"),
+            ("schema", "coo schema coo-mission/1"),
         ],
     ),
     (

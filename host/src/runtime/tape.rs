@@ -11,6 +11,7 @@
 //! the mode. A replaying tape holds nothing that could perform a call.
 
 mod answers;
+mod ask;
 mod recorded;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -19,12 +20,11 @@ use anyhow::{Context as _, anyhow};
 use coo_kernel::effects::artefact::Artefact;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::EventFacts;
 use coo_kernel::journal::{
-    Blob, CallBody, Chain, Conversation, DecisionBody, Divergence, Fold, Kind, OutcomeBody, Record,
+    Blob, CallBody, Chain, Conversation, DecisionBody, Divergence, EventFacts, Fold, Kind, Record,
     Side, TransitionBody, WorldBody,
 };
-use coo_kernel::llm::{ModelAnswer, Provenance, Request};
+use coo_kernel::llm::Provenance;
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::exit::Exit;
 use coo_kernel::mission::failure::Failure;
@@ -34,12 +34,11 @@ use serde::de::DeserializeOwned;
 
 pub use self::answers::Answers;
 use self::recorded::Recorded;
-use crate::effects::llm::Answered;
 use crate::effects::secrets;
 use crate::effects::stop::{self, Stop};
 use crate::hint::{self, Hint as _};
 use crate::machine::{self, Deadline};
-use crate::progress::{Journal, NOBODY, Sink, Update};
+use crate::progress::{NOBODY, Sink, Update};
 use crate::runtime::live::Live;
 use crate::state::store::{Durability, Store};
 
@@ -306,124 +305,6 @@ impl Tape {
         Ok(answer)
     }
 
-    /// Makes one call of the language model. Its intent is durable before the request is sent, and
-    /// its outcome before the guest sees it.
-    pub fn ask(&mut self, request: &Request) -> Result<ModelAnswer, Stop> {
-        let sha256 = request.digest()?;
-        let count = self.asked.entry(sha256).or_insert(0);
-        *count += 1;
-        let asked = Asked {
-            request,
-            sha256,
-            nth: *count,
-        };
-        // Answers and errors that need no server come first, before the journal records an intent.
-        let is_new = self.ahead()?.is_none();
-        let known = if is_new { self.known(&asked)? } else { None };
-        let seq = self.chain.seq() + 1;
-        let (intent, long) = self.conversation.intent(seq, request, sha256, asked.nth);
-        for text in long {
-            self.keep(text.as_bytes())?;
-        }
-        self.event(Kind::LlmIntent, &intent)?;
-        let known = match self.ahead()? {
-            Some(recorded) if recorded.kind == Kind::LlmOutcome => {
-                let body: OutcomeBody = serde_json::from_str(&recorded.body)
-                    .context("journal: outcome of a model call")?;
-                Some(Answered::recorded(self.read(body)?))
-            }
-            Some(recorded) => {
-                let expected = Some(side(recorded));
-                return Err(self.diverged(expected, Kind::LlmOutcome, String::new())?);
-            }
-            None if is_new => known,
-            // The intent is the last recorded event, and the user who resumed the mission allows
-            // the call to be made again.
-            None => self.known(&asked)?,
-        };
-        let answered = match known {
-            Some(known) => known,
-            None => self.send(&asked)?,
-        };
-        let outcome = OutcomeBody::of(&answered.answer);
-        if let (Some(_), ModelAnswer::Completion(completion)) = (outcome.kept(), &answered.answer) {
-            self.keep(completion.text.as_bytes())?;
-        }
-        let outcome = canonical::to_string_sorted(&outcome)?;
-        self.answers.count(&answered);
-        let source = answered.source.clone();
-        let origin = Beside::Origin(answered.source, answered.provenance);
-        self.append(self.state()?, Kind::LlmOutcome, outcome, origin)?;
-        if answered.live {
-            self.commit(Durability::Power)?;
-        }
-        self.tell(&Update::OnRecord(Journal::Resumable));
-        self.tell(&Update::Answered {
-            model: &request.model,
-            source: &source,
-            usage: answers::usage(&answered.answer),
-        });
-        Ok(answered.answer)
-    }
-
-    /// Returns a recorded answer with its text.
-    fn read(&self, outcome: OutcomeBody) -> Result<ModelAnswer, Stop> {
-        let store = match &self.mode {
-            Mode::Recording { recorder, .. } => &recorder.store,
-            Mode::Replaying { store, .. } => store,
-        };
-        let answer = outcome.read(&mut |sha256| Ok(store.blob(sha256)?));
-        let answer = answer.map_err(anyhow::Error::from_boxed);
-        Ok(answer.context("journal: text of a model call")?)
-    }
-
-    /// Returns an answer that is recorded outside this mission's journal.
-    fn known(&self, asked: &Asked<'_>) -> Result<Option<Answered>, Stop> {
-        match &self.mode {
-            Mode::Recording { recorder, .. } => Ok(recorder.live.model.known(
-                &recorder.store,
-                asked.request,
-                &asked.sha256,
-                asked.nth,
-            )?),
-            Mode::Replaying { .. } => Ok(None),
-        }
-    }
-
-    /// Asks the server. The intent, which is the last event now, is durable before the request is
-    /// sent. If the call can't have been processed, that is noted beside the intent.
-    fn send(&mut self, asked: &Asked<'_>) -> Result<Answered, Stop> {
-        let intent = self.chain.seq();
-        let Mode::Recording { recorder, .. } = &mut self.mode else {
-            return Err(self.diverged(None, Kind::LlmOutcome, String::new())?);
-        };
-        let Recorder {
-            store, live, id, ..
-        } = recorder.as_mut();
-        store.put_facts(
-            id.number(),
-            intent,
-            &EventFacts::sent(machine::now_unix_ms()),
-        )?;
-        // From here on, whoever stops the process learns that the call may have left.
-        (live.tell)(&Update::OnRecord(Journal::InDoubt));
-        // After a crash, the next command can see that this call may have been made.
-        store.commit(Durability::Power)?;
-        match live
-            .model
-            .call(store, asked.request, &asked.sha256, asked.nth)?
-        {
-            Ok(answered) => Ok(answered),
-            Err(failed) => {
-                if !failed.in_doubt {
-                    let facts = EventFacts::unanswered(machine::now_unix_ms());
-                    store.put_facts(id.number(), intent, &facts)?;
-                }
-                Err(Stop::Interrupted(failed.error))
-            }
-        }
-    }
-
     /// Returns a person's decision about the step at which the mission is paused.
     pub fn decision(&mut self) -> Result<DecisionBody, Stop> {
         let recorded = match self.ahead()? {
@@ -609,14 +490,6 @@ impl Beside {
             provenance,
         })
     }
-}
-
-/// A model call of this run.
-struct Asked<'a> {
-    request: &'a Request,
-    sha256: Digest,
-    /// How often this run has made the request, including this time.
-    nth: u64,
 }
 
 fn side(record: &Record) -> Side {

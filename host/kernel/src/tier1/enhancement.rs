@@ -137,7 +137,7 @@ mod tests {
         commands.retain(|name| name != "pack");
         let text = markdown(&installation, &commands, 1);
         assert!(
-            text.contains("| State | in part |\n| Commands | `coo validate` |\n| Not in this build | `coo pack` |\n"),
+            text.contains("| State | in part |\n| Commands | `coo validate`, `coo schema` |\n| Not in this build | `coo pack` |\n"),
             "{text}"
         );
         assert_eq!(text.matches("| State | in place |").count(), 4, "{text}");

@@ -230,7 +230,10 @@ mod tests {
                 "[[list]]\nname = 'a'\n[[list]]\nname = 7\n",
                 "line 4: list[1].name: 7 found; a text needed",
             ),
-            ("list = 1999-01-01\n", ""),
+            (
+                "list = 1999-01-01\n",
+                "line 1: list: a text found; a list needed",
+            ),
         ] {
             let found = problems(text);
             if found != expected {
