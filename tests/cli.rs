@@ -196,7 +196,10 @@ fn a_manifest_is_written_over_a_manifest_and_nothing_else() {
         std::fs::read(world.path().join("notes.txt")).unwrap(),
         b"mine"
     );
-    assert_snapshot!(write("no/folder.json").error(), @"ERROR: file no/folder.json: can't be written: no is not a folder");
+    assert_snapshot!(write("no/folder.json").error(), @"
+    ERROR: file no/folder.json: can't be written: no is not a folder
+    hint: create it first
+    ");
     world.file("dist/demo.wasm", "not wasm");
     let before = std::fs::read(world.path().join("modules.json")).unwrap();
     assert_snapshot!(write("modules.json").error(), @"

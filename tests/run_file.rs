@@ -281,6 +281,7 @@ fn an_export_never_overwrites_and_leaves_nothing_half_written() {
     $ coo export MISSION-000001 -o no/such/folder/x
     --- standard error
     ERROR: file no/such/folder/x: can't be written: no/such/folder is not a folder
+    hint: create it first
     --- exit 1
     ");
     let ran = world.coo(&["export", "MISSION-000009"]);

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use clap_mangen::Man;
 
 use super::{command, print};
-use crate::mission::run_file::replace_out;
+use crate::mission::run_file::write_over;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -29,7 +29,7 @@ pub fn cmd_man(options: &Options) -> Result<ExitCode> {
     let mut pages = Vec::new();
     collect(&whole, "coo", &mut pages)?;
     for (name, content) in &pages {
-        replace_out(folder, name, content)?;
+        write_over(&folder.join(name), content)?;
     }
     print::note(&format!(
         "{} written to {}",

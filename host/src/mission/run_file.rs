@@ -34,13 +34,12 @@ pub fn export(root: &StateRoot, store: &Store, id: MissionId, path: &Path) -> Re
 /// Lets `write` fill a temporary file, syncs it and renames it to `path`; returns the result of
 /// `write`. Fails if `path` exists.
 pub fn write_out<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
-    written(path, write, |file| file.persist_noclobber(path))
+    written(path, false, write)
 }
 
-/// Writes `content` to `path` in the same way, over a file that is there.
+/// Writes `content` to `path` in the same way, in place of a file that is there.
 pub fn write_over(path: &Path, content: &[u8]) -> Result<()> {
-    let write = |file: &mut File| Ok(file.write_all(content)?);
-    written(path, write, |file| file.persist(path))
+    written(path, true, |file| Ok(file.write_all(content)?))
 }
 
 #[allow(
@@ -49,8 +48,8 @@ pub fn write_over(path: &Path, content: &[u8]) -> Result<()> {
 )]
 fn written<T>(
     path: &Path,
+    is_replaced: bool,
     write: impl FnOnce(&mut File) -> Result<T>,
-    persist: impl FnOnce(tempfile::NamedTempFile) -> Result<File, tempfile::PersistError>,
 ) -> Result<T> {
     let folder = path
         .parent()
@@ -58,12 +57,17 @@ fn written<T>(
         .unwrap_or(Path::new("."));
     let shown = || format!("file {}: can't be written", path.display());
     if !folder.is_dir() {
-        bail!("{}: {} is not a folder", shown(), folder.display());
+        bail!(anyhow!("{}: {} is not a folder", shown(), folder.display()).hint("create it first"));
     }
     let mut file = new_file(folder).with_context(shown)?;
     let written = write(file.as_file_mut())?;
     file.as_file().sync_all().with_context(shown)?;
-    match persist(file) {
+    let named = if is_replaced {
+        file.persist(path)
+    } else {
+        file.persist_noclobber(path)
+    };
+    match named {
         Ok(_) => {
             // Sync the name, too. This fails for a folder that the user may not read, and that
             // error is ignored.
@@ -75,25 +79,6 @@ fn written<T>(
         }
         Err(error) => Err(error.error).with_context(shown),
     }
-}
-
-/// Writes a whole file, in place of one that is there.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "for commands that are told to write outside the state root"
-)]
-pub fn replace_out(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
-    let path = folder.join(name);
-    let shown = || format!("file {}: can't be written", path.display());
-    if !folder.is_dir() {
-        bail!(anyhow!("{}: {} is not a folder", shown(), folder.display()).hint("create it first"));
-    }
-    let mut file = new_file(folder).with_context(shown)?;
-    file.as_file_mut().write_all(content).with_context(shown)?;
-    file.persist(&path)
-        .map_err(|error| error.error)
-        .with_context(shown)?;
-    Ok(())
 }
 
 /// Creates a file without a final name. The error does not have its temporary one.
