@@ -43,6 +43,26 @@ fn a_mission_at_work_is_followed_to_its_end() {
 }
 
 #[test]
+fn a_follower_ends_when_nobody_reads_it() {
+    let server = ModelServer::start([Step::StaySilent]);
+    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
+    world.triage_descriptor();
+    let mut run = world.start(&["run", "triage.json"]);
+    server.wait_for_request(&mut run);
+    let mut logs = world.start(&["logs", "--follow"]);
+    let mut lines = BufReader::new(logs.stdout.take().unwrap());
+    let mut first = String::new();
+    lines.read_line(&mut first).unwrap();
+    assert!(first.contains("STATE=INIT"), "{first}");
+    drop(lines);
+    // The mission still waits for its model.
+    assert!(logs.wait().unwrap().success());
+    assert_eq!(run.try_wait().unwrap(), None);
+    run.kill().unwrap();
+    run.wait().unwrap();
+}
+
+#[test]
 fn a_mission_that_has_ended_is_shown_and_nothing_is_waited_for() {
     let world = World::new();
     assert_eq!(world.coo(&["run", "demo"]).code, 0);

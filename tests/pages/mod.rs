@@ -71,7 +71,6 @@ docs/amu0.md: takes minutes
 docs/compilation.md: python.wasm is a component of 25 MB
 docs/dependencies.md: needs cargo-deny
 docs/install.md: installs a program
-docs/install.md: installs a program
 docs/install.md: needs the target wasm32-wasip1
 docs/install.md: needs the target wasm32-wasip1
 docs/missions.md: needs the target wasm32-wasip1

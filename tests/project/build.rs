@@ -1,13 +1,13 @@
 //! `coo build`: the same bytes from any folder, placed and recorded whole or not at all. The unhappy
 //! paths use programs in the place of cargo and rustc, so that they need no toolchain.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use super::{coo_in, with_target, without_cargo, without_sizes};
+use super::{coo_in, program, with_target, without_cargo, without_sizes};
 use crate::support::tree::picture;
 use crate::support::{Ran, World, guest_text, shown, steady};
 
@@ -251,12 +251,6 @@ fn a_project_of_several_missions_is_built_whole_or_in_part() {
     assert_ne!(one["module_set_sha256"], all["module_set_sha256"]);
 }
 
-/// Puts a program into the `bin` folder of the world.
-fn program(world: &World, name: &str, script: &str) {
-    let path = world.file(&format!("bin/{name}"), format!("#!/bin/sh\n{script}\n"));
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
 /// Returns a world with a project and programs in the place of cargo and rustc. This cargo knows one
 /// mission, `echo`, and "compiles" `made.wasm` of the world.
 fn with_programs() -> World {
@@ -342,10 +336,17 @@ fn what_is_missing_is_named_with_how_to_install_it() {
 
 #[test]
 fn the_bytes_depend_on_no_variable_of_the_user() {
-    let world = with_programs()
+    let world = with_programs();
+    world.file("home/git/checkouts/words-1/a/lib.rs", "");
+    let world = world
         .with("RUSTFLAGS", "-Copt-level=0")
         .with("CARGO_ENCODED_RUSTFLAGS", "-Cdebuginfo=2")
         .with("CARGO_PROFILE_RELEASE_LTO", "false")
+        .with("CARGO_BUILD_RUSTC", "/nowhere/rustc")
+        .with("CARGO_BUILD_RUSTC_WRAPPER", "/nowhere/wrapper")
+        .with("CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER", "/nowhere/wrapper")
+        .with("CARGO_BUILD_DEP_INFO_BASEDIR", "/nowhere")
+        .with("CARGO_HOME", "home")
         .with("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", "-Cdebuginfo=2")
         .with("RUSTC_WRAPPER", "/nowhere/wrapper");
     let ran = world.coo(&["build"]);
@@ -355,11 +356,12 @@ fn the_bytes_depend_on_no_variable_of_the_user() {
     <sha256>  module set, as in sandbox_digest.txt
     --- standard error
     cargo printed this
+    cargo printed this
     [coo] missions/dist/echo.wasm: written, 1048 bytes
     --- exit 0
     ");
     let environment = text(&world, "environment");
-    for name in ["opt-level", "debuginfo", "LTO", "WRAPPER"] {
+    for name in ["opt-level", "debuginfo", "LTO", "WRAPPER", "nowhere"] {
         assert!(!environment.contains(name), "{environment}");
     }
     let top = world.path().canonicalize().unwrap();
@@ -368,9 +370,12 @@ fn the_bytes_depend_on_no_variable_of_the_user() {
         top.display()
     );
     assert!(environment.contains(&remap), "{environment}");
+    let remap = "--remap-path-prefix=home/git/checkouts/words-1=/git\n";
+    assert!(environment.contains(remap), "{environment}");
     // Sources of a registry are there before the flags name its folder.
     assert_snapshot!(text(&world, "arguments").replace(top.to_str().unwrap(), "<world>"), @"
     fetch --target wasm32-wasip1
+    build --release --target wasm32-wasip1 --target-dir <world>/target --package echo
     build --release --target wasm32-wasip1 --target-dir <world>/target --package echo
     ");
     assert_snapshot!(steady(&text(&world, "missions/dist/build.json")), @r#"
@@ -414,6 +419,7 @@ fn a_module_that_a_run_would_refuse_is_not_placed() {
     assert_snapshot!(told, @"
     $ coo build
     --- standard error
+    cargo printed this
     cargo printed this
     ERROR: mission 'echo': module target/wasm32-wasip1/release/echo.wasm: refused: import 'env' is not part of the surface (functions: open)
     hint: 'coo audit' lists every import
@@ -502,6 +508,96 @@ fn a_manifest_that_can_not_be_read_ends_the_build_before_cargo_runs() {
     --- exit 1
     ");
     assert!(!world.path().join("arguments").exists());
+}
+
+#[test]
+fn a_source_that_changes_while_cargo_compiles_ends_the_build() {
+    let world = with_programs();
+    let cargo = text(&world, "bin/cargo");
+    let top = world.path().canonicalize().unwrap();
+    let top = top.display();
+    let changed = format!("{cargo}echo changed >> {top}/missions/echo/src/lib.rs");
+    program(&world, "cargo", &changed);
+    let ran = world.coo(&["build"]);
+    assert_snapshot!(shown("build", &ran), @"
+    $ coo build
+    --- standard error
+    cargo printed this
+    cargo printed this
+    ERROR: source missions/echo/src/lib.rs: changed while cargo compiled, so no module was replaced
+    hint: build again when no program changes the sources any more
+    --- exit 1
+    ");
+    assert!(!world.path().join("missions/dist").exists());
+    // One that no longer changes is built, and its list of sources is known.
+    program(&world, "cargo", &cargo);
+    assert_eq!(world.coo(&["build"]).code, 0);
+}
+
+#[test]
+fn what_a_build_script_has_made_is_no_source() {
+    let world = with_programs();
+    let cargo = text(&world, "bin/cargo");
+    let top = world.path().canonicalize().unwrap();
+    let made = format!("{}/target/release/build/a-1/out/made.rs", top.display());
+    world.file("target/release/build/a-1/out/made.rs", "");
+    let script = cargo.replace(
+        "src/lib.rs > echo.d",
+        &format!("src/lib.rs {made} > echo.d"),
+    );
+    assert_ne!(script, cargo);
+    program(&world, "cargo", &script);
+    assert_eq!(world.coo(&["build"]).code, 0);
+    let manifest = text(&world, "missions/dist/build.json");
+    assert!(manifest.contains("missions/echo/src/lib.rs"), "{manifest}");
+    assert!(!manifest.contains("made.rs"), "{manifest}");
+}
+
+#[test]
+fn a_folder_or_module_in_the_way_ends_the_build_before_anything_changes() {
+    let world = with_programs();
+    // A folder has the name of a module of the set.
+    world.file("missions/dist/other.wasm/file", "");
+    let mut told = refused(&world, &["build"]);
+    std::fs::remove_dir_all(world.path().join("missions/dist")).unwrap();
+    std::fs::create_dir(world.path().join("outside")).unwrap();
+    std::os::unix::fs::symlink("../outside", world.path().join("missions/dist")).unwrap();
+    told += &refused(&world, &["build"]);
+    assert_snapshot!(told, @"
+    $ coo build
+    --- standard error
+    cargo printed this
+    cargo printed this
+    ERROR: <world>/missions/dist/other.wasm: is a folder, a file is needed
+    --- exit 1
+    $ coo build
+    --- standard error
+    ERROR: project <world>: missions/dist is a symbolic link, and could lead out of it
+    hint: put a folder in its place
+    --- exit 1
+    ");
+    let outside = world.path().join("outside").read_dir().unwrap();
+    assert_eq!(outside.count(), 0);
+}
+
+#[test]
+fn a_build_waits_for_another_one_of_the_project() {
+    let world = with_programs();
+    let held = std::fs::File::open(world.path()).unwrap();
+    held.lock().unwrap();
+    let mut child = world.start(&["build"]);
+    let mut said = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    stderr.read_line(&mut said).unwrap();
+    assert_eq!(
+        said,
+        "[coo] another build of this project is at work; waiting for it\n"
+    );
+    assert!(!world.path().join("arguments").exists());
+    drop(held);
+    std::io::copy(&mut stderr, &mut std::io::sink()).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(world.path().join("missions/dist/echo.wasm").exists());
 }
 
 #[test]

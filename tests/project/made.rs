@@ -3,9 +3,9 @@
 
 use insta::assert_snapshot;
 
-use super::coo_in;
+use super::{coo_in, program, step};
 use crate::support::tree::{self, picture};
-use crate::support::{World, shown};
+use crate::support::{Ran, World, ran, shown};
 
 #[test]
 fn a_project_is_made_whole_and_says_what_it_has() {
@@ -108,6 +108,16 @@ fn a_file_of_the_user_is_kept_or_ends_it_before_anything_is_made() {
             .contains("  .gitignore                      another file is there, and stays\n"),
         "{kept:?}"
     );
+    assert!(
+        kept.stderr.starts_with(
+            "[coo] file mine/.gitignore: has no line '.env', so a key in .env could be committed\n\
+             hint: add the line '.env' to it\n"
+        ),
+        "{kept:?}"
+    );
+    world.file("careful/.gitignore", "*.log\n.env\n");
+    let kept_too = world.coo(&["init", "careful"]);
+    assert!(!kept_too.stderr.contains(".env"), "{kept_too:?}");
     let gitignore = std::fs::read_to_string(world.path().join("mine/.gitignore"));
     assert_eq!(gitignore.unwrap(), "*.log\n");
 
@@ -153,6 +163,122 @@ fn the_working_directory_becomes_a_project_with_a_dot() {
     let bare = coo_in(&world, "bare", &["init"]);
     assert_eq!(bare.code, 0, "{bare:?}");
     assert_eq!(picture(&world.path().join("bare")).len(), 0);
+}
+
+#[test]
+fn git_keeps_the_recorded_runs_of_a_project() {
+    let world = World::new().with("PATH", "/usr/local/bin:/usr/bin:/bin");
+    assert_eq!(world.coo(&["init", "hello"]).code, 0);
+    assert_eq!(coo_in(&world, "hello", &["run-demo"]).code, 0);
+    git(&world, &["init", "-q", "hello"]);
+    git(&world, &["-C", "hello", "add", ".coo"]);
+    let kept = git(&world, &["-C", "hello", "ls-files"]).stdout;
+    let kept: Vec<&str> = kept.lines().collect();
+    for file in [".coo/.gitignore", ".coo/coo.db", ".coo/config.json"] {
+        assert!(kept.contains(&file), "{kept:?}");
+    }
+    for left in [".coo/lock", ".coo/cache/", ".coo/tmp/"] {
+        assert!(!kept.iter().any(|file| file.starts_with(left)), "{kept:?}");
+    }
+    // One that is there stays, and what it does is said.
+    std::fs::create_dir(world.path().join("bare")).unwrap();
+    assert_eq!(coo_in(&world, "bare", &["init"]).code, 0);
+    let ran = coo_in(&world, "bare", &["init", "."]);
+    assert_snapshot!(ran.stderr, @"
+    [coo] file .coo/.gitignore: leaves out the whole state root, so no recorded run is committed
+    hint: write these lines into it instead of '*': cache/, changes/*/normalized/, lock, *-shm, tmp/
+    hint: 'coo build' compiles it, 'coo run bare.json' runs it
+    ");
+    let ignored = std::fs::read_to_string(world.path().join("bare/.coo/.gitignore"));
+    assert_eq!(ignored.unwrap(), "*\n");
+}
+
+fn git(world: &World, arguments: &[&str]) -> Ran {
+    let ran = ran(world.program("git", arguments).output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran
+}
+
+/// Runs a step of the project's workflow as the runner does, with `bin` of the world first on `PATH`.
+fn run_step(world: &World, name: &str, wheel: &str) -> Ran {
+    let workflow = world.path().join("hello/.github/workflows/coo.yml");
+    let script = step(&std::fs::read_to_string(workflow).unwrap(), name);
+    let root = world.path().join("hello/.coo-ci");
+    let mut command = world.program("bash", &["-e", "-c", &script]);
+    command
+        .current_dir(world.path().join("hello"))
+        .env("COO_ROOT", root)
+        .env("COO_WHEEL", wheel);
+    ran(command.output().unwrap())
+}
+
+#[test]
+fn the_workflow_installs_nothing_by_a_name_and_replays_what_has_ended() {
+    let world = World::new();
+    let bin = world.path().join("bin").display().to_string();
+    let world = world.with("PATH", format!("{bin}:/usr/local/bin:/usr/bin:/bin"));
+    assert_eq!(world.coo(&["init", "hello"]).code, 0);
+    assert_eq!(coo_in(&world, "hello", &["run-demo"]).code, 0);
+    program(&world, "pip", "echo pip \"$@\"");
+    let coo = env!("CARGO_BIN_EXE_coo");
+    program(&world, "coo", &format!("exec {coo} \"$@\""));
+    let mut told = shown("Install coo", &run_step(&world, "Install coo", ""));
+    told += &shown("Install coo", &run_step(&world, "Install coo", "coo.whl"));
+    let replayed = run_step(&world, "Recorded runs replay identically", "");
+    told += &shown("Recorded runs replay identically", &replayed);
+    assert_snapshot!(told, @"
+    $ coo Install coo
+    --- standard error
+    ERROR: COO_WHEEL: not set in .github/workflows/coo.yml
+    hint: make the wheel with '.ci/wheel --out DIR' in a clone of coo, and name its path or URL
+    --- exit 1
+    $ coo Install coo
+    pip install --no-index --no-deps coo.whl
+    --- exit 0
+    $ coo Recorded runs replay identically
+    Replay DEMO-000001
+      States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
+      Events: 11 identical
+      Fuel: 66630 identical
+      Memory: 1114112 bytes identical
+      Output: 493 bytes identical
+      Chain: <sha256>
+      Result: IDENTICAL
+    --- exit 0
+    ");
+    // A list that can't be had is no empty list.
+    program(&world, "coo", "exit 1");
+    let failed = run_step(&world, "Recorded runs replay identically", "");
+    assert_eq!(failed.code, 1, "{failed:?}");
+}
+
+#[test]
+fn a_long_name_stands_apart_from_what_the_file_is_for() {
+    let world = World::new();
+    let ran = world.coo(&["init", "a-mission-with-a-long-name"]);
+    let line = "  missions/a-mission-with-a-long-name/src/lib.rs  its code, to be changed\n";
+    assert!(ran.stdout.contains(line), "{ran:?}");
+    let ran = world.coo(&["init", "with a space"]);
+    let hint = "hint: 'cd \"with a space\"' goes there\n";
+    assert!(ran.stderr.contains(hint), "{ran:?}");
+}
+
+#[test]
+fn a_link_in_the_place_of_a_folder_is_refused_before_anything_is_made() {
+    let world = World::new();
+    std::fs::create_dir_all(world.path().join("outside")).unwrap();
+    std::fs::create_dir_all(world.path().join("hello")).unwrap();
+    std::os::unix::fs::symlink("../outside", world.path().join("hello/vendor")).unwrap();
+    let refused = world.coo(&["init", "hello"]);
+    assert_snapshot!(shown("init hello", &refused), @"
+    $ coo init hello
+    --- standard error
+    ERROR: project hello: vendor is a symbolic link, and could lead out of it
+    hint: put a folder in its place
+    --- exit 1
+    ");
+    assert_eq!(picture(&world.path().join("outside")).len(), 0);
+    assert!(!world.path().join("hello/.coo").exists());
 }
 
 #[test]
@@ -219,7 +345,7 @@ fn a_mission_is_added_to_a_project_from_any_folder_of_it() {
       missions/mail-sort/Cargo.toml   crate of the mission
       missions/mail-sort/src/lib.rs   its code, to be changed
     --- standard error
-    hint: 'coo build' compiles it, 'coo run mail-sort.json' runs it
+    hint: 'coo build' compiles it, 'coo run ../../mail-sort.json' runs it
     --- exit 0
     ");
     let descriptor = std::fs::read_to_string(world.path().join("hello/mail-sort.json")).unwrap();

@@ -6,6 +6,7 @@ mod build;
 mod made;
 mod stale;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -69,6 +70,22 @@ fn coo_in(world: &World, folder: &str, arguments: &[&str]) -> Ran {
         .current_dir(world.path().join(folder))
         .output()
         .unwrap())
+}
+
+/// Puts a program into the `bin` folder of the world.
+fn program(world: &World, name: &str, script: &str) {
+    let path = world.file(&format!("bin/{name}"), format!("#!/bin/sh\n{script}\n"));
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Returns the script of a step of a workflow.
+fn step(workflow: &str, name: &str) -> String {
+    let start = format!("- name: {name}\n        run: |\n");
+    let (_, rest) = workflow.split_once(&start).unwrap();
+    let lines = rest
+        .lines()
+        .map_while(|line| line.strip_prefix("          "));
+    lines.map(|line| line.to_owned() + "\n").collect()
 }
 
 /// Removes what cargo prints, which differs from run to run.

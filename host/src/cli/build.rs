@@ -53,7 +53,7 @@ pub struct ModuleView {
 pub fn cmd_build(options: &Options) -> Result<ExitCode> {
     let here = machine::working_directory().context("working directory")?;
     let workspace = Workspace::of(&here)?;
-    let built = project::build(&workspace, &options.names, options.locked)?;
+    let built = project::build(&workspace, &options.names, options.locked, say_waiting)?;
     let view = View {
         modules: built
             .modules
@@ -79,6 +79,11 @@ pub fn cmd_build(options: &Options) -> Result<ExitCode> {
     print::out(&lines.concat())?;
     say(&built);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says why a build has not begun yet.
+fn say_waiting() {
+    print::note("another build of this project is at work; waiting for it");
 }
 
 /// Says which modules have changed.
@@ -124,7 +129,7 @@ pub fn build_for(path: &Path) -> Result<()> {
         )
         .hint(format!("name it \"{DIST}/{mission}.wasm\"")));
     }
-    let built = project::build(&workspace, &[mission.into_owned()], false)?;
+    let built = project::build(&workspace, &[mission.into_owned()], false, say_waiting)?;
     say(&built);
     Ok(())
 }

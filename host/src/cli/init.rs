@@ -13,12 +13,17 @@ use coo_kernel::state::layout;
 use super::print;
 use crate::freeze::Purpose;
 use crate::hint::Hint as _;
-use crate::machine;
+use crate::machine::{self, input_file};
 use crate::project::{self, File, Outcome};
 use crate::session::Session;
+use crate::state::state_root::DEFAULT_NAME;
 
-/// Columns of a path in the list of files.
+/// Fewest columns of a path in the list of files.
 const PATH_COLUMNS: usize = 32;
+/// Columns between the longest path and what the file is for.
+const GAP_COLUMNS: usize = 2;
+/// Most bytes of a `.gitignore` in which its lines are looked up.
+const GITIGNORE_BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -54,6 +59,11 @@ pub fn cmd_init(root: &Path, options: &Options) -> Result<ExitCode> {
     let name = name(top, options.name.as_deref())?;
     let files = project::project(&name);
     let outcomes = project::check(top, &files)?;
+    // A root elsewhere is no part of the project.
+    let is_inside = root == top.join(DEFAULT_NAME);
+    if is_inside && !root.join(layout::STORE).exists() {
+        project::keep_in_git(root)?;
+    }
     let (text, _) = state_root(root)?;
     project::make(top, &files, &outcomes)?;
     let place = match top.to_str() {
@@ -61,18 +71,63 @@ pub fn cmd_init(root: &Path, options: &Options) -> Result<ExitCode> {
         _ => top.display().to_string(),
     };
     print::out(&format!("{text}{}", listed(&place, &files, &outcomes)))?;
-    if !top.as_os_str().is_empty() {
-        print::next(&format!("'cd {}' goes there", top.display()));
+    let is_kept = |(file, outcome): (&File, &Outcome)| {
+        file.path == project::GITIGNORE && *outcome == Outcome::Kept
+    };
+    if files.iter().zip(&outcomes).any(is_kept) {
+        say_if_key_is_shown(&top.join(project::GITIGNORE));
     }
-    say_next(&name);
+    if is_inside {
+        say_if_ignored(&root.join(layout::GITIGNORE));
+    }
+    if !top.as_os_str().is_empty() {
+        let top = print::word(&top.display().to_string());
+        print::next(&format!("'cd {top}' goes there"));
+    }
+    say_next(&name, Path::new(""));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says how a mission that was just made is built and run.
-pub fn say_next(name: &MissionName) {
+/// Says how a mission that was just made is built and run. `top` is the way to the project.
+pub fn say_next(name: &MissionName, top: &Path) {
+    let descriptor = top.join(format!("{name}.json"));
+    let descriptor = print::word(&descriptor.display().to_string());
     print::next(&format!(
-        "'coo build' compiles it, 'coo run {name}.json' runs it"
+        "'coo build' compiles it, 'coo run {descriptor}' runs it"
     ));
+}
+
+/// Warns if the user's own `.gitignore` does not leave out the file with the key.
+fn say_if_key_is_shown(path: &Path) {
+    if lines_of(path).is_some_and(|lines| project::leaves_out_env(&lines)) {
+        return;
+    }
+    print::note_hint(
+        &format!(
+            "file {}: has no line '.env', so a key in .env could be committed",
+            path.display()
+        ),
+        "add the line '.env' to it",
+    );
+}
+
+/// Warns if git leaves out the whole state root, as a root does that was made without a project.
+fn say_if_ignored(path: &Path) {
+    if lines_of(path).is_none_or(|lines| lines.trim() != "*") {
+        return;
+    }
+    let shown = path.display();
+    let lines = project::STATE_ROOT_IGNORES.trim_end().replace('\n', ", ");
+    print::note_hint(
+        &format!("file {shown}: leaves out the whole state root, so no recorded run is committed"),
+        &format!("write these lines into it instead of '*': {lines}"),
+    );
+}
+
+/// Returns the text of a `.gitignore`; `None` if it can't be read.
+fn lines_of(path: &Path) -> Option<String> {
+    let content = input_file::read(path, GITIGNORE_BYTES_MAX).ok()?;
+    Some(String::from_utf8_lossy(&content).into_owned())
 }
 
 /// Creates the state root if it is missing. Returns what there is to say about it, and whether it
@@ -129,16 +184,20 @@ pub fn listed(place: &str, files: &[File], outcomes: &[Outcome]) -> String {
         .filter(|outcome| **outcome == Outcome::Made)
         .count();
     let mut text = format!("{} made in {place}\n", print::count(made, "file"));
-    for (file, outcome) in files.iter().zip(outcomes) {
+    // One line stands for all files of the SDK that are as they should be.
+    let files = files.iter().zip(outcomes);
+    let shown: Vec<_> = files
+        .filter(|(file, outcome)| !file.about.is_empty() || **outcome == Outcome::Kept)
+        .collect();
+    let longest = shown.iter().map(|(file, _)| file.path.len()).max();
+    let columns = PATH_COLUMNS.max(longest.unwrap_or(0) + GAP_COLUMNS);
+    for (file, outcome) in shown {
         let about = match outcome {
             Outcome::Made => file.about,
             Outcome::Same => "was there already",
             Outcome::Kept => "another file is there, and stays",
         };
-        // One line stands for all files of the SDK that are as they should be.
-        if !file.about.is_empty() || *outcome == Outcome::Kept {
-            let _ = writeln!(text, "  {:PATH_COLUMNS$}{about}", file.path);
-        }
+        let _ = writeln!(text, "  {:columns$}{about}", file.path);
     }
     text
 }

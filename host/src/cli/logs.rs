@@ -90,7 +90,7 @@ pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
         while let Some(record) = walk.advance()? {
             show(&record)?;
         }
-        if !is_at_work {
+        if !is_at_work || print::is_closed() {
             break;
         }
         machine::sleep(FOLLOW_EVERY);

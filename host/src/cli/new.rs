@@ -1,6 +1,7 @@
 //! `coo new`: adds a mission to a project: a crate that compiles, and its descriptor. Never replaces
 //! a file, and makes no project; `coo init DIR` does.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -31,6 +32,8 @@ pub fn cmd_new(options: &Options) -> Result<ExitCode> {
         top.display().to_string()
     };
     print::out(&init::listed(&place, &files, &outcomes))?;
-    init::say_next(&name);
+    let down = here.strip_prefix(&top).unwrap_or(Path::new(""));
+    let up = down.components().map(|_| "..").collect::<PathBuf>();
+    init::say_next(&name, &up);
     Ok(ExitCode::SUCCESS)
 }

@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result};
 use clap::builder::StyledStr;
 use coo_kernel::form::plain;
 use coo_kernel::mission::exit::Exit;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 use terminal_size::terminal_size_of;
 
@@ -142,6 +143,9 @@ pub fn note_verdict(before: &str, verdict: &str, after: &str) {
 
 /// Prints what the user can do next.
 pub fn next(text: &str) {
+    if is_quiet() {
+        return;
+    }
     aside(&format!("hint: {}\n", one_line(text)));
 }
 
@@ -252,6 +256,14 @@ pub fn out_verdict(before: &str, verdict: &str, after: &str) -> Result<()> {
 pub fn bytes(content: &[u8]) -> Result<()> {
     clear_status();
     written(std::io::stdout().lock().write_all(&redacted_bytes(content)))
+}
+
+/// Returns whether the reader of standard output is gone, so that nothing can be printed any more.
+pub fn is_closed() -> bool {
+    let stdout = std::io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    let gone = PollFlags::ERR | PollFlags::HUP;
+    poll(&mut polled, Some(&Timespec::default())).is_ok() && polled[0].revents().intersects(gone)
 }
 
 /// Flushes standard output and returns the result of writing to it. A closed pipe is not an error.

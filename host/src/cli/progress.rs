@@ -16,7 +16,8 @@ use crate::progress::{Journal, Update};
 
 /// Work of less time is shown without its time.
 const NOTABLE: Duration = Duration::from_secs(1);
-/// Silence after which a log gets a sign of life. Each further one takes twice as long.
+/// Age of a mission at which a log gets a sign of life while the guest computes. Each further one comes at
+/// twice that age.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
 /// How much the user wants to see.

@@ -28,7 +28,7 @@ use crate::state::history::Question;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Descriptor (.json), program (.wasm), or bundled mission: demo, triage
+    /// Descriptor (.json), program (.wasm), or bundled mission: demo, phase3, triage
     target: String,
     /// Input of a .wasm program: a text file, or - for standard input
     #[arg(long, value_name = "FILE")]

@@ -1,5 +1,5 @@
-//! `coo version`: shows what two builds must have in common to agree on a recording (engine,
-//! surface, editions, formats), and how this build was made. Opens no state root and asks nothing
+//! `coo version`: shows what two builds must have in common to agree on a recording (engine, imported
+//! interfaces, editions, formats), and how this build was made. Opens no state root and asks nothing
 //! of the machine.
 
 use std::fmt::Write as _;
@@ -111,7 +111,7 @@ fn view() -> Result<View> {
         module_set_sha256: module_set::digest(&bundle::members()),
         editions: Editions {
             writes: Edition::CURRENT,
-            reads: Edition::all().collect(),
+            reads: Edition::ALL.to_vec(),
         },
         formats: vec![
             Format::new("descriptor", descriptor::FORMAT, &[]),

@@ -1,11 +1,13 @@
 //! The build of a project: compiled by cargo, admitted as a run would admit it, placed in
 //! `missions/dist/` and recorded. Until cargo has compiled all missions and every module is
-//! admitted, nothing in the project is changed.
+//! admitted, nothing in the project is changed, except that cargo may write `Cargo.lock`. What is
+//! recorded of a source is what the module was made of. One build at a time works on a project.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow, bail};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::module::module_set::{self, Member};
 use coo_kernel::module::structure::MODULE_BYTES_MAX;
@@ -14,6 +16,7 @@ use coo_kernel::project::manifest::{FILE, MANIFEST_BYTES_MAX, Manifest, Module};
 
 use super::cargo::{self, Compiled, Workspace};
 use super::{DIST, place};
+use crate::hint::Hint as _;
 use crate::machine::input_file::read as read_file;
 use crate::program::compiler;
 
@@ -23,6 +26,12 @@ pub const DIGEST_FILE: &str = "sandbox_digest.txt";
 pub const SOURCE_BYTES_MAX: u64 = 256 << 20;
 /// Largest list of sources, in bytes: some ten thousand paths.
 const DEP_INFO_BYTES_MAX: u64 = 4 << 20;
+/// Most compilations of a build: the first tells the sources of a new module, and the second finds
+/// nothing to do unless one was changed meanwhile.
+const COMPILATIONS_MAX: usize = 2;
+
+/// The digest of each source, by its path from the top of the project.
+type Sources = BTreeMap<String, Digest>;
 
 /// A module that was built.
 #[derive(Debug)]
@@ -43,21 +52,31 @@ pub struct Result {
     pub set: Digest,
 }
 
-/// Builds the missions `wanted` of a workspace, or all.
-pub fn build(workspace: &Workspace, wanted: &[String], locked: bool) -> anyhow::Result<Result> {
+/// Builds the missions `wanted` of a workspace, or all. Calls `waiting` if another build of the
+/// project is at work, and then waits for its end.
+pub fn build(
+    workspace: &Workspace,
+    wanted: &[String],
+    locked: bool,
+    waiting: impl FnOnce(),
+) -> anyhow::Result<Result> {
     let names = cargo::choose(workspace, wanted)?;
     let rustc = cargo::compiler(&workspace.top)?;
+    place::refuse_link(&workspace.top, &format!("{DIST}/{FILE}"))?;
+    let _lock = place::lock(&workspace.top, waiting)?;
     let mut manifest = read_manifest(workspace)?;
-    let compiled = workspace.compile(&names, locked)?;
-    let mut made = Vec::new();
-    for (name, compiled) in names.iter().zip(&compiled) {
-        let shown = || {
-            let module = from(&workspace.top, &compiled.wasm);
-            format!("mission '{name}': module {module}")
-        };
-        made.push(Made::of(workspace, name, &rustc, compiled).with_context(shown)?);
-    }
     let dist = workspace.top.join(DIST);
+    let mut made = Vec::new();
+    for (name, compiled, sources) in compile(workspace, &names, locked)? {
+        let made_of = Made::of(name, &rustc, &compiled, sources);
+        made.push(made_of.with_context(|| shown(workspace, name, &compiled))?);
+    }
+    // All modules are read before the first is replaced.
+    let mut set = placed(&dist)?;
+    set.extend(
+        made.iter()
+            .map(|made| (made.file.clone(), made.module.sha256)),
+    );
     let mut modules = Vec::new();
     for Made { file, wasm, module } in made {
         modules.push(Built {
@@ -68,12 +87,67 @@ pub fn build(workspace: &Workspace, wanted: &[String], locked: bool) -> anyhow::
         });
         manifest.insert(file, module);
     }
-    manifest.retain(|file| dist.join(file).is_file());
+    manifest.retain(|file| set.contains_key(file));
     place::replace(&dist.join(FILE), manifest.text()?.as_bytes())?;
-    let set = module_set::digest(&members(&dist)?);
+    let members = set
+        .into_iter()
+        .map(|(name, sha256)| Member { name, sha256 });
+    let set = module_set::digest(&members.collect::<Vec<_>>());
     let digest_file = workspace.top.join(DIGEST_FILE);
     place::replace(&digest_file, format!("{set}\n").as_bytes())?;
     Ok(Result { modules, set })
+}
+
+/// Returns how an error names what cargo made of a mission.
+fn shown(workspace: &Workspace, name: &str, compiled: &Compiled) -> String {
+    let module = from(&workspace.top, &compiled.wasm);
+    format!("mission '{name}': module {module}")
+}
+
+/// Has cargo compile the missions. Returns each with the digests of its sources, which were the same
+/// before and after: a source that is changed while cargo reads it would have the digest of a text
+/// that the module was not made of, and the module would count as fresh.
+fn compile<'a>(
+    workspace: &Workspace,
+    names: &'a [String],
+    locked: bool,
+) -> anyhow::Result<Vec<(&'a str, Compiled, Sources)>> {
+    workspace.fetch(locked)?;
+    let compiled = workspace.compiled(names);
+    // The lists of an earlier build, if there are any.
+    let earlier = compiled.iter().filter_map(|of| sources(workspace, of).ok());
+    let mut before: Sources = earlier.flatten().collect();
+    let mut changed = BTreeSet::new();
+    for _ in 0..COMPILATIONS_MAX {
+        workspace.compile(names, locked)?;
+        let mut after = Vec::new();
+        for (name, of) in names.iter().zip(&compiled) {
+            after.push(sources(workspace, of).with_context(|| shown(workspace, name, of))?);
+        }
+        let now: Sources = after
+            .iter()
+            .flatten()
+            .map(|(path, digest)| (path.clone(), *digest))
+            .collect();
+        changed = now
+            .iter()
+            .filter(|(path, digest)| before.get(*path) != Some(*digest))
+            .map(|(path, _)| path.clone())
+            .collect();
+        if changed.is_empty() {
+            let names = names.iter().map(String::as_str);
+            let all = names.zip(compiled).zip(after);
+            return Ok(all
+                .map(|((name, of), sources)| (name, of, sources))
+                .collect());
+        }
+        before = now;
+    }
+    let first = changed.into_iter().next().unwrap_or_default();
+    bail!(
+        anyhow!("source {first}: changed while cargo compiled, so no module was replaced")
+            .hint("build again when no program changes the sources any more")
+    )
 }
 
 /// A module that is to be placed.
@@ -84,12 +158,7 @@ struct Made {
 }
 
 impl Made {
-    fn of(
-        workspace: &Workspace,
-        name: &str,
-        rustc: &str,
-        compiled: &Compiled,
-    ) -> anyhow::Result<Self> {
+    fn of(name: &str, rustc: &str, compiled: &Compiled, sources: Sources) -> anyhow::Result<Self> {
         let wasm = read_file(&compiled.wasm, MODULE_BYTES_MAX).context("compiled")?;
         let file = format!("{name}.wasm");
         let task = compiler::Task {
@@ -110,7 +179,7 @@ impl Made {
                 bytes: wasm.len() as u64,
                 imports: imports.into_iter().collect(),
                 compiler: rustc.to_owned(),
-                sources: sources(workspace, compiled)?,
+                sources,
             },
             file,
             wasm,
@@ -119,8 +188,9 @@ impl Made {
 }
 
 /// Returns the digest of each source of a module: the files that the compiler read, and the manifests
-/// of their crates and of the workspace.
-fn sources(workspace: &Workspace, compiled: &Compiled) -> anyhow::Result<BTreeMap<String, Digest>> {
+/// of their crates and of the workspace. What a build script has written is no source: another
+/// machine does not have it.
+fn sources(workspace: &Workspace, compiled: &Compiled) -> anyhow::Result<Sources> {
     let text = read_file(&compiled.dep_info, DEP_INFO_BYTES_MAX).context("list of sources")?;
     let text = String::from_utf8_lossy(&text);
     let read = dep_info::parse(&text, &compiled.wasm.to_string_lossy()).with_context(|| {
@@ -132,6 +202,7 @@ fn sources(workspace: &Workspace, compiled: &Compiled) -> anyhow::Result<BTreeMa
     let mut paths: BTreeSet<PathBuf> = read
         .into_iter()
         .map(|file| workspace.top.join(file))
+        .filter(|file| !workspace.is_made(file))
         .collect();
     let manifests: Vec<PathBuf> = workspace
         .crates()
@@ -172,23 +243,24 @@ fn read_manifest(workspace: &Workspace) -> anyhow::Result<Manifest> {
     Manifest::parse(&content).with_context(|| format!("file {}", path.display()))
 }
 
-/// Returns the modules of a folder, from which the digest of the set is computed.
-pub fn members(folder: &Path) -> anyhow::Result<Vec<Member>> {
+/// Returns the digests of the modules that are in a folder now, by their names.
+fn placed(folder: &Path) -> anyhow::Result<BTreeMap<String, Digest>> {
     let shown = || format!("folder {}", folder.display());
-    let mut members = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("{}: can't be read", shown()))? {
+    let mut placed = BTreeMap::new();
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(placed),
+        entries => entries.with_context(|| format!("{}: can't be read", shown()))?,
+    };
+    for entry in entries {
         let path = entry.with_context(shown)?.path();
         if path.extension().is_none_or(|extension| extension != "wasm") {
             continue;
         }
         let name = path.file_name().unwrap_or_default();
-        members.push(Member {
-            name: name.to_string_lossy().into_owned(),
-            sha256: Digest::of(read_file(&path, MODULE_BYTES_MAX)?),
-        });
+        let digest = Digest::of(read_file(&path, MODULE_BYTES_MAX)?);
+        placed.insert(name.to_string_lossy().into_owned(), digest);
     }
-    anyhow::ensure!(!members.is_empty(), "{}: no .wasm files in it", shown());
-    Ok(members)
+    Ok(placed)
 }
 
 #[cfg(test)]

@@ -16,10 +16,16 @@ use crate::machine;
 
 /// The target of every mission.
 pub const TARGET: &str = "wasm32-wasip1";
-/// What stands for the top of the project, and for a registry, in what is compiled.
-const REMAPPED: [&str; 2] = ["/project", "/registry"];
-/// Variables of the user that would change a module's bytes.
-const CHANGES_BYTES: [&str; 7] = [
+/// What stands for the top of the project in what is compiled.
+const TOP: &str = "/project";
+/// Folders below cargo's home whose folders have sources, and what stands for each of these.
+const REMAPPED: [(&str, &str); 2] = [("git/checkouts", "/git"), ("registry/src", "/registry")];
+/// Variables of the user that would change a module's bytes, or the list of its sources.
+const CHANGES_BYTES: [&str; 11] = [
+    "CARGO_BUILD_DEP_INFO_BASEDIR",
+    "CARGO_BUILD_RUSTC",
+    "CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER",
+    "CARGO_BUILD_RUSTC_WRAPPER",
     "CARGO_BUILD_RUSTFLAGS",
     "CARGO_BUILD_TARGET",
     "CARGO_ENCODED_RUSTFLAGS",
@@ -37,6 +43,8 @@ pub struct Workspace {
     /// The top of the project.
     pub top: PathBuf,
     target_folder: PathBuf,
+    /// Where build scripts write; the target folder unless the user names another one.
+    build_folder: PathBuf,
     /// The crates in `missions/`, by name.
     pub missions: BTreeMap<String, MissionCrate>,
     /// The folders of all its crates.
@@ -62,6 +70,8 @@ pub struct Compiled {
 struct Metadata {
     packages: Vec<Package>,
     target_directory: PathBuf,
+    /// An older cargo does not say it.
+    build_directory: Option<PathBuf>,
     workspace_root: PathBuf,
 }
 
@@ -109,11 +119,20 @@ impl Workspace {
         self.crates.iter().map(PathBuf::as_path)
     }
 
-    /// Compiles these missions for the target; cargo prints to standard error.
-    pub fn compile(&self, names: &[String], locked: bool) -> Result<Vec<Compiled>> {
-        // Before the flags are made: they name each registry whose sources are on this machine.
+    /// Tells whether a file is the work of a compilation, and so no source of the project.
+    pub fn is_made(&self, file: &Path) -> bool {
+        file.starts_with(&self.target_folder) || file.starts_with(&self.build_folder)
+    }
+
+    /// Gets the sources of all dependencies. Cargo may write `Cargo.lock`.
+    pub fn fetch(&self, locked: bool) -> Result<()> {
         let mut fetch = self.cargo("fetch", locked)?;
-        run(fetch.args(["--target", TARGET]))?;
+        run(fetch.args(["--target", TARGET]))
+    }
+
+    /// Compiles these missions for the target; cargo prints to standard error. `fetch` comes first,
+    /// because flags name each registry whose sources are on this machine.
+    pub fn compile(&self, names: &[String], locked: bool) -> Result<()> {
         let mut build = self.cargo("build", locked)?;
         build
             .env("CARGO_ENCODED_RUSTFLAGS", self.flags()?)
@@ -123,7 +142,11 @@ impl Workspace {
         for name in names {
             build.args(["--package", name]);
         }
-        run(&mut build)?;
+        run(&mut build)
+    }
+
+    /// Returns where cargo puts what it compiles of these missions.
+    pub fn compiled(&self, names: &[String]) -> Vec<Compiled> {
         let folder = self.target_folder.join(TARGET).join("release");
         let of = |name: &String| {
             let file = &self.missions[name].file;
@@ -132,7 +155,7 @@ impl Workspace {
                 dep_info: folder.join(format!("{file}.d")),
             }
         };
-        Ok(names.iter().map(of).collect())
+        names.iter().map(of).collect()
     }
 
     /// Returns a command of cargo in the project, without the variables that change bytes.
@@ -157,9 +180,9 @@ impl Workspace {
     }
 
     /// Returns flags that keep every path of this machine out of a module, separated as cargo wants
-    /// them. Each registry is named by itself, because the names of their folders differ.
+    /// them. Each registry and each repository is named by itself, because the names of their
+    /// folders differ.
     fn flags(&self) -> Result<OsString> {
-        let [top, registry] = REMAPPED;
         let mut flags = OsString::new();
         let mut remap = |from: &Path, to: &str| {
             if !flags.is_empty() {
@@ -170,16 +193,19 @@ impl Workspace {
             flags.push("=");
             flags.push(to);
         };
-        remap(&self.top, top);
-        let sources = cargo_home().map(|home| home.join("registry/src"));
-        if let Some(entries) = sources.and_then(|folder| folder.read_dir().ok()) {
+        remap(&self.top, TOP);
+        for (below, to) in REMAPPED {
+            let sources = cargo_home().map(|home| home.join(below));
+            let Some(entries) = sources.and_then(|folder| folder.read_dir().ok()) else {
+                continue;
+            };
             let mut folders = entries
                 .map(|entry| Ok(entry?.path()))
                 .collect::<std::io::Result<Vec<_>>>()
-                .context("cargo's registry: can't be read")?;
+                .with_context(|| format!("cargo's {below}: can't be read"))?;
             folders.sort();
             for folder in &folders {
-                remap(folder, registry);
+                remap(folder, to);
             }
         }
         Ok(flags)
@@ -191,6 +217,7 @@ impl From<Metadata> for Workspace {
         let Metadata {
             packages,
             target_directory,
+            build_directory,
             workspace_root,
         } = metadata;
         let missions = workspace_root.join("missions");
@@ -210,6 +237,7 @@ impl From<Metadata> for Workspace {
         }
         Self {
             top: workspace_root,
+            build_folder: build_directory.unwrap_or_else(|| target_directory.clone()),
             target_folder: target_directory,
             missions: found,
             crates,
@@ -362,6 +390,8 @@ mod tests {
             [("a-program", "a-program"), ("mail-sort", "mail_sort")]
         );
         assert_eq!(workspace.crates().count(), 4);
+        assert!(workspace.is_made(Path::new("/t/wasm32-wasip1/release/build/a-1/out/b.rs")));
+        assert!(!workspace.is_made(Path::new("/p/missions/words/src/lib.rs")));
         assert_eq!(choose(&workspace, &[]).unwrap(), ["a-program", "mail-sort"]);
         let wanted = ["mail-sort".to_owned(), "mail-sort".to_owned()];
         assert_eq!(choose(&workspace, &wanted).unwrap(), ["mail-sort"]);

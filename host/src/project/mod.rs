@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 pub use build::{DIGEST_FILE, Result as BuildResult, build};
 pub use cargo::Workspace;
-pub use place::{Outcome, check, make};
+pub use place::{Outcome, check, keep_in_git, make};
 pub use stale::stale;
-pub use template::{File, mission, project};
+pub use template::{File, GITIGNORE, STATE_ROOT_IGNORES, leaves_out_env, mission, project};
 
 /// The folder of modules, from the top of the project.
 pub const DIST: &str = "missions/dist";

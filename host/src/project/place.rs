@@ -1,20 +1,22 @@
 //! Places the files of a project: whole, and never over a file of the user. If one file can't be
 //! written, those that the same call has written are removed. Only the modules of a build and what
-//! records them are ever replaced.
+//! records them are ever replaced. Nothing goes through a link below the top of the project.
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "writes a project, which is outside every state root"
+    reason = "writes a project, which is outside every state root; a .gitignore goes where one will be"
 )]
 
+use std::fs::{File as Opened, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use coo_kernel::state::layout;
 use tempfile::NamedTempFile;
 
-use super::template::File;
+use super::template::{File, STATE_ROOT_IGNORES};
 use crate::hint::Hint as _;
 use crate::machine::input_file;
 
@@ -39,6 +41,7 @@ pub fn check(top: &Path, files: &[File]) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     let mut conflicts = Vec::new();
     for file in files {
+        refuse_link(top, &file.path)?;
         let outcome = look(&top.join(&file.path), file)?;
         if outcome == Outcome::Kept && !file.is_replaceable {
             conflicts.push(file.path.as_str());
@@ -61,6 +64,72 @@ pub fn check(top: &Path, files: &[File]) -> Result<Vec<Outcome>> {
         )
         .hint("choose another folder or name; no file is ever replaced")
     )
+}
+
+/// Fails if a folder on the way from `top` to `path` is a symbolic link: it could lead out of the
+/// project. The user may have named `top` itself by a link.
+pub fn refuse_link(top: &Path, path: &str) -> Result<()> {
+    let folders = path.match_indices('/').map(|(end, _)| &path[..end]);
+    for folder in folders {
+        let metadata = top.join(folder).symlink_metadata();
+        if metadata.is_ok_and(|metadata| metadata.is_symlink()) {
+            bail!(
+                anyhow!(
+                    "project {}: {folder} is a symbolic link, and could lead out of it",
+                    shown(top)
+                )
+                .hint("put a folder in its place")
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Returns a folder as an error names it.
+fn shown(top: &Path) -> std::path::Display<'_> {
+    if top.as_os_str().is_empty() {
+        return Path::new(".").display();
+    }
+    top.display()
+}
+
+/// Has git keep a state root that does not exist yet, but for what belongs to one machine. A file
+/// that is there stays, and nothing is written through a link in the place of the root.
+pub fn keep_in_git(root: &Path) -> Result<()> {
+    let path = root.join(layout::GITIGNORE);
+    let is_link = root
+        .symlink_metadata()
+        .is_ok_and(|metadata| !metadata.is_dir());
+    if is_link || path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let mut made = Made::default();
+    made.folder_of(&path)?;
+    write(&path, STATE_ROOT_IGNORES.as_bytes(), false)?;
+    made.keep();
+    Ok(())
+}
+
+/// Proof that no other build of the project is at work. Dropping it releases the lock.
+#[derive(Debug)]
+pub struct Lock {
+    _folder: Opened,
+}
+
+/// Locks a project, so that builds run one after another. If another one holds the lock, calls
+/// `waiting` and then waits. The lock is on the folder itself and leaves no file behind.
+pub fn lock(top: &Path, waiting: impl FnOnce()) -> Result<Lock> {
+    let shown = || format!("project {}: can't be locked", top.display());
+    let folder = Opened::open(top).with_context(shown)?;
+    match folder.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            waiting();
+            folder.lock().with_context(shown)?;
+        }
+        Err(TryLockError::Error(error)) => return Err(error).with_context(shown),
+    }
+    Ok(Lock { _folder: folder })
 }
 
 fn look(path: &Path, file: &File) -> Result<Outcome> {
@@ -217,6 +286,34 @@ mod tests {
             error.ends_with("other files are there already: c.txt"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_folder_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let [top, outside] = ["top", "outside"].map(|name| folder.path().join(name));
+        std::fs::create_dir_all(top.join("a")).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        std::os::unix::fs::symlink(&outside, top.join("a/b")).unwrap();
+        let files = [file("c.txt", "c", false), file("a/b/d/e.txt", "e", false)];
+        let error = check(&top, &files).unwrap_err().to_string();
+        assert!(error.contains(": a/b is a symbolic link"), "{error}");
+        assert!(check(&top, &files[..1]).is_ok());
+        // The top may be one.
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&top, &link).unwrap();
+        assert!(check(&link, &files[..1]).is_ok());
+    }
+
+    #[test]
+    fn one_build_at_a_time_holds_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock(folder.path(), || panic!("nobody holds it")).unwrap();
+        let other = Opened::open(folder.path()).unwrap();
+        assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
+        drop(held);
+        other.try_lock().unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Tells whether a module is older than its sources, by the manifest that the build left beside it.
-//! Digests decide and never times: a checkout gives every file a new time. Nothing is said about a
-//! module that no build of a project made, and a file that can't be read is no error here.
+//! Digests decide and never times: a checkout gives every file a new time. A source that can't be read
+//! counts as changed. Nothing is said about a module that no build of a project made, or about one
+//! whose manifest can't be read; neither is an error here.
 
 use std::path::{Path, PathBuf};
 

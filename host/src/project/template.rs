@@ -9,6 +9,22 @@ const NAME: &str = "my-mission";
 const TYPE: &str = "MY_MISSION";
 const RELEASE: &str = "COO_VERSION";
 
+/// What git leaves out of the state root of a project: what belongs to one machine.
+pub const STATE_ROOT_IGNORES: &str = "cache/\nchanges/*/normalized/\nlock\n*-shm\ntmp/\n";
+/// The file of a project that keeps keys out of git.
+pub const GITIGNORE: &str = ".gitignore";
+/// Lines of that file, each of which leaves out `.env`.
+const LEAVES_OUT_ENV: [&str; 9] = [
+    ".env", "/.env", "**/.env", ".env*", "/.env*", "*.env", ".*", "*", "/*",
+];
+
+/// Tells whether a `.gitignore` leaves out the file with the key.
+#[must_use]
+pub fn leaves_out_env(gitignore: &str) -> bool {
+    let mut lines = gitignore.lines().map(str::trim_end);
+    lines.any(|line| LEAVES_OUT_ENV.contains(&line))
+}
+
 /// A file of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
@@ -59,7 +75,7 @@ const WORKSPACE: [Source; 4] = [
         true,
     ),
     (
-        ".gitignore",
+        GITIGNORE,
         include_str!("../../../guest-sdk/template/gitignore"),
         "what git leaves out",
         true,
@@ -153,10 +169,12 @@ pub fn mission(name: &MissionName) -> Vec<File> {
 fn file(&(path, content, about, is_replaceable): &Source, name: &MissionName) -> File {
     File {
         path: path.replace(NAME, name.as_str()),
+        // The release first, then the name, which has no capitals: none of these words is ever found
+        // in what was put in before.
         content: content
+            .replace(RELEASE, env!("CARGO_PKG_VERSION"))
             .replace(NAME, name.as_str())
-            .replace(TYPE, &name.mission_type())
-            .replace(RELEASE, env!("CARGO_PKG_VERSION")),
+            .replace(TYPE, &name.mission_type()),
         about,
         is_replaceable,
     }
@@ -206,6 +224,42 @@ mod tests {
                 assert!(!file.path.contains(word), "{}: {word}", file.path);
                 assert!(!file.content.contains(word), "{}: {word}", file.path);
             }
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_a_word_of_the_template_stays_as_it_is() {
+        for (name, mission_type) in [
+            ("coo-version", "COO_VERSION"),
+            ("my-mission", "MY_MISSION"),
+            ("not-my-mission", "NOT_MY_MISSION"),
+        ] {
+            let files = mission(&MissionName::parse(name).unwrap());
+            assert_eq!(files[0].path, format!("{name}.json"));
+            let descriptor = Descriptor::parse(files[0].content.as_bytes()).unwrap();
+            assert_eq!(descriptor.mission_type, mission_type);
+            let module = format!("missions/dist/{name}.wasm");
+            assert_eq!(descriptor.module.file, Some(module));
+        }
+    }
+
+    #[test]
+    fn no_mission_has_the_name_of_a_package_in_the_lock_file() {
+        let names = LOCK.lines().filter_map(|line| line.strip_prefix("name = "));
+        let names = names.map(|name| name.trim_matches('"').replace('_', "-"));
+        for name in names.filter(|name| !BUNDLED.contains(&name.as_str())) {
+            assert!(MissionName::parse(&name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_gitignore_leaves_out_the_key_by_a_line_of_its_own() {
+        assert!(leaves_out_env(include_str!(
+            "../../../guest-sdk/template/gitignore"
+        )));
+        assert!(leaves_out_env("*.log\r\n/.env\r\n"));
+        for other in ["", "# .env\n", "!.env\n", ".env.example\n", "*.log\n"] {
+            assert!(!leaves_out_env(other), "{other}");
         }
     }
 

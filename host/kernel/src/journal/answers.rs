@@ -1,6 +1,7 @@
 //! What a journal holds of the outside: the model's answers and people's decisions, in order. A
 //! repetition of the run needs nothing else of it. Verifies no chain and stores nothing.
 
+use super::conversation::TEXTS_BYTES_MAX;
 use super::{CallError, ContentError, DecisionBody, IntentBody, Kind, OutcomeBody, Record};
 use crate::form::digest::Digest;
 use crate::llm::ModelAnswer;
@@ -24,6 +25,8 @@ pub struct Answers {
     pub decisions: Vec<DecisionBody>,
     pub given: Vec<Given>,
     asked: Option<(u64, u64, Digest)>,
+    /// Size of all texts so far.
+    bytes: u64,
 }
 
 impl Answers {
@@ -43,6 +46,11 @@ impl Answers {
             }
             Kind::LlmOutcome => {
                 let outcome: OutcomeBody = serde_json::from_str(&record.body).map_err(body)?;
+                self.bytes = self.bytes.saturating_add(outcome.bytes());
+                if self.bytes > TEXTS_BYTES_MAX {
+                    let bytes = self.bytes;
+                    return Err(CallError::TooLong { seq, bytes });
+                }
                 let answer = outcome
                     .read(content)
                     .map_err(|source| CallError::Content { seq, source })?;

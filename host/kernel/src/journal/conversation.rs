@@ -15,6 +15,10 @@ use crate::llm::{Completion, FinishReason, Message, ModelAnswer, Refusal, Reques
 /// Size in bytes up to which a text is in the event itself.
 pub const INLINE_BYTES_MAX: usize = 1024;
 
+/// Bound on the texts of one request, and on those of all answers of a run, in bytes. A record of a few
+/// kilobytes can name one long text many times; a run within its limits stays far below.
+pub const TEXTS_BYTES_MAX: u64 = 1 << 30;
+
 /// An error of the store that was asked for a content.
 pub type ContentError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -47,14 +51,29 @@ impl Text {
         }
     }
 
-    /// Returns the text itself. `content` reads and verifies what was kept under a digest.
+    /// Returns the size in bytes, as the event states it.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Inline(text) => text.len() as u64,
+            Self::Kept(blob) => blob.bytes,
+        }
+    }
+
+    /// Returns the text itself. Fails if its size is not the stated one. `content` reads and verifies what was kept under a digest.
     pub fn read(
         self,
         content: &mut dyn FnMut(&Digest) -> Result<Vec<u8>, ContentError>,
     ) -> Result<String, ContentError> {
         match self {
             Self::Inline(text) => Ok(text),
-            Self::Kept(blob) => Ok(String::from_utf8(content(&blob.sha256)?)?),
+            Self::Kept(blob) => {
+                let content = content(&blob.sha256)?;
+                if content.len() as u64 != blob.bytes {
+                    let found = content.len();
+                    return Err(format!("has {found} bytes, stated are {}", blob.bytes).into());
+                }
+                Ok(String::from_utf8(content)?)
+            }
         }
     }
 }
@@ -163,6 +182,14 @@ impl OutcomeBody {
         }
     }
 
+    /// Returns the size of the text in bytes, as the event states it.
+    pub fn bytes(&self) -> u64 {
+        match &self.answer {
+            SaidAnswer::Completion(completion) => completion.text.bytes(),
+            SaidAnswer::Error(_) => 0,
+        }
+    }
+
     /// Returns the answer with its text.
     pub fn read(
         self,
@@ -258,6 +285,8 @@ pub enum CallError {
     Content { seq: u64, source: ContentError },
     #[error("event {seq}: it begins with {} messages of event {}, which has not as many", .since.messages, .since.call)]
     Since { seq: u64, since: Since },
+    #[error("event {seq}: the texts up to it have {bytes} bytes, {TEXTS_BYTES_MAX} is the limit")]
+    TooLong { seq: u64, bytes: u64 },
     #[error("event {seq}: its request has SHA-256 {}, and its record states {}", .found.short(), .stated.short())]
     Other {
         seq: u64,
@@ -305,6 +334,13 @@ impl Requests {
                 return Err(CallError::Since { seq, since });
             }
         }
+        let own = body.request.messages.iter();
+        let own = own.map(|message| message.content.bytes());
+        let before = body.since.map_or(0, |since| self.bytes(since));
+        let bytes = own.fold(before, u64::saturating_add);
+        if bytes > TEXTS_BYTES_MAX {
+            return Err(CallError::TooLong { seq, bytes });
+        }
         let mut new = Vec::new();
         for message in body.request.messages {
             let text = message.content.read(content);
@@ -341,21 +377,31 @@ impl Requests {
     }
 
     /// Returns the first `count` messages of the request of event `call`, which has as many.
-    fn first(&self, mut call: u64, mut count: u64) -> Vec<Message> {
-        // From the last message to the first.
-        let mut messages = Vec::new();
-        while let Some(found) = self.calls.get(&call) {
+    fn first(&self, call: u64, messages: u64) -> Vec<Message> {
+        let parts: Vec<&[Message]> = self.parts(Since { call, messages }).collect();
+        parts.into_iter().rev().flatten().cloned().collect()
+    }
+
+    /// Returns the size of those messages in bytes.
+    fn bytes(&self, since: Since) -> u64 {
+        let messages = self.parts(since).flatten();
+        messages.map(|message| message.content.len() as u64).sum()
+    }
+
+    /// Returns those messages in the parts in which they were said, the last part first.
+    fn parts(&self, since: Since) -> impl Iterator<Item = &[Message]> {
+        let mut next = Some(since);
+        std::iter::from_fn(move || {
+            let Since { call, messages } = next.take()?;
+            let found = self.calls.get(&call)?;
             let before = found.since.map_or(0, |since| since.messages);
-            if count > before {
-                let own = usize::try_from(count - before).unwrap_or(usize::MAX);
-                messages.extend(found.new.iter().take(own).rev().cloned());
-            }
-            let Some(since) = found.since else { break };
-            call = since.call;
-            count = count.min(since.messages);
-        }
-        messages.reverse();
-        messages
+            next = found.since.map(|since| Since {
+                call: since.call,
+                messages: since.messages.min(messages),
+            });
+            let own = usize::try_from(messages.saturating_sub(before)).unwrap_or(usize::MAX);
+            Some(&found.new[..own.min(found.new.len())])
+        })
     }
 }
 

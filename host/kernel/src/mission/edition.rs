@@ -16,19 +16,14 @@ pub struct Edition(u32);
 impl Edition {
     /// The edition of runs recorded before there were several: their journals do not state one.
     pub const FIRST: Self = Self(1);
-    /// The edition of runs that begin now.
-    pub const CURRENT: Self = Self(4);
     /// An edition that some runs on record state.
     pub const SECOND: Self = Self(2);
     /// The edition before the current one.
     pub const THIRD: Self = Self(3);
-    /// Every edition, oldest first.
+    /// The edition of runs that begin now.
+    pub const CURRENT: Self = Self(4);
+    /// Every edition that this build reads, oldest first.
     pub const ALL: [Self; 4] = [Self::FIRST, Self::SECOND, Self::THIRD, Self::CURRENT];
-
-    /// Returns every edition that this build reads, oldest first.
-    pub fn all() -> impl Iterator<Item = Self> {
-        (Self::FIRST.0..=Self::CURRENT.0).map(Self)
-    }
 
     /// Returns the edition of a journal that does not state one.
     pub(crate) const fn unsaid() -> Self {

@@ -63,8 +63,8 @@ pub fn of_missions(edition: Edition) -> Digest {
         "protected": protected::entries(edition),
         "workflow": workflow::rules(edition),
     });
-    // A value of strings and integers has a canonical form.
-    Digest::of(canonical::to_string(&rules).unwrap_or_default())
+    let text = canonical::to_string(&rules);
+    Digest::of(text.expect("strings and integers have a canonical form"))
 }
 
 /// Fails with the first ruleset of `pins` that is another one in `found`.

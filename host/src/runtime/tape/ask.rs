@@ -69,13 +69,16 @@ impl Tape {
         }
         let outcome = canonical::to_string_sorted(&outcome)?;
         self.answers.count(&answered);
-        let source = answered.source.clone();
+        let (source, live) = (answered.source.clone(), answered.live);
         let origin = Beside::Origin(answered.source, answered.provenance);
         self.append(self.state()?, Kind::LlmOutcome, outcome, origin)?;
-        if answered.live {
+        if live {
             self.commit(Durability::Power)?;
         }
-        self.tell(&Update::OnRecord(Journal::Resumable));
+        // In the prefix of an earlier process the journal still ends as that one left it.
+        if live || !self.is_behind() {
+            self.tell(&Update::OnRecord(Journal::Resumable));
+        }
         self.tell(&Update::Answered {
             model: &request.model,
             source: &source,

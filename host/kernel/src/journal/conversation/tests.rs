@@ -144,6 +144,60 @@ fn a_changed_record_is_refused_and_named() {
     assert_eq!(said, "event 1: a text of its model call");
 }
 
+/// A kilobyte of record that names one text very often.
+#[test]
+fn a_text_that_is_named_too_often_is_not_read() {
+    let long = "x".repeat(1 << 20);
+    let said = SaidMessage {
+        content: Text::of(&long),
+        role: Role::User,
+    };
+    let body = |times: usize, since| IntentBody {
+        nth: 1,
+        request: SaidRequest {
+            max_tokens: None,
+            messages: vec![said.clone(); times],
+            model: String::new(),
+            seed: None,
+            temperature: None,
+            top_p: None,
+        },
+        sha256: Digest::of("another"),
+        since,
+    };
+    let mut requests = Requests::default();
+    let mut reads = 0;
+    let mut content = |_: &Digest| {
+        reads += 1;
+        Ok(long.clone().into_bytes())
+    };
+    let refused = requests.take(1, body(1025, None), &mut content);
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "event 1: the texts up to it have 1074790400 bytes, 1073741824 is the limit"
+    );
+    // The digest is wrong, but the messages are known from here on.
+    assert!(requests.take(3, body(4, None), &mut content).is_err());
+    let since = Since {
+        call: 3,
+        messages: 4,
+    };
+    let refused = requests.take(5, body(1021, Some(since)), &mut content);
+    assert!(matches!(refused, Err(CallError::TooLong { seq: 5, .. })));
+    assert_eq!(reads, 4);
+
+    let mut other = said;
+    other.content = Text::Kept(Blob {
+        bytes: 7,
+        sha256: Digest::of(&long),
+    });
+    let text = other.content.read(&mut |_| Ok(long.clone().into_bytes()));
+    assert_eq!(
+        text.unwrap_err().to_string(),
+        "has 1048576 bytes, stated are 7"
+    );
+}
+
 fn messages() -> impl Strategy<Value = Vec<Message>> {
     let content = prop_oneof![
         "[ab]{0,2}",

@@ -200,9 +200,10 @@ pub fn orders(text: &str, edition: Edition) -> impl Iterator<Item = Order<'_>> {
                 .collect();
             let (rest, is_addressed) = begin(&words, edition);
             let (verb, after) = rest.split_first()?;
+            let may_be_gerund = is_addressed && asks_for_decisions(edition);
             let work = WORKS.iter().find(|work| {
                 let mut verbs = work.verbs.iter();
-                verbs.any(|known| verb == known || (is_addressed && is_gerund(verb, known)))
+                verbs.any(|known| verb == known || (may_be_gerund && is_gerund(verb, known)))
             })?;
             let is_tagged = after
                 .last()
