@@ -10,7 +10,7 @@ use crate::support::schema::printed;
 use crate::support::{Ran, World};
 use crate::{pack, resume};
 
-/// The formats that were printed, in a world that goes on.
+/// A world in which commands run one after another, and the formats that they have printed.
 struct Session {
     world: World,
     seen: BTreeSet<String>,

@@ -10,13 +10,12 @@ use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::exit::Exit;
 use coo_kernel::module::module_set::{self, Member};
 use coo_kernel::module::pinned::{BYTES_MAX, ModuleManifest};
-use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use serde::Serialize;
 
 use super::print;
 use crate::hint::Hint as _;
 use crate::machine::input_file::{DIGEST_FILE_BYTES_MAX, read as read_file};
-use crate::mission::run_file;
+use crate::machine::output_file;
 use crate::program::{bundle, pinned};
 
 #[derive(Debug, clap::Args)]
@@ -153,19 +152,9 @@ impl Set {
     }
 
     fn of_folder(folder: &Path) -> Result<Self> {
-        let shown = || format!("folder {}", folder.display());
-        let mut modules = Vec::new();
-        let entries = std::fs::read_dir(folder);
-        for entry in entries.with_context(|| format!("{}: can't be read", shown()))? {
-            let path = entry.with_context(shown)?.path();
-            if path.extension() == Some("wasm".as_ref()) {
-                let name = path.file_name().unwrap_or_default();
-                let name = name.to_string_lossy().into_owned();
-                modules.push((name, read_file(&path, MODULE_BYTES_MAX)?));
-            }
-        }
-        anyhow::ensure!(!modules.is_empty(), "{}: no .wasm files in it", shown());
-        modules.sort();
+        let modules = pinned::modules_in(folder)?;
+        let shown = folder.display();
+        anyhow::ensure!(!modules.is_empty(), "folder {shown}: no .wasm files in it");
         let builder = folder.join(BUILDER);
         let builder = if builder.exists() {
             let text = read_file(&builder, DIGEST_FILE_BYTES_MAX)?;
@@ -227,5 +216,5 @@ fn write(file: &Path, set: &Set) -> Result<()> {
             );
         }
     }
-    run_file::write_over(file, new.to_text()?.as_bytes())
+    output_file::write_over(file, new.to_text()?.as_bytes())
 }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use clap_mangen::Man;
 
 use super::{command, print};
-use crate::mission::run_file::write_over;
+use crate::machine::output_file::write_over;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

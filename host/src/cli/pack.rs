@@ -12,8 +12,9 @@ use coo_kernel::pack::{approve, prompt};
 use super::print;
 use super::run::Timeout;
 use crate::hint::Hint as _;
+use crate::machine::output_file;
 use crate::mission::find::find_mission;
-use crate::mission::{pack, run_file};
+use crate::mission::pack;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -40,7 +41,7 @@ pub fn cmd_pack(root: &Path, options: &Options) -> Result<ExitCode> {
     if path.as_os_str() == "-" {
         bail!(anyhow!("--output -: a pack is written whole or not at all").hint("name a file"));
     }
-    run_file::refuse_existing(&path)?;
+    output_file::refuse_existing(&path)?;
     pack::refuse_unfinished(&session, &mission)?;
     if !options.approve {
         ask(id, &options.id, &path)?;

@@ -5,6 +5,7 @@ pub mod archive;
 pub mod failpoint;
 pub mod hashing;
 pub mod input_file;
+pub mod output_file;
 pub mod outside;
 pub mod signals;
 mod system;

@@ -6,7 +6,6 @@ mod check;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use coo_kernel::state::layout;
 
 pub use self::check::{Checked, Execution, check};
 use crate::hint::Hint as _;
-use crate::machine::archive;
+use crate::machine::{archive, output_file};
 use crate::mission::{replay, run_file};
 use crate::session::Session;
 use crate::state::history;
@@ -72,7 +71,7 @@ pub fn write(
             .hint("run it again in a fresh state root ('--root DIR') and pack that run")
         );
     }
-    run_file::write_out(path, |file| Ok(file.write_all(&content)?))?;
+    output_file::write_new(path, &content)?;
     Ok(Packed {
         bytes: content.len() as u64,
         files: members.len(),

@@ -9,7 +9,7 @@
 mod core;
 mod types;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::module::entry;
@@ -112,6 +112,14 @@ pub enum Admitted<'a> {
 }
 
 impl Report {
+    /// Returns the interfaces that the module imports, sorted.
+    #[must_use]
+    pub fn interfaces(&self) -> Vec<String> {
+        let names = self.imports.iter().map(|import| import.interface.clone());
+        let names: BTreeSet<String> = names.collect();
+        names.into_iter().collect()
+    }
+
     /// Returns every reason not to run the module; empty if it is admitted.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {

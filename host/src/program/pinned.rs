@@ -1,13 +1,17 @@
 //! Makes the manifest of a module set: looks at each module in a child process, as `coo audit` does,
 //! and runs none. Reads no folder; the callers have the bytes.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::module::pinned::{ModuleKind, ModuleManifest, PinnedModule};
+use coo_kernel::module::structure::MODULE_BYTES_MAX;
 
 use super::admission::Encoded;
 use super::compiler;
 use crate::hint;
+use crate::machine::input_file;
 
 /// What built the modules of this `coo`.
 pub const BUILDER: &str = include_str!("../../../missions/dist/BUILDER");
@@ -70,6 +74,23 @@ pub fn compare<'a>(
     }
 }
 
+/// Reads every module of `folder`, with its file name, sorted by it.
+pub fn modules_in(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let shown = || format!("folder {}", folder.display());
+    let mut modules = Vec::new();
+    let entries = std::fs::read_dir(folder);
+    for entry in entries.with_context(|| format!("{}: can't be read", shown()))? {
+        let path = entry.with_context(shown)?.path();
+        if path.extension() == Some("wasm".as_ref()) {
+            let name = path.file_name().unwrap_or_default();
+            let name = name.to_string_lossy().into_owned();
+            modules.push((name, input_file::read(&path, MODULE_BYTES_MAX)?));
+        }
+    }
+    modules.sort();
+    Ok(modules)
+}
+
 fn look(name: &str, wasm: &[u8]) -> Result<PinnedModule> {
     let task = compiler::Task {
         name,
@@ -77,13 +98,9 @@ fn look(name: &str, wasm: &[u8]) -> Result<PinnedModule> {
         wall_clock_max: compiler::EXAMINE_MAX,
     };
     let report = compiler::examine(&task).with_context(|| format!("module {name}"))?;
-    let imports = report.imports.into_iter();
-    let mut imports: Vec<String> = imports.map(|import| import.interface).collect();
-    imports.sort();
-    imports.dedup();
     Ok(PinnedModule {
         bytes: wasm.len() as u64,
-        imports,
+        imports: report.interfaces(),
         kind: match report.encoded {
             Encoded::Component => ModuleKind::Component,
             Encoded::CoreModule | Encoded::AdaptedModule | Encoded::LiftedModule => {

@@ -18,7 +18,7 @@ use super::cargo::{self, Compiled, Workspace};
 use super::{DIST, place};
 use crate::hint::Hint as _;
 use crate::machine::input_file::read as read_file;
-use crate::program::compiler;
+use crate::program::{compiler, pinned};
 
 /// The digest of the module set, at the top of the project, as `coo digest` prints it.
 pub const DIGEST_FILE: &str = "sandbox_digest.txt";
@@ -168,16 +168,11 @@ impl Made {
         };
         let report = compiler::examine(&task)?;
         report.ensure_admitted()?;
-        let imports: BTreeSet<String> = report
-            .imports
-            .into_iter()
-            .map(|import| import.interface)
-            .collect();
         Ok(Self {
             module: Module {
                 sha256: Digest::of(&wasm),
                 bytes: wasm.len() as u64,
-                imports: imports.into_iter().collect(),
+                imports: report.interfaces(),
                 compiler: rustc.to_owned(),
                 sources,
             },
@@ -245,22 +240,14 @@ fn read_manifest(workspace: &Workspace) -> anyhow::Result<Manifest> {
 
 /// Returns the digests of the modules that are in a folder now, by their names.
 fn placed(folder: &Path) -> anyhow::Result<BTreeMap<String, Digest>> {
-    let shown = || format!("folder {}", folder.display());
-    let mut placed = BTreeMap::new();
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(placed),
-        entries => entries.with_context(|| format!("{}: can't be read", shown()))?,
-    };
-    for entry in entries {
-        let path = entry.with_context(shown)?.path();
-        if path.extension().is_none_or(|extension| extension != "wasm") {
-            continue;
-        }
-        let name = path.file_name().unwrap_or_default();
-        let digest = Digest::of(read_file(&path, MODULE_BYTES_MAX)?);
-        placed.insert(name.to_string_lossy().into_owned(), digest);
+    // The first build makes the folder.
+    if matches!(folder.symlink_metadata(), Err(error) if error.kind() == ErrorKind::NotFound) {
+        return Ok(BTreeMap::new());
     }
-    Ok(placed)
+    let modules = pinned::modules_in(folder)?.into_iter();
+    Ok(modules
+        .map(|(name, wasm)| (name, Digest::of(wasm)))
+        .collect())
 }
 
 #[cfg(test)]

@@ -8,20 +8,16 @@
 )]
 
 use std::fs::{File as Opened, TryLockError};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::state::layout;
-use tempfile::NamedTempFile;
 
 use super::template::{File, STATE_ROOT_IGNORES};
 use crate::hint::Hint as _;
-use crate::machine::input_file;
+use crate::machine::{input_file, output_file};
 
-/// The usual mode of a new file, reduced by the umask; tempfile's own is for secrets.
-const MODE: u32 = 0o666;
 /// Most conflicts that an error names.
 const NAMED_MAX: usize = 3;
 
@@ -105,7 +101,7 @@ pub fn keep_in_git(root: &Path) -> Result<()> {
     }
     let mut made = Made::default();
     made.folder_of(&path)?;
-    write(&path, STATE_ROOT_IGNORES.as_bytes(), false)?;
+    output_file::write_new(&path, STATE_ROOT_IGNORES.as_bytes())?;
     made.keep();
     Ok(())
 }
@@ -158,7 +154,7 @@ pub fn make(top: &Path, files: &[File], outcomes: &[Outcome]) -> Result<()> {
         }
         let path = top.join(&file.path);
         made.folder_of(&path)?;
-        write(&path, file.content.as_bytes(), false)?;
+        output_file::write_new(&path, file.content.as_bytes())?;
         made.files.push(path);
     }
     made.keep();
@@ -217,35 +213,8 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<bool> {
     let folder = path.parent().unwrap_or(Path::new(""));
     std::fs::create_dir_all(folder)
         .with_context(|| format!("folder {}: can't be made", folder.display()))?;
-    write(path, content, true)?;
+    output_file::write_over(path, content)?;
     Ok(true)
-}
-
-/// Fills a temporary file beside `path`, syncs it and renames it.
-fn write(path: &Path, content: &[u8], over: bool) -> Result<()> {
-    let shown = || format!("file {}: can't be written", path.display());
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .permissions(std::fs::Permissions::from_mode(MODE))
-        .tempfile_in(folder)
-        .with_context(shown)?;
-    file.write_all(content)
-        .and_then(|()| file.as_file().sync_all())
-        .with_context(shown)?;
-    let persist = if over {
-        NamedTempFile::persist
-    } else {
-        NamedTempFile::persist_noclobber
-    };
-    persist(file, path)
-        .map_err(|error| error.error)
-        .with_context(shown)?;
-    // The name, too. Fails for a folder that the user may not read, and that does no harm.
-    let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
-    Ok(())
 }
 
 #[cfg(test)]

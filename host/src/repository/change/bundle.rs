@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -22,7 +21,7 @@ use super::{Change, files_of, specification};
 use crate::baselines;
 use crate::hint::Hint as _;
 use crate::machine::archive::{self, Members};
-use crate::mission::run_file;
+use crate::machine::output_file;
 
 /// A bundle that was written.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +50,7 @@ pub fn write(change: &Change<'_>, path: &Path) -> Result<Bundled> {
     }
     let members = members(change)?;
     let content = archive::deflated(&members)?;
-    run_file::write_out(path, |file| Ok(file.write_all(&content)?))?;
+    output_file::write_new(path, &content)?;
     Ok(Bundled {
         bytes: content.len() as u64,
         members: members.len(),

@@ -126,7 +126,7 @@ impl Tape {
             intent,
             &EventFacts::sent(machine::now_unix_ms()),
         )?;
-        // From here on, whoever stops the process learns that the call may have left.
+        // From here on, a person who stops the process learns that the call may have left.
         (live.tell)(&Update::OnRecord(Journal::InDoubt));
         // After a crash, the next command can see that this call may have been made.
         store.commit(Durability::Power)?;
