@@ -222,7 +222,7 @@ fn a_guest_that_ran_out_of_time_gets_more() {
 }
 
 #[test]
-fn a_changed_world_is_refused_and_nothing_is_changed() {
+fn a_changed_world_is_read_again_with_the_answers_that_the_mission_has() {
     let [first, second] = answers();
     let (world, _server) = interrupted(vec![first, refusal()]);
     world
@@ -232,18 +232,34 @@ fn a_changed_world_is_refused_and_nothing_is_changed() {
              INSERT INTO ticket VALUES(3, 'Hello', NULL)",
         )
         .unwrap();
-    let before = (events(&world, ID), world.json(&["inspect", ID]));
-    let (ran, requests) = resume(&world, &[], vec![second]);
-    assert_eq!(requests, 0, "{ran:?}");
+    let third = Response::completion("other");
+    let (ran, requests) = resume(&world, &[], vec![second, third.into()]);
     assert_snapshot!(shown("resume MISSION-000001", &ran), @r#"
     $ coo resume MISSION-000001
-    --- standard error
-    ERROR: mission MISSION-000001: can't be resumed: at event 9 the journal has db.query {"answer":{"ok":{"columns":["id","text"],"rows":[[1,"It broke"],[2,"I was charged twice"]]}},"request":{"params":[],"sql":"SELECT id, text FROM ticket ORDER BY id"}}, and now it is db.query {"answer":{"ok":{"columns":["id","text"],"rows":[[1,"It broke"],[2,"I was charged twice"],[3,"Hello"]]}},"request":{"params":[],"sql":"SELECT id, text FROM ticket ORDER BY id"}}; what it reads has changed since it was interrupted (another mission, or a file changed by hand)
-    hint: run it again
-    --- exit 1
+    {"counts":{"billing":1,"bug":1,"other":1},"report":"triage/Triage_Report_v1.0.md","report_sha256":"<sha256>","tickets":3}--- standard error
+    [coo] MISSION-000001: what it has read has changed; it executes again from event 9, with the model answers that it has
+    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001 SUCCESS: 23 events, 122785 fuel, <duration>, 3 model calls (1 recorded, 2 live; 9 tokens in, 6 out), chain <sha256…>
+    --- exit 0
     "#);
-    assert_eq!((events(&world, ID), world.json(&["inspect", ID])), before);
-    assert_eq!(world.json(&["mission", ID])["status"], "INTERRUPTED");
+    // The first ticket is not asked about again.
+    assert_eq!(requests, 2, "{ran:?}");
+    let labels: Vec<String> = world
+        .database("world.db")
+        .prepare("SELECT label FROM ticket ORDER BY id")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(labels, ["bug", "billing", "other"]);
+    let kept: u32 = world
+        .database("coo.db")
+        .query_row("SELECT count(*) FROM carried_answers", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(kept, 0, "kept until the mission has ended");
+    let replayed = world.coo(&["replay", ID]);
+    assert_eq!(replayed.code, 0, "{replayed:?}");
 }
 
 #[test]

@@ -7,8 +7,9 @@ use anyhow::{Context as _, Result, ensure};
 use coo::inside::Purpose;
 use coo::inside::Session;
 use coo::inside::effects::CachePolicy;
+use coo::inside::machine::block_on;
 use coo::inside::mission::Source;
-use coo::inside::mission::{Options, Prepared, Reused};
+use coo::inside::mission::{Options, Prepared, Reused, Settings};
 use coo::inside::program::code_cache::{self, CodeCache};
 use coo::inside::program::engine;
 use coo::inside::runtime::Linked;
@@ -39,13 +40,15 @@ pub fn time_run(root: &Path) -> Result<()> {
         freshness: CachePolicy::Frozen,
         ..Options::default()
     };
-    let mut prepared = Prepared::of(session, &source, options, Reused::default())?;
+    let settings = Settings::of(&session)?;
+    let (lent, turn) = session.share()?;
+    let mut prepared = Prepared::of(turn, &settings, &source, options, Reused::default())?;
     phases.skip();
     let id = prepared.enrol(&source)?;
     phases.lap("mission");
-    let unsealed = prepared.execute(id, Tape::record)?;
+    let unsealed = block_on(prepared.execute(id, Tape::record))??;
     phases.lap("execute");
-    let (_, ended) = unsealed.seal()?;
+    let (_, ended) = unsealed.seal()?.into_session(lent)?;
     phases.lap("seal");
     ensure!(
         ended.status == Status::Success,

@@ -47,20 +47,20 @@ pub mod inside {
         pub use crate::effects::llm::http::{
             ApiKey, Client, Endpoint, Failure, Reply, Unanswered, Waiter,
         };
-        pub use crate::effects::llm::{CachePolicy, Model};
+        pub use crate::effects::llm::{CachePolicy, Flights, Model};
         pub use crate::effects::world::World;
     }
     pub use crate::freeze::Purpose;
     pub use crate::hint::flat;
     pub mod machine {
         pub use crate::machine::archive;
-        pub use crate::machine::{Stopwatch, env_os, env_text, sleep};
+        pub use crate::machine::{Stopwatch, block_on, env_os, env_text, sleep};
     }
     pub mod mission {
         pub use crate::mission::execute::{Executed, execute};
         pub use crate::mission::find::find_mission;
         pub use crate::mission::pack;
-        pub use crate::mission::prepared::{Options, Prepared, Reused};
+        pub use crate::mission::prepared::{Options, Prepared, Reused, Settings};
         pub use crate::mission::replay::replay;
         pub use crate::mission::run::run;
         pub use crate::mission::run_file::load;
@@ -78,6 +78,7 @@ pub mod inside {
     }
     pub mod runtime {
         pub use crate::runtime::bounds::page;
+        pub use crate::runtime::hold::Hold;
         pub use crate::runtime::live::Live;
         pub use crate::runtime::sandbox::{Linked, WALL_CLOCK_START_S};
         pub use crate::runtime::tape::{Recorder, Tape};

@@ -68,6 +68,9 @@ pub enum Update<'a> {
         source: &'a str,
         usage: Option<&'a Usage>,
     },
+    /// What the mission had read has changed. It executes again from event `seq`, with the answers that
+    /// it has.
+    Moved { seq: u64 },
     /// The end of the mission is written down.
     Ended,
 }

@@ -20,7 +20,9 @@ use crate::machine;
 use crate::machine::temporary::TemporaryFolder;
 use crate::state::config::Config;
 use crate::state::history;
+use crate::state::presence;
 use crate::state::reports;
+use crate::state::shared_root::{Recover, SharedRoot, Turn};
 use crate::state::state_root::{StateRoot, WriteLock};
 use crate::state::store::{Durability, FreezeRow, Store};
 
@@ -104,6 +106,7 @@ impl Session {
         };
         let lock = root
             .try_lock()
+            .filter(|_| !presence::is_any_present(&root))
             .with_context(|| {
                 format!(
                     "state root {}: another coo process is at work on it",
@@ -150,16 +153,21 @@ impl Session {
         }
     }
 
-    /// Lends the store to a run; the rest of the session waits for it.
-    pub fn lend_store(self) -> (StoreLent, Store) {
-        let lent = StoreLent {
-            root: self.root,
+    /// Shares the root among the runs that this session is for. Returns the first turn, and what makes a
+    /// session of it again.
+    pub fn share(self) -> Result<(Lent, Turn)> {
+        let lock = match self.lock {
+            Some(lock) => lock,
+            None => self.root.lock(|| {})?,
+        };
+        let settle: Recover = |root, store| recover(root, store, |_| {});
+        let turn = SharedRoot::new(self.root, self.store, settle).first_turn(lock)?;
+        let lent = Lent {
             config: self.config,
             environment: self.environment,
-            lock: self.lock,
             temporary: self.temporary,
         };
-        (lent, self.store)
+        Ok((lent, turn))
     }
 
     fn of(held: Held) -> Result<Self> {
@@ -179,28 +187,26 @@ impl Session {
     }
 }
 
-/// A session whose store is lent to a run. The engine owns the store while a guest runs, because
-/// wasmtime's store owns all that host functions use.
-pub struct StoreLent {
-    /// The state root.
-    pub root: StateRoot,
+/// The rest of a session whose root is shared among runs.
+pub struct Lent {
     config: Result<Config>,
     environment: Arc<Environment>,
-    lock: Option<WriteLock>,
     temporary: Option<TemporaryFolder>,
 }
 
-impl StoreLent {
-    /// Makes the session whole again.
-    pub fn give_back(self, store: Store) -> Session {
-        Session {
-            root: self.root,
+impl Lent {
+    /// Makes the session whole again, when the last run has ended. `lock` is the root's, if that run
+    /// still had it.
+    pub fn give_back(self, shared: Arc<SharedRoot>, lock: Option<WriteLock>) -> Result<Session> {
+        let (root, store) = shared.into_parts()?;
+        Ok(Session {
+            root,
             store,
             config: self.config,
             environment: self.environment,
-            lock: self.lock,
+            lock,
             temporary: self.temporary,
-        }
+        })
     }
 }
 
@@ -303,6 +309,7 @@ impl Held {
             None
         };
         root.settle()?;
+        presence::forget_ended(&root);
         let store = match store {
             Some(store) => store,
             None => Store::open_or_create(root.path())?,

@@ -5,26 +5,23 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::collections::VecDeque;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use coo::inside::Purpose;
 use coo::inside::Session;
 use coo::inside::effects::Gateway;
-use coo::inside::effects::World;
-use coo::inside::effects::{CachePolicy, Model};
-use coo::inside::machine::Stopwatch;
+use coo::inside::effects::{CachePolicy, Flights, Model};
+use coo::inside::machine::{Stopwatch, block_on};
 use coo::inside::mission::{Executed, execute};
 use coo::inside::mission::{Program, Source};
 use coo::inside::program::bundle;
 use coo::inside::program::compiler;
 use coo::inside::program::engine::{Layout, Sandbox, build_tuned};
-use coo::inside::runtime::Linked;
-use coo::inside::runtime::Live;
+use coo::inside::runtime::{Hold, Linked, Live};
 use coo::inside::runtime::{Recorder, Tape};
-use coo::inside::state::NewMission;
 use coo::inside::state::history;
+use coo::inside::state::{Durability, NewMission};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::authority::{Governance, Policy};
 use coo_kernel::mission::descriptor::{Descriptor, EngineSettings};
@@ -207,27 +204,26 @@ fn run(source: &Source, program: &Program) -> Outcome {
         .unwrap();
     let session = Session::create(&folder.path().join("root"), Purpose::Change, |_| {}).unwrap();
     let config = session.config().unwrap().clone();
-    let Session {
-        root,
-        mut store,
-        environment,
-        ..
-    } = session;
-    let descriptor = store.put_blob(program.canonical.as_bytes()).unwrap().sha256;
-    let id = store
-        .create_mission(&NewMission {
-            mission_type: &program.plan.descriptor().mission_type,
-            name: &source.name,
-            descriptor,
-            module: program.module,
-            created_ms: 0,
-            facts: &Facts::default(),
-        })
-        .unwrap();
+    let environment = Arc::clone(&session.environment);
+    let (_lent, turn) = session.share().unwrap();
+    let shared = Arc::clone(turn.shared());
+    let id = shared.with_store(|store| {
+        let descriptor = store.put_blob(program.canonical.as_bytes()).unwrap().sha256;
+        store
+            .create_mission(&NewMission {
+                mission_type: &program.plan.descriptor().mission_type,
+                name: &source.name,
+                descriptor,
+                module: program.module,
+                created_ms: 0,
+                facts: &Facts::default(),
+            })
+            .unwrap()
+    });
     let model = program.asks_model.then(|| MODEL.to_owned());
     let live = Live {
-        world: World::new(root.path()),
-        gateway: Gateway::new(&root).unwrap(),
+        hold: Hold::new(id, turn),
+        gateway: Gateway::new(shared.root()).unwrap(),
         model: Model::new(
             model.clone(),
             CachePolicy::Frozen,
@@ -237,15 +233,16 @@ fn run(source: &Source, program: &Program) -> Outcome {
             |_| {},
             |_| {},
         ),
+        flights: Flights::default(),
         tell: |_| {},
     };
-    let tape = Tape::record(Recorder {
-        store,
-        id,
-        live,
-        decisions: VecDeque::new(),
-    });
-    let executed = execute(program, model.as_deref(), Duration::from_mins(10), tape);
+    let limits = *program.plan.authority().limits();
+    let tape = Tape::record(Recorder::new(id, live, Vec::new(), limits).unwrap());
+    let longest = Duration::from_mins(10);
+    let mut executed = block_on(execute(program, model.as_deref(), longest, tape)).unwrap();
+    block_on(executed.tape.commit(Durability::Process))
+        .unwrap()
+        .unwrap();
     outcome(&source.name, executed)
 }
 
@@ -267,7 +264,9 @@ fn outcome(name: &str, executed: Executed) -> Outcome {
     let chain = tape.chain();
     let recorder = tape.into_recorder().unwrap();
     // The journal, read back and folded, says what ran.
-    let (folded, stored) = history::walk(&recorder.store, recorder.id, |_| Ok(())).unwrap();
+    let shared = recorder.live.hold.shared();
+    let walked = shared.with_store(|store| history::walk(store, recorder.id, |_| Ok(())));
+    let (folded, stored) = walked.unwrap();
     assert_eq!(stored, chain, "{name}");
     assert_eq!(folded.failure, failure, "{name}");
     let end = if failure.is_none() {

@@ -84,6 +84,17 @@ impl Kind {
         Self::World,
     ];
 
+    /// Returns whether such an event is a call whose answer depends on the mission's own world: its
+    /// database or its artefacts.
+    pub const fn asks_world(self) -> bool {
+        matches!(self, Self::DbQuery | Self::GatewayWrite) || self.changes_world()
+    }
+
+    /// Returns whether such a call can change the missions' database at once.
+    pub const fn changes_world(self) -> bool {
+        matches!(self, Self::DbExecute | Self::DbReturning)
+    }
+
     /// Returns the name in the journal.
     pub const fn name(self) -> &'static str {
         match self {

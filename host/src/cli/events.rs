@@ -7,12 +7,21 @@ use coo_kernel::mission::row::MissionRow;
 
 use crate::hint;
 use crate::session::Session;
+use crate::state::presence;
 
 /// Returns the status of the mission.
 pub fn status(session: &Session, mission: &MissionRow, progress: &Fold) -> Status {
-    // A running mission holds the root's lock; if the lock is free, none is running.
-    let is_at_work = || session.root.is_in_use() || has_ended_meanwhile(session, mission);
+    let is_at_work = || is_at_work(session, mission) || has_ended_meanwhile(session, mission);
     progress.status(mission.interrupted.is_some(), is_at_work)
+}
+
+/// Returns whether a process is at work on the mission: it holds the root's lock, or it has left its name
+/// and waits for something outside.
+fn is_at_work(session: &Session, mission: &MissionRow) -> bool {
+    match session.store.process(mission.id) {
+        Ok(Some(process)) => presence::is_present(&session.root, &process),
+        Ok(None) | Err(_) => session.root.is_in_use(),
+    }
 }
 
 /// Returns whether the mission has ended since its journal was read; then it was still running.

@@ -212,6 +212,11 @@ impl View {
                 source,
                 usage,
             } => self.answered(model, source, *usage),
+            Update::Moved { seq } => vec![Shown::Line(format!(
+                "{}: what it has read has changed; it executes again from event {seq}, with the model \
+                 answers that it has",
+                self.subject
+            ))],
             Update::Ended => vec![Shown::Clear],
         };
         if self.detail == Detail::Quiet {

@@ -20,6 +20,9 @@ pub enum Stop {
     /// A replay does not match its journal.
     #[error("{0}")]
     Diverged(#[from] Box<Divergence>),
+    /// What the run has read has changed, so it has to execute again.
+    #[error("the world has moved")]
+    Moved,
     /// A human step was reached and has no answer yet.
     #[error("waits for a person")]
     Paused,

@@ -34,7 +34,7 @@ use crate::machine::Deadline;
 use crate::machine::failpoint;
 use crate::machine::untimed::Untimed;
 use crate::state::modes::Modes;
-use crate::state::store::{LOG_BYTES_KEPT, check_plain};
+use crate::state::store::{LOG_BYTES_KEPT, alone, check_plain};
 
 pub use self::functions::TRIM_BYTES_MAX;
 
@@ -152,6 +152,7 @@ impl World {
         let Some(open) = self.open.take() else {
             return Ok(());
         };
+        let _alone = alone();
         open.guard.lift();
         open.connection
             .pragma_update(None, "user_version", number)?;
@@ -161,6 +162,12 @@ impl World {
             .context("world database: commit failed")?;
         failpoint::reach("world.committed")?;
         Ok(())
+    }
+
+    /// Rolls the run's transaction back. The next statement opens the database again.
+    pub fn abandon(&mut self) {
+        let _alone = alone();
+        self.open = None;
     }
 
     /// Returns the number of the last world commit in the file.
@@ -181,6 +188,7 @@ impl World {
         is_change: bool,
         perform: impl FnOnce(&Open) -> Result<A, Trouble>,
     ) -> Result<DbAnswer<A>, Stop> {
+        let alone = alone();
         let open = self.opened()?;
         if is_change {
             open.before_change(bounds)?;
@@ -192,7 +200,7 @@ impl World {
         });
         open.guard.take_refused();
         let result = {
-            let _chance = raw::Seeded::with(seed(open.changes, statement));
+            let _chance = raw::Seeded::with(seed(open.changes, statement), &alone);
             perform(open)
         };
         let out_of_memory = matches!(&result, Err(Trouble::Memory(_)));

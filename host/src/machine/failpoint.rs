@@ -4,7 +4,8 @@
 //!
 //! - `kill:N`: the process dies at the N-th failpoint and flushes nothing;
 //! - `fail:N`: the N-th failpoint fails as a full disk does;
-//! - `fail_at:NAME`: the first failpoint of that name fails in the same way;
+//! - `fail_at:NAME`: the first failpoint of that name fails in the same way, with `fail_at:NAME:N` the
+//!   N-th;
 //! - `list:FILE`: the name of each failpoint that is reached is appended to FILE, one a line.
 //!
 //! Apart from that file, this module changes nothing itself.
@@ -41,7 +42,7 @@ mod injection {
         Nothing,
         Kill(u64),
         Fail(u64),
-        FailAt(String),
+        FailAt(String, u64),
         List(String),
     }
 
@@ -53,9 +54,12 @@ mod injection {
         match text.split_once(':') {
             Some(("kill", at)) => Plan::Kill(number(at)),
             Some(("fail", at)) => Plan::Fail(number(at)),
-            Some(("fail_at", name)) => Plan::FailAt(name.to_owned()),
+            Some(("fail_at", name)) => match name.split_once(':') {
+                Some((name, at)) => Plan::FailAt(name.to_owned(), number(at)),
+                None => Plan::FailAt(name.to_owned(), 1),
+            },
             Some(("list", file)) => Plan::List(file.to_owned()),
-            _ => panic!("COO_FAULT: kill:N, fail:N, fail_at:NAME or list:FILE"),
+            _ => panic!("COO_FAULT: kill:N, fail:N, fail_at:NAME[:N] or list:FILE"),
         }
     });
     static REACHED: AtomicU64 = AtomicU64::new(0);
@@ -74,8 +78,8 @@ mod injection {
         match &*PLAN {
             Plan::Kill(at) if reached() == *at => std::process::abort(),
             Plan::Fail(at) if reached() == *at => Err(full(name)),
-            Plan::FailAt(at) if at == name && reached() == 1 => Err(full(name)),
-            Plan::Nothing | Plan::Kill(_) | Plan::Fail(_) | Plan::FailAt(_) => Ok(()),
+            Plan::FailAt(wanted, at) if wanted == name && reached() == *at => Err(full(name)),
+            Plan::Nothing | Plan::Kill(_) | Plan::Fail(_) | Plan::FailAt(..) => Ok(()),
             Plan::List(file) => {
                 let mut file = OpenOptions::new().create(true).append(true).open(file)?;
                 // One write for each line: several threads reach failpoints at the same time.

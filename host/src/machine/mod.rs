@@ -2,6 +2,7 @@
 //! temporary folders, zip files, digests of files, failpoints. Knows nothing about missions.
 
 pub mod archive;
+mod asynchronous;
 pub mod failpoint;
 pub mod hashing;
 pub mod input_file;
@@ -12,6 +13,7 @@ mod system;
 pub mod temporary;
 pub mod untimed;
 
+pub use asynchronous::block_on;
 pub use system::{
     CLEAR_LINE, Deadline, Stopwatch, WATCHDOG_GRACE, Watchdog, address_space_bytes,
     close_to_others, env_os, env_text, environment, environment_facts, executable, executable_file,

@@ -203,14 +203,28 @@ impl Watchdog {
             .spawn(body);
     }
 
-    /// Stops watching while `outside` waits for an operation that has its own time limit.
-    pub fn pause<T>(&self, deadline: &Deadline, outside: impl FnOnce() -> T) -> T {
+    /// Stops watching as long as the returned value lives, for an operation that has its own time limit.
+    #[must_use]
+    pub fn pause(&self, deadline: Deadline) -> Paused<'_> {
         self.watch.set(|state| state.end = None);
-        let result = outside();
-        let after = deadline.left().saturating_add(WATCHDOG_GRACE);
-        self.watch
-            .set(|state| state.end = Some(Deadline::after(after)));
-        result
+        Paused {
+            watchdog: self,
+            deadline,
+        }
+    }
+}
+
+/// A watchdog that does not watch; see `Watchdog::pause`.
+pub struct Paused<'a> {
+    watchdog: &'a Watchdog,
+    deadline: Deadline,
+}
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        let after = self.deadline.left().saturating_add(WATCHDOG_GRACE);
+        let end = Some(Deadline::after(after));
+        self.watchdog.watch.set(|state| state.end = end);
     }
 }
 
@@ -417,8 +431,11 @@ mod tests {
         let hour = Deadline::after(Duration::from_hours(1));
         let watchdog = Watchdog::new(&hour, ("never said".to_owned(), Exit::Stopped));
         watchdog.start();
-        assert_eq!(watchdog.pause(&hour, || 7), 7);
         let own = Arc::clone(&watchdog.watch);
+        let paused = watchdog.pause(hour);
+        assert!(own.state().end.is_none());
+        drop(paused);
+        assert!(own.state().end.is_some());
         drop(watchdog);
         assert!(!own.wait());
     }

@@ -42,7 +42,7 @@ pub struct Executed {
 /// Runs the mission of `program` on `tape`, to its end or until it stops. `wall_clock_max` bounds
 /// the real time of each step; the first one has what preparing the program left of it. Every
 /// outcome, including a failure, is in the result.
-pub fn execute(
+pub async fn execute(
     program: &Program,
     model: Option<&str>,
     wall_clock_max: Duration,
@@ -58,7 +58,7 @@ pub fn execute(
         backtrace: Vec::new(),
         memory_sha256: Vec::new(),
     };
-    run.stopped = begin(program, &mut run.tape);
+    run.stopped = begin(program, &mut run.tape).await;
     if run.stopped.is_err() {
         return run;
     }
@@ -80,7 +80,7 @@ pub fn execute(
                 Some(begun) => Deadline::since(begun, wall_clock_max),
                 None => Deadline::after(wall_clock_max),
             };
-            (run, ledger, ended) = one_step(program, model, deadline, step, run, ledger);
+            (run, ledger, ended) = one_step(program, model, deadline, step, run, ledger).await;
         }
         match ended {
             Ok(()) => {}
@@ -105,10 +105,14 @@ pub fn execute(
     if run.stopped.is_ok() {
         run.stopped = run.tape.expect_end();
     }
+    if run.stopped.is_ok() {
+        // The mission ends as it ends on the world of this moment.
+        run.stopped = run.tape.catch_up().await;
+    }
     run
 }
 
-fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
+async fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
     let (descriptor, authority) = (program.plan.descriptor(), program.plan.authority());
     let kept = tape.keep(program.canonical.as_bytes())?;
     tape.begin(&MissionBody {
@@ -135,14 +139,14 @@ fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
     )?;
     tape.transition(Event::EnvironmentCaptured, None)?;
     // If the process is killed after this commit, the journal shows how far the mission came.
-    tape.commit(Durability::Process)?;
+    tape.commit(Durability::Process).await?;
     if !tape.is_behind() {
         tape.tell(&Update::OnRecord(Journal::Resumable));
     }
     Ok(())
 }
 
-fn one_step(
+async fn one_step(
     program: &Program,
     model: Option<&str>,
     deadline: Deadline,
@@ -166,7 +170,8 @@ fn one_step(
             deadline,
             digest_memory: program.digest_memory,
         },
-    );
+    )
+    .await;
     let StepEnd {
         result,
         stdout,
@@ -182,7 +187,9 @@ fn one_step(
     run.stderr.extend_from_slice(&stderr);
     let ended = match result {
         // The step itself did not end, so its end is not recorded.
-        Err(error @ (Stop::Interrupted(_) | Stop::Diverged(_) | Stop::Paused)) => Err(error),
+        Err(error @ (Stop::Interrupted(_) | Stop::Diverged(_) | Stop::Moved | Stop::Paused)) => {
+            Err(error)
+        }
         result => end_step(
             &mut run.tape,
             &step.id,

@@ -9,12 +9,13 @@ use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::DecisionBody;
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::authority::Policy;
-use coo_kernel::mission::row::Facts;
+use coo_kernel::mission::row::{Facts, MissionRow};
 
+use crate::effects::environment::Environment;
 use crate::effects::gateway::Gateway;
-use crate::effects::llm::{CachePolicy, Model};
+use crate::effects::llm::{CachePolicy, Flights, Model};
 use crate::effects::secrets;
-use crate::effects::world::World;
+use crate::effects::stop::Stop;
 use crate::hint::Hint as _;
 use crate::machine::{self, Stopwatch};
 use crate::mission::execute::execute;
@@ -22,11 +23,17 @@ use crate::mission::seal::Unsealed;
 use crate::mission::source::{Program, Source};
 use crate::program::bundle;
 use crate::progress::{Journal, NOBODY, Sink, Update};
+use crate::runtime::hold::Hold;
 use crate::runtime::live::Live;
 use crate::runtime::tape::{Recorder, Tape};
-use crate::session::{Session, StoreLent};
+use crate::session::Session;
+use crate::state::config::Config;
 use crate::state::rulesets;
-use crate::state::store::{NewMission, Store};
+use crate::state::shared_root::Turn;
+use crate::state::store::{Durability, NewMission};
+
+/// Executions of a run whose world has moved, after which it no longer lets others go first.
+const MOVES_MAX: u64 = 3;
 
 /// How to run.
 #[derive(Debug, Clone, Copy)]
@@ -66,11 +73,9 @@ pub struct Reused {
     pub decisions: Vec<DecisionBody>,
 }
 
-/// See the module. Owns the session until the mission has ended: while a guest runs, its engine owns
-/// the store, so the store goes into the tape and comes back with it.
+/// See the module. Has the first turn at the root until the mission is enrolled.
 pub struct Prepared {
-    session: StoreLent,
-    store: Store,
+    turn: Turn,
     /// What is known beforehand; completed when the run has ended.
     facts: Facts,
     program: Program,
@@ -78,22 +83,50 @@ pub struct Prepared {
     decisions: Vec<DecisionBody>,
     options: Options,
     stopwatch: Stopwatch,
+    flights: Flights,
+    /// How the mission stood before it was taken up.
+    earlier: Option<Box<MissionRow>>,
+}
+
+/// What a mission is prepared with besides its source: the settings of the operator.
+pub struct Settings {
+    config: Config,
+    environment: Arc<Environment>,
+}
+
+impl Settings {
+    /// Returns the settings of a session; an error if its configuration can't be read.
+    pub fn of(session: &Session) -> Result<Self> {
+        Ok(Self {
+            config: session.config()?.clone(),
+            environment: Arc::clone(&session.environment),
+        })
+    }
 }
 
 impl Prepared {
-    /// Prepares `source`. Refuses a descriptor or module that holds the key.
-    pub fn of(session: Session, source: &Source, options: Options, reused: Reused) -> Result<Self> {
+    /// Prepares `source` to be run with `turn`. Refuses a descriptor or module that holds the key.
+    pub fn of(
+        turn: Turn,
+        settings: &Settings,
+        source: &Source,
+        options: Options,
+        reused: Reused,
+    ) -> Result<Self> {
         let stopwatch = Stopwatch::start();
-        let config = session.config()?.clone();
+        let Settings {
+            config,
+            environment,
+        } = settings;
         let policy = if let Some(policy) = reused.policy {
             policy
         } else {
-            rulesets::check(&config)?;
+            rulesets::check(config)?;
             Policy::current(config.governance.clone())
         };
         // Before anything of it is stored.
         if options.freshness != CachePolicy::Frozen {
-            session.environment.learn_key();
+            environment.learn_key();
         }
         let descriptor = source.descriptor.canonical()?;
         secrets::refuse_in(
@@ -104,11 +137,9 @@ impl Prepared {
         let program = source.prepare(&policy, options.wall_clock_max, options.digest_memory)?;
         // Checked before anything is on record: without a model this mission can't continue.
         let model_name = match reused.model {
-            None if program.asks_model => Some(session.environment.model(&config, options.say)?),
+            None if program.asks_model => Some(environment.model(config, options.say)?),
             known => known,
         };
-        let environment = Arc::clone(&session.environment);
-        let (session, store) = session.lend_store();
         Ok(Self {
             facts: Facts {
                 config_sha256: Some(Digest::of(config.to_text())),
@@ -123,32 +154,36 @@ impl Prepared {
             model: Model::new(
                 model_name,
                 options.freshness,
-                config,
-                environment,
+                config.clone(),
+                Arc::clone(environment),
                 bundle::frozen(),
                 options.say,
                 options.tell,
             ),
             decisions: reused.decisions,
-            session,
-            store,
+            turn,
             program,
             options,
             stopwatch,
+            flights: Flights::default(),
+            earlier: None,
         })
     }
 
     /// Gives a new mission its number, and stores everything that a replay of it needs.
     pub fn enrol(&mut self, source: &Source) -> Result<MissionId> {
-        source.keep_module(&self.session.root)?;
-        let descriptor = self.store.put_blob(self.program.canonical.as_bytes())?;
-        let id = self.store.create_mission(&NewMission {
-            mission_type: &self.program.plan.descriptor().mission_type,
-            name: &source.name,
-            descriptor: descriptor.sha256,
-            module: self.program.module,
-            created_ms: machine::now_unix_ms(),
-            facts: &self.facts,
+        let shared = self.turn.shared();
+        source.keep_module(shared.root())?;
+        let id = shared.with_store(|store| {
+            let descriptor = store.put_blob(self.program.canonical.as_bytes())?;
+            store.create_mission(&NewMission {
+                mission_type: &self.program.plan.descriptor().mission_type,
+                name: &source.name,
+                descriptor: descriptor.sha256,
+                module: self.program.module,
+                created_ms: machine::now_unix_ms(),
+                facts: &self.facts,
+            })
         })?;
         (self.options.tell)(&Update::Began {
             id,
@@ -157,47 +192,70 @@ impl Prepared {
         Ok(id)
     }
 
-    /// Takes up the mission `id`, which was interrupted and has the facts `earlier`. Fails under
-    /// another engine than the one that began it, whose fuel counts differently. `journal` is how
-    /// its journal ends.
-    pub fn take_up(&mut self, id: MissionId, earlier: &Facts, journal: Journal) -> Result<()> {
-        if Some(earlier.engine(id)?) != self.facts.engine_sha256 {
+    /// Takes up a mission that was interrupted. Fails under another engine than the one that began it,
+    /// whose fuel counts differently. `journal` is how its journal ends.
+    pub fn take_up(&mut self, earlier: &MissionRow, journal: Journal) -> Result<()> {
+        let (id, facts) = (earlier.id, &earlier.facts);
+        if Some(facts.engine(id)?) != self.facts.engine_sha256 {
             bail!(
                 anyhow!(
                     "mission {id}: was begun under another engine ({}), which counts \
                      fuel differently",
-                    earlier.engine.lines().next().unwrap_or("unknown")
+                    facts.engine.lines().next().unwrap_or("unknown")
                 )
                 .hint("resume it with the coo that began it, or run it again")
             );
         }
-        self.facts.resumed = earlier.resumed + 1;
-        self.facts.elapsed_us = earlier.elapsed_us;
-        self.store.resume_mission(id, &self.facts)?;
+        self.facts.resumed = facts.resumed + 1;
+        self.facts.moved = facts.moved;
+        self.facts.elapsed_us = facts.elapsed_us;
+        self.turn.shared().with_store(|store| {
+            store.resume_mission(id, &self.facts)?;
+            // Others see that it is at work, whatever it waits for.
+            store.commit(Durability::Process)
+        })?;
+        self.earlier = Some(Box::new(earlier.clone()));
         (self.options.tell)(&Update::Began { id, journal });
         Ok(())
     }
 
-    /// Executes the mission over the tape that `tape` makes: `Tape::record` or `Tape::resume`.
-    pub fn execute(self, id: MissionId, tape: impl FnOnce(Recorder) -> Tape) -> Result<Unsealed> {
+    /// Executes the mission over the tape that `tape` makes: `Tape::record` or `Tape::resume`. Where the
+    /// world has moved meanwhile, it executes again with the answers that it has.
+    pub async fn execute(
+        mut self,
+        id: MissionId,
+        tape: impl FnOnce(Recorder) -> Tape,
+    ) -> Result<Unsealed> {
+        let hold = Hold::new(id, self.turn);
+        let shared = hold.shared();
         let live = Live {
-            world: World::new(self.session.root.path()),
-            gateway: Gateway::new(&self.session.root)?,
+            hold: hold.clone(),
+            gateway: Gateway::new(shared.root())?,
             model: self.model,
+            flights: self.flights,
             tell: self.options.tell,
         };
-        let tape = tape(Recorder {
-            store: self.store,
-            id,
-            live,
-            decisions: self.decisions.into(),
-        });
-        let executed = execute(
-            &self.program,
-            self.facts.model.as_deref(),
-            self.options.wall_clock_max,
-            tape,
-        );
+        let limits = *self.program.plan.authority().limits();
+        let mut tape = tape(Recorder::new(id, live, self.decisions, limits)?);
+        let executed = loop {
+            let executed = execute(
+                &self.program,
+                self.facts.model.as_deref(),
+                self.options.wall_clock_max,
+                tape,
+            )
+            .await;
+            if !matches!(executed.stopped, Err(Stop::Moved)) {
+                break executed;
+            }
+            self.facts.moved += 1;
+            if self.facts.moved >= MOVES_MAX {
+                hold.keep();
+            }
+            tape = executed.tape.again().map_err(anyhow::Error::from)?;
+        };
+        // What follows is written down.
+        hold.take().await?;
         let elapsed_us = u64::try_from(self.stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX);
         let facts = Facts {
             fuel: executed.used.fuel,
@@ -208,10 +266,10 @@ impl Prepared {
             ..self.facts
         };
         Ok(Unsealed {
-            session: self.session,
             id,
             executed,
             facts,
+            earlier: self.earlier,
             tell: self.options.tell,
         })
     }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Divergence, Record, ReplayedEnd, Transcript};
 use coo_kernel::mission::MissionId;
@@ -13,6 +13,7 @@ use coo_kernel::mission::state::State;
 
 use crate::effects::stop::Stop;
 use crate::hint::Hint as _;
+use crate::machine;
 use crate::mission::execute::execute;
 use crate::mission::source::Source;
 use crate::runtime::tape::Tape;
@@ -117,12 +118,8 @@ pub fn replay(
     drop(source);
     let other_engine = mission.facts.engine(mission.id)? != program.sandbox.identity_sha256;
     let model = mission.facts.model.as_deref();
-    let executed = execute(
-        &program,
-        model,
-        wall_clock_max,
-        Tape::replay(store, mission.id),
-    );
+    let tape = Tape::replay(store, mission.id);
+    let executed = machine::block_on(execute(&program, model, wall_clock_max, tape))?;
     let divergence = match executed.stopped {
         Ok(()) => None,
         Err(Stop::Diverged(divergence)) => Some(*divergence),
@@ -138,8 +135,9 @@ pub fn replay(
         None => Vec::new(),
         Some(divergence) => {
             let first = divergence.seq.saturating_sub(EVENTS_BEFORE + 1);
+            let store = executed.tape.into_store();
             recorded_between(
-                &executed.tape.into_store(),
+                &store.context("replay: its store is gone")?,
                 mission.id,
                 first,
                 divergence.seq,

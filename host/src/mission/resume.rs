@@ -12,15 +12,16 @@ use serde::Serialize;
 use crate::effects::environment::MODEL;
 use crate::effects::llm::{self, CachePolicy};
 use crate::hint::Hint as _;
-use crate::mission::prepared::{Options, Prepared, Reused};
+use crate::machine;
+use crate::mission::prepared::{Options, Prepared, Reused, Settings};
 use crate::mission::seal::Ended;
 use crate::mission::source::Source;
 use crate::program::bundle;
 use crate::progress::Journal;
 use crate::runtime::tape::Tape;
 use crate::session::Session;
-use crate::state::history;
 use crate::state::store::Store;
+use crate::state::{history, presence};
 
 /// A model call that left and has no answer on record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,6 +56,14 @@ pub fn resume(
     resend: bool,
 ) -> Result<Resumed> {
     let id = mission.id;
+    if let Some(process) = session.store.process(id)?
+        && presence::is_present(&session.root, &process)
+    {
+        bail!(
+            anyhow!("mission {id}: another coo process is at work on it")
+                .hint(format!("'coo logs -f {id}' follows it"))
+        );
+    }
     let (progress, _) = history::walk(&session.store, id, |_| Ok(()))?;
     match progress.state() {
         Some(state) if state.is_final() => return Ok(Resumed::Ended(Box::new(progress))),
@@ -88,9 +97,12 @@ pub fn resume(
         policy: progress.policy,
         decisions: Vec::new(),
     };
-    let mut prepared = Prepared::of(session, &source, options, reused)?;
-    prepared.take_up(id, &mission.facts, journal)?;
-    let (session, ended) = prepared.execute(id, Tape::resume)?.seal()?;
+    let settings = Settings::of(&session)?;
+    let (lent, turn) = session.share()?;
+    let mut prepared = Prepared::of(turn, &settings, &source, options, reused)?;
+    prepared.take_up(mission, journal)?;
+    let unsealed = machine::block_on(prepared.execute(id, Tape::resume))??;
+    let (session, ended) = unsealed.seal()?.into_session(lent)?;
     Ok(Resumed::Run(Box::new(session), Box::new(ended)))
 }
 

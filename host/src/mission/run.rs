@@ -4,7 +4,8 @@
 
 use anyhow::Result;
 
-use crate::mission::prepared::{Options, Prepared, Reused};
+use crate::machine;
+use crate::mission::prepared::{Options, Prepared, Reused, Settings};
 use crate::mission::seal::Ended;
 use crate::mission::source::Source;
 use crate::runtime::tape::Tape;
@@ -22,7 +23,10 @@ pub fn run_again(
     options: Options,
     reused: Reused,
 ) -> Result<(Session, Ended)> {
-    let mut prepared = Prepared::of(session, source, options, reused)?;
+    let settings = Settings::of(&session)?;
+    let (lent, turn) = session.share()?;
+    let mut prepared = Prepared::of(turn, &settings, source, options, reused)?;
     let id = prepared.enrol(source)?;
-    prepared.execute(id, Tape::record)?.seal()
+    let unsealed = machine::block_on(prepared.execute(id, Tape::record))??;
+    unsealed.seal()?.into_session(lent)
 }

@@ -4,25 +4,24 @@
 
 use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::{Divergence, Kind, Side, WorldBody};
+use coo_kernel::journal::{Divergence, Fold, Side, WorldBody};
 use coo_kernel::mission::failure::Failure;
-use coo_kernel::mission::row::Facts;
+use coo_kernel::mission::row::{Facts, MissionRow};
 use coo_kernel::mission::state::State;
 use coo_kernel::mission::{MissionId, Status};
 
 use crate::effects::gateway;
 use crate::effects::secrets;
 use crate::effects::stop::Stop;
-use crate::effects::world::World;
 use crate::hint::{self, Hint as _};
 use crate::machine;
 use crate::mission::execute::Executed;
 use crate::progress::{Sink, Update};
-use crate::runtime::tape::{Answers, Recorder};
-use crate::session::{Session, StoreLent};
+use crate::runtime::hold::Hold;
+use crate::runtime::tape::Answers;
+use crate::session::{Lent, Session};
 use crate::state::history::{self, Question};
-use crate::state::state_root::StateRoot;
-use crate::state::store::{Durability, Store};
+use crate::state::store::{Durability, Store, WriteBatch};
 
 /// A run that has ended.
 #[derive(Debug)]
@@ -53,24 +52,41 @@ pub struct Ended {
     pub answers: Answers,
 }
 
-/// A run that has reached its end or was stopped, and whose end is not written down yet.
+/// A run that has reached its end or was stopped, and whose end is not written down yet. It has its turn
+/// at the root.
 pub struct Unsealed {
-    pub(super) session: StoreLent,
     pub(super) id: MissionId,
     pub(super) executed: Executed,
     pub(super) facts: Facts,
+    /// How the mission stood before it was taken up; `None` for a new one.
+    pub(super) earlier: Option<Box<MissionRow>>,
     pub(super) tell: Sink,
 }
 
+/// A run whose end is written down.
+pub struct Sealed {
+    pub ended: Ended,
+    /// The run's hold on the root, which it no longer needs.
+    hold: Hold,
+}
+
+impl Sealed {
+    /// Makes the session whole again that this run was for.
+    pub fn into_session(self, lent: Lent) -> Result<(Session, Ended)> {
+        let shared = self.hold.shared();
+        let lock = self.hold.into_lock();
+        Ok((lent.give_back(shared, lock)?, self.ended))
+    }
+}
+
 impl Unsealed {
-    /// Writes the end down durably, then makes the committed changes. The session, which still holds
-    /// the root's lock, comes back with the result.
-    pub fn seal(self) -> Result<(Session, Ended)> {
+    /// Writes the end down durably, then makes the committed changes.
+    pub fn seal(self) -> Result<Sealed> {
         let Self {
-            session,
             id,
             executed,
             facts,
+            earlier,
             tell,
         } = self;
         let Executed {
@@ -82,57 +98,65 @@ impl Unsealed {
             memory_sha256,
             ..
         } = executed;
-        let chain = tape.chain();
-        let progress = tape.progress().clone();
+        let mut chain = tape.chain();
+        let mut progress = tape.progress().clone();
         let changes = tape.changes().clone();
         let answers = tape.answers();
-        let Recorder {
-            mut store,
-            mut live,
-            ..
-        } = tape
+        let mut recorder = tape
             .into_recorder()
             .context("run: its tape was not recording")?;
+        let hold = recorder.live.hold.clone();
+        let shared = hold.shared();
         let interrupted = match stopped {
             Ok(()) | Err(Stop::Paused) => None,
-            // Nothing is on record, so there is nothing to resume and nothing to store.
-            Err(Stop::Interrupted(error)) if chain.seq() == 0 => return Err(error),
             // What this process holds in memory is not what is on disk, which stays as it is.
-            Err(Stop::Interrupted(error)) if store.is_rolled_back() => {
+            Err(Stop::Interrupted(error)) if shared.with_store(|store| store.is_rolled_back()) => {
                 return Err(error.context(format!(
                     "mission {id}: its journal can't be written any further"
                 )));
             }
             Err(Stop::Interrupted(error)) => Some(error),
-            // The world has changed since the first part of the journal was recorded. Nothing of
-            // this attempt is stored; the store's transaction is dropped with it.
-            Err(Stop::Diverged(divergence)) => return Err(other_world(id, &divergence)),
+            // It can't be continued here. Nothing of this attempt is stored, and the mission stands as
+            // it stood before.
+            Err(Stop::Diverged(divergence)) => {
+                if let Some(earlier) = earlier {
+                    shared.with_store(|store| stand_again(store, &earlier))?;
+                }
+                return Err(not_the_same(id, &divergence));
+            }
             Err(other) => Some(other.into()),
         };
+        if recorder.has_lost_writes() {
+            (progress, chain) = shared.with_store(|store| history::walk(store, id, |_| Ok(())))?;
+        }
+        if chain.seq() == 0
+            && let Some(error) = interrupted
+        {
+            // Nothing is on record, so there is nothing to resume and nothing to store.
+            shared.with_store(Store::roll_back)?;
+            return Err(error);
+        }
         let status = progress.status(interrupted.is_some(), || false);
         let finished_ms = (status != Status::Paused).then(machine::now_unix_ms);
         let why = interrupted.as_ref().map(hint::flat);
         let why = why.as_deref().map(secrets::redacted);
-        store.finish_mission(id, finished_ms, why.as_deref(), &facts)?;
-        let in_doubt = match progress.in_doubt {
-            Some(seq) => !store.is_unanswered(id.number(), seq)?,
-            None => false,
+        let end = End {
+            id,
+            finished_ms,
+            why: why.as_deref(),
+            facts: &facts,
+            progress: &progress,
+            changes: &changes,
         };
-        let is_complete = progress.state() == Some(State::Complete);
-        let changes_world =
-            is_complete && (changes.db_executes > 0 || !changes.artefacts.is_empty());
-        let commit = changes_world.then(|| store.promise_world(id)).transpose()?;
-        if commit.is_some() {
-            store.enter_artefacts(id, &changes.artefacts)?;
-        }
-        store.commit(Durability::Power)?;
+        let mut batch = recorder.take_batch();
+        let (in_doubt, commit) = shared.with_store(|store| end.write(store, &mut batch))?;
         tell(&Update::Ended);
         let question = match status {
-            Status::Paused => history::question(&store, id)?,
+            Status::Paused => shared.with_store(|store| history::question(store, id))?,
             _ => None,
         };
         if let Some(commit) = commit {
-            apply(&session.root, &mut store, &mut live.world, commit, &changes)
+            apply(&hold, commit, &changes)
                 .with_context(|| {
                     format!(
                         "mission {id}: it is complete and its changes are recorded, but they \
@@ -156,54 +180,82 @@ impl Unsealed {
             question,
             answers,
         };
-        Ok((session.give_back(store), ended))
+        drop(recorder);
+        Ok(Sealed { ended, hold })
+    }
+}
+
+/// What is written down of a run that has ended or was stopped.
+struct End<'a> {
+    id: MissionId,
+    finished_ms: Option<i64>,
+    why: Option<&'a str>,
+    facts: &'a Facts,
+    progress: &'a Fold,
+    changes: &'a WorldBody,
+}
+
+impl End<'_> {
+    /// Writes it durably, after the writes of `batch`. Returns whether a model call is in doubt, and the
+    /// number of the world commit that is promised by it.
+    fn write(&self, store: &mut Store, batch: &mut WriteBatch) -> Result<(bool, Option<u32>)> {
+        let state = self.progress.state();
+        store.write_batch(batch)?;
+        if state.is_some_and(State::is_final) {
+            store.forget_carried(self.id.number())?;
+        }
+        store.finish_mission(self.id, self.finished_ms, self.why, self.facts)?;
+        let in_doubt = match self.progress.in_doubt {
+            Some(seq) => !store.is_unanswered(self.id.number(), seq)?,
+            None => false,
+        };
+        let changes = self.changes;
+        let changes_world = state == Some(State::Complete)
+            && (changes.db_executes > 0 || !changes.artefacts.is_empty());
+        let commit = changes_world
+            .then(|| store.promise_world(self.id))
+            .transpose()?;
+        if commit.is_some() {
+            store.enter_artefacts(self.id, &changes.artefacts)?;
+        }
+        store.commit(Durability::Power)?;
+        Ok((in_doubt, commit))
     }
 }
 
 /// Makes the committed changes.
-fn apply(
-    root: &StateRoot,
-    store: &mut Store,
-    world: &mut World,
-    commit: u32,
-    changes: &WorldBody,
-) -> Result<()> {
-    world.commit(commit)?;
-    gateway::apply(root, store, &changes.artefacts)?;
-    store.world_applied(commit)?;
+fn apply(hold: &Hold, commit: u32, changes: &WorldBody) -> Result<()> {
+    hold.with_world(|world| world.commit(commit))?;
+    let shared = hold.shared();
+    shared.with_store(|store| {
+        gateway::apply(shared.root(), store, &changes.artefacts)?;
+        store.world_applied(commit)?;
+        store.commit(Durability::Process)
+    })
+}
+
+/// Records that a mission stands as it stood before an attempt to continue it.
+fn stand_again(store: &mut Store, earlier: &MissionRow) -> Result<()> {
+    let why = earlier.interrupted.as_deref();
+    store.finish_mission(earlier.id, earlier.finished_ms, why, &earlier.facts)?;
     store.commit(Durability::Process)
 }
 
-/// Returns the error for a mission whose world has changed since it was interrupted.
-fn other_world(id: MissionId, divergence: &Divergence) -> anyhow::Error {
+/// Returns the error for a mission that does something else than its journal says, and not because the
+/// world answers otherwise.
+fn not_the_same(id: MissionId, divergence: &Divergence) -> anyhow::Error {
     let short = |side: &Option<Side>| {
         side.as_ref().map_or("nothing".to_owned(), |side| {
             let body: String = side.body.chars().take(200).collect();
             format!("{} {body}", side.kind)
         })
     };
-    // Neither of these two depends on anything the mission reads.
-    let begun_otherwise = divergence
-        .expected
-        .as_ref()
-        .is_some_and(|side| [Kind::Mission.name(), Kind::Environment.name()].contains(&side.kind));
-    if begun_otherwise {
-        return anyhow!(
-            "mission {id}: can't be resumed: it was begun by another release \
-             of coo (at event {} the journal has {}, and now it is {})",
-            divergence.seq,
-            short(&divergence.expected),
-            short(&divergence.actual)
-        )
-        .hint("resume it with that one, or run it again");
-    }
     anyhow!(
-        "mission {id}: can't be resumed: at event {} the journal has {}, \
-         and now it is {}; what it reads has changed since it was \
-         interrupted (another mission, or a file changed by hand)",
+        "mission {id}: can't be resumed: at event {} the journal has {}, and now it is {}; it was begun \
+         by another release of coo, or its journal was changed",
         divergence.seq,
         short(&divergence.expected),
         short(&divergence.actual)
     )
-    .hint("run it again")
+    .hint("resume it with the coo that began it, or run it again")
 }

@@ -239,7 +239,7 @@ fn sweep(root: &StateRoot) -> Result<()> {
         // A folder without a lock file is being created by another process; keep it.
         if has(LOCK_FILE)?
             && !has("report.json")?
-            && let Some(_lock) = root.try_lock_on(&format!("{folder}/{LOCK_FILE}"))
+            && let Ok(_lock) = root.try_lock_on(&format!("{folder}/{LOCK_FILE}"))
         {
             root.discard(&folder, None)?;
         }

@@ -2,6 +2,7 @@
 //! reasons why a run stops.
 
 pub mod bounds;
+pub mod hold;
 pub mod live;
 pub mod sandbox;
 pub mod tape;

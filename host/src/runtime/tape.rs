@@ -10,11 +10,13 @@
 //! Architecture invariant: the code that runs a mission is the same in all modes and can't detect
 //! the mode. A replaying tape holds nothing that could perform a call.
 
+mod again;
 mod answers;
 mod ask;
 mod recorded;
+mod recorder;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, anyhow};
 use coo_kernel::effects::artefact::Artefact;
@@ -34,12 +36,13 @@ use serde::de::DeserializeOwned;
 
 pub use self::answers::Answers;
 use self::recorded::Recorded;
+pub use self::recorder::Recorder;
 use crate::effects::secrets;
 use crate::effects::stop::{self, Stop};
 use crate::hint::{self, Hint as _};
 use crate::machine::{self, Deadline};
 use crate::progress::{NOBODY, Sink, Update};
-use crate::runtime::live::Live;
+use crate::runtime::hold::Hold;
 use crate::state::store::{Durability, Store};
 
 /// The tape of one run. It extends the chain with every event, written or compared.
@@ -51,6 +54,8 @@ pub struct Tape {
     conversation: Conversation,
     /// How often this run has made each request, by its digest.
     asked: BTreeMap<Digest, u64>,
+    /// The answers that are counted in `answers`, by request and time.
+    counted: BTreeSet<(Digest, u64)>,
     /// The changes that the mission makes if it completes.
     changes: WorldBody,
     answers: Answers,
@@ -68,17 +73,6 @@ enum Mode {
     },
 }
 
-/// What a recording tape performs calls with and writes to.
-pub struct Recorder {
-    /// A transaction is open from the first event on.
-    pub store: Store,
-    /// The mission's number.
-    pub id: MissionId,
-    pub live: Live,
-    /// Answers to human steps that were given beforehand, in order.
-    pub decisions: VecDeque<DecisionBody>,
-}
-
 impl Tape {
     /// Creates a tape that records.
     pub fn record(recorder: Recorder) -> Self {
@@ -88,7 +82,8 @@ impl Tape {
         })
     }
 
-    /// Creates a tape that re-executes the recorded prefix of the mission and then records.
+    /// Creates a tape that re-executes the recorded prefix of the mission and then records. Where the
+    /// world has moved since, the rest of the prefix is replaced (see `again`).
     pub fn resume(recorder: Recorder) -> Self {
         let ahead = Some(Recorded::of(recorder.id));
         Self::new(Mode::Recording {
@@ -112,6 +107,7 @@ impl Tape {
             progress: Fold::default(),
             conversation: Conversation::default(),
             asked: BTreeMap::new(),
+            counted: BTreeSet::new(),
             changes: WorldBody {
                 artefacts: Vec::new(),
                 db_executes: 0,
@@ -131,6 +127,14 @@ impl Tape {
     /// Tells how far the run is.
     pub fn tell(&self, update: &Update<'_>) {
         self.sink()(update);
+    }
+
+    /// Returns the run's hold on the root; `None` for a replay.
+    pub fn hold(&self) -> Option<Hold> {
+        match &self.mode {
+            Mode::Recording { recorder, .. } => Some(recorder.live.hold.clone()),
+            Mode::Replaying { .. } => None,
+        }
     }
 
     /// Returns whether events of an earlier process are still to be re-executed.
@@ -200,11 +204,11 @@ impl Tape {
         }
     }
 
-    /// Returns the store at the end of a run or replay.
-    pub fn into_store(self) -> Store {
+    /// Returns the store at the end of a replay; `None` for a run.
+    pub fn into_store(self) -> Option<Store> {
         match self.mode {
-            Mode::Recording { recorder, .. } => recorder.store,
-            Mode::Replaying { store, .. } => store,
+            Mode::Recording { .. } => None,
+            Mode::Replaying { store, .. } => Some(store),
         }
     }
 
@@ -239,7 +243,7 @@ impl Tape {
         Ok(match &mut self.mode {
             Mode::Recording { recorder, .. } => {
                 secrets::refuse_in("what the mission leaves", content)?;
-                recorder.store.put_blob(content)?
+                recorder.batch.put_blob(content)
             }
             Mode::Replaying { .. } => Blob::of(content),
         })
@@ -247,13 +251,13 @@ impl Tape {
 
     /// Makes all events so far durable. Does nothing while a recorded prefix is re-executed: if the
     /// mission can't continue, no trace of the attempt remains.
-    pub fn commit(&mut self, durability: Durability) -> Result<(), Stop> {
+    pub async fn commit(&mut self, durability: Durability) -> Result<(), Stop> {
         if let Mode::Recording {
             recorder,
             ahead: None,
         } = &mut self.mode
         {
-            recorder.store.commit(durability)?;
+            recorder.commit(durability).await?;
         }
         Ok(())
     }
@@ -261,15 +265,19 @@ impl Tape {
     /// Makes one call whose answer depends only on the mission's own world. In a recorded prefix
     /// the call is performed again, because its effect was lost with the process, and its answer
     /// must equal the recorded one.
-    pub fn call<Q: Serialize, A: Serialize + DeserializeOwned>(
+    pub async fn call<Q: Serialize + Sync, A: Serialize + DeserializeOwned + Send>(
         &mut self,
         kind: Kind,
         request: &Q,
-        perform: impl FnOnce(&mut Recorder) -> Result<A, Stop>,
+        perform: impl FnOnce(&mut Recorder) -> Result<A, Stop> + Send,
     ) -> Result<A, Stop> {
         let request_text = canonical::to_string_sorted(request)?;
+        self.catch_up().await?;
         let answer = match &mut self.mode {
-            Mode::Recording { recorder, .. } => perform(recorder)?,
+            Mode::Recording { recorder, .. } => {
+                recorder.live.hold.note_asked(kind.changes_world());
+                perform(recorder)?
+            }
             Mode::Replaying { .. } => match self.ahead()? {
                 Some(recorded) if recorded.kind == kind => {
                     let body: CallBody<'_> =
@@ -293,6 +301,7 @@ impl Tape {
             self.go_over()?;
             return Ok(answer);
         }
+        self.cut_if_moved(kind, &request_text)?;
         // A `CallBody`, assembled from canonical texts: parsing and printing them again would cost
         // more than the rest of the call. Only one of the texts is in memory at a time.
         let mut body = canonical::to_string_sorted(&answer)?;
@@ -302,6 +311,14 @@ impl Tape {
         body.push('}');
         drop(request_text);
         self.append(state, kind, body, Beside::Nothing)?;
+        if let Mode::Recording {
+            recorder,
+            ahead: None,
+        } = &mut self.mode
+            && recorder.is_full()
+        {
+            recorder.commit(Durability::Process).await?;
+        }
         Ok(answer)
     }
 
@@ -353,7 +370,7 @@ impl Tape {
         match &mut self.mode {
             Mode::Recording { recorder, ahead } => {
                 if let Some(recorded) = ahead
-                    && recorded.peek(&recorder.store)?.is_none()
+                    && recorder.is_at_end_of(recorded)?
                 {
                     // Permanently: this process has written every later event.
                     *ahead = None;
@@ -374,17 +391,10 @@ impl Tape {
     ) -> Result<(), Stop> {
         let is_recorded = self.ahead()?.is_some();
         let record = match &mut self.mode {
-            Mode::Recording { recorder, .. } if !is_recorded => {
+            Mode::Recording { .. } if !is_recorded => {
                 secrets::refuse_in("an event of the journal", body.as_bytes())?;
                 let mut chain = self.chain;
-                let record = chain.append(state, kind, body);
-                let number = recorder.id.number();
-                // The facts come first, so that an event never exists without them.
-                if let Some(facts) = beside.facts() {
-                    recorder.store.put_facts(number, record.seq, &facts)?;
-                }
-                recorder.store.append(number, &record)?;
-                record
+                chain.append(state, kind, body)
             }
             Mode::Recording { ahead, .. } => {
                 let recorded = ahead.as_mut().and_then(|ahead| ahead.page.pop_front());
@@ -395,8 +405,17 @@ impl Tape {
                 self.same(recorded, state, kind, body)?
             }
         };
-        // Only after the event is written or matched: a failed write leaves the chain unchanged.
-        self.passed(&record)
+        self.passed(&record)?;
+        if let Mode::Recording { recorder, .. } = &mut self.mode
+            && !is_recorded
+        {
+            let number = recorder.id.number();
+            if let Some(facts) = beside.facts() {
+                recorder.batch.put_facts(number, record.seq, facts);
+            }
+            recorder.batch.append(number, record);
+        }
+        Ok(())
     }
 
     /// Moves past the next recorded event, which equals what the run does now.

@@ -4,8 +4,10 @@
 pub mod config;
 pub mod history;
 pub mod modes;
+pub mod presence;
 pub mod reports;
 pub mod rulesets;
+pub mod shared_root;
 pub mod state_root;
 pub mod store;
 pub mod walk;

@@ -10,6 +10,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
@@ -31,6 +32,13 @@ use crate::state::modes::Modes;
 pub const DEFAULT_NAME: &str = ".coo";
 const CONFIG_FILE: &str = "config.json";
 const LOCK_FILE: &str = "lock";
+/// Processes that wait for the lock share a lock on this file. Made by the first that waits.
+const WANTED_FILE: &str = "wanted";
+/// A wait of this time is worth a line. A run that holds the lock while others want it gives it back
+/// sooner, but other commands keep it.
+const NOTICED: Duration = Duration::from_millis(300);
+/// Time between two attempts to take the lock, until the wait is noticed.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 const FOLDERS: [&str; 5] = ["artefacts", "cache", "demo", "modules", TEMPORARY];
 /// Files that only `SQLite` may open.
 const DATABASES: [&str; 2] = [layout::STORE, layout::WORLD];
@@ -146,45 +154,72 @@ impl StateRoot {
         }
     }
 
-    /// Locks the root for writing. If another process holds the lock, calls `waiting` and then
-    /// waits.
+    /// Locks the root for writing. If another process holds the lock, tells it that the lock is
+    /// wanted, and waits. Calls `waiting` if that takes long enough to be noticed.
     pub fn lock(&self, waiting: impl FnOnce()) -> Result<WriteLock> {
-        let file = self.open_lock(LOCK_FILE).with_context(|| {
+        if let Some(lock) = self.lock_now()? {
+            return Ok(lock);
+        }
+        // Without this file the holder keeps the lock until it has ended.
+        let wanted = self.open_lock(WANTED_FILE);
+        let _wanted = wanted.and_then(|file| file.lock_shared().map(|()| file));
+        let begun = machine::Stopwatch::start();
+        while begun.elapsed() < NOTICED {
+            machine::sleep(LOOK_AGAIN);
+            if let Some(lock) = self.lock_now()? {
+                return Ok(lock);
+            }
+        }
+        waiting();
+        let file = self.open_lock_file()?;
+        file.lock()
+            .context("state root: waiting for its lock failed")?;
+        Ok(WriteLock { _file: file })
+    }
+
+    /// Locks the root for writing; `None` if another process holds the lock.
+    pub fn lock_now(&self) -> Result<Option<WriteLock>> {
+        let file = self.open_lock_file()?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(WriteLock { _file: file })),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => {
+                Err(error).context("state root: its lock can't be taken on this file system")
+            }
+        }
+    }
+
+    fn open_lock_file(&self) -> Result<File> {
+        self.open_lock(LOCK_FILE).with_context(|| {
             let shown = self.path.display();
             match self.dir.symlink_metadata(LOCK_FILE) {
                 Ok(metadata) if !metadata.is_file() => format!("file {shown}/{LOCK_FILE}"),
                 _ => format!("state root {shown}: can't be locked (is it writable?)"),
             }
-        })?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                waiting();
-                file.lock()
-                    .context("state root: waiting for its lock failed")?;
-            }
-            Err(std::fs::TryLockError::Error(error)) => {
-                return Err(error)
-                    .context("state root: its lock can't be taken on this file system");
-            }
-        }
-        Ok(WriteLock { _file: file })
+        })
+    }
+
+    /// Returns whether another process waits for the lock.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        let Ok(file) = self.open_plain(WANTED_FILE) else {
+            return false;
+        };
+        matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock))
     }
 
     /// Locks the root for writing; `None` if that fails, for example because another process holds
     /// the lock.
     #[must_use]
     pub fn try_lock(&self) -> Option<WriteLock> {
-        self.try_lock_on(LOCK_FILE)
+        self.try_lock_on(LOCK_FILE).ok()
     }
 
-    /// Takes a lock on a file of its own, for a part of the root; `None` if that fails, for example
-    /// because another process holds the lock.
-    #[must_use]
-    pub fn try_lock_on(&self, name: &str) -> Option<WriteLock> {
-        let file = self.open_lock(name).ok()?;
-        file.try_lock().ok()?;
-        Some(WriteLock { _file: file })
+    /// Takes a lock on a file of its own, for a part of the root; fails if another process holds it.
+    pub fn try_lock_on(&self, name: &str) -> std::io::Result<WriteLock> {
+        let file = self.open_lock(name)?;
+        file.try_lock()?;
+        Ok(WriteLock { _file: file })
     }
 
     fn open_lock(&self, name: &str) -> std::io::Result<File> {
@@ -227,10 +262,16 @@ impl StateRoot {
         }
     }
 
-    /// Returns whether another process holds the root's lock. Writes nothing.
+    /// Returns whether a process holds the root's lock. Writes nothing.
     #[must_use]
     pub fn is_in_use(&self) -> bool {
-        let Ok(file) = self.open_plain(LOCK_FILE) else {
+        self.is_locked(LOCK_FILE)
+    }
+
+    /// Returns whether a process holds a lock on the file `name`. Writes nothing.
+    #[must_use]
+    pub fn is_locked(&self, name: &str) -> bool {
+        let Ok(file) = self.open_plain(name) else {
             return false;
         };
         matches!(

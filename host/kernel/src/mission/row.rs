@@ -58,11 +58,19 @@ pub struct Facts {
     pub model: Option<String>,
     /// Number of times the mission was resumed.
     pub resumed: u64,
+    /// Number of times the mission executed again because what it had read had changed meanwhile.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub moved: u64,
     /// Digests of the rulesets of the coo that ran it; empty for runs of earlier builds.
     #[serde(skip_serializing_if = "Digests::is_empty")]
     pub rulesets: Digests,
     /// Counters of the run; `None` for runs of earlier releases.
     pub used: Option<Used>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The engine's text does not have the digest beside it.

@@ -2,10 +2,10 @@
 //! server, or an error that says what is missing. This module only chooses the source. The kernel
 //! defines what a request is; `http` defines what is sent.
 
+mod flight;
 pub mod http;
 
-use std::cell::OnceCell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -20,6 +20,8 @@ use crate::machine::failpoint;
 use crate::progress::{Sink, Update};
 use crate::state::config::{Config, DEFAULT_BASE_URL};
 use crate::state::store::{FrozenCall, Store};
+
+pub use self::flight::{Flight, Flights};
 
 /// Which sources may answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +41,9 @@ pub struct Model {
     config: Config,
     environment: Arc<Environment>,
     /// Server and key, resolved before the first live call.
-    access: OnceCell<Access>,
+    access: OnceLock<Access>,
     /// Created at the first live call and kept, with its open connections.
-    client: OnceCell<http::Client>,
+    client: OnceLock<http::Client>,
     say: fn(&str),
     /// Receives the progress of live calls.
     tell: Sink,
@@ -59,6 +61,8 @@ pub struct Answered {
     pub provenance: Option<Provenance>,
     /// Whether the answer came from a live call, which left the machine and may cost money.
     pub live: bool,
+    /// Whether it was on this mission's own record.
+    pub recorded: bool,
 }
 
 impl Model {
@@ -79,8 +83,8 @@ impl Model {
             freshness,
             config,
             environment,
-            access: OnceCell::new(),
-            client: OnceCell::new(),
+            access: OnceLock::new(),
+            client: OnceLock::new(),
             say,
             tell,
             bundled,
@@ -193,21 +197,25 @@ impl Model {
         Ok(None)
     }
 
-    /// Asks the server and freezes its answer. The inner error is a failed call, which stops the
-    /// run; the outer error is this machine's own.
-    pub fn call(
+    /// Returns whether two runs that make the same request may have the same answer.
+    pub fn shares_answers(&self) -> bool {
+        self.freshness != CachePolicy::Live
+    }
+
+    /// Asks the server. Returns its answer, and what is to be frozen of it. The inner error is a failed
+    /// call, which stops the run; the outer error is this machine's own.
+    pub async fn call(
         &self,
-        store: &mut Store,
         request: &Request,
         sha256: &Digest,
         nth: u64,
-    ) -> Result<Result<Answered, Failed>> {
+    ) -> Result<Result<(Answered, Option<FrozenCall>), Failed>> {
         let client = match self.client()? {
             Ok(client) => client,
             Err(failure) => return Ok(Err(Failed::before_it_left(failure))),
         };
         failpoint::reach("llm.send")?;
-        let reply = match client.complete(request) {
+        let reply = match std::future::ready(client.complete(request)).await {
             Ok(reply) => reply,
             Err(failed) => return Ok(Err(failed.into())),
         };
@@ -220,17 +228,17 @@ impl Model {
             source: reply.provenance.server.clone(),
             provenance: Some(reply.provenance.clone()),
             live: true,
+            recorded: false,
         };
         // A refusal is this run's answer, but it is not frozen: the next run asks again.
-        if matches!(answered.answer, ModelAnswer::Completion(_)) {
-            store.freeze(&FrozenCall {
-                request_sha256: *sha256,
-                nth,
-                answer: answered.answer.clone(),
-                provenance: reply.provenance,
-            })?;
-        }
-        Ok(Ok(answered))
+        let is_completion = matches!(answered.answer, ModelAnswer::Completion(_));
+        let frozen = is_completion.then(|| FrozenCall {
+            request_sha256: *sha256,
+            nth,
+            answer: answered.answer.clone(),
+            provenance: reply.provenance,
+        });
+        Ok(Ok((answered, frozen)))
     }
 }
 
@@ -307,6 +315,16 @@ impl Answered {
             source: String::new(),
             provenance: None,
             live: false,
+            recorded: true,
+        }
+    }
+
+    /// Returns an answer that this mission was given before its world moved.
+    #[must_use]
+    pub fn carried(answer: ModelAnswer, source: String) -> Self {
+        Self {
+            source,
+            ..Self::recorded(answer)
         }
     }
 
@@ -316,6 +334,7 @@ impl Answered {
             source: source.to_owned(),
             provenance: Some(call.provenance.clone()),
             live: false,
+            recorded: false,
         }
     }
 }

@@ -8,7 +8,7 @@
 )]
 
 use std::ffi::{CStr, c_char, c_int};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use rusqlite::{Connection, ffi};
 
@@ -37,19 +37,14 @@ pub fn limit_heap(bytes: u64) {
 }
 
 /// Seeds `SQLite`'s random numbers for as long as the value lives. Afterwards `SQLite` uses the
-/// machine's random numbers again: salts and file names need unpredictable ones. Only one value
-/// exists at a time, because the generator belongs to the process. For the same reason no other
-/// thread of the process may use `SQLite` meanwhile; a process runs one mission at a time.
-pub struct Seeded {
-    _alone: MutexGuard<'static, ()>,
-}
-
-static ALONE: Mutex<()> = Mutex::new(());
+/// machine's random numbers again: salts and file names need unpredictable ones. The generator
+/// belongs to the process, so only one value exists at a time, and no other thread uses `SQLite`
+/// meanwhile: the caller holds `alone`.
+pub struct Seeded(());
 
 impl Seeded {
     /// Starts the generator with `seed`.
-    pub fn with(seed: u32) -> Self {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn with(seed: u32, _alone: &MutexGuard<'static, ()>) -> Self {
         // SQLite takes 0 as a request for the machine's random numbers.
         let seed = c_int::from_ne_bytes(seed.max(1).to_ne_bytes());
         let none: *mut ffi::sqlite3 = std::ptr::null_mut();
@@ -60,7 +55,7 @@ impl Seeded {
             ffi::sqlite3_test_control(ffi::SQLITE_TESTCTRL_PRNG_SAVE);
             ffi::sqlite3_test_control(ffi::SQLITE_TESTCTRL_PRNG_SEED, seed, none);
         }
-        Self { _alone: alone }
+        Self(())
     }
 }
 

@@ -17,7 +17,13 @@ use super::wasi::Io;
 wasmtime::component::bindgen!({
     path: ["../guest-sdk/wit", "wit"],
     world: "coo:host/missions",
-    imports: { default: trappable },
+    imports: {
+        "coo:mission/llm.complete": async | trappable,
+        "coo:mission/db.query": async | trappable,
+        "coo:mission/db.execute": async | trappable,
+        "coo:mission/gateway.write": async | trappable,
+        default: trappable,
+    },
 });
 
 /// Returns a linker that knows exactly the whole surface.

@@ -17,16 +17,16 @@ use crate::effects::world::Bounds;
 use crate::runtime::tape::Recorder;
 
 impl llm::Host for Guest {
-    fn complete(
+    async fn complete(
         &mut self,
         request: llm::Request,
     ) -> wasmtime::Result<Result<llm::Completion, llm::Error>> {
-        Ok(answer_to_guest(self.complete(request)?))
+        Ok(answer_to_guest(Guest::complete(self, request).await?))
     }
 }
 
 impl Guest {
-    fn complete(&mut self, request: llm::Request) -> Result<model::ModelAnswer, Stop> {
+    async fn complete(&mut self, request: llm::Request) -> Result<model::ModelAnswer, Stop> {
         self.look_at_next_call();
         self.authority.may(Call::Complete)?;
         let asked = asked(request);
@@ -44,8 +44,9 @@ impl Guest {
             // The model has time limits of its own, and its answer is paid for, so the deadline
             // pauses.
             Ok(request) => {
-                let (watchdog, tape) = (&self.watchdog, &mut self.tape);
-                watchdog.pause(&self.deadline, || tape.ask(&request))?
+                let _outside = self.outside.enter();
+                let _paused = self.watchdog.pause(self.deadline);
+                self.tape.ask(&request).await?
             }
             Err(refusal) => {
                 self.tape.event(Kind::LlmRefused, &refusal)?;
@@ -86,7 +87,7 @@ impl Guest {
         Ok(statement)
     }
 
-    fn write(&mut self, path: String, content: &[u8]) -> Result<WriteAnswer, Stop> {
+    async fn write(&mut self, path: String, content: &[u8]) -> Result<WriteAnswer, Stop> {
         self.long_operation_begins();
         self.authority.may(Call::Write)?;
         // An invalid path is refused below, with an answer to the guest.
@@ -103,16 +104,14 @@ impl Guest {
             path: artefact::shortened(path),
             sha256: Digest::of(content),
         };
+        let _outside = self.outside.enter();
         let answer = self
             .tape
             .call(Kind::GatewayWrite, &request, |recorder| match permit {
                 Err(refused) => Ok(WriteAnswer::Refused(refused.to_string())),
-                Ok(permit) => {
-                    let Recorder { store, live, .. } = recorder;
-                    store.put_content(&request.sha256, content)?;
-                    Ok(live.gateway.stage(store, &permit, &request)?)
-                }
-            })?;
+                Ok(permit) => recorder.stage(&permit, &request, content),
+            })
+            .await?;
         if let WriteAnswer::Written(artefact) = &answer {
             self.tape.note_artefact(artefact.clone());
         }
@@ -121,7 +120,7 @@ impl Guest {
 }
 
 impl db::Host for Guest {
-    fn query(
+    async fn query(
         &mut self,
         sql: String,
         params: Vec<db::Value>,
@@ -146,14 +145,17 @@ impl db::Host for Guest {
         } else {
             Kind::DbQuery
         };
-        let answer: data::DbAnswer<data::Rows> = self.tape.call(kind, &statement, |recorder| {
-            let world = &mut recorder.live.world;
-            if is_change {
-                world.returning(&statement, bounds)
-            } else {
-                world.query(&statement, bounds)
-            }
-        })?;
+        let _outside = self.outside.enter();
+        let perform = |recorder: &mut Recorder| {
+            recorder.live.hold.with_world(|world| {
+                if is_change {
+                    world.returning(&statement, bounds)
+                } else {
+                    world.query(&statement, bounds)
+                }
+            })
+        };
+        let answer: data::DbAnswer<data::Rows> = self.tape.call(kind, &statement, perform).await?;
         if is_change {
             self.tape.note_execute();
         }
@@ -168,7 +170,7 @@ impl db::Host for Guest {
         })
     }
 
-    fn execute(
+    async fn execute(
         &mut self,
         sql: String,
         params: Vec<db::Value>,
@@ -181,10 +183,13 @@ impl db::Host for Guest {
             deadline,
             first_time: true,
         };
+        let _outside = self.outside.enter();
+        let perform = |recorder: &mut Recorder| {
+            let hold = &recorder.live.hold;
+            hold.with_world(|world| world.execute(&statement, bounds))
+        };
         let answer: data::DbAnswer<u64> =
-            self.tape.call(Kind::DbExecute, &statement, |recorder| {
-                recorder.live.world.execute(&statement, bounds)
-            })?;
+            self.tape.call(Kind::DbExecute, &statement, perform).await?;
         self.tape.note_execute();
         let told = answer.told().map_err(Stop::from)?;
         Ok(told.map_err(refusal_to_guest))
@@ -192,12 +197,12 @@ impl db::Host for Guest {
 }
 
 impl gateway::Host for Guest {
-    fn write(
+    async fn write(
         &mut self,
         path: String,
         content: Vec<u8>,
     ) -> wasmtime::Result<Result<gateway::Receipt, gateway::Error>> {
-        Ok(match Guest::write(self, path, &content)? {
+        Ok(match Guest::write(self, path, &content).await? {
             WriteAnswer::Written(artefact) => Ok(gateway::Receipt {
                 path: artefact.path,
                 sha256: artefact.sha256.to_string(),

@@ -12,6 +12,7 @@ mod clock;
 mod limiter;
 mod linked;
 mod mission;
+mod outside;
 mod preview1;
 mod said;
 mod step;
@@ -28,6 +29,7 @@ use clock::VirtualClock;
 use coo_kernel::mission::authority::Authority;
 use coo_kernel::mission::ledger::Ledger;
 use limiter::Meter;
+use outside::Outside;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use streams::Streams;
@@ -63,6 +65,8 @@ pub struct Guest {
     calls_to_look: u32,
     /// Ends the process if nothing else notices the deadline.
     watchdog: Arc<Watchdog>,
+    /// Whether the guest waits for the host, and not for its own clock.
+    outside: Outside,
     clock: VirtualClock,
     rng: ChaCha20Rng,
     arguments: Vec<String>,
@@ -99,6 +103,7 @@ impl Guest {
             meter: Meter::new(&limits),
             deadline,
             calls_to_look: 0,
+            outside: Outside::default(),
             clock,
             rng: ChaCha20Rng::seed_from_u64(RNG_SEED),
             arguments,

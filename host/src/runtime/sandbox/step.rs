@@ -1,10 +1,10 @@
 //! Runs one step: a fresh store and instance, fuel, the check of the wall clock, and the outputs of
 //! the guest. Never interprets an engine's error: `said` does.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::failure::{Bound, Failure};
@@ -14,6 +14,7 @@ use wasmtime::{CallHook, Engine, Store, Trap, WasmBacktrace, WasmCoreDump};
 
 use super::Guest;
 use super::linked::{Instance, Linked, Returned};
+use super::outside::Woken;
 use super::said::stop;
 use crate::effects::stop::Stop;
 use crate::machine::Deadline;
@@ -54,7 +55,7 @@ pub struct StepEnd {
 }
 
 /// Runs one step to its end.
-pub fn run_step(engine: &Engine, linked: &Linked, run: StepRun<'_>) -> StepEnd {
+pub async fn run_step(engine: &Engine, linked: &Linked, run: StepRun<'_>) -> StepEnd {
     let input = run.input;
     let fuel = run.ledger.fuel_left();
     let fuel_limit = run.ledger.limits().fuel;
@@ -69,7 +70,7 @@ pub fn run_step(engine: &Engine, linked: &Linked, run: StepRun<'_>) -> StepEnd {
         }
         Ok(())
     });
-    let called = guarded(&mut store, linked, input, fuel);
+    let called = guarded(&mut store, linked, input, fuel).await;
     let fuel_left = store.get_fuel().unwrap_or(0);
     let memory_sha256 = digest_memory
         .then(|| memory_digest(&mut store, linked, &called))
@@ -119,23 +120,14 @@ fn settle(
     }
 }
 
-/// Records whether it was woken.
-#[derive(Default)]
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Polls the guest from fuel slice to fuel slice and checks the wall clock in between. This costs
-/// the guest nothing: the engine counts fuel anyway, and refilling a slice changes neither the
-/// guest's view nor the count.
+/// Runs the guest from fuel slice to fuel slice and checks the wall clock in between. This costs the
+/// guest nothing: the engine counts fuel anyway, and refilling a slice changes neither the guest's view
+/// nor the count.
 ///
-/// At the end of a slice the engine wakes the task at once. If the guest was not woken, it sleeps,
-/// and the time moves to the earliest instant that it waits for.
-fn guarded(
+/// At the end of a slice the engine wakes the task at once; other runs of the process may go first, and
+/// one that wants the run's turn at the root gets it. If the guest was not woken, it sleeps, and the
+/// time moves to the earliest instant that it waits for; unless the host keeps it waiting.
+async fn guarded(
     store: &mut Store<Guest>,
     linked: &Linked,
     input: &str,
@@ -146,26 +138,40 @@ fn guarded(
     let deadline = store.data().deadline;
     let clock = store.data().clock.clone();
     let watchdog = Arc::clone(&store.data().watchdog);
+    let outside = store.data().outside.clone();
+    let hold = store.data().tape.hold();
     let tell = store.data().tape.sink();
-    let woken = Arc::new(Woken::default());
-    let waker = Waker::from(Arc::clone(&woken));
-    let mut context = Context::from_waker(&waker);
     let mut call = pin!(linked.call(store, input));
-    loop {
-        clock.forget_awaited();
-        if let Poll::Ready(result) = call.as_mut().poll(&mut context) {
-            return result;
+    poll_fn(|context| {
+        loop {
+            clock.forget_awaited();
+            let woken = Woken::of(context);
+            let mut own = Context::from_waker(woken.waker());
+            if let Poll::Ready(result) = call.as_mut().poll(&mut own) {
+                return Poll::Ready(result);
+            }
+            if outside.is_entered() {
+                return Poll::Pending;
+            }
+            if deadline.has_passed() {
+                return Poll::Ready(Err(Stop::timed_out(&deadline).into()));
+            }
+            watchdog.start();
+            tell(&Update::Computing);
+            if woken.is_woken() {
+                if let Some(hold) = &hold {
+                    hold.release_if_wanted().map_err(Stop::from)?;
+                }
+                // Woken already: the task is polled again when others have had their time.
+                return Poll::Pending;
+            }
+            if !clock.advance_to_awaited() {
+                let reason = "it waits for what never comes".to_owned();
+                return Poll::Ready(Err(Stop::from(Failure::Contract { reason }).into()));
+            }
         }
-        if deadline.has_passed() {
-            return Err(Stop::timed_out(&deadline).into());
-        }
-        watchdog.start();
-        tell(&Update::Computing);
-        if !woken.0.swap(false, Ordering::Relaxed) && !clock.advance_to_awaited() {
-            let reason = "it waits for what never comes".to_owned();
-            return Err(Stop::from(Failure::Contract { reason }).into());
-        }
-    }
+    })
+    .await
 }
 
 /// Returns the digest of all linear memories of a finished step: the size in bytes and the content

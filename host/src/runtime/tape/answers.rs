@@ -19,7 +19,7 @@ pub struct Answers {
 impl Answers {
     /// Counts one.
     pub fn count(&mut self, answered: &Answered) {
-        let count = match (answered.live, answered.source.is_empty()) {
+        let count = match (answered.live, answered.recorded) {
             (true, _) => &mut self.live,
             (false, true) => &mut self.recorded,
             (false, false) => &mut self.frozen,

@@ -8,8 +8,8 @@ use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{EventFacts, Kind, OutcomeBody};
 use coo_kernel::llm::{ModelAnswer, Request};
 
-use super::{Beside, Mode, Recorder, Tape, answers, side};
-use crate::effects::llm::Answered;
+use super::{Beside, Mode, Tape, answers, side};
+use crate::effects::llm::{Answered, Flight};
 use crate::effects::stop::Stop;
 use crate::machine;
 use crate::progress::{Journal, Update};
@@ -26,7 +26,7 @@ struct Asked<'a> {
 impl Tape {
     /// Makes one call of the language model. Its intent is durable before the request is sent, and
     /// its outcome before the guest sees it.
-    pub fn ask(&mut self, request: &Request) -> Result<ModelAnswer, Stop> {
+    pub async fn ask(&mut self, request: &Request) -> Result<ModelAnswer, Stop> {
         let sha256 = request.digest()?;
         let count = self.asked.entry(sha256).or_insert(0);
         *count += 1;
@@ -59,21 +59,24 @@ impl Tape {
             // the call to be made again.
             None => self.known(&asked)?,
         };
-        let answered = match known {
-            Some(known) => known,
-            None => self.send(&asked)?,
+        // Dropped when the answer is durable: until then, other runs with the same request wait.
+        let (answered, _flight) = match known {
+            Some(known) => (known, None),
+            None => self.obtain(&asked).await?,
         };
         let outcome = OutcomeBody::of(&answered.answer);
         if let (Some(_), ModelAnswer::Completion(completion)) = (outcome.kept(), &answered.answer) {
             self.keep(completion.text.as_bytes())?;
         }
         let outcome = canonical::to_string_sorted(&outcome)?;
-        self.answers.count(&answered);
+        if self.counted.insert((sha256, asked.nth)) {
+            self.answers.count(&answered);
+        }
         let (source, live) = (answered.source.clone(), answered.live);
         let origin = Beside::Origin(answered.source, answered.provenance);
         self.append(self.state()?, Kind::LlmOutcome, outcome, origin)?;
         if live {
-            self.commit(Durability::Power)?;
+            self.commit(Durability::Power).await?;
         }
         // In the prefix of an earlier process the journal still ends as that one left it.
         if live || !self.is_behind() {
@@ -89,56 +92,90 @@ impl Tape {
 
     /// Returns a recorded answer with its text.
     fn read(&self, outcome: OutcomeBody) -> Result<ModelAnswer, Stop> {
-        let store = match &self.mode {
-            Mode::Recording { recorder, .. } => &recorder.store,
-            Mode::Replaying { store, .. } => store,
+        let answer = match &self.mode {
+            Mode::Recording { recorder, .. } => recorder
+                .live
+                .hold
+                .shared()
+                .with_store(|store| outcome.read(&mut |sha256| Ok(store.blob(sha256)?))),
+            Mode::Replaying { store, .. } => outcome.read(&mut |sha256| Ok(store.blob(sha256)?)),
         };
-        let answer = outcome.read(&mut |sha256| Ok(store.blob(sha256)?));
         let answer = answer.map_err(anyhow::Error::from_boxed);
         Ok(answer.context("journal: text of a model call")?)
     }
 
-    /// Returns an answer that is recorded outside this mission's journal.
+    /// Returns an answer that is recorded outside this mission's journal, or was recorded in it before
+    /// the world moved.
     fn known(&self, asked: &Asked<'_>) -> Result<Option<Answered>, Stop> {
-        match &self.mode {
-            Mode::Recording { recorder, .. } => Ok(recorder.live.model.known(
-                &recorder.store,
-                asked.request,
-                &asked.sha256,
-                asked.nth,
-            )?),
-            Mode::Replaying { .. } => Ok(None),
+        let Mode::Recording { recorder, .. } = &self.mode else {
+            return Ok(None);
+        };
+        if let Some(carried) = recorder.carried.get(&(asked.sha256, asked.nth)) {
+            let outcome = serde_json::from_str(&carried.outcome)
+                .context("journal: outcome of a model call")?;
+            let source = carried.source.clone();
+            return Ok(Some(Answered::carried(self.read(outcome)?, source)));
         }
+        let live = &recorder.live;
+        Ok(live.hold.shared().with_store(|store| {
+            live.model
+                .known(store, asked.request, &asked.sha256, asked.nth)
+        })?)
     }
 
-    /// Asks the server. The intent, which is the last event now, is durable before the request is
-    /// sent. If the call can't have been processed, that is noted beside the intent.
-    fn send(&mut self, asked: &Asked<'_>) -> Result<Answered, Stop> {
+    /// Asks the server. If another run of this process is asking the same, waits for its answer
+    /// instead, unless each run wants one of its own.
+    async fn obtain(&mut self, asked: &Asked<'_>) -> Result<(Answered, Option<Flight>), Stop> {
+        let Mode::Recording { recorder, .. } = &mut self.mode else {
+            return Err(self.diverged(None, Kind::LlmOutcome, String::new())?);
+        };
+        if !recorder.live.model.shares_answers() {
+            return Ok((self.send(asked).await?, None));
+        }
+        let flights = recorder.live.flights.clone();
+        let key = (asked.sha256, asked.nth);
+        let flight = if let Some(flight) = flights.try_enter(key) {
+            flight
+        } else {
+            recorder.live.hold.release()?;
+            let flight = flights.enter(key).await;
+            if let Some(known) = self.known(asked)? {
+                return Ok((known, None));
+            }
+            flight
+        };
+        Ok((self.send(asked).await?, Some(flight)))
+    }
+
+    /// Sends the request. The intent, which is the last event now, is durable before. If the call can't
+    /// have been processed, that is noted beside the intent. The run holds nothing while it waits.
+    async fn send(&mut self, asked: &Asked<'_>) -> Result<Answered, Stop> {
         let intent = self.chain.seq();
         let Mode::Recording { recorder, .. } = &mut self.mode else {
             return Err(self.diverged(None, Kind::LlmOutcome, String::new())?);
         };
-        let Recorder {
-            store, live, id, ..
-        } = recorder.as_mut();
-        store.put_facts(
-            id.number(),
-            intent,
-            &EventFacts::sent(machine::now_unix_ms()),
-        )?;
+        let number = recorder.id.number();
+        let sent = EventFacts::sent(machine::now_unix_ms());
+        recorder.batch.put_facts(number, intent, sent);
         // From here on, a person who stops the process learns that the call may have left.
-        (live.tell)(&Update::OnRecord(Journal::InDoubt));
+        (recorder.live.tell)(&Update::OnRecord(Journal::InDoubt));
         // After a crash, the next command can see that this call may have been made.
-        store.commit(Durability::Power)?;
-        match live
-            .model
-            .call(store, asked.request, &asked.sha256, asked.nth)?
-        {
-            Ok(answered) => Ok(answered),
+        recorder.live.hold.take().await?;
+        recorder.live.hold.mark()?;
+        recorder.commit(Durability::Power).await?;
+        recorder.live.hold.release()?;
+        let model = &recorder.live.model;
+        match model.call(asked.request, &asked.sha256, asked.nth).await? {
+            Ok((answered, frozen)) => {
+                if let Some(frozen) = frozen {
+                    recorder.batch.freeze(frozen);
+                }
+                Ok(answered)
+            }
             Err(failed) => {
                 if !failed.in_doubt {
                     let facts = EventFacts::unanswered(machine::now_unix_ms());
-                    store.put_facts(id.number(), intent, &facts)?;
+                    recorder.batch.put_facts(number, intent, facts);
                 }
                 Err(Stop::Interrupted(failed.error))
             }

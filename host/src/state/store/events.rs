@@ -18,7 +18,7 @@ const PAGE_BYTES: usize = 4 << 20;
 /// Consecutive events, in order.
 pub type Page = Vec<Record>;
 
-fn id(mission: u32, seq: u64) -> Result<i64> {
+pub(super) fn id(mission: u32, seq: u64) -> Result<i64> {
     let seq =
         u32::try_from(seq).context("journal: more than 4,294,967,295 events in one mission")?;
     Ok(i64::from(mission) << 32 | i64::from(seq))

@@ -30,6 +30,16 @@ pub struct NewMission<'a> {
     pub facts: &'a Facts,
 }
 
+/// What missions and rollbacks have made of the world and the artefacts. Two equal versions of one
+/// root have the same content.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WorldVersion {
+    /// Number of the last world commit.
+    commit: Option<u32>,
+    /// Number of the last rollback.
+    rollback: Option<u32>,
+}
+
 /// Mission numbers stay below this, so that a number and a sequence number fit into 64 bits.
 const NUMBERS_END: u32 = 1 << 31;
 
@@ -106,7 +116,7 @@ impl Store {
     pub fn resume_mission(&mut self, id: MissionId, facts: &Facts) -> Result<()> {
         self.write(
             "journal.resume",
-            "UPDATE missions SET finished_ms = NULL, interrupted = NULL, facts = ?2 \
+            "UPDATE missions SET finished_ms = NULL, interrupted = NULL, facts = ?2, process = NULL \
              WHERE number = ?1",
             params![id.number(), serde_json::to_string(facts)?],
         )
@@ -123,7 +133,8 @@ impl Store {
     ) -> Result<()> {
         self.write(
             "journal.finish",
-            "UPDATE missions SET finished_ms = ?2, interrupted = ?3, facts = ?4 WHERE number = ?1",
+            "UPDATE missions SET finished_ms = ?2, interrupted = ?3, facts = ?4, process = NULL \
+             WHERE number = ?1",
             params![
                 id.number(),
                 finished_ms,
@@ -131,6 +142,41 @@ impl Store {
                 serde_json::to_string(facts)?
             ],
         )
+    }
+
+    /// Names the process that is at work on a mission without the root's lock.
+    pub fn set_process(&mut self, id: MissionId, name: &str) -> Result<()> {
+        self.write(
+            "journal.process",
+            "UPDATE missions SET process = ?2 WHERE number = ?1 AND process IS NOT ?2",
+            params![id.number(), name],
+        )
+    }
+
+    /// Returns the process that was last at work on a mission without the root's lock, unless the
+    /// mission has ended or was stopped since.
+    pub fn process(&self, id: MissionId) -> Result<Option<String>> {
+        let name = self
+            .connection
+            .prepare_cached("SELECT process FROM missions WHERE number = ?1")?
+            .query_row([id.number()], |row| row.get(0))
+            .optional()?;
+        Ok(name.flatten())
+    }
+
+    /// Returns the version of the world and the artefacts.
+    pub fn world_version(&self) -> Result<WorldVersion> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT (SELECT max(number) FROM world_commits), (SELECT max(number) FROM rollbacks)",
+            )?
+            .query_row([], |row| {
+                Ok(WorldVersion {
+                    commit: row.get(0)?,
+                    rollback: row.get(1)?,
+                })
+            })?)
     }
 
     /// Returns the mission with this id, if there is one.

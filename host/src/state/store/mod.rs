@@ -5,6 +5,8 @@
 //! their own, never in `events`. The database uses WAL, so readers never wait for a run. A commit
 //! is synced exactly when its effect may already be visible outside this process (`Durability`).
 
+mod batch;
+mod carried;
 #[cfg(feature = "repository")]
 mod changes;
 mod covered;
@@ -18,6 +20,7 @@ mod schema;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -34,11 +37,13 @@ use crate::machine::temporary::TemporaryFolder;
 use crate::machine::untimed::{Kind, Untimed};
 use crate::state::modes::Modes;
 
+pub use batch::WriteBatch;
+pub use carried::Carried;
 #[cfg(feature = "repository")]
 pub use changes::{ChangeFacts, ChangeRow};
 pub use freezes::{FreezeRow, checkpoint};
 pub use frozen::FrozenCall;
-pub use missions::NewMission;
+pub use missions::{NewMission, WorldVersion};
 pub use rollbacks::NewRollback;
 pub use schema::FORMAT;
 
@@ -68,6 +73,29 @@ struct Log {
     identity: (u64, u64),
 }
 
+/// The write-ahead log with all commits so far, some of which may not be on the disk yet.
+#[derive(Debug)]
+pub struct LogToSync {
+    file: File,
+    unsynced: String,
+}
+
+impl LogToSync {
+    /// Syncs it to the disk.
+    pub fn sync(&self) -> Result<()> {
+        failpoint::reach("journal.sync")
+            .and_then(|()| self.file.sync_data())
+            .with_context(|| self.unsynced.clone())
+    }
+}
+
+/// Serialises every use of `SQLite` in a process whose runs share a state root: its random numbers
+/// and its heap limit, which a statement of a guest sets, belong to the whole process.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The open store.
 #[derive(Debug)]
 pub struct Store {
@@ -77,6 +105,8 @@ pub struct Store {
     /// The write-ahead log, opened with the first transaction: the file that `SQLite` writes to,
     /// even if another file has its name when it is synced.
     log: Option<Log>,
+    /// `SQLite`'s number of the content, as far as other connections have changed it.
+    seen: Option<i64>,
 }
 
 /// Refuses a database if one of its files is not a regular file, because `SQLite` would block on a
@@ -176,6 +206,7 @@ impl Store {
             in_transaction: false,
             path,
             log: None,
+            seen: None,
         })
     }
 
@@ -291,6 +322,15 @@ impl Store {
         self.in_transaction && self.connection.is_autocommit()
     }
 
+    /// Returns whether another connection has changed the store since the last call. The first call
+    /// returns true.
+    pub fn was_changed_outside(&mut self) -> Result<bool> {
+        let now = self
+            .connection
+            .pragma_query_value(None, "data_version", |row| row.get(0))?;
+        Ok(self.seen.replace(now) != Some(now))
+    }
+
     /// Opens a transaction unless one is open. All writes go into it.
     pub fn begin(&mut self) -> Result<()> {
         if self.is_rolled_back() {
@@ -336,11 +376,18 @@ impl Store {
         }
         // `synchronous=FULL` would sync every commit and cannot be chosen for a single one.
         if durability == Durability::Power {
-            failpoint::reach("journal.sync")
-                .and_then(|()| self.open_log()?.file.sync_data())
-                .with_context(|| self.unsynced())?;
+            self.log_to_sync()?.sync()?;
         }
         self.shrink_log();
+        Ok(())
+    }
+
+    /// Gives up the open transaction, if there is one.
+    pub fn roll_back(&mut self) -> Result<()> {
+        if self.in_transaction && !self.connection.is_autocommit() {
+            self.perform("ROLLBACK", [])?;
+        }
+        self.in_transaction = false;
         Ok(())
     }
 
@@ -368,6 +415,14 @@ impl Store {
             }
         };
         Ok(self.log.insert(log))
+    }
+
+    /// Returns the log, to be synced without the store.
+    pub fn log_to_sync(&mut self) -> Result<LogToSync> {
+        let unsynced = self.unsynced();
+        let file = self.open_log().and_then(|log| log.file.try_clone());
+        let file = file.with_context(|| unsynced.clone())?;
+        Ok(LogToSync { file, unsynced })
     }
 
     /// Refuses a log that was removed, or whose name now belongs to another file.

@@ -2,7 +2,7 @@
 //! its number and never migrated.
 
 /// Version of everything in this store. A store of another version is refused.
-pub const FORMAT: i32 = 7;
+pub const FORMAT: i32 = 8;
 
 /// Every table, created in one transaction by the process that creates the state root.
 pub(super) const SCHEMA: &str = "
@@ -15,7 +15,9 @@ CREATE TABLE missions(
     created_ms INTEGER NOT NULL,
     finished_ms INTEGER,
     interrupted TEXT,
-    facts TEXT NOT NULL
+    facts TEXT NOT NULL,
+    -- The process at work on it, while it holds no lock; names a file in running/.
+    process TEXT
 ) STRICT;
 -- id = mission << 32 | seq: events of a mission lie together, in order, in one b-tree.
 CREATE TABLE events(
@@ -30,8 +32,18 @@ CREATE TABLE events(
 ) STRICT;
 CREATE TRIGGER events_never_change BEFORE UPDATE ON events
     BEGIN SELECT RAISE(ABORT, 'events are immutable'); END;
+-- A run that executes again because the world has moved replaces its last events before it ends.
 CREATE TRIGGER events_never_vanish BEFORE DELETE ON events
+    WHEN (SELECT finished_ms FROM missions WHERE number = old.mission) IS NOT NULL
     BEGIN SELECT RAISE(ABORT, 'events are immutable'); END;
+CREATE TABLE carried_answers(
+    mission INTEGER NOT NULL,
+    request_sha256 BLOB NOT NULL,
+    nth INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    source TEXT NOT NULL,
+    PRIMARY KEY(mission, request_sha256, nth)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE event_facts(
     id INTEGER PRIMARY KEY,
     at_ms INTEGER NOT NULL,
