@@ -4,3 +4,4 @@
 //! Invariant: pure. Time comes in as milliseconds, files as bytes, and nothing here runs a mission.
 
 pub mod list;
+pub mod pace;
