@@ -3,5 +3,6 @@
 //!
 //! Invariant: pure. Time comes in as milliseconds, files as bytes, and nothing here runs a mission.
 
+pub mod budget;
 pub mod list;
 pub mod pace;
