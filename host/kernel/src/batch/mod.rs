@@ -5,4 +5,5 @@
 
 pub mod budget;
 pub mod list;
+pub mod order;
 pub mod pace;
