@@ -5,5 +5,6 @@
 
 pub mod budget;
 pub mod list;
+pub mod merge;
 pub mod order;
 pub mod pace;
