@@ -8,3 +8,4 @@ pub mod list;
 pub mod merge;
 pub mod order;
 pub mod pace;
+pub mod report;
