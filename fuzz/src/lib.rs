@@ -3,6 +3,7 @@
 //! like those in `seeds/`, or a recipe from which a text is made; the first byte tells which.
 
 pub mod amendments;
+pub mod batch_list;
 pub mod config;
 pub mod descriptor;
 pub mod patch;

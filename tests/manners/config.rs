@@ -30,6 +30,14 @@ fn every_field_is_shown_and_can_be_set() {
         ("llm.max_tokens_field", "max_completion_tokens"),
         ("llm.timeout_seconds", "30"),
         (
+            "llm.limits",
+            r#"{"https://openrouter.ai": {"requests_per_minute": 60}, "*": {"calls_in_flight": 4}}"#,
+        ),
+        (
+            "llm.prices",
+            r#"{"models": {"vendor/model": {"input_micros": 3000000, "output_micros": 15000000}}}"#,
+        ),
+        (
             "governance.ceiling",
             r#"{"tier": 1, "limits": {"fuel": 1000}}"#,
         ),
@@ -47,6 +55,8 @@ fn every_field_is_shown_and_can_be_set() {
     llm.attempts          4
     llm.timeout_seconds   120
     llm.max_tokens_field  max_tokens
+    llm.limits            -
+    llm.prices            -
     governance.ceiling    {"limits":{"artefact_bytes":67108864,"artefacts":1000,"fuel":20000000000,"host_bytes":1073741824,"llm_calls":1000,"llm_tokens":100000000},"paths":["**"],"tier":3}
     governance.protected  -
     rulesets              {"constitutional_lint":"<sha256>","governance_leak":"<sha256>","mission":"<sha256>"}
@@ -70,6 +80,12 @@ fn every_field_is_shown_and_can_be_set() {
     $ coo config set llm.timeout_seconds 30
     llm.timeout_seconds = 30
     --- exit 0
+    $ coo config set llm.limits {"https://openrouter.ai": {"requests_per_minute": 60}, "*": {"calls_in_flight": 4}}
+    llm.limits = {"*":{"calls_in_flight":4},"https://openrouter.ai":{"requests_per_minute":60}}
+    --- exit 0
+    $ coo config set llm.prices {"models": {"vendor/model": {"input_micros": 3000000, "output_micros": 15000000}}}
+    llm.prices = {"currency":"USD","models":{"vendor/model":{"input_micros":3000000,"output_micros":15000000}}}
+    --- exit 0
     $ coo config set governance.ceiling {"tier": 1, "limits": {"fuel": 1000}}
     governance.ceiling = {"limits":{"fuel":1000},"tier":1}
     --- exit 0
@@ -85,6 +101,8 @@ fn every_field_is_shown_and_can_be_set() {
     llm.attempts          6
     llm.timeout_seconds   30
     llm.max_tokens_field  max_completion_tokens
+    llm.limits            {"*":{"calls_in_flight":4},"https://openrouter.ai":{"requests_per_minute":60}}
+    llm.prices            {"currency":"USD","models":{"vendor/model":{"input_micros":3000000,"output_micros":15000000}}}
     governance.ceiling    {"limits":{"fuel":1000},"tier":1}
     governance.protected  ["reports/*"]
     rulesets              {"constitutional_lint":"<sha256>","governance_leak":"<sha256>","mission":"<sha256>"}
@@ -118,6 +136,10 @@ fn a_value_that_would_be_refused_is_not_written() {
         ("llm.base_url", "https://me:word@models.example/v1"),
         ("llm.max_tokens_field", "tokens"),
         ("llm.timeout_seconds", "3601"),
+        ("llm.limits", r#"{"openrouter.ai": {"calls_in_flight": 0}}"#),
+        ("llm.limits", r#"{"*": {"calls": 1}}"#),
+        ("llm.prices", r#"{"currency": "U.S.$"}"#),
+        ("llm.prices", r#"{"models": {"m": {"input_micros": 0.5}}}"#),
         ("governance.ceiling", r#"{"tier": 9}"#),
         ("governance.ceiling", r#"{"teir": 1}"#),
         ("governance.protected", "reports"),
@@ -182,6 +204,27 @@ fn a_value_that_would_be_refused_is_not_written() {
     --- standard error
     ERROR: configuration .coo/config.json: llm.timeout_seconds: timeout refused: it is 3601 s
     hint: use more than 0 and at most 3600 s
+    --- exit 1
+    $ coo config set llm.limits {"openrouter.ai": {"calls_in_flight": 0}}
+    --- standard error
+    ERROR: configuration .coo/config.json: llm.limits.openrouter.ai: names no server; https://host, https://host:port or * needed
+    hint: and llm.limits.openrouter.ai.calls_in_flight: 0 found; 1 to 4294967295 needed, or leave it out for no limit
+    hint: see docs/configuration.md for its fields
+    --- exit 1
+    $ coo config set llm.limits {"*": {"calls": 1}}
+    --- standard error
+    ERROR: configuration .coo/config.json: llm.limits: unknown field `calls`, expected one of `calls_in_flight`, `requests_per_minute`, `tokens_per_minute`
+    hint: see docs/configuration.md for its fields
+    --- exit 1
+    $ coo config set llm.prices {"currency": "U.S.$"}
+    --- standard error
+    ERROR: configuration .coo/config.json: llm.prices.currency: 'U.S.$' found; 1 to 16 bytes of letters and digits needed
+    hint: see docs/configuration.md for its fields
+    --- exit 1
+    $ coo config set llm.prices {"models": {"m": {"input_micros": 0.5}}}
+    --- standard error
+    ERROR: configuration .coo/config.json: llm.prices: invalid type: floating point `0.5`, expected u64
+    hint: see docs/configuration.md for its fields
     --- exit 1
     $ coo config set governance.ceiling {"tier": 9}
     --- standard error
@@ -266,6 +309,8 @@ fn what_the_environment_says_instead_is_told() {
     llm.attempts          4
     llm.timeout_seconds   120
     llm.max_tokens_field  max_tokens
+    llm.limits            -
+    llm.prices            -
     governance.ceiling    {"limits":{"artefact_bytes":67108864,"artefacts":1000,"fuel":20000000000,"host_bytes":1073741824,"llm_calls":1000,"llm_tokens":100000000},"paths":["**"],"tier":3}
     governance.protected  -
     rulesets              {"constitutional_lint":"<sha256>","governance_leak":"<sha256>","mission":"<sha256>"}

@@ -2,6 +2,7 @@
 //! program reads, writes and prints fits them. Every other test that runs a command with `--json`
 //! holds its output to them, too (`support::schema`).
 
+mod batch;
 mod command;
 mod current;
 mod outputs;

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod baseline;
+pub mod batch;
 pub mod credentials;
 pub mod effects;
 pub mod form;

@@ -2,6 +2,8 @@
 //! frozen, and the two decisions about them (which model, which sampling). Nothing here talks to
 //! a model. Fields stand in key order (see `canonical::to_string_sorted`).
 
+pub mod limits;
+pub mod prices;
 pub mod protocol;
 
 use serde::{Deserialize, Serialize};

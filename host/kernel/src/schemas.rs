@@ -14,7 +14,7 @@ use crate::journal::{
 };
 use crate::mission::MissionId;
 use crate::mission::state::State;
-use crate::{baseline, llm, mission, pack, schema_by_hand, state, tier1};
+use crate::{baseline, batch, llm, mission, pack, schema_by_hand, state, tier1};
 
 schema_by_hand!(
     Digest,
@@ -127,6 +127,25 @@ pub fn all() -> Vec<Published> {
     vec![
         Published::read::<mission::descriptor::Descriptor>("coo-mission/1", "A mission descriptor")
             .with_format(),
+        Published::composed_of_any_age(
+            "batch-list",
+            "A line of a list of missions for a batch",
+            |generator| {
+                let descriptor = generator.subschema_for::<mission::descriptor::Descriptor>();
+                let reference = generator.subschema_for::<batch::list::Reference>();
+                json!({ "anyOf": [descriptor, reference] })
+            },
+        ),
+        Published::written::<batch::report::MissionResult>(
+            batch::report::RESULT_FORMAT,
+            "The result of one mission of a batch",
+        )
+        .with_format(),
+        Published::written::<batch::report::Summary>(
+            batch::report::SUMMARY_FORMAT,
+            "The summary of a batch",
+        )
+        .with_format(),
         Published::read::<crate::project::manifest::Manifest>(
             "coo-build/1",
             "missions/dist/build.json: how the modules of a project were built",

@@ -4,6 +4,8 @@
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::strict;
+use coo_kernel::llm::limits::ServerLimits;
+use coo_kernel::llm::prices::Prices;
 use coo_kernel::mission::authority::{Ceiling, Governance};
 use coo_kernel::mission::ruleset::Digests;
 use serde::{Deserialize, Serialize};
@@ -29,12 +31,14 @@ pub enum Form {
 }
 
 /// The fields of `config.json`, by the path to each.
-pub const FIELDS: [(&str, Form); 9] = [
+pub const FIELDS: [(&str, Form); 11] = [
     ("llm.default_model", Form::TextOrNull),
     ("llm.base_url", Form::Text),
     ("llm.attempts", Form::Json),
     ("llm.timeout_seconds", Form::Json),
     ("llm.max_tokens_field", Form::Text),
+    ("llm.limits", Form::Json),
+    ("llm.prices", Form::Json),
     ("governance.ceiling", Form::Json),
     ("governance.protected", Form::Json),
     ("rulesets", Form::Json),
@@ -73,8 +77,14 @@ pub struct LlmConfig {
     pub base_url: String,
     /// Model that is used if `COO_LLM_MODEL` is not set.
     pub default_model: Option<String>,
+    /// How often and how much each server may be asked in a batch. Not written if nothing is set.
+    #[serde(skip_serializing_if = "ServerLimits::is_empty")]
+    pub limits: ServerLimits,
     /// Request field for the maximum number of tokens; newer servers want `max_completion_tokens`.
     pub max_tokens_field: String,
+    /// What tokens cost, for the budget of a batch. Not written if nothing is set.
+    #[serde(skip_serializing_if = "Prices::is_default")]
+    pub prices: Prices,
     /// Timeout of one attempt.
     pub timeout_seconds: u64,
 }
@@ -85,7 +95,9 @@ impl Default for LlmConfig {
             attempts: 4,
             base_url: DEFAULT_BASE_URL.to_owned(),
             default_model: None,
+            limits: ServerLimits::default(),
             max_tokens_field: "max_tokens".to_owned(),
+            prices: Prices::default(),
             timeout_seconds: 120,
         }
     }
@@ -122,6 +134,9 @@ impl Config {
         self.governance
             .check()
             .context("governance: see docs/governance.md for its fields")?;
+        let hint = "see docs/configuration.md for its fields";
+        self.llm.limits.check().hint(hint)?;
+        self.llm.prices.check().hint(hint)?;
         if self.tools.len() > TOOLS_MAX {
             bail!(
                 anyhow!(

@@ -404,6 +404,45 @@ mod tests {
     }
 
     proptest! {
+        // The report of a batch is written by one XML library and read here by another.
+        #[test]
+        fn the_report_of_a_batch_is_read_whatever_its_texts_are(
+            missions in prop::collection::vec((0_usize..6, any::<Option<String>>(), any::<String>()), 0..8),
+            name: String,
+        ) {
+            use coo_kernel::batch::report::{self, MissionResult, Outcome};
+            let results: Vec<MissionResult> = (1..)
+                .zip(&missions)
+                .map(|(index, (status, id, reason))| MissionResult {
+                    index,
+                    id: id.clone(),
+                    mission: None,
+                    status: [
+                        Outcome::Success,
+                        Outcome::Failed,
+                        Outcome::Paused,
+                        Outcome::Interrupted,
+                        Outcome::Refused,
+                        Outcome::NotRun,
+                    ][*status],
+                    reason: Some(reason.clone()),
+                    output: None,
+                    chain_head: None,
+                    fuel: 0,
+                    tokens_in: 0,
+                    tokens_out: 0,
+                    cost_micros: None,
+                    elapsed_ms: 0,
+                })
+                .collect();
+            let of = |statuses: &[usize]| {
+                let with = missions.iter().filter(|mission| statuses.contains(&mission.0));
+                with.count() as u64
+            };
+            let text = report::junit(&name, &results, 0).unwrap();
+            prop_assert_eq!(junit(text.as_bytes()), Ok(counts(of(&[0]), of(&[1, 3, 4]), of(&[2, 5]))));
+        }
+
         #[test]
         fn nothing_that_is_printed_or_reported_panics(
             output in "(?s).{0,80}",

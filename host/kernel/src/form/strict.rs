@@ -74,6 +74,11 @@ impl Problems {
         all.join("; ")
     }
 
+    /// Returns all of them.
+    pub fn into_vec(self) -> Vec<Problem> {
+        self.0
+    }
+
     /// Returns the first, and the rest.
     pub fn split(&self) -> Option<(&Problem, &[Problem])> {
         self.0.split_first()

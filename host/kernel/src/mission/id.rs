@@ -29,6 +29,12 @@ impl MissionId {
         }
     }
 
+    /// Returns the id of the same mission under another number, as in another state root.
+    #[must_use]
+    pub const fn with_number(self, number: u32) -> Self {
+        Self { number, ..self }
+    }
+
     /// Returns the number in the state root.
     pub const fn number(self) -> u32 {
         self.number
