@@ -86,5 +86,10 @@ pub enum Journal {
     InDoubt,
 }
 
+tokio::task_local! {
+    /// The mission of the task that reports, where a process runs several.
+    pub static MISSION: MissionId;
+}
+
 /// A sink for a run that nobody watches.
 pub const NOBODY: Sink = |_| {};

@@ -3,7 +3,6 @@
 //! library, because a corpus of a thousand modules has no time for three thousand processes.
 //! Judges no result: whether it is the right one is for whoever asks.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -112,7 +111,7 @@ pub fn source(name: &str, wasm: Vec<u8>, more: &Value) -> Source {
         name: name.to_owned(),
         descriptor: Descriptor::parse(descriptor.to_string().as_bytes()).unwrap(),
         module: Digest::of(&wasm),
-        wasm: Cow::Owned(wasm),
+        wasm: wasm.into(),
     }
 }
 
@@ -172,7 +171,7 @@ pub fn verified(source: &Source) -> anyhow::Result<Outcome> {
             sandbox: sandbox.clone(),
             surface: linked.surface(&sandbox.engine),
             asks_model: linked.asks_model(&sandbox.engine),
-            linked,
+            linked: linked.into(),
             plan: source.plan(&Policy::current(Governance::default()))?,
             canonical: source.descriptor.canonical()?,
             module: source.module,
@@ -223,7 +222,7 @@ fn run(source: &Source, program: &Program) -> Outcome {
     let model = program.asks_model.then(|| MODEL.to_owned());
     let live = Live {
         hold: Hold::new(id, turn),
-        gateway: Gateway::new(shared.root()).unwrap(),
+        gateway: Gateway::default(),
         model: Model::new(
             model.clone(),
             CachePolicy::Frozen,

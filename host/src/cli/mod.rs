@@ -12,6 +12,7 @@ mod amu0;
 mod approve;
 mod artefacts;
 mod audit;
+mod batch;
 mod build;
 mod completions;
 mod config;
@@ -157,6 +158,9 @@ enum Command {
     /// Resume an interrupted mission from the end of its journal
     #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, 4 PAUSED, 5 INTERRUPTED")]
     Resume(resume::Options),
+    /// Run many missions at once, with the results of one after the other
+    #[command(display_order = 0)]
+    Batch(batch::Options),
     /// Approve the question of a paused mission, and continue it
     #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, 4 PAUSED, 5 INTERRUPTED")]
     Approve(approve::Approve),
@@ -341,6 +345,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         Command::RunDemo { rest } => run_demo::cmd_run_demo(&root, &rest),
         Command::Run(options) => run::cmd_run(&root, &options),
+        Command::Batch(options) => batch::cmd_batch(&root, &options),
         Command::Resume(options) => resume::cmd_resume(&root, &options),
         Command::Replay(options) => replay::cmd_replay(&root, &options),
         Command::Verify(options) => verify::cmd_verify(&root, &options),

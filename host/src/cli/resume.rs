@@ -1,7 +1,8 @@
 //! `coo resume <id>`: continues an interrupted mission from its journal, and prints the same output
 //! as `coo run`. Reports a call in doubt, and never sends it again without `--resend`.
 
-use std::path::Path;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Error, Result, anyhow, bail};
@@ -9,7 +10,7 @@ use coo_kernel::mission::exit::Exit;
 use coo_kernel::mission::{MissionId, Status};
 use serde::Serialize;
 
-use super::{print, receipt, run};
+use super::{batch, print, receipt, run};
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
 use crate::mission::find::find_in_root;
@@ -19,13 +20,27 @@ use crate::mission::run_file;
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Mission id, such as MISSION-000001 or 1
-    id: String,
+    #[arg(required_unless_present = "batch")]
+    id: Option<String>,
+    /// Continue every mission of a batch that has not ended
+    #[arg(long, value_name = "NUMBER", conflicts_with = "id")]
+    batch: Option<u32>,
+    /// Most missions of the batch in flight [default: 16]
+    #[arg(long, short, value_name = "N", requires = "batch")]
+    jobs: Option<NonZeroUsize>,
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "batch",
+        help = "Write a JUnit report of the batch"
+    )]
+    junit: Option<PathBuf>,
     /// Send a model call of unknown outcome again, at the risk of paying twice
     #[arg(long)]
     resend: bool,
     #[command(flatten)]
     answering: run::Answering,
-    /// Print a JSON receipt instead of the output
+    /// Print a JSON receipt instead of the output; of a batch, a summary as the last line
     #[arg(long)]
     json: bool,
 }
@@ -39,13 +54,24 @@ pub struct Ended {
 }
 
 pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
-    if run_file::is_one(Path::new(&options.id)) {
+    if let Some(number) = options.batch {
+        return batch::resume(
+            root,
+            number,
+            &batch::Running::of(options.jobs, options.junit.clone()),
+            options.answering.options(),
+            options.resend,
+            options.json,
+        );
+    }
+    let name = options.id.as_deref().unwrap_or_default();
+    if run_file::is_one(Path::new(name)) {
         bail!(
-            anyhow!("file {}: a file can't be resumed", options.id)
+            anyhow!("file {name}: a file can't be resumed")
                 .hint("resume the mission in the state root it came from")
         );
     }
-    let (session, mission) = find_in_root(root, &options.id, Purpose::Change, print::note)?;
+    let (session, mission) = find_in_root(root, name, Purpose::Change, print::note)?;
     let id = mission.id;
     match resume(
         session,

@@ -233,7 +233,8 @@ fn stopped(id: MissionId, reason: &str) -> Error {
     anyhow!("mission {id}: {}", print::one_line(reason))
 }
 
-fn reason(ended: &Ended) -> Option<String> {
+/// Returns why a run did not succeed, in one line.
+pub fn reason(ended: &Ended) -> Option<String> {
     match (&ended.failure, &ended.interrupted) {
         (Some(failure), _) => Some(hint::joined(failure, failure.hint())),
         (None, error) => error.as_ref().map(hint::flat),

@@ -27,24 +27,17 @@ use crate::state::store::Store;
 use crate::state::walk::{examine, in_the_way, set_aside, walk};
 
 /// The files that a run has staged.
+#[derive(Default)]
 pub struct Gateway {
-    folder: Dir,
     /// Paths by collision key, so that two names that differ only in case can't both be staged.
     staged: BTreeMap<String, String>,
 }
 
 impl Gateway {
-    /// Opens the gateway of `root`, with nothing staged.
-    pub fn new(root: &StateRoot) -> Result<Self> {
-        Ok(Self {
-            folder: folder_of(root)?,
-            staged: BTreeMap::new(),
-        })
-    }
-
     /// Stages one file. The caller stores its content.
     pub fn stage(
         &mut self,
+        root: &StateRoot,
         store: &Store,
         permit: &WritePermit,
         request: &WriteRequest,
@@ -60,7 +53,7 @@ impl Gateway {
                 recorded: recorded
                     .as_ref()
                     .map(|(path, sha256)| (path.as_str(), *sha256)),
-                found: look(&self.folder, path)?,
+                found: look(&folder_of(root)?, path)?,
             },
         );
         if let WriteAnswer::Written(artefact) = &answer {

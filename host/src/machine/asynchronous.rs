@@ -19,3 +19,12 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T> {
     let runtime = RUNTIME.get().context("asynchronous work: no runtime")?;
     Ok(runtime.block_on(work))
 }
+
+/// Runs `work`, and what it spawns on as many threads as there are processors. Never called inside of
+/// asynchronous work.
+pub fn block_on_all<T>(work: impl Future<Output = T>) -> Result<T> {
+    let runtime = Builder::new_multi_thread().enable_all().build();
+    Ok(runtime
+        .context("asynchronous work: can't begin")?
+        .block_on(work))
+}

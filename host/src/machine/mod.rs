@@ -13,7 +13,7 @@ mod system;
 pub mod temporary;
 pub mod untimed;
 
-pub use asynchronous::block_on;
+pub use asynchronous::{block_on, block_on_all};
 pub use system::{
     CLEAR_LINE, Deadline, Stopwatch, WATCHDOG_GRACE, Watchdog, address_space_bytes,
     close_to_others, env_os, env_text, environment, environment_facts, executable, executable_file,

@@ -23,6 +23,7 @@ const STACK_BYTES: usize = 64 << 10;
 
 /// Words for each situation, and in it for each of `SIGNALS`.
 static WORDS: OnceLock<Vec<[String; SIGNALS.len()]>> = OnceLock::new();
+static MORE: OnceLock<fn() -> String> = OnceLock::new();
 /// Number of the situation, counted from 1. In 0 there is nothing to say.
 static SITUATION: AtomicUsize = AtomicUsize::new(0);
 
@@ -52,6 +53,13 @@ pub fn catch(words: Vec<[String; SIGNALS.len()]>) {
     }
 }
 
+/// Makes the last words of a process whose work changes too often for words that are prepared. They are
+/// written after those of the situation.
+pub fn set_more(more: fn() -> String) {
+    // A later call changes nothing.
+    let _ = MORE.set(more);
+}
+
 /// Sets the situation, an index of the words; `None` if there is nothing to say.
 pub fn set_situation(situation: Option<usize>) {
     SITUATION.store(situation.map_or(0, |index| index + 1), Ordering::Relaxed);
@@ -64,6 +72,9 @@ fn end(number: i32) {
     if let (Some(words), Some(place)) = (words, place) {
         // Past the lock of `std::io::stderr`, which the thread of the run may hold.
         let _ = rustix::io::write(std::io::stderr(), words[place].as_bytes());
+        if let Some(more) = MORE.get() {
+            let _ = rustix::io::write(std::io::stderr(), more().as_bytes());
+        }
     }
     let _ = low_level::emulate_default_handler(number);
 }

@@ -105,10 +105,6 @@ pub async fn execute(
     if run.stopped.is_ok() {
         run.stopped = run.tape.expect_end();
     }
-    if run.stopped.is_ok() {
-        // The mission ends as it ends on the world of this moment.
-        run.stopped = run.tape.catch_up().await;
-    }
     run
 }
 

@@ -2,10 +2,12 @@
 //! makes a few calls to `program` and `runtime` and stores their results.
 
 pub mod approval;
+pub mod batch;
 pub mod execute;
 pub mod find;
 pub mod pack;
 pub mod prepared;
+pub mod queue;
 pub mod replay;
 pub mod resume;
 pub mod run;
@@ -13,3 +15,4 @@ pub mod run_file;
 pub mod seal;
 pub mod source;
 pub mod verify;
+pub mod workshop;

@@ -19,8 +19,10 @@ use crate::effects::stop::Stop;
 use crate::hint::Hint as _;
 use crate::machine::{self, Stopwatch};
 use crate::mission::execute::execute;
+use crate::mission::queue::Place;
 use crate::mission::seal::Unsealed;
 use crate::mission::source::{Program, Source};
+use crate::mission::workshop::Workshop;
 use crate::program::bundle;
 use crate::progress::{Journal, NOBODY, Sink, Update};
 use crate::runtime::hold::Hold;
@@ -88,10 +90,13 @@ pub struct Prepared {
     earlier: Option<Box<MissionRow>>,
 }
 
-/// What a mission is prepared with besides its source: the settings of the operator.
+/// What the missions of a process are prepared with besides their sources.
 pub struct Settings {
     config: Config,
     environment: Arc<Environment>,
+    workshop: Workshop,
+    /// The requests that the missions have under way.
+    flights: Flights,
 }
 
 impl Settings {
@@ -100,6 +105,8 @@ impl Settings {
         Ok(Self {
             config: session.config()?.clone(),
             environment: Arc::clone(&session.environment),
+            workshop: Workshop::default(),
+            flights: Flights::default(),
         })
     }
 }
@@ -117,6 +124,9 @@ impl Prepared {
         let Settings {
             config,
             environment,
+            workshop,
+            flights,
+            ..
         } = settings;
         let policy = if let Some(policy) = reused.policy {
             policy
@@ -133,8 +143,12 @@ impl Prepared {
             &format!("descriptor {}", source.name),
             descriptor.as_bytes(),
         )?;
-        secrets::refuse_in(&format!("module {}", source.name), &source.wasm)?;
-        let program = source.prepare(&policy, options.wall_clock_max, options.digest_memory)?;
+        let program = source.prepare_in(
+            workshop,
+            &policy,
+            options.wall_clock_max,
+            options.digest_memory,
+        )?;
         // Checked before anything is on record: without a model this mission can't continue.
         let model_name = match reused.model {
             None if program.asks_model => Some(environment.model(config, options.say)?),
@@ -165,7 +179,7 @@ impl Prepared {
             program,
             options,
             stopwatch,
-            flights: Flights::default(),
+            flights: flights.clone(),
             earlier: None,
         })
     }
@@ -220,17 +234,18 @@ impl Prepared {
     }
 
     /// Executes the mission over the tape that `tape` makes: `Tape::record` or `Tape::resume`. Where the
-    /// world has moved meanwhile, it executes again with the answers that it has.
+    /// world has moved meanwhile, it executes again with the answers that it has. A mission that has a
+    /// place in a batch ends when the missions before it have.
     pub async fn execute(
         mut self,
         id: MissionId,
         tape: impl FnOnce(Recorder) -> Tape,
+        place: Option<&Place>,
     ) -> Result<Unsealed> {
         let hold = Hold::new(id, self.turn);
-        let shared = hold.shared();
         let live = Live {
             hold: hold.clone(),
-            gateway: Gateway::new(shared.root())?,
+            gateway: Gateway::default(),
             model: self.model,
             flights: self.flights,
             tell: self.options.tell,
@@ -238,13 +253,17 @@ impl Prepared {
         let limits = *self.program.plan.authority().limits();
         let mut tape = tape(Recorder::new(id, live, self.decisions, limits)?);
         let executed = loop {
-            let executed = execute(
+            let mut executed = execute(
                 &self.program,
                 self.facts.model.as_deref(),
                 self.options.wall_clock_max,
                 tape,
             )
             .await;
+            if executed.stopped.is_ok() {
+                // The mission ends as it ends on the world of this moment.
+                executed.stopped = on_this_world(&mut executed.tape, &hold, place).await;
+            }
             if !matches!(executed.stopped, Err(Stop::Moved)) {
                 break executed;
             }
@@ -273,4 +292,16 @@ impl Prepared {
             tell: self.options.tell,
         })
     }
+}
+
+/// Brings an execution that has ended to its place, and to the world as it is then.
+async fn on_this_world(tape: &mut Tape, hold: &Hold, place: Option<&Place>) -> Result<(), Stop> {
+    if let Some(place) = place
+        && hold.has_asked()
+        && !place.is_next()
+    {
+        hold.release()?;
+        place.wait().await;
+    }
+    tape.catch_up().await
 }

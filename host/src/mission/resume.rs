@@ -20,6 +20,7 @@ use crate::program::bundle;
 use crate::progress::Journal;
 use crate::runtime::tape::Tape;
 use crate::session::Session;
+use crate::state::state_root::StateRoot;
 use crate::state::store::Store;
 use crate::state::{history, presence};
 
@@ -47,6 +48,66 @@ pub enum Resumed {
     Run(Box<Session>, Box<Ended>),
 }
 
+/// How a mission can be continued.
+pub enum Standing {
+    /// It has ended, in this way.
+    Ended(Box<Fold>),
+    /// A call is in doubt, and the user has not said that it may be sent again.
+    InDoubt(InDoubt),
+    /// It waits for a person.
+    Paused,
+    /// Nothing of it is on record.
+    NotBegun,
+    /// It can be continued with these inputs; its journal ends so.
+    Begun(Reused, Journal),
+}
+
+impl Standing {
+    /// Returns how `mission` can be continued. Fails if another process is at work on it. `resend`: a
+    /// call in doubt may be sent again, at the risk of paying for it twice.
+    pub fn of(
+        root: &StateRoot,
+        store: &Store,
+        mission: &MissionRow,
+        freshness: CachePolicy,
+        resend: bool,
+    ) -> Result<Self> {
+        let id = mission.id;
+        if let Some(process) = store.process(id)?
+            && presence::is_present(root, &process)
+        {
+            bail!(
+                anyhow!("mission {id}: another coo process is at work on it")
+                    .hint(format!("'coo logs -f {id}' follows it"))
+            );
+        }
+        let (progress, _) = history::walk(store, id, |_| Ok(()))?;
+        match progress.state() {
+            Some(state) if state.is_final() => return Ok(Self::Ended(Box::new(progress))),
+            Some(State::Paused) => return Ok(Self::Paused),
+            Some(_) => {}
+            None => return Ok(Self::NotBegun),
+        }
+        if let Some(seq) = progress.in_doubt
+            && !resend
+            && let Some(call) = in_doubt(store, mission, seq, freshness)?
+        {
+            return Ok(Self::InDoubt(call));
+        }
+        let journal = match progress.in_doubt {
+            Some(seq) if !store.is_unanswered(id.number(), seq)? => Journal::InDoubt,
+            _ => Journal::Resumable,
+        };
+        let reused = Reused {
+            model: mission.facts.model.clone(),
+            // A mission that was interrupted before its policy was recorded uses the current one.
+            policy: progress.policy,
+            decisions: Vec::new(),
+        };
+        Ok(Self::Begun(reused, journal))
+    }
+}
+
 /// Continues `mission`. `resend`: a call in doubt may be sent again, at the risk of paying for it
 /// twice.
 pub fn resume(
@@ -56,53 +117,30 @@ pub fn resume(
     resend: bool,
 ) -> Result<Resumed> {
     let id = mission.id;
-    if let Some(process) = session.store.process(id)?
-        && presence::is_present(&session.root, &process)
-    {
-        bail!(
-            anyhow!("mission {id}: another coo process is at work on it")
-                .hint(format!("'coo logs -f {id}' follows it"))
-        );
-    }
-    let (progress, _) = history::walk(&session.store, id, |_| Ok(()))?;
-    match progress.state() {
-        Some(state) if state.is_final() => return Ok(Resumed::Ended(Box::new(progress))),
-        Some(State::Paused) => bail!(anyhow!("mission {id}: waits for a person").hint(format!(
+    let Session { root, store, .. } = &session;
+    let (reused, journal) = match Standing::of(root, store, mission, options.freshness, resend)? {
+        Standing::Ended(progress) => return Ok(Resumed::Ended(progress)),
+        Standing::InDoubt(call) => return Ok(Resumed::InDoubt(call)),
+        Standing::Paused => bail!(anyhow!("mission {id}: waits for a person").hint(format!(
             "'coo approve {id}' continues it, 'coo reject {id}' ends it"
         ))),
-        Some(_) => {}
-        None => bail!(
+        Standing::NotBegun => bail!(
             anyhow!(
                 "mission {id}: its process was stopped before the first event, so \
                  nothing of it is on record"
             )
             .hint("run it again")
         ),
-    }
-    if let Some(seq) = progress.in_doubt
-        && !resend
-        && let Some(call) = in_doubt(&session.store, mission, seq, options.freshness)?
-    {
-        return Ok(Resumed::InDoubt(call));
-    }
-    let journal = match progress.in_doubt {
-        Some(seq) if !session.store.is_unanswered(id.number(), seq)? => Journal::InDoubt,
-        _ => Journal::Resumable,
+        Standing::Begun(reused, journal) => (reused, journal),
     };
-    let source = Source::recorded(&session.root, &session.store, mission)?;
+    let source = Source::recorded(root, store, mission)?;
     say_model(&session, mission, options.say);
-    let reused = Reused {
-        model: mission.facts.model.clone(),
-        // A mission that was interrupted before its policy was recorded uses the current one.
-        policy: progress.policy,
-        decisions: Vec::new(),
-    };
     let settings = Settings::of(&session)?;
     let (lent, turn) = session.share()?;
     let mut prepared = Prepared::of(turn, &settings, &source, options, reused)?;
     prepared.take_up(mission, journal)?;
-    let unsealed = machine::block_on(prepared.execute(id, Tape::resume))??;
-    let (session, ended) = unsealed.seal()?.into_session(lent)?;
+    let unsealed = machine::block_on(prepared.execute(id, Tape::resume, None))??;
+    let (session, ended) = machine::block_on(unsealed.seal())??.into_session(lent)?;
     Ok(Resumed::Run(Box::new(session), Box::new(ended)))
 }
 

@@ -71,6 +71,11 @@ pub struct Sealed {
 }
 
 impl Sealed {
+    /// Returns how the run ended. Others may have their turn at the root.
+    pub fn into_ended(self) -> Ended {
+        self.ended
+    }
+
     /// Makes the session whole again that this run was for.
     pub fn into_session(self, lent: Lent) -> Result<(Session, Ended)> {
         let shared = self.hold.shared();
@@ -81,7 +86,7 @@ impl Sealed {
 
 impl Unsealed {
     /// Writes the end down durably, then makes the committed changes.
-    pub fn seal(self) -> Result<Sealed> {
+    pub async fn seal(self) -> Result<Sealed> {
         let Self {
             id,
             executed,
@@ -109,22 +114,10 @@ impl Unsealed {
         let shared = hold.shared();
         let interrupted = match stopped {
             Ok(()) | Err(Stop::Paused) => None,
-            // What this process holds in memory is not what is on disk, which stays as it is.
-            Err(Stop::Interrupted(error)) if shared.with_store(|store| store.is_rolled_back()) => {
-                return Err(error.context(format!(
-                    "mission {id}: its journal can't be written any further"
-                )));
+            Err(stop) => {
+                let earlier = earlier.as_deref();
+                Some(shared.with_store(|store| interruption(id, stop, store, earlier))?)
             }
-            Err(Stop::Interrupted(error)) => Some(error),
-            // It can't be continued here. Nothing of this attempt is stored, and the mission stands as
-            // it stood before.
-            Err(Stop::Diverged(divergence)) => {
-                if let Some(earlier) = earlier {
-                    shared.with_store(|store| stand_again(store, &earlier))?;
-                }
-                return Err(not_the_same(id, &divergence));
-            }
-            Err(other) => Some(other.into()),
         };
         if recorder.has_lost_writes() {
             (progress, chain) = shared.with_store(|store| history::walk(store, id, |_| Ok(())))?;
@@ -150,6 +143,12 @@ impl Unsealed {
         };
         let mut batch = recorder.take_batch();
         let (in_doubt, commit) = shared.with_store(|store| end.write(store, &mut batch))?;
+        hold.has_committed();
+        if commit.is_none() && hold.gives_way() {
+            // Others need not wait for the disk.
+            hold.release()?;
+        }
+        shared.sync().await?;
         tell(&Update::Ended);
         let question = match status {
             Status::Paused => shared.with_store(|store| history::question(store, id))?,
@@ -196,7 +195,7 @@ struct End<'a> {
 }
 
 impl End<'_> {
-    /// Writes it durably, after the writes of `batch`. Returns whether a model call is in doubt, and the
+    /// Writes it after the writes of `batch`, to be synced by the caller. Returns whether a model call is in doubt, and the
     /// number of the world commit that is promised by it.
     fn write(&self, store: &mut Store, batch: &mut WriteBatch) -> Result<(bool, Option<u32>)> {
         let state = self.progress.state();
@@ -218,8 +217,33 @@ impl End<'_> {
         if commit.is_some() {
             store.enter_artefacts(self.id, &changes.artefacts)?;
         }
-        store.commit(Durability::Power)?;
+        store.commit(Durability::Process)?;
         Ok((in_doubt, commit))
+    }
+}
+
+/// Returns why a run was stopped from outside its record; an error if its end can't be written down.
+fn interruption(
+    id: MissionId,
+    stop: Stop,
+    store: &mut Store,
+    earlier: Option<&MissionRow>,
+) -> Result<anyhow::Error> {
+    match stop {
+        // What this process holds in memory is not what is on disk, which stays as it is.
+        Stop::Interrupted(error) if store.is_rolled_back() => Err(error.context(format!(
+            "mission {id}: its journal can't be written any further"
+        ))),
+        Stop::Interrupted(error) => Ok(error),
+        // It can't be continued here. Nothing of this attempt is stored, and the mission stands as it
+        // stood before.
+        Stop::Diverged(divergence) => {
+            if let Some(earlier) = earlier {
+                stand_again(store, earlier)?;
+            }
+            Err(not_the_same(id, &divergence))
+        }
+        other => Ok(other.into()),
     }
 }
 

@@ -2,9 +2,11 @@
 //! the module, judges its imports, and compiles the code or takes it from the cache. Runs no guest
 //! code.
 
-use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;
@@ -19,23 +21,21 @@ use crate::hint::Hint as _;
 use crate::machine::Stopwatch;
 use crate::machine::input_file::read as read_file;
 use crate::mission::run_file;
+use crate::mission::workshop::Workshop;
 use crate::program::bundle;
-use crate::program::code::Code;
-use crate::program::code_cache::{self, CodeCache};
-use crate::program::compiler::{self, Build};
-use crate::program::engine::{self, Layout, Sandbox};
+use crate::program::engine::Sandbox;
 use crate::project;
 use crate::runtime::sandbox::Linked;
 use crate::state::state_root::StateRoot;
 use crate::state::store::Store;
 
 /// A mission that was requested, read but not judged.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Source {
     /// Name that the user gave.
     pub name: String,
     pub descriptor: Descriptor,
-    pub wasm: Cow<'static, [u8]>,
+    pub wasm: Bytes,
     /// SHA-256 of `wasm`.
     pub module: Digest,
 }
@@ -44,7 +44,7 @@ pub struct Source {
 pub struct Program {
     pub sandbox: Sandbox,
     /// Linked, with the types of its imports checked.
-    pub linked: Linked,
+    pub linked: Arc<Linked>,
     /// The judged mission, and what it may do.
     pub plan: Plan,
     /// Canonical form of the descriptor.
@@ -104,8 +104,13 @@ impl Source {
 
     fn from_descriptor(name: &str, bytes: &[u8], folder: &Path) -> Result<Self> {
         let descriptor = Descriptor::parse(bytes).with_context(|| format!("descriptor {name}"))?;
+        Self::inline(name, descriptor, folder)
+    }
+
+    /// Finds the module of a descriptor that was read; a relative path starts at `folder`.
+    pub fn inline(name: &str, descriptor: Descriptor, folder: &Path) -> Result<Self> {
         let wasm = match (&descriptor.module.set, &descriptor.module.file) {
-            (Some(set), _) => Cow::Borrowed(
+            (Some(set), _) => Bytes::from_static(
                 bundle::module(set)
                     .with_context(|| {
                         format!("descriptor {name}: module.set: no module '{set}' in the set")
@@ -115,7 +120,7 @@ impl Source {
             ),
             (None, Some(file)) => {
                 let read = read_file(&folder.join(file), MODULE_BYTES_MAX).context("module");
-                Cow::Owned(if Path::new(file).starts_with(project::DIST) {
+                Bytes::from(if Path::new(file).starts_with(project::DIST) {
                     read.hint("'coo build' makes the modules of a project")?
                 } else {
                     read?
@@ -179,7 +184,7 @@ impl Source {
         Ok(Self {
             name: path.display().to_string(),
             descriptor,
-            wasm: Cow::Owned(wasm),
+            wasm: wasm.into(),
             module,
         })
     }
@@ -203,7 +208,7 @@ impl Source {
         Ok(Self {
             name: mission.name.clone(),
             descriptor,
-            wasm: Cow::Owned(wasm),
+            wasm: wasm.into(),
             module,
         })
     }
@@ -216,24 +221,28 @@ impl Source {
         wall_clock_max: Duration,
         digest_memory: bool,
     ) -> Result<Program> {
+        self.prepare_in(&Workshop::default(), policy, wall_clock_max, digest_memory)
+    }
+
+    /// Does the same as `prepare` with the code that `workshop` has.
+    pub fn prepare_in(
+        &self,
+        workshop: &Workshop,
+        policy: &Policy,
+        wall_clock_max: Duration,
+        digest_memory: bool,
+    ) -> Result<Program> {
         let begun = Stopwatch::start();
         let plan = self.plan(policy)?;
-        let layout = Layout::of_process();
-        let sandbox = engine::build_for(self.descriptor.engine, digest_memory, layout)?;
-        let shown = || format!("module {}", self.name);
-        let code = self.code(&sandbox, digest_memory, layout, wall_clock_max);
-        let code = code.with_context(shown)?;
-        let linked = Linked::new(&sandbox.engine, &code).with_context(shown)?;
-        let surface = linked.surface(&sandbox.engine);
-        let asks_model = linked.asks_model(&sandbox.engine);
+        let linked = workshop.linked(self, wall_clock_max, digest_memory)?;
         Ok(Program {
-            sandbox,
-            linked,
+            sandbox: linked.sandbox,
+            linked: linked.code,
             canonical: self.descriptor.canonical()?,
             plan,
             module: self.module,
-            surface,
-            asks_model,
+            surface: linked.surface,
+            asks_model: linked.asks_model,
             digest_memory,
             begun,
         })
@@ -247,37 +256,6 @@ impl Source {
                 .hint("use the coo that recorded it; its rules about missions are others"),
         });
         plan.with_context(|| format!("mission {}", self.name))
-    }
-
-    /// Takes the code from the user's cache, or compiles it.
-    fn code(
-        &self,
-        sandbox: &Sandbox,
-        digest_memory: bool,
-        layout: Layout,
-        wall_clock_max: Duration,
-    ) -> Result<Code> {
-        let name = code_cache::Name::of(sandbox, &self.module);
-        let cache = CodeCache::of_user();
-        if let Some(compiled) = cache.load(&name)
-            && let Ok(code) = compiled.loaded(sandbox)
-        {
-            return Ok(code);
-        }
-        let task = compiler::Task {
-            name: &self.name,
-            wasm: &self.wasm,
-            wall_clock_max,
-        };
-        let build = Build {
-            settings: self.descriptor.engine,
-            digest_memory,
-            layout,
-        };
-        let compiled = compiler::compile(&task, sandbox, build)?;
-        let code = compiled.loaded(sandbox)?;
-        cache.save(&name, compiled);
-        Ok(code)
     }
 
     /// Stores the module in the state root, so that the run stays replayable without the module's

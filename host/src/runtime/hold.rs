@@ -115,6 +115,11 @@ impl Hold {
         state.turn.has_caught_up(took);
     }
 
+    /// Returns whether the run has asked anything of the world or the gateway.
+    pub fn has_asked(&self) -> bool {
+        self.state().asked != Asked::Nothing
+    }
+
     /// Takes note that the run asks something, and changes the world by it if `changes`.
     pub fn note_asked(&self, changes: bool) {
         let mut state = self.state();
@@ -147,6 +152,16 @@ impl Hold {
     /// Commits the writes of `batch`. The run has its turn.
     pub fn commit(&self, batch: &mut WriteBatch) -> Result<()> {
         self.state().turn.commit(batch)
+    }
+
+    /// Counts a commit that was made past `commit`. The run has its turn.
+    pub fn has_committed(&self) {
+        self.state().turn.has_committed();
+    }
+
+    /// Returns whether other runs of this process wait for a turn.
+    pub fn gives_way(&self) -> bool {
+        self.state().turn.is_awaited()
     }
 
     /// Ends the hold of a run that has ended. Returns the root's lock, if the run still has it.

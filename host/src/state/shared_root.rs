@@ -266,13 +266,33 @@ impl Turn {
             store.write_batch(batch)?;
             store.commit(Durability::Process)
         })?;
-        self.shared.commits.fetch_add(1, Ordering::Release);
+        self.has_committed();
         Ok(())
     }
 
+    /// Counts a commit, so that the next sync covers it.
+    pub fn has_committed(&self) {
+        self.shared.commits.fetch_add(1, Ordering::Release);
+    }
+
+    /// Returns whether other runs of this process wait for a turn.
+    pub fn is_awaited(&self) -> bool {
+        self.shared.waiting.load(Ordering::Relaxed) > 0
+    }
+
     /// Ends the turn of a run that has ended, with the root's lock.
-    pub fn into_lock(self) -> Option<WriteLock> {
-        self.held.map(|held| held.lock)
+    pub fn into_lock(mut self) -> Option<WriteLock> {
+        self.held.take().map(|held| held.lock)
+    }
+}
+
+/// A run that failed leaves no open transaction to the next one.
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.held.is_some() {
+            // Where this fails, so does everything after it.
+            let _ = self.shared.with_store(Store::roll_back);
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! A temporary state root, and missions of the probe in it: the bundled guest that writes what its
 //! input says. Nothing here touches the user's own state root.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use bytes::Bytes;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::descriptor::Descriptor;
 use serde_json::Value;
@@ -34,7 +34,7 @@ pub fn source(name: &str, descriptor: &Value) -> Result<Source> {
         name: name.to_owned(),
         descriptor: Descriptor::parse(descriptor.to_string().as_bytes())
             .with_context(|| format!("descriptor {name}"))?,
-        wasm: Cow::Borrowed(bundle::PROBE.wasm),
+        wasm: Bytes::from_static(bundle::PROBE.wasm),
         module: digest(),
     })
 }

@@ -2,7 +2,6 @@
 //! the pack's own answers, and compares bytes. Calls no model, uses no state root but a temporary
 //! one, and executes nothing of a pack that contradicts itself.
 
-use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::path::Path;
 use std::time::Duration;
@@ -235,7 +234,7 @@ fn executed(
         name: run.mission.name.clone(),
         descriptor: Descriptor::parse(run.content(&run.mission.descriptor)?)
             .context("descriptor")?,
-        wasm: Cow::Owned(run.module.clone()),
+        wasm: run.module.clone().into(),
         module: run.mission.module,
     };
     let model = run.mission.facts.model.clone();

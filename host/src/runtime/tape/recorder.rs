@@ -91,7 +91,8 @@ impl Recorder {
     ) -> Result<WriteAnswer, Stop> {
         self.batch.put_content(&request.sha256, content);
         let shared = self.live.hold.shared();
-        Ok(shared.with_store(|store| self.live.gateway.stage(store, permit, request))?)
+        let (root, gateway) = (shared.root(), &mut self.live.gateway);
+        Ok(shared.with_store(|store| gateway.stage(root, store, permit, request))?)
     }
 
     /// Returns whether the batch is so large that it should be written.
@@ -109,11 +110,9 @@ impl Recorder {
     }
 
     /// Forgets everything that the run has asked of the world and the gateway.
-    pub(super) fn forget(&mut self) -> Result<()> {
+    pub(super) fn forget(&mut self) {
         self.live.hold.forget();
-        let shared = self.live.hold.shared();
-        self.live.gateway = Gateway::new(shared.root())?;
-        Ok(())
+        self.live.gateway = Gateway::default();
     }
 
     /// Takes the writes that are not made yet, to be made when the run ends.

@@ -22,7 +22,18 @@ use super::schema::FORMAT;
 /// tables that may grow.
 ///
 /// A column that may still change for an unfinished row comes last; the row's key comes first.
-const TABLES: [(&str, &str, Part); 14] = [
+const TABLES: [(&str, &str, Part); 16] = [
+    (
+        "batch_items",
+        "SELECT batch, place, label, name, descriptor_sha256, module_sha256, mission \
+         FROM batch_items ORDER BY 1, 2",
+        Part::All,
+    ),
+    (
+        "batches",
+        "SELECT number, created_ms, missions, options, ended_ms FROM batches ORDER BY number",
+        Part::All,
+    ),
     (
         "blobs",
         "SELECT sha256, bytes FROM blobs ORDER BY sha256",
@@ -90,7 +101,7 @@ const TABLES: [(&str, &str, Part); 14] = [
     ),
     (
         "sqlite_sequence",
-        "SELECT name, seq FROM sqlite_sequence WHERE name IN ('changes', 'missions') ORDER BY 1",
+        "SELECT name, seq FROM sqlite_sequence WHERE name IN ('batches', 'changes', 'missions') ORDER BY 1",
         Part::All,
     ),
     (

@@ -6,6 +6,7 @@
 //! is synced exactly when its effect may already be visible outside this process (`Durability`).
 
 mod batch;
+mod batches;
 mod carried;
 #[cfg(feature = "repository")]
 mod changes;
@@ -38,6 +39,7 @@ use crate::machine::untimed::{Kind, Untimed};
 use crate::state::modes::Modes;
 
 pub use batch::WriteBatch;
+pub use batches::{BatchItem, BatchRow};
 pub use carried::Carried;
 #[cfg(feature = "repository")]
 pub use changes::{ChangeFacts, ChangeRow};

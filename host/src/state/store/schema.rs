@@ -131,6 +131,24 @@ CREATE TRIGGER change_events_never_change BEFORE UPDATE ON change_events
 CREATE TRIGGER change_events_never_vanish BEFORE DELETE ON change_events
     BEGIN SELECT RAISE(ABORT, 'events are immutable'); END;
 CREATE TABLE change_facts(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, by_whom TEXT NOT NULL) STRICT;
+-- Missions that run at once, in the order of their list.
+CREATE TABLE batches(
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_ms INTEGER NOT NULL,
+    missions INTEGER NOT NULL,
+    options TEXT NOT NULL,
+    ended_ms INTEGER
+) STRICT;
+CREATE TABLE batch_items(
+    batch INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    label TEXT,
+    name TEXT NOT NULL,
+    descriptor_sha256 BLOB NOT NULL,
+    module_sha256 BLOB NOT NULL,
+    mission INTEGER UNIQUE,
+    PRIMARY KEY(batch, place)
+) STRICT, WITHOUT ROWID;
 -- What coo itself left for people to read, with its content, so that a lost file can be made again.
 CREATE TABLE reports(
     path TEXT PRIMARY KEY,

@@ -25,6 +25,11 @@ impl Shard {
     pub const fn takes(self, position: usize) -> bool {
         position % self.count as usize == self.index as usize - 1
     }
+
+    /// Returns the position in the whole list of the shard's mission at `place`, counted from 0.
+    pub const fn position(self, place: usize) -> usize {
+        place * self.count as usize + self.index as usize - 1
+    }
 }
 
 impl fmt::Display for Shard {

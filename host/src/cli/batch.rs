@@ -1,0 +1,178 @@
+//! `coo batch`: runs many missions at once, and prints one line of JSON for each in the order of the list.
+//! Also continues a batch for `coo resume --batch`. Never runs a mission itself: `mission::batch` does.
+
+mod list;
+mod shown;
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use coo_kernel::batch::budget::{Limit, Spent};
+use coo_kernel::batch::list::Shard;
+use coo_kernel::batch::report::{self, About, MissionResult, Summary};
+use coo_kernel::form::digest::Digest;
+use serde::{Deserialize, Serialize};
+
+use self::shown::View;
+use super::{print, run};
+use crate::freeze::Purpose;
+use crate::machine::{Stopwatch, output_file};
+use crate::mission::batch::{self, How};
+use crate::mission::prepared;
+use crate::session::Session;
+
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// List of missions (.jsonl), or with --inputs the mission that takes them
+    #[arg(required_unless_present = "glob")]
+    list: Option<String>,
+    /// Run every descriptor whose path matches, in the order of the paths
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["list", "inputs"])]
+    glob: Option<String>,
+    /// Run the mission once for each row: JSON values, one a line, or .csv with a header
+    #[arg(long, value_name = "FILE", requires = "list")]
+    inputs: Option<PathBuf>,
+    /// Run only a part of the list: every N-th mission, from the I-th
+    #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE, hide_default_value = true)]
+    shard: Shard,
+    #[command(flatten)]
+    running: Running,
+    #[command(flatten)]
+    answering: run::Answering,
+    /// Print a summary as the last line of the results
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a batch is run; the same when it is continued.
+#[derive(Debug, clap::Args)]
+pub struct Running {
+    /// Most missions in flight
+    #[arg(long, short, value_name = "N", default_value_t = JOBS)]
+    jobs: NonZeroUsize,
+    #[arg(long, value_name = "FILE", help = "Write a JUnit report")]
+    junit: Option<PathBuf>,
+}
+
+/// Missions in flight unless the user says how many.
+const JOBS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+
+impl Running {
+    /// Returns what the options of `coo resume --batch` say.
+    pub fn of(jobs: Option<NonZeroUsize>, junit: Option<PathBuf>) -> Self {
+        Self {
+            jobs: jobs.unwrap_or(JOBS),
+            junit,
+        }
+    }
+}
+
+/// How a batch was begun, as its row keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Begun {
+    list_sha256: Digest,
+    /// The list, as the user named it.
+    list: String,
+    shard: String,
+}
+
+pub fn cmd_batch(root: &Path, options: &Options) -> Result<ExitCode> {
+    let list = list::read(options)?;
+    let begun = Begun {
+        list_sha256: list.sha256,
+        list: list.name.clone(),
+        shard: options.shard.to_string(),
+    };
+    let mut session = Session::create(root, Purpose::Change, print::note)?;
+    let number = batch::create(
+        &mut session,
+        list.count(options.shard),
+        list.items(options.shard),
+        &serde_json::to_string(&begun)?,
+    )?;
+    execute(
+        session,
+        number,
+        &options.running,
+        options.answering.options(),
+        false,
+        options.json,
+    )
+}
+
+/// Continues batch `number`.
+pub fn resume(
+    root: &Path,
+    number: u32,
+    running: &Running,
+    options: prepared::Options,
+    resend: bool,
+    json: bool,
+) -> Result<ExitCode> {
+    let session = Session::open(root, Purpose::Change, print::note)?;
+    let session = session.with_context(|| format!("Batch '{number}' not found."))?;
+    execute(session, number, running, options, resend, json)
+}
+
+fn execute(
+    session: Session,
+    number: u32,
+    running: &Running,
+    options: prepared::Options,
+    resend: bool,
+    json: bool,
+) -> Result<ExitCode> {
+    let row = session.store.batch(number)?;
+    let row = row.with_context(|| format!("Batch '{number}' not found."))?;
+    let begun: Begun = serde_json::from_str(&row.options).context("batch: how it was begun")?;
+    let shard: Shard = begun.shard.parse()?;
+    let how = How {
+        options: prepared::Options {
+            tell: shown::tell,
+            ..options
+        },
+        jobs: running.jobs,
+        resend,
+    };
+    let since = Stopwatch::start();
+    let mut view = View::begin(&row, how.jobs);
+    let mut results: Vec<MissionResult> = Vec::new();
+    let keeps_outputs = running.junit.is_some();
+    let session = batch::run(session, &row, how, |outcome| {
+        let mut result = shown::result(outcome, shard);
+        print::out(&(result.line() + "\n"))?;
+        view.ended(&result);
+        if !keeps_outputs {
+            result.output = None;
+        }
+        results.push(result);
+        Ok(())
+    })?;
+    drop(session);
+    let elapsed_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let summary = Summary::of(&results, about(&begun, shard, elapsed_ms));
+    if json {
+        print::out(&(summary.line() + "\n"))?;
+    }
+    if let Some(path) = &running.junit {
+        let name = format!("coo batch {}", begun.list);
+        let report = report::junit(&name, &results, elapsed_ms).context("JUnit report")?;
+        output_file::write_over(path, report.as_bytes())?;
+    }
+    view.end(&summary);
+    Ok(print::code(summary.exit()))
+}
+
+fn about(begun: &Begun, shard: Shard, elapsed_ms: u64) -> About {
+    About {
+        list_sha256: begun.list_sha256,
+        shard: (shard != Shard::WHOLE).then(|| shard.to_string()),
+        currency: String::new(),
+        budget: Limit::default(),
+        spent: Spent::default(),
+        elapsed_ms,
+    }
+}

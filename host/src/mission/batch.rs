@@ -1,0 +1,355 @@
+//! A batch: many missions of one root at once, in one process. It leaves what its missions would leave
+//! one after the other, in the order of their list, whatever number of them is in flight (design, "Many
+//! missions at once"). The list is stored before the first mission begins, so a batch can be continued
+//! without its files. Never decides an order, and prints nothing.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Error, Result, anyhow};
+use bytes::Bytes;
+use coo_kernel::form::digest::Digest;
+use coo_kernel::journal::{Fold, Kind, StepReturnedBody};
+use coo_kernel::mission::MissionId;
+use coo_kernel::mission::descriptor::Descriptor;
+use coo_kernel::mission::row::MissionRow;
+use coo_kernel::module::structure::MODULE_BYTES_MAX;
+use coo_kernel::state::layout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::hint::Hint as _;
+use crate::machine;
+use crate::mission::prepared::{Options, Prepared, Reused, Settings};
+use crate::mission::queue::{Place, Queue};
+use crate::mission::resume::{InDoubt, Standing};
+use crate::mission::seal::Ended;
+use crate::mission::source::Source;
+use crate::progress::{Journal, MISSION};
+use crate::runtime::tape::Tape;
+use crate::session::Session;
+use crate::state::history;
+use crate::state::shared_root::SharedRoot;
+use crate::state::store::{BatchItem, BatchRow, Durability, Store};
+
+/// A mission of a list.
+pub struct Item {
+    /// What the list calls it.
+    pub label: Option<String>,
+    pub source: Source,
+}
+
+/// How a mission of a batch has ended.
+pub struct Outcome {
+    pub item: BatchItem,
+    pub end: End,
+}
+
+/// The end of a mission of a batch.
+pub enum End {
+    /// It was executed, and ended so.
+    Ran(Box<Ended>),
+    /// It had ended or paused before; its record says how.
+    Known(Box<Known>),
+    /// A call is in doubt, and the user has not said that it may be sent again.
+    InDoubt(MissionId, InDoubt),
+    /// It could not be executed, or its end could not be written down.
+    Failed(Error),
+}
+
+/// What the record says of a mission that had ended before.
+pub struct Known {
+    pub mission: MissionRow,
+    pub progress: Fold,
+    pub chain_head: Digest,
+    /// The output of its last step.
+    pub output: Vec<u8>,
+}
+
+impl Known {
+    fn of(store: &Store, mission: MissionRow) -> Result<Self> {
+        let mut last: Option<StepReturnedBody> = None;
+        let (progress, chain) = history::walk(store, mission.id, |record| {
+            if record.kind == Kind::StepReturned {
+                last = Some(serde_json::from_str(&record.body)?);
+            }
+            Ok(())
+        })?;
+        let output = last.map(|step| step.output.unwrap_or(step.stdout));
+        let output = output.map(|blob| store.blob(&blob.sha256)).transpose()?;
+        Ok(Self {
+            mission,
+            progress,
+            chain_head: chain.head(),
+            output: output.unwrap_or_default(),
+        })
+    }
+}
+
+/// How to run a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    pub options: Options,
+    /// Most missions in flight.
+    pub jobs: NonZeroUsize,
+    /// Calls in doubt may be sent again.
+    pub resend: bool,
+}
+
+/// Stores a batch of `count` missions, and returns its number. `options` says how it was begun. If one of
+/// the items is an error, nothing is stored.
+pub fn create(
+    session: &mut Session,
+    count: usize,
+    items: impl Iterator<Item = Result<Item>>,
+    options: &str,
+) -> Result<u32> {
+    let count = u32::try_from(count).context("batch: too many missions")?;
+    let now = machine::now_unix_ms();
+    let Session { root, store, .. } = session;
+    let batch = store.create_batch(now, count, options)?;
+    let mut kept: Option<Digest> = None;
+    for (place, item) in (1..).zip(items) {
+        let Item { label, source } = item.inspect_err(|_| {
+            // The error is what counts; nothing was committed.
+            let _ = store.roll_back();
+        })?;
+        if kept != Some(source.module) {
+            source.keep_module(root)?;
+            kept = Some(source.module);
+        }
+        let descriptor = source.descriptor.canonical()?;
+        let item = BatchItem {
+            place,
+            label,
+            descriptor: store.put_blob(descriptor.as_bytes())?.sha256,
+            name: source.name,
+            module: source.module,
+            mission: None,
+        };
+        store.add_to_batch(batch, &item)?;
+    }
+    store.commit(Durability::Power)?;
+    Ok(batch)
+}
+
+/// Executes what is left of `batch`. `ended` learns of each mission, in the order of the list, as soon as
+/// it and all before it have ended.
+pub fn run(
+    session: Session,
+    batch: &BatchRow,
+    how: How,
+    mut ended: impl FnMut(Outcome) -> Result<()>,
+) -> Result<Session> {
+    let settings = Arc::new(Settings::of(&session)?);
+    let (lent, turn) = session.share()?;
+    let shared = Arc::clone(turn.shared());
+    // Each mission takes its own.
+    drop(turn);
+    let work = Work {
+        shared: Arc::clone(&shared),
+        settings,
+        how,
+        queue: Queue::new(batch.missions as usize),
+    };
+    let (told, mut outcomes) = mpsc::unbounded_channel();
+    let number = batch.number;
+    let result = machine::block_on_all(async move {
+        let starting = tokio::spawn(work.start_all(number, told));
+        let mut waiting = std::collections::BTreeMap::new();
+        let mut next = 1;
+        while let Some(outcome) = outcomes.recv().await {
+            let outcome: Outcome = outcome;
+            waiting.insert(outcome.item.place, outcome);
+            while let Some(outcome) = waiting.remove(&next) {
+                ended(outcome)?;
+                next += 1;
+            }
+        }
+        starting
+            .await
+            .context("batch: its missions could not be started")?
+    })?;
+    let settled = result.and_then(|()| {
+        let now = machine::now_unix_ms();
+        shared.with_store(|store| {
+            if is_done(store, number)? {
+                store.end_batch(number, now)?;
+            }
+            store.commit(Durability::Power)
+        })
+    });
+    let session = lent.give_back(shared, None)?;
+    settled.map(|()| session)
+}
+
+/// Returns whether every mission of the batch has ended.
+fn is_done(store: &Store, batch: u32) -> Result<bool> {
+    let mut place = 0;
+    loop {
+        let items = store.batch_items(batch, place)?;
+        let Some(last) = items.last() else {
+            return Ok(true);
+        };
+        place = last.place;
+        for item in &items {
+            let Some(id) = item.mission else {
+                return Ok(false);
+            };
+            let row = store.mission(id)?.context("batch: a mission is gone")?;
+            if row.finished_ms.is_none() || row.interrupted.is_some() {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// What the missions of a batch have in common.
+#[derive(Clone)]
+struct Work {
+    shared: Arc<SharedRoot>,
+    settings: Arc<Settings>,
+    how: How,
+    queue: Queue,
+}
+
+/// The missions that a batch has in flight, counted until they are dropped.
+struct Slot {
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Work {
+    /// Starts one mission after the other, as slots become free.
+    async fn start_all(self, batch: u32, told: mpsc::UnboundedSender<Outcome>) -> Result<()> {
+        let slots = Arc::new(Semaphore::new(self.how.jobs.get()));
+        let mut modules = Modules::default();
+        let mut place = 0;
+        loop {
+            let items = self
+                .shared
+                .with_store(|store| store.batch_items(batch, place))?;
+            let Some(last) = items.last() else {
+                return Ok(());
+            };
+            place = last.place;
+            for item in items {
+                let slot = Slot {
+                    _slot: Arc::clone(&slots).acquire_owned().await?,
+                };
+                let place = self.queue.place(item.place as usize - 1);
+                let begun = self.begin(batch, &item, &mut modules).await;
+                let (told, item) = (told.clone(), item);
+                match begun {
+                    Ok(Begun::Ready(id, prepared, is_new)) => {
+                        tokio::spawn(async move {
+                            let run = finish(*prepared, id, is_new, place);
+                            let end = MISSION.scope(id, Box::pin(run)).await;
+                            // The receiver is gone only if the batch is given up.
+                            let _ = told.send(Outcome { item, end });
+                            drop(slot);
+                        });
+                    }
+                    Ok(Begun::Not(end)) => {
+                        let _ = told.send(Outcome { item, end });
+                    }
+                    Err(error) => {
+                        let end = End::Failed(error);
+                        let _ = told.send(Outcome { item, end });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives a mission its number, or takes it up. It has its first turn at the root.
+    async fn begin(&self, batch: u32, item: &BatchItem, modules: &mut Modules) -> Result<Begun> {
+        let Self {
+            shared,
+            settings,
+            how,
+            ..
+        } = self;
+        let source = modules.source(shared, item)?;
+        let mut turn = shared.later_turn();
+        turn.begin(shared.acquire(false).await?)?;
+        let Some(id) = item.mission else {
+            let mut prepared =
+                Prepared::of(turn, settings, &source, how.options, Reused::default())?;
+            let id = prepared.enrol(&source)?;
+            shared.with_store(|store| store.begin_batch_item(batch, item.place, id))?;
+            return Ok(Begun::Ready(id, Box::new(prepared), true));
+        };
+        let (row, standing) = shared.with_store(|store| {
+            let row = store.mission(id)?.context("batch: a mission is gone")?;
+            let freshness = how.options.freshness;
+            let standing = Standing::of(shared.root(), store, &row, freshness, how.resend)?;
+            Ok::<_, Error>((row, standing))
+        })?;
+        let (reused, journal) = match standing {
+            Standing::Ended(_) | Standing::Paused => {
+                let known = shared.with_store(|store| Known::of(store, row))?;
+                return Ok(Begun::Not(End::Known(Box::new(known))));
+            }
+            Standing::InDoubt(call) => return Ok(Begun::Not(End::InDoubt(id, call))),
+            Standing::NotBegun => (Reused::default(), Journal::Empty),
+            Standing::Begun(reused, journal) => (reused, journal),
+        };
+        let is_new = journal == Journal::Empty;
+        let mut prepared = Prepared::of(turn, settings, &source, how.options, reused)?;
+        prepared.take_up(&row, journal)?;
+        Ok(Begun::Ready(id, Box::new(prepared), is_new))
+    }
+}
+
+/// A mission that may be executed, or why not.
+enum Begun {
+    Ready(MissionId, Box<Prepared>, bool),
+    Not(End),
+}
+
+async fn finish(prepared: Prepared, id: MissionId, is_new: bool, place: Place) -> End {
+    let tape = if is_new { Tape::record } else { Tape::resume };
+    let sealed = async {
+        let unsealed = prepared.execute(id, tape, Some(&place)).await?;
+        unsealed.seal().await
+    };
+    match Box::pin(sealed).await {
+        Ok(sealed) => End::Ran(Box::new(sealed.into_ended())),
+        Err(error) => End::Failed(error),
+    }
+}
+
+/// The module that was read last: most batches have only one.
+#[derive(Default)]
+struct Modules(Option<(Digest, Bytes)>);
+
+impl Modules {
+    /// Returns the mission of `item`, from the root's own copies.
+    fn source(&mut self, shared: &SharedRoot, item: &BatchItem) -> Result<Source> {
+        let text = shared.with_store(|store| store.blob(&item.descriptor))?;
+        let descriptor =
+            Descriptor::parse(&text).with_context(|| format!("descriptor {}", item.name))?;
+        let wasm = match &self.0 {
+            Some((module, wasm)) if *module == item.module => wasm.clone(),
+            _ => {
+                let root = shared.root();
+                let name = layout::module(&item.module);
+                let wasm = Bytes::from(root.read_bounded(&name, MODULE_BYTES_MAX)?);
+                if Digest::of(&wasm) != item.module {
+                    return Err(anyhow!(
+                        "module {}: was changed after the batch began",
+                        root.path().join(name).display()
+                    ))
+                    .hint("restore it from a copy");
+                }
+                self.0 = Some((item.module, wasm.clone()));
+                wasm
+            }
+        };
+        Ok(Source {
+            name: item.name.clone(),
+            descriptor,
+            wasm,
+            module: item.module,
+        })
+    }
+}
