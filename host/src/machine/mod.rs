@@ -1,7 +1,9 @@
 //! Access to the machine: clock, entropy, environment, other programs, files that the user names,
-//! temporary folders, zip files, digests of files, failpoints. Knows nothing about missions.
+//! temporary folders, zip files, digests of files, failpoints, asynchronous work. Knows nothing about
+//! missions.
 
 pub mod archive;
+pub mod asynchronous;
 pub mod failpoint;
 pub mod hashing;
 pub mod input_file;
@@ -12,6 +14,7 @@ mod system;
 pub mod temporary;
 pub mod untimed;
 
+pub use asynchronous::block_on;
 pub use system::{
     CLEAR_LINE, Deadline, Stopwatch, WATCHDOG_GRACE, Watchdog, address_space_bytes,
     close_to_others, env_os, env_text, environment, environment_facts, executable, executable_file,
