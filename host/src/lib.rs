@@ -54,7 +54,7 @@ pub mod inside {
     pub use crate::hint::flat;
     pub mod machine {
         pub use crate::machine::archive;
-        pub use crate::machine::{Stopwatch, env_os, env_text, sleep};
+        pub use crate::machine::{Stopwatch, block_on, env_os, env_text, sleep};
     }
     pub mod mission {
         pub use crate::mission::execute::{Executed, execute};

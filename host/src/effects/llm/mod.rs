@@ -16,7 +16,7 @@ use coo_kernel::llm::{ModelAnswer, Provenance, Request};
 use crate::effects::environment::{Access, Environment};
 use crate::effects::secrets;
 use crate::hint::{self, Hint as _};
-use crate::machine::failpoint;
+use crate::machine::{self, failpoint};
 use crate::progress::{Sink, Update};
 use crate::state::config::{Config, DEFAULT_BASE_URL};
 use crate::state::store::{FrozenCall, Store};
@@ -207,7 +207,7 @@ impl Model {
             Err(failure) => return Ok(Err(Failed::before_it_left(failure))),
         };
         failpoint::reach("llm.send")?;
-        let reply = match client.complete(request) {
+        let reply = match machine::block_on(client.complete(request)) {
             Ok(reply) => reply,
             Err(failed) => return Ok(Err(failed.into())),
         };
