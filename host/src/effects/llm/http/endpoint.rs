@@ -338,14 +338,8 @@ mod tests {
             assert_eq!(target.host(), host);
             assert!(target.request_url().is_ok(), "{base}");
         }
-        for base in [
-            "http://0x7f.1/v1",
-            "https://2130706433",
-            "https://ex%61mple.com",
-        ] {
-            let Ok(target) = parse(base, None) else {
-                continue;
-            };
+        for base in ["http://0x7f.1/v1", "https://2130706433"] {
+            let target = parse(base, None).unwrap();
             let text = flat(target.request_url().unwrap_err());
             assert!(text.contains("more than one spelling"), "{text}");
         }
