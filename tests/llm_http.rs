@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use coo::inside::effects::{ApiKey, Client, Endpoint, Failure, Reply, Unanswered, Waiter};
+use coo::inside::machine::block_on;
 use coo_kernel::llm::{FinishReason, Message, ModelAnswer, Refusal, Request, Role, Usage};
 use insta::assert_snapshot;
 use serde_json::json;
@@ -56,12 +57,15 @@ impl Called {
             now: Box::new(|| SystemTime::UNIX_EPOCH + Duration::from_secs(NOW_UNIX_S)),
             wait: Box::new({
                 let waits = Arc::clone(&waits);
-                move |wait: Duration| waits.lock().unwrap().push(wait.as_millis())
+                move |wait: Duration| {
+                    waits.lock().unwrap().push(wait.as_millis());
+                    Box::pin(std::future::ready(()))
+                }
             }),
             jitter: Box::new(|| 0.0),
         };
         let client = Client::with_waiter(endpoint, waiter).unwrap();
-        let result = client.complete(&request());
+        let result = block_on(client.complete(&request()));
         for printed in [format!("{result:?}"), format!("{client:?}")] {
             assert!(!printed.contains(KEY), "the key is shown: {printed}");
         }
@@ -175,7 +179,7 @@ fn one_client_serves_many_calls_and_many_threads() {
     let client = Client::new(endpoint(server.base_url())).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..3 {
-            scope.spawn(|| client.complete(&request()).unwrap());
+            scope.spawn(|| block_on(client.complete(&request())).unwrap());
         }
     });
     assert_eq!(server.requests().len(), 3);
@@ -236,7 +240,7 @@ fn a_missing_payment_fails_at_once_unless_the_server_says_when_to_return() {
 
 #[test]
 fn a_passing_trouble_is_retried_with_growing_waits_until_it_passes() {
-    for status in [408, 429, 500, 503] {
+    for status in [425, 429, 503, 529] {
         let trouble = error(status, "busy");
         let called = call([trouble.clone(), trouble, Response::completion("hi")], 3);
         assert_eq!(called.waits_ms, [250, 500], "{status}");
@@ -247,7 +251,7 @@ fn a_passing_trouble_is_retried_with_growing_waits_until_it_passes() {
 #[test]
 fn a_trouble_that_does_not_pass_exhausts_the_attempts() {
     let mut all = String::new();
-    for status in [408, 429, 500, 503] {
+    for status in [425, 429, 503, 529] {
         let called = call(vec![error(status, "busy"); 5], 4);
         assert_eq!(called.waits_ms, [250, 500, 1000]);
         let failure = called.failure();
@@ -255,10 +259,10 @@ fn a_trouble_that_does_not_pass_exhausts_the_attempts() {
         all += &said(&failure);
     }
     assert_snapshot!(all, @"
-    model call failed: http://127.0.0.1:<port> answered 408, saying 'busy', on the last of 4 attempt(s)
+    model call failed: http://127.0.0.1:<port> answered 425, saying 'busy', on the last of 4 attempt(s)
     model call failed: http://127.0.0.1:<port> answered 429, saying 'busy', on the last of 4 attempt(s)
-    model call failed: http://127.0.0.1:<port> answered 500, saying 'busy', on the last of 4 attempt(s)
     model call failed: http://127.0.0.1:<port> answered 503, saying 'busy', on the last of 4 attempt(s)
+    model call failed: http://127.0.0.1:<port> answered 529, saying 'busy', on the last of 4 attempt(s)
     ");
 }
 
@@ -329,21 +333,24 @@ fn a_used_up_quota_is_not_waited_for() {
 fn an_error_inside_a_200_counts_as_its_code_says() {
     let in_body =
         |code: u16| Response::json(200, &json!({"error": {"code": code, "message": "no"}}));
-    let in_choice = |code: u16| {
+    let in_choice = |code: u16, content: &str| {
         let error = json!({"code": code, "message": "no"});
         let choice =
-            json!({"finish_reason": "error", "error": error, "message": {"content": "par"}});
+            json!({"finish_reason": "error", "error": error, "message": {"content": content}});
         Response::json(200, &json!({"choices": [choice]}))
     };
+    let in_silent_choice = |code: u16| in_choice(code, "");
     let mut all = String::new();
-    for inside in [&in_body as &dyn Fn(u16) -> Response, &in_choice] {
+    for inside in [&in_body as &dyn Fn(u16) -> Response, &in_silent_choice] {
         let called = call([inside(503), Response::completion("hi")], 2);
         assert_eq!(called.waits_ms, [250]);
         called.reply();
 
-        // Its upstream may have worked on it.
-        let in_doubt = call([inside(502), Response::completion("hi")], 1);
-        assert!(in_doubt.result.expect_err("an answer").in_doubt);
+        // Its server may have worked on it.
+        for status in [408, 500, 502] {
+            let in_doubt = call([inside(status), Response::completion("hi")], 1);
+            assert!(in_doubt.result.expect_err("an answer").in_doubt, "{status}");
+        }
 
         let failure = call([inside(401)], 1).failure();
         all += &said(&failure);
@@ -354,9 +361,20 @@ fn an_error_inside_a_200_counts_as_its_code_says() {
             ModelAnswer::Error(Refusal::Rejected(_))
         ));
     }
+    // A model had begun to answer, whatever the code says.
+    for status in [401, 429, 503] {
+        let begun = in_choice(status, "par");
+        let called = call([begun, Response::completion("hi")], 1);
+        let unanswered = called.result.expect_err("an answer");
+        assert!(unanswered.in_doubt, "{status}");
+        all += &said(&unanswered.failure);
+    }
     assert_snapshot!(all, @"
     model call not authorised: http://127.0.0.1:<port> answered 401 inside an HTTP 200, saying 'no'
     model call not authorised: http://127.0.0.1:<port> answered 401 inside an HTTP 200, saying 'no'
+    unusable answer from http://127.0.0.1:<port>: an answer that an error broke off, saying 'no'
+    unusable answer from http://127.0.0.1:<port>: an answer that an error broke off, saying 'no'
+    unusable answer from http://127.0.0.1:<port>: an answer that an error broke off, saying 'no'
     ");
 }
 
@@ -412,10 +430,12 @@ fn a_broken_connection_is_not_retried_since_the_call_may_have_been_made() {
 }
 
 #[test]
-fn bytes_that_are_not_http_fail_at_once() {
-    let failure = call([Step::Send(b"220 mail server ready\r\n\r\n".to_vec())], 1).failure();
-    assert!(matches!(failure, Failure::Unusable { .. }), "{failure}");
-    assert_snapshot!(said(&failure), @"unusable answer from http://127.0.0.1:<port>: bytes that are not HTTP/1.1 (beginning '220 mail server ready')");
+fn bytes_that_are_not_http_leave_the_call_in_doubt() {
+    // The server read the request first, so that nothing proves that it left it alone.
+    let called = call([Step::Send(b"220 mail server ready\r\n\r\n".to_vec())], 1);
+    let unanswered = called.result.expect_err("an answer");
+    assert!(unanswered.in_doubt);
+    assert_snapshot!(said(&unanswered.failure), @"unusable answer from http://127.0.0.1:<port>: bytes that are not HTTP/1.1 (invalid HTTP version parsed)");
 }
 
 #[test]
@@ -429,7 +449,7 @@ fn a_server_that_never_answers_is_given_up_after_the_timeout() {
     // Once: it may be at work on it.
     assert!(called.waits_ms.is_empty());
     let failure = called.failure();
-    assert_snapshot!(said(&failure), @"model call failed: http://127.0.0.1:<port> gave no whole answer in time (timeout: global; limit 200ms), on the last of 1 attempt(s)");
+    assert_snapshot!(said(&failure), @"model call failed: http://127.0.0.1:<port> gave no whole answer in time (limit 200ms), on the last of 1 attempt(s)");
 }
 
 #[test]
@@ -522,7 +542,7 @@ fn a_server_without_tls_gets_no_key_when_tls_is_asked_for() {
     assert!(called.waits_ms.is_empty());
     let failure = called.failure();
     assert!(matches!(failure, Failure::Connection { .. }), "{failure}");
-    assert_snapshot!(said(&failure), @"no usable connection to https://127.0.0.1:<port>: what answers there does not speak TLS (io: received corrupt message of type InvalidContentType)");
+    assert_snapshot!(said(&failure), @"no usable connection to https://127.0.0.1:<port>: what answers there does not speak TLS (received corrupt message of type InvalidContentType)");
     let received = server.join().unwrap();
     assert!(!String::from_utf8_lossy(&received).contains(KEY));
 }
@@ -530,7 +550,7 @@ fn a_server_without_tls_gets_no_key_when_tls_is_asked_for() {
 #[test]
 fn a_call_is_in_doubt_only_where_the_server_may_have_worked_on_it() {
     let in_doubt = |called: Called| called.result.expect_err("an answer").in_doubt;
-    for settled in [401, 402, 403, 429, 500, 503] {
+    for settled in [401, 402, 403, 409, 425, 429, 503, 529] {
         let script = [(); 4].map(|()| error(settled, "no"));
         let server = ModelServer::start(script);
         let called = Called::at(endpoint(server.base_url()));
@@ -541,10 +561,18 @@ fn a_call_is_in_doubt_only_where_the_server_may_have_worked_on_it() {
     drop(server);
     assert!(!in_doubt(Called::at(endpoint(gone))), "nobody listens");
 
-    // A proxy whose upstream gave no whole answer: it may have worked on it. Not again unasked.
-    for status in [502, 504, 520, 524] {
-        let called = call([(); 4].map(|()| error(status, "no")), 1);
-        assert!(in_doubt(called), "{status}");
+    // A server that failed at it, or a proxy whose upstream gave no whole answer: it may have worked
+    // on it. Not again unasked.
+    for status in [
+        408, 499, 500, 502, 504, 507, 520, 521, 522, 523, 524, 525, 526, 527, 598,
+    ] {
+        for response in [
+            error(status, "no").header("retry-after", "1"),
+            Response::json(status, "<html>"),
+        ] {
+            let called = call([(); 4].map(|()| response.clone()), 1);
+            assert!(in_doubt(called), "{status}");
+        }
     }
     assert!(in_doubt(call([Step::HangUp], 1)));
     assert!(in_doubt(call([Response::json(200, "not JSON")], 1)));

@@ -22,6 +22,7 @@ mod foreign;
 mod freeze;
 mod gateway;
 mod governance;
+mod llm_exchange;
 mod llm_http;
 mod manifests;
 mod manners;

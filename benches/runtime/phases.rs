@@ -46,9 +46,9 @@ pub fn time_run(root: &Path) -> Result<()> {
     phases.skip();
     let id = prepared.enrol(&source)?;
     phases.lap("mission");
-    let unsealed = block_on(prepared.execute(id, Tape::record, None))??;
+    let unsealed = block_on(prepared.execute(id, Tape::record, None))?;
     phases.lap("execute");
-    let (_, ended) = block_on(unsealed.seal())??.into_session(lent)?;
+    let (_, ended) = block_on(unsealed.seal())?.into_session(lent)?;
     phases.lap("seal");
     ensure!(
         ended.status == Status::Success,

@@ -5,7 +5,7 @@ use arbitrary::{Result, Unstructured};
 use coo_kernel::form::plain;
 use coo_kernel::llm::protocol::finish::End;
 use coo_kernel::llm::protocol::parse;
-use coo_kernel::llm::protocol::{Received, Site, Verdict, is_in_doubt, judge};
+use coo_kernel::llm::protocol::{Failure, Reach, Received, Site, Standing, Verdict, judge};
 use coo_kernel::llm::{FinishReason, Request};
 use serde_json::{Map, Value, json};
 
@@ -146,15 +146,19 @@ pub fn check(status: u16, body: &[u8]) {
             String::new()
         }
         Verdict::Rejected(reason, _) => reason.clone(),
-        Verdict::Trouble { status, said } => {
-            assert!(!is_in_doubt(*status), "{status} would be sent again");
+        Verdict::Trouble { reach, said } => {
+            let standing = reach.standing(None);
+            assert_ne!(standing, Standing::InDoubt, "{reach:?} would be sent again");
             said.clone()
         }
         Verdict::Failed(failure) | Verdict::InDoubt(failure) => failure.to_string(),
     };
     assert!(!shown.chars().any(plain::misleads), "{shown:?}");
     assert!(shown.len() < SHOWN_BYTES_MAX, "{} bytes", shown.len());
-    if is_in_doubt(status) {
-        assert!(matches!(verdict, Verdict::InDoubt(_)), "{verdict:?}");
+    let is_success = (200..300).contains(&status);
+    if !is_success && Reach::Answered(status).standing(None) == Standing::InDoubt {
+        // A code that names a used-up quota is the one thing that settles it.
+        let settled = matches!(verdict, Verdict::Failed(Failure::QuotaUsedUp { .. }));
+        assert!(settled || matches!(verdict, Verdict::InDoubt(_)), "{verdict:?}");
     }
 }

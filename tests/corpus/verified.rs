@@ -238,10 +238,8 @@ fn run(source: &Source, program: &Program) -> Outcome {
     let limits = *program.plan.authority().limits();
     let tape = Tape::record(Recorder::new(id, live, Vec::new(), limits).unwrap());
     let longest = Duration::from_mins(10);
-    let mut executed = block_on(execute(program, model.as_deref(), longest, tape)).unwrap();
-    block_on(executed.tape.commit(Durability::Process))
-        .unwrap()
-        .unwrap();
+    let mut executed = block_on(execute(program, model.as_deref(), longest, tape));
+    block_on(executed.tape.commit(Durability::Process)).unwrap();
     outcome(&source.name, executed)
 }
 

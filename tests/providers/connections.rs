@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use coo::inside::effects::{Client, Endpoint, Reply, Unanswered};
+use coo::inside::machine::block_on;
 use coo_kernel::llm::{Message, ModelAnswer, Refusal, Request, Role};
 use insta::assert_snapshot;
 use rcgen::{
@@ -46,13 +47,13 @@ static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| {
 });
 
 /// The authority's certificate as a file of `world`.
-fn authority(world: &World) -> PathBuf {
+pub(super) fn authority(world: &World) -> PathBuf {
     world.file("authority.pem", &AUTHORITY.pem)
 }
 
 /// What a server shows.
 #[derive(Clone, Copy)]
-enum Shown {
+pub(super) enum Shown {
     /// A certificate for this machine.
     Right,
     /// The same, until the end of 2020.
@@ -85,7 +86,7 @@ impl Shown {
 
 /// What the server does with a connection.
 #[derive(Clone)]
-enum Manner {
+pub(super) enum Manner {
     /// Answers every request, as long as the client stays.
     Keep,
     /// The same, inside TLS with this certificate.
@@ -100,8 +101,8 @@ enum Manner {
     SilentTls,
 }
 
-struct Server {
-    address: SocketAddr,
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
     connections: Arc<AtomicUsize>,
     requests: Arc<AtomicUsize>,
     open: Arc<Mutex<Option<Vec<TcpStream>>>>,
@@ -109,7 +110,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(manner: Manner) -> Self {
+    pub(super) fn start(manner: Manner) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let [connections, requests] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
@@ -148,7 +149,7 @@ impl Server {
         format!("{scheme}://{}/v1", self.address)
     }
 
-    fn counts(&self) -> (usize, usize) {
+    pub(super) fn counts(&self) -> (usize, usize) {
         let count = |counter: &AtomicUsize| counter.load(Ordering::SeqCst);
         (count(&self.connections), count(&self.requests))
     }
@@ -288,7 +289,7 @@ fn an_authority_of_ones_own_is_named_in_the_environment() {
     --- standard error
     [coo] MISSION-000001: model calls go to https://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
-    ERROR: mission MISSION-000001: no usable connection to https://127.0.0.1:<port>: its certificate comes from an authority that is not trusted here (io: invalid peer certificate: UnknownIssuer)
+    ERROR: mission MISSION-000001: no usable connection to https://127.0.0.1:<port>: its certificate comes from an authority that is not trusted here (invalid peer certificate: UnknownIssuer)
     hint: if it is your own, name the authority's certificate in SSL_CERT_FILE
     hint: 'coo resume MISSION-000001' continues where it stopped
     --- exit 5
@@ -346,7 +347,7 @@ fn what_is_wrong_with_a_certificate_is_said() {
     --- standard error
     [coo] MISSION-000002: model calls go to https://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000002 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
-    ERROR: mission MISSION-000002: no usable connection to https://127.0.0.1:<port>: its certificate is for another host (io: invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("other.example"))
+    ERROR: mission MISSION-000002: no usable connection to https://127.0.0.1:<port>: its certificate is for another host (invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("other.example"))
     hint: check the base URL's host
     hint: 'coo resume MISSION-000002' continues where it stopped
     --- exit 5
@@ -408,7 +409,7 @@ fn a_scheme_that_does_not_fit_the_server_is_recognised() {
     --- standard error
     [coo] MISSION-000001: model calls go to https://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
-    ERROR: mission MISSION-000001: no usable connection to https://127.0.0.1:<port>: what answers there does not speak TLS (io: received corrupt message of type InvalidContentType)
+    ERROR: mission MISSION-000001: no usable connection to https://127.0.0.1:<port>: what answers there does not speak TLS (received corrupt message of type InvalidContentType)
     hint: check the base URL's scheme: a server without TLS is named with http://
     hint: 'coo resume MISSION-000001' continues where it stopped
     --- exit 5
@@ -438,7 +439,12 @@ fn an_answer_before_the_body_is_read_is_heard() {
             "{ran:?}"
         );
     }
-    assert_eq!(server.counts().1, 2);
+    // The long one is asked once more, with its head alone, if its answer was lost on the way.
+    assert!(
+        (2..=3).contains(&server.counts().1),
+        "{:?}",
+        server.counts()
+    );
 }
 
 /// Asks with more than any socket takes before somebody reads it.
@@ -452,14 +458,14 @@ fn ask_at_length(server: &Server, timeout: Duration) -> Result<Reply, Unanswered
         timeout,
         ..Endpoint::new(server.base_url("http"), None)
     });
-    client.unwrap().complete(&Request {
+    block_on(client.unwrap().complete(&Request {
         max_tokens: None,
         messages: vec![message],
         model: "m".into(),
         seed: None,
         temperature: None,
         top_p: None,
-    })
+    }))
 }
 
 #[test]

@@ -467,7 +467,7 @@ fn what_an_error_is_about() {
 fn what_may_have_been_paid_for_is_never_sent_again_unasked() {
     // More than one attempt is allowed; a status that says "later" would take them.
     let mut said = String::new();
-    for status in [502, 504, 520, 522, 524] {
+    for status in [408, 500, 502, 521, 527] {
         let world = World::new().with("COO_LLM_MODEL", "test/model");
         world.wasm("caller.wasm", include_str!("../fixtures/caller.wat"));
         let server = ModelServer::start([error(status, &json!({"message": "no upstream"}))]);
@@ -480,6 +480,22 @@ fn what_may_have_been_paid_for_is_never_sent_again_unasked() {
         said += &shown(&format!("run caller.json # {status}"), &ran);
     }
     assert_snapshot!(said, @"
+    $ coo run caller.json # 408
+    --- standard error
+    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 408, saying 'no upstream', from a server that may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
+    hint: look at the provider's account before it is sent again
+    hint: the call may have been made and charged for; 'coo resume MISSION-000001 --resend' sends it again and continues
+    --- exit 5
+    $ coo run caller.json # 500
+    --- standard error
+    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 500, saying 'no upstream', from a server that may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
+    hint: look at the provider's account before it is sent again
+    hint: the call may have been made and charged for; 'coo resume MISSION-000001 --resend' sends it again and continues
+    --- exit 5
     $ coo run caller.json # 502
     --- standard error
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
@@ -488,35 +504,19 @@ fn what_may_have_been_paid_for_is_never_sent_again_unasked() {
     hint: look at the provider's account before it is sent again
     hint: the call may have been made and charged for; 'coo resume MISSION-000001 --resend' sends it again and continues
     --- exit 5
-    $ coo run caller.json # 504
+    $ coo run caller.json # 521
     --- standard error
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
-    ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 504, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
+    ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 521, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
     hint: look at the provider's account before it is sent again
     hint: the call may have been made and charged for; 'coo resume MISSION-000001 --resend' sends it again and continues
     --- exit 5
-    $ coo run caller.json # 520
+    $ coo run caller.json # 527
     --- standard error
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
-    ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 520, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
-    hint: look at the provider's account before it is sent again
-    hint: the call may have been made and charged for; 'coo resume MISSION-000001 --resend' sends it again and continues
-    --- exit 5
-    $ coo run caller.json # 522
-    --- standard error
-    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
-    ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 522, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
-    hint: look at the provider's account before it is sent again
-    hint: the call may have been made and charged for; 'coo resume MISSION-000001 --resend' sends it again and continues
-    --- exit 5
-    $ coo run caller.json # 524
-    --- standard error
-    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
-    ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 524, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
+    ERROR: mission MISSION-000001: unusable answer from http://127.0.0.1:<port>: error 527, saying 'no upstream', from a gateway whose server may have worked on it; it was sent: 1 bytes of messages to the model test/model, for an answer of at most 256 tokens
     hint: look at the provider's account before it is sent again
     hint: the call may have been made and charged for; 'coo resume MISSION-000001 --resend' sends it again and continues
     --- exit 5

@@ -4,6 +4,7 @@
 
 mod connections;
 mod meaning;
+mod proxied;
 mod sampling;
 mod wire;
 

@@ -145,12 +145,12 @@ fn what_is_named_for_what_it_is() {
         row(
             "not HTTP",
             Step::Send(b"220 mail server ready\r\n\r\n".to_vec()),
-            End::Resumable,
+            End::InDoubt,
         ),
         row(
             "TLS",
             Step::Send(b"\x15\x03\x01\x00\x02\x02\x46".to_vec()),
-            End::Resumable,
+            End::InDoubt,
         ),
         row(
             "an error in gzip",
@@ -257,14 +257,14 @@ fn what_is_named_for_what_it_is() {
     hint: 'coo resume MISSION-000017' continues where it stopped
     # not HTTP
     [coo] MISSION-000018 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
-    ERROR: mission MISSION-000018: unusable answer from http://127.0.0.1:<port>: bytes that are not HTTP/1.1 (beginning '220 mail server ready')
+    ERROR: mission MISSION-000018: unusable answer from http://127.0.0.1:<port>: bytes that are not HTTP/1.1 (invalid HTTP version parsed); it was sent: 8 bytes of messages to the model test/model, for an answer of at most 256 tokens
     hint: check that the base URL is that of an HTTP server
-    hint: 'coo resume MISSION-000018' continues where it stopped
+    hint: the call may have been made and charged for; 'coo resume MISSION-000018 --resend' sends it again and continues
     # TLS
     [coo] MISSION-000019 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
-    ERROR: mission MISSION-000019: no usable connection to http://127.0.0.1:<port>: it speaks TLS, and the base URL says http://
-    hint: write the base URL with https://
-    hint: 'coo resume MISSION-000019' continues where it stopped
+    ERROR: mission MISSION-000019: unusable answer from http://127.0.0.1:<port>: bytes that are not HTTP/1.1 (invalid HTTP version parsed); it was sent: 3 bytes of messages to the model test/model, for an answer of at most 256 tokens
+    hint: check that the base URL is that of an HTTP server
+    hint: the call may have been made and charged for; 'coo resume MISSION-000019 --resend' sends it again and continues
     # an error in gzip
     [coo] MISSION-000020 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000020: model call not authorised: http://127.0.0.1:<port> answered 401, saying 'no key'

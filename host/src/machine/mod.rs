@@ -1,8 +1,9 @@
 //! Access to the machine: clock, entropy, environment, other programs, files that the user names,
-//! temporary folders, zip files, digests of files, failpoints. Knows nothing about missions.
+//! temporary folders, zip files, digests of files, failpoints, asynchronous work. Knows nothing about
+//! missions.
 
 pub mod archive;
-mod asynchronous;
+pub mod asynchronous;
 pub mod failpoint;
 pub mod hashing;
 pub mod input_file;

@@ -139,8 +139,8 @@ pub fn resume(
     let (lent, turn) = session.share()?;
     let mut prepared = Prepared::of(turn, &settings, &source, options, reused)?;
     prepared.take_up(mission, journal)?;
-    let unsealed = machine::block_on(prepared.execute(id, Tape::resume, None))??;
-    let (session, ended) = machine::block_on(unsealed.seal())??.into_session(lent)?;
+    let unsealed = machine::block_on(prepared.execute(id, Tape::resume, None))?;
+    let (session, ended) = machine::block_on(unsealed.seal())?.into_session(lent)?;
     Ok(Resumed::Run(Box::new(session), Box::new(ended)))
 }
 

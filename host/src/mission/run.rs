@@ -27,6 +27,6 @@ pub fn run_again(
     let (lent, turn) = session.share()?;
     let mut prepared = Prepared::of(turn, &settings, source, options, reused)?;
     let id = prepared.enrol(source)?;
-    let unsealed = machine::block_on(prepared.execute(id, Tape::record, None))??;
-    machine::block_on(unsealed.seal())??.into_session(lent)
+    let unsealed = machine::block_on(prepared.execute(id, Tape::record, None))?;
+    machine::block_on(unsealed.seal())?.into_session(lent)
 }

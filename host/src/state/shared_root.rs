@@ -17,7 +17,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use super::presence::Presence;
 use super::state_root::{StateRoot, WriteLock};
 use super::store::{self, Durability, Store, WorldVersion};
-use crate::machine::Stopwatch;
+use crate::machine::{Stopwatch, asynchronous};
 
 /// A turn lasts at least this long once it has begun to work, so that a run whose turn ends early
 /// makes progress.
@@ -115,14 +115,14 @@ impl SharedRoot {
         let _waits = Waits::begin(self);
         let run = Arc::clone(&self.turns).lock_owned().await;
         if gave && self.root.is_wanted() {
-            tokio::time::sleep(OTHERS_FIRST).await;
+            asynchronous::start(asynchronous::wait(OTHERS_FIRST))?.await;
         }
         let lock = if let Some(lock) = self.root.lock_now()? {
             lock
         } else {
             let shared = Arc::clone(self);
             // Another process has it, and gives it back when it sees that it is wanted.
-            tokio::task::spawn_blocking(move || shared.root.lock(|| {})).await??
+            asynchronous::start_blocking(move || shared.root.lock(|| {}))?.await?
         };
         Ok(Held::new(lock, run))
     }

@@ -5,6 +5,7 @@
 //! and bytes that can't be understood never count as an answer. Nothing here talks to a server,
 //! and no provider's words leave before the caller's `clean` has processed them.
 
+pub mod exchange;
 pub mod failure;
 pub mod finish;
 pub mod judge;
@@ -15,5 +16,6 @@ pub mod stated;
 pub mod stream;
 mod value;
 
+pub use exchange::{Reach, Standing};
 pub use failure::Failure;
-pub use judge::{Origin, Received, Site, Verdict, is_in_doubt, judge, request_body};
+pub use judge::{Origin, Received, Site, Verdict, judge, request_body};

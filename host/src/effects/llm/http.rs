@@ -1,15 +1,16 @@
 //! The HTTP client of a chat-completions server. It sends a request, returns the response, retries
 //! within bounds, and keeps connections open between calls. The kernel (`llm::protocol`) interprets
-//! responses.
+//! responses, and decides whether a call is in doubt and whether it may be sent again.
 //!
-//! Invariants: the key is sent only to the endpoint's own host and never appears in a text;
-//! redirects are never followed; a request that the server may have processed is never sent again.
-//! Never reads or writes the frozen store, and keeps no state between calls except open
-//! connections.
+//! Invariants: no thread is held while a call waits; the key is sent only to the endpoint's own host
+//! and never appears in a text; redirects are never followed. Never reads or writes the frozen
+//! store, and keeps no state between calls except open connections.
 
 mod broken;
-mod connection;
 mod endpoint;
+mod outgoing;
+mod pool;
+mod probe;
 mod proxy;
 mod retry_after;
 mod site;
@@ -18,25 +19,28 @@ mod unpack;
 mod waiter;
 
 use std::fmt;
-use std::io::Read as _;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use coo_kernel::llm::protocol::{self, Origin, Received, Verdict, retry};
+use bytes::Bytes;
+use coo_kernel::llm::protocol::{self, Origin, Reach, Received, Standing, Verdict, retry};
 use coo_kernel::llm::{ModelAnswer, Provenance, Refusal, Request};
-use ureq::http::{HeaderValue, Response, header};
-use ureq::tls::{RootCerts, TlsConfig};
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::{Agent, Body};
+use reqwest::header::{self, HeaderName, HeaderValue};
+use reqwest::{Response, Url};
 
 pub use coo_kernel::llm::protocol::Failure;
 pub use endpoint::{ApiKey, Endpoint, server_of};
 pub use waiter::Waiter;
 
+use crate::machine::{Deadline, asynchronous};
 use crate::progress::{NOBODY, Sink, Update};
 
-use broken::{Lost, Meaning, Way};
-use connection::Watch;
+use broken::{Cause, Lost, Way, What};
 use endpoint::Target;
+use outgoing::{Handed, Outgoing};
+use pool::Connections;
 use retry::{Next, Situation};
 use site::Site;
 
@@ -44,15 +48,11 @@ use site::Site;
 const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Most bytes of an error's body, of which only the message is used.
 const ERROR_BODY_BYTES_MAX: u64 = 256 * 1024;
-/// A reachable server accepts at once. With the timeout of an answer, an unreachable server would
-/// be noticed only late.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A server that accepts no byte of a request for this long does not read it. The wait can occur
-/// twice: until a write stops halfway, and until a write transfers nothing.
+/// A server that takes no byte of a request for this long does not read it. It is noticed after at
+/// most twice that time.
 const STALL_MAX: Duration = Duration::from_secs(15);
-/// Servers close idle connections after 5 s or more. A request sent just then would be in doubt
-/// needlessly, so an idle connection is dropped well before.
-const IDLE_MAX: Duration = Duration::from_secs(3);
+/// What a server has to say about the head of a request, it says at once.
+const LAST_WORD_MAX: Duration = Duration::from_secs(10);
 const ASK_ACCOUNT: &str = "look at the provider's account before it is sent again";
 
 /// The answer of a call and its provenance.
@@ -75,21 +75,29 @@ pub struct Unanswered {
     at_stake: String,
 }
 
-/// A client of one endpoint. Blocks the calling thread; can be shared between threads.
+/// A client of one endpoint. Copies are cheap and share everything; clients of one server share
+/// their connections.
 ///
 /// Encrypted calls use the proxy that `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` names, unless
 /// `NO_PROXY` exempts the server. The proxy sees the host name, but neither key nor text. Calls
 /// over plain HTTP or to this machine never use a proxy, and a SOCKS proxy is refused.
+#[derive(Clone)]
 pub struct Client {
+    shared: Arc<Shared>,
+    tell: Sink,
+}
+
+/// What all copies of a client share.
+struct Shared {
     endpoint: Endpoint,
     target: Target,
+    url: Url,
     site: Site,
-    agent: Agent,
+    connections: Connections,
     authorization: Option<HeaderValue>,
     waiter: Waiter,
     /// Names the proxy, if there is one, without its credentials.
     through: String,
-    tell: Sink,
 }
 
 impl Client {
@@ -98,47 +106,30 @@ impl Client {
         Self::with_waiter(endpoint, Waiter::of_this_machine())
     }
 
-    /// Does the same as `new`, with the caller's clock, sleep and random numbers.
+    /// Does the same as `new`, with the caller's clock, waits and random numbers.
     pub fn with_waiter(endpoint: Endpoint, waiter: Waiter) -> Result<Self, Failure> {
         let target = Target::parse(&endpoint)?;
-        let proxy = proxy::from_environment(&target)?;
-        let through = proxy.as_ref().map_or_else(String::new, |proxy| {
-            format!(" (through the proxy {})", proxy::place(proxy))
-        });
-        let roots = if target.encrypted {
-            trust::from_environment()?
-        } else {
-            RootCerts::WebPki
-        };
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(proxy)
-            // Shorter than the whole timeout, so that the error names the limit that was reached.
-            .timeout_connect(Some(CONNECT_TIMEOUT.min(endpoint.timeout * 3 / 4)))
-            .timeout_send_body(Some(endpoint.timeout * 3 / 4))
-            .timeout_per_write(Some(STALL_MAX.min(endpoint.timeout / 8)))
-            .timeout_global(Some(endpoint.timeout))
-            .max_idle_age(IDLE_MAX)
-            .user_agent(concat!("coo/", env!("CARGO_PKG_VERSION")))
-            .accept("application/json")
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
-            .build();
+        let connections = pool::connections(&target, endpoint.timeout)?;
+        let through = connections
+            .proxy
+            .as_ref()
+            .map_or_else(String::new, |proxy| {
+                format!(" (through the proxy {})", proxy.place)
+            });
         Ok(Self {
-            authorization: endpoint.api_key.as_ref().map(bearer).transpose()?,
-            site: Site {
-                server: target.server.clone(),
-                key: endpoint.api_key.clone(),
-            },
-            agent: Agent::with_parts(
-                config,
-                Watch::new(target.authority()),
-                DefaultResolver::default(),
-            ),
-            endpoint,
-            target,
-            waiter,
-            through,
+            shared: Arc::new(Shared {
+                authorization: endpoint.api_key.as_ref().map(bearer).transpose()?,
+                site: Site {
+                    server: target.server.clone(),
+                    key: endpoint.api_key.clone(),
+                },
+                url: target.request_url()?,
+                connections,
+                endpoint,
+                target,
+                waiter,
+                through,
+            }),
             tell: NOBODY,
         })
     }
@@ -154,12 +145,16 @@ impl Client {
     ///
     /// Takes at most `attempts` times `timeout`, plus two minutes of waiting. If the provider
     /// rejects this very request, that is a `Reply`; every operational error is an `Unanswered`.
-    pub fn complete(&self, request: &Request) -> Result<Reply, Unanswered> {
-        let body = protocol::request_body(
+    ///
+    /// Any executor may await the future: connections and timers are `asynchronous`'s own. A future
+    /// that is dropped ends its call, which is then in doubt.
+    pub async fn complete(&self, request: &Request) -> Result<Reply, Unanswered> {
+        let shared = &*self.shared;
+        let body = Bytes::from(protocol::request_body(
             request,
-            &self.endpoint.max_tokens_field,
-            self.target.openrouter,
-        );
+            &shared.endpoint.max_tokens_field,
+            shared.target.openrouter,
+        ));
         let mut waited = Duration::ZERO;
         let mut attempts_made = 0;
         loop {
@@ -167,9 +162,9 @@ impl Client {
             (self.tell)(&Update::Asking {
                 model: &request.model,
                 attempt: attempts_made,
-                attempts: self.endpoint.attempts,
+                attempts: shared.endpoint.attempts,
             });
-            let trouble = match self.attempt(&body, request) {
+            let trouble = match self.attempt(&body, request, attempts_made).await {
                 Outcome::Replied(reply) => return Ok(reply),
                 Outcome::Failed(failure) => return Err(Unanswered::settled(failure)),
                 // The server may have processed the request and may charge for it: never send it
@@ -178,37 +173,37 @@ impl Client {
                     return Err(Unanswered {
                         failure,
                         in_doubt: true,
-                        at_stake: at_stake(request, &self.site),
+                        at_stake: at_stake(request, &shared.site),
                     });
                 }
                 Outcome::Trouble(trouble) => trouble,
             };
             let next = retry::decide(&Situation {
                 attempts_made,
-                attempts_max: self.endpoint.attempts,
+                attempts_max: shared.endpoint.attempts,
                 waited,
-                status: trouble.status,
+                reach: trouble.reach,
                 retry_after: trouble.retry_after,
-                jitter: (self.waiter.jitter)(),
+                jitter: (shared.waiter.jitter)(),
             });
             match next {
                 Next::Wait(wait) => {
                     (self.tell)(&Update::Waiting {
-                        server: &self.site.server,
+                        server: &shared.site.server,
                         trouble: &trouble.to_string(),
                         attempt: attempts_made + 1,
-                        attempts: self.endpoint.attempts,
+                        attempts: shared.endpoint.attempts,
                         wait,
                     });
-                    (self.waiter.wait)(wait);
+                    (shared.waiter.wait)(wait).await;
                     waited += wait;
                 }
                 Next::GiveUp => {
-                    return Err(Unanswered::settled(self.given_up(trouble, attempts_made)));
+                    return Err(Unanswered::settled(shared.given_up(trouble, attempts_made)));
                 }
                 Next::Postpone(asked) => {
                     return Err(Unanswered::settled(Failure::Postponed {
-                        server: self.site.server.clone(),
+                        server: shared.site.server.clone(),
                         last: trouble.to_string(),
                         asked_s: asked.as_secs(),
                         limit_s: retry::WAIT_MAX.as_secs(),
@@ -218,11 +213,73 @@ impl Client {
         }
     }
 
-    fn attempt(&self, body: &str, request: &Request) -> Outcome {
-        let received = match self.exchange(body) {
-            Ok(received) => received,
-            Err(lost) => return self.broken(&lost),
+    async fn attempt(&self, body: &Bytes, request: &Request, attempts_made: u32) -> Outcome {
+        let exchange = Arc::clone(&self.shared).exchange(body.clone());
+        let ended = match asynchronous::start(exchange) {
+            Ok(exchange) => exchange.await,
+            Err(error) => Err(Lost {
+                cause: Cause::NoThread(error),
+                is_sent: false,
+                has_head: false,
+                body: None,
+            }),
         };
+        match ended {
+            Ok(received) => self.shared.judge(&received, request),
+            Err(lost) => self.broken(&lost, attempts_made).await,
+        }
+    }
+
+    /// Says how an unfinished exchange ends the attempt; the kernel decides.
+    async fn broken(&self, lost: &Lost, attempts_made: u32) -> Outcome {
+        let shared = &*self.shared;
+        let way = Way {
+            site: &shared.site,
+            through: &shared.through,
+            encrypted: shared.target.encrypted,
+            limit: shared.endpoint.timeout,
+        };
+        let (reach, what) = match self.other_protocol(lost).await {
+            Some(spoken) => (Reach::OtherProtocol, way.other_protocol(&spoken)),
+            None => (lost.reach(), way.what(lost)),
+        };
+        let exhausted = |last| Failure::Exhausted {
+            server: shared.site.server.clone(),
+            last,
+            attempts: attempts_made,
+            next: ASK_ACCOUNT.to_owned(),
+        };
+        match (reach.standing(None), what) {
+            (Standing::InDoubt, What::Said(said)) => Outcome::InDoubt(exhausted(said)),
+            (Standing::InDoubt, What::Failure(failure)) => Outcome::InDoubt(failure),
+            (Standing::Passing | Standing::Refused, What::Failure(failure)) => {
+                Outcome::Failed(failure)
+            }
+            (Standing::Passing | Standing::Refused, What::Said(said)) => {
+                Outcome::Trouble(Trouble {
+                    reach,
+                    retry_after: None,
+                    said,
+                })
+            }
+        }
+    }
+
+    /// Asks a server that did not answer in HTTP what it speaks.
+    async fn other_protocol(&self, lost: &Lost) -> Option<probe::Spoken> {
+        let may_greet = lost.is_foreign();
+        if self.shared.target.encrypted || !(may_greet || lost.is_silence()) {
+            return None;
+        }
+        let authority = self.shared.target.authority().to_owned();
+        let probing = async move { probe::spoken(&authority, may_greet).await };
+        asynchronous::start(probing).ok()?.await
+    }
+}
+
+impl Shared {
+    /// Says how a whole response ends the attempt; the kernel decides.
+    fn judge(&self, received: &Received, request: &Request) -> Outcome {
         let clean = |text: &str, chars_max| self.site.clean(text, chars_max);
         let site = protocol::Site {
             server: &self.site.server,
@@ -230,7 +287,7 @@ impl Client {
         };
         // The answer is recorded as received, never rewritten, so it must not contain the key.
         let betrays_key = self.site.betrays_key(&received.body);
-        match protocol::judge(&received, request, &site) {
+        match protocol::judge(received, request, &site) {
             Verdict::Answered(..) if betrays_key => {
                 Outcome::InDoubt(self.betrayed("an answer", ""))
             }
@@ -244,8 +301,8 @@ impl Client {
             Verdict::Rejected(reason, origin) => {
                 Outcome::Replied(self.reply(ModelAnswer::Error(Refusal::Rejected(reason)), origin))
             }
-            Verdict::Trouble { status, said } => Outcome::Trouble(Trouble {
-                status: Some(status),
+            Verdict::Trouble { reach, said } => Outcome::Trouble(Trouble {
+                reach,
                 retry_after: received.retry_after,
                 said,
             }),
@@ -263,33 +320,78 @@ impl Client {
     }
 
     /// Sends one request and reads the whole response.
-    fn exchange(&self, body: &str) -> Result<Received, Lost> {
+    async fn exchange(self: Arc<Self>, body: Bytes) -> Result<Received, Lost> {
+        // A connection that the server has closed must not get the request.
+        asynchronous::catch_up().await;
+        let sent = self.send(outgoing::watched(body.clone()), self.endpoint.timeout);
+        let lost = match sent.await {
+            Ok(received) => return Ok(received),
+            Err(lost) => lost,
+        };
+        // A server that refuses a request by its head (too large, no key, too many) may hang up while
+        // the body is on its way, and the HTTP library then loses what it said. Ask with the head
+        // alone, which nobody can work on.
+        if lost.reach() == Reach::PartlySent && lost.is_silence() {
+            let limit = LAST_WORD_MAX.min(self.endpoint.timeout);
+            let heard = self.send(outgoing::withheld(body), limit).await;
+            return heard.map_err(|_| lost);
+        }
+        Err(lost)
+    }
+
+    async fn send(
+        &self,
+        (outgoing, handed): (Outgoing, Handed),
+        limit: Duration,
+    ) -> Result<Received, Lost> {
+        let deadline = Deadline::after(limit);
         let mut request = self
-            .agent
-            .post(&self.target.url)
+            .connections
+            .http
+            .post(self.url.clone())
+            .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/json");
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        let mut response = request
-            .send(body)
-            .map_err(|error| Lost { error, body: None })?;
-        let text = |name| -> Option<String> {
-            let value: &HeaderValue = response.headers().get(name)?;
-            Some(value.to_str().ok()?.to_owned())
+        let sending = request.body(reqwest::Body::wrap(outgoing)).send();
+        let stall = STALL_MAX.min(self.endpoint.timeout / 8);
+        let answered = asynchronous::within(deadline.left(), answered(sending, &handed, stall));
+        let mut response = match answered.await {
+            Some(Ok(response)) => response,
+            ended => {
+                let cause = ended.and_then(Result::err).unwrap_or(Cause::TimedOut);
+                return Err(Lost {
+                    cause,
+                    is_sent: handed.stop(),
+                    has_head: false,
+                    body: None,
+                });
+            }
+        };
+        let text = |name: HeaderName| -> Option<String> {
+            Some(response.headers().get(name)?.to_str().ok()?.to_owned())
         };
         let retry_after = text(header::RETRY_AFTER)
             .and_then(|value| retry_after::parse_retry_after(&value, (self.waiter.now)()));
         let location = text(header::LOCATION);
         let encodings = text(header::CONTENT_ENCODING).unwrap_or_default();
         let status = response.status().as_u16();
-        let packed = read_body(&mut response)?;
+        let packed = read_body(&mut response, &deadline).await;
+        let is_sent = handed.stop();
+        let packed = packed.map_err(|(cause, body)| Lost {
+            cause,
+            is_sent,
+            has_head: true,
+            body,
+        })?;
         let (body, spoilt) = match unpack::unpack(packed, &encodings, BODY_BYTES_MAX) {
             Ok(body) => (body, None),
             Err(wrong) => (Vec::new(), Some(wrong)),
         };
         Ok(Received {
             status,
+            is_early: !is_sent,
             retry_after,
             location,
             body,
@@ -316,45 +418,12 @@ impl Client {
         }
     }
 
-    /// Decides how an unfinished exchange ends the attempt.
-    fn broken(&self, lost: &Lost) -> Outcome {
-        let way = Way {
-            site: &self.site,
-            through: &self.through,
-            encrypted: self.target.encrypted,
-            limit: self.endpoint.timeout,
-        };
-        let is_mistaken = !self.target.encrypted
-            && lost.is_silence()
-            && connection::speaks_tls(self.target.authority());
-        let meaning = if is_mistaken {
-            way.speaks_tls()
-        } else {
-            way.meaning(lost)
-        };
-        match meaning {
-            Meaning::Passing(said) => Outcome::Trouble(Trouble {
-                status: None,
-                retry_after: None,
-                said,
-            }),
-            Meaning::InDoubt(said) => Outcome::InDoubt(Failure::Exhausted {
-                server: self.site.server.clone(),
-                last: said,
-                attempts: 1,
-                next: ASK_ACCOUNT.to_owned(),
-            }),
-            Meaning::Failed(failure, true) => Outcome::InDoubt(failure),
-            Meaning::Failed(failure, false) => Outcome::Failed(failure),
-        }
-    }
-
     fn given_up(&self, trouble: Trouble, attempts: u32) -> Failure {
         let server = self.site.server.clone();
         let asked = trouble.retry_after.map_or_else(String::new, |asked| {
             format!(", and asks to wait {} s", asked.as_secs())
         });
-        let next = match trouble.status {
+        let next = match trouble.reach.status() {
             Some(status @ 402) => {
                 return Failure::Unpaid {
                     server,
@@ -408,7 +477,7 @@ fn at_stake(request: &Request, site: &Site) -> String {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &self.shared.endpoint)
             .finish_non_exhaustive()
     }
 }
@@ -423,8 +492,7 @@ enum Outcome {
 
 /// A problem that may pass, so that another attempt makes sense.
 struct Trouble {
-    /// `None` if no whole response arrived.
-    status: Option<u16>,
+    reach: Reach,
     retry_after: Option<Duration>,
     /// Clean text; continues `answered <status>`, or stands alone without a status.
     said: String,
@@ -432,7 +500,7 @@ struct Trouble {
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.status {
+        match self.reach.status() {
             Some(status) => write!(f, "answered {status}{}", self.said),
             None => f.write_str(&self.said),
         }
@@ -453,40 +521,59 @@ fn bearer(key: &ApiKey) -> Result<HeaderValue, Failure> {
     Ok(value)
 }
 
+/// Waits for the head of the response, as long as the server takes the request or has it whole.
+async fn answered(
+    sending: impl Future<Output = reqwest::Result<Response>>,
+    handed: &Handed,
+    stall: Duration,
+) -> Result<Response, Cause> {
+    let mut sending = pin!(sending);
+    let mut seen = None;
+    loop {
+        if let Some(ended) = asynchronous::within(stall, sending.as_mut()).await {
+            return ended.map_err(Cause::Http);
+        }
+        let partly = handed.partly();
+        if partly.is_some() && partly == seen {
+            return Err(Cause::Stalled);
+        }
+        seen = partly;
+    }
+}
+
+/// Why a body broke off, the bytes that came of it, and the length announced.
+type BrokenBody = (Cause, Option<(u64, Option<u64>)>);
+
 /// Reads the body of a response. The body of a success must arrive completely; the body of an error
 /// only explains the status, so a part of it is enough.
-fn read_body(response: &mut Response<Body>) -> Result<Vec<u8>, Lost> {
+async fn read_body(response: &mut Response, deadline: &Deadline) -> Result<Vec<u8>, BrokenBody> {
     let is_success = response.status().is_success();
     let limit = if is_success {
         BODY_BYTES_MAX
     } else {
         ERROR_BODY_BYTES_MAX
     };
-    let announced = response.body().content_length();
-    let too_large = || Lost {
-        error: ureq::Error::BodyExceedsLimit(limit),
-        body: None,
-    };
+    let announced = response.content_length();
     if is_success && announced.is_some_and(|length| length > limit) {
-        return Err(too_large());
+        return Err((Cause::TooLarge(limit), None));
     }
     let mut body = Vec::new();
-    let read = response
-        .body_mut()
-        .as_reader()
-        .take(limit + u64::from(is_success))
-        .read_to_end(&mut body);
-    if !is_success {
+    loop {
+        let cause = match asynchronous::within(deadline.left(), response.chunk()).await {
+            Some(Ok(None)) => return Ok(body),
+            Some(Ok(Some(piece))) => {
+                body.extend_from_slice(&piece);
+                if body.len() as u64 <= limit {
+                    continue;
+                }
+                Cause::TooLarge(limit)
+            }
+            Some(Err(error)) => Cause::Http(error),
+            None => Cause::TimedOut,
+        };
+        if is_success {
+            return Err((cause, Some((body.len() as u64, announced))));
+        }
         return Ok(body);
-    }
-    if body.len() as u64 > limit {
-        return Err(too_large());
-    }
-    match read {
-        Ok(_) => Ok(body),
-        Err(error) => Err(Lost {
-            error: error.into(),
-            body: Some((body.len() as u64, announced)),
-        }),
     }
 }

@@ -215,7 +215,7 @@ impl Model {
             Err(failure) => return Ok(Err(Failed::before_it_left(failure))),
         };
         failpoint::reach("llm.send")?;
-        let reply = match std::future::ready(client.complete(request)).await {
+        let reply = match client.complete(request).await {
             Ok(reply) => reply,
             Err(failed) => return Ok(Err(failed.into())),
         };

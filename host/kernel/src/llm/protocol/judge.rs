@@ -5,16 +5,19 @@
 //! itself, and a call that may have been paid for is `InDoubt`, never repeated unasked. Only the
 //! model's own answer stays unchanged; all other words of a provider pass through `clean`.
 
+mod error;
+
 use core::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::super::{Completion, FinishReason, Request, Usage};
+use super::exchange::Reach;
 use super::failure::Failure;
 use super::finish::End;
 use super::parse;
-use super::sense::Sense;
 use super::stated::Stated;
+use error::{Found, judge_error, judge_stated, plain_words};
 
 /// Longest name or id that is kept.
 const NAME_CHARS_MAX: usize = 200;
@@ -36,6 +39,8 @@ const ASK_ACCOUNT: &str = "look at the provider's account before it is sent agai
 #[derive(Debug, Clone, Default)]
 pub struct Received {
     pub status: u16,
+    /// The response came before the whole request had left, and the rest never leaves.
+    pub is_early: bool,
     /// Parsed from the header `Retry-After`.
     pub retry_after: Option<Duration>,
     /// The target of a redirect.
@@ -44,6 +49,16 @@ pub struct Received {
     pub body: Vec<u8>,
     /// Why decompression failed, as the end of a sentence that begins with "whose body".
     pub spoilt: Option<String>,
+}
+
+impl Received {
+    fn reach(&self) -> Reach {
+        if self.is_early {
+            Reach::AnsweredEarly(self.status)
+        } else {
+            Reach::Answered(self.status)
+        }
+    }
 }
 
 /// The server that answered, and how its words are cleaned before they are kept and shown.
@@ -78,8 +93,8 @@ pub enum Verdict {
     Rejected(String, Origin),
     /// A problem that may pass; no server has worked on the request. `retry` decides what follows.
     Trouble {
-        /// The HTTP status, or the one that the error in the body stands for.
-        status: u16,
+        /// With the HTTP status, or the one that the error in the body stands for.
+        reach: Reach,
         /// The provider's words with an introduction; empty if it said nothing.
         said: String,
     },
@@ -97,13 +112,6 @@ pub struct Origin {
     pub provider: Option<String>,
     pub system_fingerprint: Option<String>,
     pub finish_reason: Option<String>,
-}
-
-/// Returns whether a status is one that a gateway sends if the model's own server, which may have
-/// worked on the request, gave it no whole answer.
-#[must_use]
-pub fn is_in_doubt(status: u16) -> bool {
-    matches!(status, 502 | 504 | 520..=524 | 598 | 599)
 }
 
 /// Returns the body to send. A parameter that the descriptor leaves out is left out. Only
@@ -137,6 +145,14 @@ pub fn request_body(request: &Request, max_tokens_field: &str, openrouter: bool)
 /// Judges a whole response to `request`.
 #[must_use]
 pub fn judge(received: &Received, request: &Request, site: &Site<'_>) -> Verdict {
+    match judge_whole(received, request, site) {
+        // No server works on half a request.
+        Verdict::InDoubt(failure) if received.is_early => Verdict::Failed(failure),
+        verdict => verdict,
+    }
+}
+
+fn judge_whole(received: &Received, request: &Request, site: &Site<'_>) -> Verdict {
     match received.status {
         200..=299 => judge_success(received, request, site),
         300..=399 => Verdict::Failed(Failure::Redirected {
@@ -151,6 +167,7 @@ pub fn judge(received: &Received, request: &Request, site: &Site<'_>) -> Verdict
             let body = parse::json(&received.body);
             let stated = body.as_ref().ok().and_then(Stated::find);
             let found = Found {
+                reach: received.reach(),
                 status,
                 inside: "",
                 is_page: body.is_err_and(|unreadable| unreadable.is_page),
@@ -161,39 +178,6 @@ pub fn judge(received: &Received, request: &Request, site: &Site<'_>) -> Verdict
             judge_error(&found, &stated, request, site)
         }
     }
-}
-
-/// What is known of an error besides its words.
-struct Found {
-    status: u16,
-    /// Where the error stood, if not in the status.
-    inside: &'static str,
-    /// The body is an HTML page.
-    is_page: bool,
-    /// The body states an error in JSON, as an API does.
-    is_api: bool,
-}
-
-/// Returns the words of an error that is not JSON: short text unchanged, or the title of a page.
-fn plain_words(received: &Received, found: &Found) -> String {
-    let start = &received.body[..received.body.len().min(EXCERPT_BYTES)];
-    let text = String::from_utf8_lossy(start);
-    if let Some(spoilt) = &received.spoilt {
-        return format!("a body that {spoilt}");
-    }
-    if !found.is_page {
-        return text.chars().take(MESSAGE_CHARS_MAX).collect();
-    }
-    let lower = text.to_ascii_lowercase();
-    let title = lower.find("<title>").and_then(|start| {
-        let start = start + "<title>".len();
-        let end = start + lower[start..].find("</title>")?;
-        text.get(start..end)
-    });
-    title.map_or_else(
-        || "an HTML page".to_owned(),
-        |title| format!("an HTML page, {}", title.trim()),
-    )
 }
 
 fn unusable(site: &Site<'_>, found: impl Into<String>, next: &'static str) -> Failure {
@@ -211,7 +195,7 @@ fn judge_success(received: &Received, request: &Request, site: &Site<'_>) -> Ver
         return Verdict::InDoubt(unusable(site, found, ASK_ACCOUNT));
     }
     match parse::json(&received.body) {
-        Ok(body) => judge_body(&body, request, site),
+        Ok(body) => judge_body(&body, received.reach(), request, site),
         Err(unreadable) => {
             let bytes = received.body.len();
             let start = &received.body[..bytes.min(EXCERPT_BYTES)];
@@ -234,10 +218,10 @@ fn judge_success(received: &Received, request: &Request, site: &Site<'_>) -> Ver
     }
 }
 
-fn judge_body(body: &Value, request: &Request, site: &Site<'_>) -> Verdict {
+fn judge_body(body: &Value, reach: Reach, request: &Request, site: &Site<'_>) -> Verdict {
     let in_doubt = |found: &str, next| Verdict::InDoubt(unusable(site, found, next));
     if let Some(stated) = Stated::find(body) {
-        return judge_stated(&stated, request, site);
+        return judge_stated(&stated, reach, request, site);
     }
     let choice = match body["choices"].as_array().map(Vec::as_slice) {
         Some([choice, ..]) => choice,
@@ -265,7 +249,20 @@ fn judge_body(body: &Value, request: &Request, site: &Site<'_>) -> Verdict {
         }
     };
     if let Some(stated) = Stated::in_error_field(choice) {
-        return judge_stated(&stated, request, site);
+        let verdict = judge_stated(&stated, reach, request, site);
+        let has_text = read_message(&choice["message"])
+            .is_ok_and(|words| words.text.is_some_and(|text| !text.is_empty()));
+        return match verdict {
+            // A model had begun its answer, whatever the error says.
+            Verdict::Trouble { .. } | Verdict::Failed(_) if has_text => in_doubt(
+                &format!(
+                    "an answer that an error broke off{}",
+                    site.said(&stated.message)
+                ),
+                ASK_ACCOUNT,
+            ),
+            verdict => verdict,
+        };
     }
     judge_choice(body, choice, request, site)
 }
@@ -432,147 +429,6 @@ fn tool(message: &Value, site: &Site<'_>) -> String {
     let name = first.into_iter().find_map(|value| name(value, site));
     let name = name.map_or_else(String::new, |name| format!(" '{name}'"));
     format!("the model asked for a tool{name} in place of an answer, and none was offered")
-}
-
-/// Judges an error inside an HTTP 200.
-fn judge_stated(stated: &Stated, request: &Request, site: &Site<'_>) -> Verdict {
-    let status = stated.status().or_else(|| {
-        Some(match stated.sense()? {
-            Sense::Key => 401,
-            Sense::Money => 402,
-            Sense::Quota => 429,
-            Sense::Model | Sense::Place => 404,
-            Sense::Moderation => 400,
-        })
-    });
-    let Some(status) = status else {
-        return Verdict::InDoubt(unusable(
-            site,
-            format!(
-                "HTTP 200 with an error of unknown kind{}",
-                site.said(&stated.message)
-            ),
-            ASK_PROVIDER,
-        ));
-    };
-    let found = Found {
-        status,
-        inside: " inside an HTTP 200",
-        is_page: false,
-        is_api: true,
-    };
-    judge_error(&found, stated, request, site)
-}
-
-fn judge_error(found: &Found, stated: &Stated, request: &Request, site: &Site<'_>) -> Verdict {
-    let status = found.status;
-    let said = format!("{}{}", found.inside, site.said(&stated.message));
-    let server = site.server.to_owned();
-    if is_in_doubt(status) {
-        let last =
-            format!("error {status}{said}, from a gateway whose server may have worked on it");
-        return Verdict::InDoubt(unusable(site, last, ASK_ACCOUNT));
-    }
-    let sense = match status {
-        // A failing server may say anything about its models; only a code can name a used-up quota.
-        408 | 425 | 500.. => stated.is_quota().then_some(Sense::Quota),
-        429 => stated
-            .sense()
-            .filter(|sense| matches!(sense, Sense::Quota | Sense::Money)),
-        _ => stated.sense(),
-    };
-    let place = |what: &str| {
-        let found = format!("HTTP {status}{what}{said}");
-        Verdict::Failed(unusable(site, found, CHECK_BASE_URL))
-    };
-    match (sense, status) {
-        (Some(Sense::Quota), _) => {
-            return Verdict::Failed(Failure::QuotaUsedUp {
-                server,
-                status,
-                said,
-            });
-        }
-        (Some(Sense::Money) | None, 402) => return Verdict::Trouble { status, said },
-        (Some(Sense::Money), _) => {
-            return Verdict::Failed(Failure::Unpaid {
-                server,
-                status,
-                said,
-            });
-        }
-        (Some(Sense::Key), _) => {
-            return Verdict::Failed(Failure::Unauthorised {
-                server,
-                status,
-                said,
-            });
-        }
-        (Some(Sense::Moderation), 400..=403 | 422 | 451) => {
-            return Verdict::Rejected(rejection(found, stated, site), Origin::default());
-        }
-        (Some(Sense::Model), 400..=404 | 410 | 422) if found.is_api => {
-            let model = (site.clean)(&request.model, NAME_CHARS_MAX);
-            return Verdict::Failed(Failure::NoModel {
-                server,
-                status,
-                said,
-                model,
-            });
-        }
-        (Some(Sense::Place), _) => return place(""),
-        _ => {}
-    }
-    match status {
-        // A wrong path or a proxy in between also answers 400, which says nothing about the
-        // request: it counts only with the provider's own error.
-        400 if found.is_api => Verdict::Rejected(rejection(found, stated, site), Origin::default()),
-        413 | 422 => Verdict::Rejected(rejection(found, stated, site), Origin::default()),
-        403 if found.is_page => place(" from something between here and the API"),
-        401 | 403 => Verdict::Failed(Failure::Unauthorised {
-            server,
-            status,
-            said,
-        }),
-        404 if found.is_api => Verdict::Failed(unusable(
-            site,
-            format!("HTTP 404{said}"),
-            "check that the base URL is that of a chat-completions API, and the model's name",
-        )),
-        407 => Verdict::Failed(unusable(
-            site,
-            format!("HTTP 407 from a proxy{said}"),
-            "give the proxy's user and password in HTTPS_PROXY",
-        )),
-        511 => Verdict::Failed(unusable(
-            site,
-            format!("HTTP 511 from the network{said}"),
-            "log in to this network first",
-        )),
-        501 | 505 => place(""),
-        402 | 408 | 425 | 429 | 500..=599 => Verdict::Trouble { status, said },
-        _ if found.is_api => Verdict::Failed(unusable(
-            site,
-            format!("error {status}{said}"),
-            ASK_PROVIDER,
-        )),
-        _ => place(" without a provider's error in its body"),
-    }
-}
-
-/// Returns the reason of a rejection. The record keeps it and the guest sees it, so it mentions
-/// neither the place nor the moment.
-fn rejection(found: &Found, stated: &Stated, site: &Site<'_>) -> String {
-    // The title of a page names the place.
-    let said = if found.is_api {
-        site.said(&stated.message)
-    } else {
-        String::new()
-    };
-    format!(
-        "the provider rejected the request with status {}{said}",
-        found.status
-    )
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use core::time::Duration;
 
-use super::is_in_doubt;
+use super::exchange::{Reach, Standing};
 
 /// The first wait; it doubles with each attempt.
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
@@ -23,8 +23,8 @@ pub struct Situation {
     pub attempts_max: u32,
     /// The sum of the waits so far.
     pub waited: Duration,
-    /// HTTP status, or `None` if no whole response arrived.
-    pub status: Option<u16>,
+    /// How far the exchange of this attempt came.
+    pub reach: Reach,
     /// The wait that the server asked for.
     pub retry_after: Option<Duration>,
     /// Random number from 0 to 1 that scales the random half of the backoff.
@@ -42,29 +42,16 @@ pub enum Next {
     Postpone(Duration),
 }
 
-/// Returns whether the same request may succeed later and no server has worked on it. A 402 counts
-/// only if the server says when to retry. A status of `is_in_doubt` never counts, because a repeat
-/// without consent could cost the user twice.
-fn is_transient(status: u16, retry_after: Option<Duration>) -> bool {
-    match status {
-        _ if is_in_doubt(status) => false,
-        501 | 505 | 511 => false,
-        408 | 425 | 429 | 500..=599 => true,
-        402 => retry_after.is_some(),
-        _ => false,
-    }
-}
-
-/// Decides what follows an attempt without an answer.
+/// Decides what follows an attempt without an answer. A request that the server may have worked on
+/// is never sent again, since a repetition without consent could cost the user twice.
 #[must_use]
 pub fn decide(situation: &Situation) -> Next {
     let Situation {
-        status,
-        retry_after,
-        ..
+        reach, retry_after, ..
     } = *situation;
-    if status.is_some_and(|status| !is_transient(status, retry_after)) {
-        return Next::GiveUp;
+    match reach.standing(retry_after) {
+        Standing::Passing => {}
+        Standing::Refused | Standing::InDoubt => return Next::GiveUp,
     }
     // Even on the last attempt: the message tells the user when to try again.
     if let Some(asked) = retry_after.filter(|&asked| asked > WAIT_MAX) {
@@ -99,13 +86,15 @@ fn backoff(attempts_made: u32, jitter: f64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const FRESH: Situation = Situation {
         attempts_made: 1,
         attempts_max: 4,
         waited: Duration::ZERO,
-        status: Some(503),
+        reach: Reach::Answered(503),
         retry_after: None,
         jitter: 0.0,
     };
@@ -127,28 +116,44 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_tried_again() {
-        let decide_status = |status, retry_after| {
+        let decide_reach = |reach, retry_after| {
             decide(&Situation {
-                status,
+                reach,
                 retry_after,
                 ..FRESH
             })
         };
-        for status in [None, Some(408), Some(429), Some(500), Some(503), Some(529)] {
+        for reach in [
+            Reach::NotConnected,
+            Reach::PartlySent,
+            Reach::Answered(425),
+            Reach::Answered(429),
+            Reach::Answered(503),
+            Reach::Answered(529),
+            Reach::AnsweredEarly(500),
+        ] {
             assert!(
-                matches!(decide_status(status, None), Next::Wait(_)),
-                "{status:?}"
+                matches!(decide_reach(reach, None), Next::Wait(_)),
+                "{reach:?}"
             );
         }
         let soon = Some(Duration::from_secs(3));
         for status in [
-            200, 301, 400, 401, 403, 404, 413, 418, 422, 502, 504, 520, 522, 524,
+            200, 301, 400, 401, 403, 404, 408, 409, 413, 418, 422, 500, 502, 504, 520, 522, 524,
+            527,
         ] {
-            assert_eq!(decide_status(Some(status), soon), Next::GiveUp, "{status}");
+            assert_eq!(
+                decide_reach(Reach::Answered(status), soon),
+                Next::GiveUp,
+                "{status}"
+            );
         }
-        assert_eq!(decide_status(Some(402), None), Next::GiveUp);
+        for reach in [Reach::OtherProtocol, Reach::Sent, Reach::PartlyAnswered] {
+            assert_eq!(decide_reach(reach, soon), Next::GiveUp, "{reach:?}");
+        }
+        assert_eq!(decide_reach(Reach::Answered(402), None), Next::GiveUp);
         assert_eq!(
-            decide_status(Some(402), soon),
+            decide_reach(Reach::Answered(402), soon),
             Next::Wait(Duration::from_secs(3))
         );
     }
@@ -196,5 +201,57 @@ mod tests {
         };
         assert_eq!(spent(Duration::from_mins(1)), Next::Wait(WAIT_MAX));
         assert_eq!(spent(Duration::from_secs(61)), Next::GiveUp);
+    }
+
+    /// The statuses that say that the server left the request alone. Stated a second time, so that
+    /// the table can't grow unnoticed.
+    const SAYS_NOT_PROCESSED: [u16; 5] = [402, 425, 429, 503, 529];
+
+    fn any_reach() -> impl Strategy<Value = Reach> {
+        prop_oneof![
+            Just(Reach::NotConnected),
+            Just(Reach::OtherProtocol),
+            Just(Reach::PartlySent),
+            Just(Reach::Sent),
+            Just(Reach::PartlyAnswered),
+            any::<u16>().prop_map(Reach::AnsweredEarly),
+            (100_u16..600).prop_map(Reach::Answered),
+            any::<u16>().prop_map(Reach::Answered),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_may_have_been_processed_is_sent_again(
+            reach in any_reach(),
+            attempts_made in 1_u32..12,
+            attempts_max in 1_u32..12,
+            waited_s in 0_u64..200,
+            retry_after_s in prop::option::of(0_u64..100),
+            jitter in 0.0_f64..1.0,
+        ) {
+            let next = decide(&Situation {
+                reach,
+                attempts_made,
+                attempts_max,
+                waited: Duration::from_secs(waited_s),
+                retry_after: retry_after_s.map(Duration::from_secs),
+                jitter,
+            });
+            let was_handed_over = matches!(
+                reach,
+                Reach::Sent | Reach::PartlyAnswered | Reach::Answered(_)
+            );
+            let says_not_processed = reach
+                .status()
+                .is_some_and(|status| SAYS_NOT_PROCESSED.contains(&status));
+            if was_handed_over && !says_not_processed {
+                prop_assert_eq!(next, Next::GiveUp);
+            }
+            if let Next::Wait(wait) = next {
+                prop_assert!(attempts_made < attempts_max);
+                prop_assert!(wait <= WAIT_MAX && Duration::from_secs(waited_s) + wait <= WAITS_MAX);
+            }
+        }
     }
 }

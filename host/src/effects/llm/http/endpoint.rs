@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use coo_kernel::credentials::secret;
 use coo_kernel::llm::protocol::Failure;
-use ureq::http::Uri;
+use http::Uri;
+use reqwest::Url;
 
 /// An answer of a few hundred tokens takes seconds; a queue at the provider takes a minute.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(2);
@@ -137,6 +138,37 @@ impl Target {
     pub(super) fn authority(&self) -> &str {
         let server = self.server.as_str();
         server.split_once("://").map_or(server, |(_, rest)| rest)
+    }
+
+    /// Returns the host as in the URL, in lower case; an IPv6 address with its brackets.
+    pub(super) fn host(&self) -> &str {
+        let authority = self.authority();
+        match authority.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => host,
+            _ => authority,
+        }
+    }
+
+    /// Returns the URL of the requests as the HTTP library reads it. Refuses a host that the library
+    /// would read otherwise, because the key belongs to the host as it is written.
+    pub(super) fn request_url(&self) -> Result<Url, Failure> {
+        let url = Url::parse(&self.url)
+            .map_err(|_| refuse("base URL", "its host or port is not valid", EXAMPLE))?;
+        let address = |host: &str| {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            host.parse::<IpAddr>().ok()
+        };
+        let read = url.host_str().unwrap_or_default();
+        let is_same =
+            read == self.host() || address(read).is_some_and(|ip| address(self.host()) == Some(ip));
+        if !is_same {
+            return Err(refuse(
+                "base URL",
+                "its host has more than one spelling",
+                EXAMPLE,
+            ));
+        }
+        Ok(url)
     }
 
     /// Checks every setting of `endpoint`.
@@ -291,6 +323,26 @@ mod tests {
             parse("http://[::1]:80", None).unwrap().url,
             "http://[::1]:80/chat/completions"
         );
+    }
+
+    #[test]
+    fn the_host_that_is_asked_is_the_one_that_is_written() {
+        for (base, host) in [
+            ("https://Host.example:8443/v1", "host.example"),
+            ("https://host.example", "host.example"),
+            ("http://[::1]:80", "[::1]"),
+            ("http://[0:0:0:0:0:0:0:1]", "[0:0:0:0:0:0:0:1]"),
+            ("http://127.0.0.1:8080/v1", "127.0.0.1"),
+        ] {
+            let target = parse(base, None).unwrap();
+            assert_eq!(target.host(), host);
+            assert!(target.request_url().is_ok(), "{base}");
+        }
+        for base in ["http://0x7f.1/v1", "https://2130706433"] {
+            let target = parse(base, None).unwrap();
+            let text = flat(target.request_url().unwrap_err());
+            assert!(text.contains("more than one spelling"), "{text}");
+        }
     }
 
     #[test]

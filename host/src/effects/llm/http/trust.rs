@@ -9,9 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use coo_kernel::llm::protocol::Failure;
-use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 
-use super::endpoint::refuse;
+use super::endpoint::{Target, refuse};
 use crate::machine;
 
 /// Most bytes of one file. A system's whole bundle has some 250 KB.
@@ -20,12 +22,26 @@ const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const FILES_MAX: usize = 10_000;
 const NEXT: &str = "name a file of PEM certificates, or unset it";
 
+/// Returns the settings of TLS for calls to `target`. An unencrypted call trusts nobody.
+pub(super) fn tls(target: &Target) -> Result<ClientConfig, Failure> {
+    let roots = if target.encrypted {
+        from_environment()?
+    } else {
+        RootCertStore::empty()
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| refuse("TLS", &error.to_string(), NEXT))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
 /// Returns the authorities that the environment names, or those that ship with `coo`.
-pub(super) fn from_environment() -> Result<RootCerts, Failure> {
-    let set = |name| machine::env_os(name).filter(|value| !value.is_empty());
-    let (file, folders) = (set("SSL_CERT_FILE"), set("SSL_CERT_DIR"));
+fn from_environment() -> Result<RootCertStore, Failure> {
+    let file = machine::env_os("SSL_CERT_FILE");
+    let folders = machine::env_os("SSL_CERT_DIR");
     if file.is_none() && folders.is_none() {
-        return Ok(RootCerts::WebPki);
+        return Ok(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect());
     }
     let mut certificates = Vec::new();
     if let Some(file) = file {
@@ -42,14 +58,17 @@ pub(super) fn from_environment() -> Result<RootCerts, Failure> {
             )
         })?);
     }
-    Ok(RootCerts::Specific(Arc::new(certificates)))
+    let mut roots = RootCertStore::empty();
+    // Leaves out what is no certificate of an authority: a system's bundle has a few odd ones.
+    roots.add_parsable_certificates(certificates);
+    Ok(roots)
 }
 
 fn shown(path: &OsStr) -> String {
     path.to_string_lossy().escape_debug().to_string()
 }
 
-fn of_file(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
+fn of_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
     // Reading a pipe could block for ever.
     if !metadata.is_file() {
@@ -64,11 +83,8 @@ fn of_file(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
             "more than {FILE_BYTES_MAX} bytes, which is the limit"
         ));
     }
-    let certificates: Vec<Certificate<'static>> = parse_pem(&text)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
+        .filter_map(Result::ok)
         .collect();
     if certificates.is_empty() {
         return Err("it has no PEM certificate".to_owned());
@@ -78,7 +94,7 @@ fn of_file(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
 
 /// Reads every file of every folder in a `:`-separated list. Skips files without certificates,
 /// because such folders also hold revocation lists.
-fn of_folders(folders: &OsStr) -> Result<Vec<Certificate<'static>>, String> {
+fn of_folders(folders: &OsStr) -> Result<Vec<CertificateDer<'static>>, String> {
     let mut certificates = Vec::new();
     for folder in std::env::split_paths(folders) {
         let entries = fs::read_dir(&folder).map_err(|error| error.to_string())?;

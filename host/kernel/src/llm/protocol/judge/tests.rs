@@ -374,12 +374,32 @@ fn an_error_means_the_same_in_a_status_a_body_and_a_choice() {
             "{text}"
         );
     }
-    for code in [402, 408, 429, 500, 503, 529] {
+    for code in [402, 425, 429, 503, 529] {
         let stated = json!({"error": error(code.into())});
-        for verdict in [judge_json(code, &stated), judge_json(200, &choice(&stated))] {
+        for verdict in [
+            judge_json(code, &stated),
+            judge_json(200, &stated),
+            judge_json(200, &choice(&stated)),
+        ] {
             assert!(
-                matches!(verdict, Verdict::Trouble { status, .. } if status == code),
+                matches!(verdict, Verdict::Trouble { reach, .. } if reach == Reach::Answered(code)),
                 "{code}: {verdict:?}"
+            );
+        }
+    }
+    // A server that failed at the request may have worked on it.
+    for code in [408, 499, 500, 507] {
+        let stated = json!({"error": error(code.into())});
+        for verdict in [
+            judge_json(code, &stated),
+            judge_text(code, "<html>"),
+            judge_json(200, &stated),
+            judge_json(200, &choice(&stated)),
+        ] {
+            let text = in_doubt(verdict);
+            assert!(
+                text.contains(&format!("error {code}")) && text.contains("from a server that may"),
+                "{text}"
             );
         }
     }
@@ -398,6 +418,52 @@ fn an_error_means_the_same_in_a_status_a_body_and_a_choice() {
     }
     let unknown = json!({"error": error("new_word".into())});
     assert!(in_doubt(judge_json(200, &unknown)).contains("unknown kind, saying 'no'"));
+}
+
+/// Judges a response that came before the whole request had left.
+fn judge_early(status: u16, body: &str) -> Verdict {
+    let site = Site {
+        server: "https://host",
+        clean: &clean,
+    };
+    let received = Received {
+        status,
+        is_early: true,
+        body: body.into(),
+        ..Received::default()
+    };
+    judge(&received, &request(), &site)
+}
+
+#[test]
+fn half_a_request_is_never_in_doubt() {
+    for status in [408, 500, 502, 504, 520] {
+        let verdict = judge_early(status, "");
+        assert!(
+            matches!(verdict, Verdict::Trouble { reach, .. } if reach == Reach::AnsweredEarly(status)),
+            "{status}: {verdict:?}"
+        );
+    }
+    for (status, body) in [(200, "{}"), (200, "not JSON"), (204, ""), (999, "")] {
+        let verdict = judge_early(status, body);
+        assert!(
+            matches!(verdict, Verdict::Failed(_)),
+            "{status}: {verdict:?}"
+        );
+    }
+    assert!(rejected(judge_early(413, "")).contains("413"));
+}
+
+#[test]
+fn an_error_after_the_first_words_of_an_answer_leaves_the_call_in_doubt() {
+    for code in [401, 429, 503] {
+        let error = json!({"code": code, "message": "no"});
+        let begun = choice(&json!({"error": error, "message": {"content": "par"}}));
+        let text = in_doubt(judge_json(200, &begun));
+        assert!(text.contains("an error broke off, saying 'no'"), "{text}");
+        let silent = choice(&json!({"error": error, "message": {"content": ""}}));
+        assert!(!matches!(judge_json(200, &silent), Verdict::InDoubt(_)));
+    }
 }
 
 #[test]
@@ -446,10 +512,12 @@ fn what_an_error_is_about_decides_before_its_status_does() {
 #[test]
 fn a_used_up_quota_is_fatal_wherever_it_is_stated() {
     let body = json!({"error": {"message": "used up", "type": "insufficient_quota", "code": "insufficient_quota"}});
-    for status in [429, 403, 200] {
+    for status in [429, 403, 408, 500, 503, 200] {
         let text = failure(judge_json(status, &body));
         assert!(text.contains("quota used up"), "{status}: {text}");
     }
+    // A gateway repeats what its server said, and the server may have been at work before.
+    assert!(in_doubt(judge_json(502, &body)).contains("error 502"));
 }
 
 #[test]

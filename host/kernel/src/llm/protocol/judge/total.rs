@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 
+use super::super::exchange::Standing;
 use super::tests::{choice, judge_bytes};
 use super::*;
 
@@ -71,16 +72,25 @@ fn holds(status: u16, body: &[u8]) -> Result<(), TestCaseError> {
             String::new()
         }
         Verdict::Rejected(reason, _) => reason.clone(),
-        Verdict::Trouble { status, said } => {
-            prop_assert!(!is_in_doubt(*status));
+        Verdict::Trouble { reach, said } => {
+            prop_assert_ne!(reach.standing(None), Standing::InDoubt);
             said.clone()
         }
         Verdict::Failed(failure) | Verdict::InDoubt(failure) => failure.to_string(),
     };
     prop_assert!(!shown.chars().any(char::is_control), "{}", shown);
     prop_assert!(shown.len() < 20_000, "{} bytes", shown.len());
-    if is_in_doubt(status) {
-        prop_assert!(matches!(verdict, Verdict::InDoubt(_)));
+    let is_success = (200..300).contains(&status);
+    if !is_success && Reach::Answered(status).standing(None) == Standing::InDoubt {
+        // A code that names a used-up quota is the one thing that settles it.
+        prop_assert!(
+            matches!(
+                verdict,
+                Verdict::InDoubt(_) | Verdict::Failed(Failure::QuotaUsedUp { .. })
+            ),
+            "{:?}",
+            verdict
+        );
     }
     Ok(())
 }
