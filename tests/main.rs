@@ -9,6 +9,7 @@
 
 mod amend;
 mod amu0;
+mod batch;
 mod bounds;
 mod cli;
 mod concurrency;

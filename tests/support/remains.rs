@@ -14,7 +14,8 @@ use rusqlite::types::Value;
 pub struct Remains {
     /// Number of events of all missions.
     events: u64,
-    chain_head: String,
+    /// The last digest of each mission.
+    chain_heads: Vec<String>,
     /// Event number and kind of source of the facts beside each event.
     facts: Vec<String>,
     missions: Vec<String>,
@@ -45,7 +46,10 @@ impl Remains {
         let names = |folder: &str| files(&root.join(folder)).into_keys().collect();
         Self {
             events: events.len() as u64,
-            chain_head: events.last().cloned().unwrap_or_default(),
+            chain_heads: rows(
+                &journal,
+                "SELECT mission, max(seq), hex(sha256) FROM events GROUP BY mission ORDER BY mission",
+            ),
             // A server's port differs between runs. And if the disk was full right after the answer
             // was frozen, the repeated call takes it from the frozen store.
             facts: rows(

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use coo_kernel::batch::budget::{Limit, Spent};
+use coo_kernel::batch::budget::Limit;
 use coo_kernel::batch::list::Shard;
 use coo_kernel::batch::report::{self, About, MissionResult, Summary};
 use coo_kernel::form::digest::Digest;
+use coo_kernel::llm::prices::Micros;
 use serde::{Deserialize, Serialize};
 
 use self::shown::View;
@@ -37,6 +38,12 @@ pub struct Options {
     /// Run only a part of the list: every N-th mission, from the I-th
     #[arg(long, value_name = "I/N", default_value_t = Shard::WHOLE, hide_default_value = true)]
     shard: Shard,
+    /// Most tokens that all live calls may have
+    #[arg(long, value_name = "N")]
+    budget_tokens: Option<u64>,
+    /// Most money that all live calls may cost, in the currency of llm.prices
+    #[arg(long, value_name = "AMOUNT")]
+    budget_money: Option<Micros>,
     #[command(flatten)]
     running: Running,
     #[command(flatten)]
@@ -77,6 +84,7 @@ struct Begun {
     /// The list, as the user named it.
     list: String,
     shard: String,
+    budget: Limit,
 }
 
 pub fn cmd_batch(root: &Path, options: &Options) -> Result<ExitCode> {
@@ -85,6 +93,10 @@ pub fn cmd_batch(root: &Path, options: &Options) -> Result<ExitCode> {
         list_sha256: list.sha256,
         list: list.name.clone(),
         shard: options.shard.to_string(),
+        budget: Limit {
+            micros: options.budget_money,
+            tokens: options.budget_tokens,
+        },
     };
     let mut session = Session::create(root, Purpose::Change, print::note)?;
     let number = batch::create(
@@ -98,9 +110,18 @@ pub fn cmd_batch(root: &Path, options: &Options) -> Result<ExitCode> {
         number,
         &options.running,
         options.answering.options(),
-        false,
+        Again::default(),
         options.json,
     )
+}
+
+/// What is different when a batch is continued.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Again {
+    /// Calls in doubt may be sent again.
+    pub resend: bool,
+    /// Bounds in place of those with which it was begun.
+    pub budget: Limit,
 }
 
 /// Continues batch `number`.
@@ -109,12 +130,12 @@ pub fn resume(
     number: u32,
     running: &Running,
     options: prepared::Options,
-    resend: bool,
+    again: Again,
     json: bool,
 ) -> Result<ExitCode> {
     let session = Session::open(root, Purpose::Change, print::note)?;
     let session = session.with_context(|| format!("Batch '{number}' not found."))?;
-    execute(session, number, running, options, resend, json)
+    execute(session, number, running, options, again, json)
 }
 
 fn execute(
@@ -122,7 +143,7 @@ fn execute(
     number: u32,
     running: &Running,
     options: prepared::Options,
-    resend: bool,
+    again: Again,
     json: bool,
 ) -> Result<ExitCode> {
     let row = session.store.batch(number)?;
@@ -135,14 +156,19 @@ fn execute(
             ..options
         },
         jobs: running.jobs,
-        resend,
+        resend: again.resend,
     };
+    let budget = Limit {
+        micros: again.budget.micros.or(begun.budget.micros),
+        tokens: again.budget.tokens.or(begun.budget.tokens),
+    };
+    let prices = session.config()?.llm.prices.clone();
     let since = Stopwatch::start();
     let mut view = View::begin(&row, how.jobs);
     let mut results: Vec<MissionResult> = Vec::new();
     let keeps_outputs = running.junit.is_some();
-    let session = batch::run(session, &row, how, |outcome| {
-        let mut result = shown::result(outcome, shard);
+    let (session, spent) = batch::run(session, &row, how, budget, |outcome| {
+        let mut result = shown::result(outcome, shard, &prices);
         print::out(&(result.line() + "\n"))?;
         view.ended(&result);
         if !keeps_outputs {
@@ -153,7 +179,15 @@ fn execute(
     })?;
     drop(session);
     let elapsed_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let summary = Summary::of(&results, about(&begun, shard, elapsed_ms));
+    let about = About {
+        list_sha256: begun.list_sha256,
+        shard: (shard != Shard::WHOLE).then(|| shard.to_string()),
+        currency: prices.currency,
+        budget,
+        spent,
+        elapsed_ms,
+    };
+    let summary = Summary::of(&results, about);
     if json {
         print::out(&(summary.line() + "\n"))?;
     }
@@ -164,15 +198,4 @@ fn execute(
     }
     view.end(&summary);
     Ok(print::code(summary.exit()))
-}
-
-fn about(begun: &Begun, shard: Shard, elapsed_ms: u64) -> About {
-    About {
-        list_sha256: begun.list_sha256,
-        shard: (shard != Shard::WHOLE).then(|| shard.to_string()),
-        currency: String::new(),
-        budget: Limit::default(),
-        spent: Spent::default(),
-        elapsed_ms,
-    }
 }

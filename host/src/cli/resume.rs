@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Error, Result, anyhow, bail};
+use coo_kernel::batch::budget::Limit;
+use coo_kernel::llm::prices::Micros;
 use coo_kernel::mission::exit::Exit;
 use coo_kernel::mission::{MissionId, Status};
 use serde::Serialize;
 
+use super::batch::Again;
 use super::{batch, print, receipt, run};
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
@@ -35,6 +38,12 @@ pub struct Options {
         help = "Write a JUnit report of the batch"
     )]
     junit: Option<PathBuf>,
+    /// Most tokens that all live calls of the batch may have, from its beginning
+    #[arg(long, value_name = "N", requires = "batch")]
+    budget_tokens: Option<u64>,
+    /// Most money that all live calls of the batch may cost, from its beginning
+    #[arg(long, value_name = "AMOUNT", requires = "batch")]
+    budget_money: Option<Micros>,
     /// Send a model call of unknown outcome again, at the risk of paying twice
     #[arg(long)]
     resend: bool,
@@ -60,7 +69,13 @@ pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
             number,
             &batch::Running::of(options.jobs, options.junit.clone()),
             options.answering.options(),
-            options.resend,
+            Again {
+                resend: options.resend,
+                budget: Limit {
+                    micros: options.budget_money,
+                    tokens: options.budget_tokens,
+                },
+            },
             options.json,
         );
     }

@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Error, Result, anyhow};
 use bytes::Bytes;
+use coo_kernel::batch::budget::{Budget, Limit, Spent};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::{Fold, Kind, StepReturnedBody};
+use coo_kernel::journal::{Fold, IntentBody, Kind, OutcomeBody, StepReturnedBody};
+use coo_kernel::llm::prices::Prices;
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::descriptor::Descriptor;
 use coo_kernel::mission::row::MissionRow;
@@ -132,22 +134,27 @@ pub fn create(
     Ok(batch)
 }
 
-/// Executes what is left of `batch`. `ended` learns of each mission, in the order of the list, as soon as
-/// it and all before it have ended.
+/// Executes what is left of `batch` within `limit`. `ended` learns of each mission, in the order of the
+/// list, as soon as it and all before it have ended. Returns what the calls of all its processes have
+/// spent, too.
 pub fn run(
     session: Session,
     batch: &BatchRow,
     how: How,
+    limit: Limit,
     mut ended: impl FnMut(Outcome) -> Result<()>,
-) -> Result<Session> {
-    let settings = Arc::new(Settings::of(&session)?);
+) -> Result<(Session, Spent)> {
+    let prices = session.config()?.llm.prices.clone();
+    let spent = spent(&session.store, batch.number, &prices)?;
+    let budget = Budget::new(limit, prices, spent);
+    let settings = Arc::new(Settings::of(&session)?.metered(budget));
     let (lent, turn) = session.share()?;
     let shared = Arc::clone(turn.shared());
     // Each mission takes its own.
     drop(turn);
     let work = Work {
         shared: Arc::clone(&shared),
-        settings,
+        settings: Arc::clone(&settings),
         how,
         queue: Queue::new(batch.missions as usize),
     };
@@ -179,7 +186,43 @@ pub fn run(
         })
     });
     let session = lent.give_back(shared, None)?;
-    settled.map(|()| session)
+    settled.map(|()| (session, settings.spent()))
+}
+
+/// Returns what the live calls of a batch have spent so far, by its journals. A call in doubt counts as
+/// nothing: nobody knows.
+fn spent(store: &Store, batch: u32, prices: &Prices) -> Result<Spent> {
+    let mut spent = Spent::default();
+    let mut place = 0;
+    loop {
+        let items = store.batch_items(batch, place)?;
+        let Some(last) = items.last() else {
+            return Ok(spent);
+        };
+        place = last.place;
+        for id in items.iter().filter_map(|item| item.mission) {
+            let mut model = String::new();
+            history::walk(store, id, |record| {
+                match record.kind {
+                    Kind::LlmIntent => {
+                        let intent: IntentBody = serde_json::from_str(&record.body)?;
+                        model = intent.request.model;
+                    }
+                    Kind::LlmOutcome => {
+                        let facts = store.event_facts(id.number(), record.seq)?;
+                        let source = facts.and_then(|facts| facts.source);
+                        let is_live = source.is_some_and(|source| source.starts_with("http"));
+                        let body: OutcomeBody = serde_json::from_str(&record.body)?;
+                        if is_live && let Some(usage) = body.usage() {
+                            spent.add(usage, prices.models.get(&model));
+                        }
+                    }
+                    _ => {}
+                }
+                Ok(())
+            })?;
+        }
+    }
 }
 
 /// Returns whether every mission of the batch has ended.

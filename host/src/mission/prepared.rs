@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
+use coo_kernel::batch::budget::{Budget, Spent};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::DecisionBody;
 use coo_kernel::mission::MissionId;
@@ -13,6 +14,7 @@ use coo_kernel::mission::row::{Facts, MissionRow};
 
 use crate::effects::environment::Environment;
 use crate::effects::gateway::Gateway;
+use crate::effects::llm::meter::Meter;
 use crate::effects::llm::{CachePolicy, Flights, Model};
 use crate::effects::secrets;
 use crate::effects::stop::Stop;
@@ -97,6 +99,8 @@ pub struct Settings {
     workshop: Workshop,
     /// The requests that the missions have under way.
     flights: Flights,
+    /// What their calls may use together.
+    meter: Arc<Meter>,
 }
 
 impl Settings {
@@ -107,7 +111,22 @@ impl Settings {
             environment: Arc::clone(&session.environment),
             workshop: Workshop::default(),
             flights: Flights::default(),
+            meter: Arc::default(),
         })
+    }
+
+    /// Returns the settings with a budget for all calls together.
+    #[must_use]
+    pub fn metered(self, budget: Budget) -> Self {
+        Self {
+            meter: Arc::new(Meter::new(budget)),
+            ..self
+        }
+    }
+
+    /// Returns what was spent so far.
+    pub fn spent(&self) -> Spent {
+        self.meter.spent()
     }
 }
 
@@ -126,7 +145,7 @@ impl Prepared {
             environment,
             workshop,
             flights,
-            ..
+            meter,
         } = settings;
         let policy = if let Some(policy) = reused.policy {
             policy
@@ -173,7 +192,8 @@ impl Prepared {
                 bundle::frozen(),
                 options.say,
                 options.tell,
-            ),
+            )
+            .metered(Arc::clone(meter)),
             decisions: reused.decisions,
             turn,
             program,

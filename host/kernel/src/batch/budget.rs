@@ -77,6 +77,16 @@ pub struct Spent {
 }
 
 impl Spent {
+    /// Adds what a live call of an earlier process has used, as far as its server reported it.
+    pub fn add(&mut self, usage: &Usage, price: Option<&Price>) {
+        let tokens_in = usage.prompt_tokens.unwrap_or(0);
+        let tokens_out = usage.completion_tokens.unwrap_or(0);
+        self.tokens_in = self.tokens_in.saturating_add(tokens_in);
+        self.tokens_out = self.tokens_out.saturating_add(tokens_out);
+        let cost = price.map(|price| price.cost(tokens_in, tokens_out));
+        self.micros = self.micros.plus(cost.unwrap_or_default());
+    }
+
     /// Returns all tokens.
     pub const fn tokens(&self) -> u64 {
         self.tokens_in.saturating_add(self.tokens_out)

@@ -174,6 +174,14 @@ impl OutcomeBody {
         }
     }
 
+    /// Returns the tokens that the answer reports.
+    pub const fn usage(&self) -> Option<&Usage> {
+        match &self.answer {
+            SaidAnswer::Completion(completion) => Some(&completion.usage),
+            SaidAnswer::Error(_) => None,
+        }
+    }
+
     /// Returns the content that must be kept for this answer.
     pub fn kept(&self) -> Option<Blob> {
         match &self.answer {

@@ -30,6 +30,12 @@ impl EventFacts {
         Self::intent(at_ms, SENT)
     }
 
+    /// Returns whether these are the facts of an intent whose request was sent.
+    #[must_use]
+    pub fn is_sent(&self) -> bool {
+        self.source.as_deref() == Some(SENT)
+    }
+
     /// Returns the facts beside an intent that the server refused, or whose server was never
     /// reached.
     #[must_use]

@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use coo_kernel::batch::list::Shard;
 use coo_kernel::batch::report::{self, MissionResult, Summary};
+use coo_kernel::llm::prices::{Micros, Prices};
 use coo_kernel::mission::{MissionId, Status};
 
 use crate::cli::{print, progress};
@@ -16,6 +18,7 @@ use crate::hint;
 use crate::machine::signals::{self, SIGNALS};
 use crate::machine::{CLEAR_LINE, Stopwatch};
 use crate::mission::batch::{End, Outcome};
+use crate::mission::seal::Ended;
 use crate::progress::{Journal, MISSION, Update};
 use crate::state::store::BatchRow;
 
@@ -26,6 +29,8 @@ const FIRST_LINE: Duration = Duration::from_secs(10);
 
 /// The missions at work, each with what its journal holds.
 static AT_WORK: Mutex<BTreeMap<MissionId, Journal>> = Mutex::new(BTreeMap::new());
+
+static HAS_NAMED_SERVER: AtomicBool = AtomicBool::new(false);
 
 fn at_work() -> MutexGuard<'static, BTreeMap<MissionId, Journal>> {
     AT_WORK.lock().unwrap_or_else(PoisonError::into_inner)
@@ -44,10 +49,27 @@ pub fn tell(update: &Update<'_>) {
         (Update::Ended, Some(id)) => {
             at_work().remove(&id);
         }
-        (Update::Server { .. } | Update::Preparing { .. } | Update::Prepared { .. }, _) => {
-            progress::tell(update);
+        (
+            Update::Server {
+                origin,
+                named_by,
+                key,
+            },
+            _,
+        ) => {
+            named_server(origin, named_by, key);
         }
+        (Update::Preparing { .. } | Update::Prepared { .. }, _) => progress::tell(update),
         _ => {}
+    }
+}
+
+/// Each mission names the server; said once.
+fn named_server(origin: &str, named_by: &str, key: &str) {
+    if !HAS_NAMED_SERVER.swap(true, Ordering::Relaxed) {
+        print::note(&format!(
+            "model calls go to {origin}, named by {named_by}, {key}"
+        ));
     }
 }
 
@@ -180,7 +202,7 @@ impl View {
 }
 
 /// Returns the line of results of a mission.
-pub fn result(outcome: Outcome, shard: Shard) -> MissionResult {
+pub fn result(outcome: Outcome, shard: Shard, prices: &Prices) -> MissionResult {
     let Outcome { item, end } = outcome;
     let mut result = MissionResult {
         index: shard.position(item.place as usize - 1) as u64 + 1,
@@ -206,6 +228,7 @@ pub fn result(outcome: Outcome, shard: Shard) -> MissionResult {
             result.fuel = ended.facts.fuel;
             result.tokens_in = ended.answers.tokens_in;
             result.tokens_out = ended.answers.tokens_out;
+            result.cost_micros = cost(&ended, prices);
             result.elapsed_ms = ended.facts.elapsed_us / 1_000;
         }
         End::Known(known) => {
@@ -236,6 +259,16 @@ pub fn result(outcome: Outcome, shard: Shard) -> MissionResult {
         }
     }
     result
+}
+
+/// Returns what the live calls of a run cost; `None` if its model has no price.
+fn cost(ended: &Ended, prices: &Prices) -> Option<Micros> {
+    let answers = &ended.answers;
+    if answers.live == 0 {
+        return Some(Micros(0));
+    }
+    let price = prices.models.get(ended.facts.model.as_ref()?)?;
+    Some(price.cost(answers.live_tokens_in, answers.live_tokens_out))
 }
 
 const fn status(status: Status) -> report::Outcome {

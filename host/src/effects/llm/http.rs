@@ -34,6 +34,7 @@ pub use coo_kernel::llm::protocol::Failure;
 pub use endpoint::{ApiKey, Endpoint, server_of};
 pub use waiter::Waiter;
 
+use crate::effects::llm::meter::Pacer;
 use crate::machine::{Deadline, asynchronous};
 use crate::progress::{NOBODY, Sink, Update};
 
@@ -149,6 +150,15 @@ impl Client {
     /// Any executor may await the future: connections and timers are `asynchronous`'s own. A future
     /// that is dropped ends its call, which is then in doubt.
     pub async fn complete(&self, request: &Request) -> Result<Reply, Unanswered> {
+        self.complete_at(None, request).await
+    }
+
+    /// Does the same at the pace of the server, whose next calls may have so many tokens each.
+    pub async fn complete_at(
+        &self,
+        pace: Option<(&Pacer, u64)>,
+        request: &Request,
+    ) -> Result<Reply, Unanswered> {
         let shared = &*self.shared;
         let body = Bytes::from(protocol::request_body(
             request,
@@ -159,12 +169,28 @@ impl Client {
         let mut attempts_made = 0;
         loop {
             attempts_made += 1;
+            let leaving = match pace {
+                Some((pacer, tokens)) => Some(pacer.leave(tokens).await),
+                None => None,
+            };
             (self.tell)(&Update::Asking {
                 model: &request.model,
                 attempt: attempts_made,
                 attempts: shared.endpoint.attempts,
             });
-            let trouble = match self.attempt(&body, request, attempts_made).await {
+            let outcome = self.attempt(&body, request, attempts_made).await;
+            if let (Some(leaving), Some((pacer, tokens))) = (leaving, pace) {
+                if let Outcome::Trouble(Trouble {
+                    retry_after: Some(asked),
+                    ..
+                }) = &outcome
+                {
+                    // For all calls to the server.
+                    pacer.hold((*asked).min(retry::WAIT_MAX));
+                }
+                leaving.settle(outcome.tokens(tokens));
+            }
+            let trouble = match outcome {
                 Outcome::Replied(reply) => return Ok(reply),
                 Outcome::Failed(failure) => return Err(Unanswered::settled(failure)),
                 // The server may have processed the request and may charge for it: never send it
@@ -488,6 +514,24 @@ enum Outcome {
     Trouble(Trouble),
     Failed(Failure),
     InDoubt(Failure),
+}
+
+impl Outcome {
+    /// Returns the tokens of the attempt: as the server counted them, or `most` if it did not.
+    fn tokens(&self, most: u64) -> u64 {
+        match self {
+            Self::Replied(Reply {
+                answer: ModelAnswer::Completion(completion),
+                ..
+            }) => {
+                let usage = completion.usage;
+                let counted = usage.prompt_tokens.zip(usage.completion_tokens);
+                counted.map_or(most, |(asked, answered)| asked.saturating_add(answered))
+            }
+            Self::InDoubt(_) => most,
+            Self::Replied(_) | Self::Trouble(_) | Self::Failed(_) => 0,
+        }
+    }
 }
 
 /// A problem that may pass, so that another attempt makes sense.

@@ -4,6 +4,7 @@
 
 mod flight;
 pub mod http;
+pub mod meter;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,9 +12,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::credentials::secret;
 use coo_kernel::form::digest::Digest;
+use coo_kernel::journal::EventFacts;
 use coo_kernel::llm::{ModelAnswer, Provenance, Request};
 
 use crate::effects::environment::{Access, Environment};
+use crate::effects::llm::meter::Meter;
 use crate::effects::secrets;
 use crate::hint::{self, Hint as _};
 use crate::machine::failpoint;
@@ -47,6 +50,8 @@ pub struct Model {
     say: fn(&str),
     /// Receives the progress of live calls.
     tell: Sink,
+    /// What all calls of the process may use.
+    meter: Arc<Meter>,
     /// Answers that ship with `coo`, searched after the state root's own.
     bundled: &'static [FrozenCall],
 }
@@ -87,8 +92,15 @@ impl Model {
             client: OnceLock::new(),
             say,
             tell,
+            meter: Arc::default(),
             bundled,
         }
+    }
+
+    /// Returns the model with the meter that all calls of the process share.
+    #[must_use]
+    pub fn metered(self, meter: Arc<Meter>) -> Self {
+        Self { meter, ..self }
     }
 
     /// Returns the client, created at the first live call and kept. The inner error is a setting
@@ -202,23 +214,46 @@ impl Model {
         self.freshness != CachePolicy::Live
     }
 
-    /// Asks the server. Returns its answer, and what is to be frozen of it. The inner error is a failed
+    /// Asks the server, when pace and budget permit it. Returns its answer, and what is to be frozen of
+    /// it. `tokens_left` bounds an answer whose length the request does not bound. The inner error is a failed
     /// call, which stops the run; the outer error is this machine's own.
     pub async fn call(
         &self,
         request: &Request,
         sha256: &Digest,
         nth: u64,
+        tokens_left: u64,
     ) -> Result<Result<(Answered, Option<FrozenCall>), Failed>> {
         let client = match self.client()? {
             Ok(client) => client,
             Err(failure) => return Ok(Err(Failed::before_it_left(failure))),
         };
-        failpoint::reach("llm.send")?;
-        let reply = match client.complete(request).await {
-            Ok(reply) => reply,
-            Err(failed) => return Ok(Err(failed.into())),
+        let reserved = match self.meter.reserve(request, tokens_left).await {
+            Ok(reserved) => reserved,
+            Err(error) => {
+                return Ok(Err(Failed {
+                    error,
+                    in_doubt: false,
+                }));
+            }
         };
+        let server = http::server_of(&self.access()?.base_url)?;
+        let pacer = self.meter.pacer(self.config.llm.limits.of(&server));
+        failpoint::reach("llm.send")?;
+        let pace = Some((pacer, reserved.tokens()));
+        let reply = match client.complete_at(pace, request).await {
+            Ok(reply) => reply,
+            Err(failed) => {
+                if !failed.in_doubt {
+                    reserved.release();
+                }
+                return Ok(Err(failed.into()));
+            }
+        };
+        match &reply.answer {
+            ModelAnswer::Completion(completion) => reserved.settle(completion.usage),
+            ModelAnswer::Error(_) => reserved.release(),
+        }
         failpoint::reach("llm.answered")?;
         if let Some(failed) = Failed::if_it_holds_a_key(&reply)? {
             return Ok(Err(failed));
@@ -321,9 +356,10 @@ impl Answered {
 
     /// Returns an answer that this mission was given before its world moved.
     #[must_use]
-    pub fn carried(answer: ModelAnswer, source: String) -> Self {
+    pub fn carried(answer: ModelAnswer, facts: EventFacts) -> Self {
         Self {
-            source,
+            source: facts.source.unwrap_or_default(),
+            provenance: facts.provenance,
             ..Self::recorded(answer)
         }
     }

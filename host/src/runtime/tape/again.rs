@@ -145,8 +145,10 @@ impl Recorder {
     /// Takes the model answers of the events that `recorded` still has.
     fn answers_of(&self, recorded: &mut Recorded) -> Result<Vec<Carried>, Stop> {
         let shared = self.live.hold.shared();
+        let number = self.id.number();
+        let facts = |seq| shared.with_store(|store| store.event_facts(number, seq));
         let mut carried = Vec::new();
-        let mut asked: Option<(Digest, u64)> = None;
+        let mut asked: Option<(Digest, u64, bool)> = None;
         while !self.is_at_end_of(recorded)? {
             let Some(record) = recorded.page.pop_front() else {
                 break;
@@ -155,16 +157,17 @@ impl Recorder {
                 (Kind::LlmIntent, _) => {
                     let intent: IntentBody =
                         serde_json::from_str(&record.body).context(UNREADABLE)?;
-                    asked = Some((intent.sha256, intent.nth));
+                    let facts = facts(record.seq)?;
+                    let sent = facts.is_some_and(|facts| facts.is_sent());
+                    asked = Some((intent.sha256, intent.nth, sent));
                 }
-                (Kind::LlmOutcome, Some((request_sha256, nth))) => {
-                    let number = self.id.number();
-                    let facts = shared.with_store(|store| store.event_facts(number, record.seq))?;
+                (Kind::LlmOutcome, Some((request_sha256, nth, sent))) => {
                     carried.push(Carried {
                         request_sha256,
                         nth,
+                        facts: facts(record.seq)?.context("journal: an answer without facts")?,
                         outcome: record.body,
-                        source: facts.and_then(|facts| facts.source).unwrap_or_default(),
+                        sent,
                     });
                 }
                 _ => {}

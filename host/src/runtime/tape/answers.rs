@@ -14,6 +14,9 @@ pub struct Answers {
     /// Tokens of questions and answers, as far as the server counted them.
     pub tokens_in: u64,
     pub tokens_out: u64,
+    /// Those of live answers among them.
+    pub live_tokens_in: u64,
+    pub live_tokens_out: u64,
 }
 
 impl Answers {
@@ -30,6 +33,10 @@ impl Answers {
             let sum = |one: u64, more: Option<u64>| one.saturating_add(more.unwrap_or(0));
             self.tokens_in = sum(self.tokens_in, usage.prompt_tokens);
             self.tokens_out = sum(self.tokens_out, usage.completion_tokens);
+            if answered.live {
+                self.live_tokens_in = sum(self.live_tokens_in, usage.prompt_tokens);
+                self.live_tokens_out = sum(self.live_tokens_out, usage.completion_tokens);
+            }
         }
     }
 }

@@ -44,6 +44,9 @@ impl Tape {
             self.keep(text.as_bytes())?;
         }
         self.event(Kind::LlmIntent, &intent)?;
+        if is_new {
+            self.note_carried(&asked);
+        }
         let known = match self.ahead()? {
             Some(recorded) if recorded.kind == Kind::LlmOutcome => {
                 let body: OutcomeBody = serde_json::from_str(&recorded.body)
@@ -113,14 +116,27 @@ impl Tape {
         if let Some(carried) = recorder.carried.get(&(asked.sha256, asked.nth)) {
             let outcome = serde_json::from_str(&carried.outcome)
                 .context("journal: outcome of a model call")?;
-            let source = carried.source.clone();
-            return Ok(Some(Answered::carried(self.read(outcome)?, source)));
+            let answer = self.read(outcome)?;
+            return Ok(Some(Answered::carried(answer, carried.facts.clone())));
         }
         let live = &recorder.live;
         Ok(live.hold.shared().with_store(|store| {
             live.model
                 .known(store, asked.request, &asked.sha256, asked.nth)
         })?)
+    }
+
+    /// If the answer is one that the run had before the world moved, notes beside the intent, which is the
+    /// last event now, that its request was sent then.
+    fn note_carried(&mut self, asked: &Asked<'_>) {
+        let seq = self.chain.seq();
+        if let Mode::Recording { recorder, .. } = &mut self.mode
+            && let Some(carried) = recorder.carried.get(&(asked.sha256, asked.nth))
+            && carried.sent
+        {
+            let facts = EventFacts::sent(carried.facts.at_ms);
+            recorder.batch.put_facts(recorder.id.number(), seq, facts);
+        }
     }
 
     /// Asks the server. If another run of this process is asking the same, waits for its answer
@@ -164,8 +180,9 @@ impl Tape {
         recorder.live.hold.mark()?;
         recorder.commit(Durability::Power).await?;
         recorder.live.hold.release()?;
-        let model = &recorder.live.model;
-        match model.call(asked.request, &asked.sha256, asked.nth).await? {
+        let (model, most) = (&recorder.live.model, recorder.limits.llm_tokens);
+        let called = model.call(asked.request, &asked.sha256, asked.nth, most);
+        match called.await? {
             Ok((answered, frozen)) => {
                 if let Some(frozen) = frozen {
                     recorder.batch.freeze(frozen);

@@ -4,6 +4,7 @@
 
 use anyhow::Result;
 use coo_kernel::form::digest::Digest;
+use coo_kernel::journal::EventFacts;
 use rusqlite::params;
 
 use super::Store;
@@ -17,8 +18,10 @@ pub struct Carried {
     pub nth: u64,
     /// Body of the outcome's event.
     pub outcome: String,
-    /// Where the answer came from, as in the facts beside an event.
-    pub source: String,
+    /// The facts beside that event.
+    pub facts: EventFacts,
+    /// Whether the request was sent, and not answered by a frozen answer.
+    pub sent: bool,
 }
 
 impl Store {
@@ -26,14 +29,15 @@ impl Store {
     pub(super) fn carry(&mut self, mission: u32, carried: &Carried) -> Result<()> {
         self.write(
             "journal.carry",
-            "INSERT OR REPLACE INTO carried_answers(mission, request_sha256, nth, outcome, source) \
-             VALUES(?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO carried_answers \
+             (mission, request_sha256, nth, outcome, facts, sent) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
             params![
                 mission,
                 carried.request_sha256.as_bytes(),
                 carried.nth,
                 carried.outcome,
-                carried.source
+                serde_json::to_string(&carried.facts)?,
+                carried.sent
             ],
         )
     }
@@ -56,17 +60,21 @@ impl Store {
     /// Returns the answers that are kept for a mission.
     pub fn carried(&self, mission: u32) -> Result<Vec<Carried>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT request_sha256, nth, outcome, source FROM carried_answers WHERE mission = ?1",
+            "SELECT request_sha256, nth, outcome, facts, sent FROM carried_answers \
+             WHERE mission = ?1",
         )?;
-        let rows = statement.query_map([mission], |row| {
-            Ok(Carried {
+        let mut rows = statement.query([mission])?;
+        let mut carried = Vec::new();
+        while let Some(row) = rows.next()? {
+            carried.push(Carried {
                 request_sha256: Digest::from_bytes(row.get(0)?),
                 nth: row.get(1)?,
                 outcome: row.get(2)?,
-                source: row.get(3)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+                facts: serde_json::from_str(row.get_ref(3)?.as_str()?)?,
+                sent: row.get(4)?,
+            });
+        }
+        Ok(carried)
     }
 
     /// Forgets the answers that are kept for a mission, which has ended.

@@ -41,7 +41,8 @@ CREATE TABLE carried_answers(
     request_sha256 BLOB NOT NULL,
     nth INTEGER NOT NULL,
     outcome TEXT NOT NULL,
-    source TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    sent INTEGER NOT NULL,
     PRIMARY KEY(mission, request_sha256, nth)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE event_facts(
