@@ -16,6 +16,8 @@ use crate::support::{Ran, World, events, mission_id, ran, shown, steady};
 /// Twenty-four answers of eight megabytes each.
 const LARGE: &str =
     "WITH four(x) AS (VALUES(1),(2),(3),(4)) SELECT hex(zeroblob(1000000)) FROM four";
+/// One answer that is longer than a log may stay.
+const LARGER: &str = "SELECT hex(zeroblob(6000000))";
 
 fn querier(world: &World, sql: &str) {
     world.wasm("querier.wasm", include_str!("fixtures/querier.wat"));
@@ -67,7 +69,7 @@ fn a_journal_is_read_in_little_memory_however_large_its_events_are() {
 fn a_log_that_nobody_committed_is_cut_short_by_the_next_command_that_writes() {
     let run = ["run", "query.json"];
     let listed = World::new();
-    querier(&listed, LARGE);
+    querier(&listed, LARGER);
     let list = listed.path().join("points");
     let fault = format!("list:{}", list.display());
     assert_eq!(listed.coo_with(&run, "COO_FAULT", &fault).code, 0);
@@ -79,7 +81,7 @@ fn a_log_that_nobody_committed_is_cut_short_by_the_next_command_that_writes() {
         .filter(|(name, _)| *name == "journal.commit");
     let (_, second) = commits.take(2).last().unwrap();
     let world = World::new();
-    querier(&world, LARGE);
+    querier(&world, LARGER);
     let mut killed = world.command(&run);
     let killed = killed.env("COO_FAULT", format!("kill:{second}")).output();
     assert!(!killed.unwrap().status.success());

@@ -7,7 +7,7 @@ mod place;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::baselines;
 use crate::effects::environment::Environment;
@@ -133,6 +133,15 @@ impl Session {
 
     /// Freezes the root for `by`, who or what it is for; or says what has to hold first.
     pub fn freeze(&mut self, by: &str) -> Result<Result<FreezeRow, Unready>> {
+        if presence::is_any_present(&self.root) {
+            bail!(
+                anyhow!(
+                    "state root {}: another coo process is at work on it",
+                    self.root.path().display()
+                )
+                .hint("wait for it and try again")
+            );
+        }
         let config = self.config()?.clone();
         freeze::activate(&self.root, &mut self.store, &config, &self.environment, by)
     }
@@ -160,7 +169,10 @@ impl Session {
             Some(lock) => lock,
             None => self.root.lock(|| {})?,
         };
-        let settle: Recover = |root, store| recover(root, store, |_| {});
+        let settle: Recover = |root, store| {
+            freeze::guard(root, store, Purpose::Change)?;
+            recover(root, store, |_| {})
+        };
         let turn = SharedRoot::new(self.root, self.store, settle).first_turn(lock)?;
         let lent = Lent {
             config: self.config,

@@ -20,10 +20,54 @@ fn a_list_runs_in_order_and_says_how_each_mission_ended() {
     ];
     world.file("list.jsonl", lines.join("\n"));
     let ran = world.coo(&["batch", "list.jsonl", "--json", "--junit", "report.xml"]);
-    assert_snapshot!(untimed(&steady(&shown("batch list.jsonl --json --junit report.xml", &ran))), @"");
+    assert_snapshot!(untimed(&steady(&shown("batch list.jsonl --json --junit report.xml", &ran))), @r#"
+    $ coo batch list.jsonl --json --junit report.xml
+    {"format":"coo-batch-result/1","index":1,"id":null,"mission":"MISSION-000001","status":"SUCCESS","reason":null,"output":"?Hello","chain_head":"<sha256>","fuel":90,"tokens_in":3,"tokens_out":2,"cost_micros":null,"elapsed_ms":0}
+    {"format":"coo-batch-result/1","index":2,"id":"shipped","mission":"DEMO-000002","status":"SUCCESS","reason":null,"output":"MailSort is a small service that helps support teams to sort their emails. The service uses a language model to read each message and decide whether it's about billing, a technical problem, or something else. Messages about billing are sent to the finance team, while messages about technical problems are sent to the engineers. All other messages go to the general inbox. The service runs on a single server and sorts about two thousand messages a day. Customer data never leaves the company.","chain_head":"<sha256>","fuel":66630,"tokens_in":204,"tokens_out":94,"cost_micros":0,"elapsed_ms":0}
+    {"format":"coo-batch-result/1","index":3,"id":null,"mission":"MISSION-000003","status":"FAILED","reason":"guest error: <SELECT 1 FROM nowhere","output":"","chain_head":"<sha256>","fuel":68,"tokens_in":0,"tokens_out":0,"cost_micros":0,"elapsed_ms":0}
+    {"format":"coo-batch-result/1","index":4,"id":null,"mission":"MISSION-000004","status":"SUCCESS","reason":null,"output":">CREATE TABLE t(n)","chain_head":"<sha256>","fuel":149,"tokens_in":3,"tokens_out":2,"cost_micros":0,"elapsed_ms":0}
+    {"format":"coo-batch/1","missions":4,"counts":{"success":3,"failed":1,"paused":0,"interrupted":0,"refused":0,"not_run":0},"fuel":66937,"tokens_in":210,"tokens_out":98,"cost_micros":null,"list_sha256":"<sha256>","shard":null,"currency":"USD","budget":{},"spent":{"micros":0,"tokens_in":3,"tokens_out":2},"elapsed_ms":0}
+    --- standard error
+    [coo] batch 1: 4 missions, 16 in flight
+    [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] 3: MISSION-000003 FAILED: guest error: <SELECT 1 FROM nowhere
+    [coo] batch 1: 4 missions: 3 SUCCESS, 1 FAILED, 210 tokens in, 98 out, 0 s
+    --- exit 1
+    "#);
     assert_eq!(server.requests().len(), 1);
     let report = std::fs::read_to_string(world.path().join("report.xml")).unwrap();
-    assert_snapshot!(untimed(&steady(&report)), @"");
+    assert_snapshot!(untimed(&steady(&report)), @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="coo batch" tests="4" skipped="0" failures="1" errors="0" time="0">
+        <testsuite name="coo batch list.jsonl" tests="4" skipped="0" errors="0" failures="1" time="0">
+            <testcase name="mission 1" classname="coo batch list.jsonl" time="0">
+                <properties>
+                    <property name="mission" value="MISSION-000001"/>
+                    <property name="chain_head" value="<sha256>"/>
+                </properties>
+            </testcase>
+            <testcase name="shipped" classname="coo batch list.jsonl" time="0">
+                <properties>
+                    <property name="mission" value="DEMO-000002"/>
+                    <property name="chain_head" value="<sha256>"/>
+                </properties>
+            </testcase>
+            <testcase name="mission 3" classname="coo batch list.jsonl" time="0">
+                <properties>
+                    <property name="mission" value="MISSION-000003"/>
+                    <property name="chain_head" value="<sha256>"/>
+                </properties>
+                <failure message="guest error: &lt;SELECT 1 FROM nowhere" type="FAILED">guest error: &lt;SELECT 1 FROM nowhere</failure>
+            </testcase>
+            <testcase name="mission 4" classname="coo batch list.jsonl" time="0">
+                <properties>
+                    <property name="mission" value="MISSION-000004"/>
+                    <property name="chain_head" value="<sha256>"/>
+                </properties>
+            </testcase>
+        </testsuite>
+    </testsuites>
+    "#);
     // Each is a mission like others.
     let missions = world.list(&["missions"]);
     assert_eq!(missions.as_array().unwrap().len(), 4);
@@ -58,13 +102,26 @@ fn every_bad_line_is_told_and_nothing_runs() {
     let lines = ["{\"mission\": 1}", "{", &script(&["?a"]).to_string(), "[]"];
     world.file("list.jsonl", lines.join("\n"));
     let ran = world.coo(&["batch", "list.jsonl"]);
-    assert_snapshot!(shown("batch list.jsonl", &ran), @"");
+    assert_snapshot!(shown("batch list.jsonl", &ran), @"
+    $ coo batch list.jsonl
+    --- standard error
+    ERROR: list list.jsonl: line 1: mission: 1 found; a text needed
+    hint: and line 2: not JSON: EOF while parsing an object at column 1
+    hint: and line 4: a list found; an object needed
+    hint: see docs/batch.md for the form of a list
+    --- exit 1
+    ");
     world.file(
         "list.jsonl",
         "{\"mission\": \"missing.json\"}\n{\"mission\": \"demo\"}",
     );
     let ran = world.coo(&["batch", "list.jsonl"]);
-    assert_snapshot!(shown("batch list.jsonl", &ran), @"");
+    assert_snapshot!(shown("batch list.jsonl", &ran), @"
+    $ coo batch list.jsonl
+    --- standard error
+    ERROR: list list.jsonl: line 1: descriptor: missing.json: can't be opened: No such file or directory (os error 2)
+    --- exit 1
+    ");
     assert_eq!(world.coo(&["missions"]).stdout, "");
     for arguments in [
         &["batch"][..],

@@ -1,5 +1,6 @@
 //! Random missions that read and write the same rows and artefacts and ask the same questions, all at
-//! once and one after the other: what they leave is equal, byte for byte.
+//! once and one after the other: what they leave is equal, byte for byte. Only what a mission pays may
+//! differ, since it may have asked before it learns that it should not have.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -53,6 +54,7 @@ fn missions_at_once_leave_what_they_leave_one_after_the_other() {
                 .into_iter()
                 .map(|mut line| {
                     line["elapsed_ms"] = 0.into();
+                    line["cost_micros"] = 0.into();
                     line
                 })
                 .collect();
@@ -64,8 +66,10 @@ fn missions_at_once_leave_what_they_leave_one_after_the_other() {
         prop_assert_eq!(lines.len(), missions.len());
         let at_once = run("16");
         prop_assert_eq!(&at_once.1, &lines);
-        prop_assert_eq!(&at_once.3, &remains);
-        prop_assert_eq!((at_once.0, at_once.2), (code, asked));
+        prop_assert_eq!(at_once.3.of_missions(), remains.of_missions());
+        prop_assert_eq!(at_once.0, code);
+        // A mission that would have failed before its question may have asked it.
+        prop_assert!(at_once.2 >= asked);
         Ok(())
     });
     outcome.unwrap();

@@ -180,7 +180,7 @@ fn a_rejected_mission_ends_with_nothing_done_whatever_has_changed_since() {
 }
 
 #[test]
-fn an_approval_does_not_hold_for_a_world_that_has_changed_since() {
+fn a_decision_about_a_world_that_has_changed_since_stays_and_nothing_is_done() {
     let (world, _) = paused();
     let text = std::fs::read_to_string(world.path().join("mission.json")).unwrap();
     let mut descriptor: Value = serde_json::from_str(&text).unwrap();
@@ -189,16 +189,16 @@ fn an_approval_does_not_hold_for_a_world_that_has_changed_since() {
     world.file("other.json", descriptor.to_string());
     assert_eq!(world.coo(&["run", "other.json"]).code, 0);
     let ran = world.coo(&["approve", ID]);
-    assert_snapshot!(shown("approve MISSION-000001", &ran), @"
-    $ coo approve MISSION-000001
-    --- standard error
-    [coo] MISSION-000001 approved at step 'sign-off'
-    [coo] MISSION-000001: what it has read has changed; it executes again from event 6, with the model answers that it has
-    [coo] MISSION-000001 FAILED: 8 events, 53 fuel, <duration>, chain <sha256…>
-    ERROR: mission MISSION-000001: guest error: 'Draft_v1.0.md' differs from 'DRAFT_v1.0.md' only in case; choose another name
-    hint: 'coo logs MISSION-000001' shows how it got there
-    --- exit 1
-    ");
+    assert_snapshot!(shown("approve MISSION-000001", &ran), @"");
+    let decisions: u32 = world
+        .database("coo.db")
+        .query_row(
+            "SELECT count(*) FROM events WHERE kind = 'human.decision'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(decisions, 1);
     assert!(!exists(&world, "Final_v1.0.md"));
 }
 

@@ -80,6 +80,16 @@ impl Remains {
         }
     }
 
+    /// Returns the remains without frozen answers and contents: an execution that was given up because the
+    /// world moved may leave more of them.
+    pub fn of_missions(self) -> Self {
+        Self {
+            frozen: BTreeSet::new(),
+            contents: BTreeSet::new(),
+            ..self
+        }
+    }
+
     /// Returns everything that must never be left, whether the run was disturbed or not.
     pub fn problems(&self) -> Vec<String> {
         let mut problems: Vec<String> = self.temporary.iter().cloned().collect();

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::shown::View;
 use super::{print, run};
+use crate::effects::llm::CachePolicy;
 use crate::freeze::Purpose;
 use crate::machine::{Stopwatch, output_file};
 use crate::mission::batch::{self, How};
@@ -104,6 +105,7 @@ pub fn cmd_batch(root: &Path, options: &Options) -> Result<ExitCode> {
         list.count(options.shard),
         list.items(options.shard),
         &serde_json::to_string(&begun)?,
+        options.answering.options().freshness == CachePolicy::Frozen,
     )?;
     execute(
         session,
@@ -166,14 +168,12 @@ fn execute(
     let since = Stopwatch::start();
     let mut view = View::begin(&row, how.jobs);
     let mut results: Vec<MissionResult> = Vec::new();
-    let keeps_outputs = running.junit.is_some();
     let (session, spent) = batch::run(session, &row, how, budget, |outcome| {
         let mut result = shown::result(outcome, shard, &prices);
         print::out(&(result.line() + "\n"))?;
         view.ended(&result);
-        if !keeps_outputs {
-            result.output = None;
-        }
+        // It is printed, and no report has it.
+        result.output = None;
         results.push(result);
         Ok(())
     })?;

@@ -33,6 +33,11 @@ pub struct Gateway {
     staged: BTreeMap<String, String>,
 }
 
+/// Fails if the folder of the artefacts can't be opened, before a mission depends on it.
+pub fn check_folder(root: &StateRoot) -> Result<()> {
+    folder_of(root).map(drop)
+}
+
 impl Gateway {
     /// Stages one file. The caller stores its content.
     pub fn stage(

@@ -24,9 +24,10 @@ use tokio::task::JoinHandle;
 
 /// The work waits for sockets and timers; one thread drives thousands of both.
 const WORKERS: usize = 1;
-/// Threads for lookups of host names, which the system can only do blocking. A lookup is short, and
-/// calls to one server share their connections.
-const LOOKUPS_MAX: usize = 8;
+/// Threads for what the system can only do blocking: lookups of host names, and waiting for the lock of
+/// a file. A lookup is short, calls to one server share their connections, and one run at a time waits
+/// for the lock of a root.
+const BLOCKING_MAX: usize = 8;
 
 /// Returns the runtime; starts it if nothing has.
 fn runtime() -> io::Result<&'static Runtime> {
@@ -42,7 +43,7 @@ fn runtime() -> io::Result<&'static Runtime> {
     }
     let runtime = Builder::new_multi_thread()
         .worker_threads(WORKERS)
-        .max_blocking_threads(LOOKUPS_MAX)
+        .max_blocking_threads(BLOCKING_MAX)
         .thread_name("io")
         .enable_io()
         .enable_time()

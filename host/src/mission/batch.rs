@@ -6,7 +6,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Error, Result, anyhow};
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use bytes::Bytes;
 use coo_kernel::batch::budget::{Budget, Limit, Spent};
 use coo_kernel::form::digest::Digest;
@@ -19,6 +19,7 @@ use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use coo_kernel::state::layout;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use crate::effects::secrets;
 use crate::hint::Hint as _;
 use crate::machine;
 use crate::mission::prepared::{Options, Prepared, Reused, Settings};
@@ -26,12 +27,12 @@ use crate::mission::queue::{Place, Queue};
 use crate::mission::resume::{InDoubt, Standing};
 use crate::mission::seal::Ended;
 use crate::mission::source::Source;
-use crate::progress::{Journal, MISSION};
+use crate::progress::{Journal, MISSION, Update};
 use crate::runtime::tape::Tape;
 use crate::session::Session;
-use crate::state::history;
 use crate::state::shared_root::SharedRoot;
 use crate::state::store::{BatchItem, BatchRow, Durability, Store};
+use crate::state::{history, presence};
 
 /// A mission of a list.
 pub struct Item {
@@ -65,14 +66,25 @@ pub struct Known {
     pub chain_head: Digest,
     /// The output of its last step.
     pub output: Vec<u8>,
+    /// The tokens of all its answers.
+    pub tokens_in: u64,
+    pub tokens_out: u64,
 }
 
 impl Known {
     fn of(store: &Store, mission: MissionRow) -> Result<Self> {
         let mut last: Option<StepReturnedBody> = None;
+        let mut told = Spent::default();
         let (progress, chain) = history::walk(store, mission.id, |record| {
-            if record.kind == Kind::StepReturned {
-                last = Some(serde_json::from_str(&record.body)?);
+            match record.kind {
+                Kind::StepReturned => last = Some(serde_json::from_str(&record.body)?),
+                Kind::LlmOutcome => {
+                    let body: OutcomeBody = serde_json::from_str(&record.body)?;
+                    if let Some(usage) = body.usage() {
+                        told.add(usage, None);
+                    }
+                }
+                _ => {}
             }
             Ok(())
         })?;
@@ -83,6 +95,8 @@ impl Known {
             progress,
             chain_head: chain.head(),
             output: output.unwrap_or_default(),
+            tokens_in: told.tokens_in,
+            tokens_out: told.tokens_out,
         })
     }
 }
@@ -98,15 +112,20 @@ pub struct How {
 }
 
 /// Stores a batch of `count` missions, and returns its number. `options` says how it was begun. If one of
-/// the items is an error, nothing is stored.
+/// the items is an error or holds the key, nothing is stored. `is_frozen`: no call is made, so the key is
+/// not looked for in `.env`.
 pub fn create(
     session: &mut Session,
     count: usize,
     items: impl Iterator<Item = Result<Item>>,
     options: &str,
+    is_frozen: bool,
 ) -> Result<u32> {
     let count = u32::try_from(count).context("batch: too many missions")?;
     let now = machine::now_unix_ms();
+    if !is_frozen {
+        session.environment.learn_key();
+    }
     let Session { root, store, .. } = session;
     let batch = store.create_batch(now, count, options)?;
     let mut kept: Option<Digest> = None;
@@ -115,11 +134,16 @@ pub fn create(
             // The error is what counts; nothing was committed.
             let _ = store.roll_back();
         })?;
+        let descriptor = source.descriptor.canonical()?;
+        // Before anything of it is stored.
+        let shown = format!("descriptor {}", source.name);
+        secrets::refuse_in(&shown, descriptor.as_bytes())?;
+        secrets::refuse_in(&shown, label.as_deref().unwrap_or_default().as_bytes())?;
         if kept != Some(source.module) {
+            secrets::refuse_in(&format!("module {}", source.name), &source.wasm)?;
             source.keep_module(root)?;
             kept = Some(source.module);
         }
-        let descriptor = source.descriptor.canonical()?;
         let item = BatchItem {
             place,
             label,
@@ -148,8 +172,22 @@ pub fn run(
     let spent = spent(&session.store, batch.number, &prices)?;
     let budget = Budget::new(limit, prices, spent);
     let settings = Arc::new(Settings::of(&session)?.metered(budget));
+    let number = batch.number;
+    if let Some(process) = session.store.batch_process(number)?
+        && presence::is_present(&session.root, &process)
+    {
+        bail!(
+            anyhow!("batch {number}: another coo process is at work on it")
+                .hint("wait for it, or stop it and try again")
+        );
+    }
     let (lent, turn) = session.share()?;
     let shared = Arc::clone(turn.shared());
+    let process = shared.announce()?;
+    shared.with_store(|store| {
+        store.set_batch_process(number, &process)?;
+        store.commit(Durability::Process)
+    })?;
     // Each mission takes its own.
     drop(turn);
     let work = Work {
@@ -159,7 +197,6 @@ pub fn run(
         queue: Queue::new(batch.missions as usize),
     };
     let (told, mut outcomes) = mpsc::unbounded_channel();
-    let number = batch.number;
     let result = machine::block_on_all(async move {
         let starting = tokio::spawn(work.start_all(number, told));
         let mut waiting = std::collections::BTreeMap::new();
@@ -176,17 +213,20 @@ pub fn run(
             .await
             .context("batch: its missions could not be started")?
     })?;
-    let settled = result.and_then(|()| {
-        let now = machine::now_unix_ms();
-        shared.with_store(|store| {
-            if is_done(store, number)? {
-                store.end_batch(number, now)?;
-            }
-            store.commit(Durability::Power)
-        })
-    });
-    let session = lent.give_back(shared, None)?;
-    settled.map(|()| (session, settings.spent()))
+    // An error of the batch counts more than one of what follows.
+    result?;
+    let mut turn = shared.later_turn();
+    let held = machine::block_on(shared.acquire(false))?;
+    turn.begin(held)?;
+    let now = machine::now_unix_ms();
+    shared.with_store(|store| {
+        if is_done(store, number)? {
+            store.end_batch(number, now)?;
+        }
+        store.commit(Durability::Power)
+    })?;
+    let lock = turn.into_lock();
+    Ok((lent.give_back(shared, lock)?, settings.spent()))
 }
 
 /// Returns what the live calls of a batch have spent so far, by its journals. A call in doubt counts as
@@ -280,11 +320,18 @@ impl Work {
                 };
                 let place = self.queue.place(item.place as usize - 1);
                 let begun = self.begin(batch, &item, &mut modules).await;
-                let (told, item) = (told.clone(), item);
+                let (told, mut item) = (told.clone(), item);
                 match begun {
                     Ok(Begun::Ready(id, prepared, is_new)) => {
+                        item.mission = Some(id);
+                        let tell = self.how.options.tell;
                         tokio::spawn(async move {
                             let run = finish(*prepared, id, is_new, place);
+                            let run = async {
+                                let end = run.await;
+                                tell(&Update::Ended);
+                                end
+                            };
                             let end = MISSION.scope(id, Box::pin(run)).await;
                             // The receiver is gone only if the batch is given up.
                             let _ = told.send(Outcome { item, end });
@@ -312,15 +359,18 @@ impl Work {
             ..
         } = self;
         let source = modules.source(shared, item)?;
-        let mut turn = shared.later_turn();
-        turn.begin(shared.acquire(false).await?)?;
         let Some(id) = item.mission else {
+            // It may take long to compile, so the turn comes after it.
+            let turn = shared.later_turn();
             let mut prepared =
                 Prepared::of(turn, settings, &source, how.options, Reused::default())?;
+            prepared.take_turn().await?;
             let id = prepared.enrol(&source)?;
             shared.with_store(|store| store.begin_batch_item(batch, item.place, id))?;
             return Ok(Begun::Ready(id, Box::new(prepared), true));
         };
+        let mut turn = shared.later_turn();
+        turn.begin(shared.acquire(false).await?)?;
         let (row, standing) = shared.with_store(|store| {
             let row = store.mission(id)?.context("batch: a mission is gone")?;
             let freshness = how.options.freshness;

@@ -13,6 +13,7 @@ use coo_kernel::mission::state::Event;
 
 use crate::effects::stop::Stop;
 use crate::machine::Deadline;
+use crate::mission::queue::Place;
 use crate::mission::source::Program;
 use crate::progress::{Journal, Update};
 use crate::runtime::sandbox::{RNG_SEED, StepEnd, StepRun, WALL_CLOCK_START_S, run_step};
@@ -39,7 +40,8 @@ pub struct Executed {
     pub memory_sha256: Vec<Option<Digest>>,
 }
 
-/// Runs the mission of `program` on `tape`, to its end or until it stops. `wall_clock_max` bounds
+/// Runs the mission of `program` on `tape`, to its end or until it stops. A mission that has a place in a
+/// batch ends when the missions before it have. `wall_clock_max` bounds
 /// the real time of each step; the first one has what preparing the program left of it. Every
 /// outcome, including a failure, is in the result.
 pub async fn execute(
@@ -47,6 +49,7 @@ pub async fn execute(
     model: Option<&str>,
     wall_clock_max: Duration,
     tape: Tape,
+    place: Option<&Place>,
 ) -> Executed {
     let mut run = Executed {
         tape,
@@ -74,7 +77,7 @@ pub async fn execute(
         });
         let ended;
         if let Some(human) = &step.human {
-            ended = human_step(&step.id, human, &mut run.tape);
+            ended = human_step(&step.id, human, &mut run.tape, place).await;
         } else {
             let deadline = match begun.take() {
                 Some(begun) => Deadline::since(begun, wall_clock_max),
@@ -87,7 +90,10 @@ pub async fn execute(
             Err(Stop::Failed(failure)) => {
                 let failure = authority.attribute(failure);
                 let end = Some(failure.clone());
-                run.stopped = run.tape.transition(Event::Failed, end);
+                run.stopped = on_this_world(&mut run.tape, place).await;
+                if run.stopped.is_ok() {
+                    run.stopped = run.tape.transition(Event::Failed, end);
+                }
                 // A failure that could not be recorded did not end the mission.
                 run.failure = run.stopped.is_ok().then_some(failure);
                 break;
@@ -100,12 +106,28 @@ pub async fn execute(
     }
     run.used = ledger.used();
     if run.stopped.is_ok() && run.failure.is_none() {
-        run.stopped = finish(&mut run.tape);
+        run.stopped = on_this_world(&mut run.tape, place).await;
+        if run.stopped.is_ok() {
+            run.stopped = finish(&mut run.tape);
+        }
     }
     if run.stopped.is_ok() {
         run.stopped = run.tape.expect_end();
     }
     run
+}
+
+/// Brings an execution that is about to end to its place, and to the world as it is then: the mission ends
+/// as it ends on the world of this moment. From here to the end nothing waits.
+async fn on_this_world(tape: &mut Tape, place: Option<&Place>) -> Result<(), Stop> {
+    if let (Some(place), Some(hold)) = (place, tape.hold())
+        && hold.has_asked()
+        && !place.is_next()
+    {
+        hold.release()?;
+        place.wait().await;
+    }
+    tape.catch_up().await
 }
 
 async fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
@@ -211,7 +233,13 @@ async fn one_step(
 
 /// Asks a person. Without a recorded decision the run stops here (PAUSED); after the decision it
 /// resumes from its journal.
-fn human_step(id: &str, human: &Human, tape: &mut Tape) -> Result<(), Stop> {
+async fn human_step(
+    id: &str,
+    human: &Human,
+    tape: &mut Tape,
+    place: Option<&Place>,
+) -> Result<(), Stop> {
+    on_this_world(tape, place).await?;
     let body = StepStartedBody {
         id: id.to_owned(),
         input: tape.keep(human.ask.as_bytes())?,

@@ -13,7 +13,7 @@ use coo_kernel::mission::authority::Policy;
 use coo_kernel::mission::row::{Facts, MissionRow};
 
 use crate::effects::environment::Environment;
-use crate::effects::gateway::Gateway;
+use crate::effects::gateway::{self, Gateway};
 use crate::effects::llm::meter::Meter;
 use crate::effects::llm::{CachePolicy, Flights, Model};
 use crate::effects::secrets;
@@ -204,6 +204,12 @@ impl Prepared {
         })
     }
 
+    /// Takes the turn at the root, for `enrol` or `take_up`.
+    pub async fn take_turn(&mut self) -> Result<()> {
+        let held = self.turn.shared().acquire(false).await?;
+        self.turn.begin(held).map(drop)
+    }
+
     /// Gives a new mission its number, and stores everything that a replay of it needs.
     pub fn enrol(&mut self, source: &Source) -> Result<MissionId> {
         let shared = self.turn.shared();
@@ -262,6 +268,7 @@ impl Prepared {
         tape: impl FnOnce(Recorder) -> Tape,
         place: Option<&Place>,
     ) -> Result<Unsealed> {
+        gateway::check_folder(self.turn.shared().root())?;
         let hold = Hold::new(id, self.turn);
         let live = Live {
             hold: hold.clone(),
@@ -273,21 +280,19 @@ impl Prepared {
         let limits = *self.program.plan.authority().limits();
         let mut tape = tape(Recorder::new(id, live, self.decisions, limits)?);
         let executed = loop {
-            let mut executed = execute(
+            let executed = execute(
                 &self.program,
                 self.facts.model.as_deref(),
                 self.options.wall_clock_max,
                 tape,
+                place,
             )
             .await;
-            if executed.stopped.is_ok() {
-                // The mission ends as it ends on the world of this moment.
-                executed.stopped = on_this_world(&mut executed.tape, &hold, place).await;
-            }
             if !matches!(executed.stopped, Err(Stop::Moved)) {
                 break executed;
             }
             self.facts.moved += 1;
+            self.program.begun = Stopwatch::start();
             if self.facts.moved >= MOVES_MAX {
                 hold.keep();
             }
@@ -312,16 +317,4 @@ impl Prepared {
             tell: self.options.tell,
         })
     }
-}
-
-/// Brings an execution that has ended to its place, and to the world as it is then.
-async fn on_this_world(tape: &mut Tape, hold: &Hold, place: Option<&Place>) -> Result<(), Stop> {
-    if let Some(place) = place
-        && hold.has_asked()
-        && !place.is_next()
-    {
-        hold.release()?;
-        place.wait().await;
-    }
-    tape.catch_up().await
 }

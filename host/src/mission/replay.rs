@@ -119,7 +119,7 @@ pub fn replay(
     let other_engine = mission.facts.engine(mission.id)? != program.sandbox.identity_sha256;
     let model = mission.facts.model.as_deref();
     let tape = Tape::replay(store, mission.id);
-    let executed = machine::block_on(execute(&program, model, wall_clock_max, tape));
+    let executed = machine::block_on(execute(&program, model, wall_clock_max, tape, None));
     let divergence = match executed.stopped {
         Ok(()) => None,
         Err(Stop::Diverged(divergence)) => Some(*divergence),

@@ -1,6 +1,6 @@
 //! Continues an interrupted mission where its journal ends. Nothing that the journal has an answer
-//! to is asked of the outside again; what the mission's own world answered is asked again, and the
-//! answer must be the same.
+//! to is asked of the outside again. What the mission's own world answered is asked again; where the
+//! answer differs now, the rest of the journal is replaced.
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;

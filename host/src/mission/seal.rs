@@ -146,7 +146,7 @@ impl Unsealed {
         hold.has_committed();
         if commit.is_none() && hold.gives_way() {
             // Others need not wait for the disk.
-            hold.release()?;
+            hold.end_turn();
         }
         shared.sync().await?;
         tell(&Update::Ended);

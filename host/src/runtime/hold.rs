@@ -19,8 +19,9 @@ pub struct Hold(Arc<Mutex<State>>);
 
 struct State {
     id: MissionId,
-    turn: Turn,
+    /// Before the turn, so that its transaction ends before the lock is released.
     world: World,
+    turn: Turn,
     asked: Asked,
     /// Whether the transaction is gone in which the run had asked.
     is_lost: bool,
@@ -42,8 +43,8 @@ impl Hold {
         let world = World::new(turn.shared().root().path());
         Self(Arc::new(Mutex::new(State {
             id,
-            turn,
             world,
+            turn,
             asked: Asked::Nothing,
             is_lost: false,
             gave: false,
@@ -73,7 +74,8 @@ impl Hold {
         let mut state = self.state();
         let has_moved = state.turn.begin(held)?;
         // What the run has only read is as it was.
-        state.is_lost = match state.asked {
+        // Once lost, it stays so until the run has caught up.
+        state.is_lost |= match state.asked {
             Asked::Nothing => false,
             Asked::ToRead => has_moved,
             Asked::ToChange => true,
@@ -157,6 +159,18 @@ impl Hold {
     /// Counts a commit that was made past `commit`. The run has its turn.
     pub fn has_committed(&self) {
         self.state().turn.has_committed();
+    }
+
+    /// Ends the turn of a run that has ended.
+    pub fn end_turn(&self) {
+        let mut state = self.state();
+        state.world.abandon();
+        state.turn.end();
+    }
+
+    /// Returns whether the run has its turn now.
+    pub fn has_turn(&self) -> bool {
+        self.state().turn.is_held()
     }
 
     /// Returns whether other runs of this process wait for a turn.

@@ -137,6 +137,16 @@ impl Tape {
         }
     }
 
+    /// Gives the run's turn at the root back if others want it, and returns whether the run still has it. A
+    /// replay needs none.
+    pub fn has_turn(&self) -> Result<bool, Stop> {
+        let Some(hold) = self.hold() else {
+            return Ok(true);
+        };
+        hold.release_if_wanted()?;
+        Ok(hold.has_turn())
+    }
+
     /// Returns whether events of an earlier process are still to be re-executed.
     pub fn is_behind(&self) -> bool {
         matches!(&self.mode, Mode::Recording { ahead: Some(_), .. })

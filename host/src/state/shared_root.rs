@@ -127,6 +127,16 @@ impl SharedRoot {
         Ok(Held::new(lock, run))
     }
 
+    /// Announces this process as being at work, and returns its name. The caller has its turn.
+    pub fn announce(&self) -> Result<String> {
+        let mut presence = lock(&self.presence);
+        let announced = match presence.take() {
+            Some(presence) => presence,
+            None => Presence::announce(&self.root)?,
+        };
+        Ok(presence.insert(announced).name().to_owned())
+    }
+
     /// Syncs all commits so far to the disk. Runs that ask for it at once share one sync.
     pub async fn sync(&self) -> Result<()> {
         let wanted = self.commits.load(Ordering::Acquire);
@@ -190,12 +200,18 @@ impl Turn {
     /// Begins the turn that `SharedRoot::acquire` has waited for. Returns whether the world has moved
     /// since the run last had its turn.
     pub fn begin(&mut self, held: Held) -> Result<bool> {
-        let now = self.shared.with_store(|store| {
-            if store.was_changed_outside()? {
-                (self.shared.recover)(&self.shared.root, store)?;
-            }
-            store.world_version()
-        })?;
+        let shared = &self.shared;
+        // Not `with_store`: a recovery executes statements, which are alone by themselves. No other run
+        // executes any, because none has its turn.
+        let now = {
+            let mut store = lock(&shared.store);
+            let found = look(&shared.root, &mut store, shared.recover);
+            found.inspect_err(|_| {
+                // The next turn begins with it.
+                let _ = store.roll_back();
+                store.forget_seen();
+            })?
+        };
         self.held = Some(held);
         let has_moved = now != self.seen;
         self.seen = now;
@@ -206,14 +222,9 @@ impl Turn {
     /// back before.
     pub fn mark(&mut self, id: MissionId) -> Result<()> {
         if !self.is_marked {
-            let mut presence = lock(&self.shared.presence);
-            let announced = match presence.take() {
-                Some(presence) => presence,
-                None => Presence::announce(&self.shared.root)?,
-            };
-            let name = presence.insert(announced).name();
+            let name = self.shared.announce()?;
             self.shared
-                .with_store(|store| store.set_process(id, name))?;
+                .with_store(|store| store.set_process(id, &name))?;
             self.is_marked = true;
         }
         Ok(())
@@ -280,6 +291,11 @@ impl Turn {
         self.shared.waiting.load(Ordering::Relaxed) > 0
     }
 
+    /// Gives the turn of a run back that has ended. No transaction is open.
+    pub fn end(&mut self) {
+        self.held = None;
+    }
+
     /// Ends the turn of a run that has ended, with the root's lock.
     pub fn into_lock(mut self) -> Option<WriteLock> {
         self.held.take().map(|held| held.lock)
@@ -294,6 +310,14 @@ impl Drop for Turn {
             let _ = self.shared.with_store(Store::roll_back);
         }
     }
+}
+
+/// Finishes what others have left, if there is anything, and returns the version of the world.
+fn look(root: &StateRoot, store: &mut Store, recover: Recover) -> Result<WorldVersion> {
+    if store.was_changed_outside()? || !store.promised_worlds()?.is_empty() {
+        recover(root, store)?;
+    }
+    store.world_version()
 }
 
 /// Counts a run of this process that waits, as long as the value lives.

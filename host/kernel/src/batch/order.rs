@@ -10,9 +10,8 @@
 //!
 //! The same holds for missions that fail and missions that pause: both are settled without a change,
 //! but what they read decided that end. An interrupted mission has no end. It holds up all later
-//! missions that touched something, because resuming it must give the result of an uninterrupted
-//! batch. The caller may give it up: then it is settled, and the batch ends as if it had not been
-//! in the list.
+//! missions that touched something until the caller gives it up, which `coo batch` does at once: a
+//! mission that is resumed later gets the world of that moment, as if it had been run then.
 //!
 //! Invariant: pure; the same ends give the same answers.
 

@@ -139,7 +139,12 @@ impl List {
                 let source = if let Some(known) = named.get(mission.as_str()) {
                     known.clone()
                 } else {
-                    let source = Source::named(mission)?;
+                    let mut source = Source::named(mission)?;
+                    // Many descriptors of one module share its bytes.
+                    let known = named.values().find(|known| known.module == source.module);
+                    if let Some(known) = known {
+                        source.wasm = known.wasm.clone();
+                    }
                     named.insert(mission, source.clone());
                     source
                 };

@@ -241,6 +241,8 @@ pub fn result(outcome: Outcome, shard: Shard, prices: &Prices) -> MissionResult 
             result.output = Some(String::from_utf8_lossy(&known.output).into_owned());
             result.chain_head = Some(known.chain_head);
             result.fuel = known.mission.facts.fuel;
+            result.tokens_in = known.tokens_in;
+            result.tokens_out = known.tokens_out;
             result.elapsed_ms = known.mission.facts.elapsed_us / 1_000;
         }
         End::InDoubt(id, call) => {

@@ -34,7 +34,7 @@ pub use coo_kernel::llm::protocol::Failure;
 pub use endpoint::{ApiKey, Endpoint, server_of};
 pub use waiter::Waiter;
 
-use crate::effects::llm::meter::Pacer;
+use crate::effects::llm::meter::{Leaving, Pacer};
 use crate::machine::{Deadline, asynchronous};
 use crate::progress::{NOBODY, Sink, Update};
 
@@ -86,6 +86,15 @@ pub struct Unanswered {
 pub struct Client {
     shared: Arc<Shared>,
     tell: Sink,
+}
+
+/// The pace of a call.
+pub struct Paced {
+    pub pacer: Pacer,
+    /// Most tokens of each attempt.
+    pub tokens: u64,
+    /// The first attempt, which may leave.
+    pub first: Leaving,
 }
 
 /// What all copies of a client share.
@@ -153,12 +162,20 @@ impl Client {
         self.complete_at(None, request).await
     }
 
-    /// Does the same at the pace of the server, whose next calls may have so many tokens each.
+    /// Does the same at the pace of the server. The first attempt may leave now, as `pace` says.
     pub async fn complete_at(
         &self,
-        pace: Option<(&Pacer, u64)>,
+        pace: Option<Paced>,
         request: &Request,
     ) -> Result<Reply, Unanswered> {
+        let (mut first, pace) = match pace {
+            Some(Paced {
+                pacer,
+                tokens,
+                first,
+            }) => (Some(first), Some((pacer, tokens))),
+            None => (None, None),
+        };
         let shared = &*self.shared;
         let body = Bytes::from(protocol::request_body(
             request,
@@ -169,9 +186,10 @@ impl Client {
         let mut attempts_made = 0;
         loop {
             attempts_made += 1;
-            let leaving = match pace {
-                Some((pacer, tokens)) => Some(pacer.leave(tokens).await),
-                None => None,
+            let leaving = match (&pace, first.take()) {
+                (_, Some(first)) => Some(first),
+                (Some((pacer, tokens)), None) => Some(pacer.leave(*tokens).await),
+                (None, None) => None,
             };
             (self.tell)(&Update::Asking {
                 model: &request.model,
@@ -179,7 +197,7 @@ impl Client {
                 attempts: shared.endpoint.attempts,
             });
             let outcome = self.attempt(&body, request, attempts_made).await;
-            if let (Some(leaving), Some((pacer, tokens))) = (leaving, pace) {
+            if let (Some(leaving), Some((pacer, tokens))) = (leaving, &pace) {
                 if let Outcome::Trouble(Trouble {
                     retry_after: Some(asked),
                     ..
@@ -188,7 +206,7 @@ impl Client {
                     // For all calls to the server.
                     pacer.hold((*asked).min(retry::WAIT_MAX));
                 }
-                leaving.settle(outcome.tokens(tokens));
+                leaving.settle(outcome.tokens(*tokens));
             }
             let trouble = match outcome {
                 Outcome::Replied(reply) => return Ok(reply),

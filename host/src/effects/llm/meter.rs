@@ -59,7 +59,11 @@ impl Meter {
 
     /// Waits until `request` fits into the budget, and sets aside what it may cost; an error if it can't
     /// fit. `tokens_left` bounds an answer whose length the request does not bound.
-    pub async fn reserve(&self, request: &Request, tokens_left: u64) -> Result<Reserved<'_>> {
+    pub async fn reserve(
+        self: &Arc<Self>,
+        request: &Request,
+        tokens_left: u64,
+    ) -> Result<Reserved> {
         let need = Need::of(request, tokens_left);
         loop {
             // Before the question, so that a call that ends in between is not missed.
@@ -68,7 +72,7 @@ impl Meter {
             match answer {
                 Ok(budget::Answer::Go(reservation)) => {
                     return Ok(Reserved {
-                        meter: self,
+                        meter: Arc::clone(self),
                         need,
                         reservation: Some(reservation),
                     });
@@ -85,16 +89,16 @@ impl Meter {
     }
 }
 
-/// What is set aside for a call. A call that is given up counts as if it had cost all of it, because the
+/// What is set aside for a call. One that was sent and is given up counts as if it had cost all of it, because the
 /// server may have worked on it.
-pub struct Reserved<'a> {
-    meter: &'a Meter,
+pub struct Reserved {
+    meter: Arc<Meter>,
     need: Need,
     /// `None` once it is settled.
     reservation: Option<Reservation>,
 }
 
-impl Reserved<'_> {
+impl Reserved {
     /// Returns the most tokens that the call may have.
     pub const fn tokens(&self) -> u64 {
         self.need.tokens()
@@ -117,7 +121,7 @@ impl Reserved<'_> {
     }
 }
 
-impl Drop for Reserved<'_> {
+impl Drop for Reserved {
     fn drop(&mut self) {
         if let Some(reservation) = self.reservation.take() {
             lock(&self.meter.budget).settle(reservation, Usage::default());

@@ -16,7 +16,7 @@ use coo_kernel::journal::EventFacts;
 use coo_kernel::llm::{ModelAnswer, Provenance, Request};
 
 use crate::effects::environment::{Access, Environment};
-use crate::effects::llm::meter::Meter;
+use crate::effects::llm::meter::{Meter, Reserved};
 use crate::effects::secrets;
 use crate::hint::{self, Hint as _};
 use crate::machine::failpoint;
@@ -54,6 +54,13 @@ pub struct Model {
     meter: Arc<Meter>,
     /// Answers that ship with `coo`, searched after the state root's own.
     bundled: &'static [FrozenCall],
+}
+
+/// A call that may leave now.
+pub struct Admitted {
+    client: http::Client,
+    reserved: Reserved,
+    pace: http::Paced,
 }
 
 /// An answer and where it came from.
@@ -214,34 +221,58 @@ impl Model {
         self.freshness != CachePolicy::Live
     }
 
-    /// Asks the server, when pace and budget permit it. Returns its answer, and what is to be frozen of
-    /// it. `tokens_left` bounds an answer whose length the request does not bound. The inner error is a failed
-    /// call, which stops the run; the outer error is this machine's own.
-    pub async fn call(
+    /// Waits until budget and pace permit `request`. `tokens_left` bounds an answer whose length the request
+    /// does not bound. The inner error is a call that can't be made.
+    pub async fn admit(
         &self,
         request: &Request,
-        sha256: &Digest,
-        nth: u64,
         tokens_left: u64,
-    ) -> Result<Result<(Answered, Option<FrozenCall>), Failed>> {
+    ) -> Result<Result<Admitted, Failed>> {
+        let failed = |error| Failed {
+            error,
+            in_doubt: false,
+        };
         let client = match self.client()? {
-            Ok(client) => client,
+            Ok(client) => client.clone(),
             Err(failure) => return Ok(Err(Failed::before_it_left(failure))),
         };
         let reserved = match self.meter.reserve(request, tokens_left).await {
             Ok(reserved) => reserved,
-            Err(error) => {
-                return Ok(Err(Failed {
-                    error,
-                    in_doubt: false,
-                }));
-            }
+            Err(error) => return Ok(Err(failed(error))),
         };
         let server = http::server_of(&self.access()?.base_url)?;
-        let pacer = self.meter.pacer(self.config.llm.limits.of(&server));
+        let limits = self.config.llm.limits.of(&server);
+        let pacer = self.meter.pacer(limits).clone();
+        let tokens = reserved.tokens();
+        let first = pacer.leave(tokens).await;
+        let pace = http::Paced {
+            pacer,
+            tokens,
+            first,
+        };
+        Ok(Ok(Admitted {
+            client,
+            reserved,
+            pace,
+        }))
+    }
+
+    /// Asks the server. Returns its answer, and what is to be frozen of it. The inner error is a failed
+    /// call, which stops the run; the outer error is this machine's own.
+    pub async fn call(
+        &self,
+        admitted: Admitted,
+        request: &Request,
+        sha256: &Digest,
+        nth: u64,
+    ) -> Result<Result<(Answered, Option<FrozenCall>), Failed>> {
+        let Admitted {
+            client,
+            reserved,
+            pace,
+        } = admitted;
         failpoint::reach("llm.send")?;
-        let pace = Some((pacer, reserved.tokens()));
-        let reply = match client.complete_at(pace, request).await {
+        let reply = match client.complete_at(Some(pace), request).await {
             Ok(reply) => reply,
             Err(failed) => {
                 if !failed.in_doubt {

@@ -41,8 +41,7 @@ impl Guest {
             .as_deref()
             .ok_or_else(|| anyhow::anyhow!(model::NO_MODEL))?;
         let answer = match model::force(asked, name, &self.sampling) {
-            // The model has time limits of its own, and its answer is paid for, so the deadline
-            // pauses.
+            // The model has time limits of its own, and its answer is paid for.
             Ok(request) => {
                 let _outside = self.outside.enter();
                 let _paused = self.watchdog.pause(self.deadline);
@@ -65,6 +64,15 @@ impl Guest {
             self.ledger.charge(Bound::LlmTokens, tokens)?;
         }
         Ok(answer)
+    }
+
+    /// Waits for the run's turn at the root, as long as others need it.
+    async fn turn(&mut self) -> Result<(), Stop> {
+        if !self.tape.has_turn()? {
+            let _paused = self.watchdog.pause(self.deadline);
+            self.tape.catch_up().await?;
+        }
+        Ok(())
     }
 
     fn statement(&mut self, sql: String, params: Vec<db::Value>) -> Result<data::Statement, Stop> {
@@ -105,6 +113,7 @@ impl Guest {
             sha256: Digest::of(content),
         };
         let _outside = self.outside.enter();
+        self.turn().await?;
         let answer = self
             .tape
             .call(Kind::GatewayWrite, &request, |recorder| match permit {
@@ -146,6 +155,7 @@ impl db::Host for Guest {
             Kind::DbQuery
         };
         let _outside = self.outside.enter();
+        self.turn().await?;
         let perform = |recorder: &mut Recorder| {
             recorder.live.hold.with_world(|world| {
                 if is_change {
@@ -184,6 +194,7 @@ impl db::Host for Guest {
             first_time: true,
         };
         let _outside = self.outside.enter();
+        self.turn().await?;
         let perform = |recorder: &mut Recorder| {
             let hold = &recorder.live.hold;
             hold.with_world(|world| world.execute(&statement, bounds))

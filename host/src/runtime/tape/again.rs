@@ -4,7 +4,8 @@
 //! does; where it is answered differently, the rest of the journal is replaced, and the model answers
 //! in that rest are kept, so that nothing is asked or paid twice (design, "Many missions at once").
 //!
-//! Never decides that a mission ends, and never removes an event of a mission that has ended.
+//! Never decides that a mission ends, and never removes an event of a mission that has ended, or the
+//! decision of a person.
 
 use anyhow::{Context as _, anyhow};
 use coo_kernel::effects::artefact::{self, WriteRequest};
@@ -17,6 +18,7 @@ use super::recorder::Recorder;
 use super::{Mode, Tape, is_call_body};
 use crate::effects::stop::Stop;
 use crate::effects::world::Bounds;
+use crate::hint::Hint as _;
 use crate::machine::Stopwatch;
 use crate::progress::Update;
 use crate::state::store::Carried;
@@ -54,7 +56,7 @@ impl Tape {
         };
         recorder.forget();
         let mut tape = Self::resume(*recorder);
-        tape.answers = self.answers;
+        tape.answers = self.answers.of_another_execution();
         tape.counted = self.counted;
         Ok(tape)
     }
@@ -169,6 +171,13 @@ impl Recorder {
                         outcome: record.body,
                         sent,
                     });
+                }
+                (Kind::HumanDecision, _) => {
+                    // It was about what the mission had done then, and it stays on record.
+                    let moved = anyhow!(
+                        "what the mission has read has changed since a person decided about it"
+                    );
+                    return Err(moved.hint("run the mission again").into());
                 }
                 _ => {}
             }

@@ -20,23 +20,38 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Counts one.
-    pub fn count(&mut self, answered: &Answered) {
+    /// Returns the counts for another execution of the same run: its answers are counted by their origin
+    /// once, and their tokens by what the execution is told.
+    pub fn of_another_execution(self) -> Self {
+        Self {
+            tokens_in: 0,
+            tokens_out: 0,
+            ..self
+        }
+    }
+
+    /// Counts one. `is_new`: no earlier execution of the run was given it.
+    pub fn count(&mut self, answered: &Answered, is_new: bool) {
+        let Usage {
+            prompt_tokens,
+            completion_tokens,
+        } = usage(&answered.answer).copied().unwrap_or_default();
+        // A server may count anything.
+        let add = |sum: &mut u64, more: Option<u64>| *sum = sum.saturating_add(more.unwrap_or(0));
+        add(&mut self.tokens_in, prompt_tokens);
+        add(&mut self.tokens_out, completion_tokens);
+        if !is_new {
+            return;
+        }
         let count = match (answered.live, answered.recorded) {
             (true, _) => &mut self.live,
             (false, true) => &mut self.recorded,
             (false, false) => &mut self.frozen,
         };
         *count += 1;
-        if let Some(usage) = usage(&answered.answer) {
-            // A server may count anything.
-            let sum = |one: u64, more: Option<u64>| one.saturating_add(more.unwrap_or(0));
-            self.tokens_in = sum(self.tokens_in, usage.prompt_tokens);
-            self.tokens_out = sum(self.tokens_out, usage.completion_tokens);
-            if answered.live {
-                self.live_tokens_in = sum(self.live_tokens_in, usage.prompt_tokens);
-                self.live_tokens_out = sum(self.live_tokens_out, usage.completion_tokens);
-            }
+        if answered.live {
+            add(&mut self.live_tokens_in, prompt_tokens);
+            add(&mut self.live_tokens_out, completion_tokens);
         }
     }
 }

@@ -72,9 +72,8 @@ impl Tape {
             self.keep(completion.text.as_bytes())?;
         }
         let outcome = canonical::to_string_sorted(&outcome)?;
-        if self.counted.insert((sha256, asked.nth)) {
-            self.answers.count(&answered);
-        }
+        let is_new = self.counted.insert((sha256, asked.nth));
+        self.answers.count(&answered, is_new);
         let (source, live) = (answered.source.clone(), answered.live);
         let origin = Beside::Origin(answered.source, answered.provenance);
         self.append(self.state()?, Kind::LlmOutcome, outcome, origin)?;
@@ -171,6 +170,17 @@ impl Tape {
             return Err(self.diverged(None, Kind::LlmOutcome, String::new())?);
         };
         let number = recorder.id.number();
+        // Before the intent is durable: until then nothing is in doubt, however long it takes.
+        recorder.live.hold.release()?;
+        let (model, most) = (&recorder.live.model, recorder.limits.llm_tokens);
+        let admitted = match model.admit(asked.request, most).await? {
+            Ok(admitted) => admitted,
+            Err(failed) => {
+                let facts = EventFacts::unanswered(machine::now_unix_ms());
+                recorder.batch.put_facts(number, intent, facts);
+                return Err(Stop::Interrupted(failed.error));
+            }
+        };
         let sent = EventFacts::sent(machine::now_unix_ms());
         recorder.batch.put_facts(number, intent, sent);
         // From here on, a person who stops the process learns that the call may have left.
@@ -180,8 +190,8 @@ impl Tape {
         recorder.live.hold.mark()?;
         recorder.commit(Durability::Power).await?;
         recorder.live.hold.release()?;
-        let (model, most) = (&recorder.live.model, recorder.limits.llm_tokens);
-        let called = model.call(asked.request, &asked.sha256, asked.nth, most);
+        let model = &recorder.live.model;
+        let called = model.call(admitted, asked.request, &asked.sha256, asked.nth);
         match called.await? {
             Ok((answered, frozen)) => {
                 if let Some(frozen) = frozen {

@@ -86,6 +86,25 @@ impl Store {
         )
     }
 
+    /// Names the process that runs a batch.
+    pub fn set_batch_process(&mut self, batch: u32, name: &str) -> Result<()> {
+        self.write(
+            "journal.batch_process",
+            "UPDATE batches SET process = ?2 WHERE number = ?1",
+            params![batch, name],
+        )
+    }
+
+    /// Returns the process that was last to run a batch.
+    pub fn batch_process(&self, batch: u32) -> Result<Option<String>> {
+        let name = self
+            .connection
+            .prepare_cached("SELECT process FROM batches WHERE number = ?1")?
+            .query_row([batch], |row| row.get(0))
+            .optional()?;
+        Ok(name.flatten())
+    }
+
     /// Records which mission an item of a batch has become.
     pub fn begin_batch_item(&mut self, batch: u32, place: u32, mission: MissionId) -> Result<()> {
         self.write(

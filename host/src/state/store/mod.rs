@@ -1,7 +1,8 @@
 //! `coo.db`: missions, events, frozen calls and everything that belongs to them, in one `SQLite`
 //! file.
 //!
-//! Invariants: events are only ever appended. Facts about one machine or moment are in tables of
+//! Invariants: the events of a mission that has ended never change; before, they are only appended, or
+//! the last ones replaced by a run that executes again (`carried`). Facts about one machine or moment are in tables of
 //! their own, never in `events`. The database uses WAL, so readers never wait for a run. A commit
 //! is synced exactly when its effect may already be visible outside this process (`Durability`).
 
@@ -331,6 +332,11 @@ impl Store {
             .connection
             .pragma_query_value(None, "data_version", |row| row.get(0))?;
         Ok(self.seen.replace(now) != Some(now))
+    }
+
+    /// Makes `was_changed_outside` return true once more.
+    pub fn forget_seen(&mut self) {
+        self.seen = None;
     }
 
     /// Opens a transaction unless one is open. All writes go into it.

@@ -138,7 +138,9 @@ CREATE TABLE batches(
     created_ms INTEGER NOT NULL,
     missions INTEGER NOT NULL,
     options TEXT NOT NULL,
-    ended_ms INTEGER
+    ended_ms INTEGER,
+    -- The process that runs it; names a file in running/.
+    process TEXT
 ) STRICT;
 CREATE TABLE batch_items(
     batch INTEGER NOT NULL,
