@@ -17,7 +17,7 @@ use crate::support::{Ran, World, events, mission_id, ran, shown, steady};
 const LARGE: &str =
     "WITH four(x) AS (VALUES(1),(2),(3),(4)) SELECT hex(zeroblob(1000000)) FROM four";
 /// One answer that is longer than a log may stay.
-const LARGER: &str = "SELECT hex(zeroblob(6000000))";
+const LARGER: &str = "SELECT hex(zeroblob(5000000))";
 
 fn querier(world: &World, sql: &str) {
     world.wasm("querier.wasm", include_str!("fixtures/querier.wat"));

@@ -69,7 +69,6 @@ README.md: builds all again
 README.md: needs the target wasm32-wasip1
 README.md: docs/pipeline.md has it with output
 docs/amu0.md: takes minutes
-docs/batch.md: needs several machines
 docs/compilation.md: python.wasm is a component of 25 MB
 docs/dependencies.md: needs cargo-deny
 docs/install.md: installs a program
