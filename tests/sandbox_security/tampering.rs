@@ -41,12 +41,9 @@ fn a_folder_replaced_by_a_link_leads_nowhere() {
     assert_snapshot!(said, @"
     $ coo run triage.json # artefacts
     --- standard error
-    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 INTERRUPTED: 15 events, 94017 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
-    ERROR: mission MISSION-000001: state root: artefacts/ can't be opened: folder .coo/artefacts: is a symbolic link
+    ERROR: state root: artefacts/ can't be opened: folder .coo/artefacts: is a symbolic link
     hint: remove it
-    hint: 'coo resume MISSION-000001' continues where it stopped
-    --- exit 5
+    --- exit 1
     $ coo run triage.json # cache
     --- standard error
     ERROR: state root .coo: folder .coo/cache: is a symbolic link
