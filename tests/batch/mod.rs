@@ -1,6 +1,7 @@
 //! `coo batch`: many missions at once leave what they would leave one after the other. Every test makes
 //! its list, its root and, where one is asked, its server.
 
+mod beside;
 mod killed;
 mod lists;
 mod serial;

@@ -19,6 +19,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("run-demo", "coo run-demo"),
             ("run", "coo run mission.json --frozen"),
+            ("batch", "coo batch missions.jsonl -j 64"),
             ("resume", "coo resume 3"),
             ("approve", "coo approve 3 --reason 'the draft is good'"),
             ("reject", "coo reject 3 --reason 'the draft is wrong'"),

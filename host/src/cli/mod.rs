@@ -159,7 +159,6 @@ enum Command {
     #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, 4 PAUSED, 5 INTERRUPTED")]
     Resume(resume::Options),
     /// Run many missions at once, with the results of one after the other
-    #[command(display_order = 0)]
     Batch(batch::Options),
     /// Approve the question of a paused mission, and continue it
     #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, 4 PAUSED, 5 INTERRUPTED")]

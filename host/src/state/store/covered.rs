@@ -31,7 +31,7 @@ const TABLES: [(&str, &str, Part); 16] = [
     ),
     (
         "batches",
-        "SELECT number, created_ms, missions, options, ended_ms FROM batches ORDER BY number",
+        "SELECT number, created_ms, missions, options, ended_ms, process FROM batches ORDER BY number",
         Part::All,
     ),
     (
@@ -78,7 +78,7 @@ const TABLES: [(&str, &str, Part); 16] = [
     (
         "missions",
         "SELECT number, mission_type, name, descriptor_sha256, module_sha256, created_ms, \
-             finished_ms, interrupted, facts \
+             finished_ms, interrupted, facts, process \
          FROM missions ORDER BY number",
         Part::All,
     ),
