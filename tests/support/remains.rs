@@ -80,10 +80,12 @@ impl Remains {
         }
     }
 
-    /// Returns the remains without frozen answers and contents: an execution that was given up because the
-    /// world moved may leave more of them.
+    /// Returns the remains without what may depend on who is faster: an execution that was given up because
+    /// the world moved may leave more frozen answers and contents, and of two missions with the same
+    /// question either may send it, as the facts beside their events say.
     pub fn of_missions(self) -> Self {
         Self {
+            facts: Vec::new(),
             frozen: BTreeSet::new(),
             contents: BTreeSet::new(),
             ..self
