@@ -7,7 +7,7 @@ mod place;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 
 use crate::baselines;
 use crate::effects::environment::Environment;
@@ -107,13 +107,7 @@ impl Session {
         let lock = root
             .try_lock()
             .filter(|_| !presence::is_any_present(&root))
-            .with_context(|| {
-                format!(
-                    "state root {}: another coo process is at work on it",
-                    path.display()
-                )
-            })
-            .hint("wait for it and try again")?;
+            .ok_or_else(|| at_work(path))?;
         let mut held = Held::settle(root, lock, Purpose::Freeze)?;
         recover(&held.root, &mut held.store, &mut say)?;
         Self::of(held).map(Some)
@@ -134,13 +128,7 @@ impl Session {
     /// Freezes the root for `by`, who or what it is for; or says what has to hold first.
     pub fn freeze(&mut self, by: &str) -> Result<Result<FreezeRow, Unready>> {
         if presence::is_any_present(&self.root) {
-            bail!(
-                anyhow!(
-                    "state root {}: another coo process is at work on it",
-                    self.root.path().display()
-                )
-                .hint("wait for it and try again")
-            );
+            return Err(at_work(self.root.path()));
         }
         let config = self.config()?.clone();
         freeze::activate(&self.root, &mut self.store, &config, &self.environment, by)
@@ -328,6 +316,15 @@ impl Held {
         };
         Ok(Self { root, store, lock })
     }
+}
+
+/// Returns the error of a freeze while another process changes the root, or its missions wait.
+fn at_work(root: &Path) -> anyhow::Error {
+    anyhow!(
+        "state root {}: another coo process is at work on it",
+        root.display()
+    )
+    .hint("wait for it and try again")
 }
 
 /// Says once which root is used, if it is not the working directory's own.

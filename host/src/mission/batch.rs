@@ -17,7 +17,7 @@ use coo_kernel::mission::descriptor::Descriptor;
 use coo_kernel::mission::row::MissionRow;
 use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use coo_kernel::state::layout;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::effects::secrets;
 use crate::hint::Hint as _;
@@ -220,7 +220,7 @@ pub fn run(
     turn.begin(held)?;
     let now = machine::now_unix_ms();
     shared.with_store(|store| {
-        if is_done(store, number)? {
+        if store.is_batch_done(number)? {
             store.end_batch(number, now)?;
         }
         store.commit(Durability::Power)
@@ -265,27 +265,6 @@ fn spent(store: &Store, batch: u32, prices: &Prices) -> Result<Spent> {
     }
 }
 
-/// Returns whether every mission of the batch has ended.
-fn is_done(store: &Store, batch: u32) -> Result<bool> {
-    let mut place = 0;
-    loop {
-        let items = store.batch_items(batch, place)?;
-        let Some(last) = items.last() else {
-            return Ok(true);
-        };
-        place = last.place;
-        for item in &items {
-            let Some(id) = item.mission else {
-                return Ok(false);
-            };
-            let row = store.mission(id)?.context("batch: a mission is gone")?;
-            if row.finished_ms.is_none() || row.interrupted.is_some() {
-                return Ok(false);
-            }
-        }
-    }
-}
-
 /// What the missions of a batch have in common.
 #[derive(Clone)]
 struct Work {
@@ -293,11 +272,6 @@ struct Work {
     settings: Arc<Settings>,
     how: How,
     queue: Queue,
-}
-
-/// The missions that a batch has in flight, counted until they are dropped.
-struct Slot {
-    _slot: OwnedSemaphorePermit,
 }
 
 impl Work {
@@ -315,9 +289,7 @@ impl Work {
             };
             place = last.place;
             for item in items {
-                let slot = Slot {
-                    _slot: Arc::clone(&slots).acquire_owned().await?,
-                };
+                let slot = Arc::clone(&slots).acquire_owned().await?;
                 let place = self.queue.place(item.place as usize - 1);
                 let begun = self.begin(batch, &item, &mut modules).await;
                 let (told, mut item) = (told.clone(), item);

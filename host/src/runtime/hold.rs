@@ -83,13 +83,6 @@ impl Hold {
         Ok(())
     }
 
-    /// Marks the mission as being at work in this process, with the next commit. The run has its turn.
-    pub fn mark(&self) -> Result<()> {
-        let mut state = self.state();
-        let id = state.id;
-        state.turn.mark(id)
-    }
-
     /// Gives the turn back, before the run waits for something outside.
     pub fn release(&self) -> Result<()> {
         self.state().release()

@@ -77,7 +77,7 @@ pub struct LlmConfig {
     pub base_url: String,
     /// Model that is used if `COO_LLM_MODEL` is not set.
     pub default_model: Option<String>,
-    /// How often and how much each server may be asked in a batch. Not written if nothing is set.
+    /// How often and how much a process may ask each server. Not written if nothing is set.
     #[serde(skip_serializing_if = "ServerLimits::is_empty")]
     pub limits: ServerLimits,
     /// Request field for the maximum number of tokens; newer servers want `max_completion_tokens`.

@@ -220,7 +220,7 @@ impl Turn {
 
     /// Marks mission `id` as being at work in this process, with the next commit. A turn is not given
     /// back before.
-    pub fn mark(&mut self, id: MissionId) -> Result<()> {
+    fn mark(&mut self, id: MissionId) -> Result<()> {
         if !self.is_marked {
             let name = self.shared.announce()?;
             self.shared

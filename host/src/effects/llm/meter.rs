@@ -106,27 +106,35 @@ impl Reserved {
 
     /// Counts what the call has used.
     pub fn settle(mut self, usage: Usage) {
-        if let Some(reservation) = self.reservation.take() {
-            lock(&self.meter.budget).settle(reservation, usage);
-            self.meter.settled.notify_waiters();
-        }
+        self.end(Some(usage));
     }
 
     /// Gives back what was set aside for a call that cost nothing.
     pub fn release(mut self) {
-        if let Some(reservation) = self.reservation.take() {
-            lock(&self.meter.budget).release(reservation);
-            self.meter.settled.notify_waiters();
+        self.end(None);
+    }
+
+    /// Ends the reservation, unless it has ended. `usage`: `None` for a call that cost nothing.
+    fn end(&mut self, usage: Option<Usage>) {
+        let Some(reservation) = self.reservation.take() else {
+            return;
+        };
+        {
+            let mut budget = lock(&self.meter.budget);
+            match usage {
+                Some(usage) => {
+                    budget.settle(reservation, usage);
+                }
+                None => budget.release(reservation),
+            }
         }
+        self.meter.settled.notify_waiters();
     }
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        if let Some(reservation) = self.reservation.take() {
-            lock(&self.meter.budget).settle(reservation, Usage::default());
-            self.meter.settled.notify_waiters();
-        }
+        self.end(Some(Usage::default()));
     }
 }
 
@@ -173,7 +181,8 @@ impl Pacer {
     /// Waits until a call of at most `tokens` tokens may leave.
     pub async fn leave(&self, tokens: u64) -> Leaving {
         let (send, receive) = oneshot::channel();
-        let queued = {
+        // Dropped when the call has its ticket, and is then in no queue, or when it is given up.
+        let _queued = {
             let mut state = lock(&self.0.state);
             let turn = state.pace.join(tokens);
             state.waiting.insert(turn, send);
@@ -183,12 +192,9 @@ impl Pacer {
             }
         };
         self.look();
-        let ticket = receive.await.ok();
-        // It has its ticket, so it is in no queue.
-        std::mem::forget(queued);
         Leaving {
             pacer: self.clone(),
-            ticket,
+            ticket: receive.await.ok(),
         }
     }
 
@@ -262,22 +268,22 @@ impl Drop for Queued {
 impl Leaving {
     /// Ends a call that was sent, with the tokens that the server counted; 0 for one that failed.
     pub fn settle(mut self, tokens: u64) {
+        self.end(tokens);
+    }
+
+    fn end(&mut self, tokens: u64) {
         if let Some(ticket) = self.ticket.take() {
             let now = self.pacer.now_ms();
             lock(&self.pacer.0.state).pace.settle(ticket, tokens, now);
+            self.pacer.look();
         }
-        self.pacer.look();
     }
 }
 
 /// A call that is given up has left.
 impl Drop for Leaving {
     fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            let now = self.pacer.now_ms();
-            lock(&self.pacer.0.state).pace.settle(ticket, 0, now);
-            self.pacer.look();
-        }
+        self.end(0);
     }
 }
 

@@ -186,8 +186,6 @@ impl Tape {
         // From here on, a person who stops the process learns that the call may have left.
         (recorder.live.tell)(&Update::OnRecord(Journal::InDoubt));
         // After a crash, the next command can see that this call may have been made.
-        recorder.live.hold.take().await?;
-        recorder.live.hold.mark()?;
         recorder.commit(Durability::Power).await?;
         recorder.live.hold.release()?;
         let model = &recorder.live.model;

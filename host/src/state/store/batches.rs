@@ -114,6 +114,18 @@ impl Store {
         )
     }
 
+    /// Returns whether every mission of a batch has ended.
+    pub fn is_batch_done(&self, batch: u32) -> Result<bool> {
+        Ok(self
+            .connection
+            .prepare_cached(
+                "SELECT NOT EXISTS (SELECT 1 FROM batch_items \
+                 LEFT JOIN missions ON missions.number = mission \
+                 WHERE batch = ?1 AND (finished_ms IS NULL OR interrupted IS NOT NULL))",
+            )?
+            .query_row([batch], |row| row.get(0))?)
+    }
+
     /// Records that every mission of a batch has ended.
     pub fn end_batch(&mut self, batch: u32, ended_ms: i64) -> Result<()> {
         self.write(
