@@ -217,6 +217,8 @@ fn the_help_names_every_command() {
       run-demo     Run the bundled demo: no configuration, no key, no network
       run          Run a mission: a descriptor, a bundled mission by name, or a
                    .wasm program
+      batch        Run many missions at once, with the results of one after the
+                   other
       resume       Resume an interrupted mission from the end of its journal
       approve      Approve the question of a paused mission, and continue it
       reject       Reject the question of a paused mission, which ends it
