@@ -2,7 +2,7 @@
 //! columns. Each statement is one call to the host. Never builds SQL from values and never
 //! converts a value silently: a column of another type is an error that names both types.
 
-use crate::{Result, bindings::coo::mission::db as wit};
+use crate::{Result, bindings::v1_0::db as wit};
 use std::rc::Rc;
 
 pub use crate::params;

@@ -1,7 +1,7 @@
 //! Writes artefacts, the only way for a mission to create files. Each write is one call to the
 //! host. Never checks a path itself; the host decides, and gives the reason if it refuses.
 
-use crate::{Result, bindings::coo::mission::gateway as wit, db, params};
+use crate::{Result, bindings::v1_0::gateway as wit, db, params};
 
 pub use wit::{Error, Receipt};
 

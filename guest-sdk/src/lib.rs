@@ -1,6 +1,6 @@
 //! Write missions for coo in Rust: a mission is a function from a `String` to a
-//! `Result<String>` that may ask a language model ([`llm`]), use a database ([`db`]) and write
-//! artefacts ([`gateway`]). It can do nothing else: files, network, real time and real randomness
+//! `Result<String>` that may ask language models ([`llm`]; feature `chat` for tools, JSON and
+//! several models), use a database ([`db`]) and write artefacts ([`gateway`]). It can do nothing else: files, network, real time and real randomness
 //! do not exist inside a mission. This crate is a thin wrapper around the generated
 //! [`bindings`] and performs no effects of its own.
 //!
@@ -25,6 +25,8 @@
 //! mission.
 
 pub mod bindings;
+#[cfg(feature = "chat")]
+pub mod chat;
 pub mod db;
 mod error;
 pub mod gateway;

@@ -2,7 +2,7 @@
 //! given. Never retries, never names a model, and sets no sampling parameter by itself: the host
 //! fixes both.
 
-use crate::{Result, bindings::coo::mission::llm as wit};
+use crate::{Result, bindings::v1_0::llm as wit};
 
 pub use wit::{Completion, Error, FinishReason, Message, Request, Role, Usage};
 

@@ -26,7 +26,8 @@ pub use body::{
 };
 pub use conversation::{
     CallError, ContentError, Conversation, INLINE_BYTES_MAX, IntentBody, OutcomeBody, Requests,
-    SaidAnswer, SaidCompletion, SaidMessage, SaidRequest, Since, Text,
+    SaidAnswer, SaidCompletion, SaidMessage, SaidRequest, SaidToolCall, SaidUnfit, Since, Text,
+    long_texts,
 };
 pub use divergence::{Divergence, Side};
 pub use facts::EventFacts;

@@ -2,9 +2,16 @@
 //! frozen, and the two decisions about them (which model, which sampling). Nothing here talks to
 //! a model. Fields stand in key order (see `canonical::to_string_sorted`).
 
+pub mod chat;
+pub mod check;
+pub mod fit;
 pub mod limits;
+pub mod models;
 pub mod prices;
 pub mod protocol;
+pub mod schema;
+
+pub use self::chat::{Image, Options, ToolCall};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +31,8 @@ pub enum Role {
     User,
     /// An earlier answer of the model.
     Assistant,
+    /// The result of a tool that the model has asked for.
+    Tool,
 }
 
 /// One message of the conversation.
@@ -32,7 +41,36 @@ pub enum Role {
 #[serde(deny_unknown_fields)]
 pub struct Message {
     pub content: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
     pub role: Role,
+    /// What a tool's result answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+}
+
+impl Message {
+    /// Returns a message of text alone.
+    pub fn new(role: Role, content: impl Into<String>) -> Self {
+        Self {
+            content: content.into(),
+            images: Vec::new(),
+            role,
+            tool_call_id: None,
+            tool_calls: Vec::new(),
+        }
+    }
+
+    /// Returns the size of its texts and images in bytes.
+    pub fn bytes(&self) -> u64 {
+        let images = self.images.iter().map(|image| image.bytes);
+        let calls = self.tool_calls.iter().map(ToolCall::bytes);
+        let id = self.tool_call_id.as_ref().map_or(0, String::len) as u64;
+        let all = images.chain(calls).chain([id]);
+        all.fold(self.content.len() as u64, u64::saturating_add)
+    }
 }
 
 /// The parameters that the descriptor forces on every call of the mission (spec v1.1 §2.3). `null`
@@ -72,6 +110,7 @@ pub struct Asked {
     pub top_p: Option<f64>,
     /// May be less than the descriptor's, never more.
     pub max_tokens: Option<u32>,
+    pub options: Options,
 }
 
 /// The whole request: model, messages and every sampling parameter. The journal holds its
@@ -85,6 +124,9 @@ pub struct Request {
     pub messages: Vec<Message>,
     /// As the provider names it.
     pub model: String,
+    /// What only the interface of 1.1 can say; left out if nothing.
+    #[serde(default, skip_serializing_if = "Options::is_empty")]
+    pub options: Options,
     pub seed: Option<u64>,
     pub temperature: Option<f64>,
     pub top_p: Option<f64>,
@@ -110,6 +152,8 @@ pub enum FinishReason {
     ContentFilter,
     /// No reason given. A response with an unknown reason is not an answer: see `protocol::finish`.
     Other,
+    /// The model waits for the results of tools.
+    ToolCalls,
 }
 
 /// Tokens as the provider counted them.
@@ -133,7 +177,28 @@ pub struct Completion {
     pub model: String,
     /// The answer itself, unchanged.
     pub text: String,
+    /// The tools that the model asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
     pub usage: Usage,
+}
+
+impl Completion {
+    /// Returns the size of its texts in bytes.
+    pub fn bytes(&self) -> u64 {
+        let calls = self.tool_calls.iter().map(ToolCall::bytes);
+        calls.fold(self.text.len() as u64, u64::saturating_add)
+    }
+}
+
+/// An answer that is not what its request asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Unfit {
+    pub completion: Completion,
+    /// As `fit` states it. It is recorded, so that a later validator can't contradict a run.
+    pub reason: String,
 }
 
 /// An error that belongs to the deterministic record and that the guest sees.
@@ -154,6 +219,30 @@ pub enum Refusal {
 pub enum ModelAnswer {
     Completion(Completion),
     Error(Refusal),
+    Unfit(Unfit),
+}
+
+impl ModelAnswer {
+    /// Returns what the model said, if it answered.
+    pub const fn completion(&self) -> Option<&Completion> {
+        match self {
+            Self::Completion(completion) => Some(completion),
+            Self::Unfit(unfit) => Some(&unfit.completion),
+            Self::Error(_) => None,
+        }
+    }
+
+    /// Returns the answer to a request with these options: unfit if it is not what they ask for.
+    #[must_use]
+    pub fn judged(self, options: &Options) -> Self {
+        match self {
+            Self::Completion(completion) => match fit::check(&completion, options) {
+                Ok(()) => Self::Completion(completion),
+                Err(reason) => Self::Unfit(Unfit { completion, reason }),
+            },
+            other => other,
+        }
+    }
 }
 
 /// The origin of an answer. It differs from call to call, so it is kept beside the journal and
@@ -202,6 +291,9 @@ pub fn force(asked: Asked, model: &str, sampling: &Sampling) -> Result<Request, 
             "no messages; a request needs at least one".to_owned(),
         ));
     }
+    check::messages(&asked.messages)
+        .and_then(|()| check::options(&asked.options))
+        .map_err(Refusal::Refused)?;
     for (name, value, forced) in [
         ("temperature", asked.temperature, sampling.temperature),
         ("top-p", asked.top_p, sampling.top_p),
@@ -221,6 +313,7 @@ pub fn force(asked: Asked, model: &str, sampling: &Sampling) -> Result<Request, 
         max_tokens,
         messages: asked.messages,
         model: model.to_owned(),
+        options: asked.options,
         seed: sampling.seed,
         temperature: sampling.temperature,
         top_p: sampling.top_p,
@@ -247,13 +340,11 @@ mod tests {
 
     fn asked() -> Asked {
         Asked {
-            messages: vec![Message {
-                content: "hello".into(),
-                role: Role::User,
-            }],
+            messages: vec![Message::new(Role::User, "hello")],
             temperature: None,
             top_p: None,
             max_tokens: None,
+            options: Options::default(),
         }
     }
 
@@ -376,6 +467,20 @@ mod tests {
             },
             Request {
                 messages: vec![],
+                ..base.clone()
+            },
+            Request {
+                options: Options {
+                    alias: Some("cheap".into()),
+                    ..Options::default()
+                },
+                ..base.clone()
+            },
+            Request {
+                options: Options {
+                    stop: vec!["\n".into()],
+                    ..Options::default()
+                },
                 ..base.clone()
             },
         ] {

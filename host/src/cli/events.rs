@@ -40,10 +40,8 @@ pub fn next(
     if status != Status::Interrupted || progress.state().is_none() {
         return Ok(None);
     }
-    let in_doubt = match progress.in_doubt {
-        Some(seq) => !session.store.is_unanswered(mission.id.number(), seq)?,
-        None => false,
-    };
+    let number = mission.id.number();
+    let in_doubt = session.store.is_in_doubt(number, progress.in_doubt)?;
     Ok(Some(hint::to_resume(mission.id, in_doubt)))
 }
 

@@ -12,8 +12,7 @@ use anyhow::{Result, anyhow};
 use coo_kernel::effects::artefact::{Artefact, WriteAnswer};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{
-    Blob, CallBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, SaidAnswer,
-    StepReturnedBody, WorldBody,
+    Blob, CallBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, StepReturnedBody, WorldBody,
 };
 use coo_kernel::llm::{FinishReason, Provenance, Usage};
 use coo_kernel::mission::Status;
@@ -254,10 +253,10 @@ fn answered(
     record: &Record,
     call: &mut ModelCall,
 ) -> Result<()> {
-    let OutcomeBody { answer } = serde_json::from_str(&record.body)?;
+    let outcome: OutcomeBody = serde_json::from_str(&record.body)?;
     call.in_doubt = false;
-    if let SaidAnswer::Completion(completion) = answer {
-        call.model = Some(completion.model);
+    if let Some(completion) = outcome.completion() {
+        call.model = Some(completion.model.clone());
         call.finish_reason = Some(completion.finish_reason);
         call.usage = Some(completion.usage);
     }

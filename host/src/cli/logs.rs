@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{
     CallBody, DecisionBody, IntentBody, Kind, MissionBody, OutcomeBody, Record, SaidAnswer,
-    StepReturnedBody, StepStartedBody, Text, TransitionBody, WorldBody,
+    SaidUnfit, StepReturnedBody, StepStartedBody, Text, TransitionBody, WorldBody,
 };
 use coo_kernel::llm::Refusal;
 use coo_kernel::mission::Status;
@@ -279,23 +279,24 @@ fn detail(mission: &MissionRow, record: &Record, text_max: usize) -> Result<Stri
 
 fn answered(answer: &SaidAnswer, text_max: usize) -> String {
     match answer {
+        SaidAnswer::Unfit(SaidUnfit { completion, reason }) => {
+            let said = answered(&SaidAnswer::Completion(completion.clone()), text_max);
+            format!("{said} unfit={}", excerpt(&format!("{reason:?}"), text_max))
+        }
         SaidAnswer::Completion(completion) => {
             let model = print::one_line(&completion.model);
-            match &completion.text {
-                Text::Inline(text) => {
-                    format!(
-                        "model={model} text={}",
-                        excerpt(&format!("{text:?}"), text_max)
-                    )
-                }
-                Text::Kept(kept) => {
-                    format!(
-                        "model={model} text={} bytes={}",
-                        kept.sha256.short(),
-                        kept.bytes
-                    )
-                }
-            }
+            let text = match &completion.text {
+                Text::Inline(text) => excerpt(&format!("{text:?}"), text_max),
+                Text::Kept(kept) => format!("{} bytes={}", kept.sha256.short(), kept.bytes),
+            };
+            let calls = completion.tool_calls.iter();
+            let tools: Vec<String> = calls.map(|call| print::one_line(&call.name)).collect();
+            let tools = if tools.is_empty() {
+                String::new()
+            } else {
+                format!(" tools={}", excerpt(&tools.join(","), text_max))
+            };
+            format!("model={model} text={text}{tools}")
         }
         SaidAnswer::Error(refusal) => refused(refusal, text_max),
     }

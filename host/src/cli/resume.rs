@@ -134,18 +134,19 @@ pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
 
 fn in_doubt(id: MissionId, call: &InDoubt) -> Error {
     let InDoubt {
-        seq,
         request_sha256,
         nth,
         model,
         max_tokens,
+        ..
     } = call;
     let most = max_tokens.map_or_else(
         || "any length".to_owned(),
         |tokens| format!("at most {tokens} tokens"),
     );
+    let place = call.place();
     anyhow!(
-        "mission {id}: model call at event {seq} is in doubt: request {} (time {nth} in this run, \
+        "mission {id}: model call {place} is in doubt: request {} (time {nth} in this run, \
          model {model}, an answer of {most}) left and has no answer on record",
         request_sha256.short()
     )

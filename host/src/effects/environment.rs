@@ -13,6 +13,7 @@ use coo_kernel::credentials::pairing::KEY;
 use coo_kernel::credentials::pairing::{self, Allowed, Keys, Known, Server, Source};
 use coo_kernel::credentials::secret;
 use coo_kernel::llm;
+use coo_kernel::llm::models::{Mapped, Terms};
 
 use crate::effects::llm::http::server_of;
 use crate::effects::secrets;
@@ -120,18 +121,51 @@ impl Environment {
             config.llm.default_model.as_deref(),
         )
         .context(llm::NO_MODEL)?;
-        // A key in the name would be recorded with every request.
-        if secret::looks_like_key(model) || secrets::occur_in(model.as_bytes()) {
-            bail!(
-                anyhow!(
-                    "model: the name that is set for it holds an API key, and names are recorded"
-                )
-                .hint(format!(
-                    "set {MODEL} to the model's name and the key by {KEY} only"
-                ))
+        ensure_no_key(model)?;
+        Ok(model.to_owned())
+    }
+
+    /// Returns the models behind the aliases of a descriptor, with the prices that its bounds need.
+    pub fn models(
+        &self,
+        config: &Config,
+        terms: &BTreeMap<String, Terms>,
+    ) -> Result<BTreeMap<String, Mapped>> {
+        let mut models = BTreeMap::new();
+        for (alias, terms) in terms {
+            let Some(model) = config.llm.models.get(alias) else {
+                bail!(
+                    anyhow!(
+                        "model '{alias}': the mission asks it by this name, and the configuration \
+                         maps no model to it"
+                    )
+                    .hint(format!(
+                        "coo config set llm.models '{{\"{alias}\": \"MODEL\"}}'"
+                    ))
+                );
+            };
+            ensure_no_key(model)?;
+            let price = match terms.cost_micros {
+                None => None,
+                Some(_) => {
+                    let price = config.llm.prices.models.get(model).copied();
+                    Some(price.with_context(|| {
+                        format!(
+                            "model '{alias}': the mission bounds its cost, and {model} has no price"
+                        )
+                    })
+                    .hint("set llm.prices, or leave cost_micros out of the descriptor")?)
+                }
+            };
+            models.insert(
+                alias.clone(),
+                Mapped {
+                    model: model.clone(),
+                    price,
+                },
             );
         }
-        Ok(model.to_owned())
+        Ok(models)
     }
 
     /// Returns the server of live calls and the key for it. Fails if the key may not go to that
@@ -185,6 +219,19 @@ impl Environment {
             named_by,
         })
     }
+}
+
+/// Fails if a model's name holds a key, which would be recorded with every request.
+fn ensure_no_key(model: &str) -> Result<()> {
+    if secret::looks_like_key(model) || secrets::occur_in(model.as_bytes()) {
+        bail!(
+            anyhow!("model: the name that is set for it holds an API key, and names are recorded")
+                .hint(format!(
+                    "set {MODEL} to the model's name and the key by {KEY} only"
+                ))
+        );
+    }
+    Ok(())
 }
 
 fn read(folder: &Path) -> DotEnv {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{EnvironmentBody, Kind, MissionBody, StepReturnedBody, StepStartedBody};
+use coo_kernel::llm::models::{Chosen, Models};
 use coo_kernel::mission::descriptor::Human;
 use coo_kernel::mission::failure::Failure;
 use coo_kernel::mission::ledger::{Ledger, Used};
@@ -46,7 +47,7 @@ pub struct Executed {
 /// outcome, including a failure, is in the result.
 pub async fn execute(
     program: &Program,
-    model: Option<&str>,
+    models: &Chosen,
     wall_clock_max: Duration,
     tape: Tape,
     place: Option<&Place>,
@@ -66,7 +67,9 @@ pub async fn execute(
         return run;
     }
     let authority = program.plan.authority();
-    let mut ledger = Ledger::new(*authority.limits());
+    let terms = &program.plan.descriptor().llm.models;
+    let asks = Models::new(terms, &models.aliases);
+    let mut ledger = Ledger::new(*authority.limits(), asks);
     let mut begun = Some(program.begun);
     let steps = &program.plan.descriptor().steps;
     for (i, step) in steps.iter().enumerate() {
@@ -83,7 +86,7 @@ pub async fn execute(
                 Some(begun) => Deadline::since(begun, wall_clock_max),
                 None => Deadline::after(wall_clock_max),
             };
-            (run, ledger, ended) = one_step(program, model, deadline, step, run, ledger).await;
+            (run, ledger, ended) = one_step(program, models, deadline, step, run, ledger).await;
         }
         match ended {
             Ok(()) => {}
@@ -148,7 +151,7 @@ async fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
             environment: descriptor.environment.clone(),
             governance: authority.policy().governance.clone(),
             limits: *authority.limits(),
-            llm: descriptor.llm,
+            llm: descriptor.llm.sampling(),
             rng_seed: RNG_SEED,
             rules: authority.policy().rules,
             rules_sha256: authority.policy().rules_sha256,
@@ -166,7 +169,7 @@ async fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
 
 async fn one_step(
     program: &Program,
-    model: Option<&str>,
+    models: &Chosen,
     deadline: Deadline,
     step: &coo_kernel::mission::descriptor::Step,
     mut run: Executed,
@@ -182,7 +185,7 @@ async fn one_step(
         StepRun {
             tape: run.tape,
             ledger,
-            model,
+            model: models.default.as_deref(),
             plan: &program.plan,
             input: &input,
             deadline,

@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow, bail};
 use coo_kernel::batch::budget::{Budget, Spent};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::DecisionBody;
+use coo_kernel::llm::models::Chosen;
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::authority::Policy;
 use coo_kernel::mission::row::{Facts, MissionRow};
@@ -71,7 +72,8 @@ impl Default for Options {
 /// Inputs that this run takes from an earlier run of the same mission.
 #[derive(Debug, Clone, Default)]
 pub struct Reused {
-    pub model: Option<String>,
+    /// `None`: those of the configuration and the environment.
+    pub models: Option<Chosen>,
     pub policy: Option<Policy>,
     /// Answers of people to human steps, in order.
     pub decisions: Vec<DecisionBody>,
@@ -169,9 +171,24 @@ impl Prepared {
             options.digest_memory,
         )?;
         // Checked before anything is on record: without a model this mission can't continue.
-        let model_name = match reused.model {
-            None if program.asks_model => Some(environment.model(config, options.say)?),
-            known => known,
+        let models = match reused.models {
+            // A mission that has begun without a model, because its module could ask none.
+            Some(models) if models != Chosen::default() || !program.asks_model => models,
+            _ if program.asks_model => {
+                let terms = &program.plan.descriptor().llm.models;
+                let aliases = environment.models(config, terms)?;
+                let default = environment.model(config, options.say);
+                Chosen {
+                    // A mission that has names for its models may ask by these alone.
+                    default: if aliases.is_empty() {
+                        Some(default?)
+                    } else {
+                        default.ok()
+                    },
+                    aliases,
+                }
+            }
+            _ => Chosen::default(),
         };
         Ok(Self {
             facts: Facts {
@@ -180,12 +197,13 @@ impl Prepared {
                 engine: program.sandbox.identity.clone(),
                 engine_sha256: Some(program.sandbox.identity_sha256),
                 pid: machine::process_id(),
-                model: model_name.clone(),
+                model: models.default.clone(),
+                models: models.aliases,
                 rulesets: rulesets::digests().clone(),
                 ..Facts::default()
             },
             model: Model::new(
-                model_name,
+                models.default,
                 options.freshness,
                 config.clone(),
                 Arc::clone(environment),
@@ -279,10 +297,11 @@ impl Prepared {
         };
         let limits = *self.program.plan.authority().limits();
         let mut tape = tape(Recorder::new(id, live, self.decisions, limits)?);
+        let models = self.facts.chosen();
         let executed = loop {
             let executed = execute(
                 &self.program,
-                self.facts.model.as_deref(),
+                &models,
                 self.options.wall_clock_max,
                 tape,
                 place,

@@ -117,9 +117,9 @@ pub fn replay(
     let program = source.prepare(&policy, wall_clock_max, false)?;
     drop(source);
     let other_engine = mission.facts.engine(mission.id)? != program.sandbox.identity_sha256;
-    let model = mission.facts.model.as_deref();
+    let models = mission.facts.chosen();
     let tape = Tape::replay(store, mission.id);
-    let executed = machine::block_on(execute(&program, model, wall_clock_max, tape, None));
+    let executed = machine::block_on(execute(&program, &models, wall_clock_max, tape, None));
     let divergence = match executed.stopped {
         Ok(()) => None,
         Err(Stop::Diverged(divergence)) => Some(*divergence),

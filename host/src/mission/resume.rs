@@ -28,14 +28,25 @@ use crate::state::{history, presence};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct InDoubt {
-    /// Number of its intent.
-    pub seq: u64,
+    /// Number of its intent; `null` for one of several calls that were made together, which the
+    /// journal had not come to.
+    pub seq: Option<u64>,
     pub request_sha256: Digest,
     /// How often the run had made this request, this time included.
     pub nth: u64,
     pub model: String,
     /// Bound on the answer, in tokens; `None` if the descriptor sends no bound.
     pub max_tokens: Option<u32>,
+}
+
+impl InDoubt {
+    /// Returns where the call is.
+    pub fn place(&self) -> String {
+        self.seq.map_or_else(
+            || "made together with others".to_owned(),
+            |seq| format!("at event {seq}"),
+        )
+    }
 }
 
 /// The outcome of `resume`.
@@ -88,18 +99,16 @@ impl Standing {
             Some(_) => {}
             None => return Ok(Self::NotBegun),
         }
-        if let Some(seq) = progress.in_doubt
-            && !resend
-            && let Some(call) = in_doubt(store, mission, seq, freshness)?
-        {
+        if !resend && let Some(call) = in_doubt(store, mission, progress.in_doubt, freshness)? {
             return Ok(Self::InDoubt(call));
         }
-        let journal = match progress.in_doubt {
-            Some(seq) if !store.is_unanswered(id.number(), seq)? => Journal::InDoubt,
-            _ => Journal::Resumable,
+        let journal = if store.is_in_doubt(id.number(), progress.in_doubt)? {
+            Journal::InDoubt
+        } else {
+            Journal::Resumable
         };
         let reused = Reused {
-            model: mission.facts.model.clone(),
+            models: Some(mission.facts.chosen()),
             // A mission that was interrupted before its policy was recorded uses the current one.
             policy: progress.policy,
             decisions: Vec::new(),
@@ -157,32 +166,58 @@ fn say_model(session: &Session, mission: &MissionRow, say: fn(&str)) {
     }
 }
 
-/// Returns the model call that event `seq` began, unless it can be continued without sending it a
-/// second time.
+/// Returns a model call that can't be continued without sending it a second time: the one of event
+/// `seq`, which is the last one, or one that was made together with others.
 fn in_doubt(
     store: &Store,
     mission: &MissionRow,
-    seq: u64,
+    seq: Option<u64>,
     freshness: CachePolicy,
 ) -> Result<Option<InDoubt>> {
     let number = mission.id.number();
     // Without the network nothing is sent.
-    if freshness == CachePolicy::Frozen || store.is_unanswered(number, seq)? {
+    if freshness == CachePolicy::Frozen || !store.is_in_doubt(number, seq)? {
         return Ok(None);
     }
-    let intent = store.page(number, seq - 1)?;
-    let body = intent.first().map_or("", |record| record.body.as_str());
-    let call = named(seq, body).with_context(|| format!("mission {}: event {seq}", mission.id))?;
-    // Another run may have made the same request since and frozen the answer: nothing is sent.
-    let is_known = freshness != CachePolicy::Live
-        && llm::frozen(store, bundle::frozen(), &call.request_sha256, call.nth)?.is_some();
-    Ok((!is_known).then_some(call))
+    let mut calls = Vec::new();
+    if let Some(seq) = seq
+        && !store.is_unanswered(number, seq)?
+    {
+        let intent = store.page(number, seq - 1)?;
+        let body = intent.first().map_or("", |record| record.body.as_str());
+        let call = named(seq, body);
+        calls.push(call.with_context(|| format!("mission {}: event {seq}", mission.id))?);
+    }
+    let unanswered = store.carried(number)?.into_iter();
+    calls.extend(
+        unanswered
+            .filter(|carried| carried.outcome.is_none() && carried.sent)
+            .filter_map(|carried| {
+                let asked = carried.asked?;
+                Some(InDoubt {
+                    seq: None,
+                    request_sha256: carried.request_sha256,
+                    nth: carried.nth,
+                    max_tokens: asked.max_tokens,
+                    model: asked.model,
+                })
+            }),
+    );
+    for call in calls {
+        // Another run may have made the same request since and frozen the answer: nothing is sent.
+        let is_known = freshness != CachePolicy::Live
+            && llm::frozen(store, bundle::frozen(), &call.request_sha256, call.nth)?.is_some();
+        if !is_known {
+            return Ok(Some(call));
+        }
+    }
+    Ok(None)
 }
 
 fn named(seq: u64, body: &str) -> Result<InDoubt> {
     let intent: IntentBody = serde_json::from_str(body)?;
     Ok(InDoubt {
-        seq,
+        seq: Some(seq),
         request_sha256: intent.sha256,
         nth: intent.nth,
         max_tokens: intent.request.max_tokens,

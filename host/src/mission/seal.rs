@@ -204,10 +204,7 @@ impl End<'_> {
             store.forget_carried(self.id.number())?;
         }
         store.finish_mission(self.id, self.finished_ms, self.why, self.facts)?;
-        let in_doubt = match self.progress.in_doubt {
-            Some(seq) => !store.is_unanswered(self.id.number(), seq)?,
-            None => false,
-        };
+        let in_doubt = store.is_in_doubt(self.id.number(), self.progress.in_doubt)?;
         let changes = self.changes;
         let changes_world = state == Some(State::Complete)
             && (changes.db_executes > 0 || !changes.artefacts.is_empty());

@@ -167,7 +167,7 @@ impl Source {
                 file: Some("program.wasm".to_owned()),
                 sha256: Some(module),
             },
-            llm: coo_kernel::llm::Sampling::default(),
+            llm: coo_kernel::mission::descriptor::LlmTerms::default(),
             steps: vec![Step {
                 id: "run".to_owned(),
                 human: None,

@@ -122,7 +122,7 @@ impl Subject {
             name: mission.id.to_string(),
             source,
             reused: Reused {
-                model: mission.facts.model.clone(),
+                models: Some(mission.facts.chosen()),
                 policy: progress.policy,
                 decisions: recorded.decisions,
             },

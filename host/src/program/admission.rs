@@ -297,10 +297,11 @@ fn provided_functions() -> Result<Signatures> {
             continue;
         };
         let package = &resolve.packages[package].name;
-        provided.insert(
-            format!("{}:{}/{name}", package.namespace, package.name),
-            signatures(&resolve, id),
-        );
+        // A later version has the functions of the earlier ones, with the same types.
+        provided
+            .entry(format!("{}:{}/{name}", package.namespace, package.name))
+            .or_default()
+            .extend(signatures(&resolve, id));
     }
     Ok(provided)
 }

@@ -2,10 +2,14 @@
 //! are made from the same files. Interprets nothing.
 
 /// Name and WIT text of every package of the surface.
-pub const WIT: [(&str, &str); 6] = [
+pub const WIT: [(&str, &str); 7] = [
     (
         "coo:mission",
         include_str!("../../../guest-sdk/wit/mission.wit"),
+    ),
+    (
+        "coo:mission@1.1",
+        include_str!("../../../guest-sdk/wit/v1.1/mission.wit"),
     ),
     ("wasi:io", include_str!("../../wit/deps/io.wit")),
     ("wasi:clocks", include_str!("../../wit/deps/clocks.wit")),

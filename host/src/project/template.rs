@@ -88,16 +88,22 @@ const WORKSPACE: [Source; 4] = [
     ),
 ];
 
-const SDK: [Source; 8] = [
+const SDK: [Source; 10] = [
     (
         "vendor/coo-guest/Cargo.toml",
         include_str!("../../../guest-sdk/Cargo.toml"),
-        "the SDK of this release, 8 files",
+        "the SDK of this release, 10 files",
         false,
     ),
     (
         "vendor/coo-guest/src/bindings.rs",
         include_str!("../../../guest-sdk/src/bindings.rs"),
+        "",
+        false,
+    ),
+    (
+        "vendor/coo-guest/src/chat.rs",
+        include_str!("../../../guest-sdk/src/chat.rs"),
         "",
         false,
     ),
@@ -134,6 +140,12 @@ const SDK: [Source; 8] = [
     (
         "vendor/coo-guest/wit/mission.wit",
         include_str!("../../../guest-sdk/wit/mission.wit"),
+        "",
+        false,
+    ),
+    (
+        "vendor/coo-guest/wit/v1.1/mission.wit",
+        include_str!("../../../guest-sdk/wit/v1.1/mission.wit"),
         "",
         false,
     ),

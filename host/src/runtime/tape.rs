@@ -15,6 +15,7 @@ mod answers;
 mod ask;
 mod recorded;
 mod recorder;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
 

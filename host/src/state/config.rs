@@ -2,8 +2,11 @@
 //! precedence over it (`environment`). It holds no secret: a key comes only from the environment
 //! or `.env`, and is never written anywhere.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, anyhow, bail};
-use coo_kernel::form::strict;
+use coo_kernel::form::{plain, strict};
+use coo_kernel::llm::check;
 use coo_kernel::llm::limits::ServerLimits;
 use coo_kernel::llm::prices::Prices;
 use coo_kernel::mission::authority::{Ceiling, Governance};
@@ -31,12 +34,13 @@ pub enum Form {
 }
 
 /// The fields of `config.json`, by the path to each.
-pub const FIELDS: [(&str, Form); 11] = [
+pub const FIELDS: [(&str, Form); 12] = [
     ("llm.default_model", Form::TextOrNull),
     ("llm.base_url", Form::Text),
     ("llm.attempts", Form::Json),
     ("llm.timeout_seconds", Form::Json),
     ("llm.max_tokens_field", Form::Text),
+    ("llm.models", Form::Json),
     ("llm.limits", Form::Json),
     ("llm.prices", Form::Json),
     ("governance.ceiling", Form::Json),
@@ -82,6 +86,10 @@ pub struct LlmConfig {
     pub limits: ServerLimits,
     /// Request field for the maximum number of tokens; newer servers want `max_completion_tokens`.
     pub max_tokens_field: String,
+    /// The models that missions ask by name: aliases, each with the provider's name of a model. Not
+    /// written if nothing is set.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, String>,
     /// What tokens cost, for the budget of a batch. Not written if nothing is set.
     #[serde(skip_serializing_if = "Prices::is_default")]
     pub prices: Prices,
@@ -97,6 +105,7 @@ impl Default for LlmConfig {
             default_model: None,
             limits: ServerLimits::default(),
             max_tokens_field: "max_tokens".to_owned(),
+            models: BTreeMap::new(),
             prices: Prices::default(),
             timeout_seconds: 120,
         }
@@ -130,6 +139,22 @@ impl Config {
         Ok(config)
     }
 
+    fn check_models(&self) -> Result<()> {
+        for (alias, model) in &self.llm.models {
+            if !check::is_name(alias) {
+                bail!(
+                    "llm.models: alias '{}' found; 1 to {} of a-z A-Z 0-9 _ - needed",
+                    plain::one_line(alias),
+                    check::NAME_BYTES_MAX
+                );
+            }
+            if model.trim().is_empty() {
+                bail!("llm.models.{alias}: no model found; the provider's name of one needed");
+            }
+        }
+        Ok(())
+    }
+
     fn check(&self) -> Result<()> {
         self.governance
             .check()
@@ -137,6 +162,7 @@ impl Config {
         let hint = "see docs/configuration.md for its fields";
         self.llm.limits.check().hint(hint)?;
         self.llm.prices.check().hint(hint)?;
+        self.check_models().hint(hint)?;
         if self.tools.len() > TOOLS_MAX {
             bail!(
                 anyhow!(

@@ -3,6 +3,7 @@
 //! model.
 
 use anyhow::{Context as _, Result, bail};
+use coo_kernel::llm::models::Chosen;
 use coo_kernel::mission::Status;
 use coo_kernel::tier1::{Repeated, transitions};
 
@@ -88,7 +89,10 @@ fn repeat(name: &str) -> Result<Repeated> {
         source: Source::bundled(name)?,
         // The model whose answers ship with coo, whatever the environment says.
         reused: Reused {
-            model: Some(DEMO_MODEL.to_owned()),
+            models: Some(Chosen {
+                default: Some(DEMO_MODEL.to_owned()),
+                ..Chosen::default()
+            }),
             ..Reused::default()
         },
         answers: Vec::new(),

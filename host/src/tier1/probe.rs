@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use coo_kernel::form::digest::Digest;
+use coo_kernel::llm::models::Chosen;
 use coo_kernel::mission::descriptor::Descriptor;
 use serde_json::Value;
 
@@ -75,7 +76,10 @@ impl Scratch {
         let session = self.open()?.configured(config.clone());
         // The model whose answers ship with coo, whatever the environment says.
         let reused = Reused {
-            model: Some(DEMO_MODEL.to_owned()),
+            models: Some(Chosen {
+                default: Some(DEMO_MODEL.to_owned()),
+                ..Chosen::default()
+            }),
             ..Reused::default()
         };
         let (_, ended) = run::run_again(session, source, options(), reused)?;

@@ -15,6 +15,8 @@ const MESSAGE_TOKENS: u64 = 16;
 /// Tokens that a request may have besides its messages: the beginning of the answer, and a default
 /// system prompt, which some chat templates add and of which the longest have some 60.
 const REQUEST_TOKENS: u64 = 256;
+/// Most tokens of an image. Providers count some hundred to some thousand, whatever its bytes.
+const IMAGE_TOKENS: u64 = 8_192;
 
 /// The most tokens that a call can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +28,8 @@ pub struct Need {
 impl Need {
     /// Returns the bound for `request`.
     ///
-    /// In: the bytes of all messages, 16 for each message and 256 for the request. A tokenizer over
+    /// In: the bytes of all messages, tools and schemas, 16 for each message, 8,192 for each image and
+    /// 256 for the request. A tokenizer over
     /// bytes, or with bytes to fall back on, makes no more tokens of a text than it has bytes. Usual
     /// texts have a third or a quarter, so the reservation is too large until the call is settled.
     ///
@@ -37,9 +40,14 @@ impl Need {
             .messages
             .iter()
             .fold(REQUEST_TOKENS, |sum, message| {
-                sum.saturating_add(message.content.len() as u64)
+                let pictures = message.images.iter().map(|image| image.bytes);
+                let texts = message.bytes() - pictures.sum::<u64>();
+                let images = IMAGE_TOKENS.saturating_mul(message.images.len() as u64);
+                sum.saturating_add(texts)
+                    .saturating_add(images)
                     .saturating_add(MESSAGE_TOKENS)
-            });
+            })
+            .saturating_add(request.options.bytes());
         Self {
             tokens_in,
             tokens_out: request.max_tokens.map_or(tokens_left, u64::from),

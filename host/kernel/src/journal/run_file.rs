@@ -205,14 +205,11 @@ pub fn contents_of(record: &Record) -> Result<Vec<Blob>, serde_json::Error> {
         }
         Kind::LlmIntent => {
             let body: IntentBody = serde_json::from_str(body)?;
-            let messages = body.request.messages.iter();
-            messages
-                .filter_map(|message| message.content.kept())
-                .collect()
+            body.request.kept()
         }
         Kind::LlmOutcome => {
             let body: OutcomeBody = serde_json::from_str(body)?;
-            body.kept().into_iter().collect()
+            body.kept()
         }
         Kind::GatewayWrite => {
             let body: CallBody<'_> = serde_json::from_str(body)?;

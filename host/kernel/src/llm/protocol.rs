@@ -5,6 +5,7 @@
 //! and bytes that can't be understood never count as an answer. Nothing here talks to a server,
 //! and no provider's words leave before the caller's `clean` has processed them.
 
+mod body;
 pub mod exchange;
 pub mod failure;
 pub mod finish;
@@ -16,6 +17,7 @@ pub mod stated;
 pub mod stream;
 mod value;
 
+pub use body::request_body;
 pub use exchange::{Reach, Standing};
 pub use failure::Failure;
-pub use judge::{Origin, Received, Site, Verdict, judge, request_body};
+pub use judge::{Origin, Received, Site, Verdict, judge};

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::form::digest::Digest;
 use crate::form::strict::{self, Problem, Problems};
 use crate::form::{canonical, plain};
-use crate::llm::Sampling;
+use crate::llm::{Sampling, models};
 use crate::mission::limits::Limits;
 use crate::mission::scope::Scope;
 
@@ -32,7 +32,7 @@ pub struct Descriptor {
     pub module: ModuleRef,
     /// Forced on every language-model call.
     #[serde(default)]
-    pub llm: Sampling,
+    pub llm: LlmTerms,
     /// The workflow, run in order.
     pub steps: Vec<Step>,
     /// Command-line arguments for WASI programs, without the program's name.
@@ -49,6 +49,55 @@ pub struct Descriptor {
     /// The permissions that the mission asks for. If left out, whatever the configuration permits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+}
+
+/// The sampling of every model call, and the models that the mission can ask by name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct LlmTerms {
+    /// Largest length of an answer, in tokens.
+    pub max_tokens: Option<u32>,
+    /// The names by which the mission asks models, with what each may cost. The operator's configuration
+    /// maps each to a model.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, models::Terms>,
+    /// Sent to providers that accept one.
+    pub seed: Option<u64>,
+    /// 0 is greedy.
+    pub temperature: Option<f64>,
+    /// 1 is the whole distribution.
+    pub top_p: Option<f64>,
+}
+
+impl Default for LlmTerms {
+    fn default() -> Self {
+        let Sampling {
+            max_tokens,
+            seed,
+            temperature,
+            top_p,
+        } = Sampling::default();
+        Self {
+            max_tokens,
+            models: BTreeMap::new(),
+            seed,
+            temperature,
+            top_p,
+        }
+    }
+}
+
+impl LlmTerms {
+    /// Returns the sampling.
+    pub const fn sampling(&self) -> Sampling {
+        Sampling {
+            max_tokens: self.max_tokens,
+            seed: self.seed,
+            temperature: self.temperature,
+            top_p: self.top_p,
+        }
+    }
 }
 
 /// Which module to run: exactly one of `set` and `file`.
@@ -267,7 +316,10 @@ impl Descriptor {
             temperature,
             top_p,
             ..
-        } = self.llm;
+        } = self.llm.sampling();
+        for (field, what) in models::problems(&self.llm.models) {
+            check.wrong(&field, what);
+        }
         if max_tokens == Some(0) {
             check.wrong(
                 "llm.max_tokens",

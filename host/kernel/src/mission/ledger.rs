@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::llm::models::Models;
 use crate::mission::failure::{Bound, Failure};
 use crate::mission::limits::Limits;
 
@@ -14,6 +15,7 @@ pub const ITEM_BYTES: u64 = 16;
 #[derive(Debug, Clone)]
 pub struct Ledger {
     limits: Limits,
+    models: Models,
     used: Used,
 }
 
@@ -66,10 +68,11 @@ impl Used {
 }
 
 impl Ledger {
-    /// Returns an empty ledger under `limits`.
-    pub const fn new(limits: Limits) -> Self {
+    /// Returns an empty ledger under `limits`, for a run that asks `models`.
+    pub const fn new(limits: Limits, models: Models) -> Self {
         Self {
             limits,
+            models,
             used: Used {
                 artefact_bytes: 0,
                 artefacts: 0,
@@ -87,6 +90,16 @@ impl Ledger {
     /// Returns the bounds in force.
     pub const fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Returns the aliases of the run and what each has used.
+    pub const fn models(&self) -> &Models {
+        &self.models
+    }
+
+    /// Returns them to be charged.
+    pub const fn models_mut(&mut self) -> &mut Models {
+        &mut self.models
     }
 
     /// Returns what was used so far.
@@ -152,10 +165,13 @@ mod tests {
 
     #[test]
     fn the_charge_that_goes_over_names_bound_wanted_and_limit() {
-        let mut ledger = Ledger::new(Limits {
-            llm_calls: 2,
-            ..Limits::default()
-        });
+        let mut ledger = Ledger::new(
+            Limits {
+                llm_calls: 2,
+                ..Limits::default()
+            },
+            Models::default(),
+        );
         assert!(ledger.charge(Bound::LlmCalls, 2).is_ok());
         let refused = ledger.charge(Bound::LlmCalls, 1).unwrap_err();
         assert_eq!(

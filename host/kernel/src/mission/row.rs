@@ -1,12 +1,15 @@
 //! What is known of a mission beside its journal: what was run, and facts about the execution on
 //! one machine. None of it is part of the record, so it never decides how a mission stands.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::MissionId;
 use super::ledger::Used;
 use super::ruleset::Digests;
 use crate::form::digest::Digest;
+use crate::llm::models::{Chosen, Mapped};
 
 /// A mission as a state root and an exported run keep it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +59,9 @@ pub struct Facts {
     pub pid: u32,
     /// The model in force, if the module can ask one.
     pub model: Option<String>,
+    /// The models behind the aliases of the descriptor.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, Mapped>,
     /// Number of times the mission was resumed.
     pub resumed: u64,
     /// Number of times the mission executed again because what it had read had changed meanwhile.
@@ -66,6 +72,16 @@ pub struct Facts {
     pub rulesets: Digests,
     /// Counters of the run; `None` for runs of earlier releases.
     pub used: Option<Used>,
+}
+
+impl Facts {
+    /// Returns the models that the run asks.
+    pub fn chosen(&self) -> Chosen {
+        Chosen {
+            default: self.model.clone(),
+            aliases: self.models.clone(),
+        }
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]

@@ -106,7 +106,7 @@ impl Interface {
     /// Returns what importing it permits, in plain words.
     pub const fn permits(self) -> &'static str {
         match self {
-            Self::Llm => "ask the configured language model; journalled, answers frozen",
+            Self::Llm => "ask the configured language models; journalled, answers frozen",
             Self::Db => "read and change the mission world's database; nothing else on disk",
             Self::Gateway => "make files below artefacts/ when the mission completes",
             Self::CliEnvironment => {
@@ -147,9 +147,10 @@ impl Interface {
     /// Returns the version that the host provides. An import of the same major version (below 1.0,
     /// the same minor version) is compatible, as in the component model.
     pub const fn version(self) -> &'static str {
-        match self.reach() {
-            Reach::World => "1.0.0",
-            Reach::Sandbox => "0.2.12",
+        match self {
+            Self::Llm => "1.1.0",
+            Self::Db | Self::Gateway => "1.0.0",
+            _ => "0.2.12",
         }
     }
 

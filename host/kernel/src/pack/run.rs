@@ -109,6 +109,7 @@ impl Run {
                 fuel: row.facts.fuel,
                 memory_peak_bytes: row.facts.memory_peak_bytes,
                 model,
+                models: row.facts.models,
                 used: row.facts.used,
                 ..Facts::default()
             },

@@ -249,8 +249,9 @@ pub fn result(outcome: Outcome, shard: Shard, prices: &Prices) -> MissionResult 
             result.mission = Some(id);
             result.status = report::Outcome::Interrupted;
             result.reason = Some(format!(
-                "event {}: a call of the model {} may have been processed; --resend sends it again",
-                call.seq, call.model
+                "{}: a call of the model {} may have been processed; --resend sends it again",
+                call.place(),
+                call.model
             ));
         }
         End::Failed(error) => {

@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Kind, OutcomeBody, Record, Requests, StepStartedBody};
+use coo_kernel::llm::chat::Format;
 use coo_kernel::llm::{
-    Completion, FinishReason, Message, ModelAnswer, Refusal, Request, Role, Usage,
+    Completion, FinishReason, Image, ModelAnswer, Options, Refusal, Request, Role, ToolCall, Usage,
 };
 use coo_kernel::mission::row::MissionRow;
 
@@ -92,10 +93,7 @@ fn call(asked: &Asked, source: Option<&str>, answer: Option<&ModelAnswer>) -> St
     let Asked {
         seq, step, request, ..
     } = asked;
-    let completion = match answer {
-        Some(ModelAnswer::Completion(completion)) => Some(completion),
-        Some(ModelAnswer::Error(_)) | None => None,
-    };
+    let completion = answer.and_then(ModelAnswer::completion);
     let mut text = heading(*seq, step);
     // Writing to a string does not fail.
     let _ = writeln!(text, "  Model:    {}", model(request, completion));
@@ -104,35 +102,106 @@ fn call(asked: &Asked, source: Option<&str>, answer: Option<&ModelAnswer>) -> St
     if let Some(completion) = completion {
         let _ = writeln!(text, "  Tokens:   {}", tokens(completion.usage));
     }
-    for Message { content, role } in &request.messages {
-        let role = match role {
+    let Options {
+        response_format,
+        stop,
+        tools,
+        ..
+    } = &request.options;
+    if !tools.is_empty() {
+        let names: Vec<String> = tools
+            .iter()
+            .map(|tool| print::one_line(&tool.name))
+            .collect();
+        let _ = writeln!(text, "  Tools:    {}", names.join(", "));
+    }
+    match response_format {
+        Format::Text => {}
+        Format::Json => text.push_str("  Format:   JSON\n"),
+        Format::JsonSchema(schema) => {
+            let _ = writeln!(
+                text,
+                "  Format:   JSON Schema {}",
+                print::one_line(&schema.name)
+            );
+        }
+    }
+    if !stop.is_empty() {
+        let stop: Vec<String> = stop.iter().map(|text| format!("{text:?}")).collect();
+        let _ = writeln!(text, "  Stop:     {}", stop.join(", "));
+    }
+    for message in &request.messages {
+        let role = match message.role {
             Role::System => "system",
             Role::User => "user",
             Role::Assistant => "assistant",
+            Role::Tool => "result of a tool",
         };
-        paragraph(&mut text, role, content);
+        let heading = match &message.tool_call_id {
+            Some(id) => format!("{role} ({})", print::one_line(id)),
+            None => role.to_owned(),
+        };
+        paragraph(&mut text, &heading, &message.content);
+        for image in &message.images {
+            let Image {
+                bytes,
+                media_type,
+                sha256,
+                ..
+            } = image;
+            let media_type = print::one_line(media_type);
+            let _ = writeln!(text, "  [{media_type}, {bytes} bytes, SHA-256 {sha256}]");
+        }
+        asks(&mut text, &message.tool_calls);
+    }
+    if let Some(completion) = completion {
+        let ended = match completion.finish_reason {
+            FinishReason::Stop => "answer",
+            FinishReason::Length => "answer, cut off at max_tokens",
+            FinishReason::ContentFilter => "answer, cut off by the provider's content filter",
+            FinishReason::Other => "answer, ended for another reason",
+            FinishReason::ToolCalls => "answer, waiting for tools",
+        };
+        paragraph(&mut text, ended, &completion.text);
+        asks(&mut text, &completion.tool_calls);
     }
     match answer {
-        Some(ModelAnswer::Completion(completion)) => {
-            let ended = match completion.finish_reason {
-                FinishReason::Stop => "answer",
-                FinishReason::Length => "answer, cut off at max_tokens",
-                FinishReason::ContentFilter => "answer, cut off by the provider's content filter",
-                FinishReason::Other => "answer, ended for another reason",
-            };
-            paragraph(&mut text, ended, &completion.text);
-        }
+        Some(ModelAnswer::Unfit(unfit)) => paragraph(&mut text, "unfit", &unfit.reason),
         Some(ModelAnswer::Error(refusal)) => {
             let (who, why) = reason(refusal);
             paragraph(&mut text, who, why);
         }
-        None => {}
+        Some(ModelAnswer::Completion(_)) | None => {}
     }
     text
 }
 
+/// Adds the tools that the model asks for.
+fn asks(text: &mut String, calls: &[ToolCall]) {
+    for ToolCall {
+        arguments,
+        id,
+        name,
+    } in calls
+    {
+        let (name, id) = (print::one_line(name), print::one_line(id));
+        let _ = writeln!(
+            text,
+            "  asks for {name} ({id}): {}",
+            print::one_line(arguments)
+        );
+    }
+}
+
 fn model(request: &Request, completion: Option<&Completion>) -> String {
-    let asked = print::one_line(&request.model);
+    let asked = match &request.options.alias {
+        Some(alias) => format!(
+            "{} as '{}'",
+            print::one_line(&request.model),
+            print::one_line(alias)
+        ),
+        None => print::one_line(&request.model),
+    };
     match completion {
         Some(completion) if completion.model != request.model => {
             format!("{} (asked for {asked})", print::one_line(&completion.model))

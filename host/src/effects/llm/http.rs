@@ -76,6 +76,21 @@ pub struct Unanswered {
     at_stake: String,
 }
 
+impl Unanswered {
+    /// A request that can't be written: one of its schemas is no JSON.
+    fn unwritable(error: serde_json::Error) -> Self {
+        Self {
+            failure: Failure::Unusable {
+                server: "this machine".to_owned(),
+                found: format!("a request that can't be written: {error}"),
+                next: "check the schemas of the request",
+            },
+            in_doubt: false,
+            at_stake: String::new(),
+        }
+    }
+}
+
 /// A client of one endpoint. Copies are cheap and share everything; clients of one server share
 /// their connections.
 ///
@@ -177,11 +192,12 @@ impl Client {
             None => (None, None),
         };
         let shared = &*self.shared;
-        let body = Bytes::from(protocol::request_body(
+        let body = protocol::request_body(
             request,
             &shared.endpoint.max_tokens_field,
             shared.target.openrouter,
-        ));
+        );
+        let body = Bytes::from(body.map_err(Unanswered::unwritable)?);
         let mut waited = Duration::ZERO;
         let mut attempts_made = 0;
         loop {

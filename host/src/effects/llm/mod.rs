@@ -281,24 +281,24 @@ impl Model {
                 return Ok(Err(failed.into()));
             }
         };
-        match &reply.answer {
-            ModelAnswer::Completion(completion) => reserved.settle(completion.usage),
-            ModelAnswer::Error(_) => reserved.release(),
+        match reply.answer.completion() {
+            Some(completion) => reserved.settle(completion.usage),
+            None => reserved.release(),
         }
         failpoint::reach("llm.answered")?;
         if let Some(failed) = Failed::if_it_holds_a_key(&reply)? {
             return Ok(Err(failed));
         }
         let answered = Answered {
-            answer: reply.answer,
+            answer: reply.answer.judged(&request.options),
             source: reply.provenance.server.clone(),
             provenance: Some(reply.provenance.clone()),
             live: true,
             recorded: false,
         };
         // A refusal is this run's answer, but it is not frozen: the next run asks again.
-        let is_completion = matches!(answered.answer, ModelAnswer::Completion(_));
-        let frozen = is_completion.then(|| FrozenCall {
+        let has_answered = answered.answer.completion().is_some();
+        let frozen = has_answered.then(|| FrozenCall {
             request_sha256: *sha256,
             nth,
             answer: answered.answer.clone(),
@@ -348,7 +348,7 @@ impl Failed {
                 reply.provenance.server
             )
             .hint("keep the key out of the prompt, and replace the key"),
-            in_doubt: matches!(reply.answer, ModelAnswer::Completion(_)),
+            in_doubt: reply.answer.completion().is_some(),
         }))
     }
 

@@ -237,9 +237,10 @@ fn executed(
         wasm: run.module.clone().into(),
         module: run.mission.module,
     };
-    let model = run.mission.facts.model.clone();
+    let mut models = run.mission.facts.chosen();
+    models.default.get_or_insert_with(|| NO_MODEL.to_owned());
     let reused = Reused {
-        model: Some(model.unwrap_or_else(|| NO_MODEL.to_owned())),
+        models: Some(models),
         policy: Some(read.fold.policy.clone().unwrap_or_default()),
         decisions: read.answers.decisions.clone(),
     };

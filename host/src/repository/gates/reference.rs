@@ -10,6 +10,7 @@ use coo_engines::gate::evidence::{Artefacts, Repeated};
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::Kind;
+use coo_kernel::llm::models::Chosen;
 use coo_kernel::mission::Status;
 use coo_kernel::mission::row::MissionRow;
 use serde_json::{Value, json};
@@ -128,7 +129,10 @@ impl Gates<'_> {
     /// Returns the operator's model; the environment of this process has no influence.
     fn reused(&self) -> Reused {
         Reused {
-            model: self.config.llm.default_model.clone(),
+            models: Some(Chosen {
+                default: self.config.llm.default_model.clone(),
+                ..Chosen::default()
+            }),
             ..Reused::default()
         }
     }

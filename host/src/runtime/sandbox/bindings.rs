@@ -15,13 +15,15 @@ use super::Guest;
 use super::wasi::Io;
 
 wasmtime::component::bindgen!({
-    path: ["../guest-sdk/wit", "wit"],
+    path: ["../guest-sdk/wit", "../guest-sdk/wit/v1.1", "wit"],
     world: "coo:host/missions",
     imports: {
-        "coo:mission/llm.complete": async | trappable,
-        "coo:mission/db.query": async | trappable,
-        "coo:mission/db.execute": async | trappable,
-        "coo:mission/gateway.write": async | trappable,
+        "coo:mission/llm@1.1.0.complete": async | trappable,
+        "coo:mission/llm@1.1.0.chat": async | trappable,
+        "coo:mission/llm@1.1.0.complete-many": async | trappable,
+        "coo:mission/db@1.0.0.query": async | trappable,
+        "coo:mission/db@1.0.0.execute": async | trappable,
+        "coo:mission/gateway@1.0.0.write": async | trappable,
         default: trappable,
     },
 });
@@ -36,15 +38,17 @@ pub fn linker(engine: &Engine) -> Result<Linker<Guest>> {
 }
 
 fn link(linker: &mut Linker<Guest>, interface: Interface) -> wasmtime::Result<()> {
-    use self::coo::mission as ours;
+    use self::coo::mission1_0_0::{db, gateway};
+    // Modules that import 1.0 get this one, too: it has all of it.
+    use self::coo::mission1_1_0::llm;
     type Own = HasSelf<Guest>;
     fn guest(guest: &mut Guest) -> &mut Guest {
         guest
     }
     match interface {
-        Interface::Llm => ours::llm::add_to_linker::<_, Own>(linker, guest),
-        Interface::Db => ours::db::add_to_linker::<_, Own>(linker, guest),
-        Interface::Gateway => ours::gateway::add_to_linker::<_, Own>(linker, guest),
+        Interface::Llm => llm::add_to_linker::<_, Own>(linker, guest),
+        Interface::Db => db::add_to_linker::<_, Own>(linker, guest),
+        Interface::Gateway => gateway::add_to_linker::<_, Own>(linker, guest),
         Interface::CliEnvironment => cli::environment::add_to_linker::<_, Own>(linker, guest),
         Interface::CliExit => cli::exit::add_to_linker::<_, WasiCli>(linker, Guest::cli),
         Interface::CliStderr => cli::stderr::add_to_linker::<_, WasiCli>(linker, Guest::cli),

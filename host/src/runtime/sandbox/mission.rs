@@ -1,71 +1,20 @@
-//! The three imports that reach outside the sandbox. Each charges the ledger, asks the kernel for
+//! Two of the three imports that reach outside the sandbox: the database and the gateway. Each charges the ledger, asks the kernel for
 //! permission, and goes through the tape; none performs an effect itself.
 
 use coo_kernel::effects::artefact::{self, WriteAnswer, WriteRequest};
 use coo_kernel::effects::db as data;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::Kind;
-use coo_kernel::llm::{self as model, Usage};
 use coo_kernel::mission::authority::Call;
 use coo_kernel::mission::failure::Bound;
-use coo_kernel::mission::ledger::ITEM_BYTES;
 
 use super::Guest;
-use super::bindings::coo::mission::{db, gateway, llm};
+use super::bindings::coo::mission1_0_0::{db, gateway};
 use crate::effects::stop::Stop;
 use crate::effects::world::Bounds;
 use crate::runtime::tape::Recorder;
 
-impl llm::Host for Guest {
-    async fn complete(
-        &mut self,
-        request: llm::Request,
-    ) -> wasmtime::Result<Result<llm::Completion, llm::Error>> {
-        Ok(answer_to_guest(Guest::complete(self, request).await?))
-    }
-}
-
 impl Guest {
-    async fn complete(&mut self, request: llm::Request) -> Result<model::ModelAnswer, Stop> {
-        self.look_at_next_call();
-        self.authority.may(Call::Complete)?;
-        let asked = asked(request);
-        let bytes = asked
-            .messages
-            .iter()
-            .map(|message| ITEM_BYTES + message.content.len() as u64);
-        self.charge_bytes(bytes.sum())?;
-        self.ledger.charge(Bound::LlmCalls, 1)?;
-        let name = self
-            .model
-            .as_deref()
-            .ok_or_else(|| anyhow::anyhow!(model::NO_MODEL))?;
-        let answer = match model::force(asked, name, &self.sampling) {
-            // The model has time limits of its own, and its answer is paid for.
-            Ok(request) => {
-                let _outside = self.outside.enter();
-                let _paused = self.watchdog.pause(self.deadline);
-                self.tape.ask(&request).await?
-            }
-            Err(refusal) => {
-                self.tape.event(Kind::LlmRefused, &refusal)?;
-                model::ModelAnswer::Error(refusal)
-            }
-        };
-        if let model::ModelAnswer::Completion(completion) = &answer {
-            self.charge_bytes(completion.text.len() as u64)?;
-            let Usage {
-                prompt_tokens,
-                completion_tokens,
-            } = completion.usage;
-            // A number that the provider does not report can't be charged.
-            let counted = [prompt_tokens, completion_tokens];
-            let tokens = counted.into_iter().flatten().fold(0, u64::saturating_add);
-            self.ledger.charge(Bound::LlmTokens, tokens)?;
-        }
-        Ok(answer)
-    }
-
     /// Waits for the run's turn at the root, as long as others need it.
     async fn turn(&mut self) -> Result<(), Stop> {
         if !self.tape.has_turn()? {
@@ -222,50 +171,6 @@ impl gateway::Host for Guest {
             WriteAnswer::Refused(reason) => Err(gateway::Error::Refused(reason)),
             WriteAnswer::Conflict(reason) => Err(gateway::Error::Conflict(reason)),
         })
-    }
-}
-
-fn asked(request: llm::Request) -> model::Asked {
-    let messages = request
-        .messages
-        .into_iter()
-        .map(|message| model::Message {
-            content: message.content,
-            role: match message.role {
-                llm::Role::System => model::Role::System,
-                llm::Role::User => model::Role::User,
-                llm::Role::Assistant => model::Role::Assistant,
-            },
-        })
-        .collect();
-    model::Asked {
-        messages,
-        temperature: request.temperature,
-        top_p: request.top_p,
-        max_tokens: request.max_tokens,
-    }
-}
-
-fn answer_to_guest(answer: model::ModelAnswer) -> Result<llm::Completion, llm::Error> {
-    match answer {
-        model::ModelAnswer::Completion(completion) => Ok(llm::Completion {
-            text: completion.text,
-            model: completion.model,
-            finish_reason: match completion.finish_reason {
-                model::FinishReason::Stop => llm::FinishReason::Stop,
-                model::FinishReason::Length => llm::FinishReason::Length,
-                model::FinishReason::ContentFilter => llm::FinishReason::ContentFilter,
-                model::FinishReason::Other => llm::FinishReason::Other,
-            },
-            usage: llm::Usage {
-                prompt_tokens: completion.usage.prompt_tokens,
-                completion_tokens: completion.usage.completion_tokens,
-            },
-        }),
-        model::ModelAnswer::Error(model::Refusal::Refused(text)) => Err(llm::Error::Refused(text)),
-        model::ModelAnswer::Error(model::Refusal::Rejected(text)) => {
-            Err(llm::Error::Rejected(text))
-        }
     }
 }
 

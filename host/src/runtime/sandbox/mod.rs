@@ -12,6 +12,7 @@ mod clock;
 mod limiter;
 mod linked;
 mod mission;
+mod models;
 mod outside;
 mod preview1;
 mod said;
@@ -99,7 +100,7 @@ impl Guest {
             ledger: run.ledger,
             authority: run.plan.authority().clone(),
             model: run.model.map(str::to_owned),
-            sampling: descriptor.llm,
+            sampling: descriptor.llm.sampling(),
             meter: Meter::new(&limits),
             deadline,
             calls_to_look: 0,

@@ -168,8 +168,9 @@ impl Recorder {
                         request_sha256,
                         nth,
                         facts: facts(record.seq)?.context("journal: an answer without facts")?,
-                        outcome: record.body,
+                        outcome: Some(record.body),
                         sent,
+                        asked: None,
                     });
                 }
                 (Kind::HumanDecision, _) => {

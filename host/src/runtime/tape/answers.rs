@@ -58,8 +58,5 @@ impl Answers {
 
 /// Returns the tokens that an answer reports.
 pub fn usage(answer: &ModelAnswer) -> Option<&Usage> {
-    match answer {
-        ModelAnswer::Completion(completion) => Some(&completion.usage),
-        ModelAnswer::Error(_) => None,
-    }
+    answer.completion().map(|completion| &completion.usage)
 }

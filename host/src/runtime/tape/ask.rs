@@ -5,9 +5,10 @@
 use anyhow::Context as _;
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::{EventFacts, Kind, OutcomeBody};
+use coo_kernel::journal::{EventFacts, Kind, OutcomeBody, long_texts};
 use coo_kernel::llm::{ModelAnswer, Request};
 
+use super::together::Ready;
 use super::{Beside, Mode, Tape, answers, side};
 use crate::effects::llm::{Answered, Flight};
 use crate::effects::stop::Stop;
@@ -39,14 +40,17 @@ impl Tape {
         let is_new = self.ahead()?.is_none();
         let known = if is_new { self.known(&asked)? } else { None };
         let seq = self.chain.seq() + 1;
-        let (intent, long) = self.conversation.intent(seq, request, sha256, asked.nth);
-        for text in long {
-            self.keep(text.as_bytes())?;
+        let (intent, contents) = self.conversation.intent(seq, request, sha256, asked.nth)?;
+        for content in contents {
+            self.keep(&content)?;
         }
         self.event(Kind::LlmIntent, &intent)?;
-        if is_new {
+        let ready = if is_new {
             self.note_carried(&asked);
-        }
+            self.ready(&asked).await?
+        } else {
+            None
+        };
         let known = match self.ahead()? {
             Some(recorded) if recorded.kind == Kind::LlmOutcome => {
                 let body: OutcomeBody = serde_json::from_str(&recorded.body)
@@ -57,27 +61,29 @@ impl Tape {
                 let expected = Some(side(recorded));
                 return Err(self.diverged(expected, Kind::LlmOutcome, String::new())?);
             }
+            None if ready.is_some() => None,
             None if is_new => known,
             // The intent is the last recorded event, and the user who resumed the mission allows
             // the call to be made again.
             None => self.known(&asked)?,
         };
+        // What was made together with others is durable already.
+        let is_durable = ready.is_some();
         // Dropped when the answer is durable: until then, other runs with the same request wait.
-        let (answered, _flight) = match known {
+        let (answered, _flight) = match ready.or(known) {
             Some(known) => (known, None),
             None => self.obtain(&asked).await?,
         };
-        let outcome = OutcomeBody::of(&answered.answer);
-        if let (Some(_), ModelAnswer::Completion(completion)) = (outcome.kept(), &answered.answer) {
-            self.keep(completion.text.as_bytes())?;
+        for text in long_texts(&answered.answer) {
+            self.keep(text.as_bytes())?;
         }
-        let outcome = canonical::to_string_sorted(&outcome)?;
+        let outcome = canonical::to_string_sorted(&OutcomeBody::of(&answered.answer))?;
         let is_new = self.counted.insert((sha256, asked.nth));
         self.answers.count(&answered, is_new);
         let (source, live) = (answered.source.clone(), answered.live);
         let origin = Beside::Origin(answered.source, answered.provenance);
         self.append(self.state()?, Kind::LlmOutcome, outcome, origin)?;
-        if live {
+        if live && !is_durable {
             self.commit(Durability::Power).await?;
         }
         // In the prefix of an earlier process the journal still ends as that one left it.
@@ -112,9 +118,15 @@ impl Tape {
         let Mode::Recording { recorder, .. } = &self.mode else {
             return Ok(None);
         };
-        if let Some(carried) = recorder.carried.get(&(asked.sha256, asked.nth)) {
-            let outcome = serde_json::from_str(&carried.outcome)
-                .context("journal: outcome of a model call")?;
+        let key = (asked.sha256, asked.nth);
+        if recorder.ready.contains_key(&key) {
+            return Ok(None);
+        }
+        if let Some(carried) = recorder.carried.get(&key)
+            && let Some(outcome) = &carried.outcome
+        {
+            let outcome =
+                serde_json::from_str(outcome).context("journal: outcome of a model call")?;
             let answer = self.read(outcome)?;
             return Ok(Some(Answered::carried(answer, carried.facts.clone())));
         }
@@ -125,6 +137,36 @@ impl Tape {
         })?)
     }
 
+    /// Returns the answer of a call that was made together with others before the run came to it. Stops the
+    /// run if the call has none.
+    async fn ready(&mut self, asked: &Asked<'_>) -> Result<Option<Answered>, Stop> {
+        let intent = self.chain.seq();
+        let Mode::Recording { recorder, .. } = &mut self.mode else {
+            return Ok(None);
+        };
+        let Some(ready) = recorder.ready.remove(&(asked.sha256, asked.nth)) else {
+            return Ok(None);
+        };
+        let number = recorder.id.number();
+        let sent = EventFacts::sent(machine::now_unix_ms());
+        match ready {
+            Ready::Answered(answered) => {
+                recorder.batch.put_facts(number, intent, sent);
+                Ok(Some(*answered))
+            }
+            Ready::Failed(failed) => {
+                let facts = if failed.in_doubt {
+                    sent
+                } else {
+                    EventFacts::unanswered(machine::now_unix_ms())
+                };
+                recorder.batch.put_facts(number, intent, facts);
+                recorder.commit(Durability::Power).await?;
+                Err(Stop::Interrupted(failed.error))
+            }
+        }
+    }
+
     /// If the answer is one that the run had before the world moved, notes beside the intent, which is the
     /// last event now, that its request was sent then.
     fn note_carried(&mut self, asked: &Asked<'_>) {
@@ -132,6 +174,7 @@ impl Tape {
         if let Mode::Recording { recorder, .. } = &mut self.mode
             && let Some(carried) = recorder.carried.get(&(asked.sha256, asked.nth))
             && carried.sent
+            && carried.outcome.is_some()
         {
             let facts = EventFacts::sent(carried.facts.at_ms);
             recorder.batch.put_facts(recorder.id.number(), seq, facts);

@@ -11,6 +11,7 @@ use coo_kernel::mission::MissionId;
 use coo_kernel::mission::limits::Limits;
 
 use super::recorded::Recorded;
+use super::together::Ready;
 use crate::effects::gateway::Gateway;
 use crate::effects::stop::Stop;
 use crate::runtime::live::Live;
@@ -30,8 +31,10 @@ pub struct Recorder {
     pub limits: Limits,
     pub(super) batch: WriteBatch,
     has_lost_writes: bool,
-    /// Answers of the run's earlier executions whose events were removed, by request and time.
+    /// Answers that the run was given before and that are not in its journal, by request and time.
     pub(super) carried: BTreeMap<(Digest, u64), Carried>,
+    /// How calls that were made together have ended, by request and time.
+    pub(super) ready: BTreeMap<(Digest, u64), Ready>,
 }
 
 impl Recorder {
@@ -55,6 +58,7 @@ impl Recorder {
                 .into_iter()
                 .map(|carried| ((carried.request_sha256, carried.nth), carried))
                 .collect(),
+            ready: BTreeMap::new(),
         })
     }
 

@@ -66,6 +66,11 @@ impl WriteBatch {
         self.writes.push(Write::Freeze(Box::new(call)));
     }
 
+    /// Adds a model call of mission `number` that is not in its journal, in place of what was known of it.
+    pub fn carry(&mut self, number: u32, carried: Carried) {
+        self.writes.push(Write::Carry(number, Box::new(carried)));
+    }
+
     /// Removes the events of mission `number` from `seq` on, and keeps the model answers among them.
     pub fn cut(&mut self, number: u32, seq: u64, carried: Vec<Carried>) {
         let carry = |carried| Write::Carry(number, Box::new(carried));

@@ -41,7 +41,7 @@ const TABLES: [(&str, &str, Part); 16] = [
     ),
     (
         "carried_answers",
-        "SELECT mission, request_sha256, nth, outcome, facts, sent FROM carried_answers ORDER BY 1, 2, 3",
+        "SELECT mission, request_sha256, nth, outcome, facts, sent, asked FROM carried_answers ORDER BY 1, 2, 3",
         Part::All,
     ),
     (

@@ -41,7 +41,7 @@ use crate::state::modes::Modes;
 
 pub use batch::WriteBatch;
 pub use batches::{BatchItem, BatchRow};
-pub use carried::Carried;
+pub use carried::{AskedInShort, Carried};
 #[cfg(feature = "repository")]
 pub use changes::{ChangeFacts, ChangeRow};
 pub use freezes::{FreezeRow, checkpoint};

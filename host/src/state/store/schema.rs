@@ -2,7 +2,7 @@
 //! its number and never migrated.
 
 /// Version of everything in this store. A store of another version is refused.
-pub const FORMAT: i32 = 8;
+pub const FORMAT: i32 = 9;
 
 /// Every table, created in one transaction by the process that creates the state root.
 pub(super) const SCHEMA: &str = "
@@ -40,9 +40,12 @@ CREATE TABLE carried_answers(
     mission INTEGER NOT NULL,
     request_sha256 BLOB NOT NULL,
     nth INTEGER NOT NULL,
-    outcome TEXT NOT NULL,
+    -- NULL while a call that was made together with others has no answer.
+    outcome TEXT,
     facts TEXT NOT NULL,
     sent INTEGER NOT NULL,
+    -- The request in short, for a person who is asked whether it may be sent again.
+    asked TEXT,
     PRIMARY KEY(mission, request_sha256, nth)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE event_facts(

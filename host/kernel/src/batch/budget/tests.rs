@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::llm::{Message, Role};
+use crate::llm::{Image, Message, Options, Role};
 
 fn prices(input: u64, output: u64) -> Prices {
     let price = Price {
@@ -51,19 +51,21 @@ fn go(budget: &mut Budget, need: Need) -> Reservation {
 
 #[test]
 fn a_need_counts_bytes_messages_and_the_longest_answer() {
-    let message = |content: &str| Message {
-        content: content.to_owned(),
-        role: Role::User,
-    };
+    let message = |content: &str| Message::new(Role::User, content);
     let mut request = Request {
         max_tokens: Some(50),
         messages: vec![message("é漢"), message("")],
         model: "m".to_owned(),
+        options: Options::default(),
         seed: None,
         temperature: None,
         top_p: None,
     };
     assert_eq!(Need::of(&request, 7), need(256 + 2 + 3 + 2 * 16, 50));
+    let mut more = request.clone();
+    more.options.stop = vec!["12345".to_owned()];
+    more.messages[0].images = vec![Image::new("image/png".to_owned(), vec![0; 100_000])];
+    assert_eq!(Need::of(&more, 7), need(293 + 5 + 8_192, 50));
     request.max_tokens = None;
     assert_eq!(Need::of(&request, 7), need(293, 7));
     assert_eq!(Need::of(&request, u64::MAX).tokens(), u64::MAX);

@@ -7,13 +7,10 @@ use super::*;
 use crate::form::canonical;
 
 /// What is kept beside the chain.
-type Kept = BTreeMap<Digest, Vec<u8>>;
+type Contents = BTreeMap<Digest, Vec<u8>>;
 
 fn message(role: Role, content: &str) -> Message {
-    Message {
-        content: content.to_owned(),
-        role,
-    }
+    Message::new(role, content)
 }
 
 fn request(messages: Vec<Message>) -> Request {
@@ -21,6 +18,7 @@ fn request(messages: Vec<Message>) -> Request {
         max_tokens: Some(9),
         messages,
         model: "m".to_owned(),
+        options: Options::default(),
         seed: None,
         temperature: Some(0.0),
         top_p: None,
@@ -28,15 +26,15 @@ fn request(messages: Vec<Message>) -> Request {
 }
 
 /// Writes `requests` as the events 1, 3, 5 and so on; returns the bodies and the kept contents.
-fn written(requests: &[Request]) -> (Vec<String>, Kept) {
+fn written(requests: &[Request]) -> (Vec<String>, Contents) {
     let mut conversation = Conversation::default();
-    let mut kept = Kept::new();
+    let mut kept = Contents::new();
     let mut bodies = Vec::new();
     for (seq, request) in (1..).step_by(2).zip(requests) {
         let sha256 = request.digest().unwrap();
-        let (body, long) = conversation.intent(seq, request, sha256, 1);
+        let (body, long) = conversation.intent(seq, request, sha256, 1).unwrap();
         for text in long {
-            kept.insert(Digest::of(text), text.into());
+            kept.insert(Digest::of(&text), text.into());
         }
         bodies.push(canonical::to_string_sorted(&body).unwrap());
     }
@@ -44,7 +42,7 @@ fn written(requests: &[Request]) -> (Vec<String>, Kept) {
 }
 
 /// Reads the bodies again.
-fn read(bodies: &[String], kept: &Kept) -> Result<Vec<Request>, CallError> {
+fn read(bodies: &[String], kept: &Contents) -> Result<Vec<Request>, CallError> {
     let mut requests = Requests::default();
     let mut content = |sha256: &Digest| kept.get(sha256).cloned().ok_or("it is not there".into());
     (1..)
@@ -150,7 +148,10 @@ fn a_text_that_is_named_too_often_is_not_read() {
     let long = "x".repeat(1 << 20);
     let said = SaidMessage {
         content: Text::of(&long),
+        images: Vec::new(),
         role: Role::User,
+        tool_call_id: None,
+        tool_calls: Vec::new(),
     };
     let body = |times: usize, since| IntentBody {
         nth: 1,
@@ -158,6 +159,7 @@ fn a_text_that_is_named_too_often_is_not_read() {
             max_tokens: None,
             messages: vec![said.clone(); times],
             model: String::new(),
+            options: None,
             seed: None,
             temperature: None,
             top_p: None,
@@ -206,8 +208,46 @@ fn messages() -> impl Strategy<Value = Vec<Message>> {
         Just("é".repeat(INLINE_BYTES_MAX / 2 + 1)),
     ];
     let role = prop_oneof![Just(Role::System), Just(Role::User), Just(Role::Assistant)];
-    let message = (role, content).prop_map(|(role, content)| Message { content, role });
+    let image = prop::option::of(prop::collection::vec(any::<u8>(), 1..4));
+    let arguments = prop::option::of(content.clone());
+    let message =
+        (role, content, image, arguments).prop_map(|(role, content, image, arguments)| {
+            let image = image.map(|content| Image::new("image/png".to_owned(), content));
+            let call = |arguments| ToolCall {
+                arguments,
+                id: "c".to_owned(),
+                name: "f".to_owned(),
+            };
+            Message {
+                images: image.into_iter().collect(),
+                tool_call_id: arguments.as_ref().map(|_| "c".to_owned()),
+                tool_calls: arguments.map(call).into_iter().collect(),
+                ..Message::new(role, content)
+            }
+        });
     prop::collection::vec(message, 0..6)
+}
+
+fn options() -> impl Strategy<Value = Options> {
+    (
+        prop::option::of("[ab]{1}"),
+        prop::collection::vec("[ab]{0,600}", 0..4),
+    )
+        .prop_map(|(alias, stop)| Options {
+            alias,
+            stop,
+            ..Options::default()
+        })
+}
+
+/// Returns the request as a record has it: it names images and does not hold them.
+fn as_recorded(mut request: Request) -> Request {
+    for message in &mut request.messages {
+        for image in &mut message.images {
+            image.content = [].into();
+        }
+    }
+    request
 }
 
 proptest! {
@@ -216,15 +256,19 @@ proptest! {
     fn what_is_read_is_what_was_written(
         conversations in prop::collection::vec(messages(), 1..12),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 12),
+        options in prop::collection::vec(options(), 12),
     ) {
         // Each request begins with a part of the one before.
         let mut requests: Vec<Request> = Vec::new();
         for (messages, cut) in conversations.into_iter().zip(cuts) {
             let before = requests.last().map_or(Vec::new(), |last| last.messages.clone());
             let kept = cut.index(before.len() + 1);
-            requests.push(request([&before[..kept], &messages[..]].concat()));
+            let messages = [&before[..kept], &messages[..]].concat();
+            let options = options[requests.len()].clone();
+            requests.push(Request { options, ..request(messages) });
         }
         let (bodies, kept) = written(&requests);
+        let requests: Vec<Request> = requests.into_iter().map(as_recorded).collect();
         prop_assert_eq!(read(&bodies, &kept).unwrap(), requests);
     }
 
@@ -239,8 +283,9 @@ proptest! {
                 nth: 1,
                 request: SaidRequest {
                     max_tokens: None,
-                    messages: vec![SaidMessage { content: Text::of("x"), role: Role::User }],
+                    messages: vec![SaidMessage::of(&Message::new(Role::User, "x"))],
                     model: String::new(),
+                    options: None,
                     seed: None,
                     temperature: None,
                     top_p: None,

@@ -17,7 +17,7 @@ pub enum End {
     Filtered,
     /// The model refused to answer.
     Refused,
-    /// The model asks for a tool, though none was offered.
+    /// The model asks for a tool.
     Tool,
     /// The server stopped early, for a reason of the moment that is independent of the request.
     BrokenOff,

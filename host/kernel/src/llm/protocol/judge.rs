@@ -9,9 +9,9 @@ mod error;
 
 use core::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::super::{Completion, FinishReason, Request, Usage};
+use super::super::{Completion, FinishReason, Request, ToolCall, Usage};
 use super::exchange::Reach;
 use super::failure::Failure;
 use super::finish::End;
@@ -112,34 +112,6 @@ pub struct Origin {
     pub provider: Option<String>,
     pub system_fingerprint: Option<String>,
     pub finish_reason: Option<String>,
-}
-
-/// Returns the body to send. A parameter that the descriptor leaves out is left out. Only
-/// `OpenRouter` gets the field `provider`: it drops parameters silently and changes providers
-/// unless told not to, while other servers refuse unknown fields.
-#[must_use]
-pub fn request_body(request: &Request, max_tokens_field: &str, openrouter: bool) -> String {
-    let mut body = Map::new();
-    body.insert("model".into(), json!(request.model));
-    body.insert("messages".into(), json!(request.messages));
-    for (name, value) in [
-        ("temperature", json!(request.temperature)),
-        ("top_p", json!(request.top_p)),
-        (max_tokens_field, json!(request.max_tokens)),
-        ("seed", json!(request.seed)),
-    ] {
-        if !value.is_null() {
-            body.insert(name.into(), value);
-        }
-    }
-    body.insert("stream".into(), json!(false));
-    if openrouter {
-        body.insert(
-            "provider".into(),
-            json!({"allow_fallbacks": false, "require_parameters": true}),
-        );
-    }
-    Value::Object(body).to_string()
 }
 
 /// Judges a whole response to `request`.
@@ -346,12 +318,19 @@ fn judge_choice(body: &Value, choice: &Value, request: &Request, site: &Site<'_>
             origin,
         );
     }
+    let offers_tools = !request.options.tools.is_empty();
+    let tool_calls = if offers_tools && matches!(end, End::Tool | End::Whole | End::Unstated) {
+        tool_calls(message)
+    } else {
+        Vec::new()
+    };
     let finish_reason = match end {
+        _ if !tool_calls.is_empty() => FinishReason::ToolCalls,
         End::Length => FinishReason::Length,
         End::Filtered => FinishReason::ContentFilter,
-        End::Tool => return Verdict::Rejected(tool(message, site), origin),
+        End::Tool => return Verdict::Rejected(tool(message, &word, offers_tools, site), origin),
         End::Whole | End::Unstated if asks_tool && !has_text => {
-            return Verdict::Rejected(tool(message, site), origin);
+            return Verdict::Rejected(tool(message, &word, offers_tools, site), origin);
         }
         End::BrokenOff => {
             let found = format!(
@@ -389,6 +368,7 @@ fn judge_choice(body: &Value, choice: &Value, request: &Request, site: &Site<'_>
             finish_reason,
             model: name(&body["model"], site).unwrap_or_else(|| request.model.clone()),
             text: text.unwrap_or_default(),
+            tool_calls,
             usage: Usage {
                 completion_tokens: body["usage"]["completion_tokens"].as_u64(),
                 prompt_tokens: body["usage"]["prompt_tokens"].as_u64(),
@@ -396,6 +376,32 @@ fn judge_choice(body: &Value, choice: &Value, request: &Request, site: &Site<'_>
         },
         origin,
     )
+}
+
+/// Returns the calls of tools in a message. A call without an id gets one, because its result names it.
+fn tool_calls(message: &Value) -> Vec<ToolCall> {
+    let listed = message["tool_calls"].as_array().into_iter().flatten();
+    // The form before there could be several.
+    let single = &message["function_call"];
+    let single = single.is_object().then_some(single);
+    let calls = listed.map(|call| (&call["id"], &call["function"]));
+    let calls = calls.chain(single.map(|function| (&Value::Null, function)));
+    (1..)
+        .zip(calls)
+        .map(|(number, (id, function))| ToolCall {
+            arguments: match &function["arguments"] {
+                Value::String(text) => text.clone(),
+                Value::Null => String::new(),
+                // Some servers give the object itself.
+                other => other.to_string(),
+            },
+            id: match id.as_str() {
+                Some(id) if !id.is_empty() => id.to_owned(),
+                _ => format!("call-{number}"),
+            },
+            name: function["name"].as_str().unwrap_or_default().to_owned(),
+        })
+        .collect()
 }
 
 fn name(value: &Value, site: &Site<'_>) -> Option<String> {
@@ -419,8 +425,14 @@ fn origin(body: &Value, choice: &Value, site: &Site<'_>) -> Origin {
     }
 }
 
-/// Returns the reason to reject an answer that asks for a tool, although none was offered.
-fn tool(message: &Value, site: &Site<'_>) -> String {
+/// Returns the reason to reject an answer that ends with a tool, although none was offered, or
+/// although it names none.
+fn tool(message: &Value, word: &str, offers_tools: bool, site: &Site<'_>) -> String {
+    if offers_tools {
+        return format!(
+            "the answer ended with finish reason '{word}' and without the call of a tool"
+        );
+    }
     let first = [
         &message["tool_calls"][0]["function"]["name"],
         &message["tool_calls"][0]["name"],

@@ -105,7 +105,9 @@ pub(super) fn assemble(events: &[String]) -> Result<Value, String> {
             ));
         }
         refusal.push_str(part["refusal"].as_str().unwrap_or_default());
-        tools.extend(part["tool_calls"].as_array().into_iter().flatten().cloned());
+        for piece in part["tool_calls"].as_array().into_iter().flatten() {
+            add_call(&mut tools, piece);
+        }
         if !choice["finish_reason"].is_null() {
             finish_reason = choice["finish_reason"].clone();
         }
@@ -129,6 +131,22 @@ pub(super) fn assemble(events: &[String]) -> Result<Value, String> {
     let choice = json!({"finish_reason": finish_reason, "message": message});
     whole.insert("choices".to_owned(), json!([choice]));
     Ok(Value::Object(whole))
+}
+
+/// Adds a piece of a call of a tool. The first piece of a call has its id and its name; the arguments
+/// come in pieces, too.
+fn add_call(calls: &mut Vec<Value>, piece: &Value) {
+    let known = piece["index"]
+        .as_u64()
+        .and_then(|index| calls.iter_mut().find(|call| call["index"] == index));
+    let Some(call) = known else {
+        calls.push(piece.clone());
+        return;
+    };
+    if let Some(more) = piece["function"]["arguments"].as_str() {
+        let so_far = call["function"]["arguments"].as_str().unwrap_or_default();
+        call["function"]["arguments"] = Value::String(format!("{so_far}{more}"));
+    }
 }
 
 #[cfg(test)]
@@ -162,6 +180,34 @@ mod tests {
         assert_eq!(answer["choices"][0]["finish_reason"], "length");
         assert_eq!(answer["usage"]["prompt_tokens"], 3);
         assert_eq!(answer["id"], "c");
+    }
+
+    #[test]
+    fn a_call_of_a_tool_comes_in_pieces() {
+        let piece = |index: u64, call: &Value| {
+            let mut call = call.clone();
+            call["index"] = json!(index);
+            chunk(&json!({"index": 0, "delta": {"tool_calls": [call]}}))
+        };
+        let text = [
+            piece(
+                0,
+                &json!({"id": "a", "function": {"name": "f", "arguments": "{\"x\""}}),
+            ),
+            piece(
+                1,
+                &json!({"id": "b", "function": {"name": "g", "arguments": ""}}),
+            ),
+            piece(0, &json!({"function": {"arguments": ": 1}"}})),
+            chunk(&json!({"index": 0, "delta": {}, "finish_reason": "tool_calls"})),
+            "data: [DONE]\n\n".to_owned(),
+        ]
+        .concat();
+        let answer = read(&text).unwrap();
+        let calls = &answer["choices"][0]["message"]["tool_calls"];
+        assert_eq!(calls[0]["function"]["arguments"], "{\"x\": 1}");
+        assert_eq!(calls[1]["id"], "b");
+        assert_eq!(calls.as_array().unwrap().len(), 2);
     }
 
     #[test]

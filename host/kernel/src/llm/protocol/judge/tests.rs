@@ -1,7 +1,11 @@
 //! The meaning of every kind of response, without a server.
 //! The cases cover statuses, bodies and finish reasons, including broken ones.
 
-use super::super::super::{Message, Role};
+use super::super::super::chat::Tool;
+use super::super::super::{Message, Options, Role};
+use super::super::request_body;
+use serde_json::json;
+
 use super::*;
 
 const KEY: &str = "sk-0123456789abcdef";
@@ -9,11 +13,9 @@ const KEY: &str = "sk-0123456789abcdef";
 fn request() -> Request {
     Request {
         max_tokens: Some(256),
-        messages: vec![Message {
-            content: "hello".into(),
-            role: Role::User,
-        }],
+        messages: vec![Message::new(Role::User, "hello")],
         model: "asked".into(),
+        options: Options::default(),
         seed: Some(u64::MAX),
         temperature: Some(0.0),
         top_p: Some(1.0),
@@ -31,6 +33,10 @@ fn clean(text: &str, chars_max: usize) -> String {
 }
 
 pub(super) fn judge_bytes(status: u16, body: &[u8]) -> Verdict {
+    judge_answer(status, body, &request())
+}
+
+fn judge_answer(status: u16, body: &[u8], request: &Request) -> Verdict {
     let site = Site {
         server: "https://host",
         clean: &clean,
@@ -40,7 +46,7 @@ pub(super) fn judge_bytes(status: u16, body: &[u8]) -> Verdict {
         body: body.into(),
         ..Received::default()
     };
-    judge(&received, &request(), &site)
+    judge(&received, request, &site)
 }
 
 fn judge_text(status: u16, body: &str) -> Verdict {
@@ -84,7 +90,8 @@ pub(super) fn choice(choice: &Value) -> Value {
 #[test]
 fn the_request_carries_every_parameter_and_routing_only_for_openrouter() {
     let plain: Value =
-        serde_json::from_str(&request_body(&request(), "max_completion_tokens", false)).unwrap();
+        serde_json::from_str(&request_body(&request(), "max_completion_tokens", false).unwrap())
+            .unwrap();
     let mut expected = json!({
         "max_completion_tokens": 256,
         "messages": [{"content": "hello", "role": "user"}],
@@ -96,7 +103,8 @@ fn the_request_carries_every_parameter_and_routing_only_for_openrouter() {
     });
     assert_eq!(plain, expected);
     let routed: Value =
-        serde_json::from_str(&request_body(&request(), "max_completion_tokens", true)).unwrap();
+        serde_json::from_str(&request_body(&request(), "max_completion_tokens", true).unwrap())
+            .unwrap();
     expected["provider"] = json!({"allow_fallbacks": false, "require_parameters": true});
     assert_eq!(routed, expected);
 }
@@ -119,6 +127,7 @@ fn an_answer_is_read_whole_and_its_text_untouched() {
         finish_reason: FinishReason::Stop,
         model: "answered".into(),
         text: " text\u{1b}\n".into(),
+        tool_calls: Vec::new(),
         usage: Usage {
             completion_tokens: Some(5),
             prompt_tokens: Some(7),
@@ -140,6 +149,7 @@ fn everything_but_the_text_is_optional_in_an_answer() {
         finish_reason: FinishReason::Other,
         model: "asked".into(),
         text: "x".into(),
+        tool_calls: Vec::new(),
         usage: Usage::default(),
     };
     assert_eq!(
@@ -575,4 +585,62 @@ fn the_key_is_in_nothing_that_is_kept_or_shown() {
         let printed = format!("{:?}", judge_text(status, &body));
         assert!(!printed.contains(KEY), "{printed}");
     }
+}
+
+#[test]
+fn calls_of_tools_that_were_offered_are_an_answer() {
+    let mut asks = request();
+    asks.options.tools = vec![Tool {
+        description: String::new(),
+        name: "weather".into(),
+        parameters: String::new(),
+        strict: false,
+    }];
+    let with = |word: &str, message: Value| {
+        let body = choice(&json!({"finish_reason": word, "message": message}));
+        judge_answer(200, body.to_string().as_bytes(), &asks)
+    };
+    let call = |id: Value, arguments: Value| json!({"id": id, "type": "function", "function": {"name": "weather", "arguments": arguments}});
+    let answered = |verdict: Verdict| match verdict {
+        Verdict::Answered(completion, _) => completion,
+        other => panic!("no answer: {other:?}"),
+    };
+    for (word, id, arguments, id_read, arguments_read) in [
+        ("tool_calls", json!("c1"), json!("{}"), "c1", "{}"),
+        (
+            "stop",
+            json!(null),
+            json!({"city": "Ulm"}),
+            "call-1",
+            r#"{"city":"Ulm"}"#,
+        ),
+        ("function_call", json!(""), json!(null), "call-1", ""),
+    ] {
+        let message = json!({"content": null, "tool_calls": [call(id, arguments)]});
+        let completion = answered(with(word, message));
+        assert_eq!(completion.finish_reason, FinishReason::ToolCalls);
+        assert_eq!(completion.text, "");
+        let [call] = &completion.tool_calls[..] else {
+            panic!("{completion:?}");
+        };
+        assert_eq!(
+            (call.id.as_str(), call.arguments.as_str()),
+            (id_read, arguments_read)
+        );
+    }
+    let old = json!({"content": "", "function_call": {"name": "weather", "arguments": "{}"}});
+    assert_eq!(
+        answered(with("function_call", old)).tool_calls[0].name,
+        "weather"
+    );
+    // Half a call is none.
+    let half = json!({"content": null, "tool_calls": [call(json!("c"), json!("{\"ci"))]});
+    let completion = answered(with("length", half));
+    assert_eq!(completion.finish_reason, FinishReason::Length);
+    assert!(completion.tool_calls.is_empty());
+    let none = rejected(with("tool_calls", json!({"content": null})));
+    assert_eq!(
+        none,
+        "the answer ended with finish reason 'tool_calls' and without the call of a tool"
+    );
 }

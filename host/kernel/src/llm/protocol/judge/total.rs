@@ -2,6 +2,7 @@
 //! half an answer never counts as a whole one.
 
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::super::exchange::Standing;
 use super::tests::{choice, judge_bytes};
