@@ -152,11 +152,9 @@ impl Drop for Server {
 fn request_of(content: String) -> Request {
     Request {
         max_tokens: None,
-        messages: vec![Message {
-            content,
-            role: Role::User,
-        }],
+        messages: vec![Message::new(Role::User, content)],
         model: "m".into(),
+        options: coo_kernel::llm::Options::default(),
         seed: None,
         temperature: None,
         top_p: None,
@@ -174,7 +172,7 @@ fn ask(client: &Client) -> Result<Reply, Unanswered> {
 fn text(reply: Result<Reply, Unanswered>) -> String {
     match reply.unwrap_or_else(|failed| panic!("{failed}")).answer {
         ModelAnswer::Completion(completion) => completion.text,
-        ModelAnswer::Error(error) => panic!("{error:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -24,16 +24,11 @@ fn request() -> Request {
     Request {
         max_tokens: Some(256),
         messages: vec![
-            Message {
-                content: "Answer in one line.".into(),
-                role: Role::System,
-            },
-            Message {
-                content: "hello \"é\"".into(),
-                role: Role::User,
-            },
+            Message::new(Role::System, "Answer in one line."),
+            Message::new(Role::User, "hello \"é\""),
         ],
         model: "test/model".into(),
+        options: coo_kernel::llm::Options::default(),
         seed: Some(42),
         temperature: Some(0.0),
         top_p: Some(1.0),

@@ -11,6 +11,7 @@ mod amend;
 mod amu0;
 mod batch;
 mod bounds;
+mod chat;
 mod cli;
 mod concurrency;
 mod conformance;

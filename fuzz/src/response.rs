@@ -119,6 +119,7 @@ pub fn check(status: u16, body: &[u8]) {
         max_tokens: Some(9),
         messages: Vec::new(),
         model: "m".to_owned(),
+        options: coo_kernel::llm::Options::default(),
         seed: None,
         temperature: None,
         top_p: None,

@@ -238,7 +238,11 @@ fn run(source: &Source, program: &Program) -> Outcome {
     let limits = *program.plan.authority().limits();
     let tape = Tape::record(Recorder::new(id, live, Vec::new(), limits).unwrap());
     let longest = Duration::from_mins(10);
-    let mut executed = block_on(execute(program, model.as_deref(), longest, tape, None));
+    let models = coo_kernel::llm::models::Chosen {
+        default: model,
+        ..Default::default()
+    };
+    let mut executed = block_on(execute(program, &models, longest, tape, None));
     block_on(executed.tape.commit(Durability::Process)).unwrap();
     outcome(&source.name, executed)
 }

@@ -31,6 +31,7 @@ pages! {
     amend: "docs/amend.md",
     amu0: "docs/amu0.md",
     batch: "docs/batch.md",
+    chat: "docs/chat.md",
     cli: "docs/cli.md",
     compatibility: "docs/compatibility.md",
     compilation: "docs/compilation.md",

@@ -25,7 +25,7 @@ fn a_project_is_made_whole_and_says_what_it_has() {
       .gitignore                      what git leaves out
       .github/workflows/coo.yml       replays every recorded run on every push
       Cargo.lock                      versions of all dependencies
-      vendor/coo-guest/Cargo.toml     the SDK of this release, 8 files
+      vendor/coo-guest/Cargo.toml     the SDK of this release, 10 files
     --- standard error
     hint: 'cd mail-sort' goes there
     hint: 'coo build' compiles it, 'coo run mail-sort.json' runs it

@@ -449,10 +449,7 @@ fn an_answer_before_the_body_is_read_is_heard() {
 
 /// Asks with more than any socket takes before somebody reads it.
 fn ask_at_length(server: &Server, timeout: Duration) -> Result<Reply, Unanswered> {
-    let message = Message {
-        content: "word ".repeat(5_000_000),
-        role: Role::User,
-    };
+    let message = Message::new(Role::User, "word ".repeat(5_000_000));
     let client = Client::new(Endpoint {
         attempts: 1,
         timeout,
@@ -462,6 +459,7 @@ fn ask_at_length(server: &Server, timeout: Duration) -> Result<Reply, Unanswered
         max_tokens: None,
         messages: vec![message],
         model: "m".into(),
+        options: coo_kernel::llm::Options::default(),
         seed: None,
         temperature: None,
         top_p: None,

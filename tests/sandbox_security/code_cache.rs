@@ -41,6 +41,84 @@ fn assert_hello(world: &World) {
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "hello\n"), "{ran:?}");
 }
 
+/// The tag of a file of compiled code.
+fn tag(code: &[u8]) -> &[u8] {
+    &code[code.len() - 32..]
+}
+
+/// Runs until the only code has a seal, and returns both files. A seal is put on a file that is a moment
+/// old.
+fn sealed(world: &World) -> (PathBuf, PathBuf) {
+    for _ in 0..1_000 {
+        assert_hello(world);
+        let all = files(&world.cache());
+        let seal = all
+            .iter()
+            .find(|path| path.extension().is_some_and(|of| of == "seal"));
+        if let Some(seal) = seal {
+            return (codes(&world.cache())[0].clone(), seal.clone());
+        }
+    }
+    panic!("no seal: {:?}", files(&world.cache()));
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a time is put back here")]
+fn a_sealed_file_is_used_until_anything_of_it_changes() {
+    let world = World::with_own_cache();
+    let (code, seal) = sealed(&world);
+    assert_eq!(mode(&seal), 0o600);
+    let (made, put) = (fs::metadata(&code).unwrap().ino(), fs::read(&seal).unwrap());
+    assert_hello(&world);
+    assert_eq!(
+        fs::metadata(&code).unwrap().ino(),
+        made,
+        "not compiled again"
+    );
+    assert_eq!(fs::read(&seal).unwrap(), put);
+    // A changed byte, with the time and the size that the file had.
+    let before = fs::metadata(&code).unwrap();
+    let mut bytes = fs::read(&code).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    fs::write(&code, &bytes).unwrap();
+    let file = fs::File::options().write(true).open(&code).unwrap();
+    file.set_modified(before.modified().unwrap()).unwrap();
+    drop(file);
+    assert_eq!(
+        fs::metadata(&code).unwrap().modified().unwrap(),
+        before.modified().unwrap()
+    );
+    assert_hello(&world);
+    assert_ne!(fs::read(&code).unwrap(), bytes, "replaced");
+}
+
+#[test]
+fn a_seal_that_is_wrong_or_of_another_file_is_not_believed() {
+    let world = World::with_own_cache();
+    let (code, seal) = sealed(&world);
+    let (good, other) = (fs::read(&code).unwrap(), fs::read(&seal).unwrap());
+    for spoilt in [
+        Vec::new(),
+        b"c".to_vec(),
+        [b"m", &other[1..]].concat(),
+        vec![b'c'; 33],
+        vec![b'c'; 99],
+    ] {
+        fs::write(&seal, &spoilt).unwrap();
+        assert_hello(&world);
+        assert_eq!(fs::read(&code).unwrap(), good, "the tag is right");
+    }
+    // Another file in its place, with the seal of the one before.
+    fs::write(&seal, &other).unwrap();
+    let mut bytes = good.clone();
+    bytes[40] ^= 1;
+    fs::remove_file(&code).unwrap();
+    fs::write(&code, &bytes).unwrap();
+    assert_hello(&world);
+    assert_ne!(fs::read(&code).unwrap(), bytes, "replaced");
+}
+
 #[test]
 fn code_and_key_are_the_users_own_and_in_no_state_root() {
     let world = World::with_own_cache();
@@ -77,7 +155,7 @@ fn code_and_key_are_the_users_own_and_in_no_state_root() {
             path.display()
         );
         assert!(
-            !contains(&content, &code[..32]),
+            !contains(&content, tag(&code)),
             "a tag is in {}",
             path.display()
         );
@@ -162,11 +240,8 @@ fn code_of_another_module_or_another_user_is_not_executed() {
     let planted = fs::read(planted).unwrap();
     fs::write(&place, &planted).unwrap();
     assert_hello(&world);
-    assert_ne!(
-        fs::read(&place).unwrap()[..32],
-        planted[..32],
-        "compiled again"
-    );
+    let now = fs::read(&place).unwrap();
+    assert_ne!(tag(&now), tag(&planted), "compiled again");
 }
 
 #[test]
@@ -184,11 +259,8 @@ fn a_root_from_elsewhere_brings_no_code_and_is_compiled_anew() {
     assert_eq!(codes(&here.cache()), [] as [PathBuf; 0]);
     assert_eq!(here.coo(&["replay", &mission_id(&ran)]).code, 0);
     assert_eq!(codes(&here.cache()).len(), 1);
-    assert_ne!(
-        fs::read(&codes(&here.cache())[0]).unwrap()[..32],
-        planted[..32],
-        "of its own making"
-    );
+    let now = fs::read(&codes(&here.cache())[0]).unwrap();
+    assert_ne!(tag(&now), tag(&planted), "of its own making");
 }
 
 #[test]
@@ -272,7 +344,7 @@ fn a_key_that_others_may_know_is_made_anew_and_its_code_with_it() {
         assert_ne!(after, before, "{what}");
         assert_eq!((after.len(), mode(&key)), (64, 0o600), "{what}");
         let now = fs::read(&codes(&world.cache())[0]).unwrap();
-        assert_ne!(now[..32], code[..32], "{what}");
+        assert_ne!(tag(&now), tag(&code), "{what}");
         assert!(!key.is_symlink(), "{what}");
     }
 }
@@ -325,12 +397,9 @@ fn processes_that_begin_it_together_have_one_key_and_one_code() {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.stdout, b"hello\n", "{output:?}");
     }
-    assert_eq!(
-        files(&world.cache()).len(),
-        2,
-        "{:?}",
-        files(&world.cache())
-    );
+    let mut all = files(&world.cache());
+    all.retain(|path| path.extension().is_none_or(|of| of != "seal"));
+    assert_eq!(all.len(), 2, "{all:?}");
     let made = fs::metadata(&codes(&world.cache())[0]).unwrap().ino();
     assert_hello(&world);
     assert_eq!(codes(&world.cache()).len(), 1);

@@ -178,6 +178,40 @@ impl ModelServer {
         (server, release)
     }
 
+    /// Starts a server that answers nobody before `together` requests are there, and then the last one
+    /// first.
+    pub fn gathering(together: usize, answer: fn(&Recorded) -> Step) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("no loopback port");
+        let address = listener.local_addr().expect("no local address");
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let thread = std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let mut waiting = Vec::new();
+                for stream in listener.incoming() {
+                    let Ok(stream) = stream else { continue };
+                    let Some(request) = taken(&stream, &shared) else {
+                        if lock(&shared).stopping {
+                            return;
+                        }
+                        continue;
+                    };
+                    waiting.push((stream, request));
+                    if waiting.len() == together {
+                        for (stream, request) in waiting.drain(..).rev() {
+                            answered(&stream, &answer(&request));
+                        }
+                    }
+                }
+            }
+        });
+        Self {
+            address,
+            shared,
+            thread: Some(thread),
+        }
+    }
+
     /// Waits for the first request. Fails if `caller` ends before it.
     pub fn wait_for_request(&self, caller: &mut Child) {
         while self.requests().is_empty() {
@@ -230,29 +264,45 @@ fn serve(
 ) {
     for stream in listener.incoming() {
         let Ok(stream) = stream else { continue };
-        {
-            let mut shared = lock(shared);
-            if shared.stopping {
+        let Some(request) = taken(&stream, shared) else {
+            if lock(shared).stopping {
                 return;
             }
-            shared.connections.extend(stream.try_clone());
-        }
-        let Ok(request) = read_request(&stream) else {
-            let _ = stream.shutdown(Shutdown::Both);
             continue;
         };
-        lock(shared).requests.push(request.clone());
-        let bytes = match answer(&request) {
-            Step::Respond(response) => response.to_bytes(0),
-            Step::Truncate(response, missing) => response.to_bytes(missing),
-            Step::Send(bytes) => bytes,
-            Step::HangUp => Vec::new(),
-            Step::StaySilent => continue,
-        };
-        // If the client has disconnected, that is part of the test and not an error of the server.
-        let _ = (&stream).write_all(&bytes);
-        let _ = stream.shutdown(Shutdown::Both);
+        answered(&stream, &answer(&request));
     }
+}
+
+/// Reads and records a request; `None` if there is none.
+fn taken(stream: &TcpStream, shared: &Mutex<Shared>) -> Option<Recorded> {
+    {
+        let mut shared = lock(shared);
+        if shared.stopping {
+            return None;
+        }
+        shared.connections.extend(stream.try_clone());
+    }
+    let Ok(request) = read_request(stream) else {
+        let _ = stream.shutdown(Shutdown::Both);
+        return None;
+    };
+    lock(shared).requests.push(request.clone());
+    Some(request)
+}
+
+fn answered(stream: &TcpStream, step: &Step) {
+    let bytes = match step {
+        Step::Respond(response) => response.to_bytes(0),
+        Step::Truncate(response, missing) => response.to_bytes(*missing),
+        Step::Send(bytes) => bytes.clone(),
+        Step::HangUp => Vec::new(),
+        Step::StaySilent => return,
+    };
+    let mut stream = stream;
+    // If the client has disconnected, that is part of the test and not an error of the server.
+    let _ = stream.write_all(&bytes);
+    let _ = stream.shutdown(Shutdown::Both);
 }
 
 fn read_request(stream: &TcpStream) -> io::Result<Recorded> {

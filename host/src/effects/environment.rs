@@ -125,49 +125,6 @@ impl Environment {
         Ok(model.to_owned())
     }
 
-    /// Returns the models behind the aliases of a descriptor, with the prices that its bounds need.
-    pub fn models(
-        &self,
-        config: &Config,
-        terms: &BTreeMap<String, Terms>,
-    ) -> Result<BTreeMap<String, Mapped>> {
-        let mut models = BTreeMap::new();
-        for (alias, terms) in terms {
-            let Some(model) = config.llm.models.get(alias) else {
-                bail!(
-                    anyhow!(
-                        "model '{alias}': the mission asks it by this name, and the configuration \
-                         maps no model to it"
-                    )
-                    .hint(format!(
-                        "coo config set llm.models '{{\"{alias}\": \"MODEL\"}}'"
-                    ))
-                );
-            };
-            ensure_no_key(model)?;
-            let price = match terms.cost_micros {
-                None => None,
-                Some(_) => {
-                    let price = config.llm.prices.models.get(model).copied();
-                    Some(price.with_context(|| {
-                        format!(
-                            "model '{alias}': the mission bounds its cost, and {model} has no price"
-                        )
-                    })
-                    .hint("set llm.prices, or leave cost_micros out of the descriptor")?)
-                }
-            };
-            models.insert(
-                alias.clone(),
-                Mapped {
-                    model: model.clone(),
-                    price,
-                },
-            );
-        }
-        Ok(models)
-    }
-
     /// Returns the server of live calls and the key for it. Fails if the key may not go to that
     /// server. Connects to nothing.
     pub fn access(&self, config: &Config, say: fn(&str)) -> Result<Access> {
@@ -219,6 +176,40 @@ impl Environment {
             named_by,
         })
     }
+}
+
+/// Returns the models behind the aliases of a descriptor, with the prices that its bounds need.
+pub fn models(
+    config: &Config,
+    terms: &BTreeMap<String, Terms>,
+) -> Result<BTreeMap<String, Mapped>> {
+    let mapped = |(alias, terms): (&String, &Terms)| {
+        let Some(model) = config.llm.models.get(alias) else {
+            bail!(
+                anyhow!(
+                    "model '{alias}': the mission asks it by this name, and the configuration maps \
+                     no model to it"
+                )
+                .hint(format!(
+                    "map one: coo config set llm.models '{{\"{alias}\": \"MODEL\"}}'"
+                ))
+            );
+        };
+        ensure_no_key(model)?;
+        let price = config.llm.prices.models.get(model).copied();
+        if terms.cost_micros.is_some() && price.is_none() {
+            bail!(
+                anyhow!("model '{alias}': the mission bounds its cost, and {model} has no price")
+                    .hint("set llm.prices, or leave cost_micros out of the descriptor")
+            );
+        }
+        let mapped = Mapped {
+            model: model.clone(),
+            price: price.filter(|_| terms.cost_micros.is_some()),
+        };
+        Ok((alias.clone(), mapped))
+    };
+    terms.iter().map(mapped).collect()
 }
 
 /// Fails if a model's name holds a key, which would be recorded with every request.

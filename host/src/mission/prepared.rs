@@ -13,7 +13,7 @@ use coo_kernel::mission::MissionId;
 use coo_kernel::mission::authority::Policy;
 use coo_kernel::mission::row::{Facts, MissionRow};
 
-use crate::effects::environment::Environment;
+use crate::effects::environment::{self, Environment};
 use crate::effects::gateway::{self, Gateway};
 use crate::effects::llm::meter::Meter;
 use crate::effects::llm::{CachePolicy, Flights, Model};
@@ -176,7 +176,7 @@ impl Prepared {
             Some(models) if models != Chosen::default() || !program.asks_model => models,
             _ if program.asks_model => {
                 let terms = &program.plan.descriptor().llm.models;
-                let aliases = environment.models(config, terms)?;
+                let aliases = environment::models(config, terms)?;
                 let default = environment.model(config, options.say);
                 Chosen {
                     // A mission that has names for its models may ask by these alone.

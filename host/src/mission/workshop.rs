@@ -86,10 +86,14 @@ fn compiled(
 ) -> Result<Code> {
     let name = code_cache::Name::of(sandbox, module);
     let cache = CodeCache::of_user();
-    if let Some(compiled) = cache.load(&name)
-        && let Ok(code) = compiled.loaded(sandbox)
-    {
-        return Ok(code);
+    // A folder from which nothing can be mapped as code can still be read.
+    let ways = [CodeCache::load, CodeCache::load_whole];
+    for load in ways {
+        if let Some(compiled) = load(&cache, &name)
+            && let Ok(code) = compiled.loaded(sandbox)
+        {
+            return Ok(code);
+        }
     }
     let compiled = compiler::compile(task, sandbox, build)?;
     let code = compiled.loaded(sandbox)?;

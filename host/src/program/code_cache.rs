@@ -4,6 +4,10 @@
 //! missing; the code is silently compiled again and the file replaced. State roots hold neither
 //! code nor key, so a state root from elsewhere can't bring any.
 //!
+//! Reading and hashing a large program takes most of a warm start. So a file whose tag was right leaves
+//! a *seal*: a tag over its inode, size and times. As long as these are the same, nobody has written to
+//! the file, and it is mapped without being read. (The kernel sets the time of the last change itself.)
+//!
 //! Protects against files that were damaged, planted or copied by another user who can't read this
 //! user's files. A process that can read these files acts as the user.
 
@@ -17,6 +21,7 @@
 )]
 
 use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -51,16 +56,23 @@ const KEY_FILE: &str = "key";
 /// Block size of SHA-256: the longest key that HMAC uses without hashing it first.
 const KEY_BYTES: usize = 64;
 const TAG_BYTES: usize = 32;
-/// The tag, and the byte that gives the kind of code.
-const HEAD_BYTES: usize = TAG_BYTES + 1;
+/// What follows the code: the byte that gives its kind, and the tag. The code begins at the beginning,
+/// because it is mapped.
+const TAIL_BYTES: usize = 1 + TAG_BYTES;
 /// Prefix of the data that each tag covers.
-const TAG_DOMAIN: &[u8] = b"coo-compiled-code/1\0";
+const TAG_DOMAIN: &[u8] = b"coo-compiled-code/2\0";
+/// Prefix of the data that each seal covers.
+const SEAL_DOMAIN: &[u8] = b"coo-compiled-code-seal/1\0";
+/// Least age of a file that is sealed: a change within one tick of the kernel's clock, some milliseconds,
+/// may leave the same time behind.
+const SEALED_AFTER: Duration = Duration::from_millis(100);
 /// Age at which a partly written file of a killed process is removed.
 const LEFT_BEHIND: Duration = Duration::from_hours(24);
 /// Least time between two updates of a file's time of use.
 const MARK_EVERY: Duration = Duration::from_hours(1);
 const TEMPORARY_PREFIX: &str = "tmp-";
 const CODE_SUFFIX: &str = ".code";
+const SEAL_SUFFIX: &str = ".seal";
 
 /// The kind of compiled code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,31 +104,51 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub struct CompiledCode {
     kind: Kind,
-    bytes: Arc<Vec<u8>>,
-    /// Offset of the code in `bytes`.
-    from: usize,
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    /// The code, and what follows it.
+    Memory { bytes: Arc<Vec<u8>>, length: usize },
+    /// A file of the cache whose seal is right.
+    File(Arc<std::fs::File>),
 }
 
 impl CompiledCode {
     /// Wraps the output of the compiler. Only `compiler` may call this.
     pub(crate) fn compiled(kind: Kind, bytes: Vec<u8>) -> Self {
-        Self {
-            kind,
+        let place = Place::Memory {
+            length: bytes.len(),
             bytes: Arc::new(bytes),
-            from: 0,
-        }
+        };
+        Self { kind, place }
     }
 
     /// Loads the code into the engine, ready to be linked.
     pub fn loaded(&self, sandbox: &Sandbox) -> anyhow::Result<Code> {
-        let (engine, bytes) = (&sandbox.engine, &self.bytes[self.from..]);
-        // SAFETY: `deserialize` trusts its input to be the output of `serialize` for the same kind.
-        // These bytes are in memory, out of reach of other processes. They came from the compiler
-        // of this program, or carry the tag that this user's key gives to exactly such output.
+        let engine = &sandbox.engine;
+        // SAFETY: wasmtime trusts its input to be the output of `serialize` for the same kind, and a
+        // mapped file to stay as it is. Bytes in memory are out of reach of other processes; they came
+        // from the compiler of this program, or carry the tag that this user's key gives to exactly
+        // such output. A file has a seal, so it is as it was when its tag was right. The cache never
+        // writes to a file that has its name; another process that can acts as the user.
         let loaded = unsafe {
-            match self.kind {
-                Kind::Component => Component::deserialize(engine, bytes).map(Code::Component),
-                Kind::Module => Module::deserialize(engine, bytes).map(Code::Module),
+            match (&self.place, self.kind) {
+                (Place::Memory { bytes, length }, Kind::Component) => {
+                    Component::deserialize(engine, &bytes[..*length]).map(Code::Component)
+                }
+                (Place::Memory { bytes, length }, Kind::Module) => {
+                    Module::deserialize(engine, &bytes[..*length]).map(Code::Module)
+                }
+                (Place::File(file), Kind::Component) => {
+                    // This very file, whatever has its name now.
+                    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+                    Component::deserialize_file(engine, path).map(Code::Component)
+                }
+                (Place::File(file), Kind::Module) => {
+                    Module::deserialize_open_file(engine, file.try_clone()?).map(Code::Module)
+                }
             }
         };
         // Code of another engine build under the same key is refused here and never run.
@@ -162,9 +194,30 @@ impl Name {
         }
     }
 
-    fn file(&self) -> String {
+    fn file(&self, suffix: &str) -> String {
         let engine = self.engine.to_string();
-        format!("{}-{}{CODE_SUFFIX}", self.module, &engine[..16])
+        format!("{}-{}{suffix}", self.module, &engine[..16])
+    }
+
+    /// Returns the unfinished seal of a file with this metadata and kind under `key`.
+    fn seal(&self, key: &[u8; KEY_BYTES], kind: u8, file: &std::fs::Metadata) -> Hmac<Sha256> {
+        let mut seal = Hmac::<Sha256>::new(&(*key).into());
+        seal.update(SEAL_DOMAIN);
+        seal.update(self.module.as_bytes());
+        seal.update(self.engine.as_bytes());
+        seal.update(&[kind]);
+        for number in [file.dev(), file.ino(), file.size()] {
+            seal.update(&number.to_le_bytes());
+        }
+        for number in [
+            file.mtime(),
+            file.mtime_nsec(),
+            file.ctime(),
+            file.ctime_nsec(),
+        ] {
+            seal.update(&number.to_le_bytes());
+        }
+        seal
     }
 
     /// Returns the unfinished tag of `code` under `key`.
@@ -221,9 +274,17 @@ impl CodeCache {
         Self(path.and_then(|path| Folder::open(path).ok()))
     }
 
-    /// Returns the code cached under `name`, its tag verified.
+    /// Returns the code cached under `name`: to be mapped if its seal is right, otherwise read, its tag
+    /// verified.
     #[must_use]
     pub fn load(&self, name: &Name) -> Option<CompiledCode> {
+        let sealed = self.0.as_ref().and_then(|folder| folder.sealed(name).ok());
+        sealed.or_else(|| self.load_whole(name))
+    }
+
+    /// Returns the code cached under `name`, read, its tag verified.
+    #[must_use]
+    pub fn load_whole(&self, name: &Name) -> Option<CompiledCode> {
         if let Some(folder) = &self.0 {
             return folder.load(name).ok();
         }
@@ -268,52 +329,89 @@ impl Folder {
         Ok(Self { dir, key })
     }
 
+    /// Returns the code if nothing has changed it since its tag was verified.
+    fn sealed(&self, name: &Name) -> io::Result<CompiledCode> {
+        let mut seal = open_plain(&self.dir, &name.file(SEAL_SUFFIX))?;
+        let stated = read(&mut seal, TAIL_BYTES as u64)?;
+        let Some((&byte, stated)) = stated.split_first() else {
+            return Err(refused("too short"));
+        };
+        let kind = Kind::of_byte(byte).ok_or_else(|| refused("of no known kind"))?;
+        let file = open_plain(&self.dir, &name.file(CODE_SUFFIX))?;
+        name.seal(&self.key, byte, &file.metadata()?)
+            .verify_slice(stated)
+            .map_err(|_| refused("changed since"))?;
+        mark(&seal);
+        Ok(CompiledCode {
+            kind,
+            place: Place::File(Arc::new(file)),
+        })
+    }
+
     fn load(&self, name: &Name) -> io::Result<CompiledCode> {
-        let mut file = open_plain(&self.dir, &name.file())?;
-        let metadata = file.metadata()?;
-        let bytes = read(&mut file, metadata.len())?;
-        let Some((tag, rest)) = bytes.split_at_checked(TAG_BYTES) else {
-            return Err(refused("too short"));
-        };
-        let Some((&byte, code)) = rest.split_first() else {
-            return Err(refused("too short"));
-        };
+        let mut file = open_plain(&self.dir, &name.file(CODE_SUFFIX))?;
+        let before = file.metadata()?;
+        let bytes = read(&mut file, before.len())?;
+        let length = bytes.len().checked_sub(TAIL_BYTES);
+        let length = length.ok_or_else(|| refused("too short"))?;
+        let (code, tail) = bytes.split_at(length);
+        let (byte, tag) = (tail[0], &tail[1..]);
         let kind = Kind::of_byte(byte).ok_or_else(|| refused("of no known kind"))?;
         // In constant time, so that the time reveals nothing about how much of a guessed tag is
         // right.
         name.tag(&self.key, byte, code)
             .verify_slice(tag)
             .map_err(|_| refused("not of this user's making"))?;
-        let age = metadata.modified().ok().and_then(|at| at.elapsed().ok());
-        if age.is_none_or(|age| age > MARK_EVERY) {
-            // `make_room` uses this time. The error is ignored, because a read-only folder is still
-            // useful.
-            let now = rustix::fs::Timespec {
-                tv_sec: 0,
-                tv_nsec: rustix::fs::UTIME_NOW,
-            };
-            let times = rustix::fs::Timestamps {
-                last_access: now,
-                last_modification: now,
-            };
-            let _ = rustix::fs::futimens(&file, &times);
-        }
-        Ok(CompiledCode {
-            kind,
+        // Best effort: a file without a seal is read and verified again.
+        let _ = self.put_seal(name, byte, &file, &before);
+        let place = Place::Memory {
             bytes: Arc::new(bytes),
-            from: HEAD_BYTES,
-        })
+            length,
+        };
+        Ok(CompiledCode { kind, place })
+    }
+
+    /// Seals a file that was verified and had the metadata `before` when it was opened.
+    fn put_seal(
+        &self,
+        name: &Name,
+        kind: u8,
+        file: &std::fs::File,
+        before: &std::fs::Metadata,
+    ) -> io::Result<()> {
+        // So that what was read is what a power failure leaves.
+        file.sync_data()?;
+        let after = file.metadata()?;
+        let changed = |of: &std::fs::Metadata| (of.ctime(), of.ctime_nsec());
+        let since_ms =
+            machine::now_unix_ms() - (after.ctime() * 1000 + after.ctime_nsec() / 1_000_000);
+        let is_old =
+            u64::try_from(since_ms).is_ok_and(|ms| u128::from(ms) > SEALED_AFTER.as_millis());
+        if changed(before) != changed(&after) || !is_old {
+            return Err(refused("changed a moment ago"));
+        }
+        let seal = name.seal(&self.key, kind, &after).finalize().into_bytes();
+        self.place(&[&[kind], seal.as_slice()], &name.file(SEAL_SUFFIX))
     }
 
     fn save(&self, name: &Name, code: &CompiledCode) -> io::Result<()> {
-        let content = &code.bytes[code.from..];
+        let Place::Memory { bytes, length } = &code.place else {
+            // It is there already.
+            return Ok(());
+        };
+        let content = &bytes[..*length];
         if content.len() as u64 > CODE_BYTES_MAX {
             return Err(refused("too large"));
         }
         let byte = code.kind.to_byte();
         let tag = name.tag(&self.key, byte, content).finalize().into_bytes();
-        let temporary = self.write(&[tag.as_slice(), &[byte], content])?;
-        let renamed = self.dir.rename(&temporary, &self.dir, name.file());
+        self.place(&[content, &[byte], tag.as_slice()], &name.file(CODE_SUFFIX))
+    }
+
+    /// Writes a file and gives it its name.
+    fn place(&self, parts: &[&[u8]], name: &str) -> io::Result<()> {
+        let temporary = self.write(parts)?;
+        let renamed = self.dir.rename(&temporary, &self.dir, name);
         if renamed.is_err() {
             let _ = self.dir.remove_file(&temporary);
         }
@@ -336,7 +434,12 @@ impl Folder {
                 continue;
             };
             let metadata = entry.metadata()?;
-            let used = metadata.modified()?.into_std();
+            let mut used = metadata.modified()?.into_std();
+            if let Some(stem) = name.strip_suffix(CODE_SUFFIX)
+                && let Ok(seal) = self.dir.metadata(format!("{stem}{SEAL_SUFFIX}"))
+            {
+                used = used.max(seal.modified()?.into_std());
+            }
             if name.starts_with(TEMPORARY_PREFIX) {
                 if used.elapsed().is_ok_and(|age| age > LEFT_BEHIND) {
                     let _ = self.dir.remove_file(&name);
@@ -354,10 +457,32 @@ impl Folder {
                 break;
             }
             self.dir.remove_file(&name)?;
+            if let Some(stem) = name.strip_suffix(CODE_SUFFIX) {
+                let _ = self.dir.remove_file(format!("{stem}{SEAL_SUFFIX}"));
+            }
             all -= bytes;
         }
         Ok(())
     }
+}
+
+/// Notes that the code of this seal is used, at most once an hour. `make_room` uses this time. An error is
+/// ignored, because a read-only folder is still useful.
+fn mark(seal: &std::fs::File) {
+    let used = seal.metadata().and_then(|metadata| metadata.modified());
+    let age = used.ok().and_then(|at| at.elapsed().ok());
+    if age.is_some_and(|age| age <= MARK_EVERY) {
+        return;
+    }
+    let now = rustix::fs::Timespec {
+        tv_sec: 0,
+        tv_nsec: rustix::fs::UTIME_NOW,
+    };
+    let times = rustix::fs::Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    let _ = rustix::fs::futimens(seal, &times);
 }
 
 /// Returns the folder's key. Creates it if there is none, or if other users may read it.
@@ -406,7 +531,7 @@ fn open_plain(dir: &Dir, name: &str) -> io::Result<std::fs::File> {
 
 /// Reads all of `file`, which is `length` bytes long unless it is changed meanwhile.
 fn read(file: &mut std::fs::File, length: u64) -> io::Result<Vec<u8>> {
-    if length > CODE_BYTES_MAX + HEAD_BYTES as u64 {
+    if length > CODE_BYTES_MAX + TAIL_BYTES as u64 {
         return Err(refused("too large"));
     }
     let mut bytes = Vec::new();

@@ -279,10 +279,13 @@ mod tests {
     fn every_file_of_the_sdk_is_in_the_binary() {
         let sdk = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-sdk");
         let mut found = vec!["vendor/coo-guest/Cargo.toml".to_owned()];
-        for folder in ["src", "wit"] {
+        for folder in ["src", "wit", "wit/v1.1"] {
             for entry in std::fs::read_dir(sdk.join(folder)).unwrap() {
-                let file = entry.unwrap().file_name().into_string().unwrap();
-                found.push(format!("vendor/coo-guest/{folder}/{file}"));
+                let entry = entry.unwrap();
+                let file = entry.file_name().into_string().unwrap();
+                if entry.file_type().unwrap().is_file() {
+                    found.push(format!("vendor/coo-guest/{folder}/{file}"));
+                }
             }
         }
         found.sort();

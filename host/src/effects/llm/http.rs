@@ -78,7 +78,7 @@ pub struct Unanswered {
 
 impl Unanswered {
     /// A request that can't be written: one of its schemas is no JSON.
-    fn unwritable(error: serde_json::Error) -> Self {
+    fn unwritable(error: &serde_json::Error) -> Self {
         Self {
             failure: Failure::Unusable {
                 server: "this machine".to_owned(),
@@ -197,7 +197,7 @@ impl Client {
             &shared.endpoint.max_tokens_field,
             shared.target.openrouter,
         );
-        let body = Bytes::from(body.map_err(Unanswered::unwritable)?);
+        let body = Bytes::from(body.map_err(|error| Unanswered::unwritable(&error))?);
         let mut waited = Duration::ZERO;
         let mut attempts_made = 0;
         loop {
@@ -225,7 +225,7 @@ impl Client {
                 leaving.settle(outcome.tokens(*tokens));
             }
             let trouble = match outcome {
-                Outcome::Replied(reply) => return Ok(reply),
+                Outcome::Replied(reply) => return Ok(*reply),
                 Outcome::Failed(failure) => return Err(Unanswered::settled(failure)),
                 // The server may have processed the request and may charge for it: never send it
                 // again without being asked to.
@@ -355,12 +355,12 @@ impl Shared {
                 // A rejection's text is only shown to people, and the key is removed from it.
                 Outcome::Failed(self.betrayed("a rejection", &format!(": {reason}")))
             }
-            Verdict::Answered(completion, origin) => {
-                Outcome::Replied(self.reply(ModelAnswer::Completion(completion), origin))
-            }
-            Verdict::Rejected(reason, origin) => {
-                Outcome::Replied(self.reply(ModelAnswer::Error(Refusal::Rejected(reason)), origin))
-            }
+            Verdict::Answered(completion, origin) => Outcome::Replied(Box::new(
+                self.reply(ModelAnswer::Completion(completion), origin),
+            )),
+            Verdict::Rejected(reason, origin) => Outcome::Replied(Box::new(
+                self.reply(ModelAnswer::Error(Refusal::Rejected(reason)), origin),
+            )),
             Verdict::Trouble { reach, said } => Outcome::Trouble(Trouble {
                 reach,
                 retry_after: received.retry_after,
@@ -544,7 +544,7 @@ impl fmt::Debug for Client {
 
 /// The end of one attempt.
 enum Outcome {
-    Replied(Reply),
+    Replied(Box<Reply>),
     Trouble(Trouble),
     Failed(Failure),
     InDoubt(Failure),
@@ -554,16 +554,16 @@ impl Outcome {
     /// Returns the tokens of the attempt: as the server counted them, or `most` if it did not.
     fn tokens(&self, most: u64) -> u64 {
         match self {
-            Self::Replied(Reply {
-                answer: ModelAnswer::Completion(completion),
-                ..
-            }) => {
-                let usage = completion.usage;
-                let counted = usage.prompt_tokens.zip(usage.completion_tokens);
-                counted.map_or(most, |(asked, answered)| asked.saturating_add(answered))
-            }
+            Self::Replied(reply) => match reply.answer.completion() {
+                Some(completion) => {
+                    let usage = completion.usage;
+                    let counted = usage.prompt_tokens.zip(usage.completion_tokens);
+                    counted.map_or(most, |(asked, answered)| asked.saturating_add(answered))
+                }
+                None => 0,
+            },
             Self::InDoubt(_) => most,
-            Self::Replied(_) | Self::Trouble(_) | Self::Failed(_) => 0,
+            Self::Trouble(_) | Self::Failed(_) => 0,
         }
     }
 }

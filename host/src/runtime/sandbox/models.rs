@@ -100,15 +100,14 @@ impl Guest {
 
     /// Returns the whole request: with the model that is asked and its sampling.
     fn request(&self, asked: Asked) -> Result<Result<Request, Refusal>, Stop> {
-        let (model, max_tokens) = match &asked.options.alias {
-            Some(alias) => match self.ledger.models().find(alias) {
+        let (model, max_tokens) = if let Some(alias) = &asked.options.alias {
+            match self.ledger.models().find(alias) {
                 Ok(found) => found,
                 Err(refusal) => return Ok(Err(refusal)),
-            },
-            None => {
-                let model = self.model.as_deref();
-                (model.ok_or_else(|| anyhow::anyhow!(NO_MODEL))?, None)
             }
+        } else {
+            let model = self.model.as_deref();
+            (model.ok_or_else(|| anyhow::anyhow!(NO_MODEL))?, None)
         };
         let sampling = Sampling {
             max_tokens: max_tokens.or(self.sampling.max_tokens),
@@ -254,6 +253,10 @@ fn call(call: llm::ToolCall) -> ToolCall {
     }
 }
 
+#[expect(
+    clippy::result_large_err,
+    reason = "the generated type of the import's result"
+)]
 fn told(answer: ModelAnswer) -> Result<llm::ChatCompletion, llm::ChatError> {
     match answer {
         ModelAnswer::Completion(completion) => Ok(chat(completion)),

@@ -1,0 +1,190 @@
+//! Calls that are made together: at the same time on the wire, one after the other on record, and
+//! never twice, wherever the process ends.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::support::{events, every};
+
+fn list(prompts: impl IntoIterator<Item = String>) -> Value {
+    let requests = prompts.into_iter();
+    let requests: Vec<Value> = requests.map(|prompt| json!({"prompt": prompt})).collect();
+    json!({"requests": requests})
+}
+
+/// How often each text was asked.
+fn counts(server: &ModelServer) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for request in server.requests() {
+        *counts.entry(last_text(&request)).or_default() += 1;
+    }
+    counts
+}
+
+/// The kinds and bodies of all events about models.
+fn calls(world: &World, id: &str) -> Vec<Value> {
+    let of_models = |event: &Value| event["kind"].as_str().unwrap().starts_with("llm.");
+    let events = events(world, id).into_iter();
+    events.filter(of_models).collect()
+}
+
+#[test]
+fn twenty_calls_are_under_way_at_once_and_stand_in_order() {
+    let world = chatting();
+    // It answers nobody before all are there, so a host that asks one after the other never ends.
+    let server = ModelServer::gathering(20, echo);
+    let asks = list((0..20).map(|i| format!("q{i}")));
+    let ran = ask(&world, &server, &asks, &json!({}));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let answers: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let expected: Vec<Value> = (0..20)
+        .map(|i| json!({"text": format!("re: q{i}")}))
+        .collect();
+    assert_eq!(answers, json!(expected));
+    // The record is that of the same calls one after the other.
+    let calls = calls(&world, "MISSION-000001");
+    assert_eq!(calls.len(), 40);
+    for (i, pair) in calls.chunks(2).enumerate() {
+        assert_eq!(
+            (&pair[0]["kind"], &pair[1]["kind"]),
+            (&json!("llm.intent"), &json!("llm.outcome"))
+        );
+        let asked = &pair[0]["body"]["request"]["messages"][0]["content"];
+        assert_eq!(*asked, format!("q{i}"));
+    }
+}
+
+#[test]
+fn the_same_question_twice_is_two_calls_and_frozen_answers_are_not_asked() {
+    let world = chatting();
+    let server = ModelServer::answering(echo);
+    let asks = list(["a", "b", "a"].map(str::to_owned));
+    assert_eq!(ask(&world, &server, &asks, &json!({})).code, 0);
+    assert_eq!(
+        counts(&server),
+        [("a".to_owned(), 2), ("b".to_owned(), 1)].into()
+    );
+    let more = list(["a", "c", "b", "d"].map(str::to_owned));
+    assert_eq!(ask(&world, &server, &more, &json!({})).code, 0);
+    assert_eq!(counts(&server).values().sum::<usize>(), 5);
+}
+
+#[test]
+fn calls_stop_at_the_bound_of_the_mission() {
+    let world = chatting();
+    let server = ModelServer::answering(echo);
+    describe(&world, &list((0..9).map(|i| format!("q{i}"))), &json!({}));
+    let limits = json!({"limits": {"llm_calls": 4}, "steps": [
+        {"id": "ask", "input": list((0..9).map(|i| format!("q{i}")))},
+    ]});
+    world.descriptor("chat.json", &json!({"file": "chat.wasm"}), &limits);
+    let ran = world.coo_with(
+        &["run", "chat.json"],
+        "COO_LLM_BASE_URL",
+        &server.base_url(),
+    );
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("llm_calls"), "{ran:?}");
+    assert_eq!(server.requests().len(), 4);
+    assert_eq!(world.coo(&["replay", "1"]).code, 0);
+}
+
+#[test]
+fn what_was_answered_is_never_asked_again_and_what_is_in_doubt_only_if_told() {
+    let world = chatting();
+    let broken = ModelServer::answering(|request| {
+        if last_text(request).ends_with('!') {
+            Step::HangUp
+        } else {
+            echo(request)
+        }
+    });
+    let asks = list(["a", "b!", "c", "d!", "e"].map(str::to_owned));
+    let ran = ask(&world, &broken, &asks, &json!({}));
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert_eq!(counts(&broken).values().sum::<usize>(), 5);
+    let server = ModelServer::answering(echo);
+    let again =
+        |arguments: &[&str]| world.coo_with(arguments, "COO_LLM_BASE_URL", &server.base_url());
+    let ran = again(&["resume", "1"]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(ran.stderr.contains("is in doubt"), "{ran:?}");
+    assert_eq!(server.requests().len(), 0);
+    let ran = again(&["resume", "1", "--resend"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(
+        counts(&server),
+        [("b!".to_owned(), 1), ("d!".to_owned(), 1)].into()
+    );
+    let answers: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(answers[3]["text"], "re: d!");
+    assert_eq!(world.coo(&["replay", "1"]).code, 0);
+}
+
+/// The process dies at each of its failpoints in turn. Whatever was under way: no call is made twice
+/// unless it was said to be in doubt, and the end is that of an undisturbed run.
+#[test]
+fn a_process_may_die_at_any_point() {
+    let asks = list((0..5).map(|i| format!("q{i}")));
+    let reference = chatting();
+    let server = ModelServer::answering(echo);
+    let ran = ask(&reference, &server, &asks, &json!({}));
+    let (output, calls_made) = (ran.stdout, calls(&reference, "MISSION-000001"));
+    let points = {
+        let world = chatting();
+        let list = world.path().join("points");
+        describe(&world, &asks, &json!({}));
+        let world = world
+            .with("COO_LLM_BASE_URL", server.base_url())
+            .with("COO_FAULT", format!("list:{}", list.display()));
+        assert_eq!(world.coo(&["run", "chat.json"]).code, 0);
+        std::fs::read_to_string(list).unwrap().lines().count()
+    };
+    let mut ways = BTreeMap::new();
+    for point in (1..=points).step_by(every(7)) {
+        let world = chatting();
+        let server = ModelServer::answering(echo);
+        describe(&world, &asks, &json!({}));
+        let world = world.with("COO_LLM_BASE_URL", server.base_url());
+        let killed = world
+            .command(&["run", "chat.json"])
+            .env("COO_FAULT", format!("kill:{point}"))
+            .output()
+            .unwrap();
+        assert_eq!(killed.status.code(), None, "{point}: {killed:?}");
+        let mut way = "resumed";
+        let mut ran = world.coo(&["resume", "1"]);
+        if ran.stderr.contains("is in doubt") {
+            way = "resent";
+            ran = world.coo(&["resume", "1", "--resend"]);
+        } else if ran.code != 0 {
+            // Nothing was on record yet.
+            way = "run again";
+            ran = world.coo(&["run", "chat.json"]);
+            assert!(killed.stdout.is_empty());
+        } else if ran.stderr.contains("nothing to resume") {
+            way = "had ended";
+        }
+        *ways.entry(way).or_insert(0) += 1;
+        assert_eq!(ran.code, 0, "{point}: {ran:?}");
+        let id = if way == "run again" {
+            mission_id(&ran)
+        } else {
+            "MISSION-000001".to_owned()
+        };
+        if way != "had ended" {
+            assert_eq!(ran.stdout, output, "{point}");
+        }
+        assert_eq!(world.coo(&["replay", &id]).code, 0, "{point}");
+        if id == "MISSION-000001" {
+            let bodies = |calls: &[Value]| -> Vec<Value> {
+                calls.iter().map(|call| call["body"].clone()).collect()
+            };
+            assert_eq!(bodies(&calls(&world, &id)), bodies(&calls_made), "{point}");
+        }
+        let twice = counts(&server).values().filter(|count| **count > 1).count();
+        assert!(way == "resent" || twice == 0, "{point}: {way}");
+    }
+    println!("{points} points: {ways:?}");
+    assert!(ways.len() > 1, "{ways:?}");
+}
