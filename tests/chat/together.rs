@@ -121,6 +121,35 @@ fn what_was_answered_is_never_asked_again_and_what_is_in_doubt_only_if_told() {
     assert_eq!(world.coo(&["replay", "1"]).code, 0);
 }
 
+/// A call that was in doubt and is answered now is no longer in doubt, whatever happens next.
+#[test]
+fn what_was_sent_again_is_not_in_doubt_a_second_time() {
+    let world = chatting();
+    let broken = |request: &Recorded| match last_text(request).as_str() {
+        "b!" => Step::HangUp,
+        _ => echo(request),
+    };
+    let server = ModelServer::answering(broken);
+    let asks = list(["a", "b!"].map(str::to_owned));
+    let first = json!({"id": "first", "input": asks});
+    let then = json!({"id": "then", "human": {"ask": "May it end?"}});
+    let steps = json!({"steps": [first, then]});
+    world.descriptor("chat.json", &json!({"file": "chat.wasm"}), &steps);
+    let run = |server: &ModelServer, arguments: &[&str]| {
+        world.coo_with(arguments, "COO_LLM_BASE_URL", &server.base_url())
+    };
+    assert_eq!(run(&server, &["run", "chat.json"]).code, 5);
+    let server = ModelServer::answering(echo);
+    let paused = run(&server, &["resume", "1", "--resend"]);
+    assert_eq!(paused.code, 4, "{paused:?}");
+    let mission = world.coo(&["mission", "1"]);
+    assert!(!mission.stdout.contains("doubt"), "{mission:?}");
+    let ended = world.coo(&["approve", "1"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(world.coo(&["replay", "1"]).code, 0);
+}
+
 /// The process dies at each of its failpoints in turn. Whatever was under way: no call is made twice
 /// unless it was said to be in doubt, and the end is that of an undisturbed run.
 #[test]

@@ -78,6 +78,7 @@ impl Tape {
             self.keep(text.as_bytes())?;
         }
         let outcome = canonical::to_string_sorted(&OutcomeBody::of(&answered.answer))?;
+        self.no_longer_in_doubt(&asked, &outcome);
         let is_new = self.counted.insert((sha256, asked.nth));
         self.answers.count(&answered, is_new);
         let (source, live) = (answered.source.clone(), answered.live);
@@ -164,6 +165,17 @@ impl Tape {
                 recorder.commit(Durability::Power).await?;
                 Err(Stop::Interrupted(failed.error))
             }
+        }
+    }
+
+    /// If the call was in doubt beside the journal, and was sent again, it has an answer now.
+    fn no_longer_in_doubt(&mut self, asked: &Asked<'_>, outcome: &str) {
+        if let Mode::Recording { recorder, .. } = &mut self.mode
+            && let Some(carried) = recorder.carried.get_mut(&(asked.sha256, asked.nth))
+            && carried.outcome.is_none()
+        {
+            carried.outcome = Some(outcome.to_owned());
+            recorder.batch.carry(recorder.id.number(), carried.clone());
         }
     }
 
