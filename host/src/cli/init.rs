@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::project::name::MissionName;
 use coo_kernel::state::layout;
 
-use super::print;
+use super::{config, print};
 use crate::freeze::Purpose;
 use crate::hint::Hint as _;
 use crate::machine::{self, input_file};
@@ -32,6 +32,9 @@ pub struct Options {
     /// Name of the project's first mission [default: that of the folder]
     #[arg(long, value_name = "NAME", requires = "dir")]
     name: Option<String>,
+    /// Model that live calls ask, written to the configuration
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
 }
 
 impl Options {
@@ -46,8 +49,12 @@ impl Options {
 }
 
 pub fn cmd_init(root: &Path, options: &Options) -> Result<ExitCode> {
+    let model = options.model.as_deref();
+    if let Some(model) = model {
+        config::check_model(model)?;
+    }
     if options.dir.is_none() {
-        let (text, existed) = state_root(root)?;
+        let (text, existed) = state_root(root, model)?;
         print::out(&text)?;
         if !existed {
             print::next("'coo run-demo' runs the first mission");
@@ -64,7 +71,7 @@ pub fn cmd_init(root: &Path, options: &Options) -> Result<ExitCode> {
     if is_inside && !root.join(layout::STORE).exists() {
         project::keep_in_git(root)?;
     }
-    let (text, _) = state_root(root)?;
+    let (text, _) = state_root(root, model)?;
     project::make(top, &files, &outcomes)?;
     let place = match top.to_str() {
         Some("") => "the working directory".to_owned(),
@@ -85,6 +92,11 @@ pub fn cmd_init(root: &Path, options: &Options) -> Result<ExitCode> {
         print::next(&format!("'cd {top}' goes there"));
     }
     say_next(&name, Path::new(""));
+    if let Some(model) = model {
+        print::next(&format!(
+            "set OPENROUTER_API_KEY in the environment or in .env: the first run asks {model}"
+        ));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -130,11 +142,15 @@ fn lines_of(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&content).into_owned())
 }
 
-/// Creates the state root if it is missing. Returns what there is to say about it, and whether it
-/// existed.
-fn state_root(root: &Path) -> Result<(String, bool)> {
+/// Creates the state root if it is missing, and writes `model` to its configuration. Returns what there is
+/// to say about it, and whether it existed.
+fn state_root(root: &Path, model: Option<&str>) -> Result<(String, bool)> {
     let existed = root.join(layout::STORE).exists();
-    let session = Session::create(root, Purpose::Change, print::note)?;
+    let mut session = Session::create(root, Purpose::Change, print::note)?;
+    if let Some(model) = model {
+        session = config::change(session, config::DEFAULT_MODEL, model)?.0;
+        config::say_if_model_overridden(&session);
+    }
     let model = session
         .config()?
         .llm
