@@ -4,30 +4,12 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
-use coo::inside::machine::{Stopwatch, sleep};
 use insta::assert_snapshot;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::support::model_server::{ModelServer, Response, Step};
-use crate::support::{World, shown, timeless};
-
-const LATEST: Duration = Duration::from_mins(1);
-
-fn send(child: &Child, signal: Signal) {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
-}
-
-/// Waits until `holds`.
-fn until(mut holds: impl FnMut() -> bool) {
-    let begun = Stopwatch::start();
-    while !holds() {
-        assert!(begun.elapsed() < LATEST, "it never came to it");
-        sleep(Duration::from_millis(20));
-    }
-}
+use crate::support::{World, send, shown, timeless, until};
 
 /// Ends `child` by `signal`, and returns what it said on standard error after that.
 fn ended(mut child: Child, signal: Signal) -> String {

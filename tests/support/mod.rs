@@ -13,7 +13,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
+use coo::inside::machine::{Stopwatch, sleep};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -339,6 +342,25 @@ pub fn without_progress(stderr: &str) -> String {
 pub fn checked_out(name: &str) -> String {
     let host = Path::new(env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(host.parent().unwrap().join(name)).unwrap()
+}
+
+/// Sends a signal to a process that a test started.
+pub fn send(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// Longest wait of `until`.
+const LATEST: Duration = Duration::from_mins(1);
+
+/// Waits until `holds`.
+#[track_caller]
+pub fn until(mut holds: impl FnMut() -> bool) {
+    let begun = Stopwatch::start();
+    while !holds() {
+        assert!(begun.elapsed() < LATEST, "it never came to it");
+        sleep(Duration::from_millis(20));
+    }
 }
 
 /// Copies a folder with everything in it.

@@ -6,11 +6,13 @@
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result};
 use clap::builder::StyledStr;
+use coo_kernel::credentials::pairing::KEY;
 use coo_kernel::form::plain;
 use coo_kernel::mission::exit::Exit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,6 +23,7 @@ pub use coo_kernel::form::plain::{count, one_line, plain};
 
 use crate::effects::secrets::{redacted, redacted_bytes};
 use crate::hint;
+use crate::machine::pager::Pager;
 use crate::machine::{CLEAR_LINE, env_text};
 
 /// Most bytes of an answer, more than any word that is asked for.
@@ -32,6 +35,9 @@ static IS_JSON_PRINTED: AtomicBool = AtomicBool::new(false);
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
 /// Set while the last line of the terminal is one that `status` wrote.
 static IS_STATUS_SHOWN: AtomicBool = AtomicBool::new(false);
+/// The pager that shows what this command prints.
+static PAGER: Mutex<Option<Pager>> = Mutex::new(None);
+
 /// When verdicts and help are coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
@@ -70,6 +76,27 @@ fn painted(verdict: &str, choice: ColorChoice) -> String {
 /// Prints `ERROR: …` on standard error, and `hint: …` for each thing that the user can do.
 pub fn error(error: &anyhow::Error) {
     aside(&hint::lines(error));
+}
+
+/// Sends what this command prints from now on through the user's pager, if standard output is a
+/// terminal. What it says on standard error goes there, too, if that is a terminal: it would be written
+/// across the page.
+pub fn page() {
+    if std::io::stdout().is_terminal() {
+        *pager() = Pager::start(&[KEY]);
+    }
+}
+
+/// Waits until the person has left the pager, if there is one.
+pub fn end_pages() {
+    let ended = pager().take();
+    if let Some(pager) = ended {
+        pager.finish();
+    }
+}
+
+fn pager() -> MutexGuard<'static, Option<Pager>> {
+    PAGER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Prints an error of the command line, in as many lines as it takes. The text contains the user's
@@ -193,6 +220,12 @@ pub fn guest_stderr(content: &[u8]) {
 /// them.
 fn aside(text: &str) {
     clear_status();
+    if std::io::stderr().is_terminal()
+        && let Some(pager) = pager().as_mut()
+    {
+        let _ = pager.write(redacted(text).as_bytes());
+        return;
+    }
     let _ = std::io::stderr()
         .lock()
         .write_all(redacted(text).as_bytes());
@@ -255,7 +288,11 @@ pub fn out_verdict(before: &str, verdict: &str, after: &str) -> Result<()> {
 /// an error.
 pub fn bytes(content: &[u8]) -> Result<()> {
     clear_status();
-    written(std::io::stdout().lock().write_all(&redacted_bytes(content)))
+    let content = redacted_bytes(content);
+    if let Some(pager) = pager().as_mut() {
+        return written(pager.write(&content));
+    }
+    written(std::io::stdout().lock().write_all(&content))
 }
 
 /// Returns whether the reader of standard output is gone, so that nothing can be printed any more.
