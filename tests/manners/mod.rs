@@ -5,6 +5,7 @@ mod color;
 mod completions;
 mod config;
 mod follow;
+mod fresh;
 mod help;
 mod ids;
 mod missions;

@@ -4,9 +4,10 @@
 //! when the reader has gone.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -37,6 +38,8 @@ static IS_QUIET: AtomicBool = AtomicBool::new(false);
 static IS_STATUS_SHOWN: AtomicBool = AtomicBool::new(false);
 /// The pager that shows what this command prints.
 static PAGER: Mutex<Option<Pager>> = Mutex::new(None);
+/// The state root that hints name; see `name_root`.
+static ROOT_NAMED: OnceLock<String> = OnceLock::new();
 
 /// When verdicts and help are coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -75,7 +78,24 @@ fn painted(verdict: &str, choice: ColorChoice) -> String {
 
 /// Prints `ERROR: …` on standard error, and `hint: …` for each thing that the user can do.
 pub fn error(error: &anyhow::Error) {
-    aside(&hint::lines(error));
+    let lines = hint::lines(error);
+    let (what, hints) = lines.split_once('\n').unwrap_or((&lines, ""));
+    aside(&format!("{what}\n{}", rooted(hints)));
+}
+
+/// Lets every hint from now on name the state root of its command, for a root that no command finds by
+/// itself.
+pub fn name_root(root: &Path) {
+    // A later call changes nothing: a process has one such root.
+    let _ = ROOT_NAMED.set(word(&root.display().to_string()));
+}
+
+/// Returns a hint with the state root in its commands, if `name_root` was called.
+pub fn rooted(hint: &str) -> String {
+    match ROOT_NAMED.get() {
+        Some(root) => hint.replace("'coo ", &format!("'coo --root {root} ")),
+        None => hint.to_owned(),
+    }
 }
 
 /// Sends what this command prints from now on through the user's pager, if standard output is a
@@ -173,7 +193,7 @@ pub fn next(text: &str) {
     if is_quiet() {
         return;
     }
-    aside(&format!("hint: {}\n", one_line(text)));
+    aside(&format!("hint: {}\n", rooted(&one_line(text))));
 }
 
 /// Prints a note like `note`, and below it what the user can do next.
@@ -367,7 +387,7 @@ pub fn json_error(exit: Exit, message: &str, hints: &[String]) {
         &Failed {
             code: exit.code(),
             message,
-            hint: (!hints.is_empty()).then(|| hints.join("\n")),
+            hint: (!hints.is_empty()).then(|| rooted(&hints.join("\n"))),
         },
     );
 }
