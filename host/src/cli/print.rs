@@ -34,6 +34,8 @@ const ANSWER_BYTES_MAX: u64 = 4_096;
 static IS_JSON_PRINTED: AtomicBool = AtomicBool::new(false);
 /// Set if the user wants results and errors only.
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
+/// Set while a guest's output ends without a line break in a log that standard error goes to, too.
+static IS_LINE_OPEN: AtomicBool = AtomicBool::new(false);
 /// Set while the last line of the terminal is one that `status` wrote.
 static IS_STATUS_SHOWN: AtomicBool = AtomicBool::new(false);
 /// The pager that shows what this command prints.
@@ -246,9 +248,15 @@ fn aside(text: &str) {
         let _ = pager.write(redacted(text).as_bytes());
         return;
     }
+    let text = redacted(text);
+    let begin = if !text.is_empty() && IS_LINE_OPEN.swap(false, Ordering::Relaxed) {
+        "\n"
+    } else {
+        ""
+    };
     let _ = std::io::stderr()
         .lock()
-        .write_all(redacted(text).as_bytes());
+        .write_all(format!("{begin}{text}").as_bytes());
 }
 
 /// Asks on standard error and reads one line of standard input. Returns an empty answer if it can't
@@ -333,11 +341,26 @@ fn written(result: std::io::Result<()>) -> Result<()> {
     }
 }
 
+/// Returns whether standard output and standard error are the same pipe or file, as in a log of both.
+fn is_one_stream() -> bool {
+    let identity = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+    match (
+        rustix::fs::fstat(std::io::stdout()),
+        rustix::fs::fstat(std::io::stderr()),
+    ) {
+        (Ok(out), Ok(error)) => identity(out) == identity(error),
+        _ => false,
+    }
+}
+
 /// Writes a guest's content to standard output. A pipe gets the bytes unchanged. A terminal gets
 /// text that can't steer it, ended by a line break.
 pub fn content(content: &[u8]) -> Result<()> {
     if !std::io::stdout().is_terminal() {
-        return bytes(content);
+        bytes(content)?;
+        let is_open = content.last().is_some_and(|last| *last != b'\n');
+        IS_LINE_OPEN.store(is_open && is_one_stream(), Ordering::Relaxed);
+        return Ok(());
     }
     let text = plain(&String::from_utf8_lossy(content));
     let end = if text.is_empty() || text.ends_with('\n') {
