@@ -330,16 +330,20 @@ fn of_repositories() -> Vec<Published> {
             "approval.json: who permitted the change of protected documents",
         )
         .with_format(),
-        Published::composed("amend", "What 'coo amend --json' prints", |generator| {
-            json!({
-                "type": "object",
-                "allOf": [
-                    generator.subschema_for::<amend::Done<'static, coo_engines::amend::Log>>(),
-                ],
-                "properties": { "format": { "const": coo_engines::amend::FORMAT } },
-                "required": ["format"],
-            })
-        }),
+        Published::composed(
+            "coo-amend/1",
+            "What 'coo amend --json' prints",
+            |generator| {
+                json!({
+                    "type": "object",
+                    "allOf": [
+                        generator.subschema_for::<amend::Done<'static, coo_engines::amend::Log>>(),
+                    ],
+                    "properties": {},
+                })
+            },
+        )
+        .with_format(),
         Published::written::<Plan>("coo-migration-plan/1", "The plan of a migration").with_format(),
         Published::written::<Plan>("migration-plan", "migration_plan.json of a governed change"),
         Published::written::<pipeline::View<'static>>("coo-change/1", "Where a change stands")

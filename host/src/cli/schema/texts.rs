@@ -12,13 +12,13 @@ macro_rules! texts {
 
 /// Name and text of every schema, sorted by name.
 pub const TEXTS: &[(&str, &str)] = texts! {
-    "amend" in "amend"
-    "amendment-log" in "amendment-log"
     "baseline-record" in "baseline-record"
     "batch-list" in "batch-list"
     "bundle-rollback-log" in "bundle-rollback-log"
     "change-log" in "change-log"
     "config.json" in "config.json"
+    "coo-amend/1" in "coo-amend-1"
+    "coo-amendment-log/1" in "coo-amendment-log-1"
     "coo-amendments-1" in "coo-amendments-1"
     "coo-amu0-baselines/1" in "coo-amu0-baselines-1"
     "coo-amu0-created/1" in "coo-amu0-created-1"
