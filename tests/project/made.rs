@@ -125,6 +125,98 @@ fn a_model_is_written_to_the_configuration_and_the_first_run_asks_it() {
 }
 
 #[test]
+fn what_was_made_is_said_to_programs_too() {
+    let world = World::new();
+    world.file("mail-sort/.gitignore", ".env\n");
+    let told = [
+        "init mail-sort --json",
+        "init mail-sort --json",
+        "init --json",
+    ]
+    .map(|line| {
+        let words: Vec<&str> = line.split(' ').collect();
+        shown(line, &world.coo(&words))
+    });
+    assert_snapshot!(told.concat(), @r#"
+    $ coo init mail-sort --json
+    {
+      "format": "coo-init/1",
+      "root": {
+        "path": "mail-sort/.coo",
+        "existed": false,
+        "configuration": "mail-sort/.coo/config.json",
+        "default_model": "HuggingFaceTB/SmolLM2-135M-Instruct"
+      },
+      "project": {
+        "folder": "mail-sort",
+        "mission": "mail-sort",
+        "made": [
+          "mail-sort.json",
+          "missions/mail-sort/Cargo.toml",
+          "missions/mail-sort/src/lib.rs",
+          "Cargo.toml",
+          ".env.example",
+          ".github/workflows/coo.yml",
+          "Cargo.lock",
+          "vendor/coo-guest/Cargo.toml",
+          "vendor/coo-guest/src/bindings.rs",
+          "vendor/coo-guest/src/db.rs",
+          "vendor/coo-guest/src/error.rs",
+          "vendor/coo-guest/src/gateway.rs",
+          "vendor/coo-guest/src/lib.rs",
+          "vendor/coo-guest/src/llm.rs",
+          "vendor/coo-guest/wit/mission.wit"
+        ],
+        "kept": [
+          ".gitignore"
+        ]
+      }
+    }
+    --- standard error
+    hint: 'cd mail-sort' goes there
+    hint: 'coo build' compiles it, 'coo run mail-sort.json' runs it
+    --- exit 0
+    $ coo init mail-sort --json
+    {
+      "format": "coo-init/1",
+      "root": {
+        "path": "mail-sort/.coo",
+        "existed": true,
+        "configuration": "mail-sort/.coo/config.json",
+        "default_model": "HuggingFaceTB/SmolLM2-135M-Instruct"
+      },
+      "project": {
+        "folder": "mail-sort",
+        "mission": "mail-sort",
+        "made": [],
+        "kept": [
+          ".gitignore"
+        ]
+      }
+    }
+    --- standard error
+    hint: 'cd mail-sort' goes there
+    hint: 'coo build' compiles it, 'coo run mail-sort.json' runs it
+    --- exit 0
+    $ coo init --json
+    {
+      "format": "coo-init/1",
+      "root": {
+        "path": ".coo",
+        "existed": false,
+        "configuration": ".coo/config.json",
+        "default_model": "HuggingFaceTB/SmolLM2-135M-Instruct"
+      },
+      "project": null
+    }
+    --- standard error
+    hint: 'coo run-demo' runs the first mission
+    hint: 'coo init DIR' makes a project of your own missions
+    --- exit 0
+    "#);
+}
+
+#[test]
 fn a_second_init_finds_everything_there() {
     let world = World::new();
     assert_eq!(world.coo(&["init", "mail-sort"]).code, 0);
