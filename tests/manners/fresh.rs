@@ -12,12 +12,10 @@ use crate::support::{World, send, shown, until};
 
 /// A world in which kept state roots are, too, and with a model that gives these answers.
 fn world(server: &ModelServer) -> World {
-    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
+    let world = World::asking(server);
     std::fs::create_dir(world.path().join("tmp")).unwrap();
     let place = world.path().join("tmp").display().to_string();
-    let world = world.with("TMPDIR", place);
-    world.triage_descriptor();
-    world
+    world.with("TMPDIR", place)
 }
 
 fn answering(answers: &[&str]) -> ModelServer {

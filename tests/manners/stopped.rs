@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 use rustix::process::Signal;
 
 use crate::support::model_server::{ModelServer, Response, Step};
-use crate::support::{World, send, shown, timeless, until};
+use crate::support::{World, send, timeless, until};
 
 /// Ends `child` by `signal`, and returns what it said on standard error after that.
 fn ended(mut child: Child, signal: Signal) -> String {
@@ -64,8 +64,7 @@ fn a_mission_that_computes_can_be_resumed_after_any_signal() {
     [coo] MISSION-000001 was interrupted here: its process ended before the mission did
     hint: 'coo resume MISSION-000001' continues where it stopped
     ");
-    let ran = world.coo(&["mission", "1"]);
-    assert_snapshot!(shown("mission 1", &ran), @"
+    assert_snapshot!(world.told("mission 1"), @"
     $ coo mission 1
     Mission MISSION-000001
       Type: TEST
@@ -97,8 +96,7 @@ fn a_mission_that_computes_can_be_resumed_after_any_signal() {
 #[test]
 fn a_call_in_flight_is_in_doubt_and_the_words_are_those_of_all_commands() {
     let server = ModelServer::start([Step::StaySilent]);
-    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
-    world.triage_descriptor();
+    let world = World::asking(&server);
     let child = world.start(&["run", "triage.json"]);
     until(|| server.requests().len() == 1);
     assert_snapshot!(ended(child, Signal::INT), @"
@@ -111,8 +109,7 @@ fn a_call_in_flight_is_in_doubt_and_the_words_are_those_of_all_commands() {
     [coo] MISSION-000001 was interrupted here: its process ended before the mission did
     hint: the call may have been made and charged for; 'coo resume MISSION-000001 --resend' sends it again and continues
     ");
-    let ran = world.coo(&["mission", "1"]);
-    assert_snapshot!(shown("mission 1", &ran), @"
+    assert_snapshot!(world.told("mission 1"), @"
     $ coo mission 1
     Mission MISSION-000001
       Type: TEST
@@ -131,8 +128,7 @@ fn a_call_in_flight_is_in_doubt_and_the_words_are_those_of_all_commands() {
     --- exit 0
     ");
     // What each of them says first is refused without the word, and works with it.
-    let ran = world.coo(&["resume", "1"]);
-    assert_snapshot!(shown("resume 1", &ran), @"
+    assert_snapshot!(world.told("resume 1"), @"
     $ coo resume 1
     --- standard error
     ERROR: mission MISSION-000001: model call at event 10 is in doubt: request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct, an answer of at most 256 tokens) left and has no answer on record
@@ -152,8 +148,7 @@ fn a_call_in_flight_is_in_doubt_and_the_words_are_those_of_all_commands() {
 #[test]
 fn a_call_that_was_answered_is_in_doubt_no_longer() {
     let server = ModelServer::start([Response::completion("bug").into(), Step::StaySilent]);
-    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
-    world.triage_descriptor();
+    let world = World::asking(&server);
     let child = world.start(&["run", "triage.json"]);
     until(|| server.requests().len() == 2);
     ended(child, Signal::TERM);
@@ -177,8 +172,7 @@ fn a_call_that_was_answered_is_in_doubt_no_longer() {
 #[test]
 fn a_signal_that_the_process_was_started_to_ignore_stays_ignored() {
     let server = ModelServer::start([Step::StaySilent]);
-    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
-    world.triage_descriptor();
+    let world = World::asking(&server);
     let script = format!(
         "trap '' HUP; exec {} run triage.json",
         env!("CARGO_BIN_EXE_coo")

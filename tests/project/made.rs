@@ -133,10 +133,7 @@ fn what_was_made_is_said_to_programs_too() {
         "init mail-sort --json",
         "init --json",
     ]
-    .map(|line| {
-        let words: Vec<&str> = line.split(' ').collect();
-        shown(line, &world.coo(&words))
-    });
+    .map(|line| world.told(line));
     assert_snapshot!(told.concat(), @r#"
     $ coo init mail-sort --json
     {

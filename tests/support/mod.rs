@@ -20,6 +20,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use model_server::ModelServer;
+
 /// How the name of a world's folder begins.
 const WORLD: &str = "coo-world-";
 
@@ -208,6 +210,13 @@ impl World {
         self.descriptor("triage.json", &json!({"set": "triage"}), &more);
     }
 
+    /// A world whose live model calls go to `server`, with `triage.json`.
+    pub fn asking(server: &ModelServer) -> Self {
+        let world = Self::new().with("COO_LLM_BASE_URL", server.base_url());
+        world.triage_descriptor();
+        world
+    }
+
     /// Writes and runs the triage mission.
     pub fn triage(&self) -> Ran {
         self.triage_descriptor();
@@ -245,6 +254,13 @@ impl World {
     #[track_caller]
     pub fn coo(&self, arguments: &[&str]) -> Ran {
         of_a_form(arguments, ran(self.command(arguments).output().unwrap()))
+    }
+
+    /// Runs `coo LINE`, whose words have no blanks, and returns it as a snapshot shows it.
+    #[track_caller]
+    pub fn told(&self, line: &str) -> String {
+        let words: Vec<&str> = line.split(' ').collect();
+        shown(line, &self.coo(&words))
     }
 
     /// Runs `coo ARGS` with one environment variable added or changed.
