@@ -155,10 +155,13 @@ fn documents_are_amended_in_the_order_of_the_ids() {
         "amendments_sha256",
         "config_sha256",
         "documents",
-        "format",
     ] {
         assert_eq!(again[field], log[field], "{field}");
     }
+    // Each is a document of a form of its own, and neither is a file of amendments.
+    assert_eq!(log["format"], "coo-amendment-log/1");
+    assert_eq!(again["format"], "coo-amend/1");
+    assert_eq!(world.json(&["amend", "--check"])["format"], "coo-amend/1");
     assert_eq!(world.json(&["amend", "--check"])["patch"], "");
     assert_eq!(texts(&world), new());
     // Where somebody has changed a document since, the anchors decide.

@@ -90,8 +90,7 @@ fn writers_and_readers_at_once_all_succeed() {
 #[test]
 fn a_run_that_waits_for_a_model_keeps_nobody_waiting() {
     let (server, release) = ModelServer::holding(|| Response::completion("bug"));
-    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
-    world.triage_descriptor();
+    let world = World::asking(&server);
     let mut first = world.start(&["run", "triage.json"]);
     // Its first call has arrived, so it waits.
     server.wait_for_request(&mut first);

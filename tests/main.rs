@@ -44,6 +44,7 @@ mod rollback;
 mod run_file;
 mod sandbox_security;
 mod schemas;
+mod scripts;
 mod store;
 mod streams;
 mod support;

@@ -118,8 +118,7 @@ fn every_flipped_byte_is_found() {
     }
     std::fs::write(&path, [&bytes[..], b"\n"].concat()).unwrap();
     whole().expect_err("a longer file was loaded");
-    let ran = world.coo(&["replay", "MISSION-000001.coorun"]);
-    assert_snapshot!(shown("replay MISSION-000001.coorun", &ran), @"
+    assert_snapshot!(world.told("replay MISSION-000001.coorun"), @"
     $ coo replay MISSION-000001.coorun
     --- standard error
     ERROR: file MISSION-000001.coorun: was changed or cut short: its content has SHA-256 <sha256…>, its first line says <sha256…>
@@ -239,8 +238,7 @@ fn a_file_that_lists_a_content_or_an_event_twice_is_refused() {
 fn other_formats_and_other_files_are_named() {
     let world = World::new();
     world.file("newer", format!("coo-run/2 {}\n", "0".repeat(64)));
-    let ran = world.coo(&["replay", "newer"]);
-    assert_snapshot!(shown("replay newer", &ran), @"
+    assert_snapshot!(world.told("replay newer"), @"
     $ coo replay newer
     --- standard error
     ERROR: file newer: has format coo-run/2, this build reads coo-run/1
@@ -248,15 +246,13 @@ fn other_formats_and_other_files_are_named() {
     --- exit 1
     ");
     world.file("other", "{}");
-    let ran = world.coo(&["logs", "other"]);
-    assert_snapshot!(shown("logs other", &ran), @"
+    assert_snapshot!(world.told("logs other"), @"
     $ coo logs other
     --- standard error
     ERROR: file other: is not a run that 'coo export' wrote
     --- exit 1
     ");
-    let ran = world.coo(&["replay", "missing.coorun"]);
-    assert_snapshot!(shown("replay missing.coorun", &ran), @"
+    assert_snapshot!(world.told("replay missing.coorun"), @"
     $ coo replay missing.coorun
     --- standard error
     ERROR: file missing.coorun: can't be opened: No such file or directory (os error 2)
@@ -267,8 +263,7 @@ fn other_formats_and_other_files_are_named() {
 #[test]
 fn an_export_never_overwrites_and_leaves_nothing_half_written() {
     let (world, path, bytes) = exported();
-    let ran = world.coo(&["export", "MISSION-000001"]);
-    assert_snapshot!(shown("export MISSION-000001", &ran), @"
+    assert_snapshot!(world.told("export MISSION-000001"), @"
     $ coo export MISSION-000001
     --- standard error
     ERROR: file MISSION-000001.coorun: already exists
@@ -276,16 +271,14 @@ fn an_export_never_overwrites_and_leaves_nothing_half_written() {
     --- exit 1
     ");
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
-    let ran = world.coo(&["export", "MISSION-000001", "-o", "no/such/folder/x"]);
-    assert_snapshot!(shown("export MISSION-000001 -o no/such/folder/x", &ran), @"
+    assert_snapshot!(world.told("export MISSION-000001 -o no/such/folder/x"), @"
     $ coo export MISSION-000001 -o no/such/folder/x
     --- standard error
     ERROR: file no/such/folder/x: can't be written: no/such/folder is not a folder
     hint: create it first
     --- exit 1
     ");
-    let ran = world.coo(&["export", "MISSION-000009"]);
-    assert_snapshot!(shown("export MISSION-000009", &ran), @"
+    assert_snapshot!(world.told("export MISSION-000009"), @"
     $ coo export MISSION-000009
     --- standard error
     ERROR: Mission 'MISSION-000009' not found.
@@ -458,8 +451,7 @@ fn a_root_that_can_only_be_read_is_read() {
 #[test]
 fn an_export_of_a_run_at_work_is_of_one_moment() {
     let (server, release) = ModelServer::holding(|| Response::completion("bug"));
-    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
-    world.triage_descriptor();
+    let world = World::asking(&server);
     let mut run = world.command(&["run", "triage.json"]).spawn().unwrap();
     server.wait_for_request(&mut run);
     let export = world.coo(&["export", "MISSION-000001", "-o", "at work"]);

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::{run, world};
-use crate::support::shown;
+use crate::support::{World, shown};
 
 #[test]
 fn every_violation_is_named_with_a_way_out_and_nothing_runs() {
@@ -88,4 +88,76 @@ fn five_steps_with_two_questions_pass() {
     hint: 'coo run mission.json' runs it
     --- exit 0
     ");
+}
+
+#[test]
+fn what_is_valid_and_can_not_work_is_named() {
+    let world = World::new();
+    let mut told = String::new();
+    for (name, module, more) in [
+        ("fuel.json", "demo", json!({"limits": {"fuel": 0}})),
+        ("tier.json", "triage", json!({"scope": {"tier": 0}})),
+        ("less.json", "triage", json!({"scope": {"tier": 1}})),
+        (
+            "both.json",
+            "demo",
+            json!({"limits": {"fuel": 0}, "scope": {"tier": 0}}),
+        ),
+        (
+            "none.json",
+            "demo",
+            json!({"limits": {"fuel": 1}, "scope": {"tier": 1}}),
+        ),
+    ] {
+        world.descriptor(name, &json!({"set": module}), &more);
+        told += &shown(&format!("validate {name}"), &world.coo(&["validate", name]));
+    }
+    assert_snapshot!(told, @"
+    $ coo validate fuel.json
+    Valid: fuel.json (TEST, 1 step, module <sha256…>)
+    --- standard error
+    [coo] descriptor fuel.json: limits.fuel: 0 found, so that no step can do anything
+    hint: raise limits.fuel or leave it out
+    hint: 'coo run fuel.json' runs it
+    --- exit 0
+    $ coo validate tier.json
+    Valid: tier.json (TEST, 1 step, module <sha256…>)
+    --- standard error
+    [coo] descriptor tier.json: scope.tier: 0 found, and the module imports coo:mission/llm, whose calls need 1 or more
+    hint: raise scope.tier if the mission is to call it
+    [coo] descriptor tier.json: scope.tier: 0 found, and the module imports coo:mission/db, whose calls need 1 or more
+    hint: raise scope.tier if the mission is to call it
+    [coo] descriptor tier.json: scope.tier: 0 found, and the module imports coo:mission/gateway, whose calls need 3 or more
+    hint: raise scope.tier if the mission is to call it
+    hint: 'coo run tier.json' runs it
+    --- exit 0
+    $ coo validate less.json
+    Valid: less.json (TEST, 1 step, module <sha256…>)
+    --- standard error
+    [coo] descriptor less.json: scope.tier: 1 found, and the module imports coo:mission/gateway, whose calls need 3 or more
+    hint: raise scope.tier if the mission is to call it
+    hint: 'coo run less.json' runs it
+    --- exit 0
+    $ coo validate both.json
+    Valid: both.json (TEST, 1 step, module <sha256…>)
+    --- standard error
+    [coo] descriptor both.json: limits.fuel: 0 found, so that no step can do anything
+    hint: raise limits.fuel or leave it out
+    [coo] descriptor both.json: scope.tier: 0 found, and the module imports coo:mission/llm, whose calls need 1 or more
+    hint: raise scope.tier if the mission is to call it
+    hint: 'coo run both.json' runs it
+    --- exit 0
+    $ coo validate none.json
+    Valid: none.json (TEST, 1 step, module <sha256…>)
+    --- standard error
+    hint: 'coo run none.json' runs it
+    --- exit 0
+    ");
+    // The warning is right: such a run ends FAILED, and a program that reads JSON is not disturbed.
+    assert_eq!(world.coo(&["run", "fuel.json", "--frozen"]).code, 1);
+    let json = world.coo(&["validate", "both.json", "--json"]);
+    assert!(
+        json.stderr
+            .starts_with("[coo] descriptor both.json: limits.fuel: 0 found")
+    );
 }

@@ -127,6 +127,7 @@ fn a_terminal_gets_colours_and_lines_that_fit() {
         let mut script = world.program("/usr/bin/script", &["-qec", &command, "/dev/null"]);
         script
             .env("TERM", "xterm")
+            .env("PAGER", "cat")
             .env("PATH", "/usr/bin:/bin")
             .env("SHELL", "/bin/sh");
         script.output().ok().map(ran)

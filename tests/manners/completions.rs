@@ -44,6 +44,11 @@ fn bash_offers_the_ids_of_missions_where_a_command_takes_one() {
         &["coo", "inspect", "MI"],
         &["coo", "inspect", "mi"],
         &["coo", "--root", "other root", "resume", ""],
+        // As bash hands it over, with and without the equals sign among its word breaks.
+        &["coo", "--root", "=", "other root", "resume", ""],
+        &["coo", "--root=other root", "resume", ""],
+        &["coo", "--color", "=", "never", "replay", "DEMO"],
+        &["coo", "--color=never", "replay", "DEMO"],
         &["coo", "--color", "never", "-q", "replay", "DEMO"],
         &["coo", "--root", "nowhere", "logs", ""],
         &["coo", "logs", "--f"],
@@ -56,6 +61,10 @@ fn bash_offers_the_ids_of_missions_where_a_command_takes_one() {
     coo inspect MI => MISSION-000002
     coo inspect mi => 
     coo --root other root resume  => DEMO-000001
+    coo --root = other root resume  => DEMO-000001
+    coo --root=other root resume  => DEMO-000001
+    coo --color = never replay DEMO => DEMO-000001
+    coo --color=never replay DEMO => DEMO-000001
     coo --color never -q replay DEMO => DEMO-000001
     coo --root nowhere logs  => 
     coo logs --f => --follow

@@ -12,8 +12,7 @@ use crate::support::{World, shown, steady};
 #[test]
 fn a_mission_at_work_is_followed_to_its_end() {
     let server = ModelServer::start([Response::completion("bug").into(), Step::StaySilent]);
-    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
-    world.triage_descriptor();
+    let world = World::asking(&server);
     let mut run = world.start(&["run", "triage.json"]);
     // Its first lines come when they are on record; the state root exists by then.
     let mut first = BufReader::new(run.stderr.take().unwrap());
@@ -45,8 +44,7 @@ fn a_mission_at_work_is_followed_to_its_end() {
 #[test]
 fn a_follower_ends_when_nobody_reads_it() {
     let server = ModelServer::start([Step::StaySilent]);
-    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
-    world.triage_descriptor();
+    let world = World::asking(&server);
     let mut run = world.start(&["run", "triage.json"]);
     server.wait_for_request(&mut run);
     let mut logs = world.start(&["logs", "--follow"]);

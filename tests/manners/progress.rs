@@ -17,8 +17,7 @@ fn overloaded_once() -> (World, ModelServer) {
         Response::completion("bug").into(),
         Response::completion("billing").into(),
     ]);
-    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
-    world.triage_descriptor();
+    let world = World::asking(&server);
     (world, server)
 }
 

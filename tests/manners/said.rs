@@ -276,3 +276,22 @@ fn a_mission_without_model_calls_says_so() {
     --- exit 0
     ");
 }
+
+#[test]
+fn in_a_log_of_both_streams_the_summary_has_a_line_of_its_own() {
+    let world = World::new();
+    let coo = env!("CARGO_BIN_EXE_coo");
+    let script = format!(
+        "{coo} run triage --frozen >both 2>&1; {coo} -q run triage --frozen >quiet 2>&1; \
+         {coo} run triage --frozen >out 2>error; {coo} run triage --frozen 2>&1 | cat >pipe"
+    );
+    let mut sh = world.program("sh", &["-c", &script]);
+    assert!(sh.env("PATH", "/usr/bin:/bin").status().unwrap().success());
+    let read = |name: &str| std::fs::read_to_string(world.path().join(name)).unwrap();
+    let output = read("out");
+    assert!(output.ends_with("\"tickets\":6}"), "{output}");
+    assert_eq!(read("quiet"), output);
+    assert!(read("error").starts_with("[coo] MISSION-000003 SUCCESS: "));
+    assert!(read("both").starts_with(&format!("{output}\n[coo] MISSION-000001 SUCCESS: ")));
+    assert!(read("pipe").starts_with(&format!("{output}\n[coo] MISSION-000004 SUCCESS: ")));
+}

@@ -4,30 +4,12 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
-use coo::inside::machine::{Stopwatch, sleep};
 use insta::assert_snapshot;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::support::model_server::{ModelServer, Response, Step};
-use crate::support::{World, shown, timeless};
-
-const LATEST: Duration = Duration::from_mins(1);
-
-fn send(child: &Child, signal: Signal) {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
-}
-
-/// Waits until `holds`.
-fn until(mut holds: impl FnMut() -> bool) {
-    let begun = Stopwatch::start();
-    while !holds() {
-        assert!(begun.elapsed() < LATEST, "it never came to it");
-        sleep(Duration::from_millis(20));
-    }
-}
+use crate::support::{World, send, timeless, until};
 
 /// Ends `child` by `signal`, and returns what it said on standard error after that.
 fn ended(mut child: Child, signal: Signal) -> String {
@@ -82,8 +64,7 @@ fn a_mission_that_computes_can_be_resumed_after_any_signal() {
     [coo] MISSION-000001 was interrupted here: its process ended before the mission did
     hint: 'coo resume MISSION-000001' continues where it stopped
     ");
-    let ran = world.coo(&["mission", "1"]);
-    assert_snapshot!(shown("mission 1", &ran), @"
+    assert_snapshot!(world.told("mission 1"), @"
     $ coo mission 1
     Mission MISSION-000001
       Type: TEST
@@ -115,8 +96,7 @@ fn a_mission_that_computes_can_be_resumed_after_any_signal() {
 #[test]
 fn a_call_in_flight_is_in_doubt_and_the_words_are_those_of_all_commands() {
     let server = ModelServer::start([Step::StaySilent]);
-    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
-    world.triage_descriptor();
+    let world = World::asking(&server);
     let child = world.start(&["run", "triage.json"]);
     until(|| server.requests().len() == 1);
     assert_snapshot!(ended(child, Signal::INT), @"
@@ -129,8 +109,7 @@ fn a_call_in_flight_is_in_doubt_and_the_words_are_those_of_all_commands() {
     [coo] MISSION-000001 was interrupted here: its process ended before the mission did
     hint: the call may have been made and charged for; 'coo resume MISSION-000001 --resend' sends it again and continues
     ");
-    let ran = world.coo(&["mission", "1"]);
-    assert_snapshot!(shown("mission 1", &ran), @"
+    assert_snapshot!(world.told("mission 1"), @"
     $ coo mission 1
     Mission MISSION-000001
       Type: TEST
@@ -149,8 +128,7 @@ fn a_call_in_flight_is_in_doubt_and_the_words_are_those_of_all_commands() {
     --- exit 0
     ");
     // What each of them says first is refused without the word, and works with it.
-    let ran = world.coo(&["resume", "1"]);
-    assert_snapshot!(shown("resume 1", &ran), @"
+    assert_snapshot!(world.told("resume 1"), @"
     $ coo resume 1
     --- standard error
     ERROR: mission MISSION-000001: model call at event 10 is in doubt: request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct, an answer of at most 256 tokens) left and has no answer on record
@@ -170,8 +148,7 @@ fn a_call_in_flight_is_in_doubt_and_the_words_are_those_of_all_commands() {
 #[test]
 fn a_call_that_was_answered_is_in_doubt_no_longer() {
     let server = ModelServer::start([Response::completion("bug").into(), Step::StaySilent]);
-    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
-    world.triage_descriptor();
+    let world = World::asking(&server);
     let child = world.start(&["run", "triage.json"]);
     until(|| server.requests().len() == 2);
     ended(child, Signal::TERM);
@@ -195,8 +172,7 @@ fn a_call_that_was_answered_is_in_doubt_no_longer() {
 #[test]
 fn a_signal_that_the_process_was_started_to_ignore_stays_ignored() {
     let server = ModelServer::start([Step::StaySilent]);
-    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
-    world.triage_descriptor();
+    let world = World::asking(&server);
     let script = format!(
         "trap '' HUP; exec {} run triage.json",
         env!("CARGO_BIN_EXE_coo")

@@ -24,8 +24,7 @@ fn after() -> World {
 fn a_repository_is_judged_and_left_alone() {
     let world = after();
     let before = picture(&repo(&world));
-    let ran = world.coo(&["gates", "repo"]);
-    assert_snapshot!(shown("gates repo", &ran), @r"
+    assert_snapshot!(world.told("gates repo"), @r"
     $ coo gates repo
     Gates
       A Repo Unification Integrity  PASS
@@ -49,8 +48,7 @@ fn a_repository_is_judged_and_left_alone() {
 fn after_a_gate_that_failed_none_is_passed() {
     let world = after();
     world.file("repo/docs/more.md", "The board approves it.\n");
-    let ran = world.coo(&["gates", "repo"]);
-    assert_snapshot!(shown("gates repo", &ran), @"
+    assert_snapshot!(world.told("gates repo"), @"
     $ coo gates repo
     Gates
       A Repo Unification Integrity  PASS
@@ -77,8 +75,7 @@ fn the_old_package_may_be_nowhere() {
     let world = after();
     world.file("repo/old/left.txt", "");
     world.file("repo/checks/late.py", "import old.core\nold.core.area(1)\n");
-    let ran = world.coo(&["gates", "repo"]);
-    assert_snapshot!(shown("gates repo", &ran), @"
+    assert_snapshot!(world.told("gates repo"), @"
     $ coo gates repo
     Gates
       A Repo Unification Integrity  FAIL
@@ -111,8 +108,7 @@ fn the_old_package_may_be_run_by_nobody() {
         "repo/checks/notes.py",
         "def f():\n    'Run python -m old.core.'\n",
     );
-    let ran = world.coo(&["gates", "repo"]);
-    assert_snapshot!(shown("gates repo", &ran), @"
+    assert_snapshot!(world.told("gates repo"), @"
     $ coo gates repo
     Gates
       A Repo Unification Integrity  FAIL
@@ -151,8 +147,7 @@ fn gates_do_not_ask_the_environment_for_a_model() {
 fn a_package_that_is_nowhere_is_no_pass() {
     let world = world(|world| fs::remove_dir_all(repo(world).join("old")).unwrap());
     world.file("repo/coo.toml", config().replace("\"new/**/*.py\", ", ""));
-    let ran = world.coo(&["gates", "repo"]);
-    assert_snapshot!(shown("gates repo", &ran), @"
+    assert_snapshot!(world.told("gates repo"), @"
     $ coo gates repo
     Gates
       A Repo Unification Integrity  FAIL
@@ -434,8 +429,7 @@ fn the_module_set_is_judged_as_audit_judges_it() {
 fn nothing_passes_where_there_is_nothing_to_look_at() {
     let world = World::new();
     world.file("repo/coo.toml", "");
-    let ran = world.coo(&["gates", "repo"]);
-    assert_snapshot!(shown("gates repo", &ran), @"
+    assert_snapshot!(world.told("gates repo"), @"
     $ coo gates repo
     Gates
       A Repo Unification Integrity  FAIL
@@ -452,8 +446,7 @@ fn nothing_passes_where_there_is_nothing_to_look_at() {
     --- exit 3
     ");
     world.file("repo/coo.toml", "[gates]\nrequired = ['coo.toml']\n");
-    let ran = world.coo(&["gates", "repo"]);
-    assert_snapshot!(shown("gates repo", &ran), @"
+    assert_snapshot!(world.told("gates repo"), @"
     $ coo gates repo
     Gates
       A Repo Unification Integrity  PASS

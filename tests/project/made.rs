@@ -4,6 +4,7 @@
 use insta::assert_snapshot;
 
 use super::{coo_in, program, step};
+use crate::support::model_server::{ModelServer, Response};
 use crate::support::tree::{self, picture};
 use crate::support::{Ran, World, ran, shown};
 
@@ -65,6 +66,151 @@ fn a_project_is_made_whole_and_says_what_it_has() {
     hint: 'coo build' makes the modules of a project
     --- exit 1
     ");
+}
+
+#[test]
+fn a_model_is_written_to_the_configuration_and_the_first_run_asks_it() {
+    let server = ModelServer::start([Response::completion("short")]);
+    let world = World::new();
+    let ran = world.coo(&["init", "mail", "--model", "vendor/model"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.stdout.contains("  Default model: vendor/model\n"),
+        "{ran:?}"
+    );
+    assert!(ran.stderr.ends_with(
+        "hint: set OPENROUTER_API_KEY in the environment or in .env: the first run asks vendor/model\n"
+    ));
+    let config = world.path().join("mail/.coo/config.json");
+    let config: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(config).unwrap()).unwrap();
+    assert_eq!(config["llm"]["default_model"], "vendor/model");
+    let root = world.path().join("mail/.coo");
+    let root = root.to_str().unwrap();
+    let asked = world.coo_with(
+        &["--root", root, "run", "demo"],
+        "COO_LLM_BASE_URL",
+        &server.base_url(),
+    );
+    assert_eq!(asked.code, 0, "{asked:?}");
+    assert_eq!(server.requests()[0].json()["model"], "vendor/model");
+
+    // A root that is there gets it, too, and a variable that decides otherwise is named.
+    let there = world.coo_with(
+        &["init", "mail", "--model", "other/model"],
+        "COO_LLM_MODEL",
+        "third/model",
+    );
+    assert!(
+        there.stderr.starts_with(
+            "[coo] COO_LLM_MODEL is set and takes precedence over llm.default_model\n"
+        ),
+        "{there:?}"
+    );
+    // A key is not a model, and nothing is made for it.
+    let refused = world.coo(&[
+        "init",
+        "new",
+        "--model",
+        "sk-or-v1-0123456789abcdef0123456789abcdef",
+    ]);
+    assert_snapshot!(shown("init new --model KEY", &refused), @"
+    $ coo init new --model KEY
+    --- standard error
+    ERROR: configuration: an API key was given, and config.json holds none
+    hint: set OPENROUTER_API_KEY in the environment or in .env
+    --- exit 1
+    ");
+    assert!(!world.path().join("new").exists());
+}
+
+#[test]
+fn what_was_made_is_said_to_programs_too() {
+    let world = World::new();
+    world.file("mail-sort/.gitignore", ".env\n");
+    let told = [
+        "init mail-sort --json",
+        "init mail-sort --json",
+        "init --json",
+    ]
+    .map(|line| world.told(line));
+    assert_snapshot!(told.concat(), @r#"
+    $ coo init mail-sort --json
+    {
+      "format": "coo-init/1",
+      "root": {
+        "path": "mail-sort/.coo",
+        "existed": false,
+        "configuration": "mail-sort/.coo/config.json",
+        "default_model": "HuggingFaceTB/SmolLM2-135M-Instruct"
+      },
+      "project": {
+        "folder": "mail-sort",
+        "mission": "mail-sort",
+        "made": [
+          "mail-sort.json",
+          "missions/mail-sort/Cargo.toml",
+          "missions/mail-sort/src/lib.rs",
+          "Cargo.toml",
+          ".env.example",
+          ".github/workflows/coo.yml",
+          "Cargo.lock",
+          "vendor/coo-guest/Cargo.toml",
+          "vendor/coo-guest/src/bindings.rs",
+          "vendor/coo-guest/src/db.rs",
+          "vendor/coo-guest/src/error.rs",
+          "vendor/coo-guest/src/gateway.rs",
+          "vendor/coo-guest/src/lib.rs",
+          "vendor/coo-guest/src/llm.rs",
+          "vendor/coo-guest/wit/mission.wit"
+        ],
+        "kept": [
+          ".gitignore"
+        ]
+      }
+    }
+    --- standard error
+    hint: 'cd mail-sort' goes there
+    hint: 'coo build' compiles it, 'coo run mail-sort.json' runs it
+    --- exit 0
+    $ coo init mail-sort --json
+    {
+      "format": "coo-init/1",
+      "root": {
+        "path": "mail-sort/.coo",
+        "existed": true,
+        "configuration": "mail-sort/.coo/config.json",
+        "default_model": "HuggingFaceTB/SmolLM2-135M-Instruct"
+      },
+      "project": {
+        "folder": "mail-sort",
+        "mission": "mail-sort",
+        "made": [],
+        "kept": [
+          ".gitignore"
+        ]
+      }
+    }
+    --- standard error
+    hint: 'cd mail-sort' goes there
+    hint: 'coo build' compiles it, 'coo run mail-sort.json' runs it
+    --- exit 0
+    $ coo init --json
+    {
+      "format": "coo-init/1",
+      "root": {
+        "path": ".coo",
+        "existed": false,
+        "configuration": ".coo/config.json",
+        "default_model": "HuggingFaceTB/SmolLM2-135M-Instruct"
+      },
+      "project": null
+    }
+    --- standard error
+    hint: 'coo run-demo' runs the first mission
+    hint: 'coo init DIR' makes a project of your own missions
+    --- exit 0
+    "#);
 }
 
 #[test]

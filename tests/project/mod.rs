@@ -5,6 +5,7 @@
 mod build;
 mod made;
 mod stale;
+mod unbuilt;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -70,6 +71,11 @@ fn coo_in(world: &World, folder: &str, arguments: &[&str]) -> Ran {
         .current_dir(world.path().join(folder))
         .output()
         .unwrap())
+}
+
+/// Reads a file of the world.
+fn text(world: &World, path: &str) -> String {
+    std::fs::read_to_string(world.path().join(path)).unwrap()
 }
 
 /// Puts a program into the `bin` folder of the world.

@@ -280,8 +280,7 @@ fn a_killed_run_says_where_it_stood_and_keeps_what_it_was_told() {
         Step::Respond(Response::completion("A bug.")),
         Step::StaySilent,
     ]);
-    let world = World::new().with("COO_LLM_BASE_URL", server.base_url());
-    world.triage_descriptor();
+    let world = World::asking(&server);
     let mut child = world
         .command(&["run", "triage.json"])
         .stdout(Stdio::null())

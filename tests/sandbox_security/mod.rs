@@ -17,6 +17,7 @@ mod pairing;
 mod scrubbed;
 mod secrets;
 mod tampering;
+mod unbounded;
 
 use serde_json::json;
 

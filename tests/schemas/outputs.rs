@@ -64,15 +64,21 @@ fn the_commands_about_missions_print_what_their_schemas_say() {
         session.json(&[command, "MISSION-000002"]);
     }
     session.json(&["missions"]);
+    session.json(&["export", "DEMO-000001"]);
+    session.json(&["export", "DEMO-000001"]);
+    session.json(&["pack", "DEMO-000001", "--approve"]);
+    session.json(&["pack", "DEMO-000001"]);
     session.json(&["verify", "demo", "--runs", "2"]);
     session.json(&["mission", "MISSION-000009"]);
     session.saw(&[
         "coo-error/1",
         "coo-explanation/1",
+        "coo-export/1",
         "coo-inspection/1",
         "coo-log/1",
         "coo-mission-status/1",
         "coo-missions/1",
+        "coo-pack-written/1",
         "coo-receipt/1",
         "coo-replay/1",
         "coo-verify/1",
@@ -99,6 +105,9 @@ fn runs_that_end_otherwise_print_what_their_schemas_say() {
     session.json(&["approve", "MISSION-000001"]);
     // Ended already.
     session.json(&["resume", "MISSION-000001"]);
+    session.json(&["reject", "MISSION-000001"]);
+    session.json(&["run", "ask.json"]);
+    session.json(&["reject", "MISSION-000002", "--reason", "too early"]);
     let ask = json!({"id": "copy", "human": {"ask": "Copy the totals into the sheet"}});
     session.world.descriptor(
         "refused.json",
@@ -112,8 +121,8 @@ fn runs_that_end_otherwise_print_what_their_schemas_say() {
         .world
         .guest("trap.wasm", "(func (export \"_start\") unreachable)");
     session.json(&["run", "trap.wasm"]);
-    session.json(&["inspect", "MISSION-000002"]);
-    session.json(&["explain", "MISSION-000002"]);
+    session.json(&["inspect", "MISSION-000003"]);
+    session.json(&["explain", "MISSION-000003"]);
     session.json(&["run", "nowhere.json"]);
     session.json(&["run"]);
     session.saw(&[
@@ -122,6 +131,7 @@ fn runs_that_end_otherwise_print_what_their_schemas_say() {
         "coo-inspection/1",
         "coo-mission-status/1",
         "coo-receipt/1",
+        "coo-rejection/1",
         "coo-workflow-refusal/1",
     ]);
 }

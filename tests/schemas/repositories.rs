@@ -44,7 +44,7 @@ fn a_governed_change_prints_and_leaves_what_the_schemas_say() {
         json(&world, command, &mut seen);
     }
     let expected = [
-        "coo-amendments-1",
+        "coo-amend/1",
         "coo-change/1",
         "coo-changes/1",
         "coo-gate-results/1",
@@ -111,7 +111,7 @@ fn amendments_print_what_the_schemas_say_also_a_second_time() {
     for _ in 0..2 {
         let mut seen = BTreeSet::new();
         json(&world, &["amend", "repo"], &mut seen);
-        assert_eq!(seen, BTreeSet::from(["coo-amendments-1".to_owned()]));
+        assert_eq!(seen, BTreeSet::from(["coo-amend/1".to_owned()]));
     }
     every_file_of_the_root_fits(&world);
 }

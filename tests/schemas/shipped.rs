@@ -15,11 +15,10 @@ use crate::support::schema::{must_fit, problems};
 
 /// Files without a field `format`: how their names begin and end, and their schema. A schema that
 /// is empty: a file for the next command alone, whose form is nobody's business.
-const BY_NAME: [(&str, &str, &str); 18] = [
+const BY_NAME: [(&str, &str, &str); 17] = [
     ("", "/config.json", "config.json"),
     ("", "amu0/restore.json", ""),
     ("", "cache/freeze_check.json", ""),
-    ("", "amendment_log.json", "amendment-log"),
     ("", "lint_report.json", "lint-report"),
     ("", "scanner_report.json", "scanner-report"),
     ("", "migration_plan.json", "migration-plan"),

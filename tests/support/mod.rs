@@ -13,9 +13,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
+use coo::inside::machine::{Stopwatch, sleep};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use model_server::ModelServer;
 
 /// How the name of a world's folder begins.
 const WORLD: &str = "coo-world-";
@@ -205,6 +210,13 @@ impl World {
         self.descriptor("triage.json", &json!({"set": "triage"}), &more);
     }
 
+    /// A world whose live model calls go to `server`, with `triage.json`.
+    pub fn asking(server: &ModelServer) -> Self {
+        let world = Self::new().with("COO_LLM_BASE_URL", server.base_url());
+        world.triage_descriptor();
+        world
+    }
+
     /// Writes and runs the triage mission.
     pub fn triage(&self) -> Ran {
         self.triage_descriptor();
@@ -242,6 +254,13 @@ impl World {
     #[track_caller]
     pub fn coo(&self, arguments: &[&str]) -> Ran {
         of_a_form(arguments, ran(self.command(arguments).output().unwrap()))
+    }
+
+    /// Runs `coo LINE`, whose words have no blanks, and returns it as a snapshot shows it.
+    #[track_caller]
+    pub fn told(&self, line: &str) -> String {
+        let words: Vec<&str> = line.split(' ').collect();
+        shown(line, &self.coo(&words))
     }
 
     /// Runs `coo ARGS` with one environment variable added or changed.
@@ -339,6 +358,25 @@ pub fn without_progress(stderr: &str) -> String {
 pub fn checked_out(name: &str) -> String {
     let host = Path::new(env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(host.parent().unwrap().join(name)).unwrap()
+}
+
+/// Sends a signal to a process that a test started.
+pub fn send(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// Longest wait of `until`.
+const LATEST: Duration = Duration::from_mins(1);
+
+/// Waits until `holds`.
+#[track_caller]
+pub fn until(mut holds: impl FnMut() -> bool) {
+    let begun = Stopwatch::start();
+    while !holds() {
+        assert!(begun.elapsed() < LATEST, "it never came to it");
+        sleep(Duration::from_millis(20));
+    }
 }
 
 /// Copies a folder with everything in it.

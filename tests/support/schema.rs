@@ -8,10 +8,6 @@ use boon::{Compiler, Schemas};
 use coo::inside::cli::file_stem;
 use serde_json::Value;
 
-/// Formats of documents whose schema has another name, and that name: the command prints the format
-/// of the file that it read.
-const RENAMED: [(&str, &str); 1] = [("coo-amendments-1", "amend")];
-
 /// Returns the folder of the schemas.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/schemas")
@@ -55,8 +51,7 @@ pub fn printed(stdout: &str) -> BTreeSet<String> {
         let Some(format) = document.get("format").and_then(Value::as_str) else {
             continue;
         };
-        let renamed = RENAMED.iter().find(|(of, _)| *of == format);
-        must_fit(renamed.map_or(format, |(_, name)| *name), &document);
+        must_fit(format, &document);
         formats.insert(format.to_owned());
     }
     formats

@@ -12,7 +12,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use anchor::{Anchor, Candidate, Document, Extent};
-pub use log::{Given, Log, Prepared, Summary, Touched};
+pub use log::{Given, LOG_FORMAT, Log, Prepared, Summary, Touched};
 pub use patch::patch;
 
 use coo_kernel::baseline::TreePath;

@@ -43,9 +43,10 @@ pub fn all() -> Vec<Published> {
         ),
         Published::read::<amend::File>("coo-amendments-1", "A file of amendments").with_format(),
         Published::written::<amend::Log>(
-            "amendment-log",
+            amend::LOG_FORMAT,
             "amendment_log.json: which amendments made which documents",
-        ),
+        )
+        .with_format(),
         Published::written::<amend::Escalation>(
             "escalation",
             "escalation_ID.json: why an amendment was not applied",

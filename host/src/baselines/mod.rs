@@ -8,12 +8,14 @@
 //! baseline is complete.
 
 mod capture;
+#[cfg(feature = "repository")]
 mod change;
 mod confirm;
 mod disk;
 mod lock;
 mod look;
 mod objects;
+#[cfg(feature = "repository")]
 pub mod part;
 mod perform;
 mod progress;
@@ -33,8 +35,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::baseline::lineage::Lineage;
 use coo_kernel::baseline::link::Link;
 use coo_kernel::baseline::{
-    Difference, MANIFEST_BYTES_MAX, Manifest, Node, Summary, TreePath, check_name, differences,
-    is_id,
+    Difference, MANIFEST_BYTES_MAX, Manifest, Node, Summary, check_name, differences, is_id,
 };
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
@@ -45,12 +46,15 @@ use crate::hint::Hint as _;
 use crate::state::state_root::StateRoot;
 
 pub use capture::{Captured, create};
+#[cfg(feature = "repository")]
 pub use change::{Contents, change};
 pub use lock::{check_modes, set_modes};
 pub use progress::Progress;
 pub use promote::promote;
 pub use restore::{Plan, Restored, is_pending, plan, recover, restore, restore_as_planned};
-pub use scan::{Folders, Tree};
+#[cfg(feature = "repository")]
+pub use scan::Folders;
+pub use scan::Tree;
 pub use state::{
     Reason, compare as compare_state, create as create_of_state, found as found_state,
     missing_manifests, position, states,
@@ -302,7 +306,11 @@ pub fn compare(
 }
 
 /// Opens a file of a tree in `folder`, the folder that holds it. A link is an error.
-pub fn open_file(folder: &cap_std::fs::Dir, path: &TreePath) -> std::io::Result<std::fs::File> {
+#[cfg(feature = "repository")]
+pub fn open_file(
+    folder: &cap_std::fs::Dir,
+    path: &coo_kernel::baseline::TreePath,
+) -> std::io::Result<std::fs::File> {
     disk::open_file(folder, disk::name(path.name()))
 }
 

@@ -15,7 +15,9 @@ use coo_kernel::baseline::{STAGE, differences};
 use coo_kernel::state::layout;
 use serde::Serialize;
 
-pub use super::confirm::{abort, answer, confirm};
+pub use super::confirm::confirm;
+#[cfg(feature = "repository")]
+pub use super::confirm::{abort, answer};
 
 use super::perform::perform;
 use super::progress::Progress;

@@ -38,6 +38,9 @@ pub struct Options {
     json: bool,
 }
 
+/// The format of what `--json` prints.
+const FORMAT: &str = "coo-amend/1";
+
 #[derive(Serialize)]
 #[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Done<'a, T> {
@@ -81,14 +84,19 @@ pub fn cmd_amend(root: &Path, options: &Options) -> Result<ExitCode> {
 }
 
 /// Shows amendments that were applied before: their log, and the patch of now, which is empty.
-fn applied_already(folder: &Path, log: Map<String, Value>, json: bool) -> Result<ExitCode> {
+fn applied_already(folder: &Path, mut log: Map<String, Value>, json: bool) -> Result<ExitCode> {
+    // The output has one of its own.
+    log.remove("format");
     let folder = folder.display().to_string();
     if json {
-        print::document(&Done {
-            evidence: Some(&folder),
-            log,
-            patch: "",
-        })?;
+        print::json(
+            FORMAT,
+            &Done {
+                evidence: Some(&folder),
+                log,
+                patch: "",
+            },
+        )?;
     } else {
         print::out(&format!(
             "Amend\n  Applied already: {}\n  Result: UNCHANGED\n",
@@ -135,11 +143,14 @@ fn halt(root: &Path, check: bool, escalation: &Escalation) -> Result<ExitCode> {
 
 fn show(prepared: &Prepared, folder: Option<&str>, json: bool) -> Result<ExitCode> {
     if json {
-        print::document(&Done {
-            evidence: folder,
-            log: &prepared.log,
-            patch: &prepared.patch,
-        })?;
+        print::json(
+            FORMAT,
+            &Done {
+                evidence: folder,
+                log: &prepared.log,
+                patch: &prepared.patch,
+            },
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     let Some(folder) = folder else {

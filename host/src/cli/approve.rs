@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, bail};
+use coo_kernel::mission::MissionId;
+use serde::Serialize;
 
 use super::{print, run};
 use crate::freeze::Purpose;
@@ -37,6 +39,18 @@ pub struct Approve {
 pub struct Reject {
     #[command(flatten)]
     answer: ApprovalAnswer,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `coo reject --json` prints.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Rejected<'a> {
+    id: MissionId,
+    step: &'a str,
+    reason: Option<&'a str>,
 }
 
 pub fn cmd_approve(root: &Path, options: &Approve) -> Result<ExitCode> {
@@ -72,5 +86,15 @@ pub fn cmd_reject(root: &Path, options: &Reject) -> Result<ExitCode> {
         "{} rejected at step '{}'; it has ended, and none of its changes were made",
         mission.id, question.step
     ));
+    if options.json {
+        print::json(
+            "coo-rejection/1",
+            &Rejected {
+                id: mission.id,
+                step: &question.step,
+                reason: options.answer.reason.as_deref(),
+            },
+        )?;
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -33,8 +33,13 @@ _coo_with_ids() {
     [[ $current == -* ]] && return
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "${COMP_WORDS[i]}" in
-            --root) root=(--root "${COMP_WORDS[++i]}") ;;
-            --color) ((++i)) ;;
+            --root)
+                # Bash makes a word of the equals sign, too.
+                [[ ${COMP_WORDS[i + 1]} == "=" ]] && ((++i))
+                root=(--root "${COMP_WORDS[++i]}")
+                ;;
+            --root=*) root=("${COMP_WORDS[i]}") ;;
+            --color) [[ ${COMP_WORDS[i + 1]} == "=" ]] && ((++i)); ((++i)) ;;
             -*) ;;
             *) command="${COMP_WORDS[i]}"; break ;;
         esac

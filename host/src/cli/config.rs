@@ -20,7 +20,7 @@ use crate::state::config::{Config, FIELDS};
 use crate::state::state_root::StateRoot;
 
 /// The fields that a variable of the environment or `.env` takes precedence over.
-const OVERRIDDEN: [(&str, &str); 2] = [("llm.base_url", BASE_URL), ("llm.default_model", MODEL)];
+const OVERRIDDEN: [(&str, &str); 2] = [("llm.base_url", BASE_URL), (DEFAULT_MODEL, MODEL)];
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -105,16 +105,47 @@ fn holds_key(text: &str) -> bool {
     secret::looks_like_key(text) || secrets::occur_in(text.as_bytes())
 }
 
+/// The field of the model that is asked if the environment names none.
+pub const DEFAULT_MODEL: &str = "llm.default_model";
+
 fn set(root: &Path, key: &str, value: &str) -> Result<ExitCode> {
     StateRoot::open_existing(root)?.ok_or_else(|| no_root(root))?;
-    let mut session = Session::create(root, Purpose::Change, print::note)?;
-    session.environment.learn_key();
+    let session = Session::create(root, Purpose::Change, print::note)?;
+    let (session, now) = change(session, key, value)?;
+    print::out(&format!("{key} = {}\n", print::one_line(&now)))?;
+    for (field, variable) in OVERRIDDEN.into_iter().filter(|(field, _)| *field == key) {
+        say_if_overridden(&session, field, variable);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a name of a model that can't be written to the configuration, before anything is made.
+pub fn check_model(model: &str) -> Result<()> {
+    refuse_key(DEFAULT_MODEL, model)?;
+    Config::fresh().with(DEFAULT_MODEL, model)?;
+    Ok(())
+}
+
+/// Says if the environment or `.env` names another model.
+pub fn say_if_model_overridden(session: &Session) {
+    say_if_overridden(session, DEFAULT_MODEL, MODEL);
+}
+
+fn refuse_key(key: &str, value: &str) -> Result<()> {
     if [key, value].iter().any(|text| holds_key(text)) {
         bail!(
             anyhow!("configuration: an API key was given, and config.json holds none")
                 .hint("set OPENROUTER_API_KEY in the environment or in .env")
         );
     }
+    Ok(())
+}
+
+/// Changes one field of the configuration. Returns the session with it, and the value that the field
+/// has now.
+pub fn change(session: Session, key: &str, value: &str) -> Result<(Session, String)> {
+    session.environment.learn_key();
+    refuse_key(key, value)?;
     let shown = || {
         format!(
             "configuration {}",
@@ -126,12 +157,7 @@ fn set(root: &Path, key: &str, value: &str) -> Result<ExitCode> {
     checked.with_context(|| format!("{}: {key}", shown()))?;
     session.root.configure(&config)?;
     let now = config.field(key)?.unwrap_or_else(|| "null".to_owned());
-    print::out(&format!("{key} = {}\n", print::one_line(&now)))?;
-    session = session.configured(config);
-    for (field, variable) in OVERRIDDEN.into_iter().filter(|(field, _)| *field == key) {
-        say_if_overridden(&session, field, variable);
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok((session.configured(config), now))
 }
 
 /// Returns what live calls make of the configuration, without a key.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, bail};
 use coo_kernel::mission::state::State;
+use serde::Serialize;
 
 use super::print;
 use crate::hint::Hint as _;
@@ -21,6 +22,21 @@ pub struct Options {
     /// File to write [default: <ID>.coorun in the working directory]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Written {
+    id: String,
+    /// Path as it was given.
+    file: String,
+    bytes: u64,
+    /// Whether the mission has ended, so that the file replays.
+    ended: bool,
 }
 
 pub fn cmd_export(root: &Path, options: &Options) -> Result<ExitCode> {
@@ -46,5 +62,16 @@ pub fn cmd_export(root: &Path, options: &Options) -> Result<ExitCode> {
         "{} written to {shown}: {bytes} bytes; {next}",
         mission.id
     ));
+    if options.json {
+        print::json(
+            "coo-export/1",
+            &Written {
+                id: mission.id.to_string(),
+                file: shown.to_string(),
+                bytes,
+                ended,
+            },
+        )?;
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow};
 use coo_kernel::project::name::MissionName;
 use coo_kernel::state::layout;
+use serde::Serialize;
 
-use super::print;
+use super::{config, print};
 use crate::freeze::Purpose;
 use crate::hint::Hint as _;
 use crate::machine::{self, input_file};
@@ -32,6 +33,62 @@ pub struct Options {
     /// Name of the project's first mission [default: that of the folder]
     #[arg(long, value_name = "NAME", requires = "dir")]
     name: Option<String>,
+    /// Model that live calls ask, written to the configuration
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Made {
+    root: Root,
+    /// The project, if one was asked for.
+    project: Option<Project>,
+}
+
+/// A state root.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+struct Root {
+    path: String,
+    /// Whether it was there before.
+    existed: bool,
+    /// Path of the configuration.
+    configuration: String,
+    default_model: Option<String>,
+}
+
+impl Root {
+    fn text(&self) -> String {
+        format!(
+            "State root {} {}\n  Default model: {}\n  Configuration: {}\n",
+            self.path,
+            if self.existed {
+                "already exists"
+            } else {
+                "created"
+            },
+            print::one_line(self.default_model.as_deref().unwrap_or("none")),
+            self.configuration,
+        )
+    }
+}
+
+/// A project of missions.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+struct Project {
+    folder: String,
+    /// Name of its first mission.
+    mission: String,
+    /// Paths of the files that were made.
+    made: Vec<String>,
+    /// Paths at which another file is, which stays.
+    kept: Vec<String>,
 }
 
 impl Options {
@@ -46,9 +103,24 @@ impl Options {
 }
 
 pub fn cmd_init(root: &Path, options: &Options) -> Result<ExitCode> {
+    let model = options.model.as_deref();
+    if let Some(model) = model {
+        config::check_model(model)?;
+    }
     if options.dir.is_none() {
-        let (text, existed) = state_root(root)?;
-        print::out(&text)?;
+        let root = state_root(root, model)?;
+        let existed = root.existed;
+        if options.json {
+            print::json(
+                "coo-init/1",
+                &Made {
+                    root,
+                    project: None,
+                },
+            )?;
+        } else {
+            print::out(&root.text())?;
+        }
         if !existed {
             print::next("'coo run-demo' runs the first mission");
             print::next("'coo init DIR' makes a project of your own missions");
@@ -64,13 +136,35 @@ pub fn cmd_init(root: &Path, options: &Options) -> Result<ExitCode> {
     if is_inside && !root.join(layout::STORE).exists() {
         project::keep_in_git(root)?;
     }
-    let (text, _) = state_root(root)?;
+    let state = state_root(root, model)?;
     project::make(top, &files, &outcomes)?;
     let place = match top.to_str() {
         Some("") => "the working directory".to_owned(),
         _ => top.display().to_string(),
     };
-    print::out(&format!("{text}{}", listed(&place, &files, &outcomes)))?;
+    if options.json {
+        let paths = |wanted: Outcome| {
+            let files = files.iter().zip(&outcomes);
+            let files = files.filter(|(_, outcome)| **outcome == wanted);
+            files.map(|(file, _)| file.path.clone()).collect()
+        };
+        let project = Some(Project {
+            folder: top.display().to_string(),
+            mission: name.to_string(),
+            made: paths(Outcome::Made),
+            kept: paths(Outcome::Kept),
+        });
+        print::json(
+            "coo-init/1",
+            &Made {
+                root: state,
+                project,
+            },
+        )?;
+    } else {
+        let files = listed(&place, &files, &outcomes);
+        print::out(&format!("{}{files}", state.text()))?;
+    }
     let is_kept = |(file, outcome): (&File, &Outcome)| {
         file.path == project::GITIGNORE && *outcome == Outcome::Kept
     };
@@ -85,6 +179,11 @@ pub fn cmd_init(root: &Path, options: &Options) -> Result<ExitCode> {
         print::next(&format!("'cd {top}' goes there"));
     }
     say_next(&name, Path::new(""));
+    if let Some(model) = model {
+        print::next(&format!(
+            "set OPENROUTER_API_KEY in the environment or in .env: the first run asks {model}"
+        ));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -130,25 +229,20 @@ fn lines_of(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&content).into_owned())
 }
 
-/// Creates the state root if it is missing. Returns what there is to say about it, and whether it
-/// existed.
-fn state_root(root: &Path) -> Result<(String, bool)> {
+/// Creates the state root if it is missing, and writes `model` to its configuration.
+fn state_root(root: &Path, model: Option<&str>) -> Result<Root> {
     let existed = root.join(layout::STORE).exists();
-    let session = Session::create(root, Purpose::Change, print::note)?;
-    let model = session
-        .config()?
-        .llm
-        .default_model
-        .as_deref()
-        .unwrap_or("none");
-    let text = format!(
-        "State root {} {}\n  Default model: {}\n  Configuration: {}\n",
-        root.display(),
-        if existed { "already exists" } else { "created" },
-        print::one_line(model),
-        root.join("config.json").display(),
-    );
-    Ok((text, existed))
+    let mut session = Session::create(root, Purpose::Change, print::note)?;
+    if let Some(model) = model {
+        session = config::change(session, config::DEFAULT_MODEL, model)?.0;
+        config::say_if_model_overridden(&session);
+    }
+    Ok(Root {
+        path: root.display().to_string(),
+        existed,
+        configuration: root.join("config.json").display().to_string(),
+        default_model: session.config()?.llm.default_model.clone(),
+    })
 }
 
 /// Returns the name of the first mission: the one given, or the folder's.

@@ -20,6 +20,7 @@ use coo_kernel::mission::row::{Facts, MissionRow};
 use coo_kernel::mission::state::State;
 use serde::Serialize;
 
+use super::paging::Paging;
 use super::said::{self, Stream, Tail};
 use super::{events, print};
 use crate::hint::Hint as _;
@@ -58,6 +59,8 @@ pub struct Options {
     /// Print each model call: model, sampling, messages, answer, tokens
     #[arg(long, conflicts_with_all = ["json", "output", "artefact", "stdout", "stderr"])]
     prompts: bool,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 impl Options {
@@ -121,6 +124,7 @@ struct ModelCall {
 pub fn cmd_inspect(root: &Path, options: &Options) -> Result<ExitCode> {
     let (session, mission) = find_mission(root, &options.id, print::note)?;
     if options.prompts {
+        options.paging.begin();
         prompts::print(&session, &mission)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -140,7 +144,10 @@ pub fn cmd_inspect(root: &Path, options: &Options) -> Result<ExitCode> {
                 print::one_line(path),
                 view.id
             )
-            .hint(format!("'coo inspect {}' lists all", view.id))
+            .hint(format!(
+                "'coo inspect {}' lists all",
+                print::word(&options.id)
+            ))
         })?;
         print::content(&session.store.blob(&found.sha256)?)?;
     } else if options.output {
@@ -160,6 +167,7 @@ pub fn cmd_inspect(root: &Path, options: &Options) -> Result<ExitCode> {
         let name = print::one_line(&view.name);
         let before = format!("Mission {}\n  Ran: {name}\n  Status: ", view.id);
         let after = after_status(&view, tail.as_ref());
+        options.paging.begin();
         print::out_verdict(&before, view.status.name(), &after)?;
     }
     Ok(ExitCode::SUCCESS)

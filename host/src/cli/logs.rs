@@ -18,6 +18,7 @@ use coo_kernel::mission::row::MissionRow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::paging::Paging;
 use super::said::Tail;
 use super::{events, print};
 use crate::freeze::Purpose;
@@ -43,6 +44,8 @@ pub struct Options {
     /// Print JSON lines: whole events with their digests
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 #[derive(Serialize)]
@@ -72,6 +75,10 @@ pub fn cmd_logs(root: &Path, options: &Options) -> Result<ExitCode> {
         let mission = session.store.latest_mission()?.ok_or_else(none)?;
         (session, mission)
     };
+    // Of a mission at work, the newest event is wanted, and a pager stands at the oldest.
+    if !options.json && !options.follow {
+        options.paging.begin();
+    }
     let mut last = None;
     let mut show = |record: &Record| -> Result<()> {
         if record.kind == Kind::StepReturned {

@@ -9,6 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use coo_kernel::mission::Status;
 use serde::Serialize;
 
+use super::paging::Paging;
 use super::table::Table;
 use super::{events, print};
 use crate::freeze::Purpose;
@@ -42,6 +43,8 @@ pub struct Options {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 /// The list as `--json` prints it.
@@ -82,6 +85,7 @@ pub fn cmd_missions(root: &Path, options: &Options) -> Result<ExitCode> {
     if options.json {
         print::json("coo-missions/1", &List { missions: &rows })?;
     } else if !rows.is_empty() {
+        options.paging.begin();
         show(&rows)?;
     } else if any {
         let none = format!("no missions with this status in {}", root.display());

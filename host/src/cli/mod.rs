@@ -37,6 +37,7 @@ mod mission;
 mod missions;
 mod new;
 mod pack;
+mod paging;
 #[cfg(feature = "repository")]
 mod pipeline;
 mod print;
@@ -288,10 +289,12 @@ pub fn main() -> ExitCode {
     };
     // Remove temporary folders that killed commands left behind.
     temporary::sweep();
-    match dispatch(arguments) {
+    let code = match dispatch(arguments) {
         Ok(code) => code,
         Err(error) => failed(&error, wants_json()),
-    }
+    };
+    print::end_pages();
+    code
 }
 
 /// Prints an error, and returns its exit code.

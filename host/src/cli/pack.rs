@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, bail};
+use coo_kernel::form::digest::Digest;
 use coo_kernel::mission::MissionId;
 use coo_kernel::pack::{approve, prompt};
+use serde::Serialize;
 
 use super::print;
 use super::run::Timeout;
@@ -29,6 +31,21 @@ pub struct Options {
     approve: bool,
     #[command(flatten)]
     timeout: Timeout,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Written {
+    id: MissionId,
+    /// Path as it was given.
+    file: String,
+    bytes: u64,
+    files: usize,
+    sha256: Digest,
 }
 
 pub fn cmd_pack(root: &Path, options: &Options) -> Result<ExitCode> {
@@ -58,6 +75,18 @@ pub fn cmd_pack(root: &Path, options: &Options) -> Result<ExitCode> {
         ),
         format!("SHA-256 {}", packed.sha256),
     ]);
+    if options.json {
+        print::json(
+            "coo-pack-written/1",
+            &Written {
+                id,
+                file: shown.to_string(),
+                bytes: packed.bytes,
+                files: packed.files,
+                sha256: packed.sha256,
+            },
+        )?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,13 +4,16 @@
 //! when the reader has gone.
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result};
 use clap::builder::StyledStr;
+use coo_kernel::credentials::pairing::KEY;
 use coo_kernel::form::plain;
 use coo_kernel::mission::exit::Exit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,6 +24,7 @@ pub use coo_kernel::form::plain::{count, one_line, plain};
 
 use crate::effects::secrets::{redacted, redacted_bytes};
 use crate::hint;
+use crate::machine::pager::Pager;
 use crate::machine::{CLEAR_LINE, env_text};
 
 /// Most bytes of an answer, more than any word that is asked for.
@@ -30,8 +34,15 @@ const ANSWER_BYTES_MAX: u64 = 4_096;
 static IS_JSON_PRINTED: AtomicBool = AtomicBool::new(false);
 /// Set if the user wants results and errors only.
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
+/// Set while a guest's output ends without a line break in a log that standard error goes to, too.
+static IS_LINE_OPEN: AtomicBool = AtomicBool::new(false);
 /// Set while the last line of the terminal is one that `status` wrote.
 static IS_STATUS_SHOWN: AtomicBool = AtomicBool::new(false);
+/// The pager that shows what this command prints.
+static PAGER: Mutex<Option<Pager>> = Mutex::new(None);
+/// The state root that hints name; see `name_root`.
+static ROOT_NAMED: OnceLock<String> = OnceLock::new();
+
 /// When verdicts and help are coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
@@ -69,7 +80,45 @@ fn painted(verdict: &str, choice: ColorChoice) -> String {
 
 /// Prints `ERROR: …` on standard error, and `hint: …` for each thing that the user can do.
 pub fn error(error: &anyhow::Error) {
-    aside(&hint::lines(error));
+    let lines = hint::lines(error);
+    let (what, hints) = lines.split_once('\n').unwrap_or((&lines, ""));
+    aside(&format!("{what}\n{}", rooted(hints)));
+}
+
+/// Lets every hint from now on name the state root of its command, for a root that no command finds by
+/// itself.
+pub fn name_root(root: &Path) {
+    // A later call changes nothing: a process has one such root.
+    let _ = ROOT_NAMED.set(word(&root.display().to_string()));
+}
+
+/// Returns a hint with the state root in its commands, if `name_root` was called.
+pub fn rooted(hint: &str) -> String {
+    match ROOT_NAMED.get() {
+        Some(root) => hint.replace("'coo ", &format!("'coo --root {root} ")),
+        None => hint.to_owned(),
+    }
+}
+
+/// Sends what this command prints from now on through the user's pager, if standard output is a
+/// terminal. What it says on standard error goes there, too, if that is a terminal: it would be written
+/// across the page.
+pub fn page() {
+    if std::io::stdout().is_terminal() {
+        *pager() = Pager::start(&[KEY]);
+    }
+}
+
+/// Waits until the person has left the pager, if there is one.
+pub fn end_pages() {
+    let ended = pager().take();
+    if let Some(pager) = ended {
+        pager.finish();
+    }
+}
+
+fn pager() -> MutexGuard<'static, Option<Pager>> {
+    PAGER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Prints an error of the command line, in as many lines as it takes. The text contains the user's
@@ -146,7 +195,7 @@ pub fn next(text: &str) {
     if is_quiet() {
         return;
     }
-    aside(&format!("hint: {}\n", one_line(text)));
+    aside(&format!("hint: {}\n", rooted(&one_line(text))));
 }
 
 /// Prints a note like `note`, and below it what the user can do next.
@@ -193,9 +242,21 @@ pub fn guest_stderr(content: &[u8]) {
 /// them.
 fn aside(text: &str) {
     clear_status();
+    if std::io::stderr().is_terminal()
+        && let Some(pager) = pager().as_mut()
+    {
+        let _ = pager.write(redacted(text).as_bytes());
+        return;
+    }
+    let text = redacted(text);
+    let begin = if !text.is_empty() && IS_LINE_OPEN.swap(false, Ordering::Relaxed) {
+        "\n"
+    } else {
+        ""
+    };
     let _ = std::io::stderr()
         .lock()
-        .write_all(redacted(text).as_bytes());
+        .write_all(format!("{begin}{text}").as_bytes());
 }
 
 /// Asks on standard error and reads one line of standard input. Returns an empty answer if it can't
@@ -255,7 +316,11 @@ pub fn out_verdict(before: &str, verdict: &str, after: &str) -> Result<()> {
 /// an error.
 pub fn bytes(content: &[u8]) -> Result<()> {
     clear_status();
-    written(std::io::stdout().lock().write_all(&redacted_bytes(content)))
+    let content = redacted_bytes(content);
+    if let Some(pager) = pager().as_mut() {
+        return written(pager.write(&content));
+    }
+    written(std::io::stdout().lock().write_all(&content))
 }
 
 /// Returns whether the reader of standard output is gone, so that nothing can be printed any more.
@@ -276,11 +341,26 @@ fn written(result: std::io::Result<()>) -> Result<()> {
     }
 }
 
+/// Returns whether standard output and standard error are the same pipe or file, as in a log of both.
+fn is_one_stream() -> bool {
+    let identity = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+    match (
+        rustix::fs::fstat(std::io::stdout()),
+        rustix::fs::fstat(std::io::stderr()),
+    ) {
+        (Ok(out), Ok(error)) => identity(out) == identity(error),
+        _ => false,
+    }
+}
+
 /// Writes a guest's content to standard output. A pipe gets the bytes unchanged. A terminal gets
 /// text that can't steer it, ended by a line break.
 pub fn content(content: &[u8]) -> Result<()> {
     if !std::io::stdout().is_terminal() {
-        return bytes(content);
+        bytes(content)?;
+        let is_open = content.last().is_some_and(|last| *last != b'\n');
+        IS_LINE_OPEN.store(is_open && is_one_stream(), Ordering::Relaxed);
+        return Ok(());
     }
     let text = plain(&String::from_utf8_lossy(content));
     let end = if text.is_empty() || text.ends_with('\n') {
@@ -330,7 +410,7 @@ pub fn json_error(exit: Exit, message: &str, hints: &[String]) {
         &Failed {
             code: exit.code(),
             message,
-            hint: (!hints.is_empty()).then(|| hints.join("\n")),
+            hint: (!hints.is_empty()).then(|| rooted(&hints.join("\n"))),
         },
     );
 }

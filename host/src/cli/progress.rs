@@ -100,6 +100,7 @@ fn last_words(id: MissionId, clear: &str) -> Vec<[String; SIGNALS.len()]> {
                 hint::to_resume(id, true),
             ),
         };
+        let next = print::rooted(&next);
         format!("{clear}ERROR: mission {id}: stopped by {signal}{what}\nhint: {next}\n")
     };
     let each = |journal| SIGNALS.map(|(_, signal)| words(journal, signal));

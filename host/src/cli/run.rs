@@ -18,6 +18,7 @@ use crate::effects::llm::CachePolicy;
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
 use crate::machine::input_file::{INPUT_BYTES_MAX, read as read_file};
+use crate::mission::fresh::Fresh;
 use crate::mission::prepared;
 use crate::mission::run;
 use crate::mission::seal::Ended;
@@ -38,6 +39,9 @@ pub struct Options {
     /// Build the mission's module first, if a project builds it ('coo build')
     #[arg(long)]
     build: bool,
+    /// Run in a fresh state root that is thrown away; only new model answers are kept
+    #[arg(long)]
+    fresh: bool,
     /// Print a JSON receipt instead of the output; for a refused workflow, its violations
     #[arg(long)]
     json: bool,
@@ -104,9 +108,22 @@ pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
     }
     let source = source(options)?;
     build::say_if_stale(Path::new(&options.target), &source);
-    let session = Session::create(root, Purpose::Change, print::note)?;
-    let (session, ended) =
-        run::run(session, &source, options.answering.options()).inspect_err(|error| {
+    if options.fresh {
+        return run_fresh(root, &source, options);
+    }
+    let ended = ended(
+        Session::create(root, Purpose::Change, print::note)?,
+        &source,
+        options,
+    )?;
+    report(&ended, options.json)
+}
+
+/// Runs the mission. Other commands can use the root again when this returns: the reader of the output
+/// may be slow, and they must not wait for it.
+fn ended(session: Session, source: &Source, options: &Options) -> Result<Ended> {
+    let (_, ended) =
+        run::run(session, source, options.answering.options()).inspect_err(|error| {
             if let Some(refused) = error.downcast_ref::<workflow::WorkflowError>()
                 && options.json
             {
@@ -114,9 +131,48 @@ pub fn cmd_run(root: &Path, options: &Options) -> Result<ExitCode> {
                 let _ = print::json("coo-workflow-refusal/1", &refused.view());
             }
         })?;
-    // The reader of the output may be slow, and other commands must not wait for it.
-    drop(session);
-    report(&ended, options.json)
+    Ok(ended)
+}
+
+/// Runs the mission in a state root of its own, and says what becomes of that.
+fn run_fresh(root: &Path, source: &Source, options: &Options) -> Result<ExitCode> {
+    let freshness = options.answering.options().freshness;
+    let fresh = Fresh::beside(root, freshness, print::note)?;
+    print::name_root(&fresh.root());
+    let ended = ended(fresh.session()?, source, options)?;
+    let code = report(&ended, options.json)?;
+    let given = match fresh.give_back(root, print::note) {
+        Ok(given) => given,
+        Err(error) => {
+            let kept = fresh.keep()?;
+            let why = format!(
+                "answers of models: can't be kept in {}, and stay in {}",
+                root.display(),
+                kept.display()
+            );
+            return Err(error.context(why));
+        }
+    };
+    let answers = (given > 0).then(|| {
+        let answers = print::count(given, "new model answer");
+        format!("{answers} kept in {}", root.display())
+    });
+    if ended.status == Status::Success {
+        print::note(&match answers {
+            Some(answers) => format!("{answers}; the run's fresh state root is removed"),
+            None => "the run's fresh state root is removed".to_owned(),
+        });
+    } else {
+        if let Some(answers) = answers {
+            print::note(&answers);
+        }
+        let kept = fresh.keep()?;
+        print::note(&format!(
+            "the fresh state root of this run stays in {}, until you remove it",
+            kept.display()
+        ));
+    }
+    Ok(code)
 }
 
 /// Prints a mission's output and how it ended. The caller has released the root's lock.

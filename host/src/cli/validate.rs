@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use coo_kernel::mission::edition::Edition;
+use coo_kernel::mission::warning::warnings;
 use coo_kernel::mission::workflow;
 
 use super::print;
@@ -35,9 +36,9 @@ pub fn cmd_validate(options: &Options) -> Result<ExitCode> {
         wasm: &source.wasm,
         wall_clock_max: compiler::EXAMINE_MAX,
     };
-    compiler::examine(&task)
-        .and_then(|report| report.ensure_admitted())
-        .with_context(|| format!("module {name}"))?;
+    let shown = || format!("module {name}");
+    let report = compiler::examine(&task).with_context(shown)?;
+    report.ensure_admitted().with_context(shown)?;
     if options.json {
         print::out(&(source.descriptor.canonical()? + "\n"))?;
     } else {
@@ -48,10 +49,14 @@ pub fn cmd_validate(options: &Options) -> Result<ExitCode> {
             print::count(source.descriptor.steps.len(), "step"),
             source.module.short()
         ))?;
-        print::next(&format!(
-            "'coo run {}' runs it",
-            print::one_line(&source.name)
-        ));
+    }
+    for warning in warnings(&source.descriptor, |interface| report.uses(interface)) {
+        let text = format!("descriptor {}: {warning}", source.name);
+        print::note_hint(&text, warning.hint());
+    }
+    if !options.json {
+        let name = print::one_line(&source.name);
+        print::next(&format!("'coo run {name}' runs it"));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! Access to the machine: clock, entropy, environment, other programs, files that the user names,
+//! Access to the machine: clock, entropy, environment, other programs, the pager, files that the user names,
 //! temporary folders, zip files, digests of files, failpoints, asynchronous work. Knows nothing about
 //! missions.
 
@@ -9,6 +9,7 @@ pub mod hashing;
 pub mod input_file;
 pub mod output_file;
 pub mod outside;
+pub mod pager;
 pub mod signals;
 mod system;
 pub mod temporary;

@@ -36,6 +36,7 @@ pub enum Outputs {
     /// Standard output; standard error is discarded.
     Standard,
     /// Both, as one text in the order of printing.
+    #[cfg(any(test, feature = "repository"))]
     Both,
 }
 
@@ -87,6 +88,7 @@ pub fn run(command: &mut Command, outputs: Outputs, bounds: &Bounds) -> Result<E
     let (reader, writer) = io::pipe().map_err(Failed::Start)?;
     let stderr = match outputs {
         Outputs::Standard => Stdio::null(),
+        #[cfg(any(test, feature = "repository"))]
         Outputs::Both => writer.try_clone().map_err(Failed::Start)?.into(),
     };
     command

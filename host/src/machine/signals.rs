@@ -2,9 +2,8 @@
 //! signals, writes the words that were prepared for the present situation, and lets the signal end the
 //! process, so that a shell sees it. Never catches a signal that the process was started to ignore.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -58,6 +57,12 @@ pub fn catch(words: Vec<[String; SIGNALS.len()]>) {
 pub fn set_more(more: fn() -> String) {
     // A later call changes nothing.
     let _ = MORE.set(more);
+}
+
+/// Lets this process outlive Ctrl-C from now on: the program that it shows its output with takes it.
+pub fn leave_interrupts() {
+    // Where that is impossible, Ctrl-C ends the process as before.
+    let _ = signal_hook::flag::register(SIGINT, Arc::new(AtomicBool::new(false)));
 }
 
 /// Sets the situation, an index of the words; `None` if there is nothing to say.

@@ -68,11 +68,18 @@ impl TemporaryFolder {
         self.folder.path()
     }
 
+    /// Leaves the folder to the user if this process is killed. It is removed as before when this value
+    /// is dropped.
+    pub fn keep_if_killed(&self) -> Result<()> {
+        let shown = || format!("folder {}: can't be kept", self.path().display());
+        File::create(self.path().join(KEPT)).with_context(shown)?;
+        Ok(())
+    }
+
     /// Leaves the folder to the user and returns its path. It stays until the user removes it.
     pub fn keep(self) -> Result<PathBuf> {
+        self.keep_if_killed()?;
         let Self { folder, lock } = self;
-        let shown = || format!("folder {}: can't be kept", folder.path().display());
-        File::create(folder.path().join(KEPT)).with_context(shown)?;
         let path = folder.keep();
         drop(lock);
         Ok(path)

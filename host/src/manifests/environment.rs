@@ -102,6 +102,7 @@ pub fn manifest(environment: &Environment, python: Option<String>) -> Environmen
 }
 
 /// Returns the values that must not be written anywhere.
+#[cfg(feature = "repository")]
 #[must_use]
 pub fn secrets(environment: &Environment) -> Vec<String> {
     Variables::read(environment).secrets

@@ -22,6 +22,7 @@ use crate::program::bundle;
 use crate::state::config::Config;
 use crate::state::state_root::StateRoot;
 
+#[cfg(feature = "repository")]
 pub use environment::secrets;
 
 /// The folder of manifests in the state root.
@@ -117,6 +118,7 @@ pub fn files() -> impl Iterator<Item = String> {
 }
 
 /// Returns whether all manifests exist. Does not check their content.
+#[cfg(feature = "repository")]
 #[must_use]
 pub fn are_present(root: &StateRoot) -> bool {
     files().all(|file| root.dir().is_file(file))

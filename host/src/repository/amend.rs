@@ -190,7 +190,7 @@ pub fn apply_in(
     }
     let named = Scope::exactly(prepared.outcome.documents.keys().map(String::as_str))?;
     let tree = repository.part(&named)?;
-    let log = canonical::to_string(&prepared.log)?;
+    let log = prepared.log.to_text()?;
     let patch = prepared.patch.as_bytes();
     reports::write(root, store, &format!("{folder}/{PATCH}"), patch)?;
     // The log is written before the documents, so that none is amended without a log. Its digests

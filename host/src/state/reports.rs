@@ -38,6 +38,7 @@ fn make(root: &StateRoot, store: &mut Store, path: &str) -> Result<()> {
 }
 
 /// Removes the reports in `folder`, which no longer exists, from the record.
+#[cfg(feature = "repository")]
 pub fn forget(root: &StateRoot, store: &mut Store, folder: &str) -> Result<()> {
     store.forget_reports(folder)?;
     store.commit(Durability::Power)?;

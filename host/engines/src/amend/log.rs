@@ -4,12 +4,16 @@
 
 use std::collections::BTreeMap;
 
+use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::{Amendments, Applied, Escalation, FORMAT, Outcome, patch};
+use super::{Amendments, Applied, Escalation, Outcome, patch};
 
-/// `amendment_log.json`.
+/// The format of `amendment_log.json`.
+pub const LOG_FORMAT: &str = "coo-amendment-log/1";
+
+/// What `amendment_log.json` says, without its format.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Log {
@@ -18,10 +22,23 @@ pub struct Log {
     config_sha256: Digest,
     /// Every document that the amendments name.
     pub documents: Vec<Touched>,
-    format: &'static str,
 }
 
 impl Log {
+    /// Returns the text of `amendment_log.json`.
+    pub fn to_text(&self) -> Result<String, canonical::NotCanonical> {
+        #[derive(Serialize)]
+        struct File<'a> {
+            format: &'static str,
+            #[serde(flatten)]
+            log: &'a Log,
+        }
+        canonical::to_string(&File {
+            format: LOG_FORMAT,
+            log: self,
+        })
+    }
+
     /// Returns the log of a change without amendments.
     pub fn empty(amendments_sha256: Digest, config_sha256: Digest) -> Self {
         Self {
@@ -29,7 +46,6 @@ impl Log {
             amendments_sha256,
             config_sha256,
             documents: Vec::new(),
-            format: FORMAT,
         }
     }
 }

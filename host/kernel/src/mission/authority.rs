@@ -15,6 +15,7 @@ use crate::mission::limits::Limits;
 use crate::mission::protected;
 use crate::mission::ruleset;
 use crate::mission::scope::Scope;
+use crate::module::surface::Interface;
 
 /// The highest tier: every import.
 pub const TIER_MAX: u8 = 3;
@@ -47,6 +48,18 @@ impl Call {
             Self::Execute => 2,
             Self::Write => 3,
         }
+    }
+}
+
+/// Returns the lowest tier that permits a call of `interface`.
+#[must_use]
+pub const fn lowest_tier(interface: Interface) -> u8 {
+    match interface {
+        Interface::Llm => Call::Complete.tier(),
+        Interface::Db => Call::Query.tier(),
+        Interface::Gateway => Call::Write.tier(),
+        // WASI's interfaces are open to every tier.
+        _ => 0,
     }
 }
 

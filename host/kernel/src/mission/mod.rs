@@ -16,6 +16,7 @@ pub mod ruleset;
 pub mod scope;
 pub mod state;
 pub mod verification;
+pub mod warning;
 pub mod workflow;
 
 pub use id::{DEMO_TYPE, MissionId, MissionName, NotAnId, Status};

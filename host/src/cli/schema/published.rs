@@ -8,8 +8,9 @@ use coo_kernel::schemas::event_line;
 use serde_json::json;
 
 use super::super::{
-    amu0, artefacts, audit, build, digest, explain, freeze, inspect, logs, manifests, mission,
-    missions, print, replay, resume, rollback, run, tier1, verify, version,
+    amu0, approve, artefacts, audit, build, digest, explain, export, freeze, init, inspect, logs,
+    manifests, mission, missions, pack, print, replay, resume, rollback, run, tier1, verify,
+    version,
 };
 use crate::baselines::rollback::RolledBack;
 use crate::effects::world::dump;
@@ -138,6 +139,15 @@ fn of_missions() -> Vec<Published> {
         .with_format(),
         Published::written::<explain::View>("coo-explanation/1", "What a mission was permitted")
             .with_format(),
+        Published::written::<export::Written>("coo-export/1", "A run that was exported")
+            .with_format(),
+        Published::written::<pack::Written>("coo-pack-written/1", "A pack that was written")
+            .with_format(),
+        Published::written::<approve::Rejected<'static>>(
+            "coo-rejection/1",
+            "A person's rejection of a paused mission",
+        )
+        .with_format(),
         Published::written::<build::View>("coo-build-result/1", "What 'coo build' compiled")
             .with_format(),
         Published::written::<version::View>("coo-version/1", "What a build of coo is")
@@ -153,6 +163,7 @@ fn of_state() -> Vec<Published> {
             "What 'coo config show --json' prints",
         )
         .with_format(),
+        Published::written::<init::Made>("coo-init/1", "What 'coo init' made").with_format(),
         Published::written::<artefacts::List<'static>>(
             "coo-artefacts/1",
             "The artefacts of a root",
@@ -330,16 +341,20 @@ fn of_repositories() -> Vec<Published> {
             "approval.json: who permitted the change of protected documents",
         )
         .with_format(),
-        Published::composed("amend", "What 'coo amend --json' prints", |generator| {
-            json!({
-                "type": "object",
-                "allOf": [
-                    generator.subschema_for::<amend::Done<'static, coo_engines::amend::Log>>(),
-                ],
-                "properties": { "format": { "const": coo_engines::amend::FORMAT } },
-                "required": ["format"],
-            })
-        }),
+        Published::composed(
+            "coo-amend/1",
+            "What 'coo amend --json' prints",
+            |generator| {
+                json!({
+                    "type": "object",
+                    "allOf": [
+                        generator.subschema_for::<amend::Done<'static, coo_engines::amend::Log>>(),
+                    ],
+                    "properties": {},
+                })
+            },
+        )
+        .with_format(),
         Published::written::<Plan>("coo-migration-plan/1", "The plan of a migration").with_format(),
         Published::written::<Plan>("migration-plan", "migration_plan.json of a governed change"),
         Published::written::<pipeline::View<'static>>("coo-change/1", "Where a change stands")

@@ -85,7 +85,7 @@ fn amend(change: &mut Change<'_>) -> Result<String> {
         return journal.read_file(LOG);
     }
     if amend::is_applied(&journal.session.root, &given)?.is_some() {
-        return Ok(canonical::to_string(&given.log_of_nothing())?);
+        return Ok(given.log_of_nothing().to_text()?);
     }
     match given.prepare() {
         Ok(prepared) => {
@@ -98,7 +98,7 @@ fn amend(change: &mut Change<'_>) -> Result<String> {
                 &folder,
                 &change.progress,
             )?;
-            Ok(canonical::to_string(&prepared.log)?)
+            Ok(prepared.log.to_text()?)
         }
         Err(escalation) => bail!(
             "amendment {}: its anchor is no more what it was",
@@ -109,7 +109,7 @@ fn amend(change: &mut Change<'_>) -> Result<String> {
 
 fn log_of_none(repository: &Repository) -> Result<String> {
     let log = Log::empty(Digest::of(""), repository.config_sha256);
-    Ok(canonical::to_string(&log)?)
+    Ok(log.to_text()?)
 }
 
 /// Fails unless the documents are as the log says and nothing else was changed.
@@ -150,10 +150,10 @@ pub fn log_again(change: &Change<'_>) -> Result<String> {
     let given = amend::read_from(worktree.root, &start, &change.repository)?;
     let log: Summary = serde_json::from_str(&change.journal.evidence(LOG)?)?;
     if log.amendments.is_empty() {
-        return Ok(canonical::to_string(&given.log_of_nothing())?);
+        return Ok(given.log_of_nothing().to_text()?);
     }
     match given.prepare() {
-        Ok(prepared) => Ok(canonical::to_string(&prepared.log)?),
+        Ok(prepared) => Ok(prepared.log.to_text()?),
         Err(escalation) => bail!(
             "amendment {}: finds its anchor no more",
             escalation.amendment_id

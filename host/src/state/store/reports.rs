@@ -30,6 +30,7 @@ impl Store {
     }
 
     /// Removes the reports in `folder` from the record.
+    #[cfg(feature = "repository")]
     pub fn forget_reports(&mut self, folder: &str) -> Result<()> {
         self.write(
             "report.forget",

@@ -11,6 +11,10 @@ use toml::de::{DeTable, DeValue};
 /// Reads `text` into a type.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Problems> {
     let table = DeTable::parse(text).map_err(|error| syntax(text, &error))?;
+    // JSON has no dates: as texts they would be taken where a text is needed.
+    if let Some(problems) = Problems::of(dates(text, table.get_ref(), "")) {
+        return Err(problems);
+    }
     let json = object(table.get_ref()).to_string();
     strict::read(json.as_bytes()).map_err(|problems| {
         let own = toml::from_str::<T>(text).err();
@@ -27,6 +31,39 @@ fn syntax(text: &str, error: &toml::de::Error) -> Problems {
         what: format!("not TOML: {}", error.message()),
     }
     .into()
+}
+
+/// Returns a problem for each date or time in `table`, whose fields begin with `prefix`.
+fn dates(text: &str, table: &DeTable<'_>, prefix: &str) -> Vec<Problem> {
+    let mut found = Vec::new();
+    for (key, value) in table {
+        dates_of(
+            text,
+            value,
+            &format!("{prefix}{}", key.get_ref()),
+            &mut found,
+        );
+    }
+    found
+}
+
+fn dates_of(text: &str, value: &Spanned<DeValue<'_>>, field: &str, found: &mut Vec<Problem>) {
+    match value.get_ref() {
+        DeValue::Table(table) => found.extend(dates(text, table, &format!("{field}."))),
+        DeValue::Array(list) => {
+            for (i, value) in list.iter().enumerate() {
+                dates_of(text, value, &format!("{field}[{i}]"), found);
+            }
+        }
+        DeValue::Datetime(time) => found.push(Problem {
+            line: line(text, value.span().start),
+            field: field.to_owned(),
+            what: format!(
+                "date or time {time} found, and no field takes one; quotes make a text of it"
+            ),
+        }),
+        _ => {}
+    }
 }
 
 /// Returns the problems with their places in the TOML text: they come with lines of JSON that nobody has
@@ -142,6 +179,7 @@ fn json(value: &DeValue<'_>) -> Value {
             .as_str()
             .parse::<f64>()
             .map_or_else(|_| Value::from(number.as_str()), Value::from),
+        // Refused before.
         DeValue::Datetime(time) => Value::from(time.to_string()),
     }
 }
@@ -232,8 +270,14 @@ mod tests {
             ),
             (
                 "list = 1999-01-01\n",
-                "line 1: list: a text found; a list needed",
+                "line 1: list: date or time 1999-01-01 found, and no field takes one; quotes make a text of it",
             ),
+            (
+                "[[list]]\nname = 10:30:00\n[words]\na = ['x', 1999-01-01T00:00:00Z]\n",
+                "line 2: list[0].name: date or time 10:30:00 found, and no field takes one; quotes make a text of it\n\
+                 line 4: words.a[1]: date or time 1999-01-01T00:00:00Z found, and no field takes one; quotes make a text of it",
+            ),
+            ("list = 'x'\n", "line 1: list: a text found; a list needed"),
         ] {
             let found = problems(text);
             if found != expected {
