@@ -121,8 +121,7 @@ pub async fn execute(
 /// as it ends on the world of this moment. From here to the end nothing waits.
 async fn on_this_world(tape: &mut Tape, place: Option<&Place>) -> Result<(), Stop> {
     if let (Some(place), Some(hold)) = (place, tape.hold())
-        && hold.has_asked()
-        && !place.is_next()
+        && !place.may_end(hold.has_asked())
     {
         hold.release()?;
         place.wait().await;

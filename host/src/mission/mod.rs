@@ -15,4 +15,5 @@ pub mod run_file;
 pub mod seal;
 pub mod source;
 pub mod verify;
+pub mod waiting;
 pub mod workshop;
