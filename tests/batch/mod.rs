@@ -4,6 +4,10 @@
 mod beside;
 mod killed;
 mod lists;
+mod merge_killed;
+mod merge_refused;
+mod merged;
+mod recipes;
 mod serial;
 
 use serde_json::{Value, json};

@@ -5,6 +5,7 @@ pub mod approval;
 pub mod batch;
 pub mod execute;
 pub mod find;
+pub mod merge;
 pub mod pack;
 pub mod prepared;
 pub mod queue;

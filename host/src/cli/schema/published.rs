@@ -8,8 +8,8 @@ use coo_kernel::schemas::event_line;
 use serde_json::json;
 
 use super::super::{
-    amu0, artefacts, audit, build, digest, explain, freeze, inspect, logs, manifests, mission,
-    missions, print, replay, resume, rollback, run, tier1, verify, version,
+    amu0, artefacts, audit, build, digest, explain, freeze, inspect, logs, manifests, merge,
+    mission, missions, print, replay, resume, rollback, run, tier1, verify, version,
 };
 use crate::baselines::rollback::RolledBack;
 use crate::effects::world::dump;
@@ -112,6 +112,11 @@ fn of_missions() -> Vec<Published> {
         Published::written::<verify::pack::View<'static>>(
             "coo-pack-check/1",
             "What the check of a pack found",
+        )
+        .with_format(),
+        Published::written::<merge::View<'static>>(
+            "coo-merge/1",
+            "What a merge of state roots took",
         )
         .with_format(),
         Published::written::<missions::List<'static>>("coo-missions/1", "The missions of a root")
