@@ -4,6 +4,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use super::{list, results, script, server, untimed, world};
+use crate::support::model_server::{ModelServer, Response};
 use crate::support::{shown, steady};
 
 #[test]
@@ -158,6 +159,49 @@ fn shards_have_the_whole_list_and_keep_its_numbers() {
     all.sort_unstable();
     let expected: Vec<_> = (1..=7).zip(1..=7).collect();
     assert_eq!(all, expected);
+}
+
+/// More output than may wait in memory comes from the record when its turn has come.
+#[test]
+fn large_results_wait_for_a_slow_mission_and_come_in_order() {
+    let (server, release) = ModelServer::holding(|| Response::completion("yes"));
+    let world = world(&server);
+    let large: Vec<String> = (0..20)
+        .map(|n| format!("{{{n} {}", "x".repeat(900_000)))
+        .collect();
+    let mut missions = vec![vec!["?slow".to_owned()]];
+    missions.extend(large.iter().map(|text| vec![text.clone()]));
+    list(&world, "list.jsonl", &missions);
+    let out = std::fs::File::create(world.path().join("results.jsonl")).unwrap();
+    let mut batch = world
+        .command(&["batch", "list.jsonl"])
+        .stdout(out)
+        .spawn()
+        .unwrap();
+    server.wait_for_request(&mut batch);
+    let ended = || {
+        world
+            .database("coo.db")
+            .query_row(
+                "SELECT count(*) FROM missions WHERE finished_ms IS NOT NULL",
+                [],
+                |row| row.get(0),
+            )
+            .is_ok_and(|ended: usize| ended == large.len())
+    };
+    while !ended() {
+        assert_eq!(batch.try_wait().unwrap(), None);
+        std::thread::yield_now();
+    }
+    release.send(()).unwrap();
+    assert!(batch.wait().unwrap().success());
+    let lines = results(&std::fs::read_to_string(world.path().join("results.jsonl")).unwrap());
+    let outputs: Vec<&str> = lines
+        .iter()
+        .map(|line| line["output"].as_str().unwrap())
+        .collect();
+    assert_eq!(outputs[0], "?slow");
+    assert!(outputs[1..] == large, "an output is lost or changed");
 }
 
 #[test]

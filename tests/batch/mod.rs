@@ -2,6 +2,7 @@
 //! its list, its root and, where one is asked, its server.
 
 mod beside;
+mod counted;
 mod killed;
 mod lists;
 mod merge_killed;
