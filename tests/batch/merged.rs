@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use insta::assert_snapshot;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{list, results, script, server, world};
 use crate::support::remains::Remains;
@@ -236,11 +236,20 @@ fn what_has_not_ended_stays_until_it_has() {
     );
     assert_eq!(at(&world, "a", &["run", "asks.json"]).code, 5);
     assert_eq!(at(&world, "a", &["run", "fails.json"]).code, 1);
+    let mut asks_a_person = script(&["!Draft_v1.0.md\ndraft"]);
+    let question = json!({"id": "sign-off", "human": {"ask": "Is the draft fit to publish?"}});
+    asks_a_person["steps"]
+        .as_array_mut()
+        .unwrap()
+        .push(question);
+    world.file("person.json", asks_a_person.to_string());
+    assert_eq!(at(&world, "a", &["run", "person.json"]).code, 4);
     let refused = at(&world, "all", &["merge", "a"]);
     assert_snapshot!(shown("--root all merge a", &refused), @"
     $ coo --root all merge a
     --- standard error
     ERROR: root a: mission MISSION-000001 has not ended
+    hint: and mission MISSION-000003 waits for a person
     hint: 'coo --root a resume MISSION-000001' continues it
     hint: '--leave-out' leaves them where they are; a later merge takes them
     --- exit 3
@@ -253,6 +262,7 @@ fn what_has_not_ended_stays_until_it_has() {
     --- standard error
     [coo] merged: 1 mission (0 already here), 0 artefacts, 0 frozen answers, 0 database changes
     [coo] left out: MISSION-000001 of a: has not ended
+    [coo] left out: MISSION-000003 of a: waits for a person
     --- exit 0
     ");
     drop(failing);
@@ -264,14 +274,27 @@ fn what_has_not_ended_stays_until_it_has() {
         &base_url,
     );
     assert_eq!(resumed.code, 0, "{resumed:?}");
+    let refused = at(&world, "all", &["merge", "a"]);
+    assert_snapshot!(shown("--root all merge a", &refused), @"
+    $ coo --root all merge a
+    --- standard error
+    ERROR: root a: mission MISSION-000003 waits for a person
+    hint: 'coo --root a approve MISSION-000003' continues it, 'coo --root a reject MISSION-000003' ends it
+    hint: '--leave-out' leaves them where they are; a later merge takes them
+    --- exit 3
+    ");
+    assert_eq!(at(&world, "a", &["approve", "3"]).code, 0);
     let merged = at(&world, "all", &["merge", "a"]);
     assert_snapshot!(shown("--root all merge a", &merged), @"
     $ coo --root all merge a
     MISSION-000001  MISSION-000001 of a
     MISSION-000002  MISSION-000002 of a, already here
+    MISSION-000003  MISSION-000003 of a
     --- standard error
-    [coo] merged: 1 mission (1 already here), 0 artefacts, 1 frozen answer, 0 database changes
+    [coo] merged: 2 missions (1 already here), 1 artefact, 1 frozen answer, 0 database changes
     --- exit 0
     ");
-    assert_eq!(replay_all(&world, "all"), 2);
+    assert_eq!(replay_all(&world, "all"), 3);
+    let draft = world.path().join("all/artefacts/Draft_v1.0.md");
+    assert_eq!(std::fs::read_to_string(draft).unwrap(), "draft");
 }

@@ -12,7 +12,7 @@ use coo_kernel::mission::ledger::{Ledger, Used};
 use coo_kernel::mission::state::Event;
 
 use crate::effects::stop::Stop;
-use crate::machine::Deadline;
+use crate::machine::{Deadline, Stopwatch};
 use crate::mission::queue::Place;
 use crate::mission::source::Program;
 use crate::progress::{Journal, Update};
@@ -77,7 +77,10 @@ pub async fn execute(
         });
         let ended;
         if let Some(human) = &step.human {
+            let waiting = Stopwatch::start();
             ended = human_step(&step.id, human, &mut run.tape, place).await;
+            // It may have waited for missions before it in a batch.
+            begun = begun.map(|begun| begun.later(waiting.elapsed()));
         } else {
             let deadline = match begun.take() {
                 Some(begun) => Deadline::since(begun, wall_clock_max),
