@@ -24,7 +24,7 @@ use crate::state::presence;
 use crate::state::reports;
 use crate::state::shared_root::{Recover, SharedRoot, Turn};
 use crate::state::state_root::{StateRoot, WriteLock};
-use crate::state::store::{Durability, FreezeRow, Store};
+use crate::state::store::{Durability, FreezeRow, Promised, Store};
 
 pub use place::{root_path, root_path_in};
 
@@ -363,25 +363,55 @@ fn recover_state(root: &StateRoot, store: &mut Store, mut say: impl FnMut(&str))
 /// Makes the changes that missions have committed to, oldest first. The caller holds the lock.
 fn recover_worlds(root: &StateRoot, store: &mut Store) -> Result<Vec<String>> {
     let mut lines = Vec::new();
-    for (number, mission) in store.promised_worlds()? {
-        let (world, statements) = history::promised(store, mission)?;
-        if !statements.is_empty() && World::new(root.path()).last_commit()? < number {
-            world::redo(root.path(), number, &statements)?;
+    let mut done = Vec::new();
+    let mut result = Ok(());
+    let mut has_artefacts = false;
+    for promised in store.promised_worlds()? {
+        match recover_world(root, store, promised) {
+            Ok((changes, artefacts)) => {
+                done.push(promised.number);
+                has_artefacts |= artefacts > 0;
+                lines.push(format!(
+                    "applied the recorded changes of an interrupted process: {changes} database \
+                     {}, {artefacts} {}",
+                    if changes == 1 { "change" } else { "changes" },
+                    if artefacts == 1 {
+                        "artefact"
+                    } else {
+                        "artefacts"
+                    },
+                ));
+            }
+            Err(error) => {
+                result = Err(error);
+                break;
+            }
         }
-        gateway::apply(root, store, &world.artefacts)?;
-        store.world_applied(number)?;
-        store.commit(Durability::Process)?;
-        let (changes, artefacts) = (statements.len(), world.artefacts.len());
-        lines.push(format!(
-            "applied the recorded changes of an interrupted process: {changes} database {}, \
-             {artefacts} {}",
-            if changes == 1 { "change" } else { "changes" },
-            if artefacts == 1 {
-                "artefact"
-            } else {
-                "artefacts"
-            },
-        ));
     }
-    Ok(lines)
+    // Once for all, because it grows with the record.
+    if has_artefacts {
+        gateway::write_index(root, store)?;
+    }
+    for number in &done {
+        store.world_applied(*number)?;
+    }
+    if !done.is_empty() {
+        store.commit(Durability::Process)?;
+    }
+    result.map(|()| lines)
+}
+
+/// Makes the changes of one mission, but for the INDEX; returns the numbers of statements and
+/// artefacts.
+fn recover_world(root: &StateRoot, store: &Store, promised: Promised) -> Result<(usize, usize)> {
+    let (world, statements) = history::promised(store, promised.mission)?;
+    if !statements.is_empty() && World::new(root.path()).last_commit()? < promised.number {
+        world::redo(root.path(), promised.number, &statements)?;
+    }
+    if promised.is_merged {
+        gateway::apply_merged(root, store, &world.artefacts)?;
+    } else {
+        gateway::apply_unlisted(root, store, &world.artefacts)?;
+    }
+    Ok((statements.len(), world.artefacts.len()))
 }

@@ -1,6 +1,9 @@
 //! What others do to the root while missions wait for a model, and what a batch refuses before it stores
 //! anything.
 
+use std::time::Duration;
+
+use coo::inside::machine::Stopwatch;
 use insta::assert_snapshot;
 
 use super::{list, script, server, world};
@@ -43,6 +46,27 @@ fn what_a_run_has_read_counts_however_often_it_waits_afterwards() {
         .unwrap();
     assert_eq!(moved, 1);
     assert!(read.contains("[[1]]"), "{read}");
+}
+
+/// Both questions of the mission are asked by one step, and the first waits longer than the step may take.
+#[test]
+fn the_wait_for_a_model_is_no_part_of_a_steps_time() {
+    let (server, release) = ModelServer::holding(|| Response::completion("bug"));
+    let world = world(&server);
+    world.triage_descriptor();
+    // Compiles the module, which counts.
+    assert_ne!(world.coo(&["run", "triage.json", "--frozen"]).code, 0);
+    let mut run = world.start(&["run", "triage.json", "--timeout", "2"]);
+    server.wait_for_request(&mut run);
+    let asked = Stopwatch::start();
+    while asked.elapsed() < Duration::from_millis(2_500) {
+        assert_eq!(run.try_wait().unwrap(), None);
+        std::thread::yield_now();
+    }
+    drop(release);
+    let run = ran(run.wait_with_output().unwrap());
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(server.requests().len() > 1);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use super::{list, results, script, server, untimed, world};
+use crate::support::model_server::{ModelServer, Response};
 use crate::support::{shown, steady};
 
 #[test]
@@ -26,7 +27,7 @@ fn a_list_runs_in_order_and_says_how_each_mission_ended() {
     {"format":"coo-batch-result/1","index":2,"id":"shipped","mission":"DEMO-000002","status":"SUCCESS","reason":null,"output":"MailSort is a small service that helps support teams to sort their emails. The service uses a language model to read each message and decide whether it's about billing, a technical problem, or something else. Messages about billing are sent to the finance team, while messages about technical problems are sent to the engineers. All other messages go to the general inbox. The service runs on a single server and sorts about two thousand messages a day. Customer data never leaves the company.","chain_head":"<sha256>","fuel":66630,"tokens_in":204,"tokens_out":94,"cost_micros":0,"elapsed_ms":0}
     {"format":"coo-batch-result/1","index":3,"id":null,"mission":"MISSION-000003","status":"FAILED","reason":"guest error: <SELECT 1 FROM nowhere","output":"","chain_head":"<sha256>","fuel":68,"tokens_in":0,"tokens_out":0,"cost_micros":0,"elapsed_ms":0}
     {"format":"coo-batch-result/1","index":4,"id":null,"mission":"MISSION-000004","status":"SUCCESS","reason":null,"output":">CREATE TABLE t(n)","chain_head":"<sha256>","fuel":149,"tokens_in":3,"tokens_out":2,"cost_micros":0,"elapsed_ms":0}
-    {"format":"coo-batch/1","missions":4,"counts":{"success":3,"failed":1,"paused":0,"interrupted":0,"refused":0,"not_run":0},"fuel":66937,"tokens_in":210,"tokens_out":98,"cost_micros":null,"list_sha256":"<sha256>","shard":null,"currency":"USD","budget":{},"spent":{"micros":0,"tokens_in":3,"tokens_out":2},"elapsed_ms":0}
+    {"format":"coo-batch/1","missions":4,"counts":{"success":3,"failed":1,"paused":0,"interrupted":0,"refused":0},"fuel":66937,"tokens_in":210,"tokens_out":98,"cost_micros":null,"list_sha256":"<sha256>","shard":null,"currency":"USD","budget":{},"spent":{"micros":0,"tokens_in":3,"tokens_out":2},"elapsed_ms":0}
     --- standard error
     [coo] batch 1: 4 missions, 16 in flight
     [coo] model calls go to http://127.0.0.1:<port>, named by the environment, without a key
@@ -158,6 +159,49 @@ fn shards_have_the_whole_list_and_keep_its_numbers() {
     all.sort_unstable();
     let expected: Vec<_> = (1..=7).zip(1..=7).collect();
     assert_eq!(all, expected);
+}
+
+/// More output than may wait in memory comes from the record when its turn has come.
+#[test]
+fn large_results_wait_for_a_slow_mission_and_come_in_order() {
+    let (server, release) = ModelServer::holding(|| Response::completion("yes"));
+    let world = world(&server);
+    let large: Vec<String> = (0..20)
+        .map(|n| format!("{{{n} {}", "x".repeat(900_000)))
+        .collect();
+    let mut missions = vec![vec!["?slow".to_owned()]];
+    missions.extend(large.iter().map(|text| vec![text.clone()]));
+    list(&world, "list.jsonl", &missions);
+    let out = std::fs::File::create(world.path().join("results.jsonl")).unwrap();
+    let mut batch = world
+        .command(&["batch", "list.jsonl"])
+        .stdout(out)
+        .spawn()
+        .unwrap();
+    server.wait_for_request(&mut batch);
+    let ended = || {
+        world
+            .database("coo.db")
+            .query_row(
+                "SELECT count(*) FROM missions WHERE finished_ms IS NOT NULL",
+                [],
+                |row| row.get(0),
+            )
+            .is_ok_and(|ended: usize| ended == large.len())
+    };
+    while !ended() {
+        assert_eq!(batch.try_wait().unwrap(), None);
+        std::thread::yield_now();
+    }
+    release.send(()).unwrap();
+    assert!(batch.wait().unwrap().success());
+    let lines = results(&std::fs::read_to_string(world.path().join("results.jsonl")).unwrap());
+    let outputs: Vec<&str> = lines
+        .iter()
+        .map(|line| line["output"].as_str().unwrap())
+        .collect();
+    assert_eq!(outputs[0], "?slow");
+    assert!(outputs[1..] == large, "an output is lost or changed");
 }
 
 #[test]

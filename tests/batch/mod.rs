@@ -2,8 +2,13 @@
 //! its list, its root and, where one is asked, its server.
 
 mod beside;
+mod counted;
 mod killed;
 mod lists;
+mod merge_killed;
+mod merge_refused;
+mod merged;
+mod recipes;
 mod serial;
 
 use serde_json::{Value, json};

@@ -240,6 +240,7 @@ fn the_help_names_every_command() {
       export       Write a run to one file, replayable on any machine
       pack         Write a run with all that follows from it to one zip file, after
                    approval
+      merge        Take the missions of other state roots into this one
 
     Authors:
       init         Create the state root, or in DIR a whole project of missions

@@ -13,13 +13,12 @@ use serde_json::{Value, json};
 
 use crate::support::schema::{must_fit, problems};
 
-const OUTCOMES: [Outcome; 6] = [
+const OUTCOMES: [Outcome; 5] = [
     Outcome::Success,
     Outcome::Failed,
     Outcome::Paused,
     Outcome::Interrupted,
     Outcome::Refused,
-    Outcome::NotRun,
 ];
 
 fn results() -> Vec<MissionResult> {

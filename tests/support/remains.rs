@@ -92,6 +92,26 @@ impl Remains {
         }
     }
 
+    /// Returns the remains without the numbers of missions and of their commits, which a merge may change,
+    /// and without what names them.
+    pub fn unnumbered(self) -> Self {
+        let unnumbered = |row: String| row.split_once(", ").unwrap().1.to_owned();
+        let mut chain_heads: Vec<String> = self.chain_heads.into_iter().map(unnumbered).collect();
+        chain_heads.sort_unstable();
+        let mut artefacts = self.artefacts;
+        artefacts.retain(|path, _| !path.starts_with("INDEX"));
+        Self {
+            chain_heads,
+            artefacts,
+            facts: Vec::new(),
+            missions: Vec::new(),
+            promises: Vec::new(),
+            // The first row is the number of the last commit.
+            world: self.world.into_iter().skip(1).collect(),
+            ..self
+        }
+    }
+
     /// Returns everything that must never be left, whether the run was disturbed or not.
     pub fn problems(&self) -> Vec<String> {
         let mut problems: Vec<String> = self.temporary.iter().cloned().collect();

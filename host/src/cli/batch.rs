@@ -107,14 +107,14 @@ pub fn cmd_batch(root: &Path, options: &Options) -> Result<ExitCode> {
         &serde_json::to_string(&begun)?,
         options.answering.options().freshness == CachePolicy::Frozen,
     )?;
-    execute(
-        session,
+    let asked = Asked {
         number,
-        &options.running,
-        options.answering.options(),
-        Again::default(),
-        options.json,
-    )
+        running: &options.running,
+        options: options.answering.options(),
+        again: Again::default(),
+        json: options.json,
+    };
+    execute(session, &asked)
 }
 
 /// What is different when a batch is continued.
@@ -126,28 +126,31 @@ pub struct Again {
     pub budget: Limit,
 }
 
-/// Continues batch `number`.
-pub fn resume(
-    root: &Path,
-    number: u32,
-    running: &Running,
-    options: prepared::Options,
-    again: Again,
-    json: bool,
-) -> Result<ExitCode> {
-    let session = Session::open(root, Purpose::Change, print::note)?;
-    let session = session.with_context(|| format!("Batch '{number}' not found."))?;
-    execute(session, number, running, options, again, json)
+/// A batch that is on record, and how the user wants it to be executed.
+pub struct Asked<'a> {
+    pub number: u32,
+    pub running: &'a Running,
+    pub options: prepared::Options,
+    pub again: Again,
+    /// Print the summary.
+    pub json: bool,
 }
 
-fn execute(
-    session: Session,
-    number: u32,
-    running: &Running,
-    options: prepared::Options,
-    again: Again,
-    json: bool,
-) -> Result<ExitCode> {
+/// Continues a batch.
+pub fn resume(root: &Path, asked: &Asked<'_>) -> Result<ExitCode> {
+    let session = Session::open(root, Purpose::Change, print::note)?;
+    let session = session.with_context(|| format!("Batch '{}' not found.", asked.number))?;
+    execute(session, asked)
+}
+
+fn execute(session: Session, asked: &Asked<'_>) -> Result<ExitCode> {
+    let Asked {
+        number,
+        running,
+        options,
+        again,
+        json,
+    } = *asked;
     let row = session.store.batch(number)?;
     let row = row.with_context(|| format!("Batch '{number}' not found."))?;
     let begun: Begun = serde_json::from_str(&row.options).context("batch: how it was begun")?;

@@ -43,6 +43,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("export", "coo export 3 --output run.coorun"),
             ("pack", "coo pack 3 --approve"),
+            ("merge", "coo merge root-1 root-2"),
         ],
     ),
     (

@@ -31,6 +31,7 @@ mod lint;
 mod logs;
 mod man;
 mod manifests;
+mod merge;
 #[cfg(feature = "repository")]
 mod migrate;
 mod mission;
@@ -178,6 +179,11 @@ enum Command {
     /// Write a run with all that follows from it to one zip file, after approval
     #[command(after_help = "An existing file is never replaced. 'coo verify FILE' checks a pack.")]
     Pack(pack::Options),
+    /// Take the missions of other state roots into this one
+    #[command(
+        after_help = "Exit codes:  0 merged, 3 a root is damaged or in conflict, and nothing is merged"
+    )]
+    Merge(merge::Options),
     /// List the missions, newest first
     Missions(missions::Options),
     /// Show one mission: status and timeline
@@ -353,6 +359,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Verify(options) => verify::cmd_verify(&root, &options),
         Command::Export(options) => export::cmd_export(&root, &options),
         Command::Pack(options) => pack::cmd_pack(&root, &options),
+        Command::Merge(options) => merge::cmd_merge(&root, &options),
         Command::Missions(options) => missions::cmd_missions(&root, &options),
         Command::Mission(options) => mission::cmd_mission(&root, &options),
         Command::Logs(options) => logs::cmd_logs(&root, &options),

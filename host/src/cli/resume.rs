@@ -12,7 +12,7 @@ use coo_kernel::mission::exit::Exit;
 use coo_kernel::mission::{MissionId, Status};
 use serde::Serialize;
 
-use super::batch::Again;
+use super::batch::{Again, Asked};
 use super::{batch, print, receipt, run};
 use crate::freeze::Purpose;
 use crate::hint::{self, Hint as _};
@@ -64,20 +64,20 @@ pub struct Ended {
 
 pub fn cmd_resume(root: &Path, options: &Options) -> Result<ExitCode> {
     if let Some(number) = options.batch {
-        return batch::resume(
-            root,
+        let asked = Asked {
             number,
-            &batch::Running::of(options.jobs, options.junit.clone()),
-            options.answering.options(),
-            Again {
+            running: &batch::Running::of(options.jobs, options.junit.clone()),
+            options: options.answering.options(),
+            again: Again {
                 resend: options.resend,
                 budget: Limit {
                     micros: options.budget_money,
                     tokens: options.budget_tokens,
                 },
             },
-            options.json,
-        );
+            json: options.json,
+        };
+        return batch::resume(root, &asked);
     }
     let name = options.id.as_deref().unwrap_or_default();
     if run_file::is_one(Path::new(name)) {

@@ -130,14 +130,41 @@ fn folder_of(root: &StateRoot) -> Result<Dir> {
 /// Creates the files of a committed intent, then writes the INDEX. Files that already exist are
 /// left unchanged, so it may run repeatedly.
 pub fn apply(root: &StateRoot, store: &Store, artefacts: &[Artefact]) -> Result<()> {
+    apply_unlisted(root, store, artefacts)?;
+    if !artefacts.is_empty() {
+        write_index(root, store)?;
+    }
+    Ok(())
+}
+
+/// Creates the files of a mission that came from another root, without the INDEX. The record says
+/// which of them are kept: where another artefact has the name, nothing is made. Moves a file that an
+/// artefact of this mission replaces to `set-aside/`. May run repeatedly.
+pub fn apply_merged(root: &StateRoot, store: &Store, artefacts: &[Artefact]) -> Result<()> {
+    let folder = folder_of(root)?;
+    for artefact in artefacts {
+        let wanted = (artefact.path.clone(), artefact.sha256);
+        if store.artefact_like(&artefact.path)?.as_ref() != Some(&wanted) {
+            continue;
+        }
+        let permit = artefact::permit(&artefact.path)?;
+        if let Some(Found::File(found)) = look(&folder, permit.path())?
+            && found != artefact.sha256
+        {
+            set_aside(root, &below(permit.path()))?;
+        }
+        make(root, store, &folder, &permit, &artefact.sha256)?;
+    }
+    Ok(())
+}
+
+/// Creates the files of a committed intent, without the INDEX; see `apply`.
+pub fn apply_unlisted(root: &StateRoot, store: &Store, artefacts: &[Artefact]) -> Result<()> {
     let folder = folder_of(root)?;
     for artefact in artefacts {
         // The journal may come from a build with other rules: judge the path again.
         let permit = artefact::permit(&artefact.path)?;
         make(root, store, &folder, &permit, &artefact.sha256)?;
-    }
-    if !artefacts.is_empty() {
-        write_index(root, store)?;
     }
     Ok(())
 }
@@ -181,7 +208,7 @@ fn make(
 }
 
 /// Writes both forms of the INDEX from the record, if they differ from it.
-fn write_index(root: &StateRoot, store: &Store) -> Result<()> {
+pub fn write_index(root: &StateRoot, store: &Store) -> Result<()> {
     let entries = store.artefacts()?;
     if entries.is_empty() {
         return Ok(());

@@ -5,9 +5,11 @@
 
 pub mod bounds;
 mod budget;
+pub mod copied;
 pub mod dump;
 mod functions;
 mod guard;
+mod performed;
 mod raw;
 mod trouble;
 mod value;
@@ -15,8 +17,8 @@ mod value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use coo_kernel::effects::db::{self, Applied, DbAnswer, Refusal, Rows, Statement, Told};
+use anyhow::{Context as _, Result};
+use coo_kernel::effects::db::{self, DbAnswer, Refusal, Rows, Statement};
 use coo_kernel::mission::failure::{Bound, Failure};
 use coo_kernel::mission::limits::Limits;
 use coo_kernel::state::layout::WORLD;
@@ -29,7 +31,6 @@ use self::guard::Guard;
 use self::trouble::{Trouble, refused};
 use self::value::{params, value};
 use crate::effects::stop::Stop;
-use crate::hint::Hint as _;
 use crate::machine::Deadline;
 use crate::machine::failpoint;
 use crate::machine::untimed::Untimed;
@@ -37,6 +38,7 @@ use crate::state::modes::Modes;
 use crate::state::store::{LOG_BYTES_KEPT, alone, check_plain};
 
 pub use self::functions::TRIM_BYTES_MAX;
+pub use self::performed::{Difference, again, first_difference, redo};
 
 /// The missions' database of one state root. It is opened at the first statement; its open
 /// transaction is rolled back on drop unless [`World::commit`] was called.
@@ -524,61 +526,6 @@ fn full(limits: &Limits) -> String {
         limits.db_bytes,
         i64::MAX
     )
-}
-
-/// Applies the statements of a committed intent after a crash between the intent and the commit of
-/// the world. Order and database are the same as the first time, so the results must be, too. If
-/// they differ, the file was changed from outside, and nothing is applied.
-pub fn redo(root: &Path, number: u32, statements: &[Applied]) -> Result<()> {
-    if !again(root, number, statements)? {
-        bail!(
-            anyhow!(
-                "world database: applying a recorded change again gave another \
-                 result, so the file was changed from outside"
-            )
-            .hint("restore it and run any coo command again")
-        );
-    }
-    Ok(())
-}
-
-/// Executes a mission's changing statements again on the world below `root` and commits them as
-/// world commit `number`. Returns false, and commits nothing, if a result differs from the recorded
-/// one.
-pub fn again(root: &Path, number: u32, statements: &[Applied]) -> Result<bool> {
-    let mut world = World::new(root);
-    let limits = Limits {
-        db_rows: u64::MAX,
-        ..Limits::default()
-    };
-    let bounds = Bounds {
-        limits: &limits,
-        deadline: None,
-        first_time: false,
-    };
-    for Applied { statement, answer } in statements {
-        // A statement cut off at a bound changed nothing; without the bound it might change
-        // something now.
-        let cut_off = match answer {
-            Told::Changed(DbAnswer::Error(refusal)) | Told::Returned(DbAnswer::Error(refusal)) => {
-                refusal.is_cut_off()
-            }
-            _ => false,
-        };
-        if cut_off {
-            world.opened()?.before_change(bounds)?;
-            continue;
-        }
-        let again = match answer {
-            Told::Changed(_) => world.execute(statement, bounds).map(Told::Changed),
-            Told::Returned(_) => world.returning(statement, bounds).map(Told::Returned),
-        };
-        if again.map_err(|stop| anyhow!("{stop}"))? != *answer {
-            return Ok(false);
-        }
-    }
-    world.commit(number)?;
-    Ok(true)
 }
 
 #[cfg(test)]

@@ -44,6 +44,12 @@ impl Stopwatch {
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+
+    /// Returns a stopwatch that was started so much later.
+    #[must_use]
+    pub fn later(self, by: Duration) -> Self {
+        Self(self.0 + by)
+    }
 }
 
 /// A real-time deadline after which a run is stopped from outside its record.
@@ -51,6 +57,8 @@ impl Stopwatch {
 pub struct Deadline {
     started: Stopwatch,
     allowed: Duration,
+    /// Time that does not count.
+    waited: Duration,
 }
 
 impl Deadline {
@@ -60,25 +68,31 @@ impl Deadline {
         Self {
             started: Stopwatch::start(),
             allowed,
+            waited: Duration::ZERO,
         }
     }
 
     /// Creates the deadline `allowed` after a stopwatch was started.
     #[must_use]
     pub const fn since(started: Stopwatch, allowed: Duration) -> Self {
-        Self { started, allowed }
+        Self {
+            started,
+            allowed,
+            waited: Duration::ZERO,
+        }
     }
 
     /// Returns whether the deadline has passed.
     #[must_use]
     pub fn has_passed(&self) -> bool {
-        self.started.elapsed() > self.allowed
+        self.started.elapsed() > self.allowed.saturating_add(self.waited)
     }
 
     /// Returns the remaining real time; zero after the deadline.
     #[must_use]
     pub fn left(&self) -> Duration {
-        self.allowed.saturating_sub(self.started.elapsed())
+        let allowed = self.allowed.saturating_add(self.waited);
+        allowed.saturating_sub(self.started.elapsed())
     }
 
     /// Returns the deadline moved by `more`.
@@ -87,6 +101,17 @@ impl Deadline {
         Self {
             started: self.started,
             allowed: self.allowed.saturating_add(more),
+            waited: self.waited,
+        }
+    }
+
+    /// Returns the deadline moved by the time in which the run has waited for something outside. What the
+    /// run was given stays the same.
+    #[must_use]
+    fn waited(&self, more: Duration) -> Self {
+        Self {
+            waited: self.waited.saturating_add(more),
+            ..*self
         }
     }
 
@@ -126,6 +151,8 @@ struct Watched {
     /// When the process is ended; `None` while it waits for an operation outside.
     end: Option<Deadline>,
     has_ended: bool,
+    /// Time in which the watch was paused.
+    paused: Duration,
 }
 
 impl Watch {
@@ -168,6 +195,7 @@ impl Watchdog {
                 state: Mutex::new(Watched {
                     end: Some(deadline.extended(WATCHDOG_GRACE)),
                     has_ended: false,
+                    paused: Duration::ZERO,
                 }),
                 changed: Condvar::new(),
             }),
@@ -204,13 +232,21 @@ impl Watchdog {
     }
 
     /// Stops watching as long as the returned value lives, for an operation that has its own time limit.
+    /// That time does not count for the run: `after_pauses` moves its deadline by it.
     #[must_use]
     pub fn pause(&self, deadline: Deadline) -> Paused<'_> {
         self.watch.set(|state| state.end = None);
         Paused {
             watchdog: self,
             deadline,
+            since: Stopwatch::start(),
         }
+    }
+
+    /// Returns `deadline` as it is after all pauses so far.
+    #[must_use]
+    pub fn after_pauses(&self, deadline: Deadline) -> Deadline {
+        deadline.waited(self.watch.state().paused)
     }
 }
 
@@ -218,13 +254,16 @@ impl Watchdog {
 pub struct Paused<'a> {
     watchdog: &'a Watchdog,
     deadline: Deadline,
+    since: Stopwatch,
 }
 
 impl Drop for Paused<'_> {
     fn drop(&mut self) {
-        let after = self.deadline.left().saturating_add(WATCHDOG_GRACE);
-        let end = Some(Deadline::after(after));
-        self.watchdog.watch.set(|state| state.end = end);
+        self.watchdog.watch.set(|state| {
+            state.paused = state.paused.saturating_add(self.since.elapsed());
+            let left = self.deadline.waited(state.paused).left();
+            state.end = Some(Deadline::after(left.saturating_add(WATCHDOG_GRACE)));
+        });
     }
 }
 
@@ -421,7 +460,11 @@ mod tests {
     #[test]
     fn a_watchdog_waits_for_the_end_of_the_time_or_of_the_watch() {
         let watch = |end, has_ended| Watch {
-            state: Mutex::new(Watched { end, has_ended }),
+            state: Mutex::new(Watched {
+                end,
+                has_ended,
+                paused: Duration::ZERO,
+            }),
             changed: Condvar::new(),
         };
         let over = Deadline::after(Duration::ZERO);
@@ -434,8 +477,14 @@ mod tests {
         let own = Arc::clone(&watchdog.watch);
         let paused = watchdog.pause(hour);
         assert!(own.state().end.is_none());
+        // What passes in a pause moves the deadline.
+        let before = watchdog.after_pauses(over).left();
+        sleep(Duration::from_millis(2));
         drop(paused);
         assert!(own.state().end.is_some());
+        assert!(before.is_zero() && own.state().paused >= Duration::from_millis(2));
+        let moved = over.waited(Duration::from_hours(1));
+        assert!(!moved.has_passed() && moved.allowed() == over.allowed());
         drop(watchdog);
         assert!(!own.wait());
     }

@@ -24,9 +24,10 @@ use crate::hint::Hint as _;
 use crate::machine;
 use crate::mission::prepared::{Options, Prepared, Reused, Settings};
 use crate::mission::queue::{Place, Queue};
-use crate::mission::resume::{InDoubt, Standing};
+use crate::mission::resume::{self, InDoubt, Standing};
 use crate::mission::seal::Ended;
 use crate::mission::source::Source;
+use crate::mission::waiting::Waiting;
 use crate::progress::{Journal, MISSION, Update};
 use crate::runtime::tape::Tape;
 use crate::session::Session;
@@ -72,7 +73,8 @@ pub struct Known {
 }
 
 impl Known {
-    fn of(store: &Store, mission: MissionRow) -> Result<Self> {
+    /// Reads the record of a mission.
+    pub fn of(store: &Store, mission: MissionRow) -> Result<Self> {
         let mut last: Option<StepReturnedBody> = None;
         let mut told = Spent::default();
         let (progress, chain) = history::walk(store, mission.id, |record| {
@@ -197,16 +199,14 @@ pub fn run(
         queue: Queue::new(batch.missions as usize),
     };
     let (told, mut outcomes) = mpsc::unbounded_channel();
+    let telling = Arc::clone(&shared);
     let result = machine::block_on_all(async move {
         let starting = tokio::spawn(work.start_all(number, told));
-        let mut waiting = std::collections::BTreeMap::new();
-        let mut next = 1;
+        let mut waiting = Waiting::default();
         while let Some(outcome) = outcomes.recv().await {
-            let outcome: Outcome = outcome;
-            waiting.insert(outcome.item.place, outcome);
-            while let Some(outcome) = waiting.remove(&next) {
+            waiting.add(outcome);
+            while let Some(outcome) = waiting.next(&telling)? {
                 ended(outcome)?;
-                next += 1;
             }
         }
         starting
@@ -343,15 +343,18 @@ impl Work {
         };
         let mut turn = shared.later_turn();
         turn.begin(shared.acquire(false).await?)?;
-        let (row, standing) = shared.with_store(|store| {
+        let (known, standing) = shared.with_store(|store| {
             let row = store.mission(id)?.context("batch: a mission is gone")?;
+            resume::refuse_at_work(shared.root(), store, id)?;
+            // One walk through its journal says how it stands and, if it has ended, all about its end.
+            let known = Known::of(store, row)?;
             let freshness = how.options.freshness;
-            let standing = Standing::of(shared.root(), store, &row, freshness, how.resend)?;
-            Ok::<_, Error>((row, standing))
+            let (progress, row) = (&known.progress, &known.mission);
+            let standing = Standing::after(progress, store, row, freshness, how.resend)?;
+            Ok::<_, Error>((known, standing))
         })?;
         let (reused, journal) = match standing {
             Standing::Ended(_) | Standing::Paused => {
-                let known = shared.with_store(|store| Known::of(store, row))?;
                 return Ok(Begun::Not(End::Known(Box::new(known))));
             }
             Standing::InDoubt(call) => return Ok(Begun::Not(End::InDoubt(id, call))),
@@ -360,7 +363,7 @@ impl Work {
         };
         let is_new = journal == Journal::Empty;
         let mut prepared = Prepared::of(turn, settings, &source, how.options, reused)?;
-        prepared.take_up(&row, journal)?;
+        prepared.take_up(&known.mission, journal)?;
         Ok(Begun::Ready(id, Box::new(prepared), is_new))
     }
 }

@@ -13,7 +13,7 @@ use coo_kernel::mission::ledger::{Ledger, Used};
 use coo_kernel::mission::state::Event;
 
 use crate::effects::stop::Stop;
-use crate::machine::Deadline;
+use crate::machine::{Deadline, Stopwatch};
 use crate::mission::queue::Place;
 use crate::mission::source::Program;
 use crate::progress::{Journal, Update};
@@ -80,7 +80,10 @@ pub async fn execute(
         });
         let ended;
         if let Some(human) = &step.human {
+            let waiting = Stopwatch::start();
             ended = human_step(&step.id, human, &mut run.tape, place).await;
+            // It may have waited for missions before it in a batch.
+            begun = begun.map(|begun| begun.later(waiting.elapsed()));
         } else {
             let deadline = match begun.take() {
                 Some(begun) => Deadline::since(begun, wall_clock_max),
@@ -124,8 +127,7 @@ pub async fn execute(
 /// as it ends on the world of this moment. From here to the end nothing waits.
 async fn on_this_world(tape: &mut Tape, place: Option<&Place>) -> Result<(), Stop> {
     if let (Some(place), Some(hold)) = (place, tape.hold())
-        && hold.has_asked()
-        && !place.is_next()
+        && !place.may_end(hold.has_asked())
     {
         hold.release()?;
         place.wait().await;

@@ -224,7 +224,10 @@ impl Prepared {
 
     /// Takes the turn at the root, for `enrol` or `take_up`.
     pub async fn take_turn(&mut self) -> Result<()> {
+        let waiting = Stopwatch::start();
         let held = self.turn.shared().acquire(false).await?;
+        // The wait for others is no part of the mission's time.
+        self.program.begun = self.program.begun.later(waiting.elapsed());
         self.turn.begin(held).map(drop)
     }
 

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use coo_kernel::batch::order::{Order, Standing};
+use coo_kernel::batch::order::Order;
 use tokio::sync::watch;
 
 /// The queue of one batch. Clones share it.
@@ -47,17 +47,16 @@ impl Queue {
 }
 
 impl Place {
-    /// Returns whether all missions before this one have found their end.
-    pub fn is_next(&self) -> bool {
-        let mut order = self.queue.order();
-        order.set(self.position, Standing::Ended { touched: true });
-        order.next() == Some(self.position)
+    /// Returns whether the mission may end now. `has_touched`: it has asked anything of the world or the
+    /// gateway.
+    pub fn may_end(&self, has_touched: bool) -> bool {
+        self.queue.order().may_end(self.position, has_touched)
     }
 
-    /// Waits until they have.
+    /// Waits until a mission that has touched the world may end.
     pub async fn wait(&self) {
         let mut moved = self.queue.0.moved.subscribe();
-        while !self.is_next() {
+        while !self.may_end(true) {
             // The sender lives as long as this place.
             let _ = moved.changed().await;
         }
@@ -67,7 +66,7 @@ impl Place {
 /// A mission leaves its place when its end is written down, or when it gets none.
 impl Drop for Place {
     fn drop(&mut self) {
-        self.queue.order().set(self.position, Standing::Sealed);
+        self.queue.order().settle(self.position);
         self.queue.0.moved.send_replace(());
     }
 }

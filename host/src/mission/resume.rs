@@ -5,6 +5,7 @@
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{Fold, IntentBody};
+use coo_kernel::mission::MissionId;
 use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::State;
 use serde::Serialize;
@@ -83,18 +84,22 @@ impl Standing {
         freshness: CachePolicy,
         resend: bool,
     ) -> Result<Self> {
+        refuse_at_work(root, store, mission.id)?;
+        let (progress, _) = history::walk(store, mission.id, |_| Ok(()))?;
+        Self::after(&progress, store, mission, freshness, resend)
+    }
+
+    /// Returns how `mission` can be continued, whose journal ends so. Nobody is at work on it.
+    pub fn after(
+        progress: &Fold,
+        store: &Store,
+        mission: &MissionRow,
+        freshness: CachePolicy,
+        resend: bool,
+    ) -> Result<Self> {
         let id = mission.id;
-        if let Some(process) = store.process(id)?
-            && presence::is_present(root, &process)
-        {
-            bail!(
-                anyhow!("mission {id}: another coo process is at work on it")
-                    .hint(format!("'coo logs -f {id}' follows it"))
-            );
-        }
-        let (progress, _) = history::walk(store, id, |_| Ok(()))?;
         match progress.state() {
-            Some(state) if state.is_final() => return Ok(Self::Ended(Box::new(progress))),
+            Some(state) if state.is_final() => return Ok(Self::Ended(Box::new(progress.clone()))),
             Some(State::Paused) => return Ok(Self::Paused),
             Some(_) => {}
             None => return Ok(Self::NotBegun),
@@ -110,11 +115,24 @@ impl Standing {
         let reused = Reused {
             models: Some(mission.facts.chosen()),
             // A mission that was interrupted before its policy was recorded uses the current one.
-            policy: progress.policy,
+            policy: progress.policy.clone(),
             decisions: Vec::new(),
         };
         Ok(Self::Begun(reused, journal))
     }
+}
+
+/// Fails if another process is at work on mission `id`.
+pub fn refuse_at_work(root: &StateRoot, store: &Store, id: MissionId) -> Result<()> {
+    if let Some(process) = store.process(id)?
+        && presence::is_present(root, &process)
+    {
+        bail!(
+            anyhow!("mission {id}: another coo process is at work on it")
+                .hint(format!("'coo logs -f {id}' follows it"))
+        );
+    }
+    Ok(())
 }
 
 /// Continues `mission`. `resend`: a call in doubt may be sent again, at the risk of paying for it

@@ -3,6 +3,9 @@
 
 use std::fmt::Write as _;
 
+use coo_kernel::batch::list;
+use coo_kernel::batch::merge::ROOTS_MAX;
+use coo_kernel::batch::report::WAITING_BYTES_MAX;
 use coo_kernel::credentials::dot_env;
 use coo_kernel::effects::artefact::{DEPTH_MAX, PATH_BYTES_MAX};
 use coo_kernel::form::path_pattern::PATTERN_BYTES_MAX;
@@ -82,6 +85,10 @@ pub fn parts() -> Vec<Part> {
         Part {
             title: "Files that a command reads",
             rows: files(),
+        },
+        Part {
+            title: "Batches and merges",
+            rows: batches(),
         },
         Part {
             title: "The structure of a module",
@@ -288,6 +295,48 @@ fn files() -> Vec<Row> {
         ),
     ]);
     rows
+}
+
+fn batches() -> Vec<Row> {
+    vec![
+        row(
+            "line of a list, row, or CSV record",
+            wide(list::LINE_BYTES_MAX),
+            "bytes",
+            "refused, with the whole list",
+        ),
+        row(
+            "list",
+            wide(list::LIST_BYTES_MAX),
+            "bytes",
+            "refused; it stays in memory while the batch begins",
+        ),
+        row(
+            "missions of a list",
+            wide(list::MISSIONS_MAX),
+            "missions",
+            "refused; a longer list can be split",
+        ),
+        row("label", wide(list::ID_BYTES_MAX), "bytes", "refused"),
+        row(
+            "shards",
+            u64::from(list::SHARDS_MAX),
+            "parts of a list",
+            "refused",
+        ),
+        row(
+            "results that wait",
+            wide(WAITING_BYTES_MAX),
+            "bytes of outputs that wait for earlier missions",
+            "further ones are read from the record when their turn comes",
+        ),
+        row(
+            "roots of a merge",
+            wide(ROOTS_MAX),
+            "state roots",
+            "refused; merge in groups",
+        ),
+    ]
 }
 
 fn structure() -> Vec<Row> {

@@ -128,16 +128,24 @@ pub fn policy(store: &Store, mission: MissionId) -> Result<Policy> {
 /// and to the missions' database (the world), and the database statements in order. Fails if the
 /// journal has no such changes.
 pub fn promised(store: &Store, mission: MissionId) -> Result<(WorldBody, Vec<Applied>)> {
+    let (world, mut statements) = asked(store, mission)?;
+    statements.retain(|applied| !matches!(applied.answer, Told::Read(_)));
+    Ok((world, statements))
+}
+
+/// Does the same as `promised`, and returns the statements that only read, too.
+pub fn asked(store: &Store, mission: MissionId) -> Result<(WorldBody, Vec<Applied>)> {
     let mut statements = Vec::new();
     let mut world = None;
     walk(store, mission, |record| {
         match record.kind {
-            Kind::DbExecute | Kind::DbReturning => {
+            Kind::DbQuery | Kind::DbExecute | Kind::DbReturning => {
                 let body: CallBody<'_> = serde_json::from_str(&record.body)?;
                 let answer = body.answer.get();
                 statements.push(Applied {
                     statement: serde_json::from_str(body.request.get())?,
                     answer: match record.kind {
+                        Kind::DbQuery => Told::Read(serde_json::from_str(answer)?),
                         Kind::DbReturning => Told::Returned(serde_json::from_str(answer)?),
                         _ => Told::Changed(serde_json::from_str(answer)?),
                     },

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-pub use self::shard::{NotAShard, Shard};
+pub use self::shard::{NotAShard, SHARDS_MAX, Shard};
 use crate::form::canonical;
 use crate::form::digest::Digest;
 use crate::form::plain;

@@ -2,8 +2,9 @@
 //! artefacts and frozen answers come with them. Says nothing about the missions' databases.
 //!
 //! Invariant: the plan depends on the rows of the roots and on the order in which the roots are named,
-//! never on the order of the rows. No mission is lost. Two contents of one artefact, or two answers
-//! to one call, are a conflict, and a plan exists only if the caller says which side wins.
+//! never on the order of the rows. No mission is lost, and none is copied twice: a run that an earlier
+//! root has is known by its digest. Two contents of one artefact, or two answers to one call, are a
+//! conflict, and a plan exists only if the caller says which side wins.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,6 +13,9 @@ use crate::form::digest::Digest;
 use crate::form::plain;
 use crate::mission::MissionId;
 
+/// Most roots of one merge: each keeps some 8 files open, and a process may have 1,024 of them unless
+/// the system says otherwise.
+pub const ROOTS_MAX: usize = 100;
 /// Conflicts that are told. The rest is counted.
 const CONFLICTS_TOLD_MAX: usize = 20;
 
@@ -29,7 +33,9 @@ pub struct Root {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mission {
     pub id: MissionId,
-    pub chain_head: Digest,
+    /// Digest of its journal and of the facts about its execution. Two executions of one mission have
+    /// different facts, and copies of one execution have the same.
+    pub run: Digest,
 }
 
 /// An artefact on record.
@@ -47,8 +53,8 @@ pub struct Artefact {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
     pub request: Digest,
-    /// Which time a run asked it, from 0.
-    pub nth: u32,
+    /// How often a run had asked it, this time included.
+    pub nth: u64,
     /// Digest of the answer.
     pub answer: Digest,
 }
@@ -65,22 +71,23 @@ pub enum Side {
 /// What a merge does. Roots are counted from 0, without the one that is merged into.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The missions to copy, in the order of their new numbers.
-    pub missions: Vec<Renumbered>,
+    /// Every mission of the roots, in the order of the roots and of their numbers there.
+    pub missions: Vec<Placed>,
     /// The artefacts to copy, sorted by path.
     pub artefacts: Vec<TakenArtefact>,
     /// The frozen answers to copy, sorted by request.
     pub calls: Vec<TakenCall>,
 }
 
-/// A mission that gets a new number.
+/// A mission, and what it is called after the merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Renumbered {
+pub struct Placed {
     pub root: usize,
     pub old: MissionId,
+    /// The same as `old` if no other mission has that number.
     pub new: MissionId,
-    /// Whether an earlier mission, of any root, has the same chain head: the same run once more.
-    pub is_repeated: bool,
+    /// Whether an earlier root has this run, under the id `new`. Nothing of it is copied.
+    pub is_there: bool,
 }
 
 /// An artefact that is copied.
@@ -91,8 +98,8 @@ pub struct TakenArtefact {
     pub sha256: Digest,
     /// Its mission, by the new number.
     pub mission: MissionId,
-    /// The path of the artefact in whose place it comes; it differs from `path` at most in case.
-    pub replaces: Option<String>,
+    /// Whether it comes in the place of another content.
+    pub replaces: bool,
 }
 
 /// A frozen answer that is copied.
@@ -117,10 +124,20 @@ pub enum Conflict {
     },
     Call {
         request: Digest,
-        nth: u32,
+        nth: u64,
         first_root: String,
         second_root: String,
     },
+}
+
+impl Conflict {
+    /// Returns whether either side can win. A file is never replaced by one whose name differs in case.
+    fn can_be_decided(&self) -> bool {
+        match self {
+            Self::Artefact { first, second, .. } => first.0 == second.0,
+            Self::Call { .. } => true,
+        }
+    }
 }
 
 impl fmt::Display for Conflict {
@@ -155,9 +172,8 @@ impl fmt::Display for Conflict {
                 second_root,
             } => write!(
                 f,
-                "model call {} (asked before {}): {first_root} and {second_root} have different answers",
-                request.short(),
-                plain::count(nth, "time")
+                "model call {} (time {nth} in a run): {first_root} and {second_root} have different answers",
+                request.short()
             ),
         }
     }
@@ -193,9 +209,14 @@ impl Refused {
                     hints.push(format!("and {}", plain::count(rest, "other conflict")));
                 }
                 hints.push(
-                    "say which side wins, the root that is named first or the one that is named last"
+                    "'--prefer first' keeps what is here, else what the root has that is named first"
                         .to_owned(),
                 );
+                hints.push(if all.iter().all(Conflict::can_be_decided) {
+                    "'--prefer last' takes what the root has that is named last".to_owned()
+                } else {
+                    "'--prefer last' can't replace a name that differs only in case".to_owned()
+                });
                 hints
             }
         }
@@ -221,7 +242,12 @@ pub fn plan(into: &Root, from: &[Root], side: Option<Side>) -> Result<Plan, Refu
     let mut conflicts = Vec::new();
     let artefacts = artefacts(&roots, &missions, side, &mut conflicts);
     let calls = calls(&roots, side, &mut conflicts);
-    if side.is_none() && !conflicts.is_empty() {
+    conflicts.retain(|conflict| match side {
+        None => true,
+        Some(Side::First) => false,
+        Some(Side::Last) => !conflict.can_be_decided(),
+    });
+    if !conflicts.is_empty() {
         return Err(Refused::Conflicts { all: conflicts });
     }
     Ok(Plan {
@@ -271,25 +297,60 @@ fn collision_key(path: &str) -> String {
     path.to_ascii_lowercase()
 }
 
-/// Gives the missions numbers after those that are there: by the order of the roots, then by number.
-fn renumber(roots: &[&Root]) -> Result<Vec<Renumbered>, Refused> {
+/// Gives each mission its number in the merged root: its own where that is free, else the next after
+/// all others, by the order of the roots and of the numbers.
+fn renumber(roots: &[&Root]) -> Result<Vec<Placed>, Refused> {
     let (into, from) = roots.split_first().ok_or(Refused::TooMany)?;
-    let mut heads: BTreeSet<Digest> = into.missions.iter().map(|it| it.chain_head).collect();
-    let numbers = into.missions.iter().map(|mission| mission.id.number());
-    let mut last = numbers.max().unwrap_or(0);
+    let mut runs: BTreeMap<Digest, MissionId> = BTreeMap::new();
+    for mission in &into.missions {
+        let first = runs.entry(mission.run).or_insert(mission.id);
+        *first = (*first).min(mission.id);
+    }
+    let mut numbers: BTreeSet<u32> = into.missions.iter().map(|it| it.id.number()).collect();
     let mut all = Vec::new();
+    // Places in `all` of the missions that need another number, with their runs.
+    let mut moved: BTreeMap<Digest, usize> = BTreeMap::new();
+    let mut waiting: Vec<usize> = Vec::new();
+    // Places of copies of a mission that needs another number, and the place of that mission.
+    let mut copies: Vec<(usize, usize)> = Vec::new();
     for (root, rows) in from.iter().enumerate() {
         let mut missions = rows.missions.clone();
         missions.sort_unstable_by_key(|mission| mission.id.number());
-        for mission in missions {
-            last = last.checked_add(1).ok_or(Refused::TooMany)?;
-            all.push(Renumbered {
+        let mut own = Vec::new();
+        let mut own_moved = Vec::new();
+        for Mission { id, run } in missions {
+            let place = all.len();
+            let known = runs.get(&run).copied();
+            let original = moved.get(&run).copied();
+            all.push(Placed {
                 root,
-                old: mission.id,
-                new: mission.id.with_number(last),
-                is_repeated: !heads.insert(mission.chain_head),
+                old: id,
+                new: known.unwrap_or(id),
+                is_there: known.is_some() || original.is_some(),
             });
+            if known.is_some() {
+                continue;
+            }
+            if let Some(original) = original {
+                copies.push((place, original));
+            } else if numbers.insert(id.number()) {
+                own.push((run, id));
+            } else {
+                waiting.push(place);
+                own_moved.push((run, place));
+            }
         }
+        // Only now: two missions of one root are two, however equal they are.
+        runs.extend(own);
+        moved.extend(own_moved);
+    }
+    let mut last = numbers.last().copied().unwrap_or(0);
+    for place in waiting {
+        last = last.checked_add(1).ok_or(Refused::TooMany)?;
+        all[place].new = all[place].old.with_number(last);
+    }
+    for (copy, original) in copies {
+        all[copy].new = all[original].new;
     }
     Ok(all)
 }
@@ -306,7 +367,7 @@ struct Kept<'a, T> {
 /// Decides for each key which root's item stays. `equal`: whether two items of one key agree.
 fn fold<'a, T, K: Ord>(
     roots: &[&'a Root],
-    rows: impl Fn(&'a Root) -> &'a [T],
+    rows: impl Fn(usize, &'a Root) -> Vec<&'a T>,
     key: impl Fn(&T) -> K,
     equal: impl Fn(&T, &T) -> bool,
     side: Option<Side>,
@@ -315,7 +376,8 @@ fn fold<'a, T, K: Ord>(
     let mut kept: BTreeMap<K, Kept<'a, T>> = BTreeMap::new();
     for (place, root) in roots.iter().enumerate() {
         // By key, so that conflicts come in one order, too.
-        let sorted: BTreeMap<K, &T> = rows(root).iter().map(|item| (key(item), item)).collect();
+        let rows = rows(place, root).into_iter();
+        let sorted: BTreeMap<K, &T> = rows.map(|item| (key(item), item)).collect();
         for (key, item) in sorted {
             let there = (place == 0).then_some(item);
             let Some(earlier) = kept.get_mut(&key) else {
@@ -336,17 +398,28 @@ fn fold<'a, T, K: Ord>(
 
 fn artefacts(
     roots: &[&Root],
-    missions: &[Renumbered],
+    missions: &[Placed],
     side: Option<Side>,
     conflicts: &mut Vec<Conflict>,
 ) -> Vec<TakenArtefact> {
-    let new: BTreeMap<(usize, MissionId), MissionId> = missions
+    let placed: BTreeMap<(usize, MissionId), &Placed> = missions
         .iter()
-        .map(|mission| ((mission.root, mission.old), mission.new))
+        .map(|mission| ((mission.root, mission.old), mission))
         .collect();
+    // The place of a root is one more than its number, since the one that is merged into comes first.
+    let of_copied = |place: usize, artefact: &Artefact| match place.checked_sub(1) {
+        // Of a mission that is there, what was merged then stays.
+        Some(root) => placed
+            .get(&(root, artefact.mission))
+            .is_some_and(|mission| !mission.is_there),
+        None => true,
+    };
     let kept = fold(
         roots,
-        |root| &root.artefacts,
+        |place, root| {
+            let all = root.artefacts.iter();
+            all.filter(|artefact| of_copied(place, artefact)).collect()
+        },
         |artefact| collision_key(&artefact.path),
         |a, b| a.path == b.path && a.sha256 == b.sha256,
         side,
@@ -365,8 +438,8 @@ fn artefacts(
             root,
             path: kept.item.path.clone(),
             sha256: kept.item.sha256,
-            mission: *new.get(&(root, kept.item.mission))?,
-            replaces: kept.there.map(|artefact| artefact.path.clone()),
+            mission: placed.get(&(root, kept.item.mission))?.new,
+            replaces: kept.there.is_some(),
         })
     });
     let mut taken: Vec<TakenArtefact> = taken.collect();
@@ -377,7 +450,7 @@ fn artefacts(
 fn calls(roots: &[&Root], side: Option<Side>, conflicts: &mut Vec<Conflict>) -> Vec<TakenCall> {
     let kept = fold(
         roots,
-        |root| &root.calls,
+        |_, root| root.calls.iter().collect(),
         |call| (call.request, call.nth),
         |a, b| a.answer == b.answer,
         side,

@@ -16,6 +16,10 @@ use crate::llm::prices::Micros;
 use crate::mission::MissionId;
 use crate::mission::exit::Exit;
 
+/// Bytes of output and standard error that may wait in memory for the missions before them in the list.
+/// More of it is read from the record when its turn comes: one slow mission at the beginning lets all
+/// others wait.
+pub const WAITING_BYTES_MAX: usize = 16 << 20;
 /// The format of a line of results.
 pub const RESULT_FORMAT: &str = "coo-batch-result/1";
 /// The format of the summary.
@@ -34,8 +38,6 @@ pub enum Outcome {
     Interrupted,
     /// It could not begin: no such file, a module that is not admitted, a workflow that is refused.
     Refused,
-    /// The batch ended before it began.
-    NotRun,
 }
 
 impl Outcome {
@@ -47,7 +49,6 @@ impl Outcome {
             Self::Paused => "PAUSED",
             Self::Interrupted => "INTERRUPTED",
             Self::Refused => "REFUSED",
-            Self::NotRun => "NOT_RUN",
         }
     }
 }
@@ -91,7 +92,6 @@ pub struct Counts {
     pub paused: u64,
     pub interrupted: u64,
     pub refused: u64,
-    pub not_run: u64,
 }
 
 /// What a summary says besides the results of its missions.
@@ -148,10 +148,10 @@ impl MissionResult {
     }
 
     /// Returns the line that tells a person about a mission that has not succeeded; `None` for one
-    /// that has, and for one that has not begun.
+    /// that has.
     #[must_use]
     pub fn failure_line(&self) -> Option<String> {
-        if matches!(self.status, Outcome::Success | Outcome::NotRun) {
+        if self.status == Outcome::Success {
             return None;
         }
         let id = self
@@ -191,7 +191,6 @@ impl Summary {
                 Outcome::Paused => &mut counts.paused,
                 Outcome::Interrupted => &mut counts.interrupted,
                 Outcome::Refused => &mut counts.refused,
-                Outcome::NotRun => &mut counts.not_run,
             } += 1;
             summary.missions += 1;
             summary.fuel = summary.fuel.saturating_add(result.fuel);
@@ -217,10 +216,9 @@ impl Summary {
             paused,
             interrupted,
             refused,
-            not_run,
             ..
         } = self.counts;
-        match (failed + refused, interrupted + not_run, paused) {
+        match (failed + refused, interrupted, paused) {
             (0, 0, 0) => Exit::Done,
             (0, 0, _) => Exit::Waits,
             (0, _, _) => Exit::Stopped,
@@ -231,7 +229,7 @@ impl Summary {
 
 /// Returns the `JUnit` report of a batch: one suite named `name`, one case for each mission. A mission
 /// that failed is a failure. One that was interrupted or refused is an error, because it has no
-/// result. One that waits for a person or has not begun is skipped.
+/// result. One that waits for a person is skipped.
 pub fn junit<'a>(
     name: &str,
     results: impl IntoIterator<Item = &'a MissionResult>,
@@ -256,7 +254,7 @@ fn case(suite: &str, result: &MissionResult) -> TestCase {
         Outcome::Interrupted | Outcome::Refused => {
             TestCaseStatus::non_success(NonSuccessKind::Error)
         }
-        Outcome::Paused | Outcome::NotRun => TestCaseStatus::skipped(),
+        Outcome::Paused => TestCaseStatus::skipped(),
     };
     if result.status != Outcome::Success {
         status.set_type(result.status.name());

@@ -329,16 +329,18 @@ mod tests {
     }
 }
 
-/// A changing statement and the answer that it got.
+/// A statement and the answer that it got.
 pub struct Applied {
     pub statement: Statement,
     /// The answer that the guest got.
     pub answer: Told,
 }
 
-/// The answer to a changing statement.
+/// The answer to a statement.
 #[derive(Debug, PartialEq)]
 pub enum Told {
+    /// Answer to `query` without a change.
+    Read(DbAnswer<Rows>),
     /// Answer to `execute`.
     Changed(DbAnswer<u64>),
     /// Answer to `query` with RETURNING.

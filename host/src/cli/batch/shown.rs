@@ -174,7 +174,6 @@ impl View {
             (counts.paused, "PAUSED"),
             (counts.interrupted, "INTERRUPTED"),
             (counts.refused, "REFUSED"),
-            (counts.not_run, "NOT_RUN"),
         ];
         let each: Vec<String> = each
             .iter()
@@ -192,7 +191,7 @@ impl View {
             print::count(self.missions as usize, "mission"),
             each.join(", ")
         ));
-        if counts.interrupted + counts.not_run > 0 {
+        if counts.interrupted > 0 {
             print::next(&format!(
                 "'coo resume --batch {}' continues it",
                 self.number

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::{
     amu0, approve, artefacts, audit, build, digest, explain, export, freeze, init, inspect, logs,
-    manifests, mission, missions, pack, print, replay, resume, rollback, run, tier1, verify,
+    manifests, merge, mission, missions, pack, print, replay, resume, rollback, run, tier1, verify,
     version,
 };
 use crate::baselines::rollback::RolledBack;
@@ -113,6 +113,11 @@ fn of_missions() -> Vec<Published> {
         Published::written::<verify::pack::View<'static>>(
             "coo-pack-check/1",
             "What the check of a pack found",
+        )
+        .with_format(),
+        Published::written::<merge::View<'static>>(
+            "coo-merge/1",
+            "What a merge of state roots took",
         )
         .with_format(),
         Published::written::<missions::List<'static>>("coo-missions/1", "The missions of a root")

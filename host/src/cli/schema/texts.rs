@@ -59,6 +59,7 @@ pub const TEXTS: &[(&str, &str)] = texts! {
     "coo-log/1" in "coo-log-1"
     "coo-manifests-check/1" in "coo-manifests-check-1"
     "coo-manifests-written/1" in "coo-manifests-written-1"
+    "coo-merge/1" in "coo-merge-1"
     "coo-migration-plan/1" in "coo-migration-plan-1"
     "coo-mission-status/1" in "coo-mission-status-1"
     "coo-mission/1" in "coo-mission-1"

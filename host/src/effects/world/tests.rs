@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use coo_kernel::effects::db::Value;
+use coo_kernel::effects::db::{Applied, Told, Value};
 use tempfile::TempDir;
 
 use super::*;

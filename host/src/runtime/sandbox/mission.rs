@@ -105,6 +105,8 @@ impl db::Host for Guest {
         };
         let _outside = self.outside.enter();
         self.turn().await?;
+        let deadline = Some(self.watchdog.after_pauses(self.deadline));
+        let bounds = Bounds { deadline, ..bounds };
         let perform = |recorder: &mut Recorder| {
             recorder.live.hold.with_world(|world| {
                 if is_change {
@@ -144,6 +146,8 @@ impl db::Host for Guest {
         };
         let _outside = self.outside.enter();
         self.turn().await?;
+        let deadline = Some(self.watchdog.after_pauses(self.deadline));
+        let bounds = Bounds { deadline, ..bounds };
         let perform = |recorder: &mut Recorder| {
             let hold = &recorder.live.hold;
             hold.with_world(|world| world.execute(&statement, bounds))

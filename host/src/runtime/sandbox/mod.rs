@@ -133,7 +133,7 @@ impl Guest {
             return Ok(());
         }
         self.calls_to_look = CHEAP_CALLS;
-        if self.deadline.has_passed() {
+        if self.watchdog.after_pauses(self.deadline).has_passed() {
             return Err(Stop::timed_out(&self.deadline));
         }
         Ok(())

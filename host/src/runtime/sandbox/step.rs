@@ -153,7 +153,7 @@ async fn guarded(
             if outside.is_entered() {
                 return Poll::Pending;
             }
-            if deadline.has_passed() {
+            if watchdog.after_pauses(deadline).has_passed() {
                 return Poll::Ready(Err(Stop::timed_out(&deadline).into()));
             }
             watchdog.start();

@@ -40,6 +40,20 @@ pub struct WorldVersion {
     rollback: Option<u32>,
 }
 
+/// A world commit that has a committed intent and is not known to be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promised {
+    pub number: u32,
+    pub mission: MissionId,
+    /// Whether the mission came from another root, by a merge.
+    pub is_merged: bool,
+}
+
+/// `world_commits.applied` of a commit that a run has promised.
+const PROMISED: i64 = 0;
+/// The same of a commit that a merge has promised.
+const PROMISED_BY_MERGE: i64 = -1;
+
 /// Mission numbers stay below this, so that a number and a sequence number fit into 64 bits.
 const NUMBERS_END: u32 = 1 << 31;
 
@@ -223,11 +237,20 @@ impl Store {
     /// returns the number of that world commit. Committing the transaction makes the intent
     /// binding.
     pub fn promise_world(&mut self, id: MissionId) -> Result<u32> {
+        self.promise(id, PROMISED)
+    }
+
+    /// Does the same as `promise_world` for a mission of another root.
+    pub fn promise_merged(&mut self, id: MissionId) -> Result<u32> {
+        self.promise(id, PROMISED_BY_MERGE)
+    }
+
+    fn promise(&mut self, id: MissionId, how: i64) -> Result<u32> {
         self.write(
             "journal.promise",
             "INSERT INTO world_commits(number, mission, applied) \
-                 SELECT 1 + coalesce(max(number), 0), ?1, 0 FROM world_commits",
-            [id.number()],
+                 SELECT 1 + coalesce(max(number), 0), ?1, ?2 FROM world_commits",
+            params![id.number(), how],
         )?;
         Ok(u32::try_from(self.connection.last_insert_rowid())?)
     }
@@ -280,14 +303,18 @@ impl Store {
 
     /// Returns the world commits that have a committed intent and are not known to be applied, in
     /// order.
-    pub fn promised_worlds(&self) -> Result<Vec<(u32, MissionId)>> {
+    pub fn promised_worlds(&self) -> Result<Vec<Promised>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT world_commits.number, mission, mission_type FROM world_commits \
-             JOIN missions ON missions.number = mission WHERE applied = 0 ORDER BY 1",
+            "SELECT world_commits.number, mission, mission_type, applied FROM world_commits \
+             JOIN missions ON missions.number = mission WHERE applied IN (?1, ?2) ORDER BY 1",
         )?;
-        let rows = statement.query_map([], |row| {
+        let rows = statement.query_map([PROMISED, PROMISED_BY_MERGE], |row| {
             let mission_type: String = row.get(2)?;
-            Ok((row.get(0)?, MissionId::new(row.get(1)?, &mission_type)))
+            Ok(Promised {
+                number: row.get(0)?,
+                mission: MissionId::new(row.get(1)?, &mission_type),
+                is_merged: row.get::<_, i64>(3)? == PROMISED_BY_MERGE,
+            })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -15,6 +15,7 @@ mod covered;
 mod events;
 mod freezes;
 mod frozen;
+mod merged;
 mod missions;
 mod reports;
 mod rollbacks;
@@ -46,7 +47,7 @@ pub use carried::{AskedInShort, Carried};
 pub use changes::{ChangeFacts, ChangeRow};
 pub use freezes::{FreezeRow, checkpoint};
 pub use frozen::FrozenCall;
-pub use missions::{NewMission, WorldVersion};
+pub use missions::{NewMission, Promised, WorldVersion};
 pub use rollbacks::NewRollback;
 pub use schema::FORMAT;
 

@@ -18,7 +18,7 @@ fn id(number: u32) -> MissionId {
 fn mission(number: u32, head: &str) -> Mission {
     Mission {
         id: id(number),
-        chain_head: Digest::of(head),
+        run: Digest::of(head),
     }
 }
 
@@ -30,7 +30,7 @@ fn artefact(path: &str, content: &str, number: u32) -> Artefact {
     }
 }
 
-fn call(request: &str, nth: u32, answer: &str) -> Call {
+fn call(request: &str, nth: u64, answer: &str) -> Call {
     Call {
         request: Digest::of(request),
         nth,
@@ -57,24 +57,68 @@ fn told(refused: &Refused) -> String {
 }
 
 #[test]
-fn missions_get_numbers_after_those_that_are_there() {
+fn missions_keep_free_numbers_and_get_the_next_where_they_are_taken() {
     let into = root("into", &[(2, "a"), (7, "b")]);
-    let from = [root("x", &[(9, "c"), (1, "d")]), root("y", &[(1, "a")])];
+    let from = [
+        root("x", &[(9, "c"), (2, "d"), (1, "e")]),
+        root("y", &[(1, "a"), (2, "d"), (9, "f"), (3, "g")]),
+    ];
     let plan = plan(&into, &from, None).unwrap();
     let moves: Vec<(usize, u32, String, bool)> = plan
         .missions
         .iter()
-        .map(|m| (m.root, m.old.number(), m.new.to_string(), m.is_repeated))
+        .map(|m| (m.root, m.old.number(), m.new.to_string(), m.is_there))
         .collect();
+    let to = |root, old, new: &str, is_there| (root, old, new.to_owned(), is_there);
     assert_eq!(
         moves,
         [
-            (0, 1, "MISSION-000008".to_owned(), false),
+            to(0, 1, "MISSION-000001", false),
+            to(0, 2, "MISSION-000010", false),
             // The kind of a mission stays.
-            (0, 9, "DEMO-000009".to_owned(), false),
-            (1, 1, "MISSION-000010".to_owned(), true),
+            to(0, 9, "DEMO-000009", false),
+            // A run that is there, and one that comes with the root before.
+            to(1, 1, "MISSION-000002", true),
+            to(1, 2, "MISSION-000010", true),
+            to(1, 3, "DEMO-000003", false),
+            to(1, 9, "DEMO-000011", false),
         ]
     );
+}
+
+#[test]
+fn what_is_merged_twice_is_merged_once() {
+    let (into, from) = with_conflicts();
+    let first = plan(&into, &from, Some(Side::First)).unwrap();
+    let mut merged = into;
+    for placed in &first.missions {
+        let mission = from[placed.root]
+            .missions
+            .iter()
+            .find(|it| it.id == placed.old);
+        merged.missions.push(Mission {
+            id: placed.new,
+            ..*mission.unwrap()
+        });
+    }
+    for taken in &first.artefacts {
+        merged.artefacts.push(Artefact {
+            path: taken.path.clone(),
+            sha256: taken.sha256,
+            mission: taken.mission,
+        });
+    }
+    merged
+        .calls
+        .extend(first.calls.iter().map(|taken| taken.call));
+    let again = plan(&merged, &from, Some(Side::First)).unwrap();
+    assert!(again.missions.iter().all(|mission| mission.is_there));
+    assert!(
+        again.artefacts.is_empty() && again.calls.is_empty(),
+        "{again:?}"
+    );
+    let names = |plan: &Plan| -> Vec<MissionId> { plan.missions.iter().map(|m| m.new).collect() };
+    assert_eq!(names(&again), names(&first));
 }
 
 fn with_conflicts() -> (Root, [Root; 2]) {
@@ -104,8 +148,9 @@ fn a_conflict_is_named_and_nothing_is_merged() {
         told(&plan(&into, &from, None).unwrap_err()),
         "artefact r/A_v1.0.md: into has content 7692c3ad3540, x has 3fc4ccfe7458\n\
          hint: and artefact r/A_v1.0.md of into and R/A_v1.0.md of y differ only in case\n\
-         hint: and model call 8e35c2cd3bf6 (asked before 0 times): into and y have different answers\n\
-         hint: say which side wins, the root that is named first or the one that is named last"
+         hint: and model call 8e35c2cd3bf6 (time 0 in a run): into and y have different answers\n\
+         hint: '--prefer first' keeps what is here, else what the root has that is named first\n\
+         hint: '--prefer last' can't replace a name that differs only in case"
     );
 }
 
@@ -113,11 +158,11 @@ fn a_conflict_is_named_and_nothing_is_merged() {
 fn the_side_that_is_named_wins() {
     let (into, from) = with_conflicts();
     let first = plan(&into, &from, Some(Side::First)).unwrap();
-    let paths = |plan: &Plan| -> Vec<(usize, String, Option<String>)> {
+    let paths = |plan: &Plan| -> Vec<(usize, String, bool)> {
         let artefacts = plan.artefacts.iter().cloned();
         artefacts.map(|a| (a.root, a.path, a.replaces)).collect()
     };
-    assert_eq!(paths(&first), [(0, "Only_v1.0.md".to_owned(), None)]);
+    assert_eq!(paths(&first), [(0, "Only_v1.0.md".to_owned(), false)]);
     assert_eq!(first.artefacts[0].mission, id(2));
     let later = TakenCall {
         root: 0,
@@ -126,12 +171,19 @@ fn the_side_that_is_named_wins() {
     };
     assert_eq!(first.calls, [later]);
 
+    // A name that differs only in case can't win.
+    let refused = plan(&into, &from, Some(Side::Last)).unwrap_err();
+    assert!(told(&refused).starts_with(
+        "artefact r/A_v1.0.md of x and R/A_v1.0.md of y differ only in case\nhint: '--prefer first'"
+    ));
+    let mut from = from;
+    from[1].artefacts.clear();
     let last = plan(&into, &from, Some(Side::Last)).unwrap();
     assert_eq!(
         paths(&last),
         [
-            (0, "Only_v1.0.md".to_owned(), None),
-            (1, "R/A_v1.0.md".to_owned(), Some("r/A_v1.0.md".to_owned())),
+            (0, "Only_v1.0.md".to_owned(), false),
+            (0, "r/A_v1.0.md".to_owned(), true),
         ]
     );
     let no = TakenCall {
@@ -154,7 +206,7 @@ fn only_some_conflicts_are_told_and_the_rest_is_counted() {
     };
     let refused = plan(&of("into", "1"), &[of("x", "2")], None).unwrap_err();
     let hints = refused.hints();
-    assert_eq!(hints.len(), 19 + 2);
+    assert_eq!(hints.len(), 19 + 3);
     assert_eq!(hints[19], "and 5 other conflicts");
 }
 
@@ -188,7 +240,7 @@ fn roots_that_contradict_themselves_are_refused() {
         refused(bad),
         format!("root x: model call 8e35c2cd3bf6: two frozen answers found{hint}")
     );
-    let last = root("into", &[(u32::MAX, "a")]);
+    let last = root("into", &[(1, "c"), (u32::MAX, "a")]);
     let refused = plan(&last, &[root("x", &[(1, "b")])], None).unwrap_err();
     assert_eq!(refused, Refused::TooMany);
 }
@@ -197,14 +249,15 @@ fn roots_that_contradict_themselves_are_refused() {
 fn any_root(place: usize) -> impl Strategy<Value = Root> {
     let missions = prop::collection::btree_map(1_u32..20, "[a-d]", 1..6);
     let artefacts = prop::collection::btree_map("[ab]_v1\\.[0-3]\\.md", "[xy]", 0..5);
-    let calls = prop::collection::btree_map(("[pq]", 0_u32..2), "[xy]", 0..4);
+    let calls = prop::collection::btree_map(("[pq]", 0_u64..2), "[xy]", 0..4);
     (missions, artefacts, calls).prop_map(move |(missions, artefacts, calls)| {
         let first = *missions.first_key_value().unwrap().0;
         Root {
             name: format!("root{place}"),
             missions: missions
                 .iter()
-                .map(|(number, head)| mission(*number, head))
+                // Some of the first two roots are the same run.
+                .map(|(number, head)| mission(*number, &format!("{head}{}", place / 2)))
                 .collect(),
             artefacts: artefacts
                 .iter()
@@ -236,7 +289,7 @@ fn roots() -> impl Strategy<Value = Vec<Root>> {
 /// What a root holds after a merge: contents by path in lower case, and answers.
 type Held = (
     BTreeMap<String, (String, Digest)>,
-    BTreeMap<(Digest, u32), Digest>,
+    BTreeMap<(Digest, u64), Digest>,
 );
 
 fn held(root: &Root) -> Held {
@@ -277,16 +330,26 @@ proptest! {
         prop_assert_eq!(moved.len(), plan.missions.len());
         prop_assert_eq!(moved, expected);
         let mut numbers: BTreeSet<u32> = into.missions.iter().map(|m| m.id.number()).collect();
-        for mission in &plan.missions {
+        for mission in plan.missions.iter().filter(|mission| !mission.is_there) {
             prop_assert!(numbers.insert(mission.new.number()));
             prop_assert_eq!(mission.new.with_number(mission.old.number()), mission.old);
+        }
+        // A run that is there already has the number of a mission of an earlier root.
+        for mission in plan.missions.iter().filter(|mission| mission.is_there) {
+            prop_assert!(numbers.contains(&mission.new.number()));
         }
         let order: Vec<_> = plan.missions.iter().map(|m| (m.root, m.old.number())).collect();
         prop_assert!(order.is_sorted());
     }
 
     #[test]
-    fn artefacts_and_answers_are_those_of_the_side_that_wins(roots in roots()) {
+    fn artefacts_and_answers_are_those_of_the_side_that_wins(mut roots in roots()) {
+        // Each mission is another run, so that each artefact counts.
+        for (place, root) in roots.iter_mut().enumerate() {
+            for mission in &mut root.missions {
+                mission.run = Digest::of(format!("{place} {}", mission.id));
+            }
+        }
         let (into, from) = roots.split_first().unwrap();
         let (mut first, mut last) = (Held::default(), Held::default());
         for root in &roots {
@@ -358,8 +421,9 @@ proptest! {
         let plan = plan(&Root { name: "into".to_owned(), ..Root::default() }, &shards, None).unwrap();
         let all = missions as usize;
         prop_assert_eq!((plan.missions.len(), plan.artefacts.len(), plan.calls.len()), (all, all, all));
-        prop_assert!(plan.missions.iter().all(|mission| !mission.is_repeated));
-        let numbers: Vec<u32> = plan.missions.iter().map(|m| m.new.number()).collect();
+        prop_assert!(plan.missions.iter().all(|mission| !mission.is_there));
+        let mut numbers: Vec<u32> = plan.missions.iter().map(|m| m.new.number()).collect();
+        numbers.sort_unstable();
         prop_assert_eq!(numbers, (1..=missions).collect::<Vec<_>>());
     }
 }

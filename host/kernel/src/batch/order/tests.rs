@@ -5,52 +5,18 @@ use proptest::prelude::*;
 
 use super::*;
 
-const TOUCHED: Standing = Standing::Ended { touched: true };
-const FREE: Standing = Standing::Ended { touched: false };
-
 #[test]
 fn a_mission_that_touched_waits_for_all_before_it_and_one_that_did_not_waits_for_none() {
-    let mut order = Order::new(4);
-    assert_eq!(order.next(), None);
-    order.set(2, TOUCHED);
-    assert_eq!(order.next(), None);
-    order.set(3, FREE);
-    assert_eq!(order.next(), Some(3));
-    order.set(3, Standing::Sealed);
-    order.set(0, TOUCHED);
-    assert_eq!(order.next(), Some(0));
-    // An answer differed, so it runs again.
-    order.set(0, Standing::Running);
-    assert_eq!(order.next(), None);
-    order.set(0, FREE);
-    order.set(0, Standing::Sealed);
-    assert_eq!(order.next(), None);
-    order.set(1, Standing::Interrupted);
-    assert_eq!((order.next(), order.held_up_by()), (None, Some(1)));
-    order.set(1, Standing::GivenUp);
-    assert_eq!((order.next(), order.held_up_by()), (Some(2), None));
-    order.set(2, Standing::Sealed);
-    assert!(order.is_done());
-    // Too late, and elsewhere.
-    order.set(2, Standing::Running);
-    order.set(9, TOUCHED);
-    assert!(order.is_done() && order.next().is_none() && order.get(9).is_none());
-}
-
-#[test]
-fn a_batch_of_no_missions_is_done() {
-    assert!(Order::new(0).is_done());
-}
-
-fn standing() -> impl Strategy<Value = Standing> {
-    prop_oneof![
-        Just(Standing::Running),
-        Just(TOUCHED),
-        Just(FREE),
-        Just(Standing::Interrupted),
-        Just(Standing::Sealed),
-        Just(Standing::GivenUp),
-    ]
+    let mut order = Order::new(3);
+    assert!(order.may_end(0, true) && !order.may_end(1, true) && order.may_end(2, false));
+    order.settle(1);
+    assert!(!order.may_end(2, true));
+    order.settle(0);
+    assert!(order.may_end(2, true));
+    // Elsewhere, and once more.
+    order.settle(9);
+    order.settle(0);
+    assert!(order.may_end(2, true) && !order.may_end(9, true));
 }
 
 /// A mission of a model: it may read the number that is the world, and then replaces or leaves it,
@@ -115,32 +81,29 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn the_next_mission_is_the_first_that_the_rule_permits(
-        acts in prop::collection::vec((0_usize..12, standing()), 0..80),
+    fn a_mission_may_end_exactly_when_the_rule_permits_it(
+        settled in prop::collection::vec(0_usize..14, 0..40),
     ) {
         let mut order = Order::new(12);
-        let mut standings = [Standing::Running; 12];
-        for (position, standing) in acts {
-            order.set(position, standing);
-            if !standings[position].is_settled() {
-                standings[position] = standing;
+        let mut is_settled = [false; 12];
+        for position in settled {
+            order.settle(position);
+            if let Some(is_settled) = is_settled.get_mut(position) {
+                *is_settled = true;
             }
-            let permitted = |position: &usize| match standings[*position] {
-                FREE => true,
-                TOUCHED => standings[..*position].iter().all(|earlier| earlier.is_settled()),
-                _ => false,
-            };
-            prop_assert_eq!(order.next(), (0..12).find(permitted));
-            prop_assert_eq!(order.is_done(), standings.iter().all(|standing| standing.is_settled()));
+            for position in 0..12 {
+                let all_before = is_settled[..position].iter().all(|is_settled| *is_settled);
+                prop_assert_eq!(order.may_end(position, true), all_before);
+                prop_assert!(order.may_end(position, false));
+            }
         }
     }
 
     #[test]
     fn a_batch_ends_as_its_missions_one_after_another(
         missions in prop::collection::vec(mission(), 0..14),
-        // Which mission starts, ends, is interrupted or resumed next: positions, in any order.
-        acts in prop::collection::vec((0_usize..14, 0_u8..5), 0..120),
-        seal_now in prop::collection::vec(any::<bool>(), 120),
+        // Which mission starts, runs to its end, or is asked whether it may end: positions, in any order.
+        acts in prop::collection::vec((0_usize..14, 0_u8..4), 0..120),
     ) {
         let mut serial_world = 7;
         let mut serial = Vec::new();
@@ -153,50 +116,36 @@ proptest! {
         let mut order = Order::new(missions.len());
         let mut world = 7;
         let mut results = vec![None; missions.len()];
-        // The world as of the start of each mission that runs.
-        let mut seen: Vec<Option<u64>> = vec![None; missions.len()];
+        let mut is_settled = vec![false; missions.len()];
+        // What each mission did on the world that it saw.
         let mut ends: Vec<Option<Left>> = vec![None; missions.len()];
-        let mut sealed = |order: &mut Order, world: &mut u64, ends: &mut Vec<Option<Left>>| {
-            while let Some(position) = order.next() {
-                assert!(!order.get(position).unwrap().is_settled(), "{position} twice");
-                let mission = missions[position];
-                let mut left = ends[position].unwrap();
-                if mission.touches() {
-                    // The caller repeats it on the world as it is now.
-                    left = mission.run(*world).unwrap();
-                }
-                results[position] = Some(left.result);
-                *world = left.world.unwrap_or(*world);
-                order.set(position, Standing::Sealed);
-            }
-        };
         let finish = (0..missions.len()).map(|position| (position, 9));
-        for (number, (position, what)) in acts.into_iter().chain(finish).enumerate() {
+        for (position, what) in acts.into_iter().chain(finish) {
             let Some(mission) = missions.get(position) else { continue };
-            let standing = order.get(position).unwrap();
-            if standing.is_settled() || matches!(standing, Standing::Ended { .. }) {
+            if is_settled[position] {
                 continue;
             }
-            match what {
-                0 | 1 => seen[position] = Some(world),
-                2 => {
-                    seen[position] = None;
-                    order.set(position, Standing::Interrupted);
-                }
-                _ => match mission.run(*seen[position].get_or_insert(world)) {
-                    Some(left) => {
-                        ends[position] = Some(left);
-                        order.set(position, Standing::Ended { touched: mission.touches() });
-                    }
-                    None => order.set(position, Standing::GivenUp),
-                },
+            if what == 0 || ends[position].is_none() {
+                ends[position] = mission.run(world);
             }
-            if seal_now.get(number).copied().unwrap_or(true) {
-                sealed(&mut order, &mut world, &mut ends);
+            let Some(mut left) = ends[position] else {
+                order.settle(position);
+                is_settled[position] = true;
+                continue;
+            };
+            if what < 2 || !order.may_end(position, mission.touches()) {
+                continue;
             }
+            if mission.touches() {
+                // The caller repeats it on the world as it is now.
+                left = mission.run(world).unwrap();
+            }
+            results[position] = Some(left.result);
+            world = left.world.unwrap_or(world);
+            order.settle(position);
+            is_settled[position] = true;
         }
-        sealed(&mut order, &mut world, &mut ends);
-        prop_assert!(order.is_done(), "{:?}", order);
+        prop_assert!(is_settled.iter().all(|is_settled| *is_settled), "{:?}", order);
         prop_assert_eq!(world, serial_world);
         prop_assert_eq!(results, serial);
     }

@@ -53,14 +53,14 @@ fn a_result_is_a_line_with_its_format_in_front() {
             r#""fuel":10,"tokens_in":3,"tokens_out":2,"cost_micros":7,"elapsed_ms":1500}"#
         )
     );
-    let not_run = MissionResult {
+    let refused = MissionResult {
         mission: None,
-        ..result(2, Outcome::NotRun)
+        ..result(2, Outcome::Refused)
     };
-    let read: Value = serde_json::from_str(&not_run.line()).unwrap();
+    let read: Value = serde_json::from_str(&refused.line()).unwrap();
     assert_eq!(
         (&read["status"], &read["mission"]),
-        (&json!("NOT_RUN"), &Value::Null)
+        (&json!("REFUSED"), &Value::Null)
     );
 }
 
@@ -69,15 +69,15 @@ fn a_summary_counts_and_adds_up() {
     let mut results = vec![
         result(1, Outcome::Success),
         result(2, Outcome::Failed),
-        result(3, Outcome::NotRun),
+        result(3, Outcome::Paused),
         result(4, Outcome::Success),
     ];
     let summary = Summary::of(&results, about());
     assert_eq!(
         summary.line(),
         concat!(
-            r#"{"format":"coo-batch/1","missions":4,"counts":{"success":2,"failed":1,"paused":0,"#,
-            r#""interrupted":0,"refused":0,"not_run":1},"fuel":40,"tokens_in":12,"tokens_out":8,"#,
+            r#"{"format":"coo-batch/1","missions":4,"counts":{"success":2,"failed":1,"paused":1,"#,
+            r#""interrupted":0,"refused":0},"fuel":40,"tokens_in":12,"tokens_out":8,"#,
             r#""cost_micros":28,"#,
             r#""list_sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","#,
             r#""shard":null,"currency":"USD","budget":{"micros":5000000},"#,
@@ -90,13 +90,12 @@ fn a_summary_counts_and_adds_up() {
 
 #[test]
 fn a_failure_counts_more_than_what_can_be_resumed_and_that_more_than_a_question() {
-    use Outcome::{Failed, Interrupted, NotRun, Paused, Refused, Success};
+    use Outcome::{Failed, Interrupted, Paused, Refused, Success};
     for (statuses, exit) in [
         (&[][..], Exit::Done),
         (&[Success, Success], Exit::Done),
         (&[Success, Paused], Exit::Waits),
         (&[Paused, Interrupted], Exit::Stopped),
-        (&[NotRun, Success], Exit::Stopped),
         (&[Interrupted, Failed], Exit::Failed),
         (&[Paused, Refused], Exit::Failed),
     ] {
@@ -116,7 +115,6 @@ fn a_failure_is_one_line() {
         .failure_line()
     };
     assert_eq!(told(Outcome::Success, None, None), None);
-    assert_eq!(told(Outcome::NotRun, None, None), None);
     assert_eq!(
         told(
             Outcome::Failed,
@@ -153,10 +151,7 @@ fn a_report_has_a_case_for_each_mission() {
             reason: Some("no file x.json".to_owned()),
             ..result(3, Outcome::Refused)
         },
-        MissionResult {
-            mission: None,
-            ..result(4, Outcome::NotRun)
-        },
+        result(4, Outcome::Paused),
     ];
     let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="coo batch" tests="4" skipped="1" failures="1" errors="1" time="2.500">
@@ -177,7 +172,10 @@ fn a_report_has_a_case_for_each_mission() {
             <error message="no file x.json" type="REFUSED">no file x.json</error>
         </testcase>
         <testcase name="mission 4" classname="list.jsonl" time="1.500">
-            <skipped type="NOT_RUN"/>
+            <properties>
+                <property name="mission" value="MISSION-000004"/>
+            </properties>
+            <skipped type="PAUSED"/>
         </testcase>
     </testsuite>
 </testsuites>
@@ -192,7 +190,6 @@ fn any_result() -> impl Strategy<Value = MissionResult> {
         Just(Outcome::Paused),
         Just(Outcome::Interrupted),
         Just(Outcome::Refused),
-        Just(Outcome::NotRun),
     ];
     let text = || prop::option::of(prop::collection::vec(any::<char>(), 0..12));
     (1_u64..1_000, status, text(), text(), text()).prop_map(
@@ -237,7 +234,7 @@ proptest! {
         prop_assert_eq!(wide(report.failures), summary.counts.failed);
         let errors = summary.counts.interrupted + summary.counts.refused;
         prop_assert_eq!(wide(report.errors), errors);
-        let skipped = summary.counts.paused + summary.counts.not_run;
+        let skipped = summary.counts.paused;
         prop_assert_eq!(wide(report.skipped), skipped);
         let cases = &report.test_suites[0].test_cases;
         prop_assert_eq!(cases.len(), results.len());
