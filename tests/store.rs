@@ -265,17 +265,17 @@ fn a_root_of_another_format_is_refused_in_one_sentence_and_stays_as_it_is() {
     assert_snapshot!(told, @"
     $ coo missions
     --- standard error
-    ERROR: database .coo/coo.db: has format 6, this build reads 8
+    ERROR: database .coo/coo.db: has format 6, this build reads 9
     hint: use the coo that wrote it, or another state root (--root)
     --- exit 1
     $ coo missions
     --- standard error
-    ERROR: database .coo/coo.db: has format 1, this build reads 8
+    ERROR: database .coo/coo.db: has format 1, this build reads 9
     hint: use the coo that wrote it, or another state root (--root)
     --- exit 1
     $ coo missions
     --- standard error
-    ERROR: database .coo/coo.db: has format 99, this build reads 8
+    ERROR: database .coo/coo.db: has format 99, this build reads 9
     hint: use the coo that wrote it, or another state root (--root)
     --- exit 1
     $ coo missions
@@ -399,8 +399,8 @@ fn a_changed_word_about_the_engine_is_noticed() {
     hint: take the state root or the file from a copy
     ERROR: mission DEMO-000001: the record of its engine was changed after the run (it has SHA-256 <sha256…>, recorded is <sha256…>), so its fuel can't be compared
     hint: take the state root or the file from a copy
-    ERROR: Conversion error from type Text at index: 8, unknown field `dngine_sha256`, expected one of `config_sha256`, `environment_sha256`, `engine`, `engine_sha256`, `fuel`, `memory_peak_bytes`, `backtrace`, `elapsed_us`, `pid`, `model`, `resumed`, `moved`, `rulesets`, `used` at line 1 column 770: unknown field `dngine_sha256`, expected one of `config_sha256`, `environment_sha256`, `engine`, `engine_sha256`, `fuel`, `memory_peak_bytes`, `backtrace`, `elapsed_us`, `pid`, `model`, `resumed`, `moved`, `rulesets`, `used` at line 1 column 770
-    ERROR: Conversion error from type Text at index: 8, unknown field `dngine`, expected one of `config_sha256`, `environment_sha256`, `engine`, `engine_sha256`, `fuel`, `memory_peak_bytes`, `backtrace`, `elapsed_us`, `pid`, `model`, `resumed`, `moved`, `rulesets`, `used` at line 1 column 180: unknown field `dngine`, expected one of `config_sha256`, `environment_sha256`, `engine`, `engine_sha256`, `fuel`, `memory_peak_bytes`, `backtrace`, `elapsed_us`, `pid`, `model`, `resumed`, `moved`, `rulesets`, `used` at line 1 column 180
+    ERROR: Conversion error from type Text at index: 8, unknown field `dngine_sha256`, expected one of `config_sha256`, `environment_sha256`, `engine`, `engine_sha256`, `fuel`, `memory_peak_bytes`, `backtrace`, `elapsed_us`, `pid`, `model`, `models`, `resumed`, `moved`, `rulesets`, `used` at line 1 column 770: unknown field `dngine_sha256`, expected one of `config_sha256`, `environment_sha256`, `engine`, `engine_sha256`, `fuel`, `memory_peak_bytes`, `backtrace`, `elapsed_us`, `pid`, `model`, `models`, `resumed`, `moved`, `rulesets`, `used` at line 1 column 770
+    ERROR: Conversion error from type Text at index: 8, unknown field `dngine`, expected one of `config_sha256`, `environment_sha256`, `engine`, `engine_sha256`, `fuel`, `memory_peak_bytes`, `backtrace`, `elapsed_us`, `pid`, `model`, `models`, `resumed`, `moved`, `rulesets`, `used` at line 1 column 180: unknown field `dngine`, expected one of `config_sha256`, `environment_sha256`, `engine`, `engine_sha256`, `fuel`, `memory_peak_bytes`, `backtrace`, `elapsed_us`, `pid`, `model`, `models`, `resumed`, `moved`, `rulesets`, `used` at line 1 column 180
     ");
     let gone = whole.replace(
         &whole[at("\"engine_sha256\"")..digest + 65],

@@ -6,10 +6,11 @@
 //! # fn run() -> coo_guest::Result<String> {
 //! use coo_guest::chat::{Request, Tools};
 //!
+//! let mut request = Request::new("What is 17 + 25?").model("cheap");
 //! let answer = Tools::new()
 //!     .tool("add", "Adds two numbers", r#"{"type": "object", "properties":
 //!         {"a": {"type": "number"}, "b": {"type": "number"}}}"#, |arguments| Ok(add(arguments)))
-//!     .answer(Request::new("What is 17 + 25?").model("cheap"), 8)?;
+//!     .answer(&mut request, 8)?;
 //! # fn add(_: &str) -> String { String::new() }
 //! # Ok(answer.text)
 //! # }
@@ -182,16 +183,23 @@ impl Request {
         wit::chat(self)
     }
 
-    /// Makes the call again, up to `times` times, as long as the answer is not what the request demands.
-    /// Each time is a call of its own and counts as one.
+    /// Makes the call up to `times` times, as long as the answer is not what the request demands. Each
+    /// time the model is told its answer and what is wrong with it. Each time is a call of its own.
     pub fn send_until_fit(&self, times: u32) -> Result<Completion> {
+        let mut request = self.clone();
         for _ in 1..times {
-            match wit::chat(self) {
+            match wit::chat(&request) {
+                Err(ChatError::Unfit(unfit)) if unfit.completion.tool_calls.is_empty() => {
+                    request = request.message(&unfit.completion).message(format!(
+                        "That can't be used: {}. Answer again.",
+                        unfit.reason
+                    ));
+                }
                 Err(ChatError::Unfit(_)) => {}
                 other => return other,
             }
         }
-        self.send()
+        request.send()
     }
 }
 
@@ -253,14 +261,28 @@ impl<'a> Tools<'a> {
         self
     }
 
+    /// Makes the host judge the arguments of the last tool by its schema.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        if let Some((tool, _)) = self.tools.last_mut() {
+            tool.strict = true;
+        }
+        self
+    }
+
     /// Makes the call, uses the tools that the model asks for, tells it the results, and asks again,
-    /// until it answers. Fails if it has not after `rounds` calls.
-    pub fn answer(mut self, mut request: Request, rounds: u32) -> crate::Result<Completion> {
+    /// until it answers. Fails if it has not after `rounds` calls. Afterwards `request` has the whole
+    /// conversation. A tool that `request` demands is demanded once.
+    pub fn answer(mut self, request: &mut Request, rounds: u32) -> crate::Result<Completion> {
         request
             .tools
             .extend(self.tools.iter().map(|(tool, _)| tool.clone()));
         for _ in 0..rounds {
-            let completion = match wit::chat(&request) {
+            let answer = wit::chat(request);
+            if let Some(ToolChoice::Required | ToolChoice::Named(_)) = request.tool_choice {
+                request.tool_choice = None;
+            }
+            let completion = match answer {
                 Ok(completion) => completion,
                 // The model learns what was wrong with its call.
                 Err(ChatError::Unfit(unfit)) if !unfit.completion.tool_calls.is_empty() => {
@@ -273,10 +295,10 @@ impl<'a> Tools<'a> {
                 }
                 Err(error) => return Err(error.into()),
             };
+            request.messages.push(Message::from(&completion));
             if completion.tool_calls.is_empty() {
                 return Ok(completion);
             }
-            request.messages.push(Message::from(&completion));
             for call in &completion.tool_calls {
                 let told = self.call(call);
                 request.messages.push(Message::result(call, told));

@@ -134,8 +134,18 @@ fn an_answer_that_does_not_fit_its_schema_is_asked_for_again() {
     assert_eq!(
         requests[0].json()["response_format"],
         json!({"type": "json_schema", "json_schema": {
-            "name": "answer", "strict": true, "schema": schema,
+            "name": "answer", "schema": schema,
         }})
+    );
+    // The model is told what was wrong.
+    assert_eq!(
+        requests[1].json()["messages"],
+        json!([
+            {"role": "user", "content": "Label it"},
+            {"role": "assistant", "content": "Sure! Here you are:"},
+            {"role": "user", "content": "That can't be used: the answer is not JSON: \
+                expected value at line 1 column 1. Answer again."},
+        ])
     );
     // Frozen are all three, so that a second run asks nobody.
     let ran = world.coo(&["run", "chat.json", "--frozen"]);
@@ -153,9 +163,9 @@ fn an_answer_that_does_not_fit_its_schema_is_asked_for_again() {
     [0005] STATE=RUN step.started step=ask input=<sha256…> bytes=107 sha256=<sha256…>
     [0006] STATE=RUN llm.intent request=<sha256…> nth=1 sha256=<sha256…>
     [0007] STATE=RUN llm.outcome model=test/model text="Sure! Here you are:" unfit="the answer is not JSON: expected value… sha256=<sha256…>
-    [0008] STATE=RUN llm.intent request=<sha256…> nth=2 sha256=<sha256…>
+    [0008] STATE=RUN llm.intent request=<sha256…> nth=1 sha256=<sha256…>
     [0009] STATE=RUN llm.outcome model=test/model text="{\"label\": \"egg\"}" unfit="the answer does not fit schema 'answer… sha256=<sha256…>
-    [0010] STATE=RUN llm.intent request=<sha256…> nth=3 sha256=<sha256…>
+    [0010] STATE=RUN llm.intent request=<sha256…> nth=1 sha256=<sha256…>
     [0011] STATE=RUN llm.outcome model=test/model text="{\"label\": \"ham\"}" sha256=<sha256…>
     [0012] STATE=RUN step.returned step=ask output=<sha256…> bytes=16 sha256=<sha256…>
     [0013] STATE=WRITE_REPORT transition from=RUN sha256=<sha256…>
@@ -179,7 +189,7 @@ fn without_a_retry_left_the_mission_fails_and_says_why() {
     $ coo run chat.json
     --- standard error
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 FAILED: 9 events, 29159 fuel, <duration>, 1 model call (live; 3 tokens in, 2 out), chain <sha256…>
+    [coo] MISSION-000001 FAILED: 9 events, 30719 fuel, <duration>, 1 model call (live; 3 tokens in, 2 out), chain <sha256…>
     ERROR: mission MISSION-000001: guest error: unfit answer of the model: the answer is not JSON: EOF while parsing a list at line 1 column 5
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1

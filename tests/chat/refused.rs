@@ -13,6 +13,8 @@ fn what_is_out_of_bounds_is_refused_by_name() {
         json!({"prompt": "x", "schema": {"type": "objekt"}}),
         json!({"prompt": "x", "schema": {"$ref": "https://example.com/s.json"}}),
         json!({"prompt": "x", "schema": [1]}),
+        json!({"prompt": "x", "schema": {"$defs": {"n": {"$anchor": "node"}}, "$ref": "#node"}}),
+        json!({"prompt": "x", "schema": {"pattern": "\\p{L}{1000}"}}),
         json!({"prompt": "x", "stop": ["", "y"]}),
         json!({"prompt": "x", "tools": [{"name": "no spaces"}]}),
         json!({"prompt": "x", "tools": [{"name": "f"}, {"name": "f"}]}),
@@ -34,8 +36,10 @@ fn what_is_out_of_bounds_is_refused_by_name() {
     }
     assert_snapshot!(told, @r"
     model call refused: response format 'answer': no schema: coo:schema# is not valid against metaschema
-    model call refused: response format 'answer': no schema: $ref 'https://example.com/s.json' found; references are '#…', '$id' stands at the top, and the draft is 2020-12, 2019-09, 7 or 6
+    model call refused: response format 'answer': no schema: $ref 'https://example.com/s.json' found; '#', or '#/' and the path of a part of the schema, needed
     model call refused: response format 'answer': no schema: an array found; an object needed
+    model call refused: response format 'answer': no schema: $anchor 'node' found; a reference is '$ref' with a path
+    model call refused: response format 'answer': no schema: pattern '\p{L}{1000}' found, which needs over 262144 bytes when it is compiled
     model call refused: stop: a text of 0 bytes found; 1 to 256 bytes allowed
     model call refused: tool: name 'no spaces' found; 1 to 64 of a-z A-Z 0-9 _ - needed
     model call refused: tool 'f': found twice
@@ -72,6 +76,39 @@ fn a_schema_that_is_too_much_work_is_the_answers_fault() {
         ran.stderr.contains("would take over 1000000 steps"),
         "{ran:?}"
     );
+}
+
+/// Judging runs on the stack of the guest's task.
+#[test]
+fn the_deepest_schema_that_is_judged_does_not_fill_the_stack() {
+    let world = chatting();
+    let mut definitions = json!({"d0": {"type": "string"}});
+    for i in 1..290 {
+        let next = json!({"$ref": format!("#/$defs/d{}", i - 1)});
+        definitions[format!("d{i}")] = if i % 2 == 0 {
+            json!({"not": next})
+        } else {
+            json!({"allOf": [next]})
+        };
+    }
+    // A reference and a keyword are two levels.
+    for deepest in [140, 289] {
+        let server = ModelServer::start([Response::completion("{\"x\": 1}")]);
+        let top = json!({"$ref": format!("#/$defs/d{deepest}")});
+        let schema = json!({"properties": {"x": top}, "$defs": definitions});
+        let ran = ask(
+            &world,
+            &server,
+            &json!({"prompt": format!("{deepest}"), "schema": schema}),
+            &json!({}),
+        );
+        assert!(matches!(ran.code, 0 | 1), "{ran:?}");
+        assert_eq!(
+            ran.stderr.contains("would take over"),
+            deepest == 289,
+            "{ran:?}"
+        );
+    }
 }
 
 #[test]

@@ -55,6 +55,7 @@ fn every_field_is_shown_and_can_be_set() {
     llm.attempts          4
     llm.timeout_seconds   120
     llm.max_tokens_field  max_tokens
+    llm.models            -
     llm.limits            -
     llm.prices            -
     governance.ceiling    {"limits":{"artefact_bytes":67108864,"artefacts":1000,"fuel":20000000000,"host_bytes":1073741824,"llm_calls":1000,"llm_tokens":100000000},"paths":["**"],"tier":3}
@@ -101,6 +102,7 @@ fn every_field_is_shown_and_can_be_set() {
     llm.attempts          6
     llm.timeout_seconds   30
     llm.max_tokens_field  max_completion_tokens
+    llm.models            -
     llm.limits            {"*":{"calls_in_flight":4},"https://openrouter.ai":{"requests_per_minute":60}}
     llm.prices            {"currency":"USD","models":{"vendor/model":{"input_micros":3000000,"output_micros":15000000}}}
     governance.ceiling    {"limits":{"fuel":1000},"tier":1}
@@ -309,6 +311,7 @@ fn what_the_environment_says_instead_is_told() {
     llm.attempts          4
     llm.timeout_seconds   120
     llm.max_tokens_field  max_tokens
+    llm.models            -
     llm.limits            -
     llm.prices            -
     governance.ceiling    {"limits":{"artefact_bytes":67108864,"artefacts":1000,"fuel":20000000000,"host_bytes":1073741824,"llm_calls":1000,"llm_tokens":100000000},"paths":["**"],"tier":3}

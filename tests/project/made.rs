@@ -17,7 +17,7 @@ fn a_project_is_made_whole_and_says_what_it_has() {
     State root mail-sort/.coo created
       Default model: HuggingFaceTB/SmolLM2-135M-Instruct
       Configuration: mail-sort/.coo/config.json
-    16 files made in mail-sort
+    18 files made in mail-sort
       mail-sort.json                  descriptor: steps, input, limits
       missions/mail-sort/Cargo.toml   crate of the mission
       missions/mail-sort/src/lib.rs   its code, to be changed
@@ -51,12 +51,14 @@ fn a_project_is_made_whole_and_says_what_it_has() {
     missions/mail-sort/src/lib.rs
     vendor/coo-guest/Cargo.toml
     vendor/coo-guest/src/bindings.rs
+    vendor/coo-guest/src/chat.rs
     vendor/coo-guest/src/db.rs
     vendor/coo-guest/src/error.rs
     vendor/coo-guest/src/gateway.rs
     vendor/coo-guest/src/lib.rs
     vendor/coo-guest/src/llm.rs
     vendor/coo-guest/wit/mission.wit
+    vendor/coo-guest/wit/v1.1/mission.wit
     ");
     let validated = coo_in(&world, "mail-sort", &["validate", "mail-sort.json"]);
     assert_snapshot!(shown("validate mail-sort.json", &validated), @"
@@ -157,12 +159,14 @@ fn what_was_made_is_said_to_programs_too() {
           "Cargo.lock",
           "vendor/coo-guest/Cargo.toml",
           "vendor/coo-guest/src/bindings.rs",
+          "vendor/coo-guest/src/chat.rs",
           "vendor/coo-guest/src/db.rs",
           "vendor/coo-guest/src/error.rs",
           "vendor/coo-guest/src/gateway.rs",
           "vendor/coo-guest/src/lib.rs",
           "vendor/coo-guest/src/llm.rs",
-          "vendor/coo-guest/wit/mission.wit"
+          "vendor/coo-guest/wit/mission.wit",
+          "vendor/coo-guest/wit/v1.1/mission.wit"
         ],
         "kept": [
           ".gitignore"
@@ -299,7 +303,7 @@ fn the_working_directory_becomes_a_project_with_a_dot() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(
         ran.stdout
-            .contains("\n16 files made in the working directory\n"),
+            .contains("\n18 files made in the working directory\n"),
         "{ran:?}"
     );
     assert!(world.path().join("hello/hello.json").is_file());

@@ -270,7 +270,7 @@ fn another_version_is_refused() {
     --- exit 1
     $ coo run bad.wasm
     --- standard error
-    ERROR: module bad.wasm: refused: import 'coo:mission/llm' has version 2.0.0, provided is 1.0.0
+    ERROR: module bad.wasm: refused: import 'coo:mission/llm' has version 2.0.0, provided is 1.1.0
     hint: 'coo audit' lists every import
     --- exit 1
     ");
@@ -295,7 +295,7 @@ fn the_audit_lists_every_import_and_what_it_permits() {
     let bytes = world.json(&["audit", "demo"])["bytes"].to_string();
     let ran = world.coo(&["audit", "demo"]);
     let stdout = ran.stdout.replace(&bytes, "<n>");
-    assert_snapshot!(shown("audit demo", &Ran { stdout, ..ran }), @r"
+    assert_snapshot!(shown("audit demo", &Ran { stdout, ..ran }), @"
     $ coo audit demo
     Module demo
       SHA-256: <sha256>
@@ -305,7 +305,7 @@ fn the_audit_lists_every_import_and_what_it_permits() {
 
     Imports
       world   coo:mission/llm@1.0.0
-              ask the configured language model; journalled, answers frozen
+              ask the configured language models; journalled, answers frozen
               complete
       sandbox wasi:cli/environment@0.2.12
               read the arguments and variables its descriptor lists; none of the host's

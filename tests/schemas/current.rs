@@ -17,7 +17,7 @@ use crate::support::schema::{file, folder};
 /// Texts in the sources that look like a format and are none of a JSON document.
 const NO_DOCUMENTS: [&str; 9] = [
     // The tag on a file of the cache of machine code.
-    "coo-compiled-code/1",
+    "coo-compiled-code/2",
     // What tests of the readers refuse.
     "coo-amu0/3",
     "coo-index/2",

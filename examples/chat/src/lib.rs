@@ -9,6 +9,7 @@ use coo_guest::chat::{
     self, AssistantMessage, ChatError, Completion, FinishReason, Image, Message, Request, Tool,
     ToolCall, ToolChoice, ToolMessage, UserMessage,
 };
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -17,6 +18,14 @@ use serde_json::value::RawValue;
 struct Input<'a> {
     #[serde(borrow)]
     requests: Option<&'a RawValue>,
+}
+
+/// A list and nothing beside it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Only {
+    #[serde(rename = "requests")]
+    _requests: IgnoredAny,
 }
 
 #[derive(Deserialize)]
@@ -108,7 +117,14 @@ fn run(input: String) -> Result<String, Error> {
         let retries = ask.retries;
         return answer(&request(ask)?, retries);
     };
+    // Once more, because a field beside `requests` would have no effect.
+    serde_json::from_str::<Only>(&input).map_err(Error::input)?;
     let requests: Vec<Ask> = serde_json::from_str(requests.get()).map_err(Error::input)?;
+    if requests.iter().any(|ask| ask.retries > 0) {
+        return Err(Error::input(
+            "retries found in a list; only one request can be made again",
+        ));
+    }
     let requests: Vec<Request> = requests
         .into_iter()
         .map(request)

@@ -138,6 +138,7 @@ fn in_doubt(id: MissionId, call: &InDoubt) -> Error {
         nth,
         model,
         max_tokens,
+        calls,
         ..
     } = call;
     let most = max_tokens.map_or_else(
@@ -145,8 +146,13 @@ fn in_doubt(id: MissionId, call: &InDoubt) -> Error {
         |tokens| format!("at most {tokens} tokens"),
     );
     let place = call.place();
+    let what = if *calls > 1 {
+        format!("{calls} model calls are in doubt, the first one {place}")
+    } else {
+        format!("model call {place} is in doubt")
+    };
     anyhow!(
-        "mission {id}: model call {place} is in doubt: request {} (time {nth} in this run, \
+        "mission {id}: {what}: request {} (time {nth} in this run, \
          model {model}, an answer of {most}) left and has no answer on record",
         request_sha256.short()
     )

@@ -112,6 +112,11 @@ impl Environment {
 
     /// Returns the model in force, or the prescribed error if there is none.
     pub fn model(&self, config: &Config, say: fn(&str)) -> Result<String> {
+        self.default_model(config, say)?.context(llm::NO_MODEL)
+    }
+
+    /// Returns the model in force, if there is one.
+    pub fn default_model(&self, config: &Config, say: fn(&str)) -> Result<Option<String>> {
         self.hint(say);
         let environment = machine::env_text(MODEL);
         let dot_env = self.dot_env().values.get(MODEL).map(String::as_str);
@@ -119,10 +124,11 @@ impl Environment {
             environment.as_deref(),
             dot_env,
             config.llm.default_model.as_deref(),
-        )
-        .context(llm::NO_MODEL)?;
-        ensure_no_key(model)?;
-        Ok(model.to_owned())
+        );
+        if let Some(model) = model {
+            ensure_no_key(model)?;
+        }
+        Ok(model.map(str::to_owned))
     }
 
     /// Returns the server of live calls and the key for it. Fails if the key may not go to that

@@ -3,6 +3,7 @@
 //! missions at once"). The list is stored before the first mission begins, so a batch can be continued
 //! without its files. Never decides an order, and prints nothing.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use anyhow::{Context as _, Error, Result, anyhow, bail};
 use bytes::Bytes;
 use coo_kernel::batch::budget::{Budget, Limit, Spent};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::{Fold, IntentBody, Kind, OutcomeBody, StepReturnedBody};
+use coo_kernel::journal::{EventFacts, Fold, IntentBody, Kind, OutcomeBody, StepReturnedBody};
 use coo_kernel::llm::prices::Prices;
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::descriptor::Descriptor;
@@ -229,7 +230,7 @@ pub fn run(
     Ok((lent.give_back(shared, lock)?, settings.spent()))
 }
 
-/// Returns what the live calls of a batch have spent so far, by its journals. A call in doubt counts as
+/// Returns what the live calls of a batch have spent so far, by its journals and what is kept beside them. A call in doubt counts as
 /// nothing: nobody knows.
 fn spent(store: &Store, batch: u32, prices: &Prices) -> Result<Spent> {
     let mut spent = Spent::default();
@@ -241,19 +242,24 @@ fn spent(store: &Store, batch: u32, prices: &Prices) -> Result<Spent> {
         };
         place = last.place;
         for id in items.iter().filter_map(|item| item.mission) {
-            let mut model = String::new();
+            let mut asked = None;
+            let mut in_journal = BTreeSet::new();
             history::walk(store, id, |record| {
                 match record.kind {
                     Kind::LlmIntent => {
                         let intent: IntentBody = serde_json::from_str(&record.body)?;
-                        model = intent.request.model;
+                        asked = Some((intent.sha256, intent.nth, intent.request.model));
                     }
                     Kind::LlmOutcome => {
+                        let Some((sha256, nth, model)) = asked.take() else {
+                            return Ok(());
+                        };
+                        in_journal.insert((sha256, nth));
                         let facts = store.event_facts(id.number(), record.seq)?;
-                        let source = facts.and_then(|facts| facts.source);
-                        let is_live = source.is_some_and(|source| source.starts_with("http"));
                         let body: OutcomeBody = serde_json::from_str(&record.body)?;
-                        if is_live && let Some(usage) = body.usage() {
+                        if facts.is_some_and(|facts| is_live(&facts))
+                            && let Some(usage) = body.usage()
+                        {
                             spent.add(usage, prices.models.get(&model));
                         }
                     }
@@ -261,8 +267,28 @@ fn spent(store: &Store, batch: u32, prices: &Prices) -> Result<Spent> {
                 }
                 Ok(())
             })?;
+            // Calls that were made together, and that the journal had not come to.
+            for carried in store.carried(id.number())? {
+                let key = (carried.request_sha256, carried.nth);
+                let (Some(outcome), Some(asked)) = (&carried.outcome, &carried.asked) else {
+                    continue;
+                };
+                let body: OutcomeBody = serde_json::from_str(outcome)?;
+                if let Some(usage) = body.usage()
+                    && is_live(&carried.facts)
+                    && !in_journal.contains(&key)
+                {
+                    spent.add(usage, prices.models.get(&asked.model));
+                }
+            }
         }
     }
+}
+
+/// Returns whether an answer came from a server.
+fn is_live(facts: &EventFacts) -> bool {
+    let source = facts.source.as_deref();
+    source.is_some_and(|source| source.starts_with("http"))
 }
 
 /// What the missions of a batch have in common.

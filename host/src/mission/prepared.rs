@@ -173,20 +173,23 @@ impl Prepared {
         // Checked before anything is on record: without a model this mission can't continue.
         let models = match reused.models {
             // A mission that has begun without a model, because its module could ask none.
-            Some(models) if models != Chosen::default() || !program.asks_model => models,
+            Some(mut models) if models != Chosen::default() || !program.asks_model => {
+                if program.asks_model && models.default.is_none() {
+                    // It began without a default model, and may need one now.
+                    models.default = environment.default_model(config, options.say)?;
+                }
+                models
+            }
             _ if program.asks_model => {
                 let terms = &program.plan.descriptor().llm.models;
                 let aliases = environment::models(config, terms)?;
-                let default = environment.model(config, options.say);
-                Chosen {
+                let default = if aliases.is_empty() {
+                    Some(environment.model(config, options.say)?)
+                } else {
                     // A mission that has names for its models may ask by these alone.
-                    default: if aliases.is_empty() {
-                        Some(default?)
-                    } else {
-                        default.ok()
-                    },
-                    aliases,
-                }
+                    environment.default_model(config, options.say)?
+                };
+                Chosen { default, aliases }
             }
             _ => Chosen::default(),
         };

@@ -9,6 +9,7 @@ use coo_kernel::mission::MissionId;
 use coo_kernel::mission::row::MissionRow;
 use coo_kernel::mission::state::State;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 use crate::effects::environment::MODEL;
 use crate::effects::llm::{self, CachePolicy};
@@ -38,6 +39,8 @@ pub struct InDoubt {
     pub model: String,
     /// Bound on the answer, in tokens; `None` if the descriptor sends no bound.
     pub max_tokens: Option<u32>,
+    /// How many calls are in doubt, this one included.
+    pub calls: u64,
 }
 
 impl InDoubt {
@@ -218,18 +221,28 @@ fn in_doubt(
                     nth: carried.nth,
                     max_tokens: asked.max_tokens,
                     model: asked.model,
+                    calls: 1,
                 })
             }),
     );
+    // The last of the journal is also among those that were made together.
+    let mut seen = BTreeSet::new();
+    calls.retain(|call| seen.insert((call.request_sha256, call.nth)));
+    let mut first = None;
+    let mut unknown = 0;
     for call in calls {
         // Another run may have made the same request since and frozen the answer: nothing is sent.
         let is_known = freshness != CachePolicy::Live
             && llm::frozen(store, bundle::frozen(), &call.request_sha256, call.nth)?.is_some();
         if !is_known {
-            return Ok(Some(call));
+            unknown += 1;
+            first.get_or_insert(call);
         }
     }
-    Ok(None)
+    Ok(first.map(|call| InDoubt {
+        calls: unknown,
+        ..call
+    }))
 }
 
 fn named(seq: u64, body: &str) -> Result<InDoubt> {
@@ -240,5 +253,6 @@ fn named(seq: u64, body: &str) -> Result<InDoubt> {
         nth: intent.nth,
         max_tokens: intent.request.max_tokens,
         model: intent.request.model,
+        calls: 1,
     })
 }

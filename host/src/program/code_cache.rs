@@ -62,10 +62,21 @@ const TAIL_BYTES: usize = 1 + TAG_BYTES;
 /// Prefix of the data that each tag covers.
 const TAG_DOMAIN: &[u8] = b"coo-compiled-code/2\0";
 /// Prefix of the data that each seal covers.
-const SEAL_DOMAIN: &[u8] = b"coo-compiled-code-seal/1\0";
-/// Least age of a file that is sealed: a change within one tick of the kernel's clock, some milliseconds,
-/// may leave the same time behind.
-const SEALED_AFTER: Duration = Duration::from_millis(100);
+const SEAL_DOMAIN: &[u8] = b"seal of compiled code\0";
+/// Least age of a file that is sealed: a change within one tick of a file system's clock, milliseconds to
+/// two seconds, may leave the same time behind.
+const SEALED_AFTER: Duration = Duration::from_secs(2);
+/// File systems of this machine, by their magic numbers: btrfs, ext2 to 4, F2FS, overlay, tmpfs, XFS, ZFS.
+/// A file of another machine may change or go while it is mapped.
+const LOCAL: [u64; 7] = [
+    0x9123_683e,
+    0xef53,
+    0xf2f5_2010,
+    0x794c_7630,
+    0x0102_1994,
+    0x5846_5342,
+    0x2fc1_2fc1,
+];
 /// Age at which a partly written file of a killed process is removed.
 const LEFT_BEHIND: Duration = Duration::from_hours(24);
 /// Least time between two updates of a file's time of use.
@@ -134,21 +145,25 @@ impl CompiledCode {
         // such output. A file has a seal, so it is as it was when its tag was right. The cache never
         // writes to a file that has its name; another process that can acts as the user.
         let loaded = unsafe {
-            match (&self.place, self.kind) {
-                (Place::Memory { bytes, length }, Kind::Component) => {
-                    Component::deserialize(engine, &bytes[..*length]).map(Code::Component)
-                }
-                (Place::Memory { bytes, length }, Kind::Module) => {
-                    Module::deserialize(engine, &bytes[..*length]).map(Code::Module)
-                }
-                (Place::File(file), Kind::Component) => {
+            match self.kind {
+                Kind::Component => match &self.place {
+                    Place::Memory { bytes, length } => {
+                        Component::deserialize(engine, &bytes[..*length])
+                    }
                     // This very file, whatever has its name now.
-                    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-                    Component::deserialize_file(engine, path).map(Code::Component)
+                    Place::File(file) => {
+                        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+                        Component::deserialize_file(engine, path)
+                    }
                 }
-                (Place::File(file), Kind::Module) => {
-                    Module::deserialize_open_file(engine, file.try_clone()?).map(Code::Module)
+                .map(Code::Component),
+                Kind::Module => match &self.place {
+                    Place::Memory { bytes, length } => {
+                        Module::deserialize(engine, &bytes[..*length])
+                    }
+                    Place::File(file) => Module::deserialize_open_file(engine, file.try_clone()?),
                 }
+                .map(Code::Module),
             }
         };
         // Code of another engine build under the same key is refused here and never run.
@@ -338,6 +353,10 @@ impl Folder {
         };
         let kind = Kind::of_byte(byte).ok_or_else(|| refused("of no known kind"))?;
         let file = open_plain(&self.dir, &name.file(CODE_SUFFIX))?;
+        let kind_of_disk = rustix::fs::fstatfs(&file)?.f_type;
+        if !u64::try_from(kind_of_disk).is_ok_and(|kind| LOCAL.contains(&kind)) {
+            return Err(refused("not on this machine"));
+        }
         name.seal(&self.key, byte, &file.metadata()?)
             .verify_slice(stated)
             .map_err(|_| refused("changed since"))?;

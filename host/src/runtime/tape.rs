@@ -155,7 +155,7 @@ impl Tape {
 
     /// Returns the model answers so far.
     pub fn answers(&self) -> Answers {
-        self.answers
+        self.answers.clone()
     }
 
     /// Returns the lines that a process prints if it must be killed at the run's deadline, and its exit

@@ -15,8 +15,9 @@ const MESSAGE_TOKENS: u64 = 16;
 /// Tokens that a request may have besides its messages: the beginning of the answer, and a default
 /// system prompt, which some chat templates add and of which the longest have some 60.
 const REQUEST_TOKENS: u64 = 256;
-/// Most tokens of an image. Providers count some hundred to some thousand, whatever its bytes.
-const IMAGE_TOKENS: u64 = 8_192;
+/// Tokens that are set aside for an image. Providers count some hundred to some ten thousand, by its
+/// width and height.
+const IMAGE_TOKENS: u64 = 65_536;
 
 /// The most tokens that a call can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub struct Need {
 impl Need {
     /// Returns the bound for `request`.
     ///
-    /// In: the bytes of all messages, tools and schemas, 16 for each message, 8,192 for each image and
+    /// In: the bytes of all messages, tools and schemas, 16 for each message, 65,536 for each image and
     /// 256 for the request. A tokenizer over
     /// bytes, or with bytes to fall back on, makes no more tokens of a text than it has bytes. Usual
     /// texts have a third or a quarter, so the reservation is too large until the call is settled.

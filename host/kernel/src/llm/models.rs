@@ -143,32 +143,22 @@ impl Models {
         Ok(())
     }
 
-    /// Counts what the provider reports of a call of `alias`.
-    pub fn settle(&mut self, alias: &str, usage: &Usage) {
+    /// Counts what the provider reports of a call; the most that it may have used, where it reports
+    /// nothing.
+    pub fn settle(&mut self, request: &Request, usage: &Usage) {
+        let alias = request.options.alias.as_deref().unwrap_or_default();
         let Some((_, mapped, spent)) = self.aliases.get_mut(alias) else {
             return;
         };
-        let tokens_in = usage.prompt_tokens.unwrap_or(0);
-        let tokens_out = usage.completion_tokens.unwrap_or(0);
+        let most = Need::of(request, 0);
+        let tokens_in = usage.prompt_tokens.unwrap_or(most.tokens_in);
+        let tokens_out = usage.completion_tokens.unwrap_or(most.tokens_out);
         spent.tokens = spent
             .tokens
             .saturating_add(tokens_in)
             .saturating_add(tokens_out);
         if let Some(price) = mapped.price {
             spent.cost = spent.cost.plus(price.cost(tokens_in, tokens_out));
-        }
-    }
-
-    /// Counts a call as if it used all that it may: for calls that are made before the answers of
-    /// earlier ones are known.
-    pub fn assume_most(&mut self, request: &Request) {
-        let need = Need::of(request, 0);
-        if let Some(alias) = &request.options.alias {
-            let usage = Usage {
-                completion_tokens: Some(need.tokens_out),
-                prompt_tokens: Some(need.tokens_in),
-            };
-            self.settle(alias, &usage);
         }
     }
 }
@@ -285,11 +275,24 @@ mod tests {
             let made = (0..100)
                 .take_while(|_| {
                     let is_made = models.charge(&request("cheap", Some(10))).is_ok();
-                    models.settle("cheap", &usage);
+                    models.settle(&request("cheap", Some(10)), &usage);
                     is_made
                 })
                 .count();
             assert_eq!(made, calls, "{terms:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_reports_nothing_spends_the_most() {
+        let mut bounded = models(Terms {
+            tokens: Some(600),
+            ..Terms::default()
+        });
+        for is_made in [true, true, false] {
+            let request = request("cheap", Some(10));
+            assert_eq!(bounded.charge(&request).is_ok(), is_made);
+            bounded.settle(&request, &Usage::default());
         }
     }
 

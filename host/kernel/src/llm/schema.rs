@@ -5,8 +5,6 @@
 //! chain of `anyOf`, each naming the next twice, doubles its work at every link. So the work is
 //! counted first, as if every branch were taken, and bounded by `STEPS_MAX`.
 
-use std::fmt::Write as _;
-
 use boon::{CompileError, Compiler, Draft, SchemaIndex, Schemas, UrlLoader, ValidationError};
 use serde_json::{Map, Value};
 
@@ -57,7 +55,11 @@ pub fn read(text: &str) -> Result<Schema, String> {
             kind(&root)
         ));
     }
-    closed(&root, true)?;
+    let mut closed = Closed {
+        root: &root,
+        patterns: 0,
+    };
+    closed.check(&root, true)?;
     let mut schemas = Schemas::new();
     let mut compiler = Compiler::new();
     compiler.set_default_draft(Draft::V2020_12);
@@ -72,48 +74,119 @@ pub fn read(text: &str) -> Result<Schema, String> {
     })
 }
 
-/// Drafts whose references `Work` knows; without `$schema`, the last one is meant.
+/// Drafts that can be named; without `$schema`, the last one is meant.
 const DRAFTS: [&str; 4] = [
     "://json-schema.org/draft-06/schema",
     "://json-schema.org/draft-07/schema",
     "://json-schema.org/draft/2019-09/schema",
     "://json-schema.org/draft/2020-12/schema",
 ];
+/// Most patterns of a schema, and the size of each when it is compiled, in bytes.
+const PATTERNS_MAX: usize = 32;
+const PATTERN_BYTES_MAX: usize = 256 << 10;
 
-/// Checks that every reference stays in the schema, by a pointer or an anchor, and that no part of it
-/// gives references another base.
-fn closed(part: &Value, is_root: bool) -> Result<(), String> {
-    match part {
-        Value::Array(parts) => parts.iter().try_for_each(|part| closed(part, false)),
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                let Some(text) = value.as_str() else {
-                    closed(value, false)?;
-                    continue;
-                };
-                let is_wrong = match name.as_str() {
-                    "$ref" | "$dynamicRef" | "$recursiveRef" => !text.starts_with('#'),
-                    "$id" => !is_root,
-                    "$schema" => !DRAFTS.iter().any(|draft| {
-                        text.trim_end_matches('#')
-                            .trim_start_matches("https")
-                            .trim_start_matches("http")
-                            == *draft
-                    }),
-                    _ => false,
-                };
-                if is_wrong {
-                    return Err(format!(
-                        "no schema: {name} '{}' found; references are '#…', '$id' stands at the top, \
-                         and the draft is 2020-12, 2019-09, 7 or 6",
-                        shortened(text)
-                    ));
+/// Checks that `Work` can follow every reference, and that every pattern is small. Anything else that is
+/// wrong with a schema is left to the validator.
+struct Closed<'a> {
+    root: &'a Value,
+    patterns: usize,
+}
+
+impl Closed<'_> {
+    fn check(&mut self, part: &Value, is_root: bool) -> Result<(), String> {
+        match part {
+            Value::Array(parts) => parts.iter().try_for_each(|part| self.check(part, false)),
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    self.field(name, value, is_root)?;
+                    let is_data = ["const", "default", "enum", "examples"].contains(&name.as_str());
+                    if !is_data {
+                        self.check(value, false)?;
+                    }
                 }
+                Ok(())
             }
-            Ok(())
+            _ => Ok(()),
         }
-        _ => Ok(()),
     }
+
+    fn field(&mut self, name: &str, value: &Value, is_root: bool) -> Result<(), String> {
+        if let ("patternProperties", Value::Object(patterns)) = (name, value) {
+            return patterns.keys().try_for_each(|text| self.pattern(text));
+        }
+        let Some(text) = value.as_str() else {
+            return Ok(());
+        };
+        let needed = match name {
+            "pattern" => return self.pattern(text),
+            "$ref" if named(self.root, text).is_none() => {
+                "'#', or '#/' and the path of a part of the schema, needed"
+            }
+            "$id" if !is_root => "it can stand at the top only",
+            "$schema" if !is_draft(text) => "2020-12, 2019-09, draft-07 or draft-06 needed",
+            "$anchor" | "$dynamicAnchor" | "$dynamicRef" | "$recursiveRef" => {
+                "a reference is '$ref' with a path"
+            }
+            _ => return Ok(()),
+        };
+        let text = shortened(text);
+        Err(format!("no schema: {name} '{text}' found; {needed}"))
+    }
+
+    fn pattern(&mut self, text: &str) -> Result<(), String> {
+        self.patterns += 1;
+        if self.patterns > PATTERNS_MAX {
+            return Err(format!(
+                "no schema: over {PATTERNS_MAX} patterns found; at most so many allowed"
+            ));
+        }
+        let built = regex::RegexBuilder::new(text)
+            .size_limit(PATTERN_BYTES_MAX)
+            .build();
+        match built {
+            Ok(_) => Ok(()),
+            Err(regex::Error::CompiledTooBig(_)) => Err(format!(
+                "no schema: pattern '{}' found, which needs over {PATTERN_BYTES_MAX} bytes when it \
+                 is compiled",
+                shortened(text)
+            )),
+            Err(error) => Err(format!(
+                "no schema: pattern: {}",
+                shortened(&error.to_string())
+            )),
+        }
+    }
+}
+
+fn is_draft(text: &str) -> bool {
+    let text = text.trim_end_matches('#');
+    let text = text.strip_prefix("https").or(text.strip_prefix("http"));
+    text.is_some_and(|text| DRAFTS.contains(&text))
+}
+
+/// Returns the part of a schema that a reference names by its path.
+fn named<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
+    match reference.strip_prefix('#')? {
+        "" => Some(root),
+        path => root.pointer(&plain_path(path)?),
+    }
+}
+
+/// Undoes percent-encoding; `None` if that gives no text.
+fn plain_path(path: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = path.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte != b'%' {
+            bytes.push(byte);
+            rest = after;
+            continue;
+        }
+        let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = &after[2..];
+    }
+    String::from_utf8(bytes).ok()
 }
 
 impl Schema {
@@ -135,22 +208,29 @@ impl Schema {
 
 /// Returns the first leaf of the error by its place in the document.
 fn reason(error: &ValidationError<'_, '_>) -> String {
-    let mut leaves = Vec::new();
-    collect(error, &mut leaves);
-    leaves.sort();
-    let text = leaves.into_iter().next().map(|(place, what)| {
+    let mut first = None;
+    find_first(error, &mut first);
+    let text = first.map(|(place, leaf)| {
         let place = if place.is_empty() { "/" } else { &place };
-        format!("at '{place}': {what}")
+        format!("at '{place}': {}", leaf.kind)
     });
     shortened(&text.unwrap_or_default())
 }
 
-fn collect(error: &ValidationError<'_, '_>, leaves: &mut Vec<(String, String)>) {
-    if error.causes.is_empty() {
-        leaves.push((error.instance_location.to_string(), error.kind.to_string()));
-    }
+type Leaf<'e, 's, 'v> = (String, &'e ValidationError<'s, 'v>);
+
+fn find_first<'e, 's, 'v>(
+    error: &'e ValidationError<'s, 'v>,
+    first: &mut Option<Leaf<'e, 's, 'v>>,
+) {
     for cause in &error.causes {
-        collect(cause, leaves);
+        find_first(cause, first);
+    }
+    if error.causes.is_empty() {
+        let place = error.instance_location.to_string();
+        if first.as_ref().is_none_or(|(known, _)| place < *known) {
+            *first = Some((place, error));
+        }
     }
 }
 
@@ -174,7 +254,7 @@ pub(super) fn kind(value: &Value) -> &'static str {
 }
 
 /// Deepest nesting of schemas at one place of the document.
-const DEPTH_MAX: u32 = 200;
+const DEPTH_MAX: u32 = 300;
 
 /// Counts the work of a validator that takes every branch.
 struct Work<'a> {
@@ -227,21 +307,34 @@ impl Work<'_> {
                         self.visit(schema, document, depth + 1)?;
                     }
                 }
-                "$ref" | "$dynamicRef" | "$recursiveRef" => {
-                    if let Some(schema) = self.named(value) {
-                        let schema = schema.clone();
-                        self.count(size(&schema))?;
-                        self.visit(&schema, document, depth + 1)?;
-                    }
+                // Every reference was found when the schema was read.
+                "$ref" => {
+                    let schema = value.as_str().and_then(|text| named(self.root, text))?;
+                    self.visit(schema, document, depth + 1)?;
                 }
-                "enum" => self.count(size(value).saturating_mul(size(document)))?,
-                "const" => self.count(size(value))?,
-                "pattern" => self.count(document.as_str().map_or(0, str::len))?,
+                "pattern" | "minLength" | "maxLength" => {
+                    self.count(size(value))?;
+                    self.count(document.as_str().map_or(0, str::len))?;
+                }
                 "uniqueItems" => {
                     let items = document.as_array().map_or(0, Vec::len);
                     self.count(items.saturating_mul(size(document)))?;
                 }
-                _ => {}
+                // These are for the parts of the document: see `below`.
+                "items"
+                | "additionalItems"
+                | "unevaluatedItems"
+                | "contains"
+                | "prefixItems"
+                | "additionalProperties"
+                | "unevaluatedProperties"
+                | "propertyNames"
+                | "properties"
+                | "patternProperties"
+                | "$defs"
+                | "definitions" => {}
+                // Lists of names and values, each of which is looked at and may be named.
+                _ => self.count(size(value))?,
             }
         }
         Some(())
@@ -256,11 +349,7 @@ impl Work<'_> {
             "contains",
             "prefixItems",
         ];
-        const PROPERTIES: [&str; 3] = [
-            "additionalProperties",
-            "unevaluatedProperties",
-            "propertyNames",
-        ];
+        const PROPERTIES: [&str; 2] = ["additionalProperties", "unevaluatedProperties"];
         let empty = Map::new();
         match document {
             Value::Array(items) => {
@@ -292,6 +381,9 @@ impl Work<'_> {
                     for schema in patterns.values() {
                         self.visit(schema, member, depth + 1)?;
                     }
+                    if let Some(schema) = fields.get("propertyNames") {
+                        self.visit(schema, &Value::String(name.clone()), depth + 1)?;
+                    }
                     for name in PROPERTIES {
                         if let Some(schema) = fields.get(name) {
                             self.visit(schema, member, depth + 1)?;
@@ -303,42 +395,6 @@ impl Work<'_> {
         }
         Some(())
     }
-
-    /// Returns the schema that a reference names: by a pointer, or by the name of an anchor, in which
-    /// case it may be any part of the schema, so the whole stands for it.
-    fn named(&self, reference: &Value) -> Option<&Value> {
-        let reference = reference.as_str()?;
-        let pointer = reference.strip_prefix('#')?;
-        let mut path = String::new();
-        for part in percent(pointer).split('/').skip(1) {
-            let _ = write!(path, "/{part}");
-        }
-        if path.is_empty() {
-            return Some(self.root);
-        }
-        self.root.pointer(&path).or(Some(self.root))
-    }
-}
-
-/// Undoes percent-encoding of ASCII, which is all that names of definitions need.
-fn percent(text: &str) -> String {
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('%') {
-        plain.push_str(&rest[..at]);
-        let code = rest
-            .get(at + 1..at + 3)
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-            .filter(u8::is_ascii);
-        if let Some(code) = code {
-            plain.push(char::from(code));
-            rest = &rest[at + 3..];
-        } else {
-            plain.push('%');
-            rest = &rest[at + 1..];
-        }
-    }
-    plain + rest
 }
 
 /// Returns the number of values in `value`, itself included, and one more for each 16 bytes of text.
@@ -397,7 +453,7 @@ mod tests {
             (r#"{"type": "objekt"}"#, "no schema"),
             (
                 r#"{"$ref": "https://example.com/s.json"}"#,
-                "$ref 'https://example.com/s.json' found; references are '#…'",
+                "$ref 'https://example.com/s.json' found; '#', or",
             ),
             (
                 r#"{"items": {"$ref": "file:///etc/passwd"}}"#,
@@ -406,13 +462,31 @@ mod tests {
             (r#"{"not": {"$id": "x"}}"#, "$id 'x' found"),
             (
                 r#"{"$schema": "http://json-schema.org/draft-04/schema#"}"#,
-                "and the draft is",
+                "found; 2020-12,",
             ),
             (r##"{"$ref": "#/$defs/none"}"##, "no schema"),
         ] {
             let wrong = read(text).err().unwrap_or_default();
             assert!(wrong.contains(said), "{text}: {wrong}");
         }
+        for text in [
+            r#"{"$defs": {"n": {"$anchor": "node"}}}"#,
+            r##"{"$dynamicRef": "#node"}"##,
+            r##"{"$ref": "#/$defs/%C3"}"##,
+            r#"{"pattern": "\\p{L}{1000}"}"#,
+            r#"{"patternProperties": {"(": {}}}"#,
+        ] {
+            let wrong = read(text).err().unwrap_or_default();
+            assert!(wrong.starts_with("no schema: "), "{text}: {wrong}");
+        }
+        let many: Vec<Value> = (0..40)
+            .map(|i| json!({"pattern": format!("a{i}")}))
+            .collect();
+        assert!(read(&json!({"anyOf": many}).to_string()).is_err());
+        let data = json!({"const": {"$id": "x", "$ref": "y"}});
+        assert!(read(&data.to_string()).is_ok());
+        let umlaut = json!({"$ref": "#/$defs/%C3%A4", "$defs": {"ä": {"type": "string"}}});
+        assert!(judge(&umlaut, &json!(1)).is_err());
         assert!(read("").is_ok());
         assert!(read(r#"{"$schema": "http://json-schema.org/draft-07/schema#"}"#).is_ok());
         let names = json!({"properties": {"$ref": {"type": "string"}, "$id": {"type": "string"}}});
@@ -429,6 +503,22 @@ mod tests {
         defs.insert("d60".to_owned(), json!({"type": "string"}));
         let doubling = json!({"$ref": "#/$defs/d0", "$defs": defs});
         let wrong = judge(&doubling, &json!(1)).unwrap_err();
+        assert!(wrong.contains("would take over"), "{wrong}");
+        // A chain without a branch, and many names that are missing in many places.
+        let mut defs = Map::new();
+        for i in 0..5_000 {
+            defs.insert(
+                format!("d{i}"),
+                json!({"not": {"$ref": format!("#/$defs/d{}", i + 1)}}),
+            );
+        }
+        defs.insert("d5000".to_owned(), json!(true));
+        let chain = json!({"properties": {"x": {"$ref": "#/$defs/d0"}}, "$defs": defs});
+        let wrong = judge(&chain, &json!({"x": 1})).unwrap_err();
+        assert!(wrong.contains("would take over"), "{wrong}");
+        let names: Vec<String> = (0..20_000).map(|i| format!("n{i}")).collect();
+        let missing = json!({"items": {"required": names}});
+        let wrong = judge(&missing, &Value::Array(vec![json!({}); 6_000])).unwrap_err();
         assert!(wrong.contains("would take over"), "{wrong}");
         // A cycle at one place of the document.
         let cycle = json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}});

@@ -248,8 +248,13 @@ pub fn result(outcome: Outcome, shard: Shard, prices: &Prices) -> MissionResult 
             result.mission = Some(id);
             result.status = report::Outcome::Interrupted;
             result.reason = Some(format!(
-                "{}: a call of the model {} may have been processed; --resend sends it again",
+                "{}: {} of the model {} may have been processed; --resend sends each again",
                 call.place(),
+                if call.calls > 1 {
+                    format!("{} calls, the first one", call.calls)
+                } else {
+                    "a call".to_owned()
+                },
                 call.model
             ));
         }
@@ -263,14 +268,13 @@ pub fn result(outcome: Outcome, shard: Shard, prices: &Prices) -> MissionResult 
     result
 }
 
-/// Returns what the live calls of a run cost; `None` if its model has no price.
+/// Returns what the live calls of a run cost; `None` if one of its models has no price.
 fn cost(ended: &Ended, prices: &Prices) -> Option<Micros> {
-    let answers = &ended.answers;
-    if answers.live == 0 {
-        return Some(Micros(0));
-    }
-    let price = prices.models.get(ended.facts.model.as_ref()?)?;
-    Some(price.cost(answers.live_tokens_in, answers.live_tokens_out))
+    let mut live = ended.answers.live_tokens.iter();
+    live.try_fold(Micros(0), |sum, (model, (tokens_in, tokens_out))| {
+        let price = prices.models.get(model)?;
+        Some(sum.plus(price.cost(*tokens_in, *tokens_out)))
+    })
 }
 
 const fn status(status: Status) -> report::Outcome {

@@ -8,6 +8,7 @@
 
 mod broken;
 mod endpoint;
+mod outcome;
 mod outgoing;
 mod pool;
 mod probe;
@@ -32,6 +33,7 @@ use reqwest::{Response, Url};
 
 pub use coo_kernel::llm::protocol::Failure;
 pub use endpoint::{ApiKey, Endpoint, server_of};
+pub use outcome::{Reply, Unanswered};
 pub use waiter::Waiter;
 
 use crate::effects::llm::meter::{Leaving, Pacer};
@@ -40,6 +42,7 @@ use crate::progress::{NOBODY, Sink, Update};
 
 use broken::{Cause, Lost, Way, What};
 use endpoint::Target;
+use outcome::{Outcome, Trouble, at_stake};
 use outgoing::{Handed, Outgoing};
 use pool::Connections;
 use retry::{Next, Situation};
@@ -55,41 +58,6 @@ const STALL_MAX: Duration = Duration::from_secs(15);
 /// What a server has to say about the head of a request, it says at once.
 const LAST_WORD_MAX: Duration = Duration::from_secs(10);
 const ASK_ACCOUNT: &str = "look at the provider's account before it is sent again";
-
-/// The answer of a call and its provenance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// Part of the deterministic record.
-    pub answer: ModelAnswer,
-    /// Kept beside the record, not part of it.
-    pub provenance: Provenance,
-}
-
-/// A call that got no answer.
-#[derive(Debug, thiserror::Error)]
-#[error("{failure}{at_stake}")]
-pub struct Unanswered {
-    pub failure: Failure,
-    /// The request was sent and no usable response came back, so the server may have processed it.
-    pub in_doubt: bool,
-    /// What may have to be paid for if the call is in doubt; empty otherwise.
-    at_stake: String,
-}
-
-impl Unanswered {
-    /// A request that can't be written: one of its schemas is no JSON.
-    fn unwritable(error: &serde_json::Error) -> Self {
-        Self {
-            failure: Failure::Unusable {
-                server: "this machine".to_owned(),
-                found: format!("a request that can't be written: {error}"),
-                next: "check the schemas of the request",
-            },
-            in_doubt: false,
-            at_stake: String::new(),
-        }
-    }
-}
 
 /// A client of one endpoint. Copies are cheap and share everything; clients of one server share
 /// their connections.
@@ -506,82 +474,11 @@ impl Shared {
     }
 }
 
-impl Unanswered {
-    /// An error after which nothing can have to be paid.
-    fn settled(failure: Failure) -> Self {
-        Self {
-            failure,
-            in_doubt: false,
-            at_stake: String::new(),
-        }
-    }
-}
-
-/// Describes what a call in doubt may have cost.
-fn at_stake(request: &Request, site: &Site) -> String {
-    let bytes: usize = request
-        .messages
-        .iter()
-        .map(|message| message.content.len())
-        .sum();
-    let most = request.max_tokens.map_or_else(
-        || "an answer of any length".to_owned(),
-        |tokens| format!("an answer of at most {tokens} tokens"),
-    );
-    format!(
-        "; it was sent: {bytes} bytes of messages to the model {}, for {most}",
-        site.message(&request.model)
-    )
-}
-
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("endpoint", &self.shared.endpoint)
             .finish_non_exhaustive()
-    }
-}
-
-/// The end of one attempt.
-enum Outcome {
-    Replied(Box<Reply>),
-    Trouble(Trouble),
-    Failed(Failure),
-    InDoubt(Failure),
-}
-
-impl Outcome {
-    /// Returns the tokens of the attempt: as the server counted them, or `most` if it did not.
-    fn tokens(&self, most: u64) -> u64 {
-        match self {
-            Self::Replied(reply) => match reply.answer.completion() {
-                Some(completion) => {
-                    let usage = completion.usage;
-                    let counted = usage.prompt_tokens.zip(usage.completion_tokens);
-                    counted.map_or(most, |(asked, answered)| asked.saturating_add(answered))
-                }
-                None => 0,
-            },
-            Self::InDoubt(_) => most,
-            Self::Trouble(_) | Self::Failed(_) => 0,
-        }
-    }
-}
-
-/// A problem that may pass, so that another attempt makes sense.
-struct Trouble {
-    reach: Reach,
-    retry_after: Option<Duration>,
-    /// Clean text; continues `answered <status>`, or stands alone without a status.
-    said: String,
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.reach.status() {
-            Some(status) => write!(f, "answered {status}{}", self.said),
-            None => f.write_str(&self.said),
-        }
     }
 }
 

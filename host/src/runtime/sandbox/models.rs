@@ -17,6 +17,9 @@ use super::Guest;
 use super::bindings::coo::mission1_1_0::llm;
 use crate::effects::stop::Stop;
 
+/// Size of an answer, in bytes, that is assumed before it is known: far more than models give.
+const ANSWER_BYTES: u64 = 1 << 20;
+
 impl llm::Host for Guest {
     async fn complete(
         &mut self,
@@ -36,6 +39,7 @@ impl llm::Host for Guest {
         &mut self,
         requests: Vec<llm::ChatRequest>,
     ) -> wasmtime::Result<Vec<Result<llm::ChatCompletion, llm::ChatError>>> {
+        self.authority.may(Call::Complete).map_err(Stop::from)?;
         let asked: Vec<Asked> = requests.into_iter().map(asked_in_chat).collect();
         let (places, certain) = self.certain(&asked);
         let mut are_sent = certain.is_empty();
@@ -58,12 +62,7 @@ impl Guest {
     async fn ask(&mut self, asked: Asked) -> Result<ModelAnswer, Stop> {
         self.look_at_next_call();
         self.authority.may(Call::Complete)?;
-        let bytes = asked
-            .messages
-            .iter()
-            .map(|message| ITEM_BYTES.saturating_add(message.bytes()))
-            .fold(asked.options.bytes(), u64::saturating_add);
-        self.charge_bytes(bytes)?;
+        self.charge_bytes(bytes(&asked))?;
         self.ledger.charge(Bound::LlmCalls, 1)?;
         let request = match self.request(asked)? {
             Ok(request) => self.ledger.models_mut().charge(&request).map(|()| request),
@@ -83,9 +82,7 @@ impl Guest {
         };
         if let (Ok(request), Some(completion)) = (&request, answer.completion()) {
             self.charge_bytes(completion.bytes())?;
-            if let Some(alias) = &request.options.alias {
-                self.ledger.models_mut().settle(alias, &completion.usage);
-            }
+            self.ledger.models_mut().settle(request, &completion.usage);
             let Usage {
                 prompt_tokens,
                 completion_tokens,
@@ -123,6 +120,7 @@ impl Guest {
         let used = self.ledger.used();
         let mut calls_left = limits.llm_calls.saturating_sub(used.llm_calls);
         let mut tokens_left = limits.llm_tokens.saturating_sub(used.llm_tokens);
+        let mut bytes_left = limits.host_bytes.saturating_sub(used.host_bytes);
         let mut models = self.ledger.models().clone();
         let (mut places, mut certain) = (Vec::new(), Vec::new());
         for (place, asked) in list.iter().enumerate() {
@@ -130,22 +128,39 @@ impl Guest {
                 break;
             };
             calls_left = left;
-            let Ok(Ok(request)) = self.request(asked.clone()) else {
-                // Refused, or the end of the run: neither is sent.
-                continue;
+            let asked_bytes = bytes(asked);
+            let request = match self.request(asked.clone()) {
+                Ok(Ok(request)) => request,
+                Ok(Err(_)) => {
+                    bytes_left = bytes_left.saturating_sub(asked_bytes);
+                    continue;
+                }
+                // The run ends there.
+                Err(_) => break,
             };
-            let tokens = Need::of(&request, 0).tokens();
-            let is_first = certain.is_empty();
-            if models.charge(&request).is_err() || (tokens > tokens_left && !is_first) {
+            let tokens = Need::of(&request, tokens_left).tokens();
+            let crossing = asked_bytes.saturating_add(ANSWER_BYTES);
+            let may_end_the_run = tokens > tokens_left || crossing > bytes_left;
+            if models.charge(&request).is_err() || (may_end_the_run && !certain.is_empty()) {
                 break;
             }
-            models.assume_most(&request);
+            models.settle(&request, &Usage::default());
             tokens_left = tokens_left.saturating_sub(tokens);
+            bytes_left = bytes_left.saturating_sub(crossing);
             places.push(place);
             certain.push(request);
         }
         (places, certain)
     }
+}
+
+/// Returns the bytes of a request that cross the border.
+fn bytes(asked: &Asked) -> u64 {
+    asked
+        .messages
+        .iter()
+        .map(|message| ITEM_BYTES.saturating_add(message.bytes()))
+        .fold(asked.options.bytes(), u64::saturating_add)
 }
 
 fn asked(request: llm::Request) -> Asked {

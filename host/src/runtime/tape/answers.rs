@@ -1,11 +1,13 @@
 //! Counts the model answers of a run by their origin, for its summary. Nothing of it is on record.
 
+use std::collections::BTreeMap;
+
 use coo_kernel::llm::{ModelAnswer, Usage};
 
 use crate::effects::llm::Answered;
 
 /// The model answers that a run was given, and the tokens that they report.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answers {
     /// From this mission's own journal.
     pub recorded: u64,
@@ -14,9 +16,8 @@ pub struct Answers {
     /// Tokens of questions and answers, as far as the server counted them.
     pub tokens_in: u64,
     pub tokens_out: u64,
-    /// Those of live answers among them.
-    pub live_tokens_in: u64,
-    pub live_tokens_out: u64,
+    /// Those of live answers among them, by the model that was asked: questions, then answers.
+    pub live_tokens: BTreeMap<String, (u64, u64)>,
 }
 
 impl Answers {
@@ -30,8 +31,8 @@ impl Answers {
         }
     }
 
-    /// Counts one. `is_new`: no earlier execution of the run was given it.
-    pub fn count(&mut self, answered: &Answered, is_new: bool) {
+    /// Counts an answer to a request that asked `model`. `is_new`: no earlier execution of the run was given it.
+    pub fn count(&mut self, model: &str, answered: &Answered, is_new: bool) {
         let Usage {
             prompt_tokens,
             completion_tokens,
@@ -50,8 +51,9 @@ impl Answers {
         };
         *count += 1;
         if answered.live {
-            add(&mut self.live_tokens_in, prompt_tokens);
-            add(&mut self.live_tokens_out, completion_tokens);
+            let (tokens_in, tokens_out) = self.live_tokens.entry(model.to_owned()).or_default();
+            add(tokens_in, prompt_tokens);
+            add(tokens_out, completion_tokens);
         }
     }
 }

@@ -80,7 +80,7 @@ impl Tape {
         let outcome = canonical::to_string_sorted(&OutcomeBody::of(&answered.answer))?;
         self.no_longer_in_doubt(&asked, &outcome);
         let is_new = self.counted.insert((sha256, asked.nth));
-        self.answers.count(&answered, is_new);
+        self.answers.count(&request.model, &answered, is_new);
         let (source, live) = (answered.source.clone(), answered.live);
         let origin = Beside::Origin(answered.source, answered.provenance);
         self.append(self.state()?, Kind::LlmOutcome, outcome, origin)?;
@@ -208,12 +208,12 @@ impl Tape {
             flight
         } else {
             recorder.live.hold.release()?;
-            let flight = flights.enter(key).await;
-            if let Some(known) = self.known(asked)? {
-                return Ok((known, None));
-            }
-            flight
+            flights.enter(key).await
         };
+        // Another run may have been answered since this one looked.
+        if let Some(known) = self.known(asked)? {
+            return Ok((known, None));
+        }
         Ok((self.send(asked).await?, Some(flight)))
     }
 

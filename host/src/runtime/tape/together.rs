@@ -4,6 +4,7 @@
 //! Sends nothing itself, and decides no order: the guest's own order is the record's.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use coo_kernel::form::canonical;
 use coo_kernel::form::digest::Digest;
@@ -16,6 +17,7 @@ use tokio::sync::Mutex;
 use super::recorder::Recorder;
 use super::{Mode, Tape};
 use crate::effects::llm::{Answered, Failed, Flight};
+use crate::effects::secrets;
 use crate::effects::stop::Stop;
 use crate::machine;
 use crate::progress::{Journal, Update};
@@ -80,6 +82,9 @@ impl Recorder {
     /// Returns the call, if the server must be asked and no other run is asking it the same.
     fn to_send(&self, request: &Request, sha256: Digest, nth: u64) -> Result<Option<Call>, Stop> {
         let key = (sha256, nth);
+        for image in request.messages.iter().flat_map(|message| &message.images) {
+            secrets::refuse_in("an image for a model", &image.content)?;
+        }
         let is_carried = self
             .carried
             .get(&key)
@@ -88,11 +93,7 @@ impl Recorder {
             return Ok(None);
         }
         let model = &self.live.model;
-        let shared = self.live.hold.shared();
-        let known = shared.with_store(|store| model.known(store, request, &sha256, nth))?;
-        if known.is_some() {
-            return Ok(None);
-        }
+        // First, so that no other run is answered and done between the two.
         let flight = if model.shares_answers() {
             match self.live.flights.try_enter(key) {
                 None => return Ok(None),
@@ -101,6 +102,11 @@ impl Recorder {
         } else {
             None
         };
+        let shared = self.live.hold.shared();
+        let known = shared.with_store(|store| model.known(store, request, &sha256, nth))?;
+        if known.is_some() {
+            return Ok(None);
+        }
         Ok(Some(Call {
             request: request.clone(),
             sha256,
@@ -118,17 +124,22 @@ impl Recorder {
         let turns = Arc::new(Mutex::new(()));
         let live = &self.live;
         let tokens_left = self.limits.llm_tokens;
+        let has_failed = Arc::new(AtomicBool::new(false));
         let ended: Vec<_> = stream::iter(calls)
             .map(|call| {
                 let notes = Notes {
                     hold: live.hold.clone(),
                     turns: Arc::clone(&turns),
+                    has_failed: Arc::clone(&has_failed),
                     number,
                 };
                 async move {
                     let key = (call.sha256, call.nth);
-                    let ready = send(live, &notes, &call, tokens_left).await?;
-                    Ok::<_, Stop>((key, ready))
+                    let ready = send(live, &notes, &call, tokens_left).await;
+                    if !matches!(ready, Ok(None | Some(Ready::Answered(_)))) {
+                        notes.has_failed.store(true, Ordering::Relaxed);
+                    }
+                    Ok::<_, Stop>((key, ready?))
                 }
             })
             .buffer_unordered(TOGETHER_MAX)
@@ -136,14 +147,25 @@ impl Recorder {
             .await;
         for ended in ended {
             let (key, ready) = ended?;
-            self.ready.insert(key, ready);
+            self.ready.extend(ready.map(|ready| (key, ready)));
         }
-        (self.live.tell)(&Update::OnRecord(Journal::Resumable));
+        let is_in_doubt = |ready: &Ready| matches!(ready, Ready::Failed(failed) if failed.in_doubt);
+        let journal = if self.ready.values().any(is_in_doubt) {
+            Journal::InDoubt
+        } else {
+            Journal::Resumable
+        };
+        (self.live.tell)(&Update::OnRecord(journal));
         Ok(())
     }
 }
 
-async fn send(live: &Live, notes: &Notes, call: &Call, tokens_left: u64) -> Result<Ready, Stop> {
+async fn send(
+    live: &Live,
+    notes: &Notes,
+    call: &Call,
+    tokens_left: u64,
+) -> Result<Option<Ready>, Stop> {
     let Call {
         request,
         sha256,
@@ -152,8 +174,11 @@ async fn send(live: &Live, notes: &Notes, call: &Call, tokens_left: u64) -> Resu
     } = call;
     let admitted = match live.model.admit(request, tokens_left).await? {
         Ok(admitted) => admitted,
-        Err(failed) => return Ok(Ready::Failed(failed)),
+        Err(failed) => return Ok(Some(Ready::Failed(failed))),
     };
+    if notes.has_failed.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
     let note = |facts: EventFacts, sent, outcome| Carried {
         request_sha256: *sha256,
         nth: *nth,
@@ -187,7 +212,7 @@ async fn send(live: &Live, notes: &Notes, call: &Call, tokens_left: u64) -> Resu
                 batch.freeze(frozen);
             }
             notes.write(batch).await?;
-            Ok(Ready::Answered(Box::new(answered)))
+            Ok(Some(Ready::Answered(Box::new(answered))))
         }
         Err(failed) => {
             if !failed.in_doubt {
@@ -196,7 +221,7 @@ async fn send(live: &Live, notes: &Notes, call: &Call, tokens_left: u64) -> Resu
                 batch.carry(notes.number, note(facts, false, None));
                 notes.write(batch).await?;
             }
-            Ok(Ready::Failed(failed))
+            Ok(Some(Ready::Failed(failed)))
         }
     }
 }
@@ -205,6 +230,8 @@ async fn send(live: &Live, notes: &Notes, call: &Call, tokens_left: u64) -> Resu
 struct Notes {
     hold: Hold,
     turns: Arc<Mutex<()>>,
+    /// Whether a call has failed, so that no further one should leave.
+    has_failed: Arc<AtomicBool>,
     number: u32,
 }
 
@@ -213,9 +240,11 @@ impl Notes {
     async fn write(&self, mut batch: WriteBatch) -> Result<(), Stop> {
         let _turn = self.turns.lock().await;
         self.hold.take().await?;
-        self.hold.commit(&mut batch)?;
-        self.hold.shared().sync().await?;
+        let committed = self.hold.commit(&mut batch);
+        // Whatever came of it: others must not wait for calls that are under way.
         self.hold.release()?;
+        committed?;
+        self.hold.shared().sync().await?;
         Ok(())
     }
 }

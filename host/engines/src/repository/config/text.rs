@@ -275,7 +275,7 @@ mod tests {
             (
                 "[[list]]\nname = 10:30:00\n[words]\na = ['x', 1999-01-01T00:00:00Z]\n",
                 "line 2: list[0].name: date or time 10:30:00 found, and no field takes one; quotes make a text of it\n\
-                 line 4: words.a[1]: date or time 1999-01-01T00:00:00Z found, and no field takes one; quotes make a text of it",
+                 and line 4: words.a[1]: date or time 1999-01-01T00:00:00Z found, and no field takes one; quotes make a text of it",
             ),
             ("list = 'x'\n", "line 1: list: a text found; a list needed"),
         ] {

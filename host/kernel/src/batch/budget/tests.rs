@@ -65,7 +65,7 @@ fn a_need_counts_bytes_messages_and_the_longest_answer() {
     let mut more = request.clone();
     more.options.stop = vec!["12345".to_owned()];
     more.messages[0].images = vec![Image::new("image/png".to_owned(), vec![0; 100_000])];
-    assert_eq!(Need::of(&more, 7), need(293 + 5 + 8_192, 50));
+    assert_eq!(Need::of(&more, 7), need(293 + 5 + 65_536, 50));
     request.max_tokens = None;
     assert_eq!(Need::of(&request, 7), need(293, 7));
     assert_eq!(Need::of(&request, u64::MAX).tokens(), u64::MAX);

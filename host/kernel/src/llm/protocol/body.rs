@@ -9,7 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use crate::llm::chat::{Format, JsonSchema, Tool, ToolCall, ToolChoice};
-use crate::llm::{Image, Message, Request, Role};
+use crate::llm::{Image, Message, Options, Request, Role};
 
 type Raw = Box<RawValue>;
 type Fields = BTreeMap<&'static str, Raw>;
@@ -38,7 +38,7 @@ pub fn request_body(
         (max_tokens_field, json!(request.max_tokens)),
         ("seed", json!(request.seed)),
         ("stop", not_empty(&options.stop)),
-        ("tool_choice", tool_choice(options.tool_choice.as_ref())),
+        ("tool_choice", tool_choice(options)),
         ("stream", json!(false)),
         ("provider", provider(openrouter)),
     ] {
@@ -72,8 +72,10 @@ fn provider(openrouter: bool) -> Value {
     }
 }
 
-fn tool_choice(choice: Option<&ToolChoice>) -> Value {
-    match choice {
+fn tool_choice(options: &Options) -> Value {
+    match &options.tool_choice {
+        // Servers refuse a choice among none.
+        _ if options.tools.is_empty() => Value::Null,
         None => Value::Null,
         Some(ToolChoice::Auto) => json!("auto"),
         Some(ToolChoice::None) => json!("none"),
@@ -91,16 +93,42 @@ fn schema(text: &str) -> serde_json::Result<Raw> {
     RawValue::from_string(text.to_owned())
 }
 
+/// Returns whether a server may be asked to keep strictly to a schema. Servers that do refuse a schema
+/// with an object that may have further members or leave some out; for these the host alone judges.
+fn is_strict(text: &str) -> bool {
+    fn keeps(part: &Value) -> bool {
+        match part {
+            Value::Array(parts) => parts.iter().all(keeps),
+            Value::Object(fields) => {
+                let is_closed = match fields.get("properties").and_then(Value::as_object) {
+                    None => fields.get("type") != Some(&json!("object")),
+                    Some(properties) => {
+                        let required = fields.get("required").and_then(Value::as_array);
+                        let is_listed = |name: &String| {
+                            required.is_some_and(|names| names.contains(&json!(name)))
+                        };
+                        fields.get("additionalProperties") == Some(&json!(false))
+                            && properties.keys().all(is_listed)
+                    }
+                };
+                is_closed && fields.values().all(keeps)
+            }
+            _ => true,
+        }
+    }
+    serde_json::from_str(text).is_ok_and(|schema| keeps(&schema))
+}
+
 fn response_format(format: &Format) -> serde_json::Result<Option<Raw>> {
     Ok(match format {
         Format::Text => None,
         Format::Json => Some(to_raw_value(&json!({"type": "json_object"}))?),
         Format::JsonSchema(JsonSchema { name, schema: text }) => {
-            let inner = Fields::from([
-                ("name", to_raw_value(name)?),
-                ("schema", schema(text)?),
-                ("strict", to_raw_value(&true)?),
-            ]);
+            let mut inner =
+                Fields::from([("name", to_raw_value(name)?), ("schema", schema(text)?)]);
+            if is_strict(text) {
+                inner.insert("strict", to_raw_value(&true)?);
+            }
             let outer = Fields::from([
                 ("json_schema", to_raw_value(&inner)?),
                 ("type", to_raw_value("json_schema")?),
@@ -116,7 +144,7 @@ fn tool(tool: &Tool) -> serde_json::Result<Raw> {
         ("name", to_raw_value(&tool.name)?),
         ("parameters", schema(&tool.parameters)?),
     ]);
-    if tool.strict {
+    if tool.strict && is_strict(&tool.parameters) {
         function.insert("strict", to_raw_value(&true)?);
     }
     to_raw_value(&Fields::from([
@@ -175,7 +203,29 @@ fn call(call: &ToolCall) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::llm::Options;
+
+    #[test]
+    fn only_a_closed_schema_is_kept_to_strictly() {
+        for (text, strict) in [
+            (
+                r#"{"type": "object", "properties": {"a": {}}, "required": ["a"], "additionalProperties": false}"#,
+                true,
+            ),
+            (
+                r#"{"type": "object", "properties": {"a": {}}, "required": ["a"]}"#,
+                false,
+            ),
+            (
+                r#"{"properties": {"a": {}}, "additionalProperties": false}"#,
+                false,
+            ),
+            (r#"{"type": "array", "items": {"type": "object"}}"#, false),
+            (r#"{"type": "string"}"#, true),
+            ("", false),
+        ] {
+            assert_eq!(is_strict(text), strict, "{text}");
+        }
+    }
 
     #[test]
     fn everything_of_a_request_is_in_its_body() {
@@ -203,7 +253,8 @@ mod tests {
                 alias: Some("cheap".to_owned()),
                 response_format: Format::JsonSchema(JsonSchema {
                     name: "out".to_owned(),
-                    schema: r#"{"properties": {"z": {}, "a": {}}}"#.to_owned(),
+                    schema: r#"{"properties": {"z": {}, "a": {}}, "required": ["a", "z"], "additionalProperties": false}"#
+                        .to_owned(),
                 }),
                 stop: vec!["END".to_owned()],
                 tool_choice: Some(ToolChoice::Named("weather".to_owned())),
@@ -220,7 +271,7 @@ mod tests {
         };
         let body = request_body(&request, "max_tokens", false).unwrap();
         // The order of properties is the guest's.
-        assert!(body.contains(r#""schema":{"properties": {"z": {}, "a": {}}}"#));
+        assert!(body.contains(r#""schema":{"properties": {"z": {}, "a": {}},"#));
         let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!(
             body,
@@ -238,13 +289,17 @@ mod tests {
                 ],
                 "model": "m",
                 "response_format": {"type": "json_schema", "json_schema": {
-                    "name": "out", "strict": true, "schema": {"properties": {"z": {}, "a": {}}},
+                    "name": "out", "strict": true, "schema": {
+                        "properties": {"z": {}, "a": {}},
+                        "required": ["a", "z"],
+                        "additionalProperties": false,
+                    },
                 }},
                 "stop": ["END"],
                 "stream": false,
                 "tool_choice": {"type": "function", "function": {"name": "weather"}},
                 "tools": [{"type": "function", "function": {
-                    "name": "weather", "description": "Tells the weather", "strict": true,
+                    "name": "weather", "description": "Tells the weather",
                     "parameters": {"type": "object", "properties": {}},
                 }}],
             })

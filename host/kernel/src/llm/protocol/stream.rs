@@ -143,9 +143,18 @@ fn add_call(calls: &mut Vec<Value>, piece: &Value) {
         calls.push(piece.clone());
         return;
     };
-    if let Some(more) = piece["function"]["arguments"].as_str() {
-        let so_far = call["function"]["arguments"].as_str().unwrap_or_default();
-        call["function"]["arguments"] = Value::String(format!("{so_far}{more}"));
+    let Some(function) = call.get_mut("function").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let Some(more) = piece["function"]["arguments"].as_str() else {
+        return;
+    };
+    match function
+        .entry("arguments")
+        .or_insert_with(|| Value::String(String::new()))
+    {
+        Value::String(so_far) => so_far.push_str(more),
+        other => *other = Value::String(more.to_owned()),
     }
 }
 
@@ -186,7 +195,9 @@ mod tests {
     fn a_call_of_a_tool_comes_in_pieces() {
         let piece = |index: u64, call: &Value| {
             let mut call = call.clone();
-            call["index"] = json!(index);
+            if call.is_object() {
+                call["index"] = json!(index);
+            }
             chunk(&json!({"index": 0, "delta": {"tool_calls": [call]}}))
         };
         let text = [
@@ -208,6 +219,16 @@ mod tests {
         assert_eq!(calls[0]["function"]["arguments"], "{\"x\": 1}");
         assert_eq!(calls[1]["id"], "b");
         assert_eq!(calls.as_array().unwrap().len(), 2);
+        // Pieces that make no sense are no reason to stop.
+        let odd = [
+            piece(0, &json!({"function": "x"})),
+            piece(0, &json!({"function": {"arguments": "{}"}})),
+            piece(1, &json!({"function": {"arguments": 3}})),
+            piece(1, &json!({"function": {"arguments": "{}"}})),
+            piece(2, &json!([1])),
+            "data: [DONE]\n\n".to_owned(),
+        ];
+        assert!(read(&odd.concat()).is_ok());
     }
 
     #[test]
