@@ -267,6 +267,12 @@ fn a_name_asks_the_model_that_the_operator_maps_it_to() {
     assert_eq!(models, ["small/model", "test/model", "small/model"]);
     assert_eq!(requests[0]["max_tokens"], 7);
     assert_eq!(requests[2]["stop"], json!(["END"]));
+    let told = world.coo(&["explain", &mission_id(&ran)]).stdout;
+    let models = told.split("\nModels").nth(1).unwrap_or_default().to_owned();
+    assert_snapshot!(models, @"
+                      calls         tokens  model
+    cheap                  2 of 2             10  small/model
+    ");
     // A replay asks the models of the run, whatever the configuration says now.
     assert_eq!(world.coo(&["config", "set", "llm.models", "{}"]).code, 0);
     assert_eq!(world.coo(&["replay", &mission_id(&ran)]).code, 0);

@@ -2,6 +2,8 @@
 //! from, and how much of it was used. Everything comes from the mission's own record, not from the
 //! current configuration. Only reads.
 
+mod models;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -44,6 +46,8 @@ pub struct View {
     paths: Narrowed<Vec<String>>,
     protected: Vec<Protected>,
     budgets: Vec<BudgetView>,
+    /// The models that the descriptor lists by name.
+    models: Vec<models::ModelView>,
 }
 
 /// The request that ended the mission, if a limit or a person refused it.
@@ -98,8 +102,10 @@ pub fn cmd_explain(root: &Path, options: &Options) -> Result<ExitCode> {
 
 fn view(session: &Session, mission: &MissionRow) -> Result<View> {
     let (mut step, mut decided_by, mut last) = (String::new(), None, 0);
+    let mut calls = models::Count::default();
     let (progress, _) = history::walk(&session.store, mission.id, |record| {
         last = record.seq;
+        calls.take(&session.store, record)?;
         match record.kind {
             Kind::StepStarted => {
                 step = serde_json::from_str::<StepStartedBody>(&record.body)?.id;
@@ -147,6 +153,7 @@ fn view(session: &Session, mission: &MissionRow) -> Result<View> {
         },
         protected: never(&policy),
         budgets: budgets(&authority, mission.facts.used),
+        models: calls.views(&descriptor, mission),
     })
 }
 
@@ -294,5 +301,6 @@ fn after_status(view: &View) -> String {
             budget.in_force
         );
     }
+    models::write(&mut text, &view.models);
     text
 }
