@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use insta::assert_snapshot;
+
 use super::*;
-use crate::support::{events, every};
+use crate::support::{events, every, shown};
 
 fn list(prompts: impl IntoIterator<Item = String>) -> Value {
     let requests = prompts.into_iter();
@@ -226,6 +228,46 @@ fn what_was_answered_is_never_asked_again_and_what_is_in_doubt_only_if_told() {
     );
     let answers: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(answers[3]["text"], "re: d!");
+    assert_eq!(world.coo(&["replay", "1"]).code, 0);
+}
+
+/// The mission fails before it comes to a call that is in doubt: nobody can send that again, and a person
+/// learns of it.
+#[test]
+fn a_failed_mission_says_that_other_calls_may_be_charged() {
+    let world = chatting();
+    let server = ModelServer::answering(|request| {
+        if last_text(request) == "b!" {
+            return Step::HangUp;
+        }
+        // More tokens than anybody could expect.
+        let body = json!({
+            "choices": [{"finish_reason": "stop", "message": {"content": "x"}}],
+            "usage": {"prompt_tokens": 5_000, "completion_tokens": 1},
+        });
+        Response::json(200, &body).into()
+    });
+    let more = json!({"llm": {"max_tokens": 10}, "limits": {"llm_tokens": 1_000}, "steps": [
+        {"id": "ask", "input": list(["a", "b!"].map(str::to_owned))},
+    ]});
+    world.descriptor("chat.json", &json!({"file": "chat.wasm"}), &more);
+    let ran = world.coo_with(
+        &["run", "chat.json"],
+        "COO_LLM_BASE_URL",
+        &server.base_url(),
+    );
+    assert_eq!(server.requests().len(), 2);
+    assert_snapshot!(shown("run chat.json", &ran), @"
+    $ coo run chat.json
+    --- standard error
+    [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
+    [coo] MISSION-000001 FAILED: 9 events, 34481 fuel, <duration>, 1 model call (live; 5000 tokens in, 1 out), chain <sha256…>
+    [coo] MISSION-000001 had made model calls beside the one at which it failed; some left and have no answer, and the provider may charge for them
+    ERROR: mission MISSION-000001: limit hit: llm_tokens 5001 wanted, limit 1000
+    hint: raise limits.llm_tokens if the mission needs more
+    hint: 'coo logs MISSION-000001' shows how it got there
+    --- exit 1
+    ");
     assert_eq!(world.coo(&["replay", "1"]).code, 0);
 }
 

@@ -200,6 +200,11 @@ pub fn report(ended: &Ended, json: bool) -> Result<ExitCode> {
     if let Some(question) = &ended.question {
         print::error(&waiting(id, question));
     }
+    if ended.in_doubt && ended.status == Status::Failed {
+        print::note(&format!(
+            "{id} had made model calls beside the one at which it failed; some left and have no answer, and the provider may charge for them"
+        ));
+    }
     if let Some(error) = error(ended) {
         let next = match (ended.status, ended.in_doubt) {
             (Status::Interrupted, in_doubt) => hint::to_resume(id, in_doubt),

@@ -200,11 +200,12 @@ impl End<'_> {
     fn write(&self, store: &mut Store, batch: &mut WriteBatch) -> Result<(bool, Option<u32>)> {
         let state = self.progress.state();
         store.write_batch(batch)?;
+        // Also of a mission that fails before it comes to a call that was made together with others.
+        let in_doubt = store.is_in_doubt(self.id.number(), self.progress.in_doubt)?;
         if state.is_some_and(State::is_final) {
             store.forget_carried(self.id.number())?;
         }
         store.finish_mission(self.id, self.finished_ms, self.why, self.facts)?;
-        let in_doubt = store.is_in_doubt(self.id.number(), self.progress.in_doubt)?;
         let changes = self.changes;
         let changes_world = state == Some(State::Complete)
             && (changes.db_executes > 0 || !changes.artefacts.is_empty());
