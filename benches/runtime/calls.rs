@@ -41,7 +41,11 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     let engine = bare::engine()?;
     let component = Component::from_binary(&engine, &wasm)?;
     // Without the ceiling of a new root, which permits fewer writes than are counted here.
-    drop(Session::create(&folder.join("root"), Purpose::Change, |_| {})?);
+    drop(Session::create(
+        &folder.join("root"),
+        Purpose::Change,
+        |_| {},
+    )?);
     std::fs::write(folder.join("root/config.json"), "{}")?;
 
     group("One host call, guest to host and back", "ns");
