@@ -161,6 +161,35 @@ fn after_a_failure_no_further_call_leaves() {
     assert_eq!(server.requests().len(), 300);
 }
 
+/// What was paid for beside a journal counts for the budget of a batch in its next process, once.
+#[test]
+fn a_batch_counts_answers_that_its_journals_have_not_come_to() {
+    let world = chatting();
+    describe(&world, &list((0..8).map(|i| format!("q{i}"))), &json!({}));
+    world.file("list.jsonl", "{\"mission\": \"chat.json\"}\n");
+    // Nobody is answered before all are there, so the others have left when the first is refused.
+    let server = ModelServer::gathering(8, |request| match last_text(request).as_str() {
+        "q0" => Response::json(401, "{}").into(),
+        _ => message("stop", &json!({"content": "x"})),
+    });
+    let world = world.with("COO_LLM_BASE_URL", server.base_url());
+    let ran = world.coo(&["batch", "list.jsonl", "--budget-tokens", "100000", "--json"]);
+    assert_eq!(server.requests().len(), 8, "{ran:?}");
+    let server = ModelServer::answering(|_| message("stop", &json!({"content": "x"})));
+    let ran = world.coo_with(
+        &["resume", "--batch", "1", "--json"],
+        "COO_LLM_BASE_URL",
+        &server.base_url(),
+    );
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(server.requests().len(), 1);
+    let summary: Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        summary["spent"],
+        json!({"micros": 0, "tokens_in": 80, "tokens_out": 40})
+    );
+}
+
 /// A mission that asks by name alone begins without a default model, and can get one later.
 #[test]
 fn a_default_model_can_come_with_the_resume() {
