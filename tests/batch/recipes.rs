@@ -58,6 +58,12 @@ fn run_tasks(
     }
 }
 
+/// Checks what tasks leave whose numbers begin with 1.
+fn check_from_one(world: &World, server: &ModelServer) {
+    let results = names("results-", 1, ".jsonl");
+    check(world, server, &names("root-", 1, ""), &results);
+}
+
 /// Merges the roots as the page does, and compares with the whole list.
 fn check(world: &World, server: &ModelServer, roots: &[String], lines: &[String]) {
     let merge = sh(world, &block("Merge", "sh")).output().unwrap();
@@ -120,12 +126,7 @@ fn gnu_parallel_runs_a_shard_in_each_job() {
             vec![("ARGUMENT", words[task].to_owned())]
         });
     }
-    check(
-        &world,
-        &server,
-        &names("root-", 1, ""),
-        &names("results-", 1, ".jsonl"),
-    );
+    check_from_one(&world, &server);
 }
 
 #[test]
@@ -141,20 +142,10 @@ fn slurm_runs_a_shard_in_each_task_of_an_array() {
         ]
     };
     run_tasks(&world, &recipe, task);
-    check(
-        &world,
-        &server,
-        &names("root-", 1, ""),
-        &names("results-", 1, ".jsonl"),
-    );
+    check_from_one(&world, &server);
     // A task that is started again continues its batch, and asks nothing twice.
     run_tasks(&world, &recipe, task);
-    check(
-        &world,
-        &server,
-        &names("root-", 1, ""),
-        &names("results-", 1, ".jsonl"),
-    );
+    check_from_one(&world, &server);
 }
 
 #[test]
@@ -171,17 +162,7 @@ fn kubernetes_runs_a_shard_in_each_index_of_a_job() {
     let script = script.join("\n").replace("/data/", "");
     let task = |task: usize| vec![("JOB_COMPLETION_INDEX", task.to_string())];
     run_tasks(&world, &script, task);
-    check(
-        &world,
-        &server,
-        &names("root-", 1, ""),
-        &names("results-", 1, ".jsonl"),
-    );
+    check_from_one(&world, &server);
     run_tasks(&world, &script, task);
-    check(
-        &world,
-        &server,
-        &names("root-", 1, ""),
-        &names("results-", 1, ".jsonl"),
-    );
+    check_from_one(&world, &server);
 }

@@ -134,7 +134,7 @@ fn ended(session: Session, source: &Source, options: &Options) -> Result<Ended> 
     Ok(ended)
 }
 
-/// Runs the mission in a state root of its own, and says what becomes of that.
+/// Runs the mission in a state root of its own, and says whether that root is kept.
 fn run_fresh(root: &Path, source: &Source, options: &Options) -> Result<ExitCode> {
     let freshness = options.answering.options().freshness;
     let fresh = Fresh::beside(root, freshness, print::note)?;

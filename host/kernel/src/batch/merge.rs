@@ -311,7 +311,8 @@ fn renumber(roots: &[&Root]) -> Result<Vec<Placed>, Refused> {
     // Places in `all` of the missions that need another number, with their runs.
     let mut moved: BTreeMap<Digest, usize> = BTreeMap::new();
     let mut waiting: Vec<usize> = Vec::new();
-    // Places of copies of a mission that needs another number, and the place of that mission.
+    // A mission that needs another number may stand in several roots: the place of each copy, with the
+    // place of the first.
     let mut copies: Vec<(usize, usize)> = Vec::new();
     for (root, rows) in from.iter().enumerate() {
         let mut missions = rows.missions.clone();

@@ -9,8 +9,7 @@
 //!
 //! The same holds for missions that fail and missions that pause: both are settled without a change,
 //! but what they read decided that end. A mission that is interrupted, or that could not begin, is
-//! settled, too: it holds up no other, and when it is resumed it gets the world of that moment, as if
-//! it had been run then.
+//! settled, too: no other mission waits for it. A resume gives it the world as it is then.
 //!
 //! Invariant: pure; the same ends give the same answers.
 

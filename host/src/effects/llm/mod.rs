@@ -63,6 +63,13 @@ pub struct Admitted {
     pace: http::Paced,
 }
 
+impl Admitted {
+    /// Gives back what was set aside for a call that does not leave.
+    pub fn give_back(self) {
+        self.reserved.release();
+    }
+}
+
 /// An answer and where it came from.
 #[derive(Debug)]
 pub struct Answered {

@@ -177,6 +177,7 @@ async fn send(
         Err(failed) => return Ok(Some(Ready::Failed(failed))),
     };
     if notes.has_failed.load(Ordering::Relaxed) {
+        admitted.give_back();
         return Ok(None);
     }
     let note = |facts: EventFacts, sent, outcome| Carried {
