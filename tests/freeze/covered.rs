@@ -112,9 +112,9 @@ const CHANGES: [(&str, &str); 20] = [
 /// gone.
 const GUARDED: [(&str, &str, &str); 5] = [
     (
-        "table events of coo.db",
+        "table segments of coo.db",
         "events_never_change",
-        "UPDATE events SET body = body || ' ' WHERE id = (SELECT min(id) FROM events)",
+        "UPDATE segments SET events = events || ' ' WHERE id = (SELECT min(id) FROM segments)",
     ),
     (
         "table rollbacks of coo.db",

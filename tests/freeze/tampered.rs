@@ -56,7 +56,7 @@ const TAMPERINGS: [(&str, &str, Tampering); 13] = [
     ("missions in coo.db", "other content", |world| {
         let journal = world.unguarded_journal();
         journal
-            .execute_batch("DELETE FROM events; DELETE FROM missions;")
+            .execute_batch("DELETE FROM segments; DELETE FROM missions;")
             .unwrap();
     }),
     ("frozen answers in coo.db", "other content", |world| {
