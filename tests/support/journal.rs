@@ -1,5 +1,5 @@
 //! Shows the events of a `coo.db`, which lie in segments, as the table `events` that tests ask, and lets
-//! a test forge one: id, mission, seq, state, kind, body, prev_sha256, sha256. Both hold for one
+//! a test forge one: id, mission, seq, state, kind, body, `prev_sha256`, sha256. Both hold for one
 //! connection only; the program never sees them.
 
 use std::path::Path;

@@ -113,26 +113,30 @@ pub fn question(store: &Store, mission: MissionId) -> Result<Option<Question>> {
 /// Reads only the first events, without verifying the chain; a walk over the whole journal verifies
 /// it.
 pub fn policy(store: &Store, mission: MissionId) -> Result<Policy> {
-    let mut begun = store.events_after(mission.number(), 0)?;
-    // In the first segment, unless a run was killed between two commits.
-    if let Some(last) = begun.last()
-        && begun.iter().all(|record| record.kind != Kind::Environment)
-    {
-        begun = store.events_after(mission.number(), last.seq)?;
+    let mut seq = 0;
+    loop {
+        let events = store.events_after(mission.number(), seq)?;
+        for record in &events {
+            seq = record.seq;
+            match record.kind {
+                Kind::Environment => {
+                    let body: EnvironmentBody = serde_json::from_str(&record.body)
+                        .with_context(|| format!("mission {mission}: event {seq}"))?;
+                    return Ok(Policy {
+                        governance: body.governance,
+                        rules: body.rules,
+                        rules_sha256: body.rules_sha256,
+                    });
+                }
+                Kind::Mission | Kind::Transition => {}
+                // Nothing of the guest stands before it.
+                _ => return Ok(Policy::default()),
+            }
+        }
+        if events.is_empty() {
+            return Ok(Policy::default());
+        }
     }
-    let environment = begun.iter().find(|record| record.kind == Kind::Environment);
-    environment.map_or_else(
-        || Ok(Policy::default()),
-        |record| {
-            let body: EnvironmentBody = serde_json::from_str(&record.body)
-                .with_context(|| format!("mission {mission}: event {}", record.seq))?;
-            Ok(Policy {
-                governance: body.governance,
-                rules: body.rules,
-                rules_sha256: body.rules_sha256,
-            })
-        },
-    )
 }
 
 /// Returns the committed intent of a mission from its verified journal: the changes to artefacts
