@@ -25,6 +25,7 @@ const FILE_BYTES: usize = 4 << 20;
 struct Journal {
     store: Store,
     batch: WriteBatch,
+    body: String,
     mission: u32,
     chain: Chain,
 }
@@ -33,10 +34,9 @@ impl Journal {
     /// Appends one event; returns the bytes of all that is stored of it.
     fn append(&mut self) -> Result<usize> {
         let kind = (State::Run, Kind::DbQuery);
+        let content = self.body.as_str();
         let event = self.batch.append(self.mission, self.chain, kind, |body| {
-            body.push_str(r#"{"answer":""#);
-            body.extend(std::iter::repeat_n('x', BODY_BYTES - 13));
-            body.push_str(r#""}"#);
+            body.push_str(content);
             Ok::<_, anyhow::Error>(())
         })?;
         self.chain = Chain::ending_with(&event);
@@ -120,6 +120,7 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     let mut journal = Journal {
         store: Store::open_or_create(folder)?,
         batch: WriteBatch::default(),
+        body: format!(r#"{{"answer":"{}"}}"#, "x".repeat(BODY_BYTES - 13)),
         mission: 0,
         chain: Chain::default(),
     };

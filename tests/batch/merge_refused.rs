@@ -106,7 +106,7 @@ fn a_damaged_root_is_named_and_nothing_is_written() {
 
     $ coo --root into merge sound format
     --- standard error
-    ERROR: database format/coo.db: has format 7, this build reads 9
+    ERROR: database format/coo.db: has format 7, this build reads 10
     hint: use the coo that wrote it, or another state root (--root)
     --- exit 1
     ");

@@ -26,7 +26,12 @@ pub fn memory_used_and_peak() -> (u64, u64) {
     // SAFETY: reads two counters, and resets one, under SQLite's own lock; both pointers are to numbers
     // that outlive the call.
     unsafe {
-        ffi::sqlite3_status64(ffi::SQLITE_STATUS_MEMORY_USED, &raw mut used, &raw mut peak, 1);
+        ffi::sqlite3_status64(
+            ffi::SQLITE_STATUS_MEMORY_USED,
+            &raw mut used,
+            &raw mut peak,
+            1,
+        );
     }
     let [used, peak] = [used, peak].map(|bytes| u64::try_from(bytes).unwrap_or(0));
     (used, peak)
