@@ -87,6 +87,6 @@ pub mod inside {
     pub mod state {
         pub use crate::state::history;
         pub use crate::state::state_root::StateRoot;
-        pub use crate::state::store::{Durability, NewMission, Store};
+        pub use crate::state::store::{Durability, NewMission, Store, WriteBatch};
     }
 }
