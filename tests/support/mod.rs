@@ -4,6 +4,7 @@
 //! cache of compiled code, so that each module is compiled once for the whole suite.
 
 pub mod model_server;
+pub mod packs;
 pub mod remains;
 pub mod schema;
 pub mod tree;
