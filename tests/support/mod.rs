@@ -5,6 +5,7 @@
 
 pub mod journal;
 pub mod model_server;
+pub mod packs;
 pub mod remains;
 pub mod schema;
 pub mod tree;
