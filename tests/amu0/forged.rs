@@ -126,7 +126,7 @@ fn a_pack_that_is_not_whole_counts_as_missing_and_is_named() {
     assert_snapshot!(told, @"
     gone: ERROR: object <sha256>: is in no pack of .coo/amu0/packs
     hint: take it from a copy of the state root
-    another format: ERROR: object <sha256>: is in no pack of .coo/amu0/packs; pack .coo/amu0/packs/<sha256>.pack: does not begin as a pack of this format ('coo-pack/1')
+    another format: ERROR: object <sha256>: is in no pack of .coo/amu0/packs; pack .coo/amu0/packs/<sha256>.pack: does not begin as a pack of this format ('coo-amu0-pack/1')
     hint: take it from a copy of the state root
     another index: ERROR: object <sha256>: is in no pack of .coo/amu0/packs; pack .coo/amu0/packs/<sha256>.pack: its index was changed after it was written, it has SHA-256 <sha256…>
     hint: take it from a copy of the state root

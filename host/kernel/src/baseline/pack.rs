@@ -6,7 +6,7 @@
 use crate::form::digest::Digest;
 
 /// The first bytes of a pack.
-pub const HEADER: &[u8; 11] = b"coo-pack/1\n";
+pub const HEADER: &[u8; 16] = b"coo-amu0-pack/1\n";
 /// The last bytes of a pack: the number of rows, little-endian.
 pub const COUNT_BYTES: usize = 8;
 /// A row: digest, offset, size.
@@ -27,7 +27,7 @@ pub struct Place {
 /// A file that is not a whole pack.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAPack {
-    #[error("does not begin as a pack of this format ('coo-pack/1')")]
+    #[error("does not begin as a pack of this format ('coo-amu0-pack/1')")]
     Header,
     #[error("has {found} bytes, and its index ends at none of them")]
     Length { found: u64 },
