@@ -157,7 +157,7 @@ fn a_manifest_that_contradicts_itself_is_no_pin() {
         ("\"name\": \"demo.wasm\"", "\"name\": \"zebra.wasm\""),
         ("\"kind\": \"core\"", "\"kind\": \"plugin\""),
         ("coo-module-manifest/1", "coo-module-manifest/2"),
-        ("\"sandbox_digest\": \"5", "\"sandbox_digest\": \"6"),
+        ("\"sandbox_digest\": \"2", "\"sandbox_digest\": \"3"),
     ] {
         std::fs::write(&file, text.replacen(from, to, 1)).unwrap();
         let ran = checked(&world);

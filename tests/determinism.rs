@@ -7,7 +7,7 @@ use coo_kernel::mission::descriptor::EngineSettings;
 use serde_json::{Value, json};
 use wasmtime::{
     Config, Engine, Instance, InstanceAllocationStrategy, Module, OptLevel,
-    PoolingAllocationConfig, Store,
+    PoolingAllocationConfig, Store, Trap,
 };
 
 use crate::support::model_server::{ModelServer, Response};
@@ -468,19 +468,56 @@ fn a_loop_of_fills_ends_by_fuel_in_proportion_to_its_bytes() {
 }
 
 #[test]
-fn every_operator_is_paid_for_even_those_without_code() {
+fn an_operator_costs_what_its_code_does() {
     let engine = sandbox(OptLevel::Speed).engine;
     let fuel = |body: String| burn(&engine, &one(&body), "f").1;
     let base = fuel(String::new());
     for (operator, cost) in [
-        ("(nop)", 1),
-        ("(drop (i32.const 1))", 2),
-        ("(block)", 2),
-        ("(loop)", 2),
+        ("(nop)", 0),
+        ("(block)", 0),
+        ("(loop)", 0),
+        ("(drop (i32.const 1))", 1),
         ("(if (i32.const 0) (then) (else))", 2),
-        ("(drop (i32.add (i32.const 1) (i32.const 2)))", 4),
+        ("(drop (i32.add (i32.const 1) (i32.const 2)))", 3),
+        ("(drop (i32.div_u (i32.const 1) (i32.const 2)))", 10),
+        ("(drop (f64.sqrt (f64.const 1)))", 9),
     ] {
         let hundred = fuel(operator.repeat(100)) - base;
-        assert!(hundred >= 100 * cost, "{operator}: {hundred}");
+        assert_eq!(hundred, 100 * cost, "{operator}");
+    }
+}
+
+/// An interpreter's dispatch stands in a block for each of its operations.
+#[test]
+fn a_switch_of_many_cases_costs_no_more_than_one_of_few() {
+    let engine = sandbox(OptLevel::Speed).engine;
+    let switch = |cases: usize| {
+        let labels: Vec<String> = (0..cases).map(|case| case.to_string()).collect();
+        let body = format!(
+            "{}(br_table {} (i32.const 1)){}",
+            "(block ".repeat(cases),
+            labels.join(" "),
+            ")".repeat(cases)
+        );
+        burn(&engine, &one(&body), "f").1
+    };
+    assert_eq!(switch(4), switch(250));
+}
+
+#[test]
+fn no_loop_and_no_recursion_is_free() {
+    let engine = sandbox(OptLevel::Speed).engine;
+    for endless in ["(loop (br 0))", "(drop (call 0))"] {
+        let module = Module::new(&engine, wat::parse_str(one(endless)).unwrap()).unwrap();
+        let mut store = Store::new(&engine, ());
+        store.set_fuel(10_000).unwrap();
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let function = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();
+        let error = function.call(&mut store, ()).unwrap_err();
+        assert_eq!(
+            error.downcast_ref::<Trap>(),
+            Some(&Trap::OutOfFuel),
+            "{endless}"
+        );
     }
 }
