@@ -294,12 +294,8 @@ pub fn force(asked: Asked, model: &str, sampling: &Sampling) -> Result<Request, 
     check::messages(&asked.messages)
         .and_then(|()| check::options(&asked.options))
         .map_err(Refusal::Refused)?;
-    for (name, value, forced) in [
-        ("temperature", asked.temperature, sampling.temperature),
-        ("top-p", asked.top_p, sampling.top_p),
-    ] {
-        agree(name, value, forced)?;
-    }
+    let temperature = agree("temperature", asked.temperature, sampling.temperature, 2.0)?;
+    let top_p = agree("top-p", asked.top_p, sampling.top_p, 1.0)?;
     let max_tokens = asked.max_tokens.or(sampling.max_tokens);
     let most = sampling.max_tokens.unwrap_or(u32::MAX);
     if let Some(max_tokens) = max_tokens
@@ -315,21 +311,29 @@ pub fn force(asked: Asked, model: &str, sampling: &Sampling) -> Result<Request, 
         model: model.to_owned(),
         options: asked.options,
         seed: sampling.seed,
-        temperature: sampling.temperature,
-        top_p: sampling.top_p,
+        temperature,
+        top_p,
     })
 }
 
-/// Checks that a parameter from the guest equals the descriptor's.
-fn agree(name: &str, asked: Option<f64>, forced: Option<f64>) -> Result<(), Refusal> {
+/// Returns the value of a parameter: the descriptor's, which the guest can't change, or where the
+/// descriptor leaves it open, the guest's, which is 0 to `most`.
+fn agree(
+    name: &str,
+    asked: Option<f64>,
+    forced: Option<f64>,
+    most: f64,
+) -> Result<Option<f64>, Refusal> {
     match (asked, forced) {
-        (None, _) => Ok(()),
-        (Some(asked), Some(forced)) if asked.to_bits() == forced.to_bits() => Ok(()),
+        (None, forced) => Ok(forced),
+        (Some(asked), Some(forced)) if asked.to_bits() == forced.to_bits() => Ok(Some(forced)),
         (Some(asked), Some(forced)) => Err(Refusal::Refused(format!(
             "{name} {asked} asked, but the descriptor fixes it at {forced}; leave it out"
         ))),
+        // Zero has one form in the request, so that it has one digest.
+        (Some(asked), None) if (0.0..=most).contains(&asked) => Ok(Some(asked.abs())),
         (Some(asked), None) => Err(Refusal::Refused(format!(
-            "{name} {asked} asked, but the descriptor leaves it out (null); leave it out too"
+            "{name} {asked} asked; 0 to {most} is possible"
         ))),
     }
 }
@@ -403,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_descriptor_leaves_out_is_said_and_not_to_be_given() {
+    fn what_the_descriptor_leaves_open_is_the_guests() {
         let sampling: Sampling =
             serde_json::from_str(r#"{"temperature": null, "seed": null, "max_tokens": null}"#)
                 .unwrap();
@@ -421,13 +425,17 @@ mod tests {
             force(own_bound, "m", &sampling).unwrap().max_tokens,
             Some(9)
         );
-        let given = Asked {
-            temperature: Some(0.0),
+        let given = |temperature| Asked {
+            temperature: Some(temperature),
             ..asked()
         };
-        let refusal = force(given, "m", &sampling).unwrap_err();
+        for (asked, sent) in [(0.7, 0.7), (0.0, 0.0), (-0.0, 0.0), (2.0, 2.0)] {
+            let sent_now = force(given(asked), "m", &sampling).unwrap().temperature;
+            assert_eq!(sent_now.map(f64::to_bits), Some(f64::to_bits(sent)));
+        }
+        let refusal = force(given(2.5), "m", &sampling).unwrap_err();
         assert!(
-            matches!(&refusal, Refusal::Refused(text) if text.contains("leaves it out (null)")),
+            matches!(&refusal, Refusal::Refused(text) if text.contains("0 to 2 is possible")),
             "{refusal:?}"
         );
     }

@@ -22,6 +22,9 @@ pub struct Options {
     /// File to write [default: <ID>.coorun in the working directory]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Leave out the module that runs a script; who replays the file needs it installed
+    #[arg(long)]
+    without_runner: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -48,7 +51,13 @@ pub fn cmd_export(root: &Path, options: &Options) -> Result<ExitCode> {
     if path.as_os_str() == "-" {
         bail!(anyhow!("--output -: a run is written whole or not at all").hint("name a file"));
     }
-    let bytes = run_file::export(&session.root, &session.store, mission.id, &path)?;
+    let bytes = run_file::export(
+        &session.root,
+        &session.store,
+        mission.id,
+        &path,
+        options.without_runner,
+    )?;
     let (progress, _) = history::walk(&session.store, mission.id, |_| Ok(()))?;
     let ended = progress.state().is_some_and(State::is_final);
     let shown = path.display();

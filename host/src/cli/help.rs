@@ -18,7 +18,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         "Missions",
         &[
             ("run-demo", "coo run-demo"),
-            ("run", "coo run mission.json --frozen"),
+            ("run", "coo run workflow.py"),
             ("batch", "coo batch missions.jsonl -j 64"),
             ("resume", "coo resume 3"),
             ("approve", "coo approve 3 --reason 'the draft is good'"),
@@ -54,6 +54,7 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
             ("build", "coo build"),
             ("validate", "coo validate mission.json"),
             ("config", "coo config show"),
+            ("runner", "coo runner list"),
             ("schema", "coo schema coo-mission/1"),
         ],
     ),
@@ -133,6 +134,12 @@ const INNER: &[(&str, &str)] = &[
     ("pipeline/rollback", "coo pipeline rollback PIPELINE-000001"),
     ("pipeline/start", "coo pipeline start ."),
     ("pipeline/status", "coo pipeline status PIPELINE-000001"),
+    (
+        "runner/add",
+        "coo runner add coo_runtime-1.2.0-py3-none-any.whl",
+    ),
+    ("runner/list", "coo runner list --json"),
+    ("runner/remove", "coo runner remove python"),
     (
         "tier1/approve",
         "coo tier1 approve --reason 'all checks pass'",

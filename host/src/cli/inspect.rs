@@ -284,6 +284,9 @@ fn after_status(view: &View, tail: Option<&Tail>) -> String {
     if let Some(lineage) = &view.lineage {
         let _ = writeln!(text, "  Descriptor: {}", lineage.descriptor);
         let _ = writeln!(text, "  Module:     {}", lineage.module);
+        if let Some(script) = &lineage.script {
+            let _ = writeln!(text, "  Script:     {}", script.sha256);
+        }
         let _ = writeln!(text, "  Surface:    {}", lineage.surface);
     }
     if let Some(rules) = &view.rules_sha256 {

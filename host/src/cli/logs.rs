@@ -198,12 +198,15 @@ fn detail(mission: &MissionRow, record: &Record, text_max: usize) -> Result<Stri
                 descriptor,
                 mission_type,
                 module,
+                script,
                 ..
             } = serde_json::from_str(body)?;
+            let script = script.map(|script| format!(" script={}", script.sha256.short()));
             format!(
-                "mission type={mission_type} descriptor={} module={} config={}",
+                "mission type={mission_type} descriptor={} module={}{} config={}",
                 descriptor.short(),
                 module.short(),
+                script.unwrap_or_default(),
                 short(mission.facts.config_sha256)
             )
         }

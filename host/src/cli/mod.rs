@@ -51,6 +51,7 @@ mod resume;
 mod rollback;
 mod run;
 mod run_demo;
+mod runner;
 mod said;
 #[cfg(feature = "repository")]
 mod scan;
@@ -154,7 +155,7 @@ enum Command {
         #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<OsString>,
     },
-    /// Run a mission: a descriptor, a bundled mission by name, or a .wasm program
+    /// Run a mission: a descriptor, a script, a .wasm program, or a bundled mission by name
     #[command(after_help = "Exit codes:  0 SUCCESS, 1 FAILED, 4 PAUSED, 5 INTERRUPTED")]
     Run(run::Options),
     /// Resume an interrupted mission from the end of its journal
@@ -252,6 +253,8 @@ enum Command {
         after_help = "Needs cargo and the target wasm32-wasip1. What cargo prints goes to standard error."
     )]
     Build(build::Options),
+    /// List, install and remove the modules that run scripts
+    Runner(runner::Options),
     /// List the JSON Schemas of everything that coo reads and writes, or print one
     Schema(schema::Options),
     /// Show the configuration of the state root, or change a field of it
@@ -391,6 +394,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Init(options) => init::cmd_init(&root, &options),
         Command::New(options) => new::cmd_new(&options),
         Command::Build(options) => build::cmd_build(&options),
+        Command::Runner(options) => runner::cmd_runner(&options),
         Command::Schema(options) => schema::cmd_schema(&options),
         Command::Config(options) => config::cmd_config(&root, &options),
         Command::Version(options) => version::cmd_version(&options),

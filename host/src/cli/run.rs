@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Error, Result, anyhow, bail};
 use coo_kernel::mission::exit::Exit;
 use coo_kernel::mission::failure::Failure;
+use coo_kernel::mission::script::Language;
 use coo_kernel::mission::workflow;
 use coo_kernel::mission::{MissionId, Status};
 use serde::Serialize;
@@ -22,18 +23,22 @@ use crate::mission::fresh::Fresh;
 use crate::mission::prepared;
 use crate::mission::run;
 use crate::mission::seal::Ended;
-use crate::mission::source::Source;
+use crate::mission::source::{CommandLine, Source};
 use crate::runtime::tape::Answers;
 use crate::session::Session;
 use crate::state::history::Question;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Descriptor (.json), program (.wasm), or bundled mission: demo, phase3, triage
+    /// Descriptor (.json), script (.py, .js, .ts), program (.wasm), or bundled mission: demo, phase3,
+    /// triage
     target: String,
-    /// Input of a .wasm program: a text file, or - for standard input
+    /// Input of a script or program: a text file, or - for standard input
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
+    /// Folder or wheel whose modules a Python script can import
+    #[arg(long, value_name = "PATH")]
+    with: Vec<PathBuf>,
     #[command(flatten)]
     answering: Answering,
     /// Build the mission's module first, if a project builds it ('coo build')
@@ -45,7 +50,7 @@ pub struct Options {
     /// Print a JSON receipt instead of the output; for a refused workflow, its violations
     #[arg(long)]
     json: bool,
-    /// Arguments of a .wasm program
+    /// Arguments of a script or program
     #[arg(last = true, value_name = "ARGS")]
     arguments: Vec<String>,
 }
@@ -305,22 +310,41 @@ pub fn reason(ended: &Ended) -> Option<String> {
 fn source(options: &Options) -> Result<Source> {
     let path = Path::new(&options.target);
     let is_program = Source::is_program(path);
-    if !is_program && (options.input.is_some() || !options.arguments.is_empty()) {
+    let language = Language::of_file(&options.target);
+    if !options.with.is_empty() && language != Some(Language::Python) {
         bail!(
-            anyhow!("--input and ARGS are for .wasm programs only")
-                .hint("put the input of a mission into its descriptor")
+            anyhow!("--with is for Python scripts only")
+                .hint("a script of JavaScript imports modules by a relative path")
         );
     }
-    if is_program {
-        let input = options
+    if !is_program && language.is_none() {
+        if options.input.is_some() || !options.arguments.is_empty() {
+            bail!(
+                anyhow!("--input and ARGS are for scripts and .wasm programs only")
+                    .hint("put the input of a mission into its descriptor")
+            );
+        }
+        return Source::named(&options.target);
+    }
+    let with = options.with.iter().map(|path| {
+        let text = path.to_str().map(str::to_owned);
+        text.with_context(|| format!("--with {}: is not text", path.display()))
+    });
+    let given = CommandLine {
+        input: options
             .input
             .as_deref()
             .map(input)
             .transpose()?
-            .unwrap_or_default();
-        return Source::program_file(path, input, options.arguments.clone());
+            .unwrap_or_default(),
+        arguments: options.arguments.clone(),
+        with: with.collect::<Result<_>>()?,
+    };
+    if is_program {
+        Source::program_file(path, given)
+    } else {
+        Source::script_file(path, given)
     }
-    Source::named(&options.target)
 }
 
 fn input(path: &Path) -> Result<String> {

@@ -33,7 +33,7 @@ pub fn cmd_validate(options: &Options) -> Result<ExitCode> {
     let name = source.module.to_string();
     let task = compiler::Task {
         name: &name,
-        wasm: &source.wasm,
+        wasm: &source.wasm.bytes()?,
         wall_clock_max: compiler::EXAMINE_MAX,
     };
     let shown = || format!("module {name}");

@@ -26,8 +26,9 @@ use crate::machine;
 use crate::mission::prepared::{Options, Prepared, Reused, Settings};
 use crate::mission::queue::{Place, Queue};
 use crate::mission::resume::{self, InDoubt, Standing};
+use crate::mission::script::Script;
 use crate::mission::seal::Ended;
-use crate::mission::source::Source;
+use crate::mission::source::{Source, Wasm, recorded_script};
 use crate::mission::waiting::Waiting;
 use crate::progress::{Journal, MISSION, Update};
 use crate::runtime::tape::Tape;
@@ -132,6 +133,7 @@ pub fn create(
     let Session { root, store, .. } = session;
     let batch = store.create_batch(now, count, options)?;
     let mut kept: Option<Digest> = None;
+    let mut kept_script: Option<Digest> = None;
     for (place, item) in (1..).zip(items) {
         let Item { label, source } = item.inspect_err(|_| {
             // The error is what counts; nothing was committed.
@@ -143,9 +145,19 @@ pub fn create(
         secrets::refuse_in(&shown, descriptor.as_bytes())?;
         secrets::refuse_in(&shown, label.as_deref().unwrap_or_default().as_bytes())?;
         if kept != Some(source.module) {
-            secrets::refuse_in(&format!("module {}", source.name), &source.wasm)?;
+            if let Some(wasm) = source.wasm.foreign() {
+                secrets::refuse_in(&format!("module {}", source.name), wasm)?;
+            }
             source.keep_module(root)?;
             kept = Some(source.module);
+        }
+        if let Some(script) = &source.script
+            && kept_script != Some(script.sha256)
+        {
+            let shown = format!("script {}", source.name);
+            secrets::refuse_in(&shown, script.text.as_bytes())?;
+            store.put_blob(script.text.as_bytes())?;
+            kept_script = Some(script.sha256);
         }
         let item = BatchItem {
             place,
@@ -412,9 +424,12 @@ async fn finish(prepared: Prepared, id: MissionId, is_new: bool, place: Place) -
     }
 }
 
-/// The module that was read last: most batches have only one.
+/// The module and the script that were read last: most batches have only one.
 #[derive(Default)]
-struct Modules(Option<(Digest, Bytes)>);
+struct Modules {
+    module: Option<(Digest, Bytes)>,
+    script: Option<Script>,
+}
 
 impl Modules {
     /// Returns the mission of `item`, from the root's own copies.
@@ -422,7 +437,7 @@ impl Modules {
         let text = shared.with_store(|store| store.blob(&item.descriptor))?;
         let descriptor =
             Descriptor::parse(&text).with_context(|| format!("descriptor {}", item.name))?;
-        let wasm = match &self.0 {
+        let wasm = match &self.module {
             Some((module, wasm)) if *module == item.module => wasm.clone(),
             _ => {
                 let root = shared.root();
@@ -435,15 +450,24 @@ impl Modules {
                     ))
                     .hint("restore it from a copy");
                 }
-                self.0 = Some((item.module, wasm.clone()));
+                self.module = Some((item.module, wasm.clone()));
                 wasm
             }
         };
         Ok(Source {
             name: item.name.clone(),
-            descriptor,
-            wasm,
+            wasm: Wasm::Read(wasm),
             module: item.module,
+            script: self.script(shared, &descriptor)?,
+            descriptor,
         })
+    }
+    /// Returns the script of a descriptor, from the root's own copies.
+    fn script(&mut self, shared: &SharedRoot, descriptor: &Descriptor) -> Result<Option<Script>> {
+        let sha256 = descriptor.script.as_ref().and_then(|script| script.sha256);
+        if self.script.as_ref().map(|script| script.sha256) != sha256 {
+            self.script = shared.with_store(|store| recorded_script(store, descriptor))?;
+        }
+        Ok(self.script.clone())
     }
 }

@@ -10,6 +10,7 @@ use coo_kernel::llm::models::{Chosen, Models};
 use coo_kernel::mission::descriptor::Human;
 use coo_kernel::mission::failure::Failure;
 use coo_kernel::mission::ledger::{Ledger, Used};
+use coo_kernel::mission::script;
 use coo_kernel::mission::state::Event;
 
 use crate::effects::stop::Stop;
@@ -138,10 +139,13 @@ async fn on_this_world(tape: &mut Tape, place: Option<&Place>) -> Result<(), Sto
 async fn begin(program: &Program, tape: &mut Tape) -> Result<(), Stop> {
     let (descriptor, authority) = (program.plan.descriptor(), program.plan.authority());
     let kept = tape.keep(program.canonical.as_bytes())?;
+    let script = program.script.as_ref();
+    let script = script.map(|script| tape.keep(script.text.as_bytes()));
     tape.begin(&MissionBody {
         descriptor: kept.sha256,
         mission_type: descriptor.mission_type.clone(),
         module: program.module,
+        script: script.transpose()?,
         surface: program.surface,
     })?;
     tape.transition(Event::Admitted, None)?;
@@ -181,6 +185,10 @@ async fn one_step(
         Ok(input) => input,
         Err(error) => return (run, ledger, Err(error)),
     };
+    let runner_input = match runner_input(program, &input) {
+        Ok(input) => input,
+        Err(error) => return (run, ledger, Err(error)),
+    };
     let end = run_step(
         &program.sandbox.engine,
         &program.linked,
@@ -189,7 +197,9 @@ async fn one_step(
             ledger,
             model: models.default.as_deref(),
             plan: &program.plan,
+            argument: runner_input.as_deref().unwrap_or(&input),
             input: &input,
+            runs_script: runner_input.is_some(),
             deadline,
             digest_memory: program.digest_memory,
         },
@@ -207,6 +217,10 @@ async fn one_step(
     run.memory_sha256.push(memory_sha256);
     run.tape = tape;
     run.backtrace = backtrace;
+    if program.script.is_some() && result.as_ref().is_ok_and(|output| *output != stdout) {
+        // The script has an output besides what it prints, which people still want to see.
+        run.stderr.extend_from_slice(&stdout);
+    }
     run.stderr.extend_from_slice(&stderr);
     let ended = match result {
         // The step itself did not end, so its end is not recorded.
@@ -234,6 +248,13 @@ async fn one_step(
         }
     };
     (run, ledger, ended)
+}
+
+/// Returns what a runner receives; none for a mission that is no script.
+fn runner_input(program: &Program, input: &str) -> Result<Option<String>, Stop> {
+    let script = program.script.as_ref();
+    let input = script.map(|script| script::runner_input(&script.text, input));
+    Ok(input.transpose().map_err(anyhow::Error::from)?)
 }
 
 /// Asks a person. Without a recorded decision the run stops here (PAUSED); after the decision it

@@ -14,6 +14,7 @@ pub mod replay;
 pub mod resume;
 pub mod run;
 pub mod run_file;
+pub mod script;
 pub mod seal;
 pub mod source;
 pub mod verify;

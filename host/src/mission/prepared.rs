@@ -164,6 +164,9 @@ impl Prepared {
             &format!("descriptor {}", source.name),
             descriptor.as_bytes(),
         )?;
+        if let Some(script) = &source.script {
+            secrets::refuse_in(&format!("script {}", source.name), script.text.as_bytes())?;
+        }
         let program = source.prepare_in(
             workshop,
             &policy,
@@ -240,6 +243,9 @@ impl Prepared {
         source.keep_module(shared.root())?;
         let id = shared.with_store(|store| {
             let descriptor = store.put_blob(self.program.canonical.as_bytes())?;
+            if let Some(script) = &self.program.script {
+                store.put_blob(script.text.as_bytes())?;
+            }
             store.create_mission(&NewMission {
                 mission_type: &self.program.plan.descriptor().mission_type,
                 name: &source.name,

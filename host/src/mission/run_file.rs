@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::{Digest, ZERO};
 use coo_kernel::journal::Blob;
 use coo_kernel::journal::run_file::{
@@ -17,21 +17,35 @@ use coo_kernel::mission::row::MissionRow;
 use coo_kernel::module::structure::MODULE_BYTES_MAX;
 use coo_kernel::state::layout;
 
+use crate::hint::Hint as _;
 use crate::machine::hashing::{Hashing, digest_of};
 use crate::machine::input_file::{self, RUN_FILE_BYTES_MAX};
 use crate::machine::output_file;
 use crate::machine::temporary::TemporaryFolder;
+use crate::program::runners;
 use crate::state::history;
 use crate::state::state_root::StateRoot;
 use crate::state::store::{Durability, Store};
 
 /// Writes the mission `id` to `path`, completely or not at all; returns the size in bytes. Fails if
-/// `path` exists.
-pub fn export(root: &StateRoot, store: &Store, id: MissionId, path: &Path) -> Result<u64> {
-    output_file::write_out(path, |file| write(root, store, id, file))
+/// `path` exists. `without_runner` leaves the module of a script out.
+pub fn export(
+    root: &StateRoot,
+    store: &Store,
+    id: MissionId,
+    path: &Path,
+    without_runner: bool,
+) -> Result<u64> {
+    output_file::write_out(path, |file| write(root, store, id, file, without_runner))
 }
 
-fn write(root: &StateRoot, store: &Store, id: MissionId, file: &mut File) -> Result<u64> {
+fn write(
+    root: &StateRoot,
+    store: &Store,
+    id: MissionId,
+    file: &mut File,
+    without_runner: bool,
+) -> Result<u64> {
     // The journal is read twice, and another process may be writing to it.
     let _snapshot = store.snapshot()?;
     let mission = store.mission(id)?.context("mission: gone")?;
@@ -43,6 +57,16 @@ fn write(root: &StateRoot, store: &Store, id: MissionId, file: &mut File) -> Res
         Ok(())
     })?;
     let module_sha256 = progress.mission.as_ref().map(|body| body.module);
+    let is_script = progress
+        .mission
+        .as_ref()
+        .is_some_and(|body| body.script.is_some());
+    if without_runner && !is_script {
+        bail!(
+            anyhow!("mission {id}: is no script, so it has no runner to leave out")
+                .hint("leave out --without-runner")
+        );
+    }
     let module = root.read_bounded(&layout::module(&mission.module), MODULE_BYTES_MAX)?;
     if module_sha256 != Some(mission.module) || Digest::of(&module) != mission.module {
         bail!(
@@ -60,6 +84,7 @@ fn write(root: &StateRoot, store: &Store, id: MissionId, file: &mut File) -> Res
         events: chain.seq(),
         mission: mission.clone(),
         module: Blob::of(&module),
+        without_module: without_runner,
     };
     out.write_all(run_file::header_line(&header)?.as_bytes())?;
     history::walk(store, id, |record| {
@@ -69,7 +94,9 @@ fn write(root: &StateRoot, store: &Store, id: MissionId, file: &mut File) -> Res
     for blob in &header.contents {
         out.write_all(&store.blob(&blob.sha256)?)?;
     }
-    out.write_all(&module)?;
+    if !without_runner {
+        out.write_all(&module)?;
+    }
     let digest = out.finish()?;
     file.seek(SeekFrom::Start(0))?;
     file.write_all(run_file::first_line(digest).as_bytes())?;
@@ -172,6 +199,14 @@ fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Re
     }
     if !input.fill_buf()?.is_empty() {
         return Err(RunFileError::Longer.into());
+    }
+    if let Some(sha256) = reader.missing_module() {
+        let language = runners::with_digest(&sha256)
+            .with_context(|| {
+                format!("its runner, SHA-256 {sha256}, is not in the file and not installed here")
+            })
+            .hint("'coo runner list' shows the runners here; 'coo runner add FILE' installs one")?;
+        root.write_new(&layout::module(&sha256), &runners::read(language)?)?;
     }
     Ok(mission)
 }

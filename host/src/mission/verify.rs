@@ -22,7 +22,7 @@ use crate::hint::{self, Hint as _};
 use crate::mission::prepared::{Options, Reused};
 use crate::mission::replay;
 use crate::mission::run;
-use crate::mission::source::Source;
+use crate::mission::source::{CommandLine, Source};
 use crate::session::Session;
 use crate::state::history;
 use crate::state::state_root::StateRoot;
@@ -83,7 +83,7 @@ impl Subject {
         Ok(Self {
             name: name.to_owned(),
             source: if Source::is_program(name.as_ref()) {
-                Source::program_file(name.as_ref(), String::new(), Vec::new())?
+                Source::program_file(name.as_ref(), CommandLine::default())?
             } else {
                 Source::named(name)?
             },

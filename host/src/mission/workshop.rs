@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use bytes::Bytes;
 use coo_kernel::form::digest::Digest;
 
 use crate::effects::secrets;
@@ -51,20 +52,25 @@ impl Workshop {
             return Ok(ready.clone());
         }
         let shown = || format!("module {}", source.name);
-        secrets::refuse_in(&shown(), &source.wasm)?;
+        if let Some(wasm) = source.wasm.foreign() {
+            secrets::refuse_in(&shown(), wasm)?;
+        }
         let layout = Layout::of_process();
         let sandbox = engine::build_for(source.descriptor.engine, digest_memory, layout)?;
-        let task = compiler::Task {
-            name: &source.name,
-            wasm: &source.wasm,
-            wall_clock_max,
-        };
         let build = Build {
             settings: source.descriptor.engine,
             digest_memory,
             layout,
         };
-        let code = compiled(&task, &source.module, &sandbox, build).with_context(shown)?;
+        let code = compiled(
+            &source.name,
+            &source.module,
+            || source.wasm.bytes(),
+            &sandbox,
+            build,
+            wall_clock_max,
+        )
+        .with_context(shown)?;
         let code = Linked::new(&sandbox.engine, &code).with_context(shown)?;
         let ready = Ready {
             surface: code.surface(&sandbox.engine),
@@ -77,26 +83,33 @@ impl Workshop {
     }
 }
 
-/// Takes the code from the user's cache, or compiles it.
-fn compiled(
-    task: &compiler::Task<'_>,
+/// Takes the code of a module from the user's cache, or reads and compiles the module.
+pub fn compiled(
+    name: &str,
     module: &Digest,
+    wasm: impl FnOnce() -> Result<Bytes>,
     sandbox: &Sandbox,
     build: Build,
+    wall_clock_max: Duration,
 ) -> Result<Code> {
-    let name = code_cache::Name::of(sandbox, module);
+    let file = code_cache::Name::of(sandbox, module);
     let cache = CodeCache::of_user();
     // A folder from which nothing can be mapped as code can still be read.
     let ways = [CodeCache::load, CodeCache::load_whole];
     for load in ways {
-        if let Some(compiled) = load(&cache, &name)
+        if let Some(compiled) = load(&cache, &file)
             && let Ok(code) = compiled.loaded(sandbox)
         {
             return Ok(code);
         }
     }
-    let compiled = compiler::compile(task, sandbox, build)?;
+    let task = compiler::Task {
+        name,
+        wasm: &wasm()?,
+        wall_clock_max,
+    };
+    let compiled = compiler::compile(&task, sandbox, build)?;
     let code = compiled.loaded(sandbox)?;
-    cache.save(&name, compiled);
+    cache.save(&file, compiled);
     Ok(code)
 }

@@ -17,14 +17,22 @@ pub struct Module {
 }
 
 /// The module set, sorted by file name.
-pub const MODULES: [Module; 2] = [
+pub const MODULES: [Module; 4] = [
     Module {
         file: "demo.wasm",
         wasm: include_bytes!("../../../missions/dist/demo.wasm"),
     },
     Module {
+        file: "javascript.wasm",
+        wasm: include_bytes!("../../../missions/dist/javascript.wasm"),
+    },
+    Module {
         file: "triage.wasm",
         wasm: include_bytes!("../../../missions/dist/triage.wasm"),
+    },
+    Module {
+        file: "typescript.wasm",
+        wasm: include_bytes!("../../../missions/dist/typescript.wasm"),
     },
 ];
 

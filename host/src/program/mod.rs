@@ -8,5 +8,6 @@ pub mod code_cache;
 pub mod compiler;
 pub mod engine;
 pub mod pinned;
+pub mod runners;
 pub mod structure;
 pub mod wit;

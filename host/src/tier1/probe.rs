@@ -16,7 +16,7 @@ use crate::machine::temporary::TemporaryFolder;
 use crate::mission::prepared::{Options, Reused};
 use crate::mission::run;
 use crate::mission::seal::Ended;
-use crate::mission::source::Source;
+use crate::mission::source::{Source, Wasm};
 use crate::program::bundle;
 use crate::session::Session;
 use crate::state::config::{Config, DEMO_MODEL};
@@ -35,8 +35,9 @@ pub fn source(name: &str, descriptor: &Value) -> Result<Source> {
         name: name.to_owned(),
         descriptor: Descriptor::parse(descriptor.to_string().as_bytes())
             .with_context(|| format!("descriptor {name}"))?,
-        wasm: Bytes::from_static(bundle::PROBE.wasm),
+        wasm: Wasm::Read(Bytes::from_static(bundle::PROBE.wasm)),
         module: digest(),
+        script: None,
     })
 }
 

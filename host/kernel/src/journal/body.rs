@@ -45,6 +45,9 @@ pub struct MissionBody {
     pub mission_type: String,
     /// Digest of the module's bytes.
     pub module: Digest,
+    /// The bundle of a script; left out if the mission is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Blob>,
     /// Of the interfaces that the module imports, as `surface::digest_of` returns it.
     pub surface: Digest,
 }

@@ -44,6 +44,17 @@ pub struct Header {
     pub events: u64,
     pub mission: MissionRow,
     pub module: Blob,
+    /// Whether the file leaves the module out: a runner, which the reader must have installed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub without_module: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A line after the header: one event of the journal.
@@ -195,6 +206,10 @@ pub fn event_line(record: &Record, facts: Option<EventFacts>) -> Result<String, 
 pub fn contents_of(record: &Record) -> Result<Vec<Blob>, serde_json::Error> {
     let body = record.body.as_str();
     Ok(match record.kind {
+        Kind::Mission => {
+            let body: MissionBody = serde_json::from_str(body)?;
+            body.script.into_iter().collect()
+        }
         Kind::StepStarted => vec![serde_json::from_str::<StepStartedBody>(body)?.input],
         Kind::StepReturned => {
             let body: StepReturnedBody = serde_json::from_str(body)?;
@@ -287,6 +302,13 @@ impl Reader {
         Ok(reader)
     }
 
+    /// Returns the module, if the file leaves it out.
+    #[must_use]
+    pub fn missing_module(&self) -> Option<Digest> {
+        let header = &self.header;
+        header.without_module.then_some(header.module.sha256)
+    }
+
     /// Returns the mission that the header names.
     #[must_use]
     pub fn mission(&self) -> &MissionRow {
@@ -299,7 +321,9 @@ impl Reader {
         }
         match self.header.contents.get(self.contents) {
             Some(content) => Next::Content(*content),
-            None if !self.has_module => Next::Module(self.header.module),
+            None if !self.has_module && !self.header.without_module => {
+                Next::Module(self.header.module)
+            }
             None => Next::End,
         }
     }

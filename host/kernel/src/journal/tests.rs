@@ -12,6 +12,7 @@ fn mission() -> String {
         descriptor: ZERO,
         mission_type: "T".into(),
         module: ZERO,
+        script: None,
         surface: ZERO,
     })
     .unwrap()
@@ -80,6 +81,7 @@ fn bodies_serialise_in_key_order() {
         descriptor: ZERO,
         mission_type: "T".into(),
         module: ZERO,
+        script: None,
         surface: ZERO,
     });
     let blob = Blob::of(b"x");

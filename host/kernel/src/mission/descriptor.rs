@@ -12,6 +12,7 @@ use crate::form::{canonical, plain};
 use crate::llm::{Sampling, models};
 use crate::mission::limits::Limits;
 use crate::mission::scope::Scope;
+use crate::mission::script::{self, Language, ScriptRef};
 
 /// Largest descriptor, in bytes: far larger than any written by hand, small enough to hold twice.
 pub const DESCRIPTOR_BYTES_MAX: usize = 4 << 20;
@@ -30,6 +31,9 @@ pub struct Descriptor {
     #[cfg_attr(feature = "schemas", schemars(regex(pattern = "^[A-Z0-9_]{1,64}$")))]
     pub mission_type: String,
     pub module: ModuleRef,
+    /// The script of a mission whose module is a runner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<ScriptRef>,
     /// Forced on every language-model call.
     #[serde(default)]
     pub llm: LlmTerms,
@@ -100,12 +104,12 @@ impl LlmTerms {
     }
 }
 
-/// Which module to run: exactly one of `set` and `file`.
+/// Which module to run: exactly one of `set`, `file` and `runner`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[cfg_attr(
     feature = "schemas",
-    schemars(extend("oneOf" = [{ "required": ["set"] }, { "required": ["file"] }]))
+    schemars(extend("oneOf" = [{ "required": ["set"] }, { "required": ["file"] }, { "required": ["runner"] }]))
 )]
 #[serde(deny_unknown_fields)]
 pub struct ModuleRef {
@@ -115,6 +119,9 @@ pub struct ModuleRef {
     /// A file, relative to the descriptor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// The module that runs scripts of this language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<Language>,
     /// Pins the bytes: any other module is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Digest>,
@@ -283,9 +290,15 @@ impl Descriptor {
                 format!("'{found}' found; 1 to 64 of A-Z 0-9 _ needed"),
             );
         }
-        if self.module.set.is_some() == self.module.file.is_some() {
-            check.wrong("module", "exactly one of 'set' and 'file' needed");
+        let named = [
+            self.module.set.is_some(),
+            self.module.file.is_some(),
+            self.module.runner.is_some(),
+        ];
+        if named.into_iter().filter(|is_named| *is_named).count() != 1 {
+            check.wrong("module", "exactly one of 'set', 'file' and 'runner' needed");
         }
+        self.check_script(check);
         self.check_steps(check);
         if let Some(Err(refused)) = self.scope.as_ref().map(Scope::check) {
             check.wrong(&format!("scope.{}", refused.field), refused.reason);
@@ -307,6 +320,25 @@ impl Descriptor {
                     "NUL found; an argument can't hold one",
                 );
             }
+        }
+    }
+
+    fn check_script(&self, check: &mut Check) {
+        match (&self.script, self.module.runner) {
+            (None, Some(_)) => check.wrong("script", "none found; a runner needs one"),
+            (Some(_), None) => check.wrong("script", "only a module that is a 'runner' takes one"),
+            (Some(script), Some(_)) => {
+                let paths = std::iter::once(("script.file".to_owned(), &script.file));
+                let with = script.with.iter().enumerate();
+                for (field, path) in
+                    paths.chain(with.map(|(i, path)| (format!("script.with[{i}]"), path)))
+                {
+                    if let Some(problem) = script::path_problem(path) {
+                        check.wrong(&field, problem);
+                    }
+                }
+            }
+            (None, None) => {}
         }
     }
 
@@ -430,6 +462,17 @@ mod tests {
                 "module: exactly one",
             ),
             ("/module", json!({"set": "a", "sha256": "xyz"}), "SHA-256"),
+            (
+                "/module",
+                json!({"runner": "python"}),
+                "script: none found; a runner needs one",
+            ),
+            ("/module", json!({"runner": "perl"}), "module.runner"),
+            (
+                "/script",
+                json!({"file": "a.py"}),
+                "script: only a module that is a 'runner' takes one",
+            ),
             ("/steps", json!([]), "steps: none found"),
             (
                 "/steps",

@@ -14,6 +14,7 @@ pub mod protected;
 pub mod row;
 pub mod ruleset;
 pub mod scope;
+pub mod script;
 pub mod state;
 pub mod verification;
 pub mod warning;

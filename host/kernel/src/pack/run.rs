@@ -156,6 +156,7 @@ impl Run {
             events: self.events.len() as u64,
             mission: self.mission.clone(),
             module: Blob::of(&self.module),
+            without_module: false,
         };
         let mut rest = run_file::header_line(&header)?.into_bytes();
         for record in &self.events {

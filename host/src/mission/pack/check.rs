@@ -21,7 +21,8 @@ use crate::freeze::Purpose;
 use crate::machine::archive;
 use crate::machine::temporary::TemporaryFolder;
 use crate::mission::prepared::{Options, Reused};
-use crate::mission::source::Source;
+use crate::mission::script::Script;
+use crate::mission::source::{Source, Wasm};
 use crate::mission::verify::frozen_call;
 use crate::mission::{replay, run};
 use crate::session::Session;
@@ -230,12 +231,19 @@ fn executed(
         session.store.freeze(&frozen_call(given.clone(), None))?;
     }
     session.store.commit(Durability::Process)?;
+    let descriptor =
+        Descriptor::parse(run.content(&run.mission.descriptor)?).context("descriptor")?;
+    let script = descriptor.script.as_ref().and_then(|script| script.sha256);
+    let script = script.map(|sha256| {
+        let text = str::from_utf8(run.content(&sha256)?).context("script")?;
+        Ok::<_, anyhow::Error>(Script::of(text))
+    });
     let source = Source {
         name: run.mission.name.clone(),
-        descriptor: Descriptor::parse(run.content(&run.mission.descriptor)?)
-            .context("descriptor")?,
-        wasm: run.module.clone().into(),
+        descriptor,
+        wasm: Wasm::Read(run.module.clone().into()),
         module: run.mission.module,
+        script: script.transpose()?,
     };
     let mut models = run.mission.facts.chosen();
     models.default.get_or_insert_with(|| NO_MODEL.to_owned());

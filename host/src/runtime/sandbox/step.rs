@@ -31,8 +31,12 @@ pub struct StepRun<'a> {
     pub model: Option<&'a str>,
     /// The mission, and what it may do.
     pub plan: &'a Plan,
-    /// Text that the guest receives.
+    /// What `run` receives.
+    pub argument: &'a str,
+    /// What the guest reads from its standard input.
     pub input: &'a str,
+    /// Whether the guest is a runner: what its script prints is its output, if it returns none.
+    pub runs_script: bool,
     /// Real-time end of the step, for delays that fuel doesn't count.
     pub deadline: Deadline,
     /// Whether to compute the digest of the step's memories at its end. Needs an engine that makes
@@ -56,7 +60,8 @@ pub struct StepEnd {
 
 /// Runs one step to its end.
 pub async fn run_step(engine: &Engine, linked: &Linked, run: StepRun<'_>) -> StepEnd {
-    let input = run.input;
+    let argument = run.argument;
+    let runs_script = run.runs_script;
     let fuel = run.ledger.fuel_left();
     let fuel_limit = run.ledger.limits().fuel;
     let digest_memory = run.digest_memory;
@@ -70,7 +75,7 @@ pub async fn run_step(engine: &Engine, linked: &Linked, run: StepRun<'_>) -> Ste
         }
         Ok(())
     });
-    let called = guarded(&mut store, linked, input, fuel).await;
+    let called = guarded(&mut store, linked, argument, fuel).await;
     let fuel_left = store.get_fuel().unwrap_or(0);
     let memory_sha256 = digest_memory
         .then(|| memory_digest(&mut store, linked, &called))
@@ -84,7 +89,10 @@ pub async fn run_step(engine: &Engine, linked: &Linked, run: StepRun<'_>) -> Ste
     let returned = called.map_err(|error| stop(error, fuel_limit));
     let (stdout, stderr) = guest.streams.take_outputs();
     let output_max = guest.ledger.limits().output_bytes;
-    let result = settle(linked.is_program(), returned, &stdout, output_max);
+    let result = match settle(linked.is_program(), returned, &stdout, output_max) {
+        Ok(output) if runs_script && output.is_empty() => Ok(stdout.clone()),
+        result => result,
+    };
     StepEnd {
         result,
         stdout,

@@ -25,6 +25,7 @@ impl Run {
             events: self.events.len() as u64,
             mission: self.mission.clone(),
             module: Blob::of(&self.module),
+            without_module: false,
         }
     }
 
@@ -72,6 +73,7 @@ fn run(bodies: &[(String, Option<String>)], mut contents: Vec<Vec<u8>>, module: 
         descriptor: mission.descriptor,
         mission_type: mission.mission_type.clone(),
         module: mission.module,
+        script: None,
         surface: Digest::of("s"),
     };
     let first = serde_json::to_string(&first).unwrap();
