@@ -168,7 +168,7 @@ fn a_forged_file_is_refused_or_diverges() {
         told += &replay(forged(&bytes, from, to));
     }
     assert_snapshot!(steady(&told), @r#"
-    ERROR: mission MISSION-000001: journal broken at event 3: its digest is not that of its content; it was changed after it was written
+    ERROR: file MISSION-000001.coorun: journal broken at event 3: its digest is not that of its content; it was changed after it was written
     ERROR: file MISSION-000001.coorun: content <sha256…>: is not what it should be
     ERROR: file MISSION-000001.coorun: its header and its first event name different missions
     ERROR: file MISSION-000001.coorun: content <sha256…>: <sha256…>99493 bytes, 1073741824 is the limit

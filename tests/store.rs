@@ -265,17 +265,17 @@ fn a_root_of_another_format_is_refused_in_one_sentence_and_stays_as_it_is() {
     assert_snapshot!(told, @"
     $ coo missions
     --- standard error
-    ERROR: database .coo/coo.db: has format 6, this build reads 9
+    ERROR: database .coo/coo.db: has format 6, this build reads 10
     hint: use the coo that wrote it, or another state root (--root)
     --- exit 1
     $ coo missions
     --- standard error
-    ERROR: database .coo/coo.db: has format 1, this build reads 9
+    ERROR: database .coo/coo.db: has format 1, this build reads 10
     hint: use the coo that wrote it, or another state root (--root)
     --- exit 1
     $ coo missions
     --- standard error
-    ERROR: database .coo/coo.db: has format 99, this build reads 9
+    ERROR: database .coo/coo.db: has format 99, this build reads 10
     hint: use the coo that wrote it, or another state root (--root)
     --- exit 1
     $ coo missions

@@ -7,13 +7,15 @@ use std::path::Path;
 
 use anyhow::Result;
 use coo::inside::machine::Stopwatch;
-use coo::inside::state::{Durability, Store};
-use coo_kernel::journal::{Chain, Kind, Record};
+use coo::inside::state::{Durability, Store, WriteBatch};
+use coo_kernel::journal::{Chain, Kind};
 use coo_kernel::mission::state::State;
 
 use crate::Scale;
 use crate::table::{Samples, group, line, note, us};
 
+/// Bytes after which a batch is written, as a recording tape does.
+const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Body of one event.
 const BODY_BYTES: usize = 540;
 /// Size of the raw file, which is overwritten from the start when it is full, as a log is.
@@ -22,16 +24,28 @@ const FILE_BYTES: usize = 4 << 20;
 /// Writes event after event, including digests, as a recording tape does.
 struct Journal {
     store: Store,
+    batch: WriteBatch,
+    body: String,
     mission: u32,
     chain: Chain,
 }
 
 impl Journal {
-    fn append(&mut self) -> Result<Record> {
-        let body = format!(r#"{{"answer":"{}"}}"#, "x".repeat(BODY_BYTES - 13));
-        let record = self.chain.append(State::Run, Kind::DbQuery, body);
-        self.store.append(self.mission, &record)?;
-        Ok(record)
+    /// Appends one event; returns the bytes of all that is stored of it.
+    fn append(&mut self) -> Result<usize> {
+        let kind = (State::Run, Kind::DbQuery);
+        let content = self.body.as_str();
+        let event = self.batch.append(self.mission, self.chain, kind, |body| {
+            body.push_str(content);
+            Ok::<_, anyhow::Error>(())
+        })?;
+        self.chain = Chain::ending_with(&event);
+        let names = event.state.name().len() + event.kind.name().len();
+        Ok(event.body.len() + names + 2 * event.sha256.as_bytes().len() + size_of_val(&event.seq))
+    }
+
+    fn write(&mut self) -> Result<()> {
+        self.store.write_batch(&mut self.batch)
     }
 
     /// Begins a new mission, in which the sequence numbers start again.
@@ -45,7 +59,11 @@ impl Journal {
         let stopwatch = Stopwatch::start();
         for _ in 0..count {
             self.append()?;
+            if self.batch.bytes() > BATCH_BYTES_MAX {
+                self.write()?;
+            }
         }
+        self.write()?;
         self.store.commit(Durability::Power)?;
         Ok(us(stopwatch.elapsed()) / f64::from(count))
     }
@@ -55,6 +73,7 @@ impl Journal {
         let stopwatch = Stopwatch::start();
         for _ in 0..count {
             self.append()?;
+            self.write()?;
             self.store.commit(Durability::Power)?;
         }
         Ok(us(stopwatch.elapsed()) / f64::from(count))
@@ -100,20 +119,13 @@ impl Raw {
 pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     let mut journal = Journal {
         store: Store::open_or_create(folder)?,
+        batch: WriteBatch::default(),
+        body: format!(r#"{{"answer":"{}"}}"#, "x".repeat(BODY_BYTES - 13)),
         mission: 0,
         chain: Chain::default(),
     };
-    let record = journal.append()?;
-    // The body and the other columns of its row: number, state, kind, two digests.
-    let event = [
-        record.body.as_bytes(),
-        &record.seq.to_be_bytes(),
-        record.state.name().as_bytes(),
-        record.kind.name().as_bytes(),
-        record.prev.as_bytes(),
-        record.sha256.as_bytes(),
-    ]
-    .concat();
+    // The body, number, state, kind and two digests.
+    let event = vec![b'x'; journal.append()?];
     let path = folder.join("raw");
     std::fs::write(&path, vec![0; FILE_BYTES])?;
     let mut raw = Raw {

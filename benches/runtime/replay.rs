@@ -54,23 +54,29 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
         bare::engine()?.precompile_component(&wasm)?,
     )?;
     let many = scale.of(100_000, 2_000);
-    let few = many / 100;
+    let counts = [many, many / 10, many / 100];
     let mut ids = Vec::new();
-    for count in [many, few] {
+    for count in counts {
         let source = Source::descriptor_file(&guest::descriptor(folder, &format!("r{count}"))?)?;
         let session = Session::create(&folder.join("root"), Purpose::Change, |_| {})?;
         let (_, ended) = mission::run(session, &source, Options::default())?;
         ensure!(ended.status == Status::Success, "{ended:?}");
         ids.push(ended.id.to_string());
     }
-    let [mut long, mut short, mut long_floor, mut short_floor] =
-        std::array::from_fn(|_| Children::default());
+    let mut ours: [Children; 3] = std::array::from_fn(|_| Children::default());
+    let mut floors: [Children; 3] = std::array::from_fn(|_| Children::default());
     for _ in 0..scale.of(7, 1) {
-        long.run(folder, &["replay", "root", &ids[0]])?;
-        long_floor.run(folder, &["bare-guest", "guest.cwasm", &format!("r{many}")])?;
-        short.run(folder, &["replay", "root", &ids[1]])?;
-        short_floor.run(folder, &["bare-guest", "guest.cwasm", &format!("r{few}")])?;
+        for (place, count) in counts.iter().enumerate() {
+            ours[place].run(folder, &["replay", "root", &ids[place]])?;
+            let input = format!("r{count}");
+            floors[place].run(folder, &["bare-guest", "guest.cwasm", &input])?;
+        }
     }
+    let ([long, middle, short], [long_floor, middle_floor, short_floor]) = (ours, floors);
+    // Without what a process costs that replays hardly anything.
+    let between = |more: &Children, less: &Children| {
+        (more.seconds.median() - less.seconds.median()) * 1e6 / f64::from(many - many / 100)
+    };
     group(&format!("Replay of {many} journalled calls"), "");
     let rate = |children: &Children| f64::from(many) / children.seconds.median() / 1e3;
     line("thousand calls a second", rate(&long), rate(&long_floor), 0);
@@ -81,13 +87,31 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
         2,
     );
     line(
+        "µs a call, without start and end of the process",
+        between(&long, &short),
+        between(&long_floor, &short_floor),
+        2,
+    );
+    for (count, children, floor) in [
+        (many / 100, &short, &short_floor),
+        (many / 10, &middle, &middle_floor),
+        (many, &long, &long_floor),
+    ] {
+        line(
+            &format!("ms of {count} calls"),
+            children.seconds.median() * 1e3,
+            floor.seconds.median() * 1e3,
+            1,
+        );
+    }
+    line(
         "peak memory of the process, MB",
         long.peak_mb.median(),
         long_floor.peak_mb.median(),
         1,
     );
     line(
-        &format!("peak memory, MB, of {few} calls"),
+        &format!("peak memory, MB, of {} calls", many / 100),
         short.peak_mb.median(),
         short_floor.peak_mb.median(),
         1,

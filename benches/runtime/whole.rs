@@ -40,7 +40,8 @@ pub fn measure(scale: Scale, folder: &Path) -> Result<()> {
     let input = folder.join("input");
     let log = folder.join("log");
     let source = Source::bundled("demo")?;
-    let Admitted::Component(admitted) = examine(&source.wasm)?.admit(&source.wasm)? else {
+    let module = source.wasm.bytes()?;
+    let Admitted::Component(admitted) = examine(&module)?.admit(&module)? else {
         bail!("the demo is a mission, and so a component");
     };
     std::fs::write(&component, &admitted)?;

@@ -64,7 +64,7 @@ pub mod inside {
         pub use crate::mission::replay::replay;
         pub use crate::mission::run::run;
         pub use crate::mission::run_file::load;
-        pub use crate::mission::source::{Program, Source};
+        pub use crate::mission::source::{Program, Source, Wasm};
     }
     pub mod program {
         pub use crate::program::admission::{Admitted, examine};
@@ -87,6 +87,6 @@ pub mod inside {
     pub mod state {
         pub use crate::state::history;
         pub use crate::state::state_root::StateRoot;
-        pub use crate::state::store::{Durability, NewMission, Store};
+        pub use crate::state::store::{Durability, NewMission, Store, WriteBatch};
     }
 }

@@ -9,6 +9,7 @@ use cap_std::fs::Dir;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
+use crate::support::packs::{objects, packs};
 use crate::support::tree::{change, make, picture, pipe, remove};
 use crate::support::{World, shown, steady};
 
@@ -20,15 +21,6 @@ fn captured() -> World {
     let ran = world.coo(&["amu0", "create", "--tree", "tree", "--name", "base"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
     world
-}
-
-fn objects(world: &World) -> usize {
-    let objects = world.root().join("amu0/objects");
-    world
-        .root_files()
-        .keys()
-        .filter(|path| path.starts_with(&objects))
-        .count()
 }
 
 #[test]
@@ -477,10 +469,8 @@ fn a_file_that_is_nearly_all_holes_stays_so() {
     let before = picture(&tree);
     let ran = world.coo(&["amu0", "create", "--tree", "tree", "--name", "base"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    let objects = world.root().join("amu0/objects");
-    let kept = world.root_files();
-    let kept = kept.keys().filter(|path| path.starts_with(&objects));
-    let on_disk: u64 = kept
+    let on_disk: u64 = packs(&world)
+        .into_iter()
         .map(|path| fs::metadata(path).unwrap().blocks() * 512)
         .sum();
     assert!(on_disk < 4 << 20, "{on_disk}");

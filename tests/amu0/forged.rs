@@ -3,12 +3,12 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
 
 use coo_kernel::form::digest::Digest;
 use insta::assert_snapshot;
 use serde_json::json;
 
+use crate::support::packs;
 use crate::support::tree::{Picture, make, picture, remove};
 use crate::support::{World, shown, steady};
 
@@ -20,23 +20,26 @@ fn captured() -> (World, String) {
     (world, made["baseline"].as_str().unwrap().to_owned())
 }
 
-fn object(world: &World, content: &str) -> PathBuf {
-    let hex = Digest::of(content).to_string();
-    let folder = world.root().join("amu0/objects").join(&hex[..2]);
-    folder.join(&hex[2..])
-}
-
-/// Shortens the names of objects, whose digits `steady` masks but for a few.
-fn short(text: &str) -> String {
-    text.replace(&"<sha256…>".repeat(5), "…")
-}
-
 /// Asks for a restore, which must change nothing, and returns its error.
 fn refused(world: &World, before: &Picture) -> String {
     let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree", "--yes"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
     assert_eq!(&picture(&world.path().join("tree")), before);
-    short(&steady(&ran.stderr))
+    steady(&ran.stderr)
+}
+
+/// Writes over the bytes of the only pack at an offset from its beginning, or from its end.
+fn write_at(world: &World, offset: i64, bytes: &[u8]) {
+    let [pack] = &packs::packs(world)[..] else {
+        panic!("a pack")
+    };
+    let mut content = fs::read(pack).unwrap();
+    let at = match usize::try_from(offset) {
+        Ok(at) => at,
+        Err(_) => content.len() - usize::try_from(-offset).unwrap(),
+    };
+    content[at..at + bytes.len()].copy_from_slice(bytes);
+    fs::write(pack, content).unwrap();
 }
 
 #[test]
@@ -45,88 +48,121 @@ fn a_changed_object_is_named_and_restores_nothing() {
     let tree = world.path().join("tree");
     remove(&tree.join("gone"));
     let before = picture(&tree);
-    let object = object(&world, "deep");
-    let mut told = String::new();
-    for content in [Some("deeq"), Some("deep and more"), Some(""), None] {
-        match content {
-            Some(content) => fs::write(&object, content).unwrap(),
-            None => remove(&object),
-        }
-        told += &refused(&world, &before);
-        let verified = world.coo(&["amu0", "verify", "base"]);
-        told += &short(&shown("amu0 verify base", &verified));
-    }
-    assert_snapshot!(told, @"
-    ERROR: object .coo/amu0/objects/74/…b2: was changed after it was written, it has 4 bytes and SHA-256 <sha256…>
-    hint: take it from a copy of the state root
-    $ coo amu0 verify base
-    Verify base
-      Id: <sha256>
-      Holds: 9 files, 8 folders, 3 links, 19 bytes
-      Objects: 6 of 7 intact, 17 bytes
-        object .coo/amu0/objects/74/…b2: was changed after it was written, it has 4 bytes and SHA-256 <sha256…>
-      Result: DAMAGED
-    --- standard error
-    ERROR: baseline base: 1 of its 7 objects can't be read or were changed
-    hint: take them from a copy of the state root
-    --- exit 3
-    ERROR: object .coo/amu0/objects/74/…b2: was changed after it was written, it has 13 bytes and SHA-256 <sha256…>
-    hint: take it from a copy of the state root
-    $ coo amu0 verify base
-    Verify base
-      Id: <sha256>
-      Holds: 9 files, 8 folders, 3 links, 19 bytes
-      Objects: 6 of 7 intact, 17 bytes
-        object .coo/amu0/objects/74/…b2: was changed after it was written, it has 13 bytes and SHA-256 <sha256…>
-      Result: DAMAGED
-    --- standard error
-    ERROR: baseline base: 1 of its 7 objects can't be read or were changed
-    hint: take them from a copy of the state root
-    --- exit 3
-    ERROR: object .coo/amu0/objects/74/…b2: was changed after it was written, it has 0 bytes and SHA-256 <sha256…>
-    hint: take it from a copy of the state root
-    $ coo amu0 verify base
-    Verify base
-      Id: <sha256>
-      Holds: 9 files, 8 folders, 3 links, 19 bytes
-      Objects: 6 of 7 intact, 17 bytes
-        object .coo/amu0/objects/74/…b2: was changed after it was written, it has 0 bytes and SHA-256 <sha256…>
-      Result: DAMAGED
-    --- standard error
-    ERROR: baseline base: 1 of its 7 objects can't be read or were changed
-    hint: take them from a copy of the state root
-    --- exit 3
-    ERROR: object .coo/amu0/objects/74/…b2: No such file or directory (os error 2)
-    $ coo amu0 verify base
-    Verify base
-      Id: <sha256>
-      Holds: 9 files, 8 folders, 3 links, 19 bytes
-      Objects: 6 of 7 intact, 17 bytes
-        object .coo/amu0/objects/74/…b2: No such file or directory (os error 2)
-      Result: DAMAGED
-    --- standard error
-    ERROR: baseline base: 1 of its 7 objects can't be read or were changed
-    hint: take them from a copy of the state root
-    --- exit 3
-    ");
-    // A link out of the state root is no object.
-    world.file("outside", "deep");
-    symlink(world.path().join("outside"), &object).unwrap();
-    assert_snapshot!(refused(&world, &before), @"
-    ERROR: object .coo/amu0/objects/74/…b2: is not a regular file
-    hint: remove it
-    ");
-    remove(&object);
+    let deep = Digest::of("deep");
+    packs::damage(&world, &deep);
+    let mut told = refused(&world, &before);
+    told += &shown("amu0 verify base", &world.coo(&["amu0", "verify", "base"]));
     // What is damaged is not built on.
-    fs::write(&object, "deeq").unwrap();
     world.file("tree/gone/x", "deep");
     let again = world.coo(&["amu0", "create", "--tree", "tree"]);
-    assert_snapshot!(short(&shown("amu0 create --tree tree", &again)), @"
+    told += &shown("amu0 create --tree tree", &again);
+    assert_snapshot!(told, @"
+    ERROR: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 4 bytes and SHA-256 <sha256…>
+    hint: take it from a copy of the state root
+    $ coo amu0 verify base
+    Verify base
+      Id: <sha256>
+      Holds: 9 files, 8 folders, 3 links, 19 bytes
+      Objects: 6 of 7 intact, 17 bytes
+        object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 4 bytes and SHA-256 <sha256…>
+      Result: DAMAGED
+    --- standard error
+    ERROR: baseline base: 1 of its 7 objects can't be read or were changed
+    hint: take them from a copy of the state root
+    --- exit 3
     $ coo amu0 create --tree tree
     --- standard error
-    ERROR: file <world>/tree/gone/x: move it away and create the baseline again: object .coo/amu0/objects/74/…b2: was changed after it was written, it has 4 bytes and SHA-256 <sha256…>
+    ERROR: file <world>/tree/gone/x: move its pack away and create the baseline again: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 4 bytes and SHA-256 <sha256…>
     hint: take it from a copy of the state root
     --- exit 1
+    ");
+}
+
+/// What happens to a pack, and how.
+type Damage = (&'static str, fn(&World));
+
+#[test]
+fn a_pack_that_is_not_whole_counts_as_missing_and_is_named() {
+    let mut told = String::new();
+    let all: [Damage; 6] = [
+        ("gone", |world| {
+            fs::remove_file(&packs::packs(world)[0]).unwrap();
+        }),
+        ("another format", |world| write_at(world, 0, b"coo-pack/9")),
+        ("another index", |world| write_at(world, -9, b"x")),
+        ("another number of rows", |world| write_at(world, -8, &[8])),
+        ("empty", |world| {
+            fs::write(&packs::packs(world)[0], "").unwrap();
+        }),
+        // A link out of the state root is no pack.
+        ("a link", |world| {
+            let pack = &packs::packs(world)[0];
+            let outside = world.path().join("outside");
+            fs::rename(pack, &outside).unwrap();
+            symlink(outside, pack).unwrap();
+        }),
+    ];
+    for (what, damage) in all {
+        let (world, _) = captured();
+        let tree = world.path().join("tree");
+        let whole = picture(&tree);
+        remove(&tree.join("gone"));
+        let before = picture(&tree);
+        damage(&world);
+        told += what;
+        told += ": ";
+        told += &refused(&world, &before);
+        // The contents that the tree still has are stored again.
+        let again = world.json(&["amu0", "create", "--tree", "tree"]);
+        assert_eq!(again["new_objects"], 6, "{what}");
+        // `deep` was not one of them.
+        let verified = world.coo(&["amu0", "verify", "base"]);
+        assert_eq!(verified.code, 3, "{what}: {verified:?}");
+        packs::put(&world, "deep");
+        let ran = world.coo(&["amu0", "restore", "base", "--tree", "tree", "--yes"]);
+        assert_eq!(ran.code, 0, "{what}: {ran:?}");
+        assert_eq!(picture(&tree), whole);
+    }
+    assert_snapshot!(told, @"
+    gone: ERROR: object <sha256>: is in no pack of .coo/amu0/packs
+    hint: take it from a copy of the state root
+    another format: ERROR: object <sha256>: is in no pack of .coo/amu0/packs; pack .coo/amu0/packs/<sha256>.pack: does not begin as a pack of this format ('coo-amu0-pack/1')
+    hint: take it from a copy of the state root
+    another index: ERROR: object <sha256>: is in no pack of .coo/amu0/packs; pack .coo/amu0/packs/<sha256>.pack: its index was changed after it was written, it has SHA-256 <sha256…>
+    hint: take it from a copy of the state root
+    another number of rows: ERROR: object <sha256>: is in no pack of .coo/amu0/packs; pack .coo/amu0/packs/<sha256>.pack: has 372 bytes, and its index ends at none of them
+    hint: take it from a copy of the state root
+    empty: ERROR: object <sha256>: is in no pack of .coo/amu0/packs; pack .coo/amu0/packs/<sha256>.pack: has 0 bytes, and its index ends at none of them
+    hint: take it from a copy of the state root
+    a link: ERROR: object <sha256>: is in no pack of .coo/amu0/packs; pack .coo/amu0/packs/<sha256>.pack: is not a regular file; remove it
+    hint: take it from a copy of the state root
+    ");
+}
+
+#[test]
+fn a_root_with_a_file_for_each_object_is_refused_in_a_sentence() {
+    let (world, _) = captured();
+    fs::remove_dir_all(world.root().join("amu0/packs")).unwrap();
+    world.file(".coo/amu0/objects/ab/cd", "deep");
+    let ran = world.coo(&["amu0", "verify", "base"]);
+    assert_snapshot!(shown("amu0 verify base", &ran), @"
+    $ coo amu0 verify base
+    Verify base
+      Id: <sha256>
+      Holds: 9 files, 8 folders, 3 links, 19 bytes
+      Objects: 0 of 7 intact, 17 bytes
+        object <sha256>: is in no pack of .coo/amu0/packs; folder .coo/amu0/objects: has the format of an earlier coo, this build reads packs (amu0/packs)
+        object <sha256>: is in no pack of .coo/amu0/packs; folder .coo/amu0/objects: has the format of an earlier coo, this build reads packs (amu0/packs)
+        object <sha256>: is in no pack of .coo/amu0/packs; folder .coo/amu0/objects: has the format of an earlier coo, this build reads packs (amu0/packs)
+        object <sha256>: is in no pack of .coo/amu0/packs; folder .coo/amu0/objects: has the format of an earlier coo, this build reads packs (amu0/packs)
+        object <sha256>: is in no pack of .coo/amu0/packs; folder .coo/amu0/objects: has the format of an earlier coo, this build reads packs (amu0/packs)
+        object <sha256>: is in no pack of .coo/amu0/packs; folder .coo/amu0/objects: has the format of an earlier coo, this build reads packs (amu0/packs)
+        object <sha256>: is in no pack of .coo/amu0/packs; folder .coo/amu0/objects: has the format of an earlier coo, this build reads packs (amu0/packs)
+      Result: DAMAGED
+    --- standard error
+    ERROR: baseline base: 7 of its 7 objects can't be read or were changed
+    hint: take them from a copy of the state root
+    --- exit 3
     ");
 }
 

@@ -36,7 +36,7 @@ fn what_a_run_has_read_counts_however_often_it_waits_afterwards() {
     assert_eq!(reader.code, 0, "{reader:?}");
     assert_eq!(server.requests().len(), 2);
     let (moved, read): (u32, String) = world
-        .database("coo.db")
+        .journal()
         .query_row(
             "SELECT facts ->> 'moved', body FROM missions JOIN events ON mission = number \
              WHERE number = 2 AND kind = 'db.query'",

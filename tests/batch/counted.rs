@@ -40,6 +40,7 @@ fn store(world: &World) -> Option<rusqlite::Connection> {
     let path = world.root().join("coo.db");
     let store =
         rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
+    crate::support::journal::show(&store);
     let batches = store.query_row("SELECT count(*) FROM batches", [], |row| row.get(0));
     batches
         .is_ok_and(|batches: u32| batches > 0)

@@ -7,7 +7,7 @@ use super::merged::{at, world_of};
 use super::{script, server, world};
 use crate::support::model_server::{ModelServer, Response};
 use crate::support::remains::Remains;
-use crate::support::{World, copy_folder, ran, shown, steady};
+use crate::support::{World, copy_folder, journal, ran, shown, steady};
 
 /// A root with an artefact, a row and an answer.
 fn run_in(world: &World, root: &str, content: &str) {
@@ -34,13 +34,11 @@ fn a_damaged_root_is_named_and_nothing_is_written() {
     let mut said = Vec::new();
     let damages: [(&str, Damage); 6] = [
         ("event", |root| {
-            let store = rusqlite::Connection::open(root.join("coo.db")).unwrap();
-            store
-                .execute_batch(
-                    "DROP TRIGGER events_never_change; \
-                     UPDATE events SET body = replace(body, 'ok', 'no') WHERE kind = 'db.execute'",
-                )
-                .unwrap();
+            let store = journal::open(root);
+            journal::unguard(&store);
+            let change =
+                "UPDATE events SET body = replace(body, 'ok', 'no') WHERE kind = 'db.execute'";
+            store.execute_batch(change).unwrap();
         }),
         ("content", |root| {
             let store = rusqlite::Connection::open(root.join("coo.db")).unwrap();
@@ -108,7 +106,7 @@ fn a_damaged_root_is_named_and_nothing_is_written() {
 
     $ coo --root into merge sound format
     --- standard error
-    ERROR: database format/coo.db: has format 7, this build reads 9
+    ERROR: database format/coo.db: has format 7, this build reads 10
     hint: use the coo that wrote it, or another state root (--root)
     --- exit 1
     ");
@@ -257,7 +255,7 @@ fn a_merge_into_a_root_at_work_moves_the_world_of_its_missions() {
     let running = ran(running.wait_with_output().unwrap());
     assert_eq!(running.code, 0, "{running:?}");
     assert_eq!(server.requests().len(), 1);
-    let store = rusqlite::Connection::open(world.path().join("into/coo.db")).unwrap();
+    let store = journal::open(&world.path().join("into"));
     let read: String = store
         .query_row(
             "SELECT body FROM events WHERE mission = 1 AND kind = 'db.query'",

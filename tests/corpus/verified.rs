@@ -13,7 +13,7 @@ use coo::inside::effects::Gateway;
 use coo::inside::effects::{CachePolicy, Flights, Model};
 use coo::inside::machine::{Stopwatch, block_on};
 use coo::inside::mission::{Executed, execute};
-use coo::inside::mission::{Program, Source};
+use coo::inside::mission::{Program, Source, Wasm};
 use coo::inside::program::bundle;
 use coo::inside::program::compiler;
 use coo::inside::program::engine::{Layout, Sandbox, build_tuned};
@@ -111,7 +111,8 @@ pub fn source(name: &str, wasm: Vec<u8>, more: &Value) -> Source {
         name: name.to_owned(),
         descriptor: Descriptor::parse(descriptor.to_string().as_bytes()).unwrap(),
         module: Digest::of(&wasm),
-        wasm: wasm.into(),
+        wasm: Wasm::Read(wasm.into()),
+        script: None,
     }
 }
 
@@ -155,7 +156,7 @@ fn tuned(tune: impl FnOnce(&mut Config)) -> Sandbox {
 pub fn verified(source: &Source) -> anyhow::Result<Outcome> {
     let task = compiler::Task {
         name: &source.name,
-        wasm: &source.wasm,
+        wasm: &source.wasm.bytes().unwrap(),
         wall_clock_max: compiler::EXAMINE_MAX,
     };
     // Nothing but the sandbox counts, since no child is started here.
@@ -168,6 +169,7 @@ pub fn verified(source: &Source) -> anyhow::Result<Outcome> {
         let code = compiler::compile(&task, sandbox, build)?;
         let linked = Linked::new(&sandbox.engine, &code.loaded(sandbox)?)?;
         Ok(Program {
+            script: None,
             sandbox: sandbox.clone(),
             surface: linked.surface(&sandbox.engine),
             asks_model: linked.asks_model(&sandbox.engine),

@@ -112,9 +112,9 @@ const CHANGES: [(&str, &str); 20] = [
 /// gone.
 const GUARDED: [(&str, &str, &str); 5] = [
     (
-        "table events of coo.db",
+        "table segments of coo.db",
         "events_never_change",
-        "UPDATE events SET body = body || ' ' WHERE id = (SELECT min(id) FROM events)",
+        "UPDATE segments SET events = events || ' ' WHERE id = (SELECT min(id) FROM segments)",
     ),
     (
         "table rollbacks of coo.db",
@@ -212,7 +212,7 @@ fn a_change_of_any_table_is_told_by_the_next_command() {
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 2: frozen answers in coo.db (other content)
     hint: 'coo freeze status' lists all differences
-    ERROR: state root .coo: was changed since freeze 2: table events of coo.db (other content)
+    ERROR: state root .coo: was changed since freeze 2: table segments of coo.db (other content)
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 2: table rollbacks of coo.db (other content)
     hint: 'coo freeze status' lists all differences

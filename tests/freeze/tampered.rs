@@ -56,7 +56,7 @@ const TAMPERINGS: [(&str, &str, Tampering); 13] = [
     ("missions in coo.db", "other content", |world| {
         let journal = world.unguarded_journal();
         journal
-            .execute_batch("DELETE FROM events; DELETE FROM missions;")
+            .execute_batch("DELETE FROM segments; DELETE FROM missions;")
             .unwrap();
     }),
     ("frozen answers in coo.db", "other content", |world| {
@@ -187,7 +187,7 @@ fn tampering_is_told_by_the_next_command_whichever_it_is() {
     ERROR: freeze 1: 'LIFT_FREEZE' does not lift it, so it stays in force
     hint: run the command again and type exactly LIFT_CHANGED_FREEZE
     # missions in coo.db, other content
-    ERROR: state root .coo: was changed since freeze 1: missions in coo.db (other content), journals in coo.db (other content), table events of coo.db (other content), 2 more
+    ERROR: state root .coo: was changed since freeze 1: missions in coo.db (other content), journals in coo.db (other content), table missions of coo.db (other content), 2 more
     hint: 'coo freeze status' lists all differences
     ERROR: state root .coo: was changed since freeze 1, 5 differences
     hint: undo that, or 'coo freeze lift' ends the freeze

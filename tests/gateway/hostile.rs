@@ -458,7 +458,7 @@ fn no_folder_of_the_root_is_a_link() {
         "amu0",
         "set-aside",
         "demo/DEMO-000002",
-        "amu0/objects",
+        "amu0/packs",
     ] {
         let world = world();
         assert_eq!(write(&world, "named.wasm", &["a/A_v1.0.md"]).code, 0);
@@ -471,7 +471,7 @@ fn no_folder_of_the_root_is_a_link() {
         fs::write(artefacts.join("extra"), "").unwrap();
         let before = listing(&artefacts);
         let command: &[&str] = match folder {
-            "amu0" | "amu0/objects" => &["amu0", "create"],
+            "amu0" | "amu0/packs" => &["amu0", "create"],
             "manifests" => &["manifests", "write"],
             "set-aside" => &["artefacts", "check", "--repair"],
             _ => &["run-demo"],

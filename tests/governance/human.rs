@@ -200,7 +200,7 @@ fn a_decision_about_a_world_that_has_changed_since_stays_and_nothing_is_done() {
     --- exit 5
     ");
     let decisions: u32 = world
-        .database("coo.db")
+        .journal()
         .query_row(
             "SELECT count(*) FROM events WHERE kind = 'human.decision'",
             [],

@@ -48,9 +48,8 @@ fn killed(stride: usize, prepare: fn() -> World, arguments: &[&str], stage: &str
         tried += 1;
         let world = prepare();
         let ran = faulty(&world, arguments, &format!("kill:{n}"));
-        // How many points there are differs from run to run by as many folders of objects as two
-        // contents share, and a frozen root does not always note something for its next reader.
-        // So a late point may not be there; then the command has done its work.
+        // A frozen root does not always note something for its next reader, so a late point may not
+        // be there; then the command has done its work.
         assert!([-1, 0, 4].contains(&ran.code), "{n} {point}: {ran:?}");
         killed += usize::from(ran.code == -1);
         assert_eq!(finish(&world), stage, "{n} {point}: {}", status(&world));

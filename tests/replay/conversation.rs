@@ -31,7 +31,7 @@ fn answer(request: &Recorded) -> Step {
 
 /// Bytes of all events and of all that is kept beside them.
 fn tape_bytes(world: &World) -> (u64, u64) {
-    let journal = world.database("coo.db");
+    let journal = world.journal();
     let sum = |sql: &str| -> u64 { journal.query_row(sql, [], |row| row.get(0)).unwrap() };
     (
         sum("SELECT sum(length(body)) FROM events"),

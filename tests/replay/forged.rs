@@ -38,7 +38,7 @@ fn every_changed_event_is_found_and_named() {
             &format!("UPDATE events SET {column} = {value} WHERE seq = ?1"),
             [seq],
         );
-        assert_eq!(changed, Ok(1));
+        assert!(changed.is_ok(), "{changed:?}");
         for command in ["logs", "replay"] {
             let ran = world.coo(&[command, "DEMO-000001"]);
             assert_eq!(ran.code, 1, "{column} of {seq}: {ran:?}");
@@ -201,9 +201,9 @@ fn events_can_not_be_changed_by_accident() {
     let world = demo();
     let journal = world.database("coo.db");
     for sql in [
-        "UPDATE events SET body = '{}'",
-        "DELETE FROM events",
-        "INSERT OR REPLACE INTO events(id, state, kind, body, prev_sha256, sha256) SELECT id, state, kind, '{}', prev_sha256, sha256 FROM events",
+        "UPDATE segments SET events = '{}'",
+        "DELETE FROM segments",
+        "INSERT OR REPLACE INTO segments(id, last, sha256, events) SELECT id, last, sha256, '{}' FROM segments",
     ] {
         // As the program opens it: REPLACE then counts as a deletion.
         journal

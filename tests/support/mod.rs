@@ -3,7 +3,9 @@
 //! machine's user (home, configuration, key) reaches the program under test. All worlds share one
 //! cache of compiled code, so that each module is compiled once for the whole suite.
 
+pub mod journal;
 pub mod model_server;
+pub mod packs;
 pub mod remains;
 pub mod schema;
 pub mod tree;
@@ -187,12 +189,15 @@ impl World {
         rusqlite::Connection::open(self.root().join(name)).unwrap()
     }
 
-    /// Opens `coo.db` to forge its journal: drops the triggers that make events immutable.
+    /// Opens `coo.db` with the view `events`.
+    pub fn journal(&self) -> rusqlite::Connection {
+        journal::open(&self.root())
+    }
+
+    /// Opens `coo.db` to forge its journal: its `events` can be changed.
     pub fn unguarded_journal(&self) -> rusqlite::Connection {
-        let journal = self.database("coo.db");
-        journal
-            .execute_batch("DROP TRIGGER events_never_change; DROP TRIGGER events_never_vanish;")
-            .unwrap();
+        let journal = self.journal();
+        journal::unguard(&journal);
         journal
     }
 

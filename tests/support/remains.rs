@@ -32,7 +32,7 @@ pub struct Remains {
 
 impl Remains {
     pub fn of(root: &Path) -> Self {
-        let journal = Connection::open(root.join("coo.db")).unwrap();
+        let journal = super::journal::open(root);
         let mut integrity = rows(&journal, "PRAGMA integrity_check");
         let events = rows(&journal, "SELECT hex(sha256) FROM events ORDER BY id");
         let world = if root.join("world.db").exists() {
@@ -168,7 +168,7 @@ fn dump(database: &Connection) -> Vec<String> {
 
 /// Returns the sequence numbers of the model-call intents on record.
 pub fn intents(root: &Path) -> Vec<u64> {
-    let journal = Connection::open(root.join("coo.db")).unwrap();
+    let journal = super::journal::open(root);
     let mut statement = journal
         .prepare("SELECT seq FROM events WHERE kind = 'llm.intent' ORDER BY id")
         .unwrap();

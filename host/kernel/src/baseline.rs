@@ -9,6 +9,7 @@ pub mod governed;
 pub mod lineage;
 pub mod link;
 mod name;
+pub mod pack;
 mod path;
 pub mod rollback;
 mod step;

@@ -7,6 +7,7 @@ mod conversation;
 mod divergence;
 mod facts;
 pub mod run_file;
+mod segment;
 mod transcript;
 
 use std::fmt;
@@ -31,6 +32,7 @@ pub use conversation::{
 };
 pub use divergence::{Divergence, Side};
 pub use facts::EventFacts;
+pub use segment::{SEGMENT_BYTES, Segment, Verified};
 pub use transcript::{ReplayedEnd, Transcript};
 
 /// The kind of an event.
@@ -149,6 +151,9 @@ impl FromStr for Kind {
 /// transition, the one that it leads to.
 pub type Record = chain::Record<State, Kind>;
 
+/// The same, in a text that holds other events, too.
+pub type Seen<'a> = chain::Record<State, Kind, &'a str>;
+
 /// An event that can't follow those before it.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfoldable {
@@ -212,7 +217,10 @@ impl Fold {
     }
 
     /// Folds one more event in; fails if it can't follow those before it.
-    pub fn apply(&mut self, record: &Record) -> Result<(), Unfoldable> {
+    pub fn apply<B: AsRef<str>>(
+        &mut self,
+        record: &chain::Record<State, Kind, B>,
+    ) -> Result<(), Unfoldable> {
         let seq = record.seq;
         let contradiction = |what| Unfoldable::Contradiction { seq, what };
         let body_error = |source| Unfoldable::Body {
@@ -225,14 +233,15 @@ impl Fold {
                 if record.state != State::Init {
                     return Err(contradiction("a mission begins in INIT"));
                 }
-                self.mission = Some(serde_json::from_str(&record.body).map_err(body_error)?);
+                self.mission =
+                    Some(serde_json::from_str(record.body.as_ref()).map_err(body_error)?);
                 self.timeline.push(State::Init);
             }
             (Kind::Mission, Some(_)) => return Err(contradiction("a mission begins once")),
             (_, None) => return Err(contradiction("the first event is not 'mission'")),
             (Kind::Transition, Some(from)) => {
                 let body: TransitionBody =
-                    serde_json::from_str(&record.body).map_err(body_error)?;
+                    serde_json::from_str(record.body.as_ref()).map_err(body_error)?;
                 let to = state::next(from, body.event)
                     .map_err(|source| Unfoldable::Transition { seq, source })?;
                 if (body.from, body.to, record.state) != (from, to, to) {
@@ -257,7 +266,7 @@ impl Fold {
                     Kind::LlmOutcome => self.in_doubt = None,
                     Kind::Environment => {
                         let body: EnvironmentBody =
-                            serde_json::from_str(&record.body).map_err(body_error)?;
+                            serde_json::from_str(record.body.as_ref()).map_err(body_error)?;
                         self.policy = Some(Policy {
                             governance: body.governance,
                             rules: body.rules,
@@ -269,7 +278,7 @@ impl Fold {
                             return Err(contradiction("nobody was asked for a decision"));
                         }
                         let body: DecisionBody =
-                            serde_json::from_str(&record.body).map_err(body_error)?;
+                            serde_json::from_str(record.body.as_ref()).map_err(body_error)?;
                         self.decided = Some(body.approved);
                     }
                     _ => {}

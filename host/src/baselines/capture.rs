@@ -1,6 +1,6 @@
 //! Captures a tree: contents become objects, the tree becomes a manifest, and its name becomes a
 //! record. Writes only below the state root. A capture that fails or is interrupted leaves at most
-//! objects, which the next capture reuses.
+//! a pack, whose contents the next capture reuses.
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::baseline::{Manifest, Node, TreeEntry, TreePath, check_name};
@@ -155,7 +155,8 @@ fn keep(
                     .of(&tree.dir, path)
                     .and_then(|folder| disk::open_file(folder, disk::name(path.name())));
                 let mut file = opened.map_err(vanished).with_context(shown)?;
-                (*sha256, *size) = batch.add(&mut file, progress).with_context(shown)?;
+                let added = batch.add(&mut file, *size, progress);
+                (*sha256, *size) = added.with_context(shown)?;
                 progress.step();
             }
             Ok(entry)

@@ -12,16 +12,9 @@ use std::path::PathBuf;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
 use coo_kernel::baseline::{Mode, TreePath, text_of};
-use rayon::prelude::*;
 use rustix::fs::{Mode as Bits, OFlags, RawMode, chmod, fchmod, openat};
 use rustix::io::Errno;
 use rustix::process::{getegid, geteuid, getgroups};
-
-use crate::machine::failpoint;
-
-/// Up to this many files are synced one by one. For more, the whole file system is synced,
-/// including what other processes have written to it.
-const SYNCED_SINGLY_MAX: usize = 128;
 
 /// Returns a name in the form that system calls take.
 pub fn name(bytes: &[u8]) -> &OsStr {
@@ -210,23 +203,6 @@ pub fn create_folder(folder: &Dir, name: &OsStr) -> io::Result<Dir> {
     folder.create_dir(name)?;
     set_folder_mode(folder, name, Mode::of(0o700))?;
     open_folder(folder, name)
-}
-
-/// Syncs the content of `files`, which lie below `folder`; `point` is the failpoint. Does not sync
-/// their names: `sync_folder` does.
-pub fn sync_files<'a>(
-    point: &'static str,
-    folder: &Dir,
-    files: impl ExactSizeIterator<Item = &'a str> + Send,
-) -> io::Result<()> {
-    failpoint::reach(point)?;
-    if files.len() > SYNCED_SINGLY_MAX {
-        return sync_file_system(folder);
-    }
-    let files: Vec<&str> = files.collect();
-    files
-        .par_iter()
-        .try_for_each(|file| open_file(folder, file.as_ref())?.sync_all())
 }
 
 /// Syncs everything below `folder`, including names.

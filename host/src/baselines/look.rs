@@ -44,28 +44,38 @@ impl Tree {
             .with_context(|| format!("tree {}: can't be examined", self.path.display()))?
             .dev();
         let mut found = Vec::new();
+        // All folders of one depth at a time.
         let mut folders = vec![None];
-        while let Some(folder) = folders.pop() {
-            let inside = self.look_into(folder.as_ref(), device)?;
-            let (inside, folder) = match (inside, folder) {
-                (Ok(inside), folder) => (inside, folder),
-                (Err(_), Some(mut folder)) => {
-                    if let Node::Folder { mode } = folder.entry.node {
-                        folder.entry.node = Node::Closed { mode };
+        while !folders.is_empty() {
+            let listed: Vec<_> = std::mem::take(&mut folders)
+                .into_par_iter()
+                .map(|folder| {
+                    let inside = self.look_into(folder.as_ref(), device)?;
+                    Ok((folder, inside))
+                })
+                .collect::<Result<_>>()?;
+            for (folder, inside) in listed {
+                let (inside, folder) = match (inside, folder) {
+                    (Ok(inside), folder) => (inside, folder),
+                    (Err(_), Some(mut folder)) => {
+                        if let Node::Folder { mode } = folder.entry.node {
+                            folder.entry.node = Node::Closed { mode };
+                        }
+                        (Vec::new(), Some(folder))
                     }
-                    (Vec::new(), Some(folder))
-                }
-                (Err(error), None) => {
-                    return Err(error)
-                        .with_context(|| format!("tree {}: can't be read", self.path.display()));
-                }
-            };
-            found.extend(folder);
-            for inside in inside {
-                if matches!(inside.entry.node, Node::Folder { .. }) {
-                    folders.push(Some(inside));
-                } else {
-                    found.push(inside);
+                    (Err(error), None) => {
+                        return Err(error).with_context(|| {
+                            format!("tree {}: can't be read", self.path.display())
+                        });
+                    }
+                };
+                found.extend(folder);
+                for inside in inside {
+                    if matches!(inside.entry.node, Node::Folder { .. }) {
+                        folders.push(Some(inside));
+                    } else {
+                        found.push(inside);
+                    }
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! Baselines of directory trees and of the state root (AMU₀): capture, compare, restore, roll back.
-//! Below the state root, `objects/` holds each content once, under its SHA-256; the manifest of
+//! Below the state root, `packs/` holds each content once, under its SHA-256; the manifest of
 //! each captured state lies under its own SHA-256; `names/` maps the names that people use to
 //! manifests, with the time of their creation.
 //!
-//! Invariants: an object or manifest is never rewritten, and never trusted: each reader checks the
+//! Invariants: a pack or manifest is never rewritten, and never trusted: each reader checks the
 //! digest. A manifest reaches the disk after its objects, and a name after its manifest, so a named
 //! baseline is complete.
 
@@ -15,6 +15,7 @@ mod disk;
 mod lock;
 mod look;
 mod objects;
+mod packs;
 #[cfg(feature = "repository")]
 pub mod part;
 mod perform;

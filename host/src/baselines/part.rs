@@ -13,7 +13,6 @@ use super::objects::Objects;
 use super::{Baseline, Progress, Record, Tree, disk, record, write_record};
 use crate::hint::Hint as _;
 use crate::machine;
-use crate::machine::input_file::read_bounded;
 use crate::state::state_root::StateRoot;
 
 /// Captures `tree`, then reads it once more to check that it equals the baseline (packet §8). The
@@ -89,16 +88,9 @@ pub fn keep_contents<'c>(
 /// Reads a baseline that `keep` or `keep_manifest` stored.
 pub fn load(root: &StateRoot, id: &Digest) -> Result<Baseline> {
     let objects = Objects::new(root);
-    let shown = objects.shown(id);
-    let text = read_bounded(objects.open(id)?, shown.as_ref(), MANIFEST_BYTES_MAX)?;
-    let found = (Digest::of(&text), text.len() as u64);
-    if found.0 != *id {
-        bail!(objects.damaged(id, found));
-    }
-    Ok(baseline(
-        *id,
-        Manifest::parse(&text).with_context(|| shown)?,
-    ))
+    let text = objects.read(id, MANIFEST_BYTES_MAX)?;
+    let manifest = Manifest::parse(&text).with_context(|| objects.shown(id))?;
+    Ok(baseline(*id, manifest))
 }
 
 fn baseline(id: Digest, manifest: Manifest) -> Baseline {
@@ -123,10 +115,8 @@ pub fn contents(
         else {
             continue;
         };
-        let content = read_bounded(objects.open(sha256)?, path.as_ref(), bytes_max)?;
-        if Digest::of(&content) != *sha256 {
-            bail!(objects.damaged(sha256, (Digest::of(&content), content.len() as u64)));
-        }
+        let content = objects.read(sha256, bytes_max);
+        let content = content.with_context(|| format!("file {path}"))?;
         contents.insert(path, content);
     }
     Ok(contents)

@@ -1,39 +1,42 @@
-//! Writes a file with holes in place of long runs of zeros, so that a large sparse file takes about
-//! as little disk space as its original. The content is the same, byte for byte.
+//! Writes a content with holes in place of long runs of zeros, so that a large sparse file takes about
+//! as little disk space as its original. The content is the same, byte for byte. Never writes outside
+//! the part of the file that it was given.
 
 use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom, Write};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt as _;
 
 /// File systems allocate blocks of this many bytes, or of a multiple.
 const BLOCK_BYTES: usize = 4096;
 
-/// A writer for a file that is written from beginning to end.
+/// A writer for a file, or a part of one, that is written from beginning to end.
 pub struct Sparse<'a> {
-    file: &'a mut File,
-    /// Number of bytes written so far, including holes.
-    length: u64,
-    /// Number of zeros at the end that are not written yet.
-    hole: u64,
+    file: &'a File,
+    /// Where the next byte belongs.
+    at: u64,
+    /// Whether the bytes before are zeros that were not written.
+    ends_with_hole: bool,
 }
 
 impl<'a> Sparse<'a> {
-    /// Creates a writer for `file`, which must be empty.
-    pub fn new(file: &'a mut File) -> Self {
+    /// Creates a writer for `file`, which must have nothing from `offset` on.
+    pub fn new(file: &'a File, offset: u64) -> Self {
         Self {
             file,
-            length: 0,
-            hole: 0,
+            at: offset,
+            ends_with_hole: false,
         }
     }
 
-    /// Sets the file's length if the file ends with a hole. Must be called after the last write.
+    /// Sets the file's length if the file ends with a hole. Must be called after the last write, unless
+    /// something follows in the file.
     #[allow(
         clippy::disallowed_methods,
         reason = "of a new file that the caller made"
     )]
     pub fn finish(self) -> io::Result<()> {
-        if self.hole > 0 {
-            self.file.set_len(self.length)?;
+        if self.ends_with_hole {
+            self.file.set_len(self.at)?;
         }
         Ok(())
     }
@@ -44,32 +47,27 @@ impl Write for Sparse<'_> {
         let mut rest = bytes;
         while !rest.is_empty() {
             // Up to the next block boundary.
-            let inside = usize::try_from(self.length % BLOCK_BYTES as u64).unwrap_or_default();
+            let inside = usize::try_from(self.at % BLOCK_BYTES as u64).unwrap_or_default();
             let (part, after) = rest.split_at(rest.len().min(BLOCK_BYTES - inside));
-            if part.iter().all(|byte| *byte == 0) {
-                self.hole += part.len() as u64;
-            } else {
-                if self.hole > 0 {
-                    self.file.seek(SeekFrom::Start(self.length))?;
-                    self.hole = 0;
-                }
-                self.file.write_all(part)?;
+            self.ends_with_hole = part.iter().all(|byte| *byte == 0);
+            if !self.ends_with_hole {
+                self.file.write_all_at(part, self.at)?;
             }
-            self.length += part.len() as u64;
+            self.at += part.len() as u64;
             rest = after;
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        Ok(())
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "makes files for itself")]
 mod tests {
-    use std::io::Read as _;
+    use std::io::{Read as _, Seek as _, SeekFrom};
     use std::os::unix::fs::MetadataExt as _;
 
     use proptest::prelude::*;
@@ -78,7 +76,7 @@ mod tests {
 
     fn written(parts: &[&[u8]]) -> (Vec<u8>, u64) {
         let mut file = tempfile::tempfile().unwrap();
-        let mut sparse = Sparse::new(&mut file);
+        let mut sparse = Sparse::new(&file, 0);
         for part in parts {
             sparse.write_all(part).unwrap();
         }

@@ -336,9 +336,9 @@ fn copy_files(
             let mut copied = || -> io::Result<(Digest, u64)> {
                 let folder = folders.of(new, &coming.at)?;
                 failpoint::reach("stage.file")?;
-                let mut file = disk::create_file(folder, disk::name(coming.at.name()))?;
+                let file = disk::create_file(folder, disk::name(coming.at.name()))?;
                 failpoint::reach("stage.write")?;
-                let mut sparse = Sparse::new(&mut file);
+                let mut sparse = Sparse::new(&file, 0);
                 let copied = hashing::copy(&mut object, &mut sparse)?;
                 sparse.finish()?;
                 disk::set_mode(&file, *mode)?;

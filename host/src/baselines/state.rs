@@ -283,7 +283,8 @@ fn keep_world(root: &StateRoot, batch: &Batch<'_>) -> Result<(Digest, u64)> {
     let path = root.path().join(layout::WORLD);
     let kept = (|| -> Result<_> {
         let mut file = dumped(root, &waiting)?;
-        let known = batch.add(&mut file, &Progress::new(None))?;
+        let length = file.metadata()?.len();
+        let known = batch.add(&mut file, length, &Progress::new(None))?;
         file.rewind()?;
         let rebuilt = root.path().join(TEMPORARY).canonicalize()?.join(REBUILT);
         dump::rebuild(file, known, &rebuilt, 0)?;

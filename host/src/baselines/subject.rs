@@ -49,7 +49,9 @@ pub fn copy(
             let Node::File { sha256, size, .. } = entry.node else {
                 continue;
             };
-            let known = batch.add(&mut objects.open(&sha256)?, progress)?;
+            let mut object = objects.open(&sha256)?;
+            let length = object.length();
+            let known = batch.add(&mut object, length, progress)?;
             if known != (sha256, size) {
                 bail!(objects.damaged(&sha256, known));
             }

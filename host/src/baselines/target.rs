@@ -14,7 +14,6 @@ use super::objects::Objects;
 use super::progress::Progress;
 use super::{Baseline, Record, find, position, state, states, verify};
 use crate::hint::Hint as _;
-use crate::machine::input_file::read_bounded;
 use crate::state::state_root::StateRoot;
 use crate::state::store::Store;
 
@@ -88,16 +87,7 @@ pub fn target(
 
 /// Reads an object and checks its digest.
 pub(super) fn object(root: &StateRoot, sha256: &Digest) -> Result<Vec<u8>> {
-    let objects = Objects::new(root);
-    let text = read_bounded(
-        objects.open(sha256)?,
-        objects.shown(sha256).as_ref(),
-        MANIFEST_BYTES_MAX,
-    )?;
-    if Digest::of(&text) != *sha256 {
-        bail!(objects.damaged(sha256, (Digest::of(&text), text.len() as u64)));
-    }
-    Ok(text)
+    Objects::new(root).read(sha256, MANIFEST_BYTES_MAX)
 }
 
 /// Refuses a baseline of another `coo`: module set and bundled missions are part of the binary, so

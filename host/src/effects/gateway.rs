@@ -26,11 +26,31 @@ use crate::state::state_root::{StateRoot, make_folder};
 use crate::state::store::Store;
 use crate::state::walk::{examine, in_the_way, set_aside, walk};
 
-/// The files that a run has staged.
+/// Folders that a run keeps open to look for files in them.
+const FOLDERS_MAX: usize = 16;
+
+/// The files that a run has staged. Others may change record and files only between two turns of the
+/// run, and then it forgets all of this; so each is looked at once.
 #[derive(Default)]
 pub struct Gateway {
-    /// Paths by collision key, so that two names that differ only in case can't both be staged.
-    staged: BTreeMap<String, String>,
+    /// By collision key, so that two names that differ only in case can't both be staged.
+    staged: BTreeMap<String, Staged>,
+    /// The folder of the artefacts, and those below it, by their paths.
+    folders: BTreeMap<String, Folder>,
+}
+
+/// A staged file, with what had its path before.
+struct Staged {
+    path: String,
+    recorded: Option<(String, Digest)>,
+    found: Option<Found>,
+}
+
+/// A folder of artefacts, as it was found.
+enum Folder {
+    Open(Dir),
+    Missing,
+    Blocked(&'static str),
 }
 
 /// Fails if the folder of the artefacts can't be opened, before a mission depends on it.
@@ -49,22 +69,53 @@ impl Gateway {
     ) -> Result<WriteAnswer> {
         let path = permit.path();
         let key = permit.collision_key();
-        let recorded = store.artefact_like(path)?;
-        let answer = artefact::judge(
-            permit,
-            request,
-            &Taken {
-                staged: self.staged.get(&key).map(String::as_str),
-                recorded: recorded
-                    .as_ref()
-                    .map(|(path, sha256)| (path.as_str(), *sha256)),
-                found: look(&folder_of(root)?, path)?,
-            },
-        );
-        if let WriteAnswer::Written(artefact) = &answer {
-            self.staged.insert(key, artefact.path.clone());
+        if let Some(staged) = self.staged.get(&key) {
+            return Ok(staged.judge(permit, request, true));
+        }
+        let looked = Staged {
+            path: path.to_owned(),
+            recorded: store.artefact_like(path)?,
+            found: self.look(root, path)?,
+        };
+        let answer = looked.judge(permit, request, false);
+        if matches!(answer, WriteAnswer::Written(_)) {
+            self.staged.insert(key, looked);
         }
         Ok(answer)
+    }
+
+    /// Examines `path` without following links, as the function `look` does.
+    fn look(&mut self, root: &StateRoot, path: &str) -> Result<Option<Found>> {
+        let shown = || format!("artefact {path}: can't be examined");
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if !self.folders.contains_key(parent) {
+            if self.folders.len() == FOLDERS_MAX {
+                self.folders.clear();
+            }
+            let folder = match descend(&folder_of(root)?, path, false).with_context(shown)? {
+                Descent::Arrived(folder, _) => Folder::Open(folder),
+                Descent::Missing => Folder::Missing,
+                Descent::Blocked(what) => Folder::Blocked(what),
+            };
+            self.folders.insert(parent.to_owned(), folder);
+        }
+        match self.folders.get(parent) {
+            Some(Folder::Open(folder)) => examine(folder, name).with_context(shown),
+            Some(Folder::Blocked(what)) => Ok(Some(Found::Else(what))),
+            Some(Folder::Missing) | None => Ok(None),
+        }
+    }
+}
+
+impl Staged {
+    fn judge(&self, permit: &WritePermit, request: &WriteRequest, is_staged: bool) -> WriteAnswer {
+        let recorded = self.recorded.as_ref();
+        let taken = Taken {
+            staged: is_staged.then_some(self.path.as_str()),
+            recorded: recorded.map(|(path, sha256)| (path.as_str(), *sha256)),
+            found: self.found.clone(),
+        };
+        artefact::judge(permit, request, &taken)
     }
 }
 

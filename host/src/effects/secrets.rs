@@ -3,7 +3,7 @@
 //! recorded. The kernel decides which text counts as a key. Never prints or stores a key.
 
 use std::borrow::Cow;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::{Result, anyhow, bail};
 use coo_kernel::credentials::pairing::KEY;
@@ -18,27 +18,36 @@ static READ: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Adds a key that was read: from now on nothing shows or stores it.
 pub fn learn(key: &str) {
-    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut read = read();
     if secret::counts(key) && !read.iter().any(|known| known == key) {
         read.push(key.to_owned());
     }
 }
 
-/// Returns every key that is searched for.
-fn known() -> Vec<String> {
-    let environment = OF_ENVIRONMENT.get_or_init(|| {
+/// Returns the key in the environment.
+fn of_environment() -> Option<&'static String> {
+    let key = OF_ENVIRONMENT.get_or_init(|| {
         machine::env_text(KEY)
             .map(|key| key.trim().to_owned())
             .filter(|key| secret::counts(key))
     });
-    let read = READ.lock().unwrap_or_else(PoisonError::into_inner);
-    environment.iter().chain(read.iter()).cloned().collect()
+    key.as_ref()
+}
+
+/// Returns the keys from other places.
+fn read() -> MutexGuard<'static, Vec<String>> {
+    READ.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns text for people with every key replaced.
 #[must_use]
 pub fn redacted(text: &str) -> Cow<'_, str> {
-    secret::without(text, &known(), secret::REDACTED)
+    let known: Vec<String> = of_environment()
+        .into_iter()
+        .chain(read().iter())
+        .cloned()
+        .collect();
+    secret::without(text, &known, secret::REDACTED)
 }
 
 /// Redacts bytes that need not be text, as `redacted` does. Bytes without a key stay unchanged.
@@ -54,7 +63,8 @@ pub fn redacted_bytes(content: &[u8]) -> Cow<'_, [u8]> {
 /// Returns whether `content` contains a key.
 #[must_use]
 pub fn occur_in(content: &[u8]) -> bool {
-    known().iter().any(|key| secret::occurs_in(content, key))
+    let holds = |key: &String| secret::occurs_in(content, key);
+    of_environment().is_some_and(holds) || read().iter().any(holds)
 }
 
 /// Refuses to record `content` if it contains a key; `what` names it in the error.

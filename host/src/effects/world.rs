@@ -40,6 +40,10 @@ use crate::state::store::{LOG_BYTES_KEPT, alone, check_plain};
 pub use self::functions::TRIM_BYTES_MAX;
 pub use self::performed::{Difference, again, first_difference, redo};
 
+/// Prepared statements that are kept for the next call with the same text; preparing one takes as long as
+/// some twenty small queries.
+const STATEMENTS_KEPT: usize = 64;
+
 /// The missions' database of one state root. It is opened at the first statement; its open
 /// transaction is rolled back on drop unless [`World::commit`] was called.
 pub struct World {
@@ -280,6 +284,7 @@ impl Open {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         bounds::apply(&connection)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         raw::drop_modules(&connection);
         let budget = Arc::new(Budget::default());
         functions::replace(&connection, &budget)?;

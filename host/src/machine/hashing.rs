@@ -1,6 +1,7 @@
 //! SHA-256 of bytes that pass through a reader or writer, in bounded memory, and stamps that tell
 //! whether a file was changed. Never stores the bytes.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Write};
 
@@ -11,6 +12,11 @@ use sha2::{Digest as _, Sha256};
 
 /// Read buffer size.
 const BUFFER_BYTES: usize = 128 << 10;
+
+thread_local! {
+    /// The read buffer of each thread, so that a small file costs no large allocation.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Reads `read` to its end and returns the digest.
 pub fn digest_of(mut read: impl Read) -> io::Result<Digest> {
@@ -49,11 +55,23 @@ fn stamp(metadata: &Metadata) -> Stamp {
 
 /// Copies `from` to its end into `to` and returns digest and size of the copied bytes.
 pub fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<(Digest, u64)> {
-    let mut buffer = vec![0; BUFFER_BYTES];
+    // Taken, and not borrowed: a reader may copy something itself.
+    let mut buffer = BUFFER.take();
+    buffer.resize(BUFFER_BYTES, 0);
+    let copied = copy_with(&mut buffer, from, to);
+    BUFFER.set(buffer);
+    copied
+}
+
+fn copy_with(
+    buffer: &mut [u8],
+    from: &mut impl Read,
+    to: &mut impl Write,
+) -> io::Result<(Digest, u64)> {
     let mut hasher = Sha256::new();
     let mut size = 0;
     loop {
-        let n = match from.read(&mut buffer) {
+        let n = match from.read(buffer) {
             Ok(0) => break,
             Ok(n) => n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -4,7 +4,7 @@
 //! writes.
 
 use std::fs::{File, FileType};
-use std::io::Read as _;
+use std::io::Read;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -45,17 +45,28 @@ pub fn open(what: &str, path: &Path) -> Result<File> {
 
 /// Reads the whole of `file`; more than `bytes_max` bytes is an error. `path` is for messages.
 pub fn read_bounded(file: File, path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
-    // The length is only a hint for the buffer; the limit applies to the bytes read.
     let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let shown = || format!("file {}", path.display());
+    read_bounded_from(file, length, shown, bytes_max)
+}
+
+/// Reads the whole of `from`, as `read_bounded` does. `length` is only a hint for the buffer; the limit
+/// applies to the bytes read.
+pub fn read_bounded_from(
+    from: impl Read,
+    length: u64,
+    shown: impl Fn() -> String,
+    bytes_max: u64,
+) -> Result<Vec<u8>> {
     let mut content =
         Vec::with_capacity(usize::try_from(length.min(bytes_max) + 1).unwrap_or_default());
-    file.take(bytes_max + 1)
+    from.take(bytes_max + 1)
         .read_to_end(&mut content)
-        .with_context(|| format!("file {}: can't be read", path.display()))?;
+        .with_context(|| format!("{}: can't be read", shown()))?;
     if content.len() as u64 > bytes_max {
         bail!(
-            "file {}: more than {bytes_max} bytes, which is the limit",
-            path.display()
+            "{}: more than {bytes_max} bytes, which is the limit",
+            shown()
         );
     }
     Ok(content)

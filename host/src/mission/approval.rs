@@ -12,7 +12,7 @@ use coo_kernel::mission::state::{self, Event, State};
 
 use crate::machine;
 use crate::state::history::{self, Question};
-use crate::state::store::{Durability, Store};
+use crate::state::store::{Durability, Store, WriteBatch};
 
 /// Longest reason, in bytes.
 const REASON_BYTES_MAX: usize = 4 << 10;
@@ -45,7 +45,11 @@ pub fn decide(
         reason,
         step: question.step.clone(),
     };
-    let mut written = Written { store, id, chain };
+    let mut written = Written {
+        batch: WriteBatch::default(),
+        id,
+        chain,
+    };
     let body = canonical::to_string_sorted(&decision)?;
     let who = Some(machine::user());
     written.append(State::Paused, Kind::HumanDecision, body, who)?;
@@ -61,6 +65,7 @@ pub fn decide(
         to,
     })?;
     written.append(to, Kind::Transition, body, None)?;
+    store.write_batch(&mut written.batch)?;
     if !approved {
         let now = Some(machine::now_unix_ms());
         store.finish_mission(id, now, None, &mission.facts)?;
@@ -69,13 +74,13 @@ pub fn decide(
     Ok(question)
 }
 
-struct Written<'a> {
-    store: &'a mut Store,
+struct Written {
+    batch: WriteBatch,
     id: MissionId,
     chain: Chain,
 }
 
-impl Written<'_> {
+impl Written {
     fn append(
         &mut self,
         state: State,
@@ -83,6 +88,7 @@ impl Written<'_> {
         body: String,
         source: Option<String>,
     ) -> Result<()> {
+        let before = self.chain;
         let record: Record = self.chain.append(state, kind, body);
         let facts = EventFacts {
             at_ms: machine::now_unix_ms(),
@@ -90,7 +96,7 @@ impl Written<'_> {
             provenance: None,
         };
         let number = self.id.number();
-        self.store.put_facts(number, record.seq, &facts)?;
-        self.store.append(number, &record)
+        self.batch.put_facts(number, record.seq, facts);
+        Ok(self.batch.push(number, before, &record)?)
     }
 }

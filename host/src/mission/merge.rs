@@ -18,6 +18,7 @@ use coo_kernel::effects::db::Told;
 use coo_kernel::form::digest::Digest;
 use coo_kernel::form::plain;
 use coo_kernel::journal::run_file::contents_of;
+use coo_kernel::journal::{Chain, SEGMENT_BYTES};
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::row::MissionRow;
 use coo_kernel::state::layout;
@@ -30,7 +31,7 @@ use crate::machine::temporary::TemporaryFolder;
 use crate::session::Session;
 use crate::state::history;
 use crate::state::state_root::StateRoot;
-use crate::state::store::{Durability, Store};
+use crate::state::store::{Durability, Store, WriteBatch};
 
 /// Missions that an error names. The rest is counted.
 const NAMED_MAX: usize = 20;
@@ -410,17 +411,22 @@ fn copy_mission(
         ..row.clone()
     })?;
     copy_content(store, source, &row.descriptor, contents)?;
+    let (mut batch, mut chain) = (WriteBatch::default(), Chain::default());
     history::walk(from, row.id, |record| {
-        store.append(new.number(), record)?;
+        batch.push(new.number(), chain, record)?;
+        chain = Chain::ending_with(record);
         if let Some(facts) = from.event_facts(row.id.number(), record.seq)? {
-            store.put_facts(new.number(), record.seq, &facts)?;
+            batch.put_facts(new.number(), record.seq, facts);
+        }
+        if batch.bytes() >= SEGMENT_BYTES {
+            store.write_batch(&mut batch)?;
         }
         for blob in contents_of(record)? {
             copy_content(store, source, &blob.sha256, contents)?;
         }
         Ok(())
     })?;
-    Ok(())
+    store.write_batch(&mut batch)
 }
 
 /// Copies a content, unless this merge has copied it.

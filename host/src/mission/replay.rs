@@ -164,11 +164,11 @@ fn recorded_between(store: &Store, id: MissionId, first: u64, end: u64) -> Resul
     let mut found: Vec<Record> = Vec::new();
     loop {
         let last = found.last().map_or(first, |record| record.seq);
-        let mut page = store.page(id.number(), last)?;
-        page.retain(|record| record.seq < end);
-        if page.is_empty() {
+        let mut events = store.events_after(id.number(), last)?;
+        events.retain(|record| record.seq < end);
+        if events.is_empty() {
             return Ok(found);
         }
-        found.extend(page);
+        found.extend(events);
     }
 }

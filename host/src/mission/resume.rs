@@ -204,7 +204,7 @@ fn in_doubt(
     if let Some(seq) = seq
         && !store.is_unanswered(number, seq)?
     {
-        let intent = store.page(number, seq - 1)?;
+        let intent = store.events_after(number, seq - 1)?;
         let body = intent.first().map_or("", |record| record.body.as_str());
         let call = named(seq, body);
         calls.push(call.with_context(|| format!("mission {}: event {seq}", mission.id))?);

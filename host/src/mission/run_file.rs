@@ -8,10 +8,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use coo_kernel::form::digest::{Digest, ZERO};
-use coo_kernel::journal::Blob;
 use coo_kernel::journal::run_file::{
     self, FIRST_LINE_BYTES, Header, LINE_BYTES_MAX, Part, Reader, RunFileError, Wants,
 };
+use coo_kernel::journal::{Blob, Chain, SEGMENT_BYTES};
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::row::MissionRow;
 use coo_kernel::module::structure::MODULE_BYTES_MAX;
@@ -25,7 +25,7 @@ use crate::machine::temporary::TemporaryFolder;
 use crate::program::runners;
 use crate::state::history;
 use crate::state::state_root::StateRoot;
-use crate::state::store::{Durability, Store};
+use crate::state::store::{Durability, Store, WriteBatch};
 
 /// Writes the mission `id` to `path`, completely or not at all; returns the size in bytes. Fails if
 /// `path` exists. `without_runner` leaves the module of a script out.
@@ -176,6 +176,8 @@ fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Re
     let mut reader = Reader::after(&line(input)?)?;
     let mission = reader.mission().clone();
     store.insert_mission(&mission)?;
+    let number = mission.id.number();
+    let (mut batch, mut chain) = (WriteBatch::default(), Chain::default());
     loop {
         let piece = match reader.wants()? {
             Wants::Line => line(input)?,
@@ -188,15 +190,20 @@ fn read(input: &mut impl io::BufRead, root: &StateRoot, store: &mut Store) -> Re
         };
         match reader.take(piece)? {
             Part::Event(record, facts) => {
-                store.append(mission.id.number(), &record)?;
-                if let Some(facts) = &facts {
-                    store.put_facts(mission.id.number(), record.seq, facts)?;
+                batch.push(number, chain, &record)?;
+                chain = Chain::ending_with(&record);
+                if let Some(facts) = facts {
+                    batch.put_facts(number, record.seq, *facts);
+                }
+                if batch.bytes() >= SEGMENT_BYTES {
+                    store.write_batch(&mut batch)?;
                 }
             }
             Part::Content(content) => drop(store.put_blob(&content)?),
             Part::Module(module) => root.write_new(&layout::module(&mission.module), &module)?,
         }
     }
+    store.write_batch(&mut batch)?;
     if !input.fill_buf()?.is_empty() {
         return Err(RunFileError::Longer.into());
     }

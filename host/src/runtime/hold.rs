@@ -90,12 +90,20 @@ impl Hold {
 
     /// Gives the turn back if others want it.
     pub fn release_if_wanted(&self) -> Result<()> {
+        self.state().release_if_wanted()
+    }
+
+    /// Gives the turn back if others want it, and returns whether the run still has it.
+    pub fn keeps_turn(&self) -> Result<bool> {
         let mut state = self.state();
-        if state.turn.should_end() {
-            state.release()?;
-            state.gave = true;
-        }
-        Ok(())
+        state.release_if_wanted()?;
+        Ok(state.turn.is_held())
+    }
+
+    /// Returns whether the run has its turn, and the world is where the run had left it.
+    pub fn is_current(&self) -> bool {
+        let state = self.state();
+        state.turn.is_held() && !state.is_lost
     }
 
     /// Returns whether the run has to ask the world again what it has asked so far.
@@ -161,11 +169,6 @@ impl Hold {
         state.turn.end();
     }
 
-    /// Returns whether the run has its turn now.
-    pub fn has_turn(&self) -> bool {
-        self.state().turn.is_held()
-    }
-
     /// Returns whether other runs of this process wait for a turn.
     pub fn gives_way(&self) -> bool {
         self.state().turn.is_awaited()
@@ -180,6 +183,14 @@ impl Hold {
 }
 
 impl State {
+    fn release_if_wanted(&mut self) -> Result<()> {
+        if self.turn.should_end() {
+            self.release()?;
+            self.gave = true;
+        }
+        Ok(())
+    }
+
     fn release(&mut self) -> Result<()> {
         if self.turn.is_held() {
             self.world.abandon();

@@ -21,11 +21,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, anyhow};
 use coo_kernel::effects::artefact::Artefact;
-use coo_kernel::form::canonical;
+use coo_kernel::form::canonical::{self, Canonical};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{
-    Blob, CallBody, Chain, Conversation, DecisionBody, Divergence, EventFacts, Fold, Kind, Record,
-    Side, TransitionBody, WorldBody,
+    Blob, Chain, Conversation, DecisionBody, Divergence, EventFacts, Fold, Kind, Seen, Side,
+    TransitionBody, WorldBody,
 };
 use coo_kernel::llm::Provenance;
 use coo_kernel::mission::MissionId;
@@ -97,7 +97,7 @@ impl Tape {
     pub fn replay(store: Store, id: MissionId) -> Self {
         Self::new(Mode::Replaying {
             store,
-            recorded: Recorded::of(id),
+            recorded: Recorded::of_ended(id),
         })
     }
 
@@ -141,11 +141,10 @@ impl Tape {
     /// Gives the run's turn at the root back if others want it, and returns whether the run still has it. A
     /// replay needs none.
     pub fn has_turn(&self) -> Result<bool, Stop> {
-        let Some(hold) = self.hold() else {
-            return Ok(true);
-        };
-        hold.release_if_wanted()?;
-        Ok(hold.has_turn())
+        match &self.mode {
+            Mode::Recording { recorder, .. } => Ok(recorder.live.hold.keeps_turn()?),
+            Mode::Replaying { .. } => Ok(true),
+        }
     }
 
     /// Returns whether events of an earlier process are still to be re-executed.
@@ -226,7 +225,7 @@ impl Tape {
     /// Writes the first event.
     pub fn begin(&mut self, body: &impl Serialize) -> Result<(), Stop> {
         let body = canonical::to_string_sorted(body)?;
-        self.append(State::Init, Kind::Mission, body, Beside::Nothing)
+        self.append_text(State::Init, Kind::Mission, &body, Beside::Nothing)
     }
 
     /// Moves the mission to the state that follows `event`.
@@ -240,13 +239,13 @@ impl Tape {
             to,
         };
         let body = canonical::to_string_sorted(&body)?;
-        self.append(to, Kind::Transition, body, Beside::Time)
+        self.append_text(to, Kind::Transition, &body, Beside::Time)
     }
 
     /// Writes an event of the current state.
     pub fn event(&mut self, kind: Kind, body: &impl Serialize) -> Result<(), Stop> {
         let body = canonical::to_string_sorted(body)?;
-        self.append(self.state()?, kind, body, Beside::Nothing)
+        self.append_text(self.state()?, kind, &body, Beside::Nothing)
     }
 
     /// Stores `content` beside the journal; a replay only computes its reference.
@@ -275,53 +274,40 @@ impl Tape {
 
     /// Makes one call whose answer depends only on the mission's own world. In a recorded prefix
     /// the call is performed again, because its effect was lost with the process, and its answer
-    /// must equal the recorded one.
-    pub async fn call<Q: Serialize + Sync, A: Serialize + DeserializeOwned + Send>(
+    /// must equal the recorded one. A replay reads the answer from the journal.
+    pub async fn call<Q: Canonical + Sync, A: Canonical + DeserializeOwned + Send>(
         &mut self,
         kind: Kind,
         request: &Q,
         perform: impl FnOnce(&mut Recorder) -> Result<A, Stop> + Send,
     ) -> Result<A, Stop> {
-        let request_text = canonical::to_string_sorted(request)?;
-        self.catch_up().await?;
-        let answer = match &mut self.mode {
-            Mode::Recording { recorder, .. } => {
-                recorder.live.hold.note_asked(kind.changes_world());
-                perform(recorder)?
-            }
-            Mode::Replaying { .. } => match self.ahead()? {
-                Some(recorded) if recorded.kind == kind => {
-                    let body: CallBody<'_> =
-                        serde_json::from_str(&recorded.body).context("journal: body of a call")?;
-                    serde_json::from_str(body.answer.get()).context("journal: answer of a call")?
-                }
-                // There is no answer to use: the run makes another call than the recorded one.
-                recorded => {
-                    let expected = recorded.map(side);
-                    let body = format!(r#"{{"request":{request_text}}}"#);
-                    return Err(self.diverged(expected, kind, body)?);
-                }
-            },
-        };
-        let state = self.state()?;
-        if let Some(recorded) = self.ahead()?
-            && (recorded.state, recorded.kind) == (state, kind)
-            && is_call_body(&recorded.body, &answer, &request_text)
-        {
-            // Reuse the recorded event: building an equal body may take hundreds of megabytes.
-            self.go_over()?;
-            return Ok(answer);
+        if matches!(self.mode, Mode::Replaying { .. }) {
+            return self.answered(kind, request);
         }
-        self.cut_if_moved(kind, &request_text)?;
-        // A `CallBody`, assembled from canonical texts: parsing and printing them again would cost
-        // more than the rest of the call. Only one of the texts is in memory at a time.
-        let mut body = canonical::to_string_sorted(&answer)?;
-        body.insert_str(0, r#"{"answer":"#);
-        body.push_str(r#","request":"#);
-        body.push_str(&request_text);
-        body.push('}');
-        drop(request_text);
-        self.append(state, kind, body, Beside::Nothing)?;
+        if let Mode::Recording { recorder, .. } = &self.mode
+            && !recorder.live.hold.is_current()
+        {
+            self.catch_up().await?;
+        }
+        let Mode::Recording { recorder, .. } = &mut self.mode else {
+            return Err(anyhow!("a replay: it performs nothing").into());
+        };
+        recorder.live.hold.note_asked(kind.changes_world());
+        let answer = perform(recorder)?;
+        let state = self.state()?;
+        if let Some(recorded) = self.ahead()? {
+            if (recorded.state, recorded.kind) == (state, kind)
+                && is_call_body(recorded.body, &answer, request)
+            {
+                // Reuse the recorded event: building an equal body may take hundreds of megabytes.
+                self.go_over()?;
+                return Ok(answer);
+            }
+            self.cut_if_moved(kind, request)?;
+        }
+        self.append(state, kind, Beside::Nothing, |body| {
+            write_call_body(body, &answer, request);
+        })?;
         if let Mode::Recording {
             recorder,
             ahead: None,
@@ -333,14 +319,41 @@ impl Tape {
         Ok(answer)
     }
 
+    /// Returns the recorded answer to a call of a replay, whose request must equal the recorded one, byte
+    /// for byte. Neither is built again.
+    fn answered<Q: Canonical, A: Canonical + DeserializeOwned>(
+        &mut self,
+        kind: Kind,
+        request: &Q,
+    ) -> Result<A, Stop> {
+        let state = self.state()?;
+        let Some(recorded) = self.ahead()? else {
+            return Err(self.diverged(None, kind, call_body_without_answer(request))?);
+        };
+        if recorded.kind == kind {
+            let answer: A = answer_of(recorded.body).context("journal: answer of a call")?;
+            if recorded.state == state && is_call_body(recorded.body, &answer, request) {
+                self.go_over()?;
+                return Ok(answer);
+            }
+            let expected = Some(side(&recorded));
+            let mut body = String::new();
+            write_call_body(&mut body, &answer, request);
+            return Err(self.diverged(expected, kind, body)?);
+        }
+        // There is no answer to use: the run makes another call than the recorded one.
+        let expected = Some(side(&recorded));
+        Err(self.diverged(expected, kind, call_body_without_answer(request))?)
+    }
+
     /// Returns a person's decision about the step at which the mission is paused.
     pub fn decision(&mut self) -> Result<DecisionBody, Stop> {
         let recorded = match self.ahead()? {
-            Some(recorded) if recorded.kind == Kind::HumanDecision => Some(
-                serde_json::from_str(&recorded.body).context("journal: decision of a person")?,
-            ),
+            Some(recorded) if recorded.kind == Kind::HumanDecision => {
+                Some(serde_json::from_str(recorded.body).context("journal: decision of a person")?)
+            }
             Some(recorded) => {
-                let expected = Some(side(recorded));
+                let expected = Some(side(&recorded));
                 return Err(self.diverged(expected, Kind::HumanDecision, String::new())?);
             }
             None => None,
@@ -361,7 +374,7 @@ impl Tape {
     /// Checks that the journal ends where the run has ended.
     pub fn expect_end(&mut self) -> Result<(), Stop> {
         let seq = self.chain.seq() + 1;
-        match self.ahead()?.map(side) {
+        match self.ahead()?.as_ref().map(side) {
             None => Ok(()),
             expected => Err(Stop::Diverged(Box::new(Divergence {
                 seq,
@@ -377,7 +390,7 @@ impl Tape {
     }
 
     /// Returns the next recorded event, or `None` if the run writes the journal itself.
-    fn ahead(&mut self) -> Result<Option<&Record>, Stop> {
+    fn ahead(&mut self) -> Result<Option<Seen<'_>>, Stop> {
         match &mut self.mode {
             Mode::Recording { recorder, ahead } => {
                 if let Some(recorded) = ahead
@@ -386,91 +399,93 @@ impl Tape {
                     // Permanently: this process has written every later event.
                     *ahead = None;
                 }
-                Ok(ahead.as_ref().and_then(|recorded| recorded.page.front()))
+                Ok(ahead.as_ref().and_then(Recorded::front))
             }
             Mode::Replaying { store, recorded } => recorded.peek(store),
         }
     }
 
-    /// Writes an event, or compares it with the recorded one if there is one ahead.
+    /// Writes an event whose body is built already, or compares it.
+    fn append_text(
+        &mut self,
+        state: State,
+        kind: Kind,
+        body: &str,
+        beside: Beside,
+    ) -> Result<(), Stop> {
+        self.append(state, kind, beside, |text| {
+            text.push_str(body);
+        })
+    }
+
+    /// Writes an event, whose body `write` appends to the given text, or compares it with the recorded one
+    /// if there is one ahead.
     fn append(
         &mut self,
         state: State,
         kind: Kind,
-        body: String,
         beside: Beside,
+        write: impl FnOnce(&mut String),
     ) -> Result<(), Stop> {
-        let is_recorded = self.ahead()?.is_some();
-        let record = match &mut self.mode {
-            Mode::Recording { .. } if !is_recorded => {
-                secrets::refuse_in("an event of the journal", body.as_bytes())?;
-                let mut chain = self.chain;
-                chain.append(state, kind, body)
-            }
-            Mode::Recording { ahead, .. } => {
-                let recorded = ahead.as_mut().and_then(|ahead| ahead.page.pop_front());
-                self.same(recorded, state, kind, body)?
-            }
-            Mode::Replaying { recorded, .. } => {
-                let recorded = recorded.page.pop_front();
-                self.same(recorded, state, kind, body)?
-            }
+        if self.ahead()?.is_some() || matches!(self.mode, Mode::Replaying { .. }) {
+            let mut body = String::new();
+            write(&mut body);
+            return self.compare(state, kind, body);
+        }
+        let Mode::Recording { recorder, .. } = &mut self.mode else {
+            return Err(anyhow!("a replay: it writes nothing").into());
         };
-        self.passed(&record)?;
-        if let Mode::Recording { recorder, .. } = &mut self.mode
-            && !is_recorded
-        {
-            let number = recorder.id.number();
-            if let Some(facts) = beside.facts() {
-                recorder.batch.put_facts(number, record.seq, facts);
-            }
-            recorder.batch.append(number, record);
+        let number = recorder.id.number();
+        let record = recorder
+            .batch
+            .append(number, self.chain, (state, kind), |text| {
+                let begin = text.len();
+                write(text);
+                secrets::refuse_in("an event of the journal", &text.as_bytes()[begin..])
+            })?;
+        passed(&mut self.chain, &mut self.progress, &record)?;
+        if let Some(facts) = beside.facts() {
+            let seq = self.chain.seq();
+            recorder.batch.put_facts(number, seq, facts);
         }
         Ok(())
+    }
+
+    /// Moves past the next recorded event, if it equals what the run does now. Its digest was verified on
+    /// a chain that is equal up to here, so it need not be computed again.
+    fn compare(&mut self, state: State, kind: Kind, body: String) -> Result<(), Stop> {
+        match self.ahead()? {
+            Some(recorded)
+                if (recorded.state, recorded.kind) == (state, kind) && recorded.body == body =>
+            {
+                self.go_over()
+            }
+            recorded => {
+                let expected = recorded.as_ref().map(side);
+                Err(Stop::Diverged(Box::new(Divergence {
+                    seq: self.chain.seq() + 1,
+                    expected,
+                    actual: Some(Side {
+                        state,
+                        kind: kind.name(),
+                        body,
+                    }),
+                })))
+            }
+        }
     }
 
     /// Moves past the next recorded event, which equals what the run does now.
     fn go_over(&mut self) -> Result<(), Stop> {
         let recorded = match &mut self.mode {
-            Mode::Recording { ahead, .. } => {
-                ahead.as_mut().and_then(|ahead| ahead.page.pop_front())
-            }
-            Mode::Replaying { recorded, .. } => recorded.page.pop_front(),
+            Mode::Recording { ahead, .. } => ahead.as_mut(),
+            Mode::Replaying { recorded, .. } => Some(recorded),
         };
-        self.passed(&recorded.context("journal: an event is gone")?)
-    }
-
-    fn passed(&mut self, record: &Record) -> Result<(), Stop> {
-        self.chain = Chain::ending_with(record);
-        self.progress
-            .apply(record)
-            .map_err(|error| anyhow!(error))?;
+        let recorded = recorded.context("journal: an event is gone")?;
+        let record = recorded.front().context("journal: an event is gone")?;
+        passed(&mut self.chain, &mut self.progress, &record)?;
+        recorded.pass();
         Ok(())
-    }
-
-    /// Returns the recorded event if it equals what the run does now. Its digest was verified on a
-    /// chain that is equal up to here, so it need not be computed again.
-    fn same(
-        &self,
-        recorded: Option<Record>,
-        state: State,
-        kind: Kind,
-        body: String,
-    ) -> Result<Record, Stop> {
-        match recorded {
-            Some(record) if (record.state, record.kind) == (state, kind) && record.body == body => {
-                Ok(record)
-            }
-            recorded => Err(Stop::Diverged(Box::new(Divergence {
-                seq: self.chain.seq() + 1,
-                expected: recorded.as_ref().map(side),
-                actual: Some(Side {
-                    state,
-                    kind: kind.name(),
-                    body,
-                }),
-            }))),
-        }
     }
 
     /// Returns the divergence of a run that does `kind` next, where the journal has another event
@@ -488,14 +503,47 @@ impl Tape {
     }
 }
 
+/// Extends chain and fold by an event.
+fn passed(chain: &mut Chain, progress: &mut Fold, record: &Seen<'_>) -> Result<(), Stop> {
+    *chain = Chain::ending_with(record);
+    progress.apply(record).map_err(|error| anyhow!(error))?;
+    Ok(())
+}
+
+/// Writes a `CallBody`, of which neither part is built before.
+fn write_call_body(
+    sink: &mut impl canonical::Sink,
+    answer: &impl Canonical,
+    request: &impl Canonical,
+) {
+    sink.text(CALL_BEGINS);
+    answer.write_to(sink);
+    sink.text(r#","request":"#);
+    request.write_to(sink);
+    sink.text("}");
+}
+
+const CALL_BEGINS: &str = r#"{"answer":"#;
+
+/// Returns the body of a call that a replay can't answer.
+fn call_body_without_answer(request: &impl Canonical) -> String {
+    let mut body = r#"{"request":"#.to_owned();
+    request.write_to(&mut body);
+    body.push('}');
+    body
+}
+
+/// Reads the answer of a call, and nothing behind it: the caller compares the whole body.
+fn answer_of<A: DeserializeOwned>(body: &str) -> anyhow::Result<A> {
+    let rest = body.strip_prefix(CALL_BEGINS).context("body of a call")?;
+    let mut values = serde_json::Deserializer::from_str(rest).into_iter();
+    Ok(values.next().context("no answer")??)
+}
+
 /// Returns whether `body` is the canonical form of a call with this request and this answer.
-fn is_call_body<A: Serialize>(body: &str, answer: &A, request: &str) -> bool {
+fn is_call_body(body: &str, answer: &impl Canonical, request: &impl Canonical) -> bool {
     let mut comparison = canonical::Comparison::with(body);
-    comparison.text(r#"{"answer":"#);
-    comparison.value(answer);
-    comparison.text(r#","request":"#);
-    comparison.text(request);
-    comparison.text("}");
+    write_call_body(&mut comparison, answer, request);
     comparison.is_equal()
 }
 
@@ -522,10 +570,10 @@ impl Beside {
     }
 }
 
-fn side(record: &Record) -> Side {
+fn side(record: &Seen<'_>) -> Side {
     Side {
         state: record.state,
         kind: record.kind.name(),
-        body: record.body.clone(),
+        body: record.body.to_owned(),
     }
 }

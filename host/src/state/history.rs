@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result};
 use coo_kernel::effects::db::{Applied, Told};
 use coo_kernel::journal::{
-    CallBody, Chain, EnvironmentBody, Fold, Kind, Record, StepStartedBody, WorldBody,
+    CallBody, Chain, EnvironmentBody, Fold, Kind, Record, StepStartedBody, Verified, WorldBody,
 };
 use coo_kernel::mission::MissionId;
 use coo_kernel::mission::authority::Policy;
@@ -14,11 +14,13 @@ use serde::Serialize;
 use crate::state::store::Store;
 
 /// Reads the events of a mission in order. Each is verified and folded before it is returned. Holds
-/// one page of events in memory.
+/// one segment of events in memory.
 pub struct Walk<'a> {
     store: &'a Store,
     mission: MissionId,
-    page: std::vec::IntoIter<Record>,
+    segment: Verified,
+    /// Of the whole segment.
+    verified: Chain,
     chain: Chain,
     progress: Fold,
 }
@@ -30,7 +32,8 @@ impl<'a> Walk<'a> {
         Self {
             store,
             mission,
-            page: Vec::new().into_iter(),
+            segment: Verified::default(),
+            verified: Chain::default(),
             chain: Chain::default(),
             progress: Fold::default(),
         }
@@ -44,19 +47,21 @@ impl<'a> Walk<'a> {
     /// Returns the next event, or `None` at the present end: an event may be written after it. Fails if the event does not continue the chain
     /// or may not follow the events before it.
     pub fn advance(&mut self) -> Result<Option<Record>> {
-        if self.page.as_slice().is_empty() {
-            // Drop the old page first, so that only one page is in memory.
-            self.page = Vec::new().into_iter();
-            let page = self.store.page(self.mission.number(), self.chain.seq())?;
-            self.page = page.into_iter();
+        let shown = || format!("mission {}", self.mission);
+        if self.segment.front().is_none() {
+            // Drop the old segment first, so that only one is in memory.
+            self.segment = Verified::default();
+            let (number, seq) = (self.mission.number(), self.verified.seq());
+            if let Some(segment) = self.store.segment(number, seq, None)? {
+                self.segment = segment.verified(&mut self.verified).with_context(shown)?;
+            }
         }
-        let Some(record) = self.page.next() else {
+        let Some(record) = self.segment.pop() else {
             return Ok(None);
         };
-        let shown = || format!("mission {}", self.mission);
-        self.chain.verify(&record).with_context(shown)?;
         self.progress.apply(&record).with_context(shown)?;
-        Ok(Some(record))
+        self.chain = Chain::ending_with(&record);
+        Ok(Some(record.into_owned()))
     }
 }
 
@@ -105,23 +110,33 @@ pub fn question(store: &Store, mission: MissionId) -> Result<Option<Question>> {
 }
 
 /// Returns the policy under which `mission` began, or the default policy if none was recorded.
-/// Reads only the first page, without verifying the chain; a walk over the whole journal verifies
+/// Reads only the first events, without verifying the chain; a walk over the whole journal verifies
 /// it.
 pub fn policy(store: &Store, mission: MissionId) -> Result<Policy> {
-    let page = store.page(mission.number(), 0)?;
-    let environment = page.iter().find(|record| record.kind == Kind::Environment);
-    environment.map_or_else(
-        || Ok(Policy::default()),
-        |record| {
-            let body: EnvironmentBody = serde_json::from_str(&record.body)
-                .with_context(|| format!("mission {mission}: event {}", record.seq))?;
-            Ok(Policy {
-                governance: body.governance,
-                rules: body.rules,
-                rules_sha256: body.rules_sha256,
-            })
-        },
-    )
+    let mut seq = 0;
+    loop {
+        let events = store.events_after(mission.number(), seq)?;
+        for record in &events {
+            seq = record.seq;
+            match record.kind {
+                Kind::Environment => {
+                    let body: EnvironmentBody = serde_json::from_str(&record.body)
+                        .with_context(|| format!("mission {mission}: event {seq}"))?;
+                    return Ok(Policy {
+                        governance: body.governance,
+                        rules: body.rules,
+                        rules_sha256: body.rules_sha256,
+                    });
+                }
+                Kind::Mission | Kind::Transition => {}
+                // Nothing of the guest stands before it.
+                _ => return Ok(Policy::default()),
+            }
+        }
+        if events.is_empty() {
+            return Ok(Policy::default());
+        }
+    }
 }
 
 /// Returns the committed intent of a mission from its verified journal: the changes to artefacts

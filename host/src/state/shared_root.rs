@@ -247,8 +247,8 @@ impl Turn {
             return false;
         };
         if self.is_kept
-            || held.since.elapsed() < self.at_least
             || held.looked.elapsed() < LOOKS_APART
+            || held.since.elapsed() < self.at_least
         {
             return false;
         }

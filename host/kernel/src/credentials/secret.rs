@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 /// Shortest secret that is searched for. Shorter keys ("none", "ollama", "qwen") are placeholders
 /// for servers that check none, and occur in ordinary text.
 pub const BYTES_MIN: usize = 16;
@@ -39,17 +41,7 @@ fn as_json(secret: &str) -> Option<String> {
 }
 
 fn holds(content: &[u8], wanted: &[u8]) -> bool {
-    let Some((&first, rest)) = wanted.split_first() else {
-        return false;
-    };
-    let mut left = content;
-    while let Some(at) = left.iter().position(|&byte| byte == first) {
-        left = &left[at + 1..];
-        if left.starts_with(rest) {
-            return true;
-        }
-    }
-    false
+    memmem::find(content, wanted).is_some()
 }
 
 /// Returns `text` with every secret that counts replaced by `instead`.

@@ -12,6 +12,7 @@ use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
+use crate::form::canonical::{self, Canonical, Sink};
 use crate::mission::failure::Failure;
 use crate::mission::ledger::ITEM_BYTES;
 
@@ -59,6 +60,74 @@ impl Serialize for Value {
             Self::Real(number) => tagged(serializer, "real", &format!("{number:?}")),
             Self::Blob(bytes) => tagged(serializer, "blob", &hex(bytes)),
         }
+    }
+}
+
+impl Canonical for Value {
+    fn write_to(&self, sink: &mut impl Sink) {
+        match self {
+            Self::Null => sink.text("null"),
+            Self::Integer(number) => sink.integer(*number),
+            Self::Text(text) => sink.quoted(text),
+            Self::Real(number) if number.is_nan() => sink.text("null"),
+            Self::Real(number) => {
+                sink.text(r#"{"real":""#);
+                sink.text(&format!("{number:?}"));
+                sink.text(r#""}"#);
+            }
+            Self::Blob(bytes) => {
+                sink.text(r#"{"blob":""#);
+                // A piece at a time: the whole would take twice the memory of the value.
+                for piece in bytes.chunks(HEX_PIECE_BYTES) {
+                    sink.text(&hex(piece));
+                }
+                sink.text(r#""}"#);
+            }
+        }
+    }
+}
+
+fn write_values<S: Sink>(values: &[Value], sink: &mut S) {
+    canonical::list(values, sink, Value::write_to);
+}
+
+impl Canonical for Statement {
+    fn write_to(&self, sink: &mut impl Sink) {
+        sink.text(r#"{"params":"#);
+        write_values(&self.params, sink);
+        sink.text(r#","sql":"#);
+        sink.quoted(&self.sql);
+        sink.text("}");
+    }
+}
+
+impl Canonical for Rows {
+    fn write_to(&self, sink: &mut impl Sink) {
+        sink.text(r#"{"columns":"#);
+        canonical::list(&self.columns, sink, |name, sink| sink.quoted(name));
+        sink.text(r#","rows":"#);
+        canonical::list(&self.rows, sink, |row, sink| write_values(row, sink));
+        sink.text("}");
+    }
+}
+
+impl<T: Canonical> Canonical for DbAnswer<T> {
+    fn write_to(&self, sink: &mut impl Sink) {
+        match self {
+            Self::Ended(failure) => {
+                sink.text(r#"{"ended":"#);
+                canonical::serialised(failure, sink);
+            }
+            Self::Error(refusal) => {
+                sink.text(r#"{"error":"#);
+                canonical::serialised(refusal, sink);
+            }
+            Self::Ok(done) => {
+                sink.text(r#"{"ok":"#);
+                done.write_to(sink);
+            }
+        }
+        sink.text("}");
     }
 }
 
@@ -117,6 +186,9 @@ impl<'de> Deserialize<'de> for Value {
         deserializer.deserialize_any(ValueVisitor)
     }
 }
+
+/// Bytes of a blob that are written as hex at a time.
+const HEX_PIECE_BYTES: usize = 4 << 10;
 
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -317,7 +389,45 @@ mod tests {
         assert_eq!(statement.weight(), 10 * ITEM_BYTES + 8);
     }
 
+    fn any_value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            any::<i64>().prop_map(Value::Integer),
+            any::<u64>().prop_map(|bits| Value::Real(f64::from_bits(bits))),
+            "(?s).{0,30}".prop_map(Value::Text),
+            prop::collection::vec(any::<u8>(), 0..9_000).prop_map(Value::Blob),
+        ]
+    }
+
+    fn any_row() -> impl Strategy<Value = Vec<Value>> {
+        prop::collection::vec(any_value(), 0..4)
+    }
+
+    fn assert_writes_its_form<T: Serialize + Canonical>(value: &T) {
+        let mut text = String::new();
+        value.write_to(&mut text);
+        assert_eq!(text, canonical::to_string(value).unwrap());
+        let mut comparison = canonical::Comparison::with(&text);
+        value.write_to(&mut comparison);
+        assert!(comparison.is_equal());
+    }
+
     proptest! {
+        #[test]
+        fn statements_and_answers_write_their_canonical_form(
+            params in any_row(),
+            sql in "(?s).{0,60}",
+            columns in prop::collection::vec(".{0,9}", 0..4),
+            rows in prop::collection::vec(any_row(), 0..4),
+            number in any::<u64>(),
+        ) {
+            assert_writes_its_form(&Statement { params, sql: sql.clone() });
+            assert_writes_its_form(&DbAnswer::Ok(Rows { columns, rows }));
+            assert_writes_its_form(&DbAnswer::Ok(number));
+            assert_writes_its_form(&DbAnswer::<u64>::Error(Refusal::Failed(sql.clone())));
+            assert_writes_its_form(&DbAnswer::<u64>::Ended(Failure::Contract { reason: sql }));
+        }
+
         #[test]
         fn every_value_reads_back_to_the_same_bits(bits in any::<u64>(), bytes in any::<Vec<u8>>(), text in ".*") {
             for value in [Value::Real(f64::from_bits(bits)), Value::Blob(bytes), Value::Text(text)] {

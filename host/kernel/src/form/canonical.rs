@@ -4,8 +4,12 @@
 //! no NaN and no infinity; numbers are as `serde_json` prints them. Integers are exact over all 64
 //! bits, as database rows need them; RFC 8785 would round them to doubles.
 
+mod typed;
+
 use serde::Serialize;
 use serde_json::Value;
+
+pub use typed::{Canonical, Sink, list, serialised};
 
 /// A value without a canonical form: a map with keys that are not text, or NaN or infinity.
 #[derive(Debug, thiserror::Error)]

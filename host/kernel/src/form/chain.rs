@@ -5,6 +5,8 @@
 //! hold a line break, so no two events have the same text. The number of the mission or change is
 //! not part of it: equal runs have equal chains.
 
+use std::fmt::Write as _;
+
 use crate::form::digest::{Digest, ZERO};
 
 /// A state or a kind of event, by the name that enters the chain.
@@ -13,23 +15,23 @@ pub trait Name: Copy {
     fn name(self) -> &'static str;
 }
 
-/// One event as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record<S, K> {
+/// One event. `B` holds its body: a text of its own, or one in a longer text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<S, K, B = String> {
     /// 1, 2, 3, …
     pub seq: u64,
     /// The state after the event.
     pub state: S,
     pub kind: K,
     /// Canonical JSON.
-    pub body: String,
+    pub body: B,
     /// Digest of the event before it.
     pub prev: Digest,
     /// Digest of this event.
     pub sha256: Digest,
 }
 
-impl<S: Name, K: Name> Record<S, K> {
+impl<S: Name, K: Name, B: AsRef<str>> Record<S, K, B> {
     /// Returns the digest that an event with this content has.
     fn digest(&self) -> Digest {
         let prev = self.prev.hex();
@@ -43,8 +45,22 @@ impl<S: Name, K: Name> Record<S, K> {
             b"\n",
             self.kind.name().as_bytes(),
             b"\n",
-            self.body.as_bytes(),
+            self.body.as_ref().as_bytes(),
         ])
+    }
+}
+
+impl<S, K> Record<S, K, &str> {
+    /// Returns the event with a body of its own.
+    pub fn into_owned(self) -> Record<S, K> {
+        Record {
+            seq: self.seq,
+            state: self.state,
+            kind: self.kind,
+            body: self.body.to_owned(),
+            prev: self.prev,
+            sha256: self.sha256,
+        }
     }
 }
 
@@ -69,6 +85,13 @@ pub struct Broken {
     pub what: &'static str,
 }
 
+impl Broken {
+    pub(crate) const MISSING: &str = "an event is missing or out of order";
+    pub(crate) const PREV: &str = "its 'prev' is not the digest of the event before";
+    pub(crate) const TEXT: &str = "its text is not that of an event";
+    pub(crate) const DIGEST: &str = "its digest is not that of its content";
+}
+
 impl Chain {
     /// Returns the digest of the last event.
     pub const fn head(&self) -> Digest {
@@ -80,9 +103,14 @@ impl Chain {
         self.seq
     }
 
+    /// Returns the chain that ends with event `seq`, which has this digest. The caller must verify it.
+    pub(crate) const fn at(head: Digest, seq: u64) -> Self {
+        Self { head, seq }
+    }
+
     /// Returns the chain that ends with `record`. The caller must have verified `record` and every
     /// event before it.
-    pub const fn ending_with<S, K>(record: &Record<S, K>) -> Self {
+    pub const fn ending_with<S, K, B>(record: &Record<S, K, B>) -> Self {
         Self {
             head: record.sha256,
             seq: record.seq,
@@ -104,20 +132,44 @@ impl Chain {
         record
     }
 
+    /// Writes the text of the next event to `text`, as far as its body, which the caller appends.
+    pub(crate) fn begin<S: Name, K: Name>(&self, state: S, kind: K, text: &mut String) {
+        self.head.write_hex(text);
+        text.push('\n');
+        // Never fails: it writes to a string.
+        let _ = write!(text, "{}", self.seq + 1);
+        for name in [state.name(), kind.name()] {
+            text.push('\n');
+            text.push_str(name);
+        }
+        text.push('\n');
+    }
+
+    /// Appends the event with this text, which begins as `begin` wrote it.
+    pub(crate) fn extend(&mut self, text: &str) {
+        *self = Self {
+            head: Digest::of(text),
+            seq: self.seq + 1,
+        };
+    }
+
     /// Accepts a stored event if it is the next one, unchanged; fails otherwise.
-    pub fn verify<S: Name, K: Name>(&mut self, record: &Record<S, K>) -> Result<(), Broken> {
+    pub fn verify<S: Name, K: Name, B: AsRef<str>>(
+        &mut self,
+        record: &Record<S, K, B>,
+    ) -> Result<(), Broken> {
         let broken = |what| Broken {
             seq: record.seq,
             what,
         };
         if record.seq != self.seq + 1 {
-            return Err(broken("an event is missing or out of order"));
+            return Err(broken(Broken::MISSING));
         }
         if record.prev != self.head {
-            return Err(broken("its 'prev' is not the digest of the event before"));
+            return Err(broken(Broken::PREV));
         }
         if record.digest() != record.sha256 {
-            return Err(broken("its digest is not that of its content"));
+            return Err(broken(Broken::DIGEST));
         }
         *self = Self::ending_with(record);
         Ok(())

@@ -16,6 +16,17 @@ pub const ZERO: Digest = Digest([0; 32]);
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
+/// The value of each byte as a hex digit; more than 15 for what is none.
+const VALUES: [u8; 256] = {
+    let mut values = [0xff; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[HEX[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
+
 impl Digest {
     /// Returns the SHA-256 of `bytes`.
     #[must_use]
@@ -53,6 +64,25 @@ impl Digest {
         out
     }
 
+    /// Appends the 64 hex digits to `text`.
+    pub(crate) fn write_hex(&self, text: &mut String) {
+        let hex = self.hex();
+        text.push_str(std::str::from_utf8(&hex).unwrap_or_default());
+    }
+
+    /// Returns the digest with these 64 lower-case hex digits.
+    pub(crate) fn from_hex(digits: &[u8; 64]) -> Option<Self> {
+        let mut out = [0; 32];
+        for (byte, pair) in out.iter_mut().zip(digits.as_chunks::<2>().0) {
+            let [high, low] = pair.map(|digit| VALUES[usize::from(digit)]);
+            if high | low > 15 {
+                return None;
+            }
+            *byte = high << 4 | low;
+        }
+        Some(Self(out))
+    }
+
     /// Returns the first twelve hex digits, for people; they are never compared.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()
@@ -85,15 +115,7 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, NotADigest> {
         let refuse = || NotADigest(text.chars().take(80).collect());
         let digits: &[u8; 64] = text.as_bytes().try_into().map_err(|_| refuse())?;
-        let mut out = [0; 32];
-        for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-            let value = |digit: u8| HEX.iter().position(|&h| h == digit);
-            let (Some(high), Some(low)) = (value(pair[0]), value(pair[1])) else {
-                return Err(refuse());
-            };
-            *byte = u8::try_from(high << 4 | low).map_err(|_| refuse())?;
-        }
-        Ok(Self(out))
+        Self::from_hex(digits).ok_or_else(refuse)
     }
 }
 

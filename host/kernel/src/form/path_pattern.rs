@@ -23,6 +23,9 @@ pub struct PathPattern {
     text: String,
     case: Case,
     tokens: Vec<Token>,
+    /// The longest text that every path has which the pattern matches. Most paths do not have it, and
+    /// looking for it takes a small part of a comparison.
+    literal: String,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -72,6 +75,7 @@ impl PathPattern {
         Ok(Self {
             text: text.to_owned(),
             case,
+            literal: literal(&tokens),
             tokens,
         })
     }
@@ -95,6 +99,29 @@ impl PathPattern {
 
     /// Returns whether the pattern matches `path`.
     pub fn matches(&self, path: &str) -> bool {
+        if self.tokens == [Token::Folders] {
+            return true;
+        }
+        self.has_literal(path) && self.compare(path)
+    }
+
+    fn has_literal(&self, path: &str) -> bool {
+        let wanted = self.literal.as_bytes();
+        let Some(first) = wanted.first() else {
+            return true;
+        };
+        // Bytes that differ in this bit only are the same letter, or are told apart below.
+        let folded = |byte: &u8| byte | 0x20;
+        path.as_bytes().windows(wanted.len()).any(|found| {
+            folded(&found[0]) == folded(first)
+                && match self.case {
+                    Case::Counts => found == wanted,
+                    Case::IsIgnored => found.eq_ignore_ascii_case(wanted),
+                }
+        })
+    }
+
+    fn compare(&self, path: &str) -> bool {
         // All places in the pattern that the path so far can have led to.
         let mut now = Places::new(self.tokens.len());
         let mut next = Places::new(self.tokens.len());
@@ -151,6 +178,17 @@ impl PathPattern {
             Token::Star | Token::Folders => false,
         }
     }
+}
+
+/// Returns the longest run of characters that stand for themselves.
+fn literal(tokens: &[Token]) -> String {
+    let runs = tokens.split(|token| !matches!(token, Token::Char(_)));
+    let longest = runs.max_by_key(|run| run.len()).unwrap_or_default();
+    let characters = longest.iter().filter_map(|token| match token {
+        Token::Char(character) => Some(*character),
+        _ => None,
+    });
+    characters.collect()
 }
 
 /// Parses `*` or `**` at `at`, and returns how many characters it takes.

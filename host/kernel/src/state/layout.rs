@@ -30,7 +30,7 @@ pub const FILES: [&str; 41] = [
     "REPORTS.md",
     "amu0/baselines/<sha256>.json",
     "amu0/names/<name>.json",
-    "amu0/objects/<two>/<rest>",
+    "amu0/packs/<sha256>.pack",
     "amu0/restore.json",
     "artefacts/INDEX.json",
     "artefacts/INDEX.md",
@@ -135,13 +135,9 @@ fn is(wanted: &str, found: &str) -> bool {
 }
 
 fn value(variable: &str, text: &str) -> bool {
-    let hex = |length: usize| {
-        text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    };
+    let is_lower_hex = || text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     match variable {
-        "sha256" => text.parse::<Digest>().is_ok() && hex(64),
-        "two" => hex(2),
-        "rest" => hex(62),
+        "sha256" => text.parse::<Digest>().is_ok() && is_lower_hex(),
         "mission" => text.parse::<MissionId>().is_ok(),
         "number" => text.len() >= 6 && text.bytes().all(|b| b.is_ascii_digit()),
         "name" => is_name(text),
@@ -171,7 +167,7 @@ mod tests {
             "config.json".to_owned(),
             format!("amu0/baselines/{hex}.json"),
             "amu0/names/AMU0-000001.json".to_owned(),
-            format!("amu0/objects/{}/{}", &hex[..2], &hex[2..]),
+            format!("amu0/packs/{hex}.pack"),
             "cache/freeze_check.json".to_owned(),
             "demo/DEMO-000001/demo_report.txt".to_owned(),
             format!("modules/{hex}.wasm"),
@@ -203,7 +199,7 @@ mod tests {
             assert!(permit(path).is_err(), "{path}");
         }
         assert_eq!(permit("config.json").unwrap().folder(), "");
-        assert_eq!(permit(&good[3]).unwrap().folder(), "amu0/objects/01");
+        assert_eq!(permit(&good[3]).unwrap().folder(), "amu0/packs");
     }
 
     proptest! {

@@ -84,7 +84,7 @@ impl Budget {
     /// Begins a statement with the given allowance.
     pub fn begin(&self, allowance: Allowance) {
         let mut state = self.state();
-        let used = raw::memory_used();
+        let (used, _) = raw::memory_used_and_peak();
         state.allowance = allowance;
         state.left = allowance
             .steps
@@ -93,7 +93,6 @@ impl Budget {
         state.looks = 0;
         state.spent = None;
         if allowance.memory {
-            raw::memory_peak();
             let room = (MEMORY_BYTES_MAX + MEMORY_SLACK_BYTES).saturating_sub(state.memory_held);
             raw::limit_heap(used + room);
         }
@@ -105,13 +104,13 @@ impl Budget {
         let mut state = self.state();
         if state.allowance.memory {
             raw::limit_heap(0);
-            let peak = raw::memory_peak();
+            let (used, peak) = raw::memory_used_and_peak();
             let most = (state.memory_held + peak).saturating_sub(state.memory_at_start);
             // With a lower peak, the machine itself ran out of memory.
             if out_of_memory && most >= MEMORY_BYTES_MAX {
                 state.spent.get_or_insert(Spent::Memory);
             }
-            state.memory_held = state.memory();
+            state.memory_held = (state.memory_held + used).saturating_sub(state.memory_at_start);
         }
         state.spent
     }

@@ -19,12 +19,22 @@ pub fn memory_used() -> u64 {
     u64::try_from(bytes).unwrap_or(0)
 }
 
-/// Returns the most bytes that `SQLite` had allocated at once since the last call, and restarts the
-/// measurement.
-pub fn memory_peak() -> u64 {
-    // SAFETY: reads and resets a counter under SQLite's own lock.
-    let bytes = unsafe { ffi::sqlite3_memory_highwater(1) };
-    u64::try_from(bytes).unwrap_or(0)
+/// Returns the bytes that `SQLite` has allocated in this process, and the most that it had at once since
+/// the last call; restarts the measurement of the second.
+pub fn memory_used_and_peak() -> (u64, u64) {
+    let (mut used, mut peak) = (0, 0);
+    // SAFETY: reads two counters, and resets one, under SQLite's own lock; both pointers are to numbers
+    // that outlive the call.
+    unsafe {
+        ffi::sqlite3_status64(
+            ffi::SQLITE_STATUS_MEMORY_USED,
+            &raw mut used,
+            &raw mut peak,
+            1,
+        );
+    }
+    let [used, peak] = [used, peak].map(|bytes| u64::try_from(bytes).unwrap_or(0));
+    (used, peak)
 }
 
 /// Makes every allocation fail that would bring `SQLite`'s total above `bytes`, as if the machine

@@ -48,14 +48,14 @@ impl Guest {
         self.long_operation_begins();
         self.authority.may(Call::Write)?;
         // An invalid path is refused below, with an answer to the guest.
-        if let Ok(permit) = artefact::permit(&path) {
+        let permit = artefact::permit(&path);
+        if let Ok(permit) = &permit {
             self.authority.may_write(permit.path())?;
         }
         let bytes = content.len() as u64;
         self.charge_bytes((path.len() as u64).saturating_add(bytes))?;
         self.ledger.charge(Bound::ArtefactBytes, bytes)?;
         self.ledger.charge(Bound::Artefacts, 1)?;
-        let permit = artefact::permit(&path);
         let request = WriteRequest {
             bytes,
             path: artefact::shortened(path),

@@ -10,6 +10,7 @@
 use anyhow::{Context as _, anyhow};
 use coo_kernel::effects::artefact::{self, WriteRequest};
 use coo_kernel::effects::db::Statement;
+use coo_kernel::form::canonical::{Canonical, Comparison};
 use coo_kernel::form::digest::Digest;
 use coo_kernel::journal::{CallBody, IntentBody, Kind, Record};
 
@@ -63,7 +64,11 @@ impl Tape {
 
     /// If the next recorded event is this very call with another answer, the world has moved: replaces
     /// the rest of the record. Does nothing otherwise.
-    pub(super) fn cut_if_moved(&mut self, kind: Kind, request: &str) -> Result<(), Stop> {
+    pub(super) fn cut_if_moved(
+        &mut self,
+        kind: Kind,
+        request: &impl Canonical,
+    ) -> Result<(), Stop> {
         let state = self.state()?;
         let Mode::Recording { recorder, ahead } = &mut self.mode else {
             return Ok(());
@@ -71,10 +76,15 @@ impl Tape {
         let Some(recorded) = ahead else {
             return Ok(());
         };
-        let Some(next) = recorded.page.front() else {
+        let Some(next) = recorded.front() else {
             return Ok(());
         };
-        if (next.state, next.kind) != (state, kind) || self::request(next)?.get() != request {
+        if (next.state, next.kind) != (state, kind) {
+            return Ok(());
+        }
+        let mut comparison = Comparison::with(self::request(next.body)?.get());
+        request.write_to(&mut comparison);
+        if !comparison.is_equal() {
             return Ok(());
         }
         let from = next.seq;
@@ -95,13 +105,14 @@ impl Recorder {
         let shared = self.live.hold.shared();
         let mut seq = 0;
         while seq < last {
-            let page = shared.with_store(|store| store.page(self.id.number(), seq))?;
-            for record in page.iter().take_while(|record| record.seq <= last) {
+            let number = self.id.number();
+            let events = shared.with_store(|store| store.events_after(number, seq))?;
+            for record in events.iter().take_while(|record| record.seq <= last) {
                 if !self.is_answered_alike(record)? {
                     return Ok(false);
                 }
             }
-            seq = page.last().map_or(last, |record| record.seq);
+            seq = events.last().map_or(last, |record| record.seq);
         }
         Ok(true)
     }
@@ -110,7 +121,7 @@ impl Recorder {
         if !record.kind.asks_world() {
             return Ok(true);
         }
-        let text = request(record)?.get();
+        let text = request(&record.body)?.get();
         let bounds = Bounds {
             limits: &self.limits,
             deadline: None,
@@ -128,18 +139,24 @@ impl Recorder {
             let (root, gateway) = (shared.root(), &mut self.live.gateway);
             let answer =
                 shared.with_store(|store| gateway.stage(root, store, &permit, &request))?;
-            return Ok(is_call_body(&record.body, &answer, text));
+            return Ok(is_call_body(&record.body, &answer, &request));
         }
         let statement: Statement = serde_json::from_str(text).context(UNREADABLE)?;
         hold.with_world(|world| {
             Ok(match record.kind {
                 Kind::DbQuery => {
-                    is_call_body(&record.body, &world.query(&statement, bounds)?, text)
+                    is_call_body(&record.body, &world.query(&statement, bounds)?, &statement)
                 }
-                Kind::DbReturning => {
-                    is_call_body(&record.body, &world.returning(&statement, bounds)?, text)
-                }
-                _ => is_call_body(&record.body, &world.execute(&statement, bounds)?, text),
+                Kind::DbReturning => is_call_body(
+                    &record.body,
+                    &world.returning(&statement, bounds)?,
+                    &statement,
+                ),
+                _ => is_call_body(
+                    &record.body,
+                    &world.execute(&statement, bounds)?,
+                    &statement,
+                ),
             })
         })
     }
@@ -152,13 +169,13 @@ impl Recorder {
         let mut carried = Vec::new();
         let mut asked: Option<(Digest, u64, bool)> = None;
         while !self.is_at_end_of(recorded)? {
-            let Some(record) = recorded.page.pop_front() else {
+            let Some(record) = recorded.front() else {
                 break;
             };
             match (record.kind, asked.take()) {
                 (Kind::LlmIntent, _) => {
                     let intent: IntentBody =
-                        serde_json::from_str(&record.body).context(UNREADABLE)?;
+                        serde_json::from_str(record.body).context(UNREADABLE)?;
                     let facts = facts(record.seq)?;
                     let sent = facts.is_some_and(|facts| facts.is_sent());
                     asked = Some((intent.sha256, intent.nth, sent));
@@ -168,7 +185,7 @@ impl Recorder {
                         request_sha256,
                         nth,
                         facts: facts(record.seq)?.context("journal: an answer without facts")?,
-                        outcome: Some(record.body),
+                        outcome: Some(record.body.to_owned()),
                         sent,
                         asked: None,
                     });
@@ -182,6 +199,7 @@ impl Recorder {
                 }
                 _ => {}
             }
+            recorded.pass();
         }
         Ok(carried)
     }
@@ -189,7 +207,7 @@ impl Recorder {
 
 const UNREADABLE: &str = "journal: body of a call";
 
-fn request(record: &Record) -> Result<&serde_json::value::RawValue, Stop> {
-    let body: CallBody<'_> = serde_json::from_str(&record.body).context(UNREADABLE)?;
+fn request(body: &str) -> Result<&serde_json::value::RawValue, Stop> {
+    let body: CallBody<'_> = serde_json::from_str(body).context(UNREADABLE)?;
     Ok(body.request)
 }

@@ -53,12 +53,12 @@ impl Tape {
         };
         let known = match self.ahead()? {
             Some(recorded) if recorded.kind == Kind::LlmOutcome => {
-                let body: OutcomeBody = serde_json::from_str(&recorded.body)
+                let body: OutcomeBody = serde_json::from_str(recorded.body)
                     .context("journal: outcome of a model call")?;
                 Some(Answered::recorded(self.read(body)?))
             }
             Some(recorded) => {
-                let expected = Some(side(recorded));
+                let expected = Some(side(&recorded));
                 return Err(self.diverged(expected, Kind::LlmOutcome, String::new())?);
             }
             None if ready.is_some() => None,
@@ -83,7 +83,7 @@ impl Tape {
         self.answers.count(&request.model, &answered, is_new);
         let (source, live) = (answered.source.clone(), answered.live);
         let origin = Beside::Origin(answered.source, answered.provenance);
-        self.append(self.state()?, Kind::LlmOutcome, outcome, origin)?;
+        self.append_text(self.state()?, Kind::LlmOutcome, &outcome, origin)?;
         if live && !is_durable {
             self.commit(Durability::Power).await?;
         }

@@ -106,7 +106,7 @@ impl Recorder {
 
     /// Returns whether `recorded` has no further event.
     pub(super) fn is_at_end_of(&self, recorded: &mut Recorded) -> Result<bool, Stop> {
-        if !recorded.page.is_empty() {
+        if recorded.front().is_some() {
             return Ok(false);
         }
         let shared = self.live.hold.shared();

@@ -61,17 +61,27 @@ impl Store {
 
     /// Removes the events of a mission that has not ended, from `seq` on, with their facts.
     pub(super) fn cut(&mut self, mission: u32, seq: u64) -> Result<()> {
-        for (point, table) in [
-            ("journal.cut_facts", "event_facts"),
-            ("journal.cut", "events"),
+        // The segment that has the event before is written again without what follows.
+        let holds = self.segment_with(mission, seq)?;
+        let kept = match holds.filter(|segment| segment.first() < seq) {
+            Some(segment) => Some((segment.first(), segment.before(seq)?)),
+            None => None,
+        };
+        let first = kept.as_ref().map_or(seq, |(first, _)| *first);
+        for (point, table, from) in [
+            ("journal.cut_facts", "event_facts", seq),
+            ("journal.cut", "segments", first),
         ] {
             self.write(
                 point,
                 &format!("DELETE FROM {table} WHERE id >= ?1 AND id <= ?2"),
-                params![id(mission, seq)?, id(mission, u64::from(u32::MAX))?],
+                params![id(mission, from)?, id(mission, u64::from(u32::MAX))?],
             )?;
         }
-        Ok(())
+        match kept {
+            Some((_, kept)) => self.put_segment(mission, &kept),
+            None => Ok(()),
+        }
     }
 
     /// Returns the answers that are kept for a mission.

@@ -66,11 +66,6 @@ const TABLES: [(&str, &str, Part); 16] = [
         Part::All,
     ),
     (
-        "events",
-        "SELECT id, state, kind, body, prev_sha256, sha256 FROM events ORDER BY id",
-        Part::All,
-    ),
-    (
         "freezes",
         "SELECT number, phase, frozen_ms, lifted_ms, by_whom, manifest FROM freezes ORDER BY number",
         Part::Freezes,
@@ -93,6 +88,11 @@ const TABLES: [(&str, &str, Part); 16] = [
              attempt, outcome, lineage, world_commit, last_mission \
          FROM rollbacks ORDER BY number",
         Part::Rollbacks,
+    ),
+    (
+        "segments",
+        "SELECT id, last, sha256, events FROM segments ORDER BY id",
+        Part::All,
     ),
     (
         SCHEMA,

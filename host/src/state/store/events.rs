@@ -1,22 +1,13 @@
-//! Events in the store: appended one by one, and read page by page in bounded memory. This module
-//! never checks the chain; the kernel does, and every reader passes the events through it.
+//! Events in the store: a row has a segment of them, which was written at once, and readers take one
+//! segment after the other, in bounded memory. This module never checks the chain; the kernel does, and
+//! every reader passes the events through it.
 
 use anyhow::{Context as _, Result};
 use coo_kernel::form::digest::Digest;
-use coo_kernel::journal::{EventFacts, Record};
-use rusqlite::{OptionalExtension as _, params};
+use coo_kernel::journal::{EventFacts, Record, Segment};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::Store;
-
-/// Maximum number of events in a page: large enough that the cost of the query is negligible for
-/// each event, small enough to bound memory.
-const PAGE_EVENTS: u32 = 256;
-/// A page ends with the event that reaches this many bytes of bodies. One body may have hundreds of
-/// megabytes, so 256 of them together could exhaust memory.
-const PAGE_BYTES: usize = 4 << 20;
-
-/// Consecutive events, in order.
-pub type Page = Vec<Record>;
 
 pub(super) fn id(mission: u32, seq: u64) -> Result<i64> {
     let seq =
@@ -24,20 +15,34 @@ pub(super) fn id(mission: u32, seq: u64) -> Result<i64> {
     Ok(i64::from(mission) << 32 | i64::from(seq))
 }
 
+fn read(row: &Row<'_>) -> Result<Segment> {
+    let text = row
+        .get_ref(4)?
+        .as_str()
+        .context("journal: text of events")?;
+    let sha256 = Digest::from_bytes(row.get(2)?);
+    Ok(Segment::stored(
+        row.get(0)?,
+        row.get(1)?,
+        sha256,
+        text.to_owned(),
+    ))
+}
+
 impl Store {
-    /// Appends an event in the open transaction.
-    pub fn append(&mut self, mission: u32, record: &Record) -> Result<()> {
+    /// Writes a segment of a mission's journal in the open transaction.
+    pub(super) fn put_segment(&mut self, mission: u32, segment: &Segment) -> Result<()> {
+        let end = segment.end();
+        // Refused before it is written that it could not be read.
+        id(mission, end.seq())?;
         self.write(
             "journal.event",
-            "INSERT INTO events(id, state, kind, body, prev_sha256, sha256) \
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO segments(id, last, sha256, events) VALUES(?1, ?2, ?3, ?4)",
             params![
-                id(mission, record.seq)?,
-                record.state.name(),
-                record.kind.name(),
-                record.body,
-                record.prev.as_bytes(),
-                record.sha256.as_bytes(),
+                id(mission, segment.first())?,
+                end.seq(),
+                end.head().as_bytes(),
+                segment.text(),
             ],
         )
     }
@@ -57,33 +62,54 @@ impl Store {
         )
     }
 
-    /// Reads the next events of a mission after `seq`, in order; an empty page means the end.
-    pub fn page(&self, mission: u32, seq: u64) -> Result<Page> {
+    /// Reads the first segment of a mission that begins after event `seq`; `None` at the end. If
+    /// `bytes_max` is given, a longer segment is left out, too.
+    pub fn segment(
+        &self,
+        mission: u32,
+        seq: u64,
+        bytes_max: Option<usize>,
+    ) -> Result<Option<Segment>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT seq, state, kind, body, prev_sha256, sha256 FROM events \
-             WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
+            "SELECT first, last, sha256, octet_length(events), events FROM segments \
+             WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT 1",
         )?;
         let mut rows = statement.query(params![
             id(mission, seq)?,
-            id(mission, u64::from(u32::MAX))?,
-            PAGE_EVENTS
+            id(mission, u64::from(u32::MAX))?
         ])?;
-        let mut page = Page::new();
-        let mut bytes = 0;
-        while bytes < PAGE_BYTES
-            && let Some(row) = rows.next()?
-        {
-            page.push(Record {
-                seq: row.get(0)?,
-                state: row.get_ref(1)?.as_str()?.parse()?,
-                kind: row.get_ref(2)?.as_str()?.parse()?,
-                body: row.get(3)?,
-                prev: Digest::from_bytes(row.get(4)?),
-                sha256: Digest::from_bytes(row.get(5)?),
-            });
-            bytes += page.last().map_or(0, |record| record.body.len());
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        let bytes: usize = row.get(3)?;
+        if bytes_max.is_some_and(|most| bytes > most) {
+            return Ok(None);
         }
-        Ok(page)
+        read(row).map(Some)
+    }
+
+    /// Reads the segment that has event `seq` of a mission; `None` if no such event is there.
+    pub(super) fn segment_with(&self, mission: u32, seq: u64) -> Result<Option<Segment>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT first, last, sha256, last >= ?3, events FROM segments \
+             WHERE id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1",
+        )?;
+        let mut rows = statement.query(params![id(mission, 0)?, id(mission, seq)?, seq])?;
+        match rows.next()? {
+            Some(row) if row.get(3)? => read(row).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Reads events of a mission that follow `seq`, not verified; an empty list means the end.
+    pub fn events_after(&self, mission: u32, seq: u64) -> Result<Vec<Record>> {
+        let segment = match self.segment_with(mission, seq + 1)? {
+            None => self.segment(mission, seq, None)?,
+            found => found,
+        };
+        let mut events = segment.map_or_else(|| Ok(Vec::new()), |segment| segment.records())?;
+        events.retain(|record| record.seq > seq);
+        Ok(events)
     }
 
     /// Returns the facts beside an event, if there are any.

@@ -109,9 +109,10 @@ impl Store {
                 "SELECT request_sha256, nth, answer, provenance FROM frozen_calls ORDER BY 1, 2",
             )?,
             heads_sha256: self.digest_of_rows(
-                "SELECT number, mission_type, name, descriptor_sha256, module_sha256, last.id, last.sha256 \
-                 FROM missions LEFT JOIN events AS last ON last.id = \
-                     (SELECT max(id) FROM events WHERE id BETWEEN number << 32 AND (number << 32) + 4294967295) \
+                "SELECT number, mission_type, name, descriptor_sha256, module_sha256, \
+                     (last.id & ~4294967295) + last.last, last.sha256 \
+                 FROM missions LEFT JOIN segments AS last ON last.id = \
+                     (SELECT max(id) FROM segments WHERE id BETWEEN number << 32 AND (number << 32) + 4294967295) \
                  ORDER BY number",
             )?,
             missions,

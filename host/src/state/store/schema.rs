@@ -2,7 +2,7 @@
 //! its number and never migrated.
 
 /// Version of everything in this store. A store of another version is refused.
-pub const FORMAT: i32 = 9;
+pub const FORMAT: i32 = 10;
 
 /// Every table, created in one transaction by the process that creates the state root.
 pub(super) const SCHEMA: &str = "
@@ -19,21 +19,22 @@ CREATE TABLE missions(
     -- The process at work on it, while it holds no lock; names a file in running/.
     process TEXT
 ) STRICT;
--- id = mission << 32 | seq: events of a mission lie together, in order, in one b-tree.
-CREATE TABLE events(
+-- Consecutive events, written by one commit and never extended. id = mission << 32 | number of the
+-- first: those of a mission lie together, in order, in one b-tree.
+CREATE TABLE segments(
     id INTEGER PRIMARY KEY,
     mission INTEGER GENERATED ALWAYS AS (id >> 32) VIRTUAL,
-    seq INTEGER GENERATED ALWAYS AS (id & 4294967295) VIRTUAL,
-    state TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    body TEXT NOT NULL,
-    prev_sha256 BLOB NOT NULL,
-    sha256 BLOB NOT NULL
+    first INTEGER GENERATED ALWAYS AS (id & 4294967295) VIRTUAL,
+    last INTEGER NOT NULL,
+    -- Of the last event.
+    sha256 BLOB NOT NULL,
+    -- The text that the chain covers: of each event prev, number, state, kind and body, a line each.
+    events TEXT NOT NULL
 ) STRICT;
-CREATE TRIGGER events_never_change BEFORE UPDATE ON events
+CREATE TRIGGER events_never_change BEFORE UPDATE ON segments
     BEGIN SELECT RAISE(ABORT, 'events are immutable'); END;
 -- A run that executes again because the world has moved replaces its last events before it ends.
-CREATE TRIGGER events_never_vanish BEFORE DELETE ON events
+CREATE TRIGGER events_never_vanish BEFORE DELETE ON segments
     WHEN (SELECT finished_ms FROM missions WHERE number = old.mission) IS NOT NULL
     BEGIN SELECT RAISE(ABORT, 'events are immutable'); END;
 CREATE TABLE carried_answers(

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Artefact, WritePermit};
+use crate::form::canonical::{self, Canonical, Sink};
 use crate::form::digest::Digest;
 use crate::state::index::Found;
 
@@ -29,6 +30,35 @@ pub enum WriteAnswer {
     /// The write is not permitted.
     Refused(String),
     Written(Artefact),
+}
+
+fn write_content(bytes: u64, path: &str, sha256: &Digest, sink: &mut impl Sink) {
+    sink.text(r#"{"bytes":"#);
+    sink.natural(bytes);
+    sink.text(r#","path":"#);
+    sink.quoted(path);
+    sink.text(r#","sha256":""#);
+    sink.text(std::str::from_utf8(&sha256.hex()).unwrap_or_default());
+    sink.text(r#""}"#);
+}
+
+impl Canonical for WriteRequest {
+    fn write_to(&self, sink: &mut impl Sink) {
+        write_content(self.bytes, &self.path, &self.sha256, sink);
+    }
+}
+
+impl Canonical for WriteAnswer {
+    fn write_to(&self, sink: &mut impl Sink) {
+        match self {
+            Self::Conflict(_) | Self::Refused(_) => canonical::serialised(self, sink),
+            Self::Written(artefact) => {
+                sink.text(r#"{"written":"#);
+                write_content(artefact.bytes, &artefact.path, &artefact.sha256, sink);
+                sink.text("}");
+            }
+        }
+    }
 }
 
 /// What already has the requested path, or one that differs from it only in case.
@@ -85,6 +115,34 @@ mod tests {
             sha256: Digest::of("x"),
         };
         judge(&permit(PATH).unwrap(), &request, taken)
+    }
+
+    #[test]
+    fn request_and_answers_write_their_canonical_form() {
+        let sha256 = Digest::of("x");
+        let path = "a \"b\"".to_owned();
+        let request = WriteRequest {
+            bytes: 7,
+            path: path.clone(),
+            sha256,
+        };
+        let mut text = String::new();
+        request.write_to(&mut text);
+        assert_eq!(text, canonical::to_string(&request).unwrap());
+        let artefact = Artefact {
+            bytes: u64::MAX,
+            path: path.clone(),
+            sha256,
+        };
+        for answer in [
+            WriteAnswer::Conflict(path.clone()),
+            WriteAnswer::Refused(path),
+            WriteAnswer::Written(artefact),
+        ] {
+            let mut text = String::new();
+            answer.write_to(&mut text);
+            assert_eq!(text, canonical::to_string(&answer).unwrap());
+        }
     }
 
     #[test]
