@@ -21,7 +21,20 @@ console.log(new Foo(), Foo, () => {}, new Map([['a', { x: 1 }]]), new Set([1]), 
 console.log(Array.from({ length: 27 }, (_, i) => i * i * 1000), Buffer.from('hi'), new Uint8Array(2));
 console.log('%s is %d, %j %o%%', 'Bob', 42.5, { a: 1 }, 'x', 'rest');",
     );
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r#"
+-0 1n it's [ 1, <1 empty item>, 3 ] [ [ 1, [ 2, [Array] ] ] ] { a: { b: { c: [Object] } } }
+Foo { a: 1 } [class Foo] [Function (anonymous)] Map(1) { 'a' => { x: 1 } } Set(1) { 1 } <ref *1> { name: 'c', self: [Circular *1] } [ 1970-01-01T00:00:00.000Z, /x/g ]
+[
+       0,   1000,   4000,   9000,
+   16000,  25000,  36000,  49000,
+   64000,  81000, 100000, 121000,
+  144000, 169000, 196000, 225000,
+  256000, 289000, 324000, 361000,
+  400000, 441000, 484000, 529000,
+  576000, 625000, 676000
+] <Buffer 68 69> Uint8Array(2) [ 0, 0 ]
+Bob is 42.5, {"a":1} 'x'% rest
+"#);
 }
 
 #[test]
@@ -59,7 +72,13 @@ const url = new URL('https://user@Example.com:443/a/../b c?q=1&q=2#f'); url.sear
 console.log(url.href, url.host, url.searchParams.getAll('q'), URL.canParse('nope'));
 console.log((1234567.891).toLocaleString(), (0.256).toLocaleString('en-US', { style: 'percent' }), new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD' }).format(-1234.5));",
     );
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r#"
+ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad kAFQmDzST7DWlj99KOF/cg==
+5031fe3d989c6d1537a013fa6e739da23463fdaec3b70137d828e36ace221bd0
+aMOpbGxv hi x é🎉
+https://user@example.com/b%20c?q=1&q=2&%C3%A9=%C3%BC%26#f example.com [ '1', '2' ] false
+1,234,567.891 26% -$1,234.50
+"#);
 }
 
 #[test]
