@@ -12,6 +12,7 @@ mod amu0;
 mod batch;
 mod bounds;
 mod chat;
+mod ci_scripts;
 mod cli;
 mod concurrency;
 mod conformance;

@@ -43,6 +43,7 @@ pages! {
     gates: "docs/gates.md",
     governance: "docs/governance.md",
     install: "docs/install.md",
+    javascript: "docs/javascript.md",
     journal: "docs/journal.md",
     lint: "docs/lint.md",
     manifests: "docs/manifests.md",

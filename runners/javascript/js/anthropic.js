@@ -2,7 +2,7 @@
 // interface. Keys, addresses and time limits are the operator's: those in a script are not used.
 // Everything else of the package is refused by name.
 import { ask } from "coo:calls";
-import { placeAt } from "coo:failure";
+import { placeAt } from "coo:stack";
 import { EventEmitter } from "node:events";
 import { apiPromise, checked, nextId, refusing, Whole, withRefusals } from "coo:sdk";
 

@@ -2,7 +2,7 @@
 // made them, and are answered in that order. A model's name that the operator has mapped to nothing is
 // left out from then on, and the operator's default model answers.
 import host from "coo:host";
-import { placeAt } from "coo:failure";
+import { placeAt } from "coo:stack";
 
 let waiting = [];
 const unknown = new Set();

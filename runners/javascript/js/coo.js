@@ -4,7 +4,7 @@ import host from "coo:host";
 import { ask, CallError } from "coo:calls";
 import { bytesOf, utf8 } from "coo:encoding";
 import { setOutput } from "coo:require";
-import { placeAt } from "coo:failure";
+import { placeAt } from "coo:stack";
 
 const script = host.script();
 

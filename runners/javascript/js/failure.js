@@ -1,13 +1,10 @@
 // What an uncaught error says: one line for the mission's reason, and the whole traceback for standard
 // error. Shows the author's own files alone, with the source line. Never throws, whatever was thrown.
 import host from "coo:host";
+import { FRAME, headerOf, isOwn } from "coo:stack";
 
-const nativeStack = Object.getOwnPropertyDescriptor(Error.prototype, "stack").get;
-const FRAME = /^ {4}at (?:(.*) \()?([^()]+?)(?::(\d+))?(?::(\d+))?\)?$/;
 const IMPORT = /^module '(.*?)', imported from (.*?), can't be imported: /s;
 const MESSAGE_LENGTH_MAX = 2000;
-
-const isOwn = (file) => /^(coo|node|coo:.*|openai|@anthropic-ai\/sdk|dotenv.*|node:.*)$/.test(file);
 
 /** The frames of an error in the author's files, innermost first. */
 function framesOf(error) {
@@ -37,48 +34,6 @@ function importing(name, file) {
   const at = lines.findIndex((line) => quoted.some((text) => line.includes(text)));
   if (at < 0) return [];
   return [{ called: undefined, file, line: at + 1, column: Math.max(...quoted.map((text) => lines[at].indexOf(text))) + 1 }];
-}
-
-const headerOf = (error) => {
-  let name = String(error.name ?? "Error");
-  const made = error.constructor?.name;
-  // A class of a script seldom sets its name.
-  if (name === "Error" && typeof made === "string" && made !== "" && made !== "Object") name = made;
-  const message = String(error.message ?? "");
-  return name && message ? `${name}: ${message}` : name || message;
-};
-
-/** Makes `error.stack` what Node.js shows: a first line, and the frames in the author's files. */
-export function installStack() {
-  Object.defineProperty(Error.prototype, "stack", {
-    get() {
-      const text = nativeStack.call(this);
-      if (typeof text !== "string") return text;
-      let header;
-      try {
-        header = headerOf(this);
-      } catch {
-        header = "Error";
-      }
-      const frames = text.split("\n").filter((line) => {
-        const match = FRAME.exec(line);
-        return match && match[3] && !isOwn(match[2]);
-      });
-      const shown = frames.map((line) => line.replace(/ <[a-z]+> \((.*)\)$/, " $1"));
-      return [header, ...shown].join("\n");
-    },
-    set(value) {
-      Object.defineProperty(this, "stack", { value, writable: true, configurable: true, enumerable: false });
-    },
-    configurable: true,
-  });
-}
-
-/** Gives `error` the place at which `other` was made; returns it. */
-export function placeAt(error, other) {
-  const frames = String(other.stack).split("\n").filter((line) => FRAME.test(line));
-  error.stack = [headerOf(error), ...frames].join("\n");
-  return error;
 }
 
 const oneLine = (text) => text.replace(/\s*[\r\n]+\s*/g, " ").trim();

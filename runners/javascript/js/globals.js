@@ -3,7 +3,7 @@
 import host from "coo:host";
 import { console } from "coo:console";
 import * as timers from "coo:timers";
-import { installStack } from "coo:failure";
+import { installStack } from "coo:stack";
 import { loadNow, makeRequire } from "coo:require";
 import { refusals } from "coo:refused";
 

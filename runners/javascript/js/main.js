@@ -4,8 +4,7 @@ import host from "coo:host";
 import { installGlobals } from "coo:globals";
 import { fireDue, nextDue } from "coo:timers";
 import { makeCalls, haveCalls } from "coo:calls";
-import { loadedNow, takeOutput, setOutput } from "coo:require";
-import { report as describe } from "coo:failure";
+import { loadedNow, loadNow, takeOutput, setOutput } from "coo:require";
 
 const script = host.script();
 installGlobals(script);
@@ -55,4 +54,7 @@ export function finish(hasExited) {
   return takeOutput();
 }
 
-export { describe as report };
+/** Writes the traceback of an uncaught error, and gives the one line of the mission's reason. */
+export function report(error) {
+  return loadNow("coo:failure").report(error);
+}

@@ -1,7 +1,6 @@
 // The older module system of Node.js over the script's files, loading of the runner's own modules when a
 // script first uses them, and the script's explicit output. Resolves names as imports do.
 import host from "coo:host";
-import { canonical } from "coo:clone";
 
 const loaded = new Map();
 let received;
@@ -77,7 +76,7 @@ let output = { given: false, value: undefined };
 
 /** Keeps the script's output; a later one replaces it. */
 export function setOutput(value) {
-  output = { given: true, value: typeof value === "string" ? value.toWellFormed() : canonical(value) };
+  output = { given: true, value: typeof value === "string" ? value.toWellFormed() : loadNow("coo:clone").canonical(value) };
 }
 
 /** The output that the script gave; empty if it gave none. */

@@ -38,6 +38,7 @@ const MODULES: &[(&str, &str)] = modules! {
     "coo:refused": "refused.js",
     "coo:require": "require.js",
     "coo:sdk": "sdk.js",
+    "coo:stack": "stack.js",
     "coo:timers": "timers.js",
     "coo:url": "url.js",
     "dotenv": "dotenv.js",
