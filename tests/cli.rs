@@ -35,7 +35,9 @@ fn digest_check_without_a_file_compares_with_the_release() {
     assert_snapshot!(shown("digest --check other.txt", &ran), @"
     $ coo digest --check other.txt
     <sha256>  demo.wasm
+    <sha256>  javascript.wasm
     <sha256>  triage.wasm
+    <sha256>  typescript.wasm
     <sha256>  module set
     --- standard error
     ERROR: module set: has SHA-256 <sha256>, pinned is <sha256>
@@ -84,7 +86,9 @@ fn what_is_pinned_about_each_module_is_checked_and_each_difference_is_named() {
     assert_snapshot!(shown("digest --modules dist --check modules.json", &checked(&world)), @"
     $ coo digest --modules dist --check modules.json
     <sha256>  extra.wasm
+    <sha256>  javascript.wasm
     <sha256>  triage.wasm
+    <sha256>  typescript.wasm
     <sha256>  module set
     module demo.wasm: pinned, and missing
     module extra.wasm: there, and not pinned
@@ -135,7 +139,9 @@ fn other_bytes_and_another_builder_are_named() {
     assert_snapshot!(shown("digest --modules dist --check modules.json", &checked(&world)), @"
     $ coo digest --modules dist --check modules.json
     <sha256>  demo.wasm
+    <sha256>  javascript.wasm
     <sha256>  triage.wasm
+    <sha256>  typescript.wasm
     <sha256>  module set
     module demo.wasm: SHA-256 <sha256> found, <sha256> pinned
     module demo.wasm: 8 bytes found, 82718 pinned
@@ -153,11 +159,14 @@ fn a_manifest_that_contradicts_itself_is_no_pin() {
     let world = with_modules();
     let file = world.path().join("modules.json");
     let text = std::fs::read_to_string(&file).unwrap();
+    let (_, digest) = text.split_once("\"sandbox_digest\": \"").unwrap();
+    let other = if digest.starts_with('0') { "1" } else { "0" };
+    let other = format!("{other}{}", &digest[1..64]);
     for (from, to) in [
+        (&digest[..64], other.as_str()),
         ("\"name\": \"demo.wasm\"", "\"name\": \"zebra.wasm\""),
         ("\"kind\": \"core\"", "\"kind\": \"plugin\""),
         ("coo-module-manifest/1", "coo-module-manifest/2"),
-        ("\"sandbox_digest\": \"2", "\"sandbox_digest\": \"3"),
     ] {
         std::fs::write(&file, text.replacen(from, to, 1)).unwrap();
         let ran = checked(&world);
@@ -225,7 +234,7 @@ fn what_a_program_printed_before_it_failed_is_not_lost() {
     assert_snapshot!(shown("run fails.wasm", &ran), @"
     $ coo run fails.wasm
     half done--- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 26 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 31 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: guest exited with status 1
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
@@ -274,7 +283,7 @@ fn a_providers_refusal_is_asked_again_by_the_next_run() {
     $ coo run demo
     --- standard error
     [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] DEMO-000001 FAILED: 9 events, 29815 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
+    [coo] DEMO-000001 FAILED: 9 events, 29107 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission DEMO-000001: guest error: model call rejected by the provider: the provider rejected the request with status 400, saying 'context too long'
     hint: 'coo logs DEMO-000001' shows how it got there
     --- exit 1
@@ -316,7 +325,7 @@ fn a_call_that_could_not_be_made_leaves_no_intent() {
     assert_snapshot!(shown("run demo --frozen", &ran), @"
     $ coo run demo --frozen
     --- standard error
-    [coo] DEMO-000001 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000001 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000001: model call: no frozen answer for request <sha256…> (time 1 in this run, model never/asked)
     hint: run the mission once without --frozen to record it
     hint: 'coo resume DEMO-000001' continues where it stopped
@@ -452,7 +461,7 @@ fn nobody_waits_for_a_pipe_in_the_place_of_a_file() {
     --- exit 1
     $ coo run triage --frozen
     --- standard error
-    [coo] MISSION-000002 INTERRUPTED: 5 events, 61562 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 INTERRUPTED: 5 events, 59112 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: database .coo/world.db: .coo/world.db: is not a regular file; move it away
     hint: 'coo resume MISSION-000002' continues where it stopped
     --- exit 5

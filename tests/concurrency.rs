@@ -161,7 +161,7 @@ fn a_run_whose_world_has_moved_executes_again_and_pays_for_nothing_twice() {
     assert_snapshot!(shown("run more.json", &second), @"
     $ coo run more.json
     INSERT INTO ticket(id, text) SELECT 3, 'Hello' WHERE NOT EXISTS(SELECT 1 FROM ticket WHERE id = 3) RETURNING id--- standard error
-    [coo] MISSION-000003 SUCCESS: 33 events, 2535 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000003 SUCCESS: 33 events, 2528 fuel, <duration>, chain <sha256…>
     --- exit 0
     ");
     for _ in 0..3 {
@@ -173,7 +173,7 @@ fn a_run_whose_world_has_moved_executes_again_and_pays_for_nothing_twice() {
     {"counts":{"billing":0,"bug":3,"other":0},"report":"triage/Triage_Report_v1.0.md","report_sha256":"<sha256>","tickets":3}--- standard error
     [coo] MISSION-000002: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
     [coo] MISSION-000002: what it has read has changed; it executes again from event 9, with the model answers that it has
-    [coo] MISSION-000002 SUCCESS: 23 events, 119226 fuel, <duration>, 3 model calls (live; 9 tokens in, 6 out), chain <sha256…>
+    [coo] MISSION-000002 SUCCESS: 23 events, 111969 fuel, <duration>, 3 model calls (live; 9 tokens in, 6 out), chain <sha256…>
     --- exit 0
     "#);
     let requests = server.requests();

@@ -107,7 +107,7 @@ fn each_hint_has_a_line_below_the_error() {
     --- exit 1
     $ coo run triage.json --frozen
     --- standard error
-    [coo] MISSION-000002 INTERRUPTED: 9 events, 58872 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 INTERRUPTED: 9 events, 56615 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: model call: no frozen answer for request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct)
     hint: run the mission once without --frozen to record it
     hint: 'coo resume MISSION-000002' continues where it stopped
@@ -231,12 +231,12 @@ fn a_guest_gives_no_hint() {
         ),
         &json!({}),
     );
-    assert_snapshot!(shown("run guest.json", &ran), @r"
+    assert_snapshot!(shown("run guest.json", &ran), @"
     $ coo run guest.json
     --- standard error
     guest: hint: rm -rf ~
      hint: b
-    [coo] MISSION-000001 FAILED: 7 events, 40 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 45 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: guest exited with status 1
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1

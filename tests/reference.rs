@@ -19,7 +19,7 @@ fn it_runs_from_what_ships_and_gives_the_pinned_head() {
     assert_snapshot!(shown("run phase3 --frozen", &ran), @r#"
     $ coo run phase3 --frozen
     {"counts":{"negative":2,"positive":4,"unclear":0},"report":"triage/Triage_Report_v1.0.md","report_sha256":"<sha256>","tickets":6}--- standard error
-    [coo] MISSION-000001 SUCCESS: 36 events, 240431 fuel, <duration>, 6 model calls (frozen; 364 tokens in, 26 out), chain <sha256…>
+    [coo] MISSION-000001 SUCCESS: 36 events, 220969 fuel, <duration>, 6 model calls (frozen; 364 tokens in, 26 out), chain <sha256…>
     --- exit 0
     "#);
     let head = world.json(&["inspect", "MISSION-000001"])["chain_head"].clone();
@@ -34,7 +34,7 @@ fn it_runs_from_what_ships_and_gives_the_pinned_head() {
     Replay MISSION-000001
       States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
       Events: 36 identical
-      Fuel: 240431 identical
+      Fuel: 220969 identical
       Memory: 1114112 bytes identical
       Output: 185 bytes identical
       Chain: <sha256>
@@ -72,21 +72,21 @@ fn it_uses_all_that_its_limits_permit_of_calls_and_artefacts() {
     assert_snapshot!(told, @"
     $ coo run less.json --frozen
     --- standard error
-    [coo] MISSION-000001 FAILED: 30 events, 130398 fuel, <duration>, 5 model calls (frozen; 305 tokens in, 21 out), chain <sha256…>
+    [coo] MISSION-000001 FAILED: 30 events, 122894 fuel, <duration>, 5 model calls (frozen; 305 tokens in, 21 out), chain <sha256…>
     ERROR: mission MISSION-000001: limit hit: llm_calls 6 wanted, limit 5
     hint: raise limits.llm_calls if the mission needs more
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run less.json --frozen
     --- standard error
-    [coo] MISSION-000001 FAILED: 33 events, 223704 fuel, <duration>, 6 model calls (frozen; 364 tokens in, 26 out), chain <sha256…>
+    [coo] MISSION-000001 FAILED: 33 events, 205356 fuel, <duration>, 6 model calls (frozen; 364 tokens in, 26 out), chain <sha256…>
     ERROR: mission MISSION-000001: limit hit: artefacts 1 wanted, limit 0
     hint: raise limits.artefacts if the mission needs more
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run elsewhere.json --frozen
     --- standard error
-    [coo] MISSION-000001 FAILED: 33 events, 223704 fuel, <duration>, 6 model calls (frozen; 364 tokens in, 26 out), chain <sha256…>
+    [coo] MISSION-000001 FAILED: 33 events, 205356 fuel, <duration>, 6 model calls (frozen; 364 tokens in, 26 out), chain <sha256…>
     ERROR: mission MISSION-000001: governance error: gateway.write to 'triage/Triage_Report_v1.0.md': the descriptor's scope permits reports/**
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     --- exit 1

@@ -239,7 +239,7 @@ fn a_changed_world_is_read_again_with_the_answers_that_the_mission_has() {
     {"counts":{"billing":1,"bug":1,"other":1},"report":"triage/Triage_Report_v1.0.md","report_sha256":"<sha256>","tickets":3}--- standard error
     [coo] MISSION-000001: what it has read has changed; it executes again from event 9, with the model answers that it has
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 SUCCESS: 23 events, 122785 fuel, <duration>, 3 model calls (1 recorded, 2 live; 9 tokens in, 6 out), chain <sha256…>
+    [coo] MISSION-000001 SUCCESS: 23 events, 115229 fuel, <duration>, 3 model calls (1 recorded, 2 live; 9 tokens in, 6 out), chain <sha256…>
     --- exit 0
     "#);
     // The first ticket is not asked about again.

@@ -360,7 +360,7 @@ fn runs_of_earlier_releases_replay() {
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
         let found: Value = serde_json::from_str(&ran.stdout).unwrap();
         assert_eq!(found["identical"], true);
-        let other_engine = path.ends_with("under-another-engine.coorun");
+        let other_engine = path.ends_with("-under-another-engine.coorun");
         assert_eq!(found["other_engine"], other_engine, "{path}");
         if other_engine {
             let (_, name) = path.rsplit_once('/').unwrap();
@@ -369,7 +369,7 @@ fn runs_of_earlier_releases_replay() {
         }
         replayed += 1;
     }
-    assert_eq!(replayed, 3);
+    assert_eq!(replayed, 4);
     under_another_engine.sort();
     assert_snapshot!(under_another_engine.concat(), @"
     $ coo replay demo-under-another-engine.coorun
@@ -387,6 +387,15 @@ fn runs_of_earlier_releases_replay() {
       Events: 7 identical
       Engine: another one than recorded; fuel and memory not compared
       Output: 0 bytes identical
+      Chain: <sha256>
+      Result: IDENTICAL
+    --- exit 0
+    $ coo replay triage-under-another-engine.coorun
+    Replay MISSION-000002
+      States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
+      Events: 36 identical
+      Engine: another one than recorded; fuel and memory not compared
+      Output: 185 bytes identical
       Chain: <sha256>
       Result: IDENTICAL
     --- exit 0

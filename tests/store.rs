@@ -203,25 +203,25 @@ fn a_database_one_of_whose_files_has_a_second_name_is_refused() {
     coo.db-shm: ERROR: database .coo/coo.db: .coo/coo.db-shm: is a hard link, so what is written to it is written to another file, too
     hint: put a copy in its place
     coo.db-shm, a link: ERROR: database .coo/coo.db: .coo/coo.db-shm: is a symbolic link; remove it
-    world.db: [coo] MISSION-000002 INTERRUPTED: 5 events, 61562 fuel, <duration>, chain <sha256…>
+    world.db: [coo] MISSION-000002 INTERRUPTED: 5 events, 59112 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: database .coo/world.db: .coo/world.db: is a hard link, so what is written to it is written to another file, too
     hint: put a copy in its place
     hint: 'coo resume MISSION-000002' continues where it stopped
-    world.db, a link: [coo] MISSION-000003 INTERRUPTED: 5 events, 61562 fuel, <duration>, chain <sha256…>
+    world.db, a link: [coo] MISSION-000003 INTERRUPTED: 5 events, 59112 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000003: database .coo/world.db: can't be opened: unable to open database file: <world>/.coo/world.db: Error code 1550: unable to open database file
     hint: 'coo resume MISSION-000003' continues where it stopped
-    world.db-wal: [coo] MISSION-000002 INTERRUPTED: 5 events, 61562 fuel, <duration>, chain <sha256…>
+    world.db-wal: [coo] MISSION-000002 INTERRUPTED: 5 events, 59112 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: database .coo/world.db: .coo/world.db-wal: is a hard link, so what is written to it is written to another file, too
     hint: put a copy in its place
     hint: 'coo resume MISSION-000002' continues where it stopped
-    world.db-wal, a link: [coo] MISSION-000003 INTERRUPTED: 5 events, 61562 fuel, <duration>, chain <sha256…>
+    world.db-wal, a link: [coo] MISSION-000003 INTERRUPTED: 5 events, 59112 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000003: database .coo/world.db: .coo/world.db-wal: is a symbolic link; remove it
     hint: 'coo resume MISSION-000003' continues where it stopped
-    world.db-shm: [coo] MISSION-000002 INTERRUPTED: 5 events, 61562 fuel, <duration>, chain <sha256…>
+    world.db-shm: [coo] MISSION-000002 INTERRUPTED: 5 events, 59112 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: database .coo/world.db: .coo/world.db-shm: is a hard link, so what is written to it is written to another file, too
     hint: put a copy in its place
     hint: 'coo resume MISSION-000002' continues where it stopped
-    world.db-shm, a link: [coo] MISSION-000003 INTERRUPTED: 5 events, 61562 fuel, <duration>, chain <sha256…>
+    world.db-shm, a link: [coo] MISSION-000003 INTERRUPTED: 5 events, 59112 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000003: database .coo/world.db: .coo/world.db-shm: is a symbolic link; remove it
     hint: 'coo resume MISSION-000003' continues where it stopped
     ");
@@ -315,7 +315,7 @@ fn the_last_number_of_a_mission_is_one_like_any_other() {
     let last = "DEMO-2147483647";
     let run = world.coo(&["run", "demo"]);
     assert_eq!(run.code, 0, "{run:?}");
-    assert_snapshot!(steady(&run.stderr), @"[coo] DEMO-2147483647 SUCCESS: 11 events, 66630 fuel, <duration>, 1 model call (frozen; 204 tokens in, 94 out), chain <sha256…>");
+    assert_snapshot!(steady(&run.stderr), @"[coo] DEMO-2147483647 SUCCESS: 11 events, 62548 fuel, <duration>, 1 model call (frozen; 204 tokens in, 94 out), chain <sha256…>");
     assert_eq!(
         events(&world, last).len(),
         events(&world, "DEMO-000001").len()

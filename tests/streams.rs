@@ -210,7 +210,7 @@ fn a_guests_words_are_one_line_that_steers_nothing() {
     assert_snapshot!(shown("run complains.json", &run), @r"
     $ coo run complains.json
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 15 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 13 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: guest error: it broke\n[coo] MISSION-000001 SUCCESS: 9 events\r\nERROR: none\n  ERROR: more \u{1b}[2J\u{9b}2J\u{202e}gnorw\u{2066}\u{2028}[coo] end
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
@@ -250,7 +250,7 @@ fn a_persons_words_and_a_files_are_no_lines_of_coos() {
     assert_snapshot!(shown("run odd.json", &ran), @r"
     $ coo run odd.json
     --- standard error
-    ERROR: descriptor odd.json: line 1: no\n[coo] MISSION-000001 SUCCESS: 9 events: no such field; permitted: format, mission_type, module, llm, steps, arguments, environment, limits, engine, scope
+    ERROR: descriptor odd.json: line 1: no\n[coo] MISSION-000001 SUCCESS: 9 events: no such field; permitted: format, mission_type, module, script, llm, steps, arguments, environment, limits, engine, scope
     hint: and line 1: field 'mission_type' is missing
     hint: see docs/descriptor.md for the fields
     --- exit 1
@@ -292,7 +292,7 @@ fn a_programs_standard_error_can_not_speak_for_coo() {
     guest: [coo] MISSION-000001 SUCCESS: 9 events
     guest: ERROR: none
     a note
-    [coo] MISSION-000001 FAILED: 7 events, 91 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 100 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: guest exited with status 1
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1

@@ -130,7 +130,7 @@ fn a_pack_that_is_not_whole_counts_as_missing_and_is_named() {
     hint: take it from a copy of the state root
     another index: ERROR: object <sha256>: is in no pack of .coo/amu0/packs; pack .coo/amu0/packs/<sha256>.pack: its index was changed after it was written, it has SHA-256 <sha256…>
     hint: take it from a copy of the state root
-    another number of rows: ERROR: object <sha256>: is in no pack of .coo/amu0/packs; pack .coo/amu0/packs/<sha256>.pack: has 372 bytes, and its index ends at none of them
+    another number of rows: ERROR: object <sha256>: is in no pack of .coo/amu0/packs; pack .coo/amu0/packs/<sha256>.pack: has 377 bytes, and its index ends at none of them
     hint: take it from a copy of the state root
     empty: ERROR: object <sha256>: is in no pack of .coo/amu0/packs; pack .coo/amu0/packs/<sha256>.pack: has 0 bytes, and its index ends at none of them
     hint: take it from a copy of the state root

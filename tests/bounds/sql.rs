@@ -157,7 +157,7 @@ fn the_world_and_its_log_are_bounded() {
     assert_snapshot!(printed(&ran), @"
     $ coo run sql.json --timeout 100
     --- standard error
-    [coo] MISSION-000002 FAILED: 26 events, 1458 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 26 events, 1497 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: contract broken: the world may grow by 104857600 bytes in one run (limits.db_bytes), and numbers of rows end at <largest>: one of the two was reached; SQLite rolled the whole run's transaction back
     hint: 'coo logs MISSION-000002' shows how it got there
     --- exit 1

@@ -189,7 +189,7 @@ fn without_a_retry_left_the_mission_fails_and_says_why() {
     $ coo run chat.json
     --- standard error
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 FAILED: 9 events, 30719 fuel, <duration>, 1 model call (live; 3 tokens in, 2 out), chain <sha256…>
+    [coo] MISSION-000001 FAILED: 9 events, 29727 fuel, <duration>, 1 model call (live; 3 tokens in, 2 out), chain <sha256…>
     ERROR: mission MISSION-000001: guest error: unfit answer of the model: the answer is not JSON: EOF while parsing a list at line 1 column 5
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1

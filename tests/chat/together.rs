@@ -290,7 +290,7 @@ fn a_failed_mission_says_that_other_calls_may_be_charged() {
     $ coo run chat.json
     --- standard error
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 FAILED: 9 events, 34481 fuel, <duration>, 1 model call (live; 5000 tokens in, 1 out), chain <sha256…>
+    [coo] MISSION-000001 FAILED: 9 events, 33033 fuel, <duration>, 1 model call (live; 5000 tokens in, 1 out), chain <sha256…>
     [coo] MISSION-000001 had made model calls beside the one at which it failed; some left and have no answer, and the provider may charge for them
     ERROR: mission MISSION-000001: limit hit: llm_tokens 5001 wanted, limit 1000
     hint: raise limits.llm_tokens if the mission needs more

@@ -515,7 +515,7 @@ fn no_folder_of_the_root_is_a_link() {
     $ coo amu0 create
     --- standard error
     [coo] manifests/ lacks tools_manifest.json, environment_manifest.json, hardware_manifest.json, sandbox_digest.txt: the baseline lacks them, too; 'coo manifests write' makes them
-    ERROR: folder .coo/amu0/objects: can't be written: folder .coo/amu0: is a symbolic link
+    ERROR: folder .coo/amu0/packs: can't be written: folder .coo/amu0: is a symbolic link
     hint: remove it
     --- exit 1
     $ coo artefacts check --repair
@@ -532,7 +532,7 @@ fn no_folder_of_the_root_is_a_link() {
     $ coo amu0 create
     --- standard error
     [coo] manifests/ lacks tools_manifest.json, environment_manifest.json, hardware_manifest.json, sandbox_digest.txt: the baseline lacks them, too; 'coo manifests write' makes them
-    ERROR: folder .coo/amu0/objects: can't be written: folder .coo/amu0/objects: is a symbolic link
+    ERROR: folder .coo/amu0/packs: can't be written: folder .coo/amu0/packs: is a symbolic link
     hint: remove it
     --- exit 1
     ");

@@ -38,7 +38,7 @@ fn a_protected_artefact_is_written_by_nobody_and_explained() {
     assert_snapshot!(shown("run mission.json", &ran), @"
     $ coo run mission.json
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 20 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 22 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: governance error: gateway.write to 'Specs/Plan_v1.0.md': protected as '**/specs/**' by the built-in registry of protected artefacts; nobody can write it through the runtime
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     --- exit 1
@@ -99,7 +99,7 @@ fn a_protected_artefact_is_written_by_nobody_and_explained() {
       db_rows_total               0     1000000000     1000000000  default
       db_statements               0        1000000        1000000  default
       db_steps                    -       50000000       50000000  default
-      fuel                       20    20000000000    20000000000  default
+      fuel                       22    20000000000    20000000000  default
       host_bytes                  0     1073741824     1073741824  default
       llm_calls                   0           1000           1000  default
       llm_tokens                  0      100000000      100000000  default
@@ -371,7 +371,7 @@ fn model_tokens_are_counted_and_bounded() {
     $ coo run triage.json
     --- standard error
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 FAILED: 16 events, 66847 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
+    [coo] MISSION-000001 FAILED: 16 events, 63996 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
     ERROR: mission MISSION-000001: governance error: llm_tokens 10: the ceiling (governance.ceiling of the configuration) permits llm_tokens 9
     hint: raise governance.ceiling.limits.llm_tokens of config.json if the mission may do more
     hint: 'coo explain MISSION-000001' shows where each limit comes from
@@ -495,21 +495,21 @@ fn a_new_root_has_a_ceiling_that_names_its_key() {
     assert_snapshot!(told, @"
     $ coo run mission.json
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 20 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 22 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: governance error: artefacts 1: the ceiling (governance.ceiling of the configuration) permits artefacts 0
     hint: raise governance.ceiling.limits.artefacts of config.json if the mission may do more
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     --- exit 1
     $ coo run mission.json
     --- standard error
-    [coo] MISSION-000002 FAILED: 7 events, 20 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 7 events, 22 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: governance error: gateway.write, which needs tier 3: the ceiling (governance.ceiling of the configuration) permits tier 2
     hint: raise governance.ceiling.tier of config.json if the mission may do more
     hint: 'coo explain MISSION-000002' shows where each limit comes from
     --- exit 1
     $ coo run mission.json
     --- standard error
-    [coo] MISSION-000003 FAILED: 7 events, 20 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000003 FAILED: 7 events, 22 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000003: governance error: gateway.write to 'A_v1.0.md': the ceiling (governance.ceiling of the configuration) permits reports/**
     hint: raise governance.ceiling.paths of config.json if the mission may do more
     hint: 'coo explain MISSION-000003' shows where each limit comes from

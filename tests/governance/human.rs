@@ -193,7 +193,7 @@ fn a_decision_about_a_world_that_has_changed_since_stays_and_nothing_is_done() {
     $ coo approve MISSION-000001
     --- standard error
     [coo] MISSION-000001 approved at step 'sign-off'
-    [coo] MISSION-000001 INTERRUPTED: 5 events, 20 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 INTERRUPTED: 5 events, 22 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: what the mission has read has changed since a person decided about it
     hint: run the mission again
     hint: 'coo resume MISSION-000001' continues where it stopped

@@ -75,7 +75,7 @@ fn five_steps_with_two_questions_pass() {
     assert_snapshot!(shown("run mission.json", &ran), @"
     $ coo run mission.json
     A_v1.0.md--- standard error
-    [coo] MISSION-000001 PAUSED: 9 events, 66 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 PAUSED: 9 events, 65 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: waits for a person at step 'ask', which asks: Is A right?
     hint: 'coo approve MISSION-000001' continues it, 'coo reject MISSION-000001' ends it
     --- exit 4

@@ -81,9 +81,9 @@ fn every_verdict_is_coloured_and_nothing_else() {
     }
     assert_snapshot!(told.replace('\u{1b}', "^"), @"
     $ coo run demo --frozen
-    [coo] DEMO-000002 ^[1m^[32mSUCCESS^[0m: 11 events, 66630 fuel, <duration>, 1 model call (frozen; 204 tokens in, 94 out), chain <sha256…>
+    [coo] DEMO-000002 ^[1m^[32mSUCCESS^[0m: 11 events, 62548 fuel, <duration>, 1 model call (frozen; 204 tokens in, 94 out), chain <sha256…>
     $ coo run triage.json --frozen
-    [coo] MISSION-000003 ^[1m^[33mINTERRUPTED^[0m: 9 events, 58872 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000003 ^[1m^[33mINTERRUPTED^[0m: 9 events, 56615 fuel, <duration>, chain <sha256…>
     $ coo mission 1
       Status: ^[1m^[32mSUCCESS^[0m
     $ coo inspect 1

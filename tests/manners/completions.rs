@@ -127,7 +127,7 @@ fn every_command_has_a_manual_page() {
     assert_snapshot!(shown("man man1", &first), @"
     $ coo man man1
     --- standard error
-    [coo] 69 manual pages written to man1
+    [coo] 73 manual pages written to man1
     --- exit 0
     ");
     // The second time they replace those of the first.

@@ -56,7 +56,7 @@ fn earlier_missions_are_not_there_and_new_answers_stay() {
     $ coo run triage.json --fresh --live
     {"counts":{"billing":0,"bug":0,"other":2},"report":"triage/Triage_Report_v1.0.md","report_sha256":"<sha256>","tickets":2}--- standard error
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 SUCCESS: 20 events, 108292 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
+    [coo] MISSION-000001 SUCCESS: 20 events, 101926 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
     [coo] 2 new model answers kept in .coo; the run's fresh state root is removed
     --- exit 0
     "#);
@@ -70,7 +70,7 @@ fn earlier_missions_are_not_there_and_new_answers_stay() {
     assert_snapshot!(shown("run triage.json --fresh --frozen", &again), @r#"
     $ coo run triage.json --fresh --frozen
     {"counts":{"billing":0,"bug":0,"other":2},"report":"triage/Triage_Report_v1.0.md","report_sha256":"<sha256>","tickets":2}--- standard error
-    [coo] MISSION-000001 SUCCESS: 20 events, 108292 fuel, <duration>, 2 model calls (frozen; 6 tokens in, 4 out), chain <sha256…>
+    [coo] MISSION-000001 SUCCESS: 20 events, 101926 fuel, <duration>, 2 model calls (frozen; 6 tokens in, 4 out), chain <sha256…>
     [coo] the run's fresh state root is removed
     --- exit 0
     "#);
@@ -106,7 +106,7 @@ fn a_run_that_does_not_succeed_leaves_its_root_and_hints_name_it() {
     $ coo run triage.json --fresh
     --- standard error
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 INTERRUPTED: 13 events, 66463 fuel, <duration>, 1 model call (live; 3 tokens in, 2 out), chain <sha256…>
+    [coo] MISSION-000001 INTERRUPTED: 13 events, 63643 fuel, <duration>, 1 model call (live; 3 tokens in, 2 out), chain <sha256…>
     ERROR: mission MISSION-000001: model call not authorised: http://127.0.0.1:<port> answered 401, saying 'no'
     hint: check the API key and what it may use
     hint: 'coo --root <world>/tmp/coo-tmp-fresh-<name>/.coo resume MISSION-000001' continues where it stopped

@@ -70,7 +70,7 @@ fn messages_show_the_whole_id() {
     --- exit 0
     $ coo resume mission-3 --frozen
     --- standard error
-    [coo] MISSION-000003 INTERRUPTED: 9 events, 58872 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000003 INTERRUPTED: 9 events, 56615 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000003: model call: no frozen answer for request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct)
     hint: run the mission once without --frozen to record it
     hint: 'coo resume MISSION-000003' continues where it stopped
@@ -82,7 +82,7 @@ fn messages_show_the_whole_id() {
     $ coo approve 2
     --- standard error
     [coo] MISSION-000002 approved at step 'ask'
-    [coo] MISSION-000002 SUCCESS: 13 events, 2 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 SUCCESS: 13 events, 1 fuel, <duration>, chain <sha256…>
     --- exit 0
     $ coo reject Mission-2
     --- standard error
@@ -164,7 +164,7 @@ fn a_file_of_that_name_wins_over_a_short_form() {
     $ coo approve 2
     --- standard error
     [coo] MISSION-000002 approved at step 'ask'
-    [coo] MISSION-000002 SUCCESS: 13 events, 2 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 SUCCESS: 13 events, 1 fuel, <duration>, chain <sha256…>
     --- exit 0
     ");
 }

@@ -35,7 +35,7 @@ fn a_run_in_a_sub_folder_belongs_to_the_root_above() {
     $ coo run demo --frozen
     --- standard error
     [coo] state root <world>/.coo, found above the working directory
-    [coo] DEMO-000002 SUCCESS: 11 events, 66630 fuel, <duration>, 1 model call (frozen; 204 tokens in, 94 out), chain <sha256…>
+    [coo] DEMO-000002 SUCCESS: 11 events, 62548 fuel, <duration>, 1 model call (frozen; 204 tokens in, 94 out), chain <sha256…>
     --- exit 0
     $ coo mission 2 --json
     --- standard error

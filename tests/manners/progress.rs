@@ -37,7 +37,7 @@ fn a_pipe_gets_what_lasts() {
     {"counts":{"billing":1,"bug":1,"other":0},"report":"triage/Triage_Report_v1.0.md","report_sha256":"<sha256>","tickets":2}--- standard error
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
     [coo] model call: http://127.0.0.1:<port> answered 503, saying 'busy'; attempt 2 of 4 in <wait>
-    [coo] MISSION-000001 SUCCESS: 20 events, 107918 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
+    [coo] MISSION-000001 SUCCESS: 20 events, 101574 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
     --- exit 0
     "#);
 }
@@ -58,7 +58,7 @@ fn more_is_said_if_it_is_wanted() {
     [coo] MISSION-000001: HuggingFaceTB/SmolLM2-135M-Instruct answered, live from http://127.0.0.1:<port>, 3 tokens in, 2 out
     [coo] MISSION-000001: asking HuggingFaceTB/SmolLM2-135M-Instruct
     [coo] MISSION-000001: HuggingFaceTB/SmolLM2-135M-Instruct answered, live from http://127.0.0.1:<port>, 3 tokens in, 2 out
-    [coo] MISSION-000001 SUCCESS: 20 events, 107918 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
+    [coo] MISSION-000001 SUCCESS: 20 events, 101574 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
     --- exit 0
     "#);
     // The same answers, frozen now.
@@ -70,7 +70,7 @@ fn more_is_said_if_it_is_wanted() {
     [coo] MISSION-000002: step 1 of 1, 'triage'
     [coo] MISSION-000002: HuggingFaceTB/SmolLM2-135M-Instruct answered, frozen, 3 tokens in, 2 out
     [coo] MISSION-000002: HuggingFaceTB/SmolLM2-135M-Instruct answered, frozen, 3 tokens in, 2 out
-    [coo] MISSION-000002 SUCCESS: 20 events, 107918 fuel, <duration>, 2 model calls (frozen; 6 tokens in, 4 out), chain <sha256…>
+    [coo] MISSION-000002 SUCCESS: 20 events, 101574 fuel, <duration>, 2 model calls (frozen; 6 tokens in, 4 out), chain <sha256…>
     --- exit 0
     "#);
 }

@@ -43,7 +43,7 @@ fn a_version_names_engine_surface_editions_and_formats() {
       pack: writes coo-pack/1, reads coo-pack/1
       baseline: writes coo-amu0/2, reads coo-amu0/1, coo-amu0/2
       freeze manifest: writes coo-freeze-manifest/2, reads coo-freeze-manifest/1, coo-freeze-manifest/2
-      coo.db: writes 9, reads 9
+      coo.db: writes 10, reads 10
     --- exit 0
     ");
     // It needs no state root, and makes none.

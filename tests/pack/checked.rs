@@ -41,7 +41,7 @@ fn a_pack_is_all_that_a_check_needs() {
       rollback_log.json                   3  <sha256…>  identical
       run.coorun                      93399  <sha256…>  identical
 
-      Execution in a fresh world: 11 events, 66630 fuel, identical
+      Execution in a fresh world: 11 events, 62548 fuel, identical
       Replay: identical
       Chain: <sha256>
       Result: IDENTICAL

@@ -109,7 +109,7 @@ fn a_pack_holds_the_run_and_all_that_follows_from_it() {
       rollback_log.json                                       3  <sha256…>  identical
       run.coorun                                         159622  <sha256…>  identical
 
-      Execution in a fresh world: 36 events, 240431 fuel, identical
+      Execution in a fresh world: 36 events, 220969 fuel, identical
       Replay: identical
       Chain: <sha256>
       Result: IDENTICAL

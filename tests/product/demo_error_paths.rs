@@ -215,8 +215,8 @@ fn the_help_names_every_command() {
 
     Missions:
       run-demo     Run the bundled demo: no configuration, no key, no network
-      run          Run a mission: a descriptor, a bundled mission by name, or a
-                   .wasm program
+      run          Run a mission: a descriptor, a script, a .wasm program, or a
+                   bundled mission by name
       batch        Run many missions at once, with the results of one after the
                    other
       resume       Resume an interrupted mission from the end of its journal
@@ -248,6 +248,7 @@ fn the_help_names_every_command() {
       build        Compile the missions of a project into missions/dist/
       validate     Check a descriptor without running it
       config       Show the configuration of the state root, or change a field of it
+      runner       List, install and remove the modules that run scripts
       schema       List the JSON Schemas of everything that coo reads and writes, or
                    print one
 
@@ -336,7 +337,7 @@ fn a_mistyped_command_line_is_an_error_of_its_own_kind() {
     --- standard error
     ERROR: unrecognized subcommand 'run-dmeo'
 
-      tip: some similar subcommands exist: 'resume', 'run', 'run-demo'
+      tip: some similar subcommands exist: 'resume', 'runner', 'run', 'run-demo'
 
     Usage: coo [OPTIONS] <COMMAND>
 
@@ -391,12 +392,12 @@ fn a_mistyped_command_line_is_an_error_of_its_own_kind() {
 #[test]
 fn a_mistyped_command_is_told_the_one_it_resembles() {
     let world = World::new();
-    assert_snapshot!(shown("run-dmeo", &world.coo(&["run-dmeo"])), @r"
+    assert_snapshot!(shown("run-dmeo", &world.coo(&["run-dmeo"])), @"
     $ coo run-dmeo
     --- standard error
     ERROR: unrecognized subcommand 'run-dmeo'
 
-      tip: some similar subcommands exist: 'resume', 'run', 'run-demo'
+      tip: some similar subcommands exist: 'resume', 'runner', 'run', 'run-demo'
 
     Usage: coo [OPTIONS] <COMMAND>
 

@@ -54,7 +54,7 @@ fn the_replay_of_each_run_is_identical() {
     Replay DEMO-000001
       States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
       Events: 11 identical
-      Fuel: 66630 identical
+      Fuel: 62548 identical
       Memory: 1114112 bytes identical
       Output: 493 bytes identical
       Chain: <sha256>
@@ -64,7 +64,7 @@ fn the_replay_of_each_run_is_identical() {
     Replay DEMO-000002
       States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
       Events: 11 identical
-      Fuel: 66630 identical
+      Fuel: 62548 identical
       Memory: 1114112 bytes identical
       Output: 493 bytes identical
       Chain: <sha256>

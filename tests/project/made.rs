@@ -389,7 +389,7 @@ fn the_workflow_installs_nothing_by_a_name_and_replays_what_has_ended() {
     Replay DEMO-000001
       States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
       Events: 11 identical
-      Fuel: 66630 identical
+      Fuel: 62548 identical
       Memory: 1114112 bytes identical
       Output: 493 bytes identical
       Chain: <sha256>

@@ -44,7 +44,7 @@ fn a_changed_source_is_named_and_the_mission_runs_all_the_same() {
     assert_snapshot!(shown("run echo.json", &fresh), @"
     $ coo run echo.json
     --- standard error
-    [coo] MISSION-000001 SUCCESS: 9 events, 2 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 SUCCESS: 9 events, 1 fuel, <duration>, chain <sha256…>
     --- exit 0
     ");
     world.file(SOURCES[1], "changed\n");
@@ -54,7 +54,7 @@ fn a_changed_source_is_named_and_the_mission_runs_all_the_same() {
     --- standard error
     [coo] module missions/dist/echo.wasm is older than its sources; changed after its build: missions/echo/src/lib.rs
     hint: 'coo build echo' builds it again; 'coo run --build' does so before it runs
-    [coo] MISSION-000002 SUCCESS: 9 events, 2 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 SUCCESS: 9 events, 1 fuel, <duration>, chain <sha256…>
     --- exit 0
     ");
     // From another folder, and with JSON on standard output.

@@ -288,7 +288,7 @@ fn an_authority_of_ones_own_is_named_in_the_environment() {
     $ coo run caller.json
     --- standard error
     [coo] MISSION-000001: model calls go to https://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 INTERRUPTED: 6 events, 37 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: no usable connection to https://127.0.0.1:<port>: its certificate comes from an authority that is not trusted here (invalid peer certificate: UnknownIssuer)
     hint: if it is your own, name the authority's certificate in SSL_CERT_FILE
     hint: 'coo resume MISSION-000001' continues where it stopped
@@ -338,7 +338,7 @@ fn what_is_wrong_with_a_certificate_is_said() {
     $ coo run caller.json
     --- standard error
     [coo] MISSION-000001: model calls go to https://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 INTERRUPTED: 6 events, 37 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: no usable connection to https://127.0.0.1:<port>: its certificate has expired (<details>)
     hint: check this machine's clock, or tell the server's operator
     hint: 'coo resume MISSION-000001' continues where it stopped
@@ -346,7 +346,7 @@ fn what_is_wrong_with_a_certificate_is_said() {
     $ coo run caller.json
     --- standard error
     [coo] MISSION-000002: model calls go to https://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000002 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 INTERRUPTED: 6 events, 37 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: no usable connection to https://127.0.0.1:<port>: its certificate is for another host (invalid peer certificate: certificate not valid for name "127.0.0.1"; certificate is only valid for DnsName("other.example"))
     hint: check the base URL's host
     hint: 'coo resume MISSION-000002' continues where it stopped
@@ -368,21 +368,21 @@ fn a_file_of_authorities_that_can_not_be_used_is_an_error() {
     assert_snapshot!(said, @"
     $ coo run caller.json
     --- standard error
-    [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 INTERRUPTED: 6 events, 37 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: SSL_CERT_FILE refused: missing.pem: No such file or directory (os error 2)
     hint: name a file of PEM certificates, or unset it
     hint: 'coo resume MISSION-000001' continues where it stopped
     --- exit 5
     $ coo run caller.json
     --- standard error
-    [coo] MISSION-000002 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 INTERRUPTED: 6 events, 37 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: SSL_CERT_FILE refused: empty.pem: it has no PEM certificate
     hint: name a file of PEM certificates, or unset it
     hint: 'coo resume MISSION-000002' continues where it stopped
     --- exit 5
     $ coo run caller.json
     --- standard error
-    [coo] MISSION-000003 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000003 INTERRUPTED: 6 events, 37 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000003: SSL_CERT_FILE refused: /dev/null: it is not a file
     hint: name a file of PEM certificates, or unset it
     hint: 'coo resume MISSION-000003' continues where it stopped
@@ -408,7 +408,7 @@ fn a_scheme_that_does_not_fit_the_server_is_recognised() {
     $ coo run caller.json
     --- standard error
     [coo] MISSION-000001: model calls go to https://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 INTERRUPTED: 6 events, 37 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: no usable connection to https://127.0.0.1:<port>: what answers there does not speak TLS (received corrupt message of type InvalidContentType)
     hint: check the base URL's scheme: a server without TLS is named with http://
     hint: 'coo resume MISSION-000001' continues where it stopped

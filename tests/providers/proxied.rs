@@ -100,7 +100,7 @@ fn a_proxy_that_refuses_is_named_without_its_credentials() {
     $ coo run caller.json
     --- standard error
     [coo] MISSION-000001: model calls go to https://other.example, named by the environment, without a key
-    [coo] MISSION-000001 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 INTERRUPTED: 6 events, 37 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: no usable connection to https://other.example (through the proxy 127.0.0.1:<port>): the proxy wants a user and a password, or other ones
     hint: give the proxy's user and password in HTTPS_PROXY
     hint: 'coo resume MISSION-000001' continues where it stopped
@@ -111,7 +111,7 @@ fn a_proxy_that_refuses_is_named_without_its_credentials() {
     assert_snapshot!(shown("run caller.json", &ran), @"
     $ coo run caller.json
     --- standard error
-    [coo] MISSION-000002 INTERRUPTED: 6 events, 35 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 INTERRUPTED: 6 events, 37 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: proxy of the environment refused: 127.0.0.1:1 is a SOCKS proxy
     hint: name an HTTP proxy in HTTPS_PROXY, or the server in NO_PROXY
     hint: 'coo resume MISSION-000002' continues where it stopped

@@ -18,7 +18,7 @@ fn a_run_is_judged_by_the_edition_of_the_rules_that_it_recorded() {
     assert_snapshot!(shown("run write.json", &ran), @"
     $ coo run write.json
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 20 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 22 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: governance error: gateway.write to 'a/specs/A_v1.0.md': protected as '**/specs/**' by the built-in registry of protected artefacts; nobody can write it through the runtime
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     --- exit 1
@@ -93,7 +93,7 @@ fn a_run_is_judged_by_the_edition_of_the_rules_that_it_recorded() {
     Replay MISSION-000001
       States: INIT > CAPTURE_ENV > RUN > FAILED
       Events: 7 identical
-      Fuel: 20 identical
+      Fuel: 22 identical
       Memory: 65536 bytes identical
       Output: 0 bytes identical
       Chain: <sha256>

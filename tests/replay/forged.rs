@@ -450,25 +450,25 @@ fn other_fuel_or_memory_under_the_same_engine_is_a_difference() {
     Replay DEMO-000001
       States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
       Events: 11 identical
-      Fuel: 66630 DIFFERENT
+      Fuel: 62548 DIFFERENT
       Memory: 1114112 bytes identical
       Output: 493 bytes identical
       Chain: <sha256>
       Result: DIVERGENT
     --- standard error
-    ERROR: replay of DEMO-000001: same events, but fuel 5 recorded and 66630 used, memory 1114112 recorded and 1114112 used
+    ERROR: replay of DEMO-000001: same events, but fuel 5 recorded and 62548 used, memory 1114112 recorded and 1114112 used
     --- exit 3
     $ coo replay DEMO-000001
     Replay DEMO-000001
       States: INIT > CAPTURE_ENV > RUN > WRITE_REPORT > COMPLETE
       Events: 11 identical
-      Fuel: 66630 identical
+      Fuel: 62548 identical
       Memory: 1114112 bytes DIFFERENT
       Output: 493 bytes identical
       Chain: <sha256>
       Result: DIVERGENT
     --- standard error
-    ERROR: replay of DEMO-000001: same events, but fuel 66630 recorded and 66630 used, memory 5 recorded and 1114112 used
+    ERROR: replay of DEMO-000001: same events, but fuel 62548 recorded and 62548 used, memory 5 recorded and 1114112 used
     --- exit 3
     ");
 }

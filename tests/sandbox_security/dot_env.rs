@@ -69,7 +69,7 @@ fn foreign_lines_are_left_alone_with_one_hint_and_one_of_ours_is_not_passed_over
     An answer.--- standard error
     [coo] file .env: lines 2, 5 are not NAME=value, and left alone
     [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of .env in the working directory
-    [coo] DEMO-000001 SUCCESS: 11 events, 30754 fuel, <duration>, 1 model call (live; 3 tokens in, 2 out), chain <sha256…>
+    [coo] DEMO-000001 SUCCESS: 11 events, 29935 fuel, <duration>, 1 model call (live; 3 tokens in, 2 out), chain <sha256…>
     --- exit 0
     ");
     let bearer = format!("Bearer {KEY}");
@@ -87,7 +87,7 @@ fn foreign_lines_are_left_alone_with_one_hint_and_one_of_ours_is_not_passed_over
     $ coo run demo --live
     --- standard error
     [coo] file .env: line 2 begins with COO_LLM_BASE_URL and is not NAME=value; correct or remove it
-    [coo] DEMO-000002 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000002 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000002: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: line 2 begins with COO_LLM_BASE_URL and is not NAME=value
     hint: correct or remove it
     hint: 'coo resume DEMO-000002' continues where it stopped
@@ -142,7 +142,7 @@ fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
     $ coo run demo --live # is a pipe
     --- standard error
     [coo] file .env: nothing of it is used: <world>/.env: is a pipe, a regular file is needed; write its content to a file first; correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
-    [coo] DEMO-000003 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000003 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000003: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: nothing of it is used: <world>/.env: is a pipe, a regular file is needed; write its content to a file first
     hint: correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
     hint: 'coo resume DEMO-000003' continues where it stopped
@@ -150,7 +150,7 @@ fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
     $ coo run demo --live # is a pipe
     --- standard error
     [coo] file .env: nothing of it is used: <world>/.env: is a pipe, a regular file is needed; write its content to a file first; correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
-    [coo] DEMO-000005 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000005 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000005: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: nothing of it is used: <world>/.env: is a pipe, a regular file is needed; write its content to a file first
     hint: correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
     hint: 'coo resume DEMO-000005' continues where it stopped
@@ -158,7 +158,7 @@ fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
     $ coo run demo --live # is a device
     --- standard error
     [coo] file .env: nothing of it is used: <world>/.env: is a device, a regular file is needed; write its content to a file first; correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
-    [coo] DEMO-000007 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000007 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000007: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: nothing of it is used: <world>/.env: is a device, a regular file is needed; write its content to a file first
     hint: correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
     hint: 'coo resume DEMO-000007' continues where it stopped
@@ -166,7 +166,7 @@ fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
     $ coo run demo --live # more than 65536 bytes
     --- standard error
     [coo] file .env: nothing of it is used: file <world>/.env: more than 65536 bytes, which is the limit; correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
-    [coo] DEMO-000009 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000009 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000009: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: nothing of it is used: file <world>/.env: more than 65536 bytes, which is the limit
     hint: correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
     hint: 'coo resume DEMO-000009' continues where it stopped
@@ -174,7 +174,7 @@ fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
     $ coo run demo --live # more than 65536 bytes
     --- standard error
     [coo] file .env: nothing of it is used: file <world>/.env: more than 65536 bytes, which is the limit; correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
-    [coo] DEMO-000011 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000011 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000011: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: nothing of it is used: file <world>/.env: more than 65536 bytes, which is the limit
     hint: correct or remove it, or set COO_LLM_BASE_URL and OPENROUTER_API_KEY in the environment
     hint: 'coo resume DEMO-000011' continues where it stopped
@@ -183,7 +183,7 @@ fn what_is_no_file_of_settings_is_not_read_and_nothing_is_sent_past_it() {
     An answer.--- standard error
     [coo] file .env: is a folder, and left alone
     [coo] DEMO-000013: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] DEMO-000013 SUCCESS: 11 events, 30754 fuel, <duration>, 1 model call (live; 3 tokens in, 2 out), chain <sha256…>
+    [coo] DEMO-000013 SUCCESS: 11 events, 29935 fuel, <duration>, 1 model call (live; 3 tokens in, 2 out), chain <sha256…>
     --- exit 0
     ");
     // A link to a file is a file.

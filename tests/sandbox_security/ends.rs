@@ -26,13 +26,13 @@ fn random_bytes_beyond_the_memory_end_the_guest_alone() {
     assert_snapshot!(said, @"
     $ coo run guest.json
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 4 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 7 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: Pointer out of bounds: Region { start: 1024, len: 2147483647 }
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run guest.json
     --- standard error
-    [coo] MISSION-000002 FAILED: 7 events, 4 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 7 events, 7 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: contract broken: Pointer out of bounds: Region { start: 1024, len: 4294967295 }
     hint: 'coo logs MISSION-000002' shows how it got there
     --- exit 1
@@ -52,7 +52,7 @@ fn pointers_outside_the_memory_end_the_guest_alone() {
     assert_snapshot!(shown("run guest.json", &ran), @"
     $ coo run guest.json
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 12 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 15 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: Pointer out of bounds: Region { start: 2147418112, len: 65536 }
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
@@ -75,7 +75,7 @@ fn exit_statuses_are_told_apart() {
     assert_snapshot!(shown("run guest.json", &ran), @"
     $ coo run guest.json
     --- standard error
-    [coo] MISSION-000002 FAILED: 7 events, 3 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 7 events, 6 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: guest exited with status 3
     hint: 'coo logs MISSION-000002' shows how it got there
     --- exit 1
@@ -103,7 +103,7 @@ fn traps_are_named_and_located() {
     assert_snapshot!(said, @"
     $ coo run guest.json # unreachable
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 2 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 1 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: trap: wasm `unreachable` instruction executed
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
@@ -174,7 +174,7 @@ fn a_recursion_that_uses_up_the_guests_own_stack_says_so() {
     assert_snapshot!(shown("run guest.json", &ran), @"
     $ coo run guest.json
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 290 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 389 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: trap: out of bounds memory access
     hint: the same functions are on the stack again and again: a recursion without end may have used up the guest's stack
     hint: 'coo logs MISSION-000001' shows how it got there
@@ -248,13 +248,13 @@ fn misusing_a_resource_is_a_broken_contract() {
     assert_snapshot!(said, @"
     $ coo run misuse.wasm # (call $block (i32.const 42))
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 3 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 6 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: unknown handle index 42
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run misuse.wasm # (call $poll (i32.const 0) (i32.const 0) (i32.const 16))
     --- standard error
-    [coo] MISSION-000002 FAILED: 7 events, 5 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 7 events, 8 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: contract broken: empty poll list
     hint: 'coo logs MISSION-000002' shows how it got there
     --- exit 1
@@ -276,7 +276,7 @@ fn what_a_guest_prints_can_not_steer_the_terminal() {
     $ coo run guest.json
     --- standard error
     \u{1b}]0;owned\u{7}\u{1b}[2J
-    [coo] MISSION-000001 SUCCESS: 9 events, 30 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 SUCCESS: 9 events, 31 fuel, <duration>, chain <sha256…>
     --- exit 0
     ");
 }

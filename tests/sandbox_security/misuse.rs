@@ -186,97 +186,97 @@ fn pointers_lengths_and_values_that_lie_are_the_guests_contract() {
     assert_snapshot!(said, @"
     $ coo run misuse.json # (call $write (i32.const 512) (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: invalid utf-8 sequence of 1 bytes from index 0
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $write (i32.const -8) (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000002 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: contract broken: string pointer/length out of bounds of memory
     hint: 'coo logs MISSION-000002' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $write (i32.const 520) (i32.const -1) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000003 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000003 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000003: contract broken: string pointer/length out of bounds of memory
     hint: 'coo logs MISSION-000003' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $write (i32.const 520) (i32.const 11) (i32.const 65535) (i32.const 9) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000004 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000004 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000004: contract broken: list pointer/length out of bounds of memory
     hint: 'coo logs MISSION-000004' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $execute (i32.const 520) (i32.const 1) (i32.const 561) (i32.const 1) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000005 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000005 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000005: contract broken: list pointer is not aligned
     hint: 'coo logs MISSION-000005' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $execute (i32.const 520) (i32.const 1) (i32.const 560) (i32.const -1) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000006 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000006 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000006: contract broken: list pointer/length out of bounds of memory
     hint: 'coo logs MISSION-000006' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $execute (i32.const 520) (i32.const 1) (i32.const 560) (i32.const 1) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000007 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000007 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000007: contract broken: unexpected discriminant: 99
     hint: 'coo logs MISSION-000007' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $exit (i32.const 7)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000008 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000008 FAILED: 7 events, 39 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000008: contract broken: invalid expected discriminant
     hint: 'coo logs MISSION-000008' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $write (i32.const 520) (i32.const 11) (i32.const 0) (i32.const 0) (i32.const 65533)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000009 FAILED: 8 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000009 FAILED: 8 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000009: contract broken: pointer not aligned
     hint: 'coo logs MISSION-000009' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $write (i32.const 520) (i32.const 11) (i32.const 0) (i32.const 0) (i32.const 65528)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000010 FAILED: 8 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000010 FAILED: 8 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000010: contract broken: pointer out of bounds
     hint: 'coo logs MISSION-000010' shows how it got there
     --- exit 1
     $ coo run misuse.json # (i32.const 3)
     --- standard error
-    [coo] MISSION-000011 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000011 FAILED: 7 events, 35 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000011: contract broken: return pointer not aligned
     hint: 'coo logs MISSION-000011' shows how it got there
     --- exit 1
     $ coo run misuse.json # (i32.const 65532)
     --- standard error
-    [coo] MISSION-000012 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000012 FAILED: 7 events, 35 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000012: contract broken: pointer out of bounds of memory
     hint: 'coo logs MISSION-000012' shows how it got there
     --- exit 1
     $ coo run misuse.json # (i32.const -4)
     --- standard error
-    [coo] MISSION-000013 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000013 FAILED: 7 events, 35 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000013: contract broken: pointer out of bounds of memory
     hint: 'coo logs MISSION-000013' shows how it got there
     --- exit 1
     $ coo run misuse.json # (i32.store8 (i32.const 0) (i32.const 9)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000014 FAILED: 7 events, 40 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000014 FAILED: 7 events, 38 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000014: contract broken: invalid expected discriminant
     hint: 'coo logs MISSION-000014' shows how it got there
     --- exit 1
     $ coo run misuse.json # (i32.store (i32.const 4) (i32.const 512)) (i32.store (i32.const 8) (i32.const 3)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000015 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000015 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000015: contract broken: invalid utf-8 sequence of 1 bytes from index 0
     hint: 'coo logs MISSION-000015' shows how it got there
     --- exit 1
     $ coo run misuse.json # (i32.store (i32.const 4) (i32.const 65530)) (i32.store (i32.const 8) (i32.const 300)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000016 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000016 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000016: contract broken: string pointer/length out of bounds of memory
     hint: 'coo logs MISSION-000016' shows how it got there
     --- exit 1
@@ -309,37 +309,37 @@ fn text_of_other_encodings_is_judged_too() {
     assert_snapshot!(said, @"
     $ coo run misuse.json # string-encoding=utf16: (call $write (i32.const 544) (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: unpaired surrogate found: d800
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run misuse.json # string-encoding=utf16: (call $write (i32.const 545) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000002 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: contract broken: string pointer not aligned to 2
     hint: 'coo logs MISSION-000002' shows how it got there
     --- exit 1
     $ coo run misuse.json # string-encoding=utf16: (call $write (i32.const 65534) (i32.const 9) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000003 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000003 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000003: contract broken: string pointer/length out of bounds of memory
     hint: 'coo logs MISSION-000003' shows how it got there
     --- exit 1
     $ coo run misuse.json # string-encoding=latin1+utf16: (call $write (i32.const 513) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000004 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000004 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000004: contract broken: string pointer not aligned to 2
     hint: 'coo logs MISSION-000004' shows how it got there
     --- exit 1
     $ coo run misuse.json # string-encoding=latin1+utf16: (call $write (i32.const 65534) (i32.const 9) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000005 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000005 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000005: contract broken: string pointer/length out of bounds of memory
     hint: 'coo logs MISSION-000005' shows how it got there
     --- exit 1
     $ coo run misuse.json # string-encoding=latin1+utf16: (call $write (i32.const 544) (i32.const -2147483646) (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000006 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000006 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000006: contract broken: unpaired surrogate found: d800
     hint: 'coo logs MISSION-000006' shows how it got there
     --- exit 1
@@ -370,25 +370,25 @@ fn an_allocator_that_lies_is_the_guests_contract() {
     assert_snapshot!(said, @"
     $ coo run misuse.json # (i32.const -64)
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 34 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 33 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: realloc return: beyond end of memory
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run misuse.json # (i32.const 65532)
     --- standard error
-    [coo] MISSION-000002 FAILED: 7 events, 40 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: contract broken: realloc return: beyond end of memory
     hint: 'coo logs MISSION-000002' shows how it got there
     --- exit 1
     $ coo run misuse.json # (select (i32.const 4097) (i32.const 4096) (i32.gt_u (local.get $size) (i32.const 8)))
     --- standard error
-    [coo] MISSION-000003 FAILED: 7 events, 50 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000003 FAILED: 7 events, 51 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000003: contract broken: realloc return: result not aligned
     hint: 'coo logs MISSION-000003' shows how it got there
     --- exit 1
     $ coo run misuse.json # unreachable
     --- standard error
-    [coo] MISSION-000004 FAILED: 7 events, 33 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000004 FAILED: 7 events, 32 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000004: trap: wasm `unreachable` instruction executed
     hint: 'coo logs MISSION-000004' shows how it got there
     --- exit 1
@@ -437,79 +437,79 @@ fn handles_nobody_gave_out_are_the_guests_contract() {
     assert_snapshot!(said, @"
     $ coo run misuse.json # (call $block (i32.const 42)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 39 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: unknown handle index 42
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $block (i32.const 0)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000002 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 7 events, 39 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: contract broken: unknown handle index 0
     hint: 'coo logs MISSION-000002' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $block (i32.const -1)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000003 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000003 FAILED: 7 events, 39 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000003: contract broken: unknown handle index 4294967295
     hint: 'coo logs MISSION-000003' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $drop-output (i32.const 5)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000004 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000004 FAILED: 7 events, 39 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000004: contract broken: unknown handle index 5
     hint: 'coo logs MISSION-000004' shows how it got there
     --- exit 1
     $ coo run misuse.json # (local.set $h (call $get-stdout)) (call $drop-output (local.get $h)) (call $drop-output (local.get $h)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000005 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000005 FAILED: 7 events, 49 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000005: contract broken: unknown handle index 1
     hint: 'coo logs MISSION-000005' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $write-zeroes (call $get-stdin) (i64.const 1) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000006 FAILED: 7 events, 39 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000006 FAILED: 7 events, 44 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000006: contract broken: handle index 1 used with the wrong type, expected guest-defined resource but found a different guest-defined resource
     hint: 'coo logs MISSION-000006' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $block (call $get-stdout)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000007 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000007 FAILED: 7 events, 42 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000007: contract broken: handle index 1 used with the wrong type, expected guest-defined resource but found a different guest-defined resource
     hint: 'coo logs MISSION-000007' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $drop-output (call $get-stdin)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000008 FAILED: 7 events, 37 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000008 FAILED: 7 events, 42 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000008: contract broken: handle index 1 used with the wrong type, expected guest-defined resource but found a different guest-defined resource
     hint: 'coo logs MISSION-000008' shows how it got there
     --- exit 1
     $ coo run misuse.json # (local.set $h (call $get-stdout)) (drop (call $subscribe (local.get $h))) (call $drop-output (local.get $h)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000009 FAILED: 7 events, 42 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000009 FAILED: 7 events, 49 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000009: contract broken: resource has children
     hint: 'coo logs MISSION-000009' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $poll (i32.const 0) (i32.const 0) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000010 FAILED: 7 events, 39 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000010 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000010: contract broken: empty poll list
     hint: 'coo logs MISSION-000010' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $write-zeroes (call $get-stdout) (i64.const -1) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000011 FAILED: 7 events, 39 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000011 FAILED: 7 events, 44 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000011: contract broken: cannot write more zeroes than `check_write` allows
     hint: 'coo logs MISSION-000011' shows how it got there
     --- exit 1
     $ coo run misuse.json # (call $print (call $get-stdout) (i32.const 0) (i32.const 5000) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000012 FAILED: 7 events, 40 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000012 FAILED: 7 events, 45 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000012: contract broken: Buffer too large for blocking-write-and-flush (expected at most 4096)
     hint: 'coo logs MISSION-000012' shows how it got there
     --- exit 1
     $ coo run misuse.json # (loop $l (drop (call $get-stdout)) (br $l)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000013 FAILED: 7 events, 30037 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000013 FAILED: 7 events, 50038 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000013: limit hit: 10001 open streams and pollables wanted, limit 10000, which is the same for every mission
     hint: have the guest drop those no longer needed
     hint: 'coo logs MISSION-000013' shows how it got there
@@ -529,7 +529,7 @@ fn more_than_one_call_may_carry_is_the_guests_contract() {
     assert_snapshot!(end(&world, guest.body, &guest), @"
     $ coo run misuse.json # (call $write (i32.const 520) (i32.const 11) (i32.const 1024) (i32.const 150000000) (i32.const 64)) (i32.const 0)
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 41 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 43 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1

@@ -148,42 +148,42 @@ fn a_key_goes_to_a_server_that_is_named_where_the_key_is() {
     assert_snapshot!(refusals, @"
     $ coo run demo --live # server of environment, .env, key of .env
     --- standard error
-    [coo] DEMO-000006 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000006 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000006: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by the environment, and the API key comes from .env in the working directory, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else set OPENROUTER_API_KEY in the environment, too
     hint: 'coo resume DEMO-000006' continues where it stopped
     --- exit 5
     $ coo run demo --live # server of .env, key of environment
     --- standard error
-    [coo] DEMO-000010 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000010 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000010: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by .env in the working directory, and the API key comes from the environment, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else put the server's own key into .env, or remove COO_LLM_BASE_URL there
     hint: 'coo resume DEMO-000010' continues where it stopped
     --- exit 5
     $ coo run demo --live # server of .env, config.json, key of environment
     --- standard error
-    [coo] DEMO-000015 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000015 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000015: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by .env in the working directory, and the API key comes from the environment, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else put the server's own key into .env, or remove COO_LLM_BASE_URL there
     hint: 'coo resume DEMO-000015' continues where it stopped
     --- exit 5
     $ coo run demo --live # server of config.json, key of environment
     --- standard error
-    [coo] DEMO-000018 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000018 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000018: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by config.json of the state root, and the API key comes from the environment, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else correct llm.base_url in config.json, or set COO_LLM_BASE_URL in the environment
     hint: 'coo resume DEMO-000018' continues where it stopped
     --- exit 5
     $ coo run demo --live # server of config.json, key of .env
     --- standard error
-    [coo] DEMO-000020 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000020 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000020: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by config.json of the state root, and the API key comes from .env in the working directory, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else correct llm.base_url in config.json, or set COO_LLM_BASE_URL in the environment
     hint: 'coo resume DEMO-000020' continues where it stopped
     --- exit 5
     $ coo run demo --live # server of config.json, key of both
     --- standard error
-    [coo] DEMO-000022 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000022 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000022: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by config.json of the state root, and the API key comes from the environment, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else correct llm.base_url in config.json, or set COO_LLM_BASE_URL in the environment
     hint: 'coo resume DEMO-000022' continues where it stopped
@@ -221,21 +221,21 @@ fn only_the_environment_allows_hosts_and_only_the_host_it_names() {
     assert_snapshot!(said, @"
     $ coo run demo --live # allowed: 
     --- standard error
-    [coo] DEMO-000001 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000001 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000001: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by .env in the working directory, and the API key comes from the environment, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else put the server's own key into .env, or remove COO_LLM_BASE_URL there
     hint: 'coo resume DEMO-000001' continues where it stopped
     --- exit 5
     $ coo run demo --live # allowed: 127.0.0.1:1
     --- standard error
-    [coo] DEMO-000002 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000002 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000002: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by .env in the working directory, and the API key comes from the environment, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else put the server's own key into .env, or remove COO_LLM_BASE_URL there
     hint: 'coo resume DEMO-000002' continues where it stopped
     --- exit 5
     $ coo run demo --live # allowed: localhost
     --- standard error
-    [coo] DEMO-000003 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000003 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000003: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): nothing was sent: the server http://127.0.0.1:<port> is named by .env in the working directory, and the API key comes from the environment, which does not name it
     hint: to send the key there, set COO_LLM_ALLOW_HOST=127.0.0.1:<port> in the environment; else put the server's own key into .env, or remove COO_LLM_BASE_URL there
     hint: 'coo resume DEMO-000003' continues where it stopped
@@ -249,7 +249,7 @@ fn only_the_environment_allows_hosts_and_only_the_host_it_names() {
     assert_snapshot!(shown("run demo --live", &ended), @"
     $ coo run demo --live
     --- standard error
-    [coo] DEMO-000004 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000004 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000004: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): COO_LLM_ALLOW_HOST: is not host or host:port
     hint: give one like models.example:8443
     hint: 'coo resume DEMO-000004' continues where it stopped
@@ -333,42 +333,42 @@ fn an_address_with_a_secret_in_it_is_refused_unseen() {
     assert_snapshot!(said, @"
     $ coo run demo --live # user
     --- standard error
-    [coo] DEMO-000001 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000001 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000001: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): the server that .env in the working directory names: base URL refused: it has a user name or password
     hint: give the key by its own setting only
     hint: 'coo resume DEMO-000001' continues where it stopped
     --- exit 5
     $ coo run demo --live # user
     --- standard error
-    [coo] DEMO-000002 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000002 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000002: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): the server that the environment names: base URL refused: it has a user name or password
     hint: give the key by its own setting only
     hint: 'coo resume DEMO-000002' continues where it stopped
     --- exit 5
     $ coo run demo --live # query
     --- standard error
-    [coo] DEMO-000003 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000003 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000003: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): the server that .env in the working directory names: base URL refused: it has a query (?)
     hint: give one like https://openrouter.ai/api/v1
     hint: 'coo resume DEMO-000003' continues where it stopped
     --- exit 5
     $ coo run demo --live # query
     --- standard error
-    [coo] DEMO-000004 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000004 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000004: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): the server that the environment names: base URL refused: it has a query (?)
     hint: give one like https://openrouter.ai/api/v1
     hint: 'coo resume DEMO-000004' continues where it stopped
     --- exit 5
     $ coo run demo --live # fragment
     --- standard error
-    [coo] DEMO-000005 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000005 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000005: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): the server that .env in the working directory names: base URL refused: it has a fragment (#)
     hint: give one like https://openrouter.ai/api/v1
     hint: 'coo resume DEMO-000005' continues where it stopped
     --- exit 5
     $ coo run demo --live # fragment
     --- standard error
-    [coo] DEMO-000006 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000006 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000006: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): the server that the environment names: base URL refused: it has a fragment (#)
     hint: give one like https://openrouter.ai/api/v1
     hint: 'coo resume DEMO-000006' continues where it stopped

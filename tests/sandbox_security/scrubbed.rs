@@ -116,35 +116,35 @@ fn a_key_that_a_guest_puts_together_is_recorded_nowhere_and_shown_nowhere() {
     assert_snapshot!(told, @"
     $ coo run guest.json --live # its own error
     --- standard error
-    [coo] MISSION-000001 INTERRUPTED: 6 events, 60 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 INTERRUPTED: 6 events, 58 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: an event of the journal: contains the API key, which is recorded nowhere
     hint: take the key out of the mission, and replace the key if others may have seen it
     hint: 'coo resume MISSION-000001' continues where it stopped
     --- exit 5
     $ coo run guest.json --live # its result
     --- standard error
-    [coo] MISSION-000001 INTERRUPTED: 5 events, 60 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 INTERRUPTED: 5 events, 58 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: what the mission leaves: contains the API key, which is recorded nowhere
     hint: take the key out of the mission, and replace the key if others may have seen it
     hint: 'coo resume MISSION-000001' continues where it stopped
     --- exit 5
     $ coo run guest.json --live # the path of an artefact
     --- standard error
-    [coo] MISSION-000001 INTERRUPTED: 5 events, 65 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 INTERRUPTED: 5 events, 67 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: an event of the journal: contains the API key, which is recorded nowhere
     hint: take the key out of the mission, and replace the key if others may have seen it
     hint: 'coo resume MISSION-000001' continues where it stopped
     --- exit 5
     $ coo run guest.json --live # a statement
     --- standard error
-    [coo] MISSION-000001 INTERRUPTED: 5 events, 65 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 INTERRUPTED: 5 events, 67 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: an event of the journal: contains the API key, which is recorded nowhere
     hint: take the key out of the mission, and replace the key if others may have seen it
     hint: 'coo resume MISSION-000001' continues where it stopped
     --- exit 5
     $ coo run guest.json --live # a question to the model
     --- standard error
-    [coo] MISSION-000001 INTERRUPTED: 5 events, 80 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 INTERRUPTED: 5 events, 82 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): contains the API key, which is recorded nowhere
     hint: take the key out of the mission, and replace the key if others may have seen it
     hint: 'coo resume MISSION-000001' continues where it stopped

@@ -76,7 +76,7 @@ fn a_key_in_dot_env_is_used_and_shown_no_more_than_one_in_the_environment() {
     $ coo run demo --live
     --- standard error
     [coo] file .env: line 1 begins with OPENROUTER_API_KEY and is not NAME=value; correct or remove it
-    [coo] DEMO-000002 INTERRUPTED: 5 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000002 INTERRUPTED: 5 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000002: model call: request <sha256…> (model HuggingFaceTB/SmolLM2-135M-Instruct): file .env: line 1 begins with OPENROUTER_API_KEY and is not NAME=value
     hint: correct or remove it
     hint: 'coo resume DEMO-000002' continues where it stopped
@@ -151,21 +151,21 @@ fn a_rejection_is_recorded_as_it_is_or_not_at_all() {
     $ coo run demo --live
     --- standard error
     [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment, which is shorter than 16 characters and so not kept out of texts
-    [coo] DEMO-000001 FAILED: 9 events, 29822 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
+    [coo] DEMO-000001 FAILED: 9 events, 29114 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission DEMO-000001: guest error: model call rejected by the provider: the provider rejected the request with status 400, saying 'no model of qwen's here'
     hint: 'coo logs DEMO-000001' shows how it got there
     --- exit 1
     $ coo run demo --live
     --- standard error
     [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment, which is shorter than 16 characters and so not kept out of texts
-    [coo] DEMO-000001 FAILED: 9 events, 29822 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
+    [coo] DEMO-000001 FAILED: 9 events, 29114 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission DEMO-000001: guest error: model call rejected by the provider: the provider rejected the request with status 400, saying 'no model of qwen's here'
     hint: 'coo logs DEMO-000001' shows how it got there
     --- exit 1
     $ coo run demo --live
     --- standard error
     [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
-    [coo] DEMO-000001 FAILED: 9 events, 29822 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
+    [coo] DEMO-000001 FAILED: 9 events, 29114 fuel, <duration>, 1 model call (live; 0 tokens in, 0 out), chain <sha256…>
     ERROR: mission DEMO-000001: guest error: model call rejected by the provider: the provider rejected the request with status 400, saying 'no model of qwen's here'
     hint: 'coo logs DEMO-000001' shows how it got there
     --- exit 1
@@ -181,7 +181,7 @@ fn a_rejection_is_recorded_as_it_is_or_not_at_all() {
     $ coo run demo --live
     --- standard error
     [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
-    [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000001 INTERRUPTED: 6 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: a rejection that contains the API key, which must not be recorded: the provider rejected the request with status 400, saying 'key <redacted> may not'
     hint: keep the key out of the prompt, and replace the key
     hint: 'coo resume DEMO-000001' continues where it stopped
@@ -227,7 +227,7 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
     $ coo run demo --live # text
     --- standard error
     [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
-    [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000001 INTERRUPTED: 6 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
     hint: keep the key out of the prompt, and replace the key
     hint: the call may have been made and charged for; 'coo resume DEMO-000001 --resend' sends it again and continues
@@ -235,7 +235,7 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
     $ coo run demo --live # id
     --- standard error
     [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
-    [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000001 INTERRUPTED: 6 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
     hint: keep the key out of the prompt, and replace the key
     hint: the call may have been made and charged for; 'coo resume DEMO-000001 --resend' sends it again and continues
@@ -243,7 +243,7 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
     $ coo run demo --live # model
     --- standard error
     [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
-    [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000001 INTERRUPTED: 6 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
     hint: keep the key out of the prompt, and replace the key
     hint: the call may have been made and charged for; 'coo resume DEMO-000001 --resend' sends it again and continues
@@ -251,7 +251,7 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
     $ coo run demo --live # provider
     --- standard error
     [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
-    [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000001 INTERRUPTED: 6 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
     hint: keep the key out of the prompt, and replace the key
     hint: the call may have been made and charged for; 'coo resume DEMO-000001 --resend' sends it again and continues
@@ -259,7 +259,7 @@ fn an_answer_with_the_key_in_any_field_is_not_recorded() {
     $ coo run demo --live # system_fingerprint
     --- standard error
     [coo] DEMO-000001: model calls go to http://127.0.0.1:<port>, named by the environment, with the key of the environment
-    [coo] DEMO-000001 INTERRUPTED: 6 events, 26563 fuel, <duration>, chain <sha256…>
+    [coo] DEMO-000001 INTERRUPTED: 6 events, 26111 fuel, <duration>, chain <sha256…>
     ERROR: mission DEMO-000001: unusable answer from http://127.0.0.1:<port>: an answer that contains the API key, which must not be recorded; it was sent: 939 bytes of messages to the model HuggingFaceTB/SmolLM2-135M-Instruct, for an answer of at most 256 tokens
     hint: keep the key out of the prompt, and replace the key
     hint: the call may have been made and charged for; 'coo resume DEMO-000001 --resend' sends it again and continues
@@ -337,7 +337,7 @@ fn a_mission_that_brings_the_key_along_is_not_recorded_with_it() {
     --- exit 1
     $ coo run halves.wasm
     <redacted>--- standard error
-    [coo] MISSION-000001 INTERRUPTED: 5 events, 83 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 INTERRUPTED: 5 events, 90 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: what the mission leaves: contains the API key, which is recorded nowhere
     hint: take the key out of the mission, and replace the key if others may have seen it
     hint: 'coo resume MISSION-000001' continues where it stopped
@@ -352,12 +352,12 @@ fn a_mission_that_brings_the_key_along_is_not_recorded_with_it() {
       "output": "<redacted>",
       "events": 5,
       "chain_head": "<sha256>",
-      "fuel": 83,
+      "fuel": 90,
       "memory_peak_bytes": 65536,
       "backtrace": []
     }
     --- standard error
-    [coo] MISSION-000002 INTERRUPTED: 5 events, 83 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 INTERRUPTED: 5 events, 90 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: what the mission leaves: contains the API key, which is recorded nowhere
     hint: take the key out of the mission, and replace the key if others may have seen it
     hint: 'coo resume MISSION-000002' continues where it stopped
@@ -365,7 +365,7 @@ fn a_mission_that_brings_the_key_along_is_not_recorded_with_it() {
     $ coo run halves.wasm
     --- standard error
     <redacted>
-    [coo] MISSION-000003 INTERRUPTED: 5 events, 83 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000003 INTERRUPTED: 5 events, 90 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000003: what the mission leaves: contains the API key, which is recorded nowhere
     hint: take the key out of the mission, and replace the key if others may have seen it
     hint: 'coo resume MISSION-000003' continues where it stopped
@@ -380,12 +380,12 @@ fn a_mission_that_brings_the_key_along_is_not_recorded_with_it() {
       "output": "",
       "events": 5,
       "chain_head": "<sha256>",
-      "fuel": 83,
+      "fuel": 90,
       "memory_peak_bytes": 65536,
       "backtrace": []
     }
     --- standard error
-    [coo] MISSION-000004 INTERRUPTED: 5 events, 83 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000004 INTERRUPTED: 5 events, 90 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000004: what the mission leaves: contains the API key, which is recorded nowhere
     hint: take the key out of the mission, and replace the key if others may have seen it
     hint: 'coo resume MISSION-000004' continues where it stopped

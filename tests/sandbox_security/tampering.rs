@@ -85,14 +85,14 @@ fn a_link_inside_the_artefacts_leads_nowhere() {
     $ coo run triage.json
     --- standard error
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 FAILED: 18 events, 98645 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
+    [coo] MISSION-000001 FAILED: 18 events, 92924 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
     ERROR: mission MISSION-000001: guest error: write refused: 'triage/Triage_Report_v1.0.md': a symbolic link is in the way
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run triage.json
     --- standard error
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 FAILED: 18 events, 98645 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
+    [coo] MISSION-000001 FAILED: 18 events, 92924 fuel, <duration>, 2 model calls (live; 6 tokens in, 4 out), chain <sha256…>
     ERROR: mission MISSION-000001: guest error: write refused: 'triage/Triage_Report_v1.0.md': a symbolic link is in the way
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
@@ -125,7 +125,7 @@ fn a_file_replaced_by_a_link_is_neither_followed_nor_written() {
     --- exit 1
     $ coo run triage.json # world.db
     --- standard error
-    [coo] MISSION-000002 INTERRUPTED: 5 events, 49295 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 INTERRUPTED: 5 events, 47828 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: database .coo/world.db: can't be opened: unable to open database file: <world>/.coo/world.db: Error code 1550: unable to open database file
     hint: 'coo resume MISSION-000002' continues where it stopped
     --- exit 5

@@ -108,7 +108,7 @@ fn endless_output_ends_by_limit() {
     let ran = world.run_guest(body, &json!({"output_bytes": 1_000_000}));
     assert_fails(&world, &ran);
     assert_snapshot!(steady(&ran.stderr), @"
-    [coo] MISSION-000001 FAILED: 7 events, 305 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 374 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: limit hit: output_bytes 1000960 wanted, limit 1000000
     hint: raise limits.output_bytes if the mission needs more
     hint: 'coo logs MISSION-000001' shows how it got there
@@ -129,7 +129,7 @@ fn endless_traffic_with_the_host_ends_by_limit() {
     assert_snapshot!(shown("run guest.json", &ran), @"
     $ coo run guest.json
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 85 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 119 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: limit hit: host_bytes 1020000 wanted, limit 1000000
     hint: raise limits.host_bytes if the mission needs more
     hint: 'coo logs MISSION-000001' shows how it got there

@@ -15,7 +15,9 @@ use coo::inside::machine::env_os;
 use crate::support::schema::{file, folder};
 
 /// Texts in the sources that look like a format and are none of a JSON document.
-const NO_DOCUMENTS: [&str; 9] = [
+const NO_DOCUMENTS: [&str; 10] = [
+    // The beginning of a baseline's file of contents.
+    "coo-amu0-pack/1",
     // The tag on a file of the cache of machine code.
     "coo-compiled-code/2",
     // What tests of the readers refuse.

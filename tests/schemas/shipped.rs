@@ -15,7 +15,7 @@ use crate::support::schema::{must_fit, problems};
 
 /// Files without a field `format`: how their names begin and end, and their schema. A schema that
 /// is empty: a file for the next command alone, whose form is nobody's business.
-const BY_NAME: [(&str, &str, &str); 17] = [
+const BY_NAME: [(&str, &str, &str); 18] = [
     ("", "/config.json", "config.json"),
     ("", "amu0/restore.json", ""),
     ("", "cache/freeze_check.json", ""),
@@ -34,6 +34,7 @@ const BY_NAME: [(&str, &str, &str); 17] = [
     ("normalized/", ".json", ""),
     ("manifests/schemas/", ".schema.json", ""),
     ("tests/fixtures/", ".json", ""),
+    ("tests/scripts/", ".json", ""),
 ];
 
 /// Returns the schema of a JSON document in the file `path`; nothing if it is not to be judged.

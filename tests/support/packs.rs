@@ -10,12 +10,12 @@ use super::World;
 
 /// Returns the paths of all packs of a state root.
 pub fn packs(world: &World) -> Vec<PathBuf> {
-    let folder = world.root().join("amu0/packs");
-    let files = world.root_files();
-    files
-        .into_keys()
-        .filter(|path| path.starts_with(&folder))
-        .collect()
+    let Ok(folder) = fs::read_dir(world.root().join("amu0/packs")) else {
+        return Vec::new();
+    };
+    let mut packs: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+    packs.sort();
+    packs
 }
 
 fn index(path: &PathBuf) -> Index {

@@ -119,11 +119,11 @@ fn a_baseline_that_can_not_be_restored_fails() {
       PASS  determinism suite
             demo and phase3 and triage identical to the first results
       FAIL  rollback to the baseline
-            object <object>: was changed after it was written, it has 7 bytes and SHA-256 <sha256…>
+            object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 813 bytes and SHA-256 <sha256…>
 
       Result: FAIL
     --- standard error
-    ERROR: tier1: FP-3.1 (Determinism Suite & FSM Validation): rollback to the baseline: object <object>: was changed after it was written, it has 7 bytes and SHA-256 <sha256…>; the fix packs after it were not run
+    ERROR: tier1: FP-3.1 (Determinism Suite & FSM Validation): rollback to the baseline: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 813 bytes and SHA-256 <sha256…>; the fix packs after it were not run
     hint: take it from a copy of the state root
     --- exit 1
     ");
@@ -163,7 +163,7 @@ fn a_governance_that_forbids_the_report_is_named_before_anything_runs() {
     std::fs::write(&path, config.to_string()).unwrap();
     let ran = world.coo(&["tier1", "run"]);
     assert_snapshot!(ran.error(), @"
-    ERROR: tier1: the report can't be written: mission MISSION-000001: governance error: artefact_bytes 5095: the ceiling (governance.ceiling of the configuration) permits artefact_bytes 100
+    ERROR: tier1: the report can't be written: mission MISSION-000001: governance error: artefact_bytes 5369: the ceiling (governance.ceiling of the configuration) permits artefact_bytes 100
     hint: raise governance.ceiling.limits.artefact_bytes of config.json if the mission may do more
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     ");

@@ -28,11 +28,11 @@ fn the_same_installation_and_state_give_the_same_bytes() {
 
     FP-3.1 Determinism Suite & FSM Validation
       PASS  mission demo: 3 runs in fresh worlds, each replayed
-            identical: SUCCESS, 11 events, 66630 fuel, chain <sha256>
+            identical: SUCCESS, 11 events, 62548 fuel, chain <sha256>
       PASS  mission phase3: 3 runs in fresh worlds, each replayed
-            identical: SUCCESS, 36 events, 240431 fuel, chain <sha256>
+            identical: SUCCESS, 36 events, 220969 fuel, chain <sha256>
       PASS  mission triage: 3 runs in fresh worlds, each replayed
-            identical: SUCCESS, 36 events, 240431 fuel, chain <sha256>
+            identical: SUCCESS, 36 events, 220969 fuel, chain <sha256>
       PASS  imports of all bundled modules
             none outside the surface, whose clocks and random numbers are part of the record
       PASS  transitions of the state machine

@@ -106,6 +106,7 @@ pub struct ScriptRef {
 
 /// A script with everything that it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
     /// Source texts by path, relative to the script's folder, with `/` between the parts.
@@ -119,6 +120,7 @@ pub struct Bundle {
 
 /// An archive of modules.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Package {
     /// Name of its file.

@@ -3,14 +3,15 @@
 //! `schemas`).
 
 use coo_kernel::form::schema::{Published, list_of};
+use coo_kernel::mission::script::Bundle;
 use coo_kernel::module::pinned::ModuleManifest;
 use coo_kernel::schemas::event_line;
 use serde_json::json;
 
 use super::super::{
     amu0, approve, artefacts, audit, build, digest, explain, export, freeze, init, inspect, logs,
-    manifests, merge, mission, missions, pack, print, replay, resume, rollback, run, tier1, verify,
-    version,
+    manifests, merge, mission, missions, pack, print, replay, resume, rollback, run, runner, tier1,
+    verify, version,
 };
 use crate::baselines::rollback::RolledBack;
 use crate::effects::world::dump;
@@ -18,6 +19,7 @@ use crate::manifests::environment::EnvironmentManifest;
 use crate::manifests::hardware::HardwareManifest;
 use crate::manifests::tools::ToolManifest;
 use crate::mission::resume::InDoubt;
+use crate::program::runners;
 use crate::state::config::Config;
 use crate::state::store::FrozenCall;
 
@@ -235,6 +237,16 @@ fn of_program() -> Vec<Published> {
             "modules.json: what is pinned about a module set",
         )
         .with_format(),
+        Published::written::<runners::Manifest>(
+            "coo-runners/1",
+            "runners.json: what is pinned about the runners that are not in the program",
+        ),
+        Published::written::<runner::JsonRunners>("coo-runner-list/1", "The runners of scripts")
+            .with_format(),
+        Published::written::<Bundle>(
+            "coo-script/1",
+            "A script with all that it needs, as a run records it; a runner gets it with an 'input'",
+        ),
         Published::written::<super::List>("coo-schemas/1", "The schemas").with_format(),
         Published::written::<tier1::RunView<'static>>("coo-tier1-run/1", "A Tier-1 hardening")
             .with_format(),
