@@ -103,31 +103,7 @@ fn a_baseline_that_is_damaged() {
     // Whichever it is, the same is said.
     let told: String = told.into_iter().collect();
     assert_snapshot!(told, @"
-    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 1 bytes and SHA-256 <sha256…>
-    hint: take them from a copy of the state root
-    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 11 bytes and SHA-256 <sha256…>
-    hint: take them from a copy of the state root
-    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 1322 bytes and SHA-256 <sha256…>
-    hint: take them from a copy of the state root
-    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 1400 bytes and SHA-256 <sha256…>
-    hint: take them from a copy of the state root
-    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 1610 bytes and SHA-256 <sha256…>
-    hint: take them from a copy of the state root
-    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 194 bytes and SHA-256 <sha256…>
-    hint: take them from a copy of the state root
-    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 262 bytes and SHA-256 <sha256…>
-    hint: take them from a copy of the state root
-    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 5 bytes and SHA-256 <sha256…>
-    hint: take them from a copy of the state root
-    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 609 bytes and SHA-256 <sha256…>
-    hint: take them from a copy of the state root
-    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 64 bytes and SHA-256 <sha256…>
-    hint: take them from a copy of the state root
-    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 699 bytes and SHA-256 <sha256…>
-    hint: take them from a copy of the state root
-    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 8 bytes and SHA-256 <sha256…>
-    hint: take them from a copy of the state root
-    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has 813 bytes and SHA-256 <sha256…>
+    ERROR: baseline clean: 1 of its 13 objects can't be read or were changed, so it can't be restored: object <sha256> in .coo/amu0/packs/<sha256>.pack: was changed after it was written, it has … bytes and SHA-256 <sha256…>
     hint: take them from a copy of the state root
     ERROR: baseline clean: 13 of its 13 objects can't be read or were changed, so it can't be restored: object <sha256>: is in no pack of .coo/amu0/packs
     hint: take them from a copy of the state root
