@@ -2,6 +2,7 @@
 //! export. The result imports nothing that `coo` refuses. Never touches what is inside the component.
 
 mod closed_sockets;
+mod stack;
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, process};
@@ -32,10 +33,11 @@ fn write(component: &Path, output: &Path) -> Result<()> {
     fs::write(output, composed).with_context(|| format!("writing {}", output.display()))
 }
 
-fn compose(bytes: Vec<u8>) -> Result<Vec<u8>> {
+fn compose(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
     let DecodedWasm::Component(resolve, world) = wit_component::decode(&bytes)? else {
         bail!("is no component");
     };
+    stack::lower(&mut bytes)?;
     let closed = closed_sockets::component(resolve, world)?;
 
     let mut graph = CompositionGraph::new();

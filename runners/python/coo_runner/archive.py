@@ -11,14 +11,16 @@ import importlib.machinery
 import importlib.metadata
 import importlib.util
 import io
-import marshal
 import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources.abc import ResourceReader
 from types import CodeType, ModuleType
+
+#: What is to be done with a module when it has been imported, by its name.
+after_import: dict[str, Callable[[ModuleType], None]] = {}
 
 NATIVE_SUFFIXES = (".so", ".pyd", ".dylib")
 
@@ -69,9 +71,9 @@ class Wheel(Archive):
 
 
 class Library(Archive):
-    """The standard library: source and code of each module, compressed when the runner was built."""
+    """The standard library: the source of each module, compressed when the runner was built."""
 
-    def __init__(self, prefix: str, modules: Mapping[str, tuple[bytes, bytes]]) -> None:
+    def __init__(self, prefix: str, modules: Mapping[str, bytes]) -> None:
         self.prefix = prefix
         self._modules = modules
 
@@ -79,10 +81,7 @@ class Library(Archive):
         return self._modules
 
     def read(self, path: str) -> bytes:
-        return zlib.decompress(self._modules[path][0])
-
-    def code(self, path: str) -> CodeType:
-        return marshal.loads(zlib.decompress(self._modules[path][1]))
+        return zlib.decompress(self._modules[path])
 
 
 class Loader(importlib.abc.InspectLoader):
@@ -97,6 +96,9 @@ class Loader(importlib.abc.InspectLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         exec(self.archive.code(self.path), module.__dict__)
+        then = after_import.get(module.__name__)
+        if then is not None and isinstance(self.archive, Library):
+            then(module)
 
     def get_code(self, fullname: str) -> CodeType:
         return self.archive.code(self.path)

@@ -4,7 +4,6 @@ may import and that the runner has not imported itself. Does nothing while a scr
 
 from __future__ import annotations
 
-import marshal
 import os
 import zlib
 
@@ -14,7 +13,7 @@ from coo_runner.archive import Library
 LEFT_OUT = frozenset(
     """
     antigravity bz2 config-3.14-wasm32-wasi ctypes curses dbm ensurepip idlelib lzma multiprocessing
-    pty pydoc_data _pyrepl site-packages sqlite3 ssl this tkinter tty turtle turtledemo venv webbrowser
+    pty pydoc_data site-packages sqlite3 ssl this tkinter tty turtle turtledemo venv webbrowser
     _apple_support _android_support _ios_support _osx_support _aix_support
     """.split()
 )
@@ -23,12 +22,10 @@ LEFT_OUT = frozenset(
 def pack(folder: str) -> Library:
     """Reads all modules below `folder`."""
     prefix = folder.rstrip("/") + "/"
-    modules: dict[str, tuple[bytes, bytes]] = {}
+    modules: dict[str, bytes] = {}
     for path in sorted(_python_files(folder, "")):
         with open(prefix + path, "rb") as file:
-            source = file.read()
-        code = compile(source, prefix + path, "exec", dont_inherit=True)
-        modules[path] = (zlib.compress(source, 9), zlib.compress(marshal.dumps(code), 9))
+            modules[path] = zlib.compress(file.read(), 9)
     return Library(prefix, modules)
 
 

@@ -13,9 +13,10 @@ import importlib.abc
 import socket
 import subprocess
 import threading
+from types import ModuleType
 from typing import NoReturn
 
-from coo_runner import loop
+from coo_runner import archive, loop
 
 _NO_NETWORK = "the sandbox has no network; models are asked through openai, anthropic or coo.llm"
 _NO_PROCESSES = "the sandbox has no processes"
@@ -49,8 +50,6 @@ MODULES = {
     "webbrowser": "the sandbox has no browser",
     "pty": _NO_PROCESSES,
 }
-#: Modules that the standard library tries to import, and does without.
-_QUIET = frozenset(["_ssl", "ssl", "_posixsubprocess", "_ctypes", "ctypes", "bz2", "lzma", "readline", "dbm", "curses"])
 
 
 class Finder(importlib.abc.MetaPathFinder):
@@ -93,6 +92,13 @@ def install() -> None:
     async def exec_or_shell(*args: object, **options: object) -> NoReturn:
         raise PermissionError(1, f"asyncio.create_subprocess: {_NO_PROCESSES}")
 
+    def close_urllib(module: ModuleType) -> None:
+        def urlopen(url: object, *rest: object, **options: object) -> NoReturn:
+            raise module.URLError(f"{getattr(url, 'full_url', url)}: {_NO_NETWORK}")
+
+        module.urlopen = urlopen
+
+    archive.after_import["urllib.request"] = close_urllib
     subprocess.Popen.__init__ = popen
     threading.Thread.start = start
     socket.getaddrinfo = getaddrinfo
