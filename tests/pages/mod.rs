@@ -50,6 +50,7 @@ pages! {
     migrate: "docs/migrate.md",
     pack: "docs/pack.md",
     pipeline: "docs/pipeline.md",
+    python: "docs/python.md",
     reference_mission: "docs/reference-mission.md",
     replay: "docs/replay.md",
     resume: "docs/resume.md",
@@ -86,6 +87,9 @@ docs/pack.md: cosign is a program of its own, and its key is a person's
 docs/performance.md: takes minutes
 docs/performance.md: takes minutes
 docs/performance.md: takes minutes
+docs/python.md: needs PyPI
+docs/python.md: needs the runner
+docs/python.md: needs the runner
 docs/scan.md: takes minutes
 ";
 

@@ -134,10 +134,7 @@ const INNER: &[(&str, &str)] = &[
     ("pipeline/rollback", "coo pipeline rollback PIPELINE-000001"),
     ("pipeline/start", "coo pipeline start ."),
     ("pipeline/status", "coo pipeline status PIPELINE-000001"),
-    (
-        "runner/add",
-        "coo runner add coo_runtime-1.2.0-py3-none-any.whl",
-    ),
+    ("runner/add", "coo runner add python.wasm"),
     ("runner/list", "coo runner list --json"),
     ("runner/remove", "coo runner remove python"),
     (

@@ -146,9 +146,8 @@ fn missing(language: Language) -> anyhow::Error {
         "runner {name}: is not installed; {} scripts need it",
         language.title()
     )
-    .hint("'pip install coo-runtime' brings it")
     .hint(format!(
-        "'coo runner add FILE' installs it from a wheel or a {name}.wasm"
+        "'coo runner add FILE' installs it from a {name}.wasm, which '.ci/build-{name}' in a clone of coo builds"
     ))
 }
 
