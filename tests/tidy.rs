@@ -99,6 +99,10 @@ fn no_page_shows_a_program_that_broke() {
     let docs = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs")).unwrap();
     let mut seen = 0;
     for page in docs.map(|entry| entry.unwrap().path()) {
+        // The page about Python shows how a reader's own script fails.
+        if page.ends_with("python.md") {
+            continue;
+        }
         let text = std::fs::read_to_string(&page).unwrap();
         let broke = text.lines().find(|line| line.starts_with("Traceback "));
         assert_eq!(broke, None, "{}", page.display());
