@@ -3,6 +3,7 @@
 //! time zone, language, home and working directory. `NAME.json` has the answers, `NAME.expected` the
 //! output, `NAME.input` the input, if any.
 
+mod carried;
 mod failures;
 mod node;
 

@@ -62,7 +62,9 @@ pub fn cmd_export(root: &Path, options: &Options) -> Result<ExitCode> {
     let ended = progress.state().is_some_and(State::is_final);
     let shown = path.display();
     let word = print::word(&shown.to_string());
-    let next = if ended {
+    let next = if ended && options.without_runner {
+        format!("'coo replay {word}' replays it wherever its runner is installed")
+    } else if ended {
         format!("'coo replay {word}' replays it anywhere")
     } else {
         format!("it has not ended yet; 'coo logs {word}' shows it anywhere")
