@@ -125,7 +125,7 @@ mod tests {
         };
         write(
             "scripts/main.ts",
-            "import { a } from '../lib/a.js';\nimport coo from 'coo';\nconst x: number = a;\nconst data = await import('./data.json');\n",
+            "import { a } from '../lib/a.js';\nimport coo from 'coo';\nconst x: number = a;\ncoo.output(x);\nconst data = await import('./data.json');\n",
         );
         write("lib/a.ts", "import './b'; export const a: number = 1;\n");
         write("lib/b/index.js", "import '../a.js';\n");
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(
             value["files"],
             json!({
-                "scripts/main.ts": "import { a } from '../lib/a.js';\nimport coo from 'coo';\nconst x         = a;\nconst data = await import('./data.json');\n",
+                "scripts/main.ts": "import { a } from '../lib/a.js';\nimport coo from 'coo';\nconst x         = a;\ncoo.output(x);\nconst data = await import('./data.json');\n",
                 "lib/a.ts": "import './b'; export const a         = 1;\n",
                 "lib/b/index.js": "import '../a.js';\n",
                 "scripts/data.json": "{}",
