@@ -101,7 +101,7 @@ fn a_run_that_waits_for_a_model_keeps_nobody_waiting() {
     assert_snapshot!(shown("run demo --frozen", &second), @"
     $ coo run demo --frozen
     MailSort is a small service that helps support teams to sort their emails. The service uses a language model to read each message and decide whether it's about billing, a technical problem, or something else. Messages about billing are sent to the finance team, while messages about technical problems are sent to the engineers. All other messages go to the general inbox. The service runs on a single server and sorts about two thousand messages a day. Customer data never leaves the company.--- standard error
-    [coo] DEMO-000002 SUCCESS: 11 events, 66630 fuel, <duration>, 1 model call (frozen; 204 tokens in, 94 out), chain <sha256…>
+    [coo] DEMO-000002 SUCCESS: 11 events, 62548 fuel, <duration>, 1 model call (frozen; 204 tokens in, 94 out), chain <sha256…>
     --- exit 0
     ");
     // Nobody else takes the first one up, and the root is not frozen under it.

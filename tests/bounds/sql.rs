@@ -72,25 +72,25 @@ fn a_statement_that_takes_the_transaction_with_it_replays() {
     assert_snapshot!(said, @"
     $ coo run sql.json --timeout 100
     --- standard error
-    [coo] MISSION-000001 FAILED: 10 events, 1523 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 10 events, 1528 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: a statement rolled the whole run's transaction back
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run sql.json --timeout 100
     --- standard error
-    [coo] MISSION-000001 FAILED: 10 events, 1691 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 10 events, 1696 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: a statement rolled the whole run's transaction back
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run sql.json --timeout 100
     --- standard error
-    [coo] MISSION-000001 FAILED: 10 events, 1985 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 10 events, 1990 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: a statement rolled the whole run's transaction back
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run sql.json --timeout 100
     --- standard error
-    [coo] MISSION-000001 FAILED: 10 events, 2055 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 10 events, 2060 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: the world may grow by 536870912 bytes in one run (limits.db_bytes), and numbers of rows end at <largest>: one of the two was reached; SQLite rolled the whole run's transaction back
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
@@ -103,7 +103,7 @@ fn a_change_without_end_is_cut_off_and_replays() {
     assert_snapshot!(failed(&lines, &json!({"db_steps": 1_000_000})), @"
     $ coo run sql.json --timeout 100
     --- standard error
-    [coo] MISSION-000001 FAILED: 9 events, 1770 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 9 events, 1775 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: limit hit: db_steps 1000001 wanted, limit 1000000
     hint: raise limits.db_steps if the mission needs more
     hint: 'coo logs MISSION-000001' shows how it got there
@@ -131,7 +131,7 @@ fn memory_of_statements_is_bounded() {
     assert_snapshot!(failed(&temporary, &json!({})), @"
     $ coo run sql.json --timeout 100
     --- standard error
-    [coo] MISSION-000001 FAILED: 12 events, 2287 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 12 events, 2298 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: limit hit: db_memory 268435457 wanted, limit 268435456, which is fixed (docs/limits.md)
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
@@ -318,7 +318,7 @@ fn what_crosses_is_charged_and_the_journal_keeps_no_path_that_is_none() {
     assert_snapshot!(shown("run write.json", &ran), @"
     $ coo run write.json
     --- standard error
-    [coo] MISSION-000002 FAILED: 7 events, 20 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 7 events, 22 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: limit hit: host_bytes 50000 wanted, limit 10000
     hint: raise limits.host_bytes if the mission needs more
     hint: 'coo logs MISSION-000002' shows how it got there
@@ -360,7 +360,7 @@ fn a_change_that_gives_rows_back_needs_the_tier_of_a_change() {
     assert_snapshot!(shown("run tier.json", &ran), @"
     $ coo run tier.json
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 1009 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 1014 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: governance error: db.execute, which needs tier 2: the descriptor's scope permits tier 1
     hint: 'coo explain MISSION-000001' shows where each limit comes from
     --- exit 1

@@ -35,7 +35,7 @@ fn a_mission_waits_with_nothing_done_and_says_for_what() {
     assert_snapshot!(shown("run mission.json", &ran), @"
     $ coo run mission.json
     Draft_v1.0.md--- standard error
-    [coo] MISSION-000001 PAUSED: 9 events, 66 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 PAUSED: 9 events, 65 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: waits for a person at step 'sign-off', which asks: Is the draft fit to publish?
     hint: 'coo approve MISSION-000001' continues it, 'coo reject MISSION-000001' ends it
     --- exit 4
@@ -101,13 +101,13 @@ fn a_mission_waits_with_nothing_done_and_says_for_what() {
 fn an_approved_mission_goes_on_and_is_what_it_would_have_been() {
     let (world, _) = paused();
     let ran = world.coo_with(&["approve", ID, "--reason", "reads well"], "USER", "ana");
-    assert_snapshot!(shown("approve MISSION-000001 --reason 'reads well'", &ran), @r#"
+    assert_snapshot!(shown("approve MISSION-000001 --reason 'reads well'", &ran), @"
     $ coo approve MISSION-000001 --reason 'reads well'
     Final_v1.0.md--- standard error
     [coo] MISSION-000001 approved at step 'sign-off'
-    [coo] MISSION-000001 SUCCESS: 17 events, 132 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 SUCCESS: 17 events, 130 fuel, <duration>, chain <sha256…>
     --- exit 0
-    "#);
+    ");
     assert!(exists(&world, "Draft_v1.0.md") && exists(&world, "Final_v1.0.md"));
     let decision = events(&world, ID)
         .into_iter()
@@ -226,7 +226,7 @@ fn two_questions_are_asked_one_after_the_other() {
     $ coo approve MISSION-000001
     B_v1.0.md--- standard error
     [coo] MISSION-000001 approved at step 'first'
-    [coo] MISSION-000001 PAUSED: 16 events, 132 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 PAUSED: 16 events, 130 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: waits for a person at step 'second', which asks: Is B?
     hint: 'coo approve MISSION-000001' continues it, 'coo reject MISSION-000001' ends it
     --- exit 4
@@ -237,7 +237,7 @@ fn two_questions_are_asked_one_after_the_other() {
     $ coo approve MISSION-000001
     B_v1.0.md--- standard error
     [coo] MISSION-000001 approved at step 'second'
-    [coo] MISSION-000001 SUCCESS: 21 events, 132 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 SUCCESS: 21 events, 130 fuel, <duration>, chain <sha256…>
     --- exit 0
     ");
     let timeline = world.json(&["mission", ID])["timeline"].clone();
