@@ -97,7 +97,7 @@ fn a_mission_keeps_its_model_and_says_so_where_another_one_is_named() {
     {"counts":{"billing":1,"bug":1,"other":0},"report":"triage/Triage_Report_v1.0.md","report_sha256":"<sha256>","tickets":2}--- standard error
     [coo] MISSION-000001 keeps the model HuggingFaceTB/SmolLM2-135M-Instruct, with which it began; COO_LLM_MODEL names vendor/other, which only a new run asks
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 SUCCESS: 20 events, 108302 fuel, <duration>, 2 model calls (1 recorded, 1 live; 6 tokens in, 4 out), chain <sha256…>
+    [coo] MISSION-000001 SUCCESS: 20 events, 101927 fuel, <duration>, 2 model calls (1 recorded, 1 live; 6 tokens in, 4 out), chain <sha256…>
     --- exit 0
     "#);
     let asked = server.requests()[0].json()["model"].clone();
@@ -176,7 +176,7 @@ fn a_missing_frozen_answer_can_be_asked_for_later() {
     assert_snapshot!(shown("resume MISSION-000001 --frozen", &ran), @"
     $ coo resume MISSION-000001 --frozen
     --- standard error
-    [coo] MISSION-000001 INTERRUPTED: 9 events, 58872 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 INTERRUPTED: 9 events, 56615 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: model call: no frozen answer for request <sha256…> (time 1 in this run, model HuggingFaceTB/SmolLM2-135M-Instruct)
     hint: run the mission once without --frozen to record it
     hint: 'coo resume MISSION-000001' continues where it stopped
@@ -361,7 +361,7 @@ fn a_call_in_doubt_whose_answer_was_frozen_since_needs_no_word() {
     assert_snapshot!(shown("resume MISSION-000001", &ran), @r#"
     $ coo resume MISSION-000001
     {"counts":{"billing":1,"bug":1,"other":0},"report":"triage/Triage_Report_v1.0.md","report_sha256":"<sha256>","tickets":2}--- standard error
-    [coo] MISSION-000001 SUCCESS: 20 events, 108302 fuel, <duration>, 2 model calls (1 recorded, 1 frozen; 6 tokens in, 4 out), chain <sha256…>
+    [coo] MISSION-000001 SUCCESS: 20 events, 101927 fuel, <duration>, 2 model calls (1 recorded, 1 frozen; 6 tokens in, 4 out), chain <sha256…>
     --- exit 0
     "#);
 }

@@ -73,7 +73,7 @@ fn a_run_that_is_interrupted_leaves_no_artefact_and_no_row() {
     $ coo run triage.json
     --- standard error
     [coo] MISSION-000001: model calls go to http://127.0.0.1:<port>, named by the environment, without a key
-    [coo] MISSION-000001 INTERRUPTED: 13 events, 66463 fuel, <duration>, 1 model call (live; 3 tokens in, 2 out), chain <sha256…>
+    [coo] MISSION-000001 INTERRUPTED: 13 events, 63643 fuel, <duration>, 1 model call (live; 3 tokens in, 2 out), chain <sha256…>
     ERROR: mission MISSION-000001: model call not authorised: http://127.0.0.1:<port> answered 401, saying 'No auth credentials found'
     hint: check the API key and what it may use
     hint: 'coo resume MISSION-000001' continues where it stopped
@@ -111,7 +111,7 @@ fn a_run_that_fails_leaves_no_artefact_and_no_row() {
     assert_snapshot!(shown("run triage.json", &ran), @"
     $ coo run triage.json
     --- standard error
-    [coo] MISSION-000002 FAILED: 17 events, 95914 fuel, <duration>, 2 model calls (frozen; 6 tokens in, 4 out), chain <sha256…>
+    [coo] MISSION-000002 FAILED: 17 events, 90377 fuel, <duration>, 2 model calls (frozen; 6 tokens in, 4 out), chain <sha256…>
     ERROR: mission MISSION-000002: limit hit: artefacts 1 wanted, limit 0
     hint: raise limits.artefacts if the mission needs more
     hint: 'coo logs MISSION-000002' shows how it got there
@@ -176,7 +176,7 @@ fn what_was_promised_is_finished_by_whoever_comes_next() {
     [coo] applied the recorded changes of an interrupted process: 5 database changes, 1 artefact
     run demo:
     [coo] applied the recorded changes of an interrupted process: 5 database changes, 1 artefact
-    [coo] DEMO-000002 SUCCESS: 11 events, 66630 fuel, <duration>, 1 model call (frozen; 204 tokens in, 94 out), chain <sha256…>
+    [coo] DEMO-000002 SUCCESS: 11 events, 62548 fuel, <duration>, 1 model call (frozen; 204 tokens in, 94 out), chain <sha256…>
     logs:
     [coo] applied the recorded changes of an interrupted process: 5 database changes, 1 artefact
     ");
