@@ -31,43 +31,43 @@ fn every_status_is_shown_as_it_is() {
     assert_snapshot!(said, @"
     $ coo run exit.wasm
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 3 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 6 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: guest exited with status 126
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run exit.wasm
     --- standard error
-    [coo] MISSION-000002 FAILED: 7 events, 3 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 7 events, 6 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: guest exited with status 127
     hint: 'coo logs MISSION-000002' shows how it got there
     --- exit 1
     $ coo run exit.wasm
     --- standard error
-    [coo] MISSION-000003 FAILED: 7 events, 3 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000003 FAILED: 7 events, 6 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000003: guest exited with status 128
     hint: 'coo logs MISSION-000003' shows how it got there
     --- exit 1
     $ coo run exit.wasm
     --- standard error
-    [coo] MISSION-000004 FAILED: 7 events, 3 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000004 FAILED: 7 events, 6 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000004: guest exited with status 200
     hint: 'coo logs MISSION-000004' shows how it got there
     --- exit 1
     $ coo run exit.wasm
     --- standard error
-    [coo] MISSION-000005 FAILED: 7 events, 3 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000005 FAILED: 7 events, 6 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000005: guest exited with status 255
     hint: 'coo logs MISSION-000005' shows how it got there
     --- exit 1
     $ coo run exit.wasm
     --- standard error
-    [coo] MISSION-000006 FAILED: 7 events, 3 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000006 FAILED: 7 events, 6 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000006: guest exited with status 256
     hint: 'coo logs MISSION-000006' shows how it got there
     --- exit 1
     $ coo run exit.wasm
     --- standard error
-    [coo] MISSION-000007 FAILED: 7 events, 3 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000007 FAILED: 7 events, 6 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000007: guest exited with status 4294967295
     hint: 'coo logs MISSION-000007' shows how it got there
     --- exit 1
@@ -130,49 +130,49 @@ fn pointers_outside_the_memory_end_the_program_alone() {
     assert_snapshot!(said, @"
     $ coo run program.json # (drop (call $random_get (i32.const 65530) (i32.const 100)))
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 4 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 7 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: Pointer out of bounds: Region { start: 65530, len: 100 }
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run program.json # (drop (call $random_get (i32.const -1) (i32.const -1)))
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 4 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 7 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: Pointer out of bounds: Region { start: 4294967295, len: 4294967295 }
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run program.json # (drop (call $args_get (i32.const 65534) (i32.const 0)))
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 4 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 7 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: Pointer out of bounds: Region { start: 65534, len: 4 }
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run program.json # (drop (call $args_sizes_get (i32.const 65536) (i32.const 0)))
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 4 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 7 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: In func wasi_snapshot_preview1::args_sizes_get at write size: Pointer out of bounds: Region { start: 65536, len: 4 }
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run program.json # (drop (call $clock_time_get (i32.const 1) (i64.const 1) (i32.const 65532)))
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 5 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 8 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: In func wasi_snapshot_preview1::clock_time_get at write timestamp: Pointer out of bounds: Region { start: 65532, len: 8 }
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run program.json # (drop (call $poll_oneoff (i32.const 65520) (i32.const 0) (i32.const 1) (i32.const 0)))
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 6 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 9 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: Pointer out of bounds: Region { start: 65536, len: 4 }
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run program.json # (drop (call $poll_oneoff (i32.const 3) (i32.const 0) (i32.const 1) (i32.const 0)))
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 6 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 9 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: Pointer not aligned to 8: Region { start: 3, len: 8 }
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
     $ coo run program.json # (drop (call $fd_write (i32.const 1) (i32.const 65536) (i32.const 1) (i32.const 0)))
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 6 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 9 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: Pointer out of bounds: Region { start: 65536, len: 4 }
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1

@@ -108,7 +108,7 @@ fn a_memory_has_the_size_it_declares() {
     assert_snapshot!(shown("run program.json", &ran), @"
     $ coo run program.json
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 3 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 6 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: guest exited with status 1
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
@@ -185,7 +185,7 @@ fn a_start_section_may_call_wasi() {
     $ coo run program.json
     1
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 55 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 76 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: guest exited with status 9
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1
@@ -237,19 +237,19 @@ fn a_module_needs_a_memory_only_where_a_call_does() {
     assert_snapshot!(said, @"
     $ coo run program.wasm
     --- standard error
-    [coo] MISSION-000002 FAILED: 7 events, 3 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 7 events, 6 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: guest exited with status 7
     hint: 'coo logs MISSION-000002' shows how it got there
     --- exit 1
     $ coo run program.wasm
     --- standard error
-    [coo] MISSION-000003 FAILED: 7 events, 2 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000003 FAILED: 7 events, 5 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000003: contract broken: it calls WASI preview 1 and exports no memory named 'memory'
     hint: 'coo logs MISSION-000003' shows how it got there
     --- exit 1
     $ coo run program.wasm
     --- standard error
-    [coo] MISSION-000004 FAILED: 7 events, 2 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000004 FAILED: 7 events, 5 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000004: contract broken: it calls WASI preview 1 and exports no memory named 'memory'
     hint: 'coo logs MISSION-000004' shows how it got there
     --- exit 1

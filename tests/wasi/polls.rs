@@ -117,7 +117,7 @@ fn clocks_that_do_not_exist_are_refused_as_in_plain_wasmtime() {
     assert_snapshot!(shown("run program.json", &ran), @"
     $ coo run program.json
     --- standard error
-    [coo] MISSION-000001 FAILED: 7 events, 5 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000001 FAILED: 7 events, 8 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000001: contract broken: In func wasi_snapshot_preview1::clock_time_get at convert Clockid: Invalid enum value Clockid
     hint: 'coo logs MISSION-000001' shows how it got there
     --- exit 1

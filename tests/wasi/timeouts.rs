@@ -169,7 +169,7 @@ fn the_same_of_a_component() {
     assert_snapshot!(shown("run loop.json", &ran), @"
     $ coo run loop.json
     --- standard error
-    [coo] MISSION-000002 FAILED: 7 events, 28 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 7 events, 30 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: limit hit: host_bytes 11700021 wanted, limit 10000000
     hint: raise limits.host_bytes if the mission needs more
     hint: 'coo logs MISSION-000002' shows how it got there
@@ -203,21 +203,21 @@ fn what_arguments_variables_and_chance_hand_over_is_charged() {
     assert_snapshot!(said, @"
     $ coo run charged.json # (call $args_get (i32.const 1024) (i32.const 2048))
     --- standard error
-    [coo] MISSION-000002 FAILED: 7 events, 4 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000002 FAILED: 7 events, 7 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000002: limit hit: host_bytes 19 wanted, limit 18
     hint: raise limits.host_bytes if the mission needs more
     hint: 'coo logs MISSION-000002' shows how it got there
     --- exit 1
     $ coo run charged.json # (call $environ_get (i32.const 1024) (i32.const 2048))
     --- standard error
-    [coo] MISSION-000004 FAILED: 7 events, 4 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000004 FAILED: 7 events, 7 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000004: limit hit: host_bytes 7 wanted, limit 6
     hint: raise limits.host_bytes if the mission needs more
     hint: 'coo logs MISSION-000004' shows how it got there
     --- exit 1
     $ coo run charged.json # (call $random_get (i32.const 1024) (i32.const 1000))
     --- standard error
-    [coo] MISSION-000006 FAILED: 7 events, 4 fuel, <duration>, chain <sha256…>
+    [coo] MISSION-000006 FAILED: 7 events, 7 fuel, <duration>, chain <sha256…>
     ERROR: mission MISSION-000006: limit hit: host_bytes 1000 wanted, limit 999
     hint: raise limits.host_bytes if the mission needs more
     hint: 'coo logs MISSION-000006' shows how it got there
